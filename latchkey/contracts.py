@@ -23,6 +23,21 @@ CONNECTION = "Connection"
 NUDGE = "nudge"
 STOP = "stop"
 
+SYNC_SUBSCRIPTION = "sync_subscription"
+SYNC_PURCHASE = "sync_purchase"
+SYNC_OBJECT = "sync_object"
+END_DUE_ACCESS = "end_due_access"
+PLAN_IMPORT = "plan_import"
+IMPORT_PAGE = "import_page"
+START_LIFECYCLES = "start_lifecycles"
+SET_LINK_STATE = "set_link_state"
+PLAN_PREVIEW = "plan_preview"
+PREVIEW_PAGE = "preview_page"
+FINISH_PREVIEW = "finish_preview"
+CATALOG_PAGE = "catalog_page"
+CHECK_KEY = "check_key"
+REGISTER_ENDPOINT = "register_endpoint"
+
 CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
 
@@ -41,6 +56,7 @@ def purchase_workflow_id(order_id: str) -> str:
 
 
 def stripe_object_workflow_id(object_id: str) -> str:
+    """`object_id` is `<kind>/<Stripe id>`, such as `customer/cus_1`: Stripe's ids are opaque."""
     return f"stripe-object/{object_id}"
 
 
@@ -73,13 +89,20 @@ class Nudge:
 
 @dataclass
 class EntityState:
-    """What a `Subscription`, `Purchase` or `StripeObject` run remembers across continue-as-new."""
+    """What a `Subscription`, `Purchase` or `StripeObject` run remembers across continue-as-new.
+
+    Not `nudged`, it begins by sleeping until `wake_at`: an import knows already what is true.
+    """
 
     object_id: str
-    pending: list[str] = field(default_factory=list)
     nudged: bool = True
+    event_ids: list[str] = field(default_factory=list)
     checkout_session: str | None = None
+    wake_at: datetime | None = None
+    wake: Wake | None = None
     label: str = ""
+    product: str | None = None
+    customer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,20 +113,23 @@ class SyncInput:
     as_of: datetime
     event_ids: list[str] = field(default_factory=list)
     checkout_session: str | None = None
-    cause: str = "stripe"
+    by_timer: bool = False
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What the read showed. `state` is a sentence for the operator; `finished` ends the run."""
+    """What the read showed: `label` in a word or two, `state` as a sentence for the operator.
 
+    `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`.
+    """
+
+    label: str
     state: str
     finished: bool
     wake_at: datetime | None = None
     wake: Wake | None = None
-    products: list[str] = field(default_factory=list)
+    product: str | None = None
     customer: str | None = None
-    stripe_products: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -131,23 +157,22 @@ class ImportStep(StrEnum):
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Which lists to walk. An empty `prices` with `scan` set means: walk all subscriptions once."""
+    """Which lists to walk: subscriptions by each of `prices`, or all of them where `scan` is set."""
 
+    stripe_product: str
     prices: list[str]
     scan: bool = False
-    orders: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """Counts of an import, as the page, the API and the Temporal UI show them."""
 
+    pages: int = 0
     subscriptions: int = 0
     orders: int = 0
     granted: int = 0
-    already: int = 0
-    skipped: int = 0
-    pages: int = 0
+    already_had_access: int = 0
     lifecycles: int = 0
 
 
@@ -157,13 +182,12 @@ class ProductLinkState:
 
     link_id: int
     product_id: str
-    stripe_product: str
-    step: ImportStep = ImportStep.SUBSCRIPTIONS
     plan: ImportPlan | None = None
+    step: ImportStep = ImportStep.SUBSCRIPTIONS
     price_index: int = 0
     cursor: str | None = None
     progress: Progress = field(default_factory=Progress)
-    again: bool = False
+    next_link: int | None = None
     stopped: bool = False
 
 
@@ -172,10 +196,12 @@ class ImportPageInput:
     """One page of one list. `price` filters subscriptions; None scans them all."""
 
     link_id: int
+    stripe_product: str
     step: ImportStep
     as_of: datetime
     price: str | None = None
     cursor: str | None = None
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True)
@@ -183,18 +209,23 @@ class ImportPageResult:
     """`cursor` is where the next page starts, None after the last one."""
 
     cursor: str | None
-    seen: int
-    matched: int
-    granted: int
-    already: int
+    progress: Progress
 
 
 @dataclass(frozen=True)
 class LifecyclesInput:
-    """Start the workflows of imported subscriptions that need one, at most `limit` of them."""
+    """Start the runs of a link's subscriptions that have none yet, at most `limit` of them."""
 
     link_id: int
     limit: int = 500
+
+
+@dataclass(frozen=True)
+class LinkStateInput:
+    link_id: int
+    state: LinkState
+    progress: Progress = field(default_factory=Progress)
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +238,8 @@ class LinkPreviewInput:
 @dataclass(frozen=True)
 class PreviewPageInput:
     preview_id: str
+    product_id: str
+    stripe_product: str
     step: ImportStep
     as_of: datetime
     price: str | None = None
@@ -214,8 +247,41 @@ class PreviewPageInput:
 
 
 @dataclass(frozen=True)
-class LinkStateInput:
-    link_id: int
-    state: LinkState
-    progress: Progress = field(default_factory=Progress)
+class PreviewPageResult:
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class FinishPreviewInput:
+    preview_id: str
     error: str | None = None
+
+
+class CatalogList(StrEnum):
+    PRODUCTS = "products"
+    PRICES = "prices"
+    SUBSCRIPTIONS = "subscriptions"
+
+
+@dataclass(frozen=True)
+class CatalogPageInput:
+    """One page of the catalog. `counts` are the active subscriptions counted so far by product."""
+
+    list: CatalogList
+    cursor: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    pages: int = 0
+
+
+@dataclass(frozen=True)
+class CatalogPageResult:
+    cursor: str | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeyCheck:
+    """What the check of the Stripe key came to, for the Temporal UI."""
+
+    connected: bool
+    state: str

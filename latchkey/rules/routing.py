@@ -46,7 +46,8 @@ _PAID_BY = frozenset({"charge", "refund", "dispute"})
 
 
 class TargetKind(StrEnum):
-    """`payment` names a payment intent whose order must be found first; `none` is not for us."""
+    """`payment` names a payment intent whose order must be found first, `object` something that is
+    only mirrored or placed, as `<kind>/<id>`; `none` is not for us."""
 
     SUBSCRIPTION = "subscription"
     PURCHASE = "purchase"
@@ -87,7 +88,7 @@ def route_snapshot(event_type: str, source: Json) -> Target:
             intent = object_id(source.get("payment_intent"))
             return Target(TargetKind.PAYMENT, intent) if intent else NOWHERE
         case kind if kind in _MIRRORED:
-            return Target(TargetKind.OBJECT, found)
+            return Target(TargetKind.OBJECT, f"{kind}/{found}")
         case _:
             return NOWHERE
 
@@ -102,7 +103,7 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
             return Target(TargetKind.SUBSCRIPTION, found)
         case "checkout.session":
             return Target(TargetKind.PURCHASE, found)
-        case "invoice" | "charge" | "refund" | "dispute" | "customer" | "product" | "price":
-            return Target(TargetKind.OBJECT, found)
+        case "invoice" | "charge" | "refund" | "dispute" | "customer" | "product" | "price" as kind:
+            return Target(TargetKind.OBJECT, f"{kind}/{found}")
         case _:
             return NOWHERE

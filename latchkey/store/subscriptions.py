@@ -363,7 +363,64 @@ def _row(
         "checkout_session": checkout_session,
         "state": applied.state,
         "wake_at": applied.wake_at,
+        "wake": applied.wake,
     }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the mirror knows of a subscription before a read."""
+
+    checkout_session: str | None
+
+
+async def recorded(connection: Connection, subscription_id: str) -> Recorded | None:
+    row = await connection.fetchrow(
+        "select checkout_session from subscriptions where id = $1", subscription_id
+    )
+    return Recorded(row["checkout_session"]) if row else None
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """A subscription whose run is still to be started, and when that run has to wake."""
+
+    subscription_id: str
+    customer_id: str
+    wake_at: datetime | None
+    wake: Wake | None
+
+
+async def without_lifecycle(
+    connection: Connection, link_id: int, *, limit: int
+) -> list[Lifecycle]:
+    """Subscriptions of a link that go on but have no run yet."""
+    rows = await connection.fetch(
+        """
+        select s.id, s.customer_id, s.wake_at, s.wake from subscriptions s
+         where s.lifecycle_at is null and s.status <> all($3::text[])
+           and exists (select from subscription_items i join links l on l.id = $1
+                        where i.subscription_id = s.id and i.stripe_product = l.stripe_product)
+         order by s.id limit $2
+        """,
+        link_id,
+        limit,
+        sorted(access.TERMINAL),
+    )
+    return [
+        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
+        for r in rows
+    ]
+
+
+async def mark_lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> None:
+    await connection.execute(
+        """
+        update subscriptions set lifecycle_at = now()
+         where id = any($1::text[]) and lifecycle_at is null
+        """,
+        list(subscription_ids),
+    )
 
 
 async def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
@@ -427,12 +484,12 @@ async def _write_mirror(
                collection_paused = g.collection_paused, ended_at = g.ended_at,
                cancel_reason = g.cancel_reason,
                checkout_session = coalesce(g.checkout_session, s.checkout_session),
-               state = g.state, wake_at = g.wake_at, ticket = $2, read_at = now()
+               state = g.state, wake_at = g.wake_at, wake = g.wake, ticket = $2, read_at = now()
           from jsonb_to_recordset($1::jsonb) as g (
                id text, status text, scheduled_end timestamptz, cancellations integer,
                period_end timestamptz, trial_end timestamptz, past_due_since timestamptz,
                collection_paused boolean, ended_at timestamptz, cancel_reason text,
-               checkout_session text, state text, wake_at timestamptz)
+               checkout_session text, state text, wake_at timestamptz, wake text)
          where s.id = g.id
         """,
         rows,

@@ -185,6 +185,7 @@ create table subscriptions (
     created_at timestamptz not null,
     state text not null default '',
     wake_at timestamptz,
+    wake text,
     lifecycle_at timestamptz,
     ticket bigint not null,
     read_at timestamptz not null default now()

@@ -1,0 +1,135 @@
+"""The inbox of Stripe's events: stored before they are answered, relayed until Temporal has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Connection, Pool
+
+LEASE = timedelta(seconds=30)
+"""How long a claimed event is left alone before another relay may take it."""
+
+_INSERT = """
+insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
+                    target_kind, target_id, checkout_session, state, body)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+on conflict (id) do nothing
+"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event as it came in; `body` is exactly what Stripe sent."""
+
+    id: str
+    account: Account
+    type: str
+    object_id: str
+    thin: bool
+    api_version: str | None
+    created_at: datetime
+    target: Target
+    body: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event on its way to its workflow."""
+
+    id: str
+    target: Target
+    attempts: int
+
+
+async def store(pool: Pool, event: Arrival) -> None:
+    """Put an event into the inbox; a second delivery of the same id changes nothing."""
+    await pool.execute(
+        _INSERT,
+        event.id,
+        event.account.id,
+        event.account.livemode,
+        event.type,
+        event.object_id,
+        event.thin,
+        event.api_version,
+        event.created_at,
+        event.target.kind.value,
+        event.target.id,
+        event.target.checkout_session,
+        "ignored" if event.target.kind is TargetKind.NONE else "waiting",
+        event.body,
+    )
+
+
+async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
+    """Take up to `limit` waiting events for `LEASE`; other relays skip them meanwhile."""
+    rows = await pool.fetch(
+        """
+        update events set not_before = now() + $2, attempts = attempts + 1
+         where id in (select id from events
+                       where state = 'waiting' and not_before <= now()
+                       order by not_before limit $1
+                         for update skip locked)
+        returning id, target_kind, target_id, checkout_session, attempts
+        """,
+        limit,
+        LEASE,
+    )
+    return [
+        Waiting(
+            row["id"],
+            Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
+            row["attempts"],
+        )
+        for row in rows
+    ]
+
+
+async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
+    await pool.execute(
+        """
+        update events set state = 'relayed', error = null
+         where id = any($1::text[]) and state = 'waiting'
+        """,
+        list(ids),
+    )
+
+
+async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelta) -> None:
+    """Leave events waiting for another try in `wait`."""
+    await pool.execute(
+        """
+        update events set not_before = now() + $2, error = $3
+         where id = any($1::text[]) and state = 'waiting'
+        """,
+        list(ids),
+        wait,
+        error,
+    )
+
+
+async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
+    """Record that the effects of these events are written."""
+    if ids:
+        await connection.execute(
+            """
+            update events set state = 'handled', handled_at = now(), error = null
+             where id = any($1::text[]) and state <> 'handled'
+            """,
+            list(ids),
+        )
+
+
+async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str) -> None:
+    """Record that these events could not be handled and why; they can be resent."""
+    if ids:
+        await connection.execute(
+            """
+            update events set state = 'failed', error = $2
+             where id = any($1::text[]) and state <> 'handled'
+            """,
+            list(ids),
+            error,
+        )
