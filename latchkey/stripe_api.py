@@ -98,7 +98,7 @@ class StripeApi:
         )
 
     async def close(self) -> None:
-        await self._http.close_async()
+        await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def call(
         self,

@@ -174,9 +174,12 @@ async def mark_price_deleted(connection: Connection, price: str) -> None:
 
 
 async def write_counts(
-    connection: Connection, counts: dict[str, int], *, account: Account
+    connection: Connection, counts: dict[str, int], *, account: Account, pages: int
 ) -> None:
-    """Replace the numbers of active subscriptions of all the account's products."""
+    """Replace the numbers of active subscriptions of all the account's products.
+
+    `pages` is how many reads the count took: it decides when the next one is due.
+    """
     await connection.execute(
         """
         update stripe_products s
@@ -190,25 +193,26 @@ async def write_counts(
         account.id,
         account.livemode,
     )
-
-
-async def counted_recently(connection: Connection, *, seconds: int) -> bool:
-    """Whether the catalog was read within the last `seconds`."""
-    found: bool = await connection.fetchval(
-        """
-        select coalesce((select (value->>'read_at')::timestamptz > now() - make_interval(secs => $1)
-                           from site_settings where key = 'catalog'), false)
-        """,
-        float(seconds),
-    )
-    return found
-
-
-async def mark_counted(connection: Connection) -> None:
     await connection.execute(
         """
         insert into site_settings (key, value)
-        values ('catalog', jsonb_build_object('read_at', now()))
+        values ('catalog', jsonb_build_object('counted_at', now(), 'pages', $1::integer))
         on conflict (key) do update set value = excluded.value, updated_at = now()
-        """
+        """,
+        pages,
     )
+
+
+async def count_is_due(connection: Connection, *, pause: int) -> bool:
+    """Whether the last count is older than `pause` seconds for each page that it took, less one:
+    a count of a single page is always due."""
+    found: bool = await connection.fetchval(
+        """
+        select coalesce(
+            (select (value->>'counted_at')::timestamptz
+                    + make_interval(secs => $1 * ((value->>'pages')::integer - 1)) <= now()
+               from site_settings where key = 'catalog'), true)
+        """,
+        pause,
+    )
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latchkey.rules.identity import email_key
+from latchkey.rules.reading import Customer
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Connection
 
@@ -163,4 +164,21 @@ async def _record_customers(
         [chosen[i].bound_by for i in ids],
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
+    )
+
+
+async def mirror_customer(connection: Connection, customer: Customer, *, ticket: int) -> None:
+    """Keep a known customer's address and name in step; whose customer it is stays as it is."""
+    await connection.execute(
+        """
+        update customers
+           set email = coalesce($2, email), name = coalesce($3, name), deleted = $4, ticket = $5,
+               read_at = now()
+         where id = $1 and ticket <= $5
+        """,
+        customer.id,
+        customer.email,
+        customer.name,
+        customer.deleted,
+        ticket,
     )
