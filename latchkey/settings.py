@@ -41,7 +41,6 @@ class Settings(BaseSettings):
     sandbox_url: str | None = Field(None, alias="LATCHKEY_SANDBOX_URL")
     sandbox_port: int = Field(12111, alias="LATCHKEY_SANDBOX_PORT", ge=1, le=65535)
     sandbox_month_seconds: int | None = Field(None, alias="LATCHKEY_SANDBOX_MONTH_SECONDS", ge=10)
-    postgres_port: int = Field(54329, alias="LATCHKEY_POSTGRES_PORT", ge=1, le=65535)
     temporal_port: int = Field(7233, alias="LATCHKEY_TEMPORAL_PORT", ge=1, le=65535)
     temporal_ui_port: int = Field(8233, alias="LATCHKEY_TEMPORAL_UI_PORT", ge=1, le=65535)
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")

@@ -1,0 +1,52 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test fast check lock clean
+
+## Start everything and print where it is.
+run: $(VENV)/.runtime
+	$(BIN)/latchkey up
+
+## All tests, browser tests included, with lint, formatting, types and architecture.
+test: check $(VENV)/.browser
+	$(BIN)/python -m pytest
+
+## What is run all the time: no browser, no long tests.
+fast: check
+	$(BIN)/python -m pytest -m "not browser and not slow"
+
+check: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+## Pin the requirements anew (needs uv).
+lock:
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	  --no-header --no-annotate requirements.in -o requirements.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	  --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.development
+	$(BIN)/python -m tests.browser.install
+	touch $@
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Latchkey needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+clean:
+	rm -rf $(VENV)
