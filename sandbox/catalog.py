@@ -130,8 +130,8 @@ def discounted(total: int, coupon: Json | None) -> int:
     if coupon is None:
         return total
     if coupon["percent_off"]:
-        return total - round(total * coupon["percent_off"] / 100)
-    return max(0, total - (coupon["amount_off"] or 0))
+        return total - round(total * float(coupon["percent_off"]) / 100)
+    return max(0, total - int(coupon["amount_off"] or 0))
 
 
 def create_payment_link(shop: Shop, params: Json) -> Json:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox import catalog, invoices, payments, subscriptions
-from sandbox.shop import Shop, invalid, list_of, merge_metadata, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
 OPEN_SECONDS = 24 * 3600
@@ -122,7 +122,10 @@ def _open(
 
 
 def line_items(shop: Shop, session: Json) -> list[Json]:
+    """The lines of a session, or of a payment link as a visit would show them."""
     found: list[Json] = shop.world.private[session["id"]]["lines"]
+    if session["object"] == "payment_link":
+        return [{**_line(shop, entry, active=False), "id": entry["id"]} for entry in found]
     return found
 
 
@@ -279,9 +282,7 @@ def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
     return shop.save(made, "customer.created")
 
 
-def _declined(
-    shop: Shop, session: Json, method: Json, total: int, code: str, billing: Json
-) -> str:
+def _declined(shop: Shop, session: Json, method: Json, total: int, code: str, billing: Json) -> str:
     intent = payments.new_intent(
         shop,
         amount=max(total, 50),
@@ -376,10 +377,3 @@ def _complete(shop: Shop, session: Json, buyer: Buyer, customer: Json | None) ->
         customer_details={**details, "email": buyer.email, "name": buyer.name, "tax_ids": []},
     )
     shop.world.schedule("expire_session", session["id"], None)
-
-
-def expand_lines(shop: Shop, session: Json) -> Json:
-    """What `expand[]=line_items` shows: ten of them, and whether there are more."""
-    return list_of(
-        f"/v1/checkout/sessions/{session['id']}/line_items", line_items(shop, session)
-    )

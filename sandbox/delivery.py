@@ -21,7 +21,7 @@ AT_ONCE = 32
 
 @dataclass
 class Faults:
-    """What goes wrong on purpose, each with its rate from 0 to 1."""
+    """What goes wrong on purpose: rates from 0 to 1, seconds, and calls a second (`api_rate`)."""
 
     duplicate: float = 0
     delay: float = 0
@@ -35,6 +35,7 @@ class Faults:
     api_500_before: float = 0
     api_500_after: float = 0
     api_latency_seconds: float = 0
+    api_rate: float = 0
 
     def update(self, given: Json) -> None:
         for key, value in given.items():

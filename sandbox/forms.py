@@ -19,7 +19,9 @@ def decode(text: str) -> Json:
         node = tree
         for part in parts[:-1]:
             step = node.setdefault(part, {})
-            node = step if isinstance(step, dict) else node.__setitem__(part, {}) or node[part]
+            if not isinstance(step, dict):
+                step = node[part] = {}
+            node = step
         node[parts[-1] if parts[-1] else str(len(node))] = value
     return {key: _lists(value) for key, value in tree.items()}
 
@@ -58,7 +60,7 @@ def _fitting(published: Published, branches: list[Json], value: Any) -> Json | N
     if isinstance(value, dict):
         objects = [b for b in resolved if b.get("type") == "object"]
         knowing = [b for b in objects if set(value) <= set(b.get("properties", value))]
-        return (knowing or objects or [None])[0]
+        return next(iter(knowing or objects), None)
     if isinstance(value, list):
         return next((b for b in resolved if b.get("type") == "array"), None)
     if value == "":

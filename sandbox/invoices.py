@@ -128,9 +128,7 @@ def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
 def finalize(shop: Shop, invoice: Json) -> Json:
     """Give it a number and open it. Raises where it isn't a draft."""
     if invoice["status"] != "draft":
-        raise invalid(
-            f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable"
-        )
+        raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
     before = snapshot(invoice)
     world = shop.world
     number = world.keep("invoices").get("count", 0) + 1
@@ -309,3 +307,37 @@ def default_method(shop: Shop, customer_id: str, subscription: Json | None = Non
     if customer is None:
         return None
     return table.get(customer["invoice_settings"]["default_payment_method"])
+
+
+def add_line(shop: Shop, invoice: Json, item: Json) -> None:
+    """Put an invoice item onto a draft."""
+    if invoice["status"] != "draft":
+        raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
+    line = shop.world.make(
+        "line_item",
+        "il",
+        invoice=invoice["id"],
+        amount=item["amount"],
+        subtotal=item["amount"],
+        currency=item["currency"],
+        quantity=item["quantity"],
+        description=item["description"],
+        period=dict(item["period"]),
+        pricing=item["pricing"],
+    )
+    line["parent"] = {
+        "type": "invoice_item_details",
+        "subscription_item_details": None,
+        "invoice_item_details": {
+            "invoice_item": item["id"],
+            "proration": False,
+            "proration_details": {"credited_items": None},
+            "subscription": None,
+        },
+    }
+    invoice["lines"]["data"].append(line)
+    total = sum(entry["amount"] for entry in invoice["lines"]["data"])
+    for key in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
+        invoice[key] = total
+    invoice.update(amount_due=max(total, 0), amount_remaining=max(total, 0))
+    shop.save(invoice)

@@ -121,7 +121,9 @@ def declined(code: str, *, intent: Json | None = None, charge: str | None = None
         extra["charge"] = charge
     if intent:
         extra["payment_intent"] = intent
-    stripe_code = "authentication_required" if code == "authentication_required" else "card_declined"
+    stripe_code = (
+        "authentication_required" if code == "authentication_required" else "card_declined"
+    )
     return StripeFault(
         402, MESSAGES[code], code=stripe_code, kind="card_error", decline_code=code, extra=extra
     )
@@ -225,9 +227,7 @@ def _fail(shop: Shop, intent: Json, method: Json, code: str, billing: Json | Non
     return code
 
 
-def _charge(
-    shop: Shop, intent: Json, method: Json, billing: Json | None, *, status: str
-) -> Json:
+def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, status: str) -> Json:
     charge = shop.world.make(
         "charge",
         "ch",

@@ -7,6 +7,7 @@ what Python's types lose: which keys are always there, and which are never null.
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import typing
@@ -233,7 +234,7 @@ class Published:
 
     def _fields(self, base: Any, out: Json, *, wire: bool) -> None:
         optional = getattr(base, "__optional_keys__", ())
-        for key, annotation in base.__dict__.get("__annotations__", {}).items():
+        for key, annotation in inspect.get_annotations(base).items():
             if key.startswith("_") or "ClassVar" in str(annotation) or (wire and key in _SDK_ONLY):
                 continue
             out["properties"][key] = self._schema(annotation, base.__module__, wire=wire)

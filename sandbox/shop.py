@@ -45,7 +45,10 @@ class StripeFault(Exception):
 
 def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:
     return StripeFault(
-        404, f"No such {kind.replace('_', ' ')}: '{object_id}'", code="resource_missing", param=param
+        404,
+        f"No such {kind.replace('_', ' ')}: '{object_id}'",
+        code="resource_missing",
+        param=param,
     )
 
 
@@ -85,11 +88,14 @@ class Shop:
     def save(self, source: Json, event: str | None = None, before: Json | None = None) -> Json:
         """Store a change and emit its event, with what it replaced for an update."""
         self.world.store(source)
-        if event and not self.silent:
+        if event:
             self.emit(event, source, before)
         return source
 
     def emit(self, event_type: str, source: Json, before: Json | None = None) -> None:
+        """Send an event; nothing where the shop is silent or an update changed nothing."""
+        if self.silent:
+            return
         previous = None
         if before is not None:
             previous = {
@@ -148,8 +154,3 @@ def merge_metadata(old: Any, given: Any) -> Json:
         return {}
     merged = {**(old or {}), **(given or {})}
     return {key: str(value) for key, value in merged.items() if value != ""}
-
-
-def list_of(url: str, data: list[Json], *, limit: int = 10) -> Json:
-    """An inline list: Stripe cuts those off too."""
-    return {"object": "list", "data": data[:limit], "has_more": len(data) > limit, "url": url}

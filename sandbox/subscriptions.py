@@ -37,8 +37,13 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     if made["billing_mode"]["type"] == "flexible":
         made["billing_mode"]["flexible"] = {"proration_discounts": "included"}
     made["cancellation_details"] = _no_cancellation()
-    made["trial_settings"] = params.get("trial_settings") or {
-        "end_behavior": {"missing_payment_method": "create_invoice"}
+    ending = (params.get("trial_settings") or {}).get("end_behavior") or {}
+    made["trial_settings"] = {
+        "end_behavior": {
+            "billing_cycle_anchor": None,
+            "missing_payment_method": "create_invoice",
+            **ending,
+        }
     }
     _set_items(shop, made, params.get("items") or [])
     trial_end = _trial_end(shop, params)
@@ -107,7 +112,9 @@ def _plan_work(shop: Shop, made: Json) -> None:
             world.schedule(work, made["id"], None)
         return
     if status == "incomplete":
-        world.schedule("expire_incomplete", made["id"], world.now() + world.span(INCOMPLETE_SECONDS))
+        world.schedule(
+            "expire_incomplete", made["id"], world.now() + world.span(INCOMPLETE_SECONDS)
+        )
         return
     world.schedule("expire_incomplete", made["id"], None)
     ends = [item["current_period_end"] for item in made["items"]["data"]]
@@ -518,4 +525,4 @@ def _requested(details: Json) -> Json:
 
 
 def _no_cancellation() -> Json:
-    return {"comment": None, "feedback": None, "reason": None}
+    return {"comment": None, "feedback": None, "feedback_option": None, "reason": None}

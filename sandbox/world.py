@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from sandbox.blanks import Blanks
 from sandbox.schema import Published
 
@@ -24,12 +26,45 @@ REAL_MONTH = SECONDS["month"]
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TIMES = frozenset(
-    """created updated current_period_start current_period_end cancel_at canceled_at ended_at
-    start_date billing_cycle_anchor trial_start trial_end period_start period_end start end
-    expires_at paid_at finalized_at voided_at marked_uncollectible_at due_date effective_at
-    next_payment_attempt webhooks_delivered_at transitioned_at updated_at resumes_at
-    status_transitions available_on evidence_due_by due_by redeem_by date frozen_time
-    billed_until deletes_after at""".split()
+    {
+        "created",
+        "updated",
+        "current_period_start",
+        "current_period_end",
+        "cancel_at",
+        "canceled_at",
+        "ended_at",
+        "start_date",
+        "billing_cycle_anchor",
+        "trial_start",
+        "trial_end",
+        "period_start",
+        "period_end",
+        "start",
+        "end",
+        "expires_at",
+        "paid_at",
+        "finalized_at",
+        "voided_at",
+        "marked_uncollectible_at",
+        "due_date",
+        "effective_at",
+        "next_payment_attempt",
+        "webhooks_delivered_at",
+        "transitioned_at",
+        "updated_at",
+        "resumes_at",
+        "status_transitions",
+        "available_on",
+        "evidence_due_by",
+        "due_by",
+        "redeem_by",
+        "date",
+        "frozen_time",
+        "billed_until",
+        "deletes_after",
+        "at",
+    }
 )
 
 
@@ -90,6 +125,7 @@ class Table:
             for name, value in equal.items()
             if name in self._indexes
         ]
+        tests = [(self._indexes.get(name) or _field(name), value) for name, value in equal.items()]
         rows: range | list[int] = min(known, key=len) if known else range(len(self._order))
         if after is not None:
             start = bisect.bisect_right(rows, after)
@@ -99,7 +135,7 @@ class Table:
             positions = (rows[i] for i in range(stop - 1, -1, -1))
         for position in positions:
             found = self._objects.get(self._order[position])
-            if found is not None:
+            if found is not None and all(value in fields(found) for fields, value in tests):
                 yield found
 
 
@@ -122,7 +158,7 @@ class World:
         self.ids = random.SystemRandom()
         self.tables = _tables()
         self.private: dict[str, Json] = {}
-        self.changed: set[tuple[str, str]] = set()
+        self.changed: dict[tuple[str, str], None] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._due_at: dict[tuple[str, str], float] = {}
         self._ticks = 0
@@ -150,18 +186,24 @@ class World:
             made["livemode"] = False
         return made
 
+    @staticmethod
+    def copy(source: Json) -> Json:
+        """A deep copy that may be changed without changing the world."""
+        copied: Json = orjson.loads(orjson.dumps(source))
+        return copied
+
     def store(self, source: Json) -> Json:
         kind = source["object"]
-        self.changed.add((kind, source["id"]))
+        self.changed[kind, source["id"]] = None
         return self.tables[kind].put(source)
 
     def forget(self, kind: str, object_id: str) -> None:
-        self.changed.add((kind, object_id))
+        self.changed[kind, object_id] = None
         self.tables[kind].remove(object_id)
 
     def keep(self, key: str, **values: Any) -> Json:
         """Private facts about an object that Stripe doesn't show."""
-        self.changed.add(("private", key))
+        self.changed["private", key] = None
         kept = self.private.setdefault(key, {})
         kept.update(values)
         return kept
@@ -189,7 +231,7 @@ class World:
     def schedule(self, work: str, object_id: str, at: float | None) -> None:
         """Have `work` done for an object at a time; None takes it off."""
         key = (work, object_id)
-        self.changed.add(("due", f"{work}/{object_id}"))
+        self.changed["due", f"{work}/{object_id}"] = None
         if at is None:
             self._due_at.pop(key, None)
             return
@@ -205,45 +247,52 @@ class World:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
-    def take_due(self) -> tuple[str, str] | None:
-        """The next piece of due work; the clock stands at its moment until `settle_clock`."""
+    def take_due(self, until: float | None = None) -> tuple[str, str] | None:
+        """The next piece of work due `until` then (now); the clock stands at its moment until
+        `settle_clock`."""
         at = self.next_due()
-        if at is None or at > time.time():
+        if at is None or at > (time.time() if until is None else until):
             return None
         _, _, work, object_id = heapq.heappop(self._due)
         self._due_at.pop((work, object_id), None)
-        self.changed.add(("due", f"{work}/{object_id}"))
+        self.changed["due", f"{work}/{object_id}"] = None
         self._now = at
         return work, object_id
 
-    def settle_clock(self) -> None:
-        self._now = None
+    def settle_clock(self, at: float | None = None) -> None:
+        """Back to the real time, or stand at a moment of the past while history is made."""
+        self._now = at
 
     def shift(self, seconds: int) -> None:
         """Move the whole world into the past by `seconds`."""
+        seen: set[int] = set()
         for kind, table in self.tables.items():
             for source in table.values():
-                _shift(source, seconds)
-                self.changed.add((kind, source["id"]))
+                _shift(source, seconds, seen)
+                self.changed[kind, source["id"]] = None
         self._due_at = {key: at - seconds for key, at in self._due_at.items()}
         self._due = [(at, n, *key) for n, (key, at) in enumerate(self._due_at.items())]
         self._ticks = len(self._due)
         heapq.heapify(self._due)
         for work, object_id in self._due_at:
-            self.changed.add(("due", f"{work}/{object_id}"))
+            self.changed["due", f"{work}/{object_id}"] = None
 
 
-def _shift(node: Any, seconds: int) -> None:
+def _shift(node: Any, seconds: int, seen: set[int]) -> None:
+    """Shift the times in a tree; a price that several subscriptions share moves once."""
+    if id(node) in seen:
+        return
     if isinstance(node, dict):
+        seen.add(id(node))
         for key, value in node.items():
             if key in _TIMES and isinstance(value, int) and not isinstance(value, bool):
                 if value > 1_000_000_000:
                     node[key] = value - seconds
             else:
-                _shift(value, seconds)
+                _shift(value, seconds, seen)
     elif isinstance(node, list):
         for entry in node:
-            _shift(entry, seconds)
+            _shift(entry, seconds, seen)
 
 
 def _field(name: str) -> Fields:
