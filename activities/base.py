@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from latchkey.store.pool import Pool
-
 from latchkey.keyring import Keyring, NotConnectedError
 from latchkey.rules.identity import read_reference
 from latchkey.store import connection as connections
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import Account
+from latchkey.store.pool import Pool
 
 
 @dataclass(frozen=True)

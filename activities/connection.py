@@ -139,7 +139,9 @@ def _prefix_problem(key: str) -> str | None:
     if key.startswith("pk_"):
         return "this is a publishable key: enter a secret key (sk_…) or a restricted key (rk_…)"
     if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
-        return "this is no Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
+        return (
+            "this is no Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
+        )
     return None
 
 

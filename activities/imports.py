@@ -161,7 +161,9 @@ class ImportActivities:
             metadata={"latchkey_product": job.product_id, "latchkey_link": str(job.id)},
             idempotency_key=f"link/{job.id}/product",
         )
-        occasion = await self._edges.occasion(as_of=reading.moment(source["created"]), cause="admin")  # type: ignore[arg-type]
+        occasion = await self._edges.occasion(
+            as_of=reading.moment(source["created"]), cause="admin"
+        )  # type: ignore[arg-type]
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await catalog.mirror_products(
                 connection,

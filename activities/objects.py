@@ -53,9 +53,7 @@ class ObjectActivities:
                 return SyncResult("failed", f"Can't go on: {error}", finished=True)
         return SyncResult("done", state, finished=True)
 
-    async def _mirror(
-        self, api: StripeApi, kind: str, object_id: str, occasion: Occasion
-    ) -> str:
+    async def _mirror(self, api: StripeApi, kind: str, object_id: str, occasion: Occasion) -> str:
         try:
             source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
         except StripeError as error:

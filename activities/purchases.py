@@ -42,9 +42,7 @@ class PurchaseActivities:
                 return SyncResult("passed on", f"Belongs to {order.kind} {order.id}", finished=True)
             return await self._apply(order, job, occasion)
 
-    async def _read(
-        self, api: StripeApi, job: SyncInput, occasion: Occasion
-    ) -> Order | Target:
+    async def _read(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> Order | Target:
         """The order, or whom it belongs to: a subscription, or the session of an invoice."""
         if not job.object_id.startswith("in_"):
             session = await reads.session(api, await api.checkout_session(job.object_id))

@@ -203,4 +203,3 @@ def _failures() -> Iterator[None]:
         while cause is not None and not isinstance(cause, ApplicationError):
             cause = cause.__cause__
         raise WorkflowFailed(str(cause or error)) from error
-

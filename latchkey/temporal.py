@@ -57,4 +57,3 @@ async def register_search_attributes(client: Client) -> list[str]:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
     return missing
-

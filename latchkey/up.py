@@ -17,6 +17,7 @@ from typing import IO
 import asyncpg
 import httpx
 from rich.console import Console
+from temporalio.service import RPCError
 
 from latchkey import temporal
 from latchkey.embedded import (
@@ -127,9 +128,9 @@ class Supervisor:
             await child.start()
             self._watch(child, restart=True)
         self.leftovers.remember(self._children)
-        await self._until(
-            "web", web, lambda: _answers(f"http://127.0.0.1:{settings.port}/readyz")
-        )
+        site = f"http://127.0.0.1:{settings.port}/readyz"
+        await self._until("web", web, lambda: _answers(site))
+        await self._until("the check of the Stripe key", worker, lambda: _checked(site))
 
     async def _start_postgres(self, plan: Plan) -> str:
         postgres = await asyncio.to_thread(prepare_postgres, plan.data / "postgres")
@@ -177,7 +178,7 @@ class Supervisor:
             try:
                 async with asyncio.timeout(5):
                     await temporal.register_search_attributes(await temporal.connect())
-            except (RuntimeError, TimeoutError, OSError, temporal.RPCError):
+            except (RuntimeError, TimeoutError, OSError, RPCError):
                 return False
             return True
 
@@ -247,16 +248,16 @@ class Supervisor:
             await child.start()
             self.leftovers.remember(self._children)
 
-    async def _until(
-        self, what: str, child: Child, ready: Callable[[], Awaitable[bool]]
-    ) -> None:
+    async def _until(self, what: str, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not await ready():
             if self._stop.is_set():
                 return
             if time.monotonic() > deadline:
                 last = next((line for line in reversed(child.last_lines) if line.strip()), "")
-                raise UpError(f"{what} was not ready after {READY_SECONDS} s. Its last line: {last}")
+                raise UpError(
+                    f"{what} was not ready after {READY_SECONDS} s. Its last line: {last}"
+                )
             await asyncio.sleep(0.1)
 
     async def _stop_all(self) -> None:
@@ -354,6 +355,15 @@ def _check_ports(settings: Settings) -> None:
                 raise UpError(
                     f"port {port} is taken: stop what uses it, or choose another with {variable}"
                 ) from None
+
+
+async def _checked(url: str) -> bool:
+    """Whether the worker has looked at the Stripe key."""
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            return (await client.get(url)).json().get("stripe") in ("connected", "refused")
+    except (httpx.HTTPError, ValueError):
+        return False
 
 
 async def _answers(url: str) -> bool:

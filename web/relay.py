@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import asyncpg
 import structlog
-from latchkey.store.pool import Pool
 from prometheus_client import Counter
 from temporalio.client import Client
 
@@ -18,6 +17,7 @@ from latchkey import dispatch
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import inbox, links, orders
 from latchkey.store.inbox import Waiting
+from latchkey.store.pool import Pool
 
 BATCH = 200
 CONCURRENCY = 16

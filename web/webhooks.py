@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import asyncpg
 import orjson
 import structlog
-from latchkey.store.pool import Pool
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from latchkey.rules.routing import route_snapshot, route_thin
 from latchkey.store import inbox
 from latchkey.store.linked_products import Account
+from latchkey.store.pool import Pool
 from latchkey.stripe_api import SignatureError, verify_signature
 
 MAX_BODY = 1024 * 1024
@@ -81,7 +81,9 @@ class WebhookEndpoint:
             await inbox.store(self._pool, event)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.error("webhook not stored", event=event.id, error=type(error).__name__)
-            raise Refused(503, "not_stored", "the event could not be stored: send it again") from None
+            raise Refused(
+                503, "not_stored", "the event could not be stored: send it again"
+            ) from None
         self._wake()
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
@@ -142,7 +144,9 @@ def _check_origin(event: dict[str, Any], account: Account) -> None:
         raise Refused(400, "malformed", "the event lacks livemode")
     if mode is not account.livemode:
         ours = "live" if account.livemode else "test"
-        raise Refused(400, "wrong_mode", f"the event is of the other mode: this site is in {ours} mode")
+        raise Refused(
+            400, "wrong_mode", f"the event is of the other mode: this site is in {ours} mode"
+        )
     sender = event.get("account") or event.get("context")
     if sender and sender != account.id:
         raise Refused(400, "wrong_account", "the event belongs to another Stripe account")
@@ -202,5 +206,3 @@ async def _answer(send: Send, status: int, code: str, detail: str) -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-

@@ -91,8 +91,10 @@ def _show(state: EntityState, result: SyncResult) -> None:
     state.label = result.label
     state.product = result.product or state.product
     state.customer = result.customer or state.customer
-    following = f"\n\nNext: {result.wake}, {result.wake_at:%Y-%m-%d %H:%M:%S} UTC"
-    workflow.set_current_details(result.state + (following if result.wake_at else ""))
+    details = result.state
+    if result.wake_at is not None:
+        details += f"\n\nNext: {result.wake}, {result.wake_at:%Y-%m-%d %H:%M:%S} UTC"
+    workflow.set_current_details(details)
 
 
 async def _sleep(state: EntityState) -> bool:

@@ -83,9 +83,7 @@ class ProductLink:
             state.plan = await self._stripe(
                 contracts.PLAN_IMPORT, state.link_id, ImportPlan, "List the product's prices"
             )
-            workflow.upsert_search_attributes(
-                [STRIPE_PRODUCT.value_set(state.plan.stripe_product)]
-            )
+            workflow.upsert_search_attributes([STRIPE_PRODUCT.value_set(state.plan.stripe_product)])
         while state.step is not ImportStep.DONE and not self._interrupted:
             await self._walk_page(state, state.plan)
         if self._interrupted:

@@ -123,9 +123,7 @@ async def settle(
             ended.append(
                 (grant, at, claim.verdict.reason, claim.verdict.by_clock, claim.workflow_id)
             )
-    ended += [
-        (grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()
-    ]
+    ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
     if moved:
         await _move(connection, moved)
     if ended:

@@ -133,3 +133,58 @@ async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str)
             list(ids),
             error,
         )
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event as pages and API show it; the body stays in the database."""
+
+    id: str
+    seq: int
+    type: str
+    object_id: str
+    state: str
+    attempts: int
+    error: str | None
+    created_at: datetime
+    received_at: datetime
+    handled_at: datetime | None
+    target_kind: str
+    target_id: str
+
+
+_SHOWN = (
+    "id, seq, type, object_id, state, attempts, error, created_at, received_at, handled_at,"
+    " target_kind, target_id"
+)
+
+
+async def listed(
+    connection: Connection, *, state: str | None = None, after: int | None = None, limit: int = 50
+) -> list[Received]:
+    """Events, the newest received first, from the one after `seq`."""
+    rows = await connection.fetch(
+        f"""
+        select {_SHOWN} from events
+         where ($1::text is null or state = $1) and ($2::bigint is null or seq < $2)
+         order by seq desc limit $3
+        """,
+        state,
+        after,
+        limit,
+    )
+    return [Received(**dict(row)) for row in rows]
+
+
+async def resend(connection: Connection, event_id: str) -> Received | None:
+    """Have an event relayed again; harmless for one that was handled. None where unknown."""
+    row = await connection.fetchrow(
+        f"""
+        update events set state = 'waiting', not_before = now(), attempts = 0, error = null
+         where id = $1 and target_kind <> 'none' returning {_SHOWN}
+        """,
+        event_id,
+    )
+    if row is None:
+        row = await connection.fetchrow(f"select {_SHOWN} from events where id = $1", event_id)
+    return Received(**dict(row)) if row else None

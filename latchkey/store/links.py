@@ -346,7 +346,9 @@ async def _stripe_product_exists(connection: Connection, stripe_product: str | N
 
 def _check_price(price: NewPrice) -> None:
     if price.amount < 0:
-        raise InvalidPrice("the amount is negative: give it in the currency's minor unit, 0 or more")
+        raise InvalidPrice(
+            "the amount is negative: give it in the currency's minor unit, 0 or more"
+        )
     if len(price.currency) != 3 or not price.currency.isalpha():
         raise InvalidPrice(f"{price.currency!r} is no currency: give three letters, such as eur")
     if price.interval not in (None, "day", "week", "month", "year"):

@@ -5,6 +5,8 @@ from importlib import resources
 
 import asyncpg
 
+from latchkey.store.pool import Connection
+
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 _LOCK = 0x6C617463
 """Advisory lock, so that several processes starting at once migrate one after the other."""
@@ -28,10 +30,15 @@ async def pending(dsn: str) -> list[str]:
     """Names of the migrations that the database at `dsn` still lacks."""
     connection = await asyncpg.connect(dsn)
     try:
-        done = await _applied(connection)
-        return [name for name, _ in migrations() if name not in done]
+        return await missing(connection)
     finally:
         await connection.close()
+
+
+async def missing(connection: Connection) -> list[str]:
+    """Names of the migrations that a connection's database still lacks."""
+    done = await _applied(connection)
+    return [name for name, _ in migrations() if name not in done]
 
 
 async def migrate(dsn: str) -> list[str]:
@@ -66,7 +73,7 @@ async def migrate(dsn: str) -> list[str]:
         await connection.close()
 
 
-async def _applied(connection: "asyncpg.Connection[asyncpg.Record]") -> set[str]:
+async def _applied(connection: Connection) -> set[str]:
     if await connection.fetchval("select to_regclass('schema_migrations')") is None:
         return set()
     return {row["name"] for row in await connection.fetch("select name from schema_migrations")}

@@ -101,9 +101,7 @@ async def _existing_users(connection: Connection, ids: set[int]) -> set[int]:
     return {row["id"] for row in rows}
 
 
-async def _by_email(
-    connection: Connection, buyers: Sequence[Buyer]
-) -> dict[str, tuple[int, bool]]:
+async def _by_email(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, tuple[int, bool]]:
     """User id and whether it was created just now, by e-mail key."""
     if not buyers:
         return {}
@@ -112,8 +110,8 @@ async def _by_email(
     created = await connection.fetch(
         """
         insert into users (email, name)
-        select email, name from unnest($1::text[], $2::text[]) as given (email, name)
-         where not exists (select from users where email_key = lower(email))
+        select given.email, given.name from unnest($1::text[], $2::text[]) as given (email, name)
+         where not exists (select from users where users.email_key = lower(given.email))
         on conflict (email_key) do nothing
         returning id, email_key
         """,

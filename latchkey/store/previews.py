@@ -124,9 +124,7 @@ async def finish(connection: Connection, preview_id: str, *, error: str | None =
     )
 
 
-async def preview(
-    connection: Connection, preview_id: str, *, limit: int = 1000
-) -> Preview | None:
+async def preview(connection: Connection, preview_id: str, *, limit: int = 1000) -> Preview | None:
     """A preview with the first `limit` records, those who get access first."""
     row = await connection.fetchrow(
         "select id, product_id, stripe_product, state, error from previews where id = $1",

@@ -187,9 +187,7 @@ async def _apply(
     await write_facts(connection, facts)
 
 
-def _linked(
-    reading: Subscription, products: dict[str, list[LinkedProduct]]
-) -> list[LinkedProduct]:
+def _linked(reading: Subscription, products: dict[str, list[LinkedProduct]]) -> list[LinkedProduct]:
     found = {
         product.product_id: product
         for stripe_product in sorted(reading.stripe_products)
@@ -391,9 +389,7 @@ class Lifecycle:
     wake: Wake | None
 
 
-async def without_lifecycle(
-    connection: Connection, link_id: int, *, limit: int
-) -> list[Lifecycle]:
+async def without_lifecycle(connection: Connection, link_id: int, *, limit: int) -> list[Lifecycle]:
     """Subscriptions of a link that go on but have no run yet."""
     rows = await connection.fetch(
         """
