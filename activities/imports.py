@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from temporalio import activity
 from temporalio.client import Client
@@ -150,6 +151,7 @@ class ImportActivities:
     async def _create(self, api: StripeApi, job: LinkJob) -> str:
         """A new Stripe product that inherits name, image and description."""
         assert job.create is not None, "a link names its Stripe product or how to make it"
+        occasion = await self._edges.occasion(as_of=datetime.now(UTC), cause="admin")
         public_image = job.image_url if (job.image_url or "").startswith("https://") else None
         source = await api.create_product(
             name=job.name,
@@ -161,9 +163,6 @@ class ImportActivities:
             metadata={"latchkey_product": job.product_id, "latchkey_link": str(job.id)},
             idempotency_key=f"link/{job.id}/product",
         )
-        occasion = await self._edges.occasion(
-            as_of=reading.moment(source["created"]), cause="admin"
-        )  # type: ignore[arg-type]
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await catalog.mirror_products(
                 connection,

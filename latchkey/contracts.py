@@ -157,7 +157,7 @@ class ImportStep(StrEnum):
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Which lists to walk: subscriptions by each of `prices`, or all of them where `scan` is set."""
+    """Which lists to walk: subscriptions by each of `prices`, or all where `scan` is set."""
 
     stripe_product: str
     prices: list[str]

@@ -23,7 +23,7 @@ from latchkey.store.pool import Pool
 from latchkey.store.subscriptions import Lifecycle
 
 CALL_TIMEOUT = 5.0
-"""Seconds: an inner retry of the client would otherwise hold a call for ten when Temporal is away."""
+"""Seconds: the client's own retries would hold a call for ten while Temporal is away."""
 
 
 class TemporalUnavailable(Exception):

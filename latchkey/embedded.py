@@ -1,4 +1,4 @@
-"""Postgres and Temporal's dev server as `latchkey up` brings them: from wheels, data in a folder."""
+"""Postgres and Temporal's dev server as `latchkey up` brings them, from wheels."""
 
 import hashlib
 import importlib.util
@@ -137,8 +137,8 @@ def _check_version(postgres: Path, marker: Path) -> None:
     ours = version.stdout.split()[2].split(".")[0]
     if found != ours:
         raise EmbeddedError(
-            f"{marker.parent} was made by Postgres {found}, this is Postgres {ours}: move the folder"
-            " away to begin anew, or run the release of Latchkey that made it and dump it"
+            f"{marker.parent} was made by Postgres {found}, this is Postgres {ours}: move the"
+            " folder away to begin anew, or run the release of Latchkey that made it and dump it"
         )
 
 

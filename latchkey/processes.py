@@ -59,7 +59,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            **(options if self._user is not None else {}),  # type: ignore[arg-type]
+            **(options if self._user is not None else {}),
         )
         self._pump = asyncio.create_task(self._show_lines())
 
@@ -85,7 +85,8 @@ class Child:
             await self._pump
 
     async def _show_lines(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             text = line.decode(errors="replace").rstrip()
             self.last_lines = [*self.last_lines[-9:], text]

@@ -293,8 +293,8 @@ def _data_folder(data: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise UpError(
-            f"can't write to the data folder {data} ({error.strerror}): give this user the right to,"
-            " or name another folder in LATCHKEY_DATA"
+            f"can't write to the data folder {data} ({error.strerror}): give this user the right"
+            " to, or name another folder in LATCHKEY_DATA"
         ) from None
     return data.resolve()
 

@@ -12,6 +12,9 @@ from latchkey.rules.access import Reason, Verdict
 from latchkey.store.linked_products import Account, LinkedProduct
 from latchkey.store.pool import Connection
 
+_End = tuple[Any, datetime, Reason, bool, str | None]
+"""A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
+
 
 @dataclass(frozen=True)
 class Occasion:
@@ -105,24 +108,19 @@ async def settle(
     outcome = Settled()
     new: list[Claim] = []
     moved: list[tuple[int, datetime | None]] = []
-    ended: list[tuple[Any, datetime, Reason, bool, str | None]] = []
+    ended: list[_End] = []
     for claim in claims:
         key = (claim.source_id, claim.product.product_id)
         grant = live.pop(key, None)
-        if claim.verdict.access:
-            if grant is not None:
-                outcome.already += 1
-                if grant["until"] != claim.verdict.until:
-                    moved.append((grant["id"], claim.verdict.until))
-            elif not claim.product.removed:
-                new.append(claim)
-                if key not in before:
-                    outcome.begun.append(claim)
+        if claim.verdict.access and grant is not None:
+            outcome.already += 1
+            if grant["until"] != claim.verdict.until:
+                moved.append((grant["id"], claim.verdict.until))
+        elif claim.verdict.access and not claim.product.removed:
+            new.append(claim)
+            outcome.begun += [claim] if key not in before else []
         elif grant is not None:
-            at = claim.verdict.ended_at or occasion.as_of
-            ended.append(
-                (grant, at, claim.verdict.reason, claim.verdict.by_clock, claim.workflow_id)
-            )
+            ended.append(_end_of(claim, grant, occasion))
     ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
     if moved:
         await _move(connection, moved)
@@ -132,6 +130,12 @@ async def settle(
         await _grant(connection, new, occasion=occasion, begun=outcome.begun)
     outcome.granted, outcome.ended = len(new), len(ended)
     return outcome
+
+
+def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
+    verdict = claim.verdict
+    at = verdict.ended_at or occasion.as_of
+    return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
 
 
 def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
@@ -250,7 +254,7 @@ async def _move(connection: Connection, moved: list[tuple[int, datetime | None]]
 
 async def _end(
     connection: Connection,
-    ended: list[tuple[Any, datetime, Reason, bool, str | None]],
+    ended: list[_End],
     *,
     occasion: Occasion,
 ) -> None:

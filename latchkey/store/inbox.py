@@ -1,4 +1,4 @@
-"""The inbox of Stripe's events: stored before they are answered, relayed until Temporal has them."""
+"""The inbox of Stripe's events: stored before they are answered, relayed to Temporal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -57,8 +57,9 @@ async def migrate(dsn: str) -> list[str]:
         known = migrations()
         if unknown := done - {name for name, _ in known}:
             raise MigrationError(
-                f"the database has migrations this release doesn't know ({', '.join(sorted(unknown))}):"
-                " run the newer release, or restore the backup taken before it"
+                "the database has migrations this release doesn't know"
+                f" ({', '.join(sorted(unknown))}): run"
+                " the newer release, or restore the backup taken before it"
             )
         applied = []
         for name, sql in known:

@@ -76,7 +76,8 @@ async def listed(
         f"""
         select {_FIELDS} from users
          where ($1::bigint is null or id < $1)
-           and ($3::text is null or position(lower($3) in email_key || ' ' || lower(coalesce(name, ''))) > 0)
+           and ($3::text is null
+                or position(lower($3) in email_key || ' ' || lower(coalesce(name, ''))) > 0)
          order by id desc limit $2
         """,
         after,
