@@ -34,10 +34,11 @@ def build(
     seed: str | None = None,
     month_seconds: float | None = None,
     chance: int | None = None,
+    published: Published | None = None,
 ) -> Sandbox:
     """A sandbox from its folder, or a new one with the named seed. `chance` fixes every random
-    choice."""
-    world = World(Published(), base_url=base_url, month_seconds=month_seconds, seed=chance)
+    choice; `published` may be shared by several sandboxes."""
+    world = World(published or Published(), base_url=base_url, month_seconds=month_seconds, seed=chance)
     storage = Storage(data)
     known = storage.load(world)
     if not known:

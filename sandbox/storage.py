@@ -14,7 +14,9 @@ class Storage:
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(":memory:" if folder is None else folder / "world.db")
+        self._db = sqlite3.connect(
+            ":memory:" if folder is None else folder / "world.db", check_same_thread=False
+        )
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = off")
         self._db.execute(

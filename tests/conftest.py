@@ -1,0 +1,87 @@
+"""Fixtures: one Postgres, one Temporal for all; a fresh database and sandbox where asked."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import structlog
+
+from latchkey.store.pool import Pool, create_pool
+from sandbox.schema import Published
+from tests.harness import (
+    Latchkey,
+    Postgres,
+    Stripe,
+    run_latchkey,
+    run_postgres,
+    run_sandbox,
+    run_temporal,
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """The tests read what happened from the database and the API, not from the log."""
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(50),
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with run_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    with run_temporal() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPORAL_ADDRESS", address)
+        yield address
+
+
+@pytest.fixture(scope="session")
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+async def dsn(postgres: Postgres) -> str:
+    return await postgres.create()
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    made = await create_pool(dsn)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def stripe(published: Published) -> Iterator[Stripe]:
+    with run_sandbox(published, chance=1) as running:
+        yield running
+        assert running.problems() == []
+
+
+@pytest.fixture
+async def site(dsn: str, temporal_address: str, stripe: Stripe) -> AsyncIterator[Latchkey]:
+    """A whole Latchkey of this test's own."""
+    async with run_latchkey(dsn, temporal_address, stripe) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def shared(
+    postgres: Postgres, temporal_address: str, published: Published
+) -> AsyncIterator[Latchkey]:
+    """A whole Latchkey that tests share, each with its own products and people."""
+    with run_sandbox(published, chance=1) as stripe:
+        async with run_latchkey(await postgres.create(), temporal_address, stripe) as running:
+            yield running
+        assert stripe.problems() == []

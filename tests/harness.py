@@ -1,0 +1,416 @@
+"""The real thing for tests: servers on free ports, and a whole Latchkey in one event loop."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import uvicorn
+from temporalio.client import Client
+
+import worker
+from latchkey.embedded import prepare_postgres, temporal_argv
+from latchkey.settings import Settings
+from latchkey.store.migrate import migrate
+from latchkey.store.pool import Pool, create_pool
+from sandbox.box import Sandbox, build
+from sandbox.schema import Published
+from sandbox.server import create_app as create_sandbox
+from web.app import create_app
+
+Json = dict[str, Any]
+
+KEY = "sk_test_latchkey"
+TOKEN = "token-for-the-tests-of-latchkey"
+SECRET = "a secret for the tests of latchkey"
+ADMIN, PASSWORD = "owner@site.example", "correct horse battery"
+PATIENCE = 20.0
+NAMESPACES = [f"site-{number}" for number in range(40)]
+"""Each site gets one, so that no worker takes another site's work."""
+
+_free_namespaces = iter(NAMESPACES)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(
+    condition: Callable[[], Awaitable[Any]], what: str, *, seconds: float = PATIENCE
+) -> Any:
+    """Wait until the condition holds and return its value; fail loudly where it never does."""
+    deadline = time.monotonic() + seconds
+    while not (found := await condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        await asyncio.sleep(0.02)
+    return found
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server with a migrated template database."""
+
+    dsn: Callable[[str], str]
+
+    async def create(self) -> str:
+        """A fresh migrated database: its address."""
+        name = f"test_{secrets.token_hex(6)}"
+        admin = await asyncpg.connect(self.dsn("postgres"))
+        try:
+            await admin.execute(f"create database {name} template template_latchkey")
+        finally:
+            await admin.close()
+        return self.dsn(name)
+
+
+@contextlib.contextmanager
+def run_postgres(folder: Path) -> Iterator[Postgres]:
+    """A throw-away Postgres."""
+    prepared = prepare_postgres(folder, durable=False)
+    identity: Json = {}
+    if prepared.user is not None:
+        identity = {"user": prepared.user, "group": prepared.user, "extra_groups": []}
+    process = subprocess.Popen(
+        prepared.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **identity
+    )
+    try:
+        asyncio.run(_make_template(prepared.dsn))
+        yield Postgres(prepared.dsn)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def _make_template(dsn: Callable[[str], str]) -> None:
+    async def connects() -> bool:
+        try:
+            connection = await asyncpg.connect(dsn("postgres"))
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.execute("create database template_latchkey")
+        await connection.close()
+        return True
+
+    await until(connects, "Postgres accepts connections")
+    await migrate(dsn("template_latchkey"))
+
+
+@contextlib.contextmanager
+def run_temporal(port: int | None = None, database: Path | None = None) -> Iterator[str]:
+    """A Temporal dev server with many namespaces: its address."""
+    port = port or free_port()
+    namespaces = tuple(f"--namespace={name}" for name in NAMESPACES)
+    process = subprocess.Popen(
+        temporal_argv(database, port=port, ui_port=None, extra=namespaces),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        asyncio.run(_temporal_answers(f"127.0.0.1:{port}"))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def _temporal_answers(address: str) -> None:
+    async def answers() -> bool:
+        try:
+            async with asyncio.timeout(5):
+                await Client.connect(address)
+        except (RuntimeError, TimeoutError):
+            return False
+        return True
+
+    await until(answers, "Temporal answers", seconds=60)
+
+
+@dataclass
+class Stripe:
+    """A sandbox in a thread of its own, and calls to it."""
+
+    box: Sandbox
+    url: str
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **params: Any) -> Json:
+        answer = await self.client.get(f"/v1/{path}", params=params)
+        return _checked(answer)
+
+    async def post(self, path: str, **params: Any) -> Json:
+        answer = await self.client.post(f"/v1/{path}", data=flat(params))
+        return _checked(answer)
+
+    async def delete(self, path: str) -> Json:
+        return _checked(await self.client.delete(f"/v1/{path}"))
+
+    async def control(self, path: str, **given: Any) -> Json:
+        return _checked(await self.client.post(f"/_sandbox/{path}", json=given))
+
+    async def product(self, name: str = "Course") -> str:
+        return str((await self.post("products", name=name))["id"])
+
+    async def price(self, product: str, amount: int = 1500, *, every: str | None = "month") -> str:
+        recurring = {"interval": every} if every else None
+        made = await self.post(
+            "prices", product=product, currency="usd", unit_amount=amount, recurring=recurring
+        )
+        return str(made["id"])
+
+    async def customer(self, email: str | None, *, card: str = "pm_card_visa") -> str:
+        made = await self.post(
+            "customers",
+            email=email,
+            name="Test Person",
+            payment_method=card,
+            invoice_settings={"default_payment_method": card},
+        )
+        return str(made["id"])
+
+    async def subscribe(self, email: str | None, price: str, **params: Any) -> Json:
+        """A customer with a subscription, made through the API."""
+        customer = await self.customer(email)
+        return await self.post(
+            "subscriptions", customer=customer, items=[{"price": price}], **params
+        )
+
+    async def checkout(self, *prices: str, mode: str = "subscription", **params: Any) -> Json:
+        lines = [{"price": price, "quantity": 1} for price in prices]
+        return await self.post(
+            "checkout/sessions",
+            mode=mode,
+            line_items=lines,
+            success_url="http://127.0.0.1/thanks",
+            **params,
+        )
+
+    async def pay(self, session: Json, email: str, **buyer: Any) -> Json:
+        """Pay a session as its page does; the session afterwards."""
+        answer = await self.control(f"checkout/{session['id']}/pay", email=email, **buyer)
+        assert answer["outcome"] == "complete", answer["outcome"]
+        found: Json = answer["session"]
+        return found
+
+    async def buy(self, email: str, *prices: str, mode: str = "subscription", **buyer: Any) -> Json:
+        return await self.pay(await self.checkout(*prices, mode=mode), email, **buyer)
+
+    def problems(self) -> list[str]:
+        """What the sandbox's own checks found: it must stay empty."""
+        return self.box.shop.problems
+
+
+def _checked(answer: httpx.Response) -> Json:
+    assert answer.status_code < 400, f"{answer.request.url}: {answer.text}"
+    body: Json = answer.json()
+    return body
+
+
+def flat(given: Any, prefix: str = "") -> dict[str, str]:
+    """Stripe's form encoding of nested parameters; None is left out."""
+    made: dict[str, str] = {}
+    entries = given.items() if isinstance(given, dict) else enumerate(given)
+    for key, value in entries:
+        name = f"{prefix}[{key}]" if prefix else str(key)
+        if isinstance(value, dict | list):
+            made |= flat(value, name)
+        elif isinstance(value, bool):
+            made[name] = str(value).lower()
+        elif value is not None:
+            made[name] = str(value)
+    return made
+
+
+@contextlib.contextmanager
+def run_sandbox(published: Published, **options: Any) -> Iterator[Stripe]:
+    """A sandbox server in a thread."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    box = build(base_url=url, published=published, **options)
+    server = uvicorn.Server(
+        uvicorn.Config(create_sandbox(box), host="127.0.0.1", port=port, log_level="error")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + PATIENCE
+    while not server.started:
+        assert time.monotonic() < deadline, "the sandbox did not start"
+        time.sleep(0.01)
+    client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+    try:
+        yield Stripe(box, url, client)
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+@dataclass
+class Latchkey:
+    """A running site with its worker, on its own database and sandbox."""
+
+    settings: Settings
+    stripe: Stripe
+    pool: Pool
+    url: str
+    api: httpx.AsyncClient
+    temporal: Client
+    namespace: str
+    _worker: asyncio.Task[None] | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start_worker(self) -> None:
+        os.environ["TEMPORAL_NAMESPACE"] = self.namespace
+        self._stop = asyncio.Event()
+        self._worker = asyncio.create_task(worker.run(self.settings, self._stop))
+
+    async def stop_worker(self) -> None:
+        """Stop the worker as a deploy does."""
+        self._stop.set()
+        if self._worker:
+            await self._worker
+            self._worker = None
+
+    async def call(self, method: str, path: str, status: int = 200, **options: Any) -> Json:
+        answer = await self.api.request(method, path, **options)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else {}
+
+    async def product(self, name: str = "Course", **given: Any) -> str:
+        body = {"name": name, "status": "live", **given}
+        return str((await self.call("POST", "/products", 201, json=body))["id"])
+
+    async def link(self, product: str, stripe_product: str, *, mail: str = "send") -> Json:
+        """Link and wait until the link listens."""
+        await self.know(stripe_product)
+        body = {"stripe_product": stripe_product, "mail": mail}
+        await self.call("PUT", f"/products/{product}/link", 202, json=body)
+        return await self.listening(product)
+
+    async def know(self, stripe_product: str) -> None:
+        """Wait until the catalog has the Stripe product."""
+
+        async def known() -> bool:
+            answer = await self.call("GET", "/stripe/products", params={"search": stripe_product})
+            return bool(answer["data"])
+
+        if not await known():
+            await self.call("GET", "/stripe/products", params={"refresh": "true"})
+        await until(known, f"{stripe_product} in the catalog")
+
+    async def listening(self, product: str) -> Json:
+        async def listens() -> Json | None:
+            found = await self.call("GET", f"/products/{product}/link")
+            assert found["state"] != "failed", found
+            return found if found["state"] == "listening" else None
+
+        found: Json = await until(listens, f"{product} listens")
+        return found
+
+    async def access(self, product: str, email: str) -> Json:
+        return await self.call("GET", "/access", params={"product": product, "email": email})
+
+    async def has(self, product: str, email: str, *, access: bool = True) -> Json:
+        """Wait until the person has (or has no longer) access."""
+
+        async def settled() -> Json | None:
+            found = await self.access(product, email)
+            return found if found["access"] is access else None
+
+        found: Json = await until(settled, f"access of {email} is {access}")
+        return found
+
+    async def lines(self, **filters: Any) -> list[Json]:
+        data: list[Json] = (
+            await self.call("GET", "/activities", params={"limit": 200, **filters})
+        )["data"]
+        return data
+
+    async def settled(self) -> None:
+        """Wait until every event is delivered, relayed and handled."""
+        await self.stripe.control("idle", seconds=30)
+
+        async def done() -> bool:
+            left = await self.pool.fetchval(
+                "select count(*) from events where state in ('waiting', 'relayed')"
+            )
+            return bool(left == 0)
+
+        await until(done, "every event is handled")
+
+
+@contextlib.asynccontextmanager
+async def run_latchkey(
+    dsn: str, temporal_address: str, stripe: Stripe, **given: Any
+) -> AsyncIterator[Latchkey]:
+    """Web and worker in this event loop; Temporal is found by its environment variables."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    namespace = next(_free_namespaces)
+    os.environ["TEMPORAL_NAMESPACE"] = namespace
+    settings = Settings.model_validate(
+        {
+            "DATABASE_URL": dsn,
+            "STRIPE_SECRET_KEY": KEY,
+            "STRIPE_API_BASE": stripe.url,
+            "LATCHKEY_PUBLIC_URL": url,
+            "LATCHKEY_SECRET": SECRET,
+            "LATCHKEY_API_TOKEN": TOKEN,
+            "LATCHKEY_ADMIN_EMAIL": ADMIN,
+            "LATCHKEY_ADMIN_PASSWORD": PASSWORD,
+            "LATCHKEY_STRIPE_RATE": 1000,
+            **given,
+        }
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error")
+    )
+    serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        if serving.done():
+            serving.result()
+        return server.started
+
+    await until(started, "the web process starts")
+    pool = await create_pool(dsn)
+    api = httpx.AsyncClient(
+        base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+    )
+    client = await Client.connect(temporal_address, namespace=namespace)
+    site = Latchkey(settings, stripe, pool, url, api, client, namespace)
+    await site.start_worker()
+
+    async def connected() -> bool:
+        state = await pool.fetchval("select state || endpoint_state from stripe_connection")
+        return state in ("connectedregistered", "connectedmanual")
+
+    try:
+        await until(connected, "Stripe is connected and the endpoint registered")
+        yield site
+    finally:
+        await _end_runs(site.temporal)
+        await site.stop_worker()
+        server.should_exit = True
+        await serving
+        await api.aclose()
+        await pool.close()
+
+
+async def _end_runs(client: Client) -> None:
+    """No run of this test may wake under the next one's worker."""
+    async for run in client.list_workflows("ExecutionStatus = 'Running'"):
+        with contextlib.suppress(Exception):
+            await client.get_workflow_handle(run.id).terminate("the test is over")
