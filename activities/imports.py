@@ -26,7 +26,7 @@ from latchkey.contracts import (
 from latchkey.rules import access, reading
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order, Subscription, UnreadableError
-from latchkey.store import catalog, links, orders, previews, subscriptions
+from latchkey.store import catalog, links, orders, passed_over, previews, subscriptions
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
 from latchkey.store.subscriptions import describe
@@ -122,6 +122,7 @@ class ImportActivities:
             await links.set_state(
                 connection, job.link_id, state=job.state, progress=job.progress, error=job.error
             )
+            await passed_over.forget_old(connection)
 
     @activity.defn(name=contracts.PREVIEW_PAGE)
     async def preview_page(self, job: PreviewPageInput) -> PreviewPageResult:

@@ -38,7 +38,9 @@ def build(
 ) -> Sandbox:
     """A sandbox from its folder, or a new one with the named seed. `chance` fixes every random
     choice; `published` may be shared by several sandboxes."""
-    world = World(published or Published(), base_url=base_url, month_seconds=month_seconds, seed=chance)
+    world = World(
+        published or Published(), base_url=base_url, month_seconds=month_seconds, seed=chance
+    )
     storage = Storage(data)
     known = storage.load(world)
     if not known:

@@ -1,6 +1,6 @@
 """Many subscribers at once, without events: what existed before anyone listened."""
 
-from sandbox import catalog, invoices, payments, subscriptions
+from sandbox import catalog, checkout, payments, subscriptions
 from sandbox.shop import Shop
 from sandbox.world import Json
 
@@ -31,8 +31,8 @@ def subscribers(
         first = _subscription(shop, 0, monthly, method)
         for number in range(1, count):
             _like(shop, first, number, monthly)
-        for number in range(one_off):
-            _order(shop, number, once)
+        for _ in range(one_off):
+            _order(shop, once)
         if not count:
             world.forget("subscription", first["id"])
     finally:
@@ -74,23 +74,14 @@ def _like(shop: Shop, first: Json, number: int, price: Json) -> None:
     world.schedule("period_end", made["id"], item["current_period_end"])
 
 
-def _order(shop: Shop, number: int, price: Json) -> None:
-    customer = _person(shop, f"order {number}")
-    method = payments.payment_method(
-        shop, "pm_card_visa", billing={"email": customer["email"], "name": customer["name"]}
-    )
-    lines = [invoices.item_line(shop, price, quantity=1, invoice_item=shop.world.new_id("ii"))]
-    bill = invoices.draft(
-        shop, customer=customer, lines=lines, currency=price["currency"], reason="manual"
-    )
-    invoices.finalize(shop, bill)
-    intent = payments.new_intent(
+def _order(shop: Shop, price: Json) -> None:
+    session = checkout.create(
         shop,
-        amount=bill["amount_due"],
-        currency=bill["currency"],
-        customer=customer["id"],
-        method=method,
+        {
+            "mode": "payment",
+            "line_items": [{"price": price["id"], "quantity": 1}],
+            "success_url": "https://example.com/thanks",
+        },
     )
-    invoices.record_payment(shop, bill, intent)
-    payments.succeed(shop, intent)
-    invoices.mark_paid(shop, bill, intent=intent)
+    label = session["id"][-12:].lower()
+    checkout.pay(shop, session, checkout.Buyer(f"{label}@bulk.example", f"Bulk {label}"))

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -91,7 +93,7 @@ def run_postgres(folder: Path) -> Iterator[Postgres]:
         asyncio.run(_make_template(prepared.dsn))
         yield Postgres(prepared.dsn)
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.wait(30)
 
 
@@ -283,6 +285,25 @@ class Latchkey:
             await self._worker
             self._worker = None
 
+    def spawn_worker(self) -> subprocess.Popen[bytes]:
+        """A worker in a process of its own, as `latchkey worker` starts it; to be killed."""
+        names = {name: field.alias for name, field in Settings.model_fields.items()}
+        given = {
+            str(names[name]): value.get_secret_value()
+            if hasattr(value, "get_secret_value")
+            else value
+            for name, value in self.settings
+            if value is not None
+        }
+        environment = os.environ | {name: str(value) for name, value in given.items()}
+        environment["TEMPORAL_NAMESPACE"] = self.namespace
+        return subprocess.Popen(
+            [sys.executable, "-m", "latchkey.cli", "worker"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     async def call(self, method: str, path: str, status: int = 200, **options: Any) -> Json:
         answer = await self.api.request(method, path, **options)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
@@ -401,16 +422,8 @@ async def run_latchkey(
         await until(connected, "Stripe is connected and the endpoint registered")
         yield site
     finally:
-        await _end_runs(site.temporal)
         await site.stop_worker()
         server.should_exit = True
         await serving
         await api.aclose()
         await pool.close()
-
-
-async def _end_runs(client: Client) -> None:
-    """No run of this test may wake under the next one's worker."""
-    async for run in client.list_workflows("ExecutionStatus = 'Running'"):
-        with contextlib.suppress(Exception):
-            await client.get_workflow_handle(run.id).terminate("the test is over")

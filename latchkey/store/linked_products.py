@@ -48,7 +48,7 @@ async def linked_products(
           from (select * from links
                  where stripe_product = any($1::text[]) and account_id = $2 and livemode = $3
                    and (removed_at is null or members = 'keep')
-                   for share) l
+                   for key share) l
           join products p on p.id = l.product_id
          order by l.product_id, l.stripe_product, l.removed_at is null desc, l.id desc
         """,

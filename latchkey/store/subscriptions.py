@@ -14,6 +14,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
+from latchkey.store import passed_over
 from latchkey.store.effects import (
     Claim,
     Fact,
@@ -79,15 +80,27 @@ async def apply_subscriptions(
         {product for reading in readings for product in reading.stripe_products},
         account=occasion.account,
     )
+    importing = [
+        reading.id for reading in readings if any(p.importing for p in _linked(reading, products))
+    ]
+    overtaken = (
+        await passed_over.hold(connection, importing, ticket=occasion.ticket)
+        if importing
+        else set()
+    )
     known = await _known(connection, [reading.id for reading in readings])
     page = AppliedPage({})
     concerned: list[Subscription] = []
     for reading in readings:
         linked = _linked(reading, products)
-        if reading.id in known or _grants(reading, linked, occasion):
+        if reading.id in overtaken and reading.id not in known:
+            page.applied[reading.id] = _stale(reading)
+        elif reading.id in known or _grants(reading, linked, occasion):
             concerned.append(reading)
         else:
-            page.applied[reading.id] = _left_out(reading, linked, occasion)
+            page.applied[reading.id] = _left_out(reading, linked)
+    if left_out := sorted(set(importing) & set(page.applied) - overtaken):
+        await passed_over.remember(connection, left_out, ticket=occasion.ticket)
     people = await resolve(
         connection,
         [
@@ -114,9 +127,7 @@ async def apply_subscriptions(
     fresh = [r for r in concerned if old[r.id]["ticket"] <= occasion.ticket]
     for reading in concerned:
         if old[reading.id]["ticket"] > occasion.ticket:
-            page.applied[reading.id] = Applied(
-                reading.id, True, access=False, terminal=False, stale=True, state="Read meanwhile"
-            )
+            page.applied[reading.id] = _stale(reading)
     await _apply(connection, fresh, old, products, page, occasion=occasion, context=context)
     return page
 
@@ -209,7 +220,13 @@ def _grants(reading: Subscription, linked: list[LinkedProduct], occasion: Occasi
     )
 
 
-def _left_out(reading: Subscription, linked: list[LinkedProduct], occasion: Occasion) -> Applied:
+def _stale(reading: Subscription) -> Applied:
+    return Applied(
+        reading.id, True, access=False, terminal=False, stale=True, state="Read meanwhile"
+    )
+
+
+def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
     if not linked:
         return Applied(reading.id, False, False, True, False, "None of its products is linked")
     return Applied(

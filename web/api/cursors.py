@@ -16,7 +16,8 @@ def text(given: str | None) -> str | None:
     if given is None:
         return None
     try:
-        return base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode()
+        padded = given + "=" * (-len(given) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before") from None
 

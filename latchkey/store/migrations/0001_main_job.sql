@@ -194,6 +194,13 @@ create index subscriptions_by_customer on subscriptions (customer_id);
 create index subscriptions_by_user on subscriptions (user_id);
 create index subscriptions_without_lifecycle on subscriptions (id) where lifecycle_at is null;
 
+-- Readings that granted nothing while an import ran: an older page must not undo them.
+create table passed_over (
+    id text primary key,
+    ticket bigint not null,
+    at timestamptz not null default now()
+);
+
 create table subscription_items (
     subscription_id text not null references subscriptions on delete cascade,
     id text not null,

@@ -1,0 +1,243 @@
+"""`POST /webhooks/stripe`: what is taken, what is refused, and that a refusal changes nothing."""
+
+import hashlib
+import hmac
+import time
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from tests.harness import Json, Latchkey, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def secret(site: Latchkey) -> str:
+    endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
+    kept: list[str] = site.stripe.box.shop.world.private[endpoint]["secrets"]
+    return kept[0]
+
+
+def signed(body: bytes, key: str, *, at: int | None = None) -> dict[str, str]:
+    moment = int(time.time()) if at is None else at
+    digest = hmac.new(key.encode(), b"%d.%s" % (moment, body), hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={moment},v1={digest}", "Content-Type": "application/json"}
+
+
+async def post(site: Latchkey, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.post(f"{site.url}/webhooks/stripe", content=body, headers=headers)
+
+
+async def send(site: Latchkey, event: Any, **options: Any) -> httpx.Response:
+    body = event if isinstance(event, bytes) else orjson.dumps(event)
+    return await post(site, body, signed(body, await secret(site), **options))
+
+
+async def state(site: Latchkey) -> list[Any]:
+    """Everything that an event could change."""
+    return [
+        await site.pool.fetchval(f"select count(*) from {table}")
+        for table in ("events", "users", "grants", "activities", "mails", "subscriptions")
+    ]
+
+
+def event(site: Latchkey, **given: Any) -> Json:
+    """A valid event about an unknown customer."""
+    return {
+        "id": f"evt_{time.monotonic_ns()}",
+        "object": "event",
+        "type": "customer.updated",
+        "livemode": False,
+        "created": int(time.time()),
+        "api_version": "2026-10-28.dahlia",
+        "data": {"object": {"id": "cus_nobody", "object": "customer"}},
+        **given,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"livemode": True}, "wrong_mode"),
+        ({"account": "acct_another"}, "wrong_account"),
+        ({"object": "list"}, "malformed"),
+        ({"id": None}, "malformed"),
+        ({"id": ""}, "malformed"),
+        ({"type": 7}, "malformed"),
+        ({"created": "yesterday"}, "malformed"),
+        ({"created": 10**18}, "malformed"),
+        ({"livemode": None}, "malformed"),
+        ({"data": {"object": []}}, "malformed"),
+    ],
+)
+async def test_a_wrong_event_is_refused(shared: Latchkey, change: Json, code: str) -> None:
+    before = await state(shared)
+    answer = await send(shared, event(shared, **change))
+    assert answer.status_code == 400
+    assert answer.json()["code"] == code
+    assert answer.json()["detail"]
+    assert await state(shared) == before
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{}", b"[" * 5000])
+async def test_what_is_no_json_object_is_refused(shared: Latchkey, body: bytes) -> None:
+    before = await state(shared)
+    answer = await send(shared, body)
+    assert answer.status_code == 400
+    assert answer.json()["code"] in ("malformed", "bad_signature")
+    assert await state(shared) == before
+
+
+async def test_signatures_are_checked(shared: Latchkey) -> None:
+    before = await state(shared)
+    body = orjson.dumps(event(shared))
+    key = await secret(shared)
+    good = signed(body, key)
+    cases: list[tuple[bytes, dict[str, str]]] = [
+        (body, {}),
+        (body, {"Stripe-Signature": ""}),
+        (body, {"Stripe-Signature": "nonsense"}),
+        (body, {"Stripe-Signature": "t=1"}),
+        (body, {"Stripe-Signature": good["Stripe-Signature"].replace("v1=", "v0=")}),
+        (body, signed(body, "whsec_wrong")),
+        (body, signed(body, key, at=int(time.time()) - 3600)),
+        (body + b" ", good),
+    ]
+    for content, headers in cases:
+        answer = await post(shared, content, headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+    assert await state(shared) == before
+
+
+async def test_a_large_body_is_refused_before_it_is_read(shared: Latchkey) -> None:
+    before = await state(shared)
+    answer = await send(shared, b" " * (2 * 1024 * 1024))
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+    assert await state(shared) == before
+
+
+async def test_unknown_types_and_unlinked_products_are_taken_and_change_nothing(
+    shared: Latchkey,
+) -> None:
+    unknown = await send(shared, event(shared, type="moon.landed"))
+    assert unknown.status_code == 200
+    price = await shared.stripe.price(await shared.stripe.product())
+    await shared.settled()
+    before = await state(shared)
+    made = await shared.stripe.subscribe("unlinked@hook.example", price)
+    await shared.settled()
+    after = await state(shared)
+    assert after[1:] == before[1:], "an unlinked purchase makes no user and no line"
+    stored = await shared.pool.fetchval(
+        "select count(*) from events where target_id = $1", made["id"]
+    )
+    assert stored > 0
+
+
+async def test_an_object_that_stripe_does_not_know_changes_nothing(shared: Latchkey) -> None:
+    await shared.settled()
+    before = await state(shared)
+    given = event(
+        shared,
+        type="customer.subscription.updated",
+        data={"object": {"id": "sub_invented", "object": "subscription", "status": "active"}},
+    )
+    assert (await send(shared, given)).status_code == 200
+    await shared.settled()
+    assert (await state(shared))[1:] == before[1:]
+
+
+async def test_duplicates_and_any_order_change_nothing(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    session = await shared.stripe.buy("again@hook.example", price)
+    await shared.has(product, "again@hook.example")
+    await shared.settled()
+    before = await state(shared)
+    bodies = await shared.pool.fetch(
+        "select body from events where target_id = $1 order by seq desc", session["subscription"]
+    )
+    for row in bodies:
+        for _ in range(2):
+            assert (await send(shared, row["body"].encode())).status_code == 200
+    await shared.settled()
+    assert await state(shared) == before
+
+
+async def test_a_resent_event_is_handled_again_without_effect(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    await shared.stripe.buy("resend@hook.example", price)
+    await shared.has(product, "resend@hook.example")
+    await shared.settled()
+    before = await state(shared)
+    listed = await shared.call("GET", "/events", params={"state": "handled", "limit": 5})
+    for entry in listed["data"]:
+        again = await shared.call("POST", f"/events/{entry['id']}/resend", 202)
+        assert again["state"] in ("waiting", "relayed", "handled")
+    await shared.settled()
+    assert await state(shared) == before
+
+
+async def test_thin_events_do_the_same(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
+    await site.stripe.control(f"webhook_endpoints/{endpoint}", thin=True)
+    made = await site.stripe.subscribe("thin@hook.example", price)
+    await site.has(product, "thin@hook.example")
+    thin = await site.pool.fetchval(
+        "select bool_and(thin) from events where target_id = $1", made["id"]
+    )
+    assert thin is True
+    await site.stripe.delete(f"subscriptions/{made['id']}")
+    await site.has(product, "thin@hook.example", access=False)
+
+
+async def test_both_secrets_work_while_one_is_rolled(site: Latchkey) -> None:
+    body = orjson.dumps(event(site))
+    old = await secret(site)
+    answer = await post(
+        site,
+        body,
+        {
+            "Stripe-Signature": signed(body, "whsec_new")["Stripe-Signature"]
+            + ","
+            + signed(body, old)["Stripe-Signature"].split(",")[1]
+        },
+    )
+    assert answer.status_code == 200
+
+
+async def test_the_answer_comes_while_no_worker_runs(site: Latchkey) -> None:
+    """Stored and answered; the effects follow when a worker is back."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.stop_worker()
+    made = await site.stripe.subscribe("away@hook.example", price)
+    await site.stripe.control("idle", seconds=10)
+    delivered = await site.stripe.client.get("/_sandbox/deliveries")
+    assert {row["state"] for row in delivered.json()["data"]} == {"delivered"}
+    assert (await site.access(product, "away@hook.example"))["access"] is False
+    await site.start_worker()
+    await site.has(product, "away@hook.example")
+
+    async def handled() -> bool:
+        waiting = await site.pool.fetchval(
+            "select count(*) from events where target_id = $1 and state <> 'handled'", made["id"]
+        )
+        return bool(waiting == 0)
+
+    await until(handled, "every event is handled")
