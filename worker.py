@@ -15,6 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.base import Edges
 from activities.catalog import CatalogActivities
 from activities.connection import ConnectionActivities
+from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
 from activities.objects import ObjectActivities
 from activities.purchases import PurchaseActivities
@@ -66,6 +67,7 @@ def build_workers(
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
+            interceptors=[Heartbeats()],
         ),
         Worker(
             client,
@@ -75,6 +77,7 @@ def build_workers(
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
+            interceptors=[Heartbeats()],
         ),
     )
 

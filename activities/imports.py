@@ -113,7 +113,8 @@ class ImportActivities:
                 await subscriptions.mark_lifecycles(
                     connection, [one.subscription_id for one in batch]
                 )
-            activity.heartbeat(start + len(batch))
+            if activity.is_worker_shutdown():
+                return start + len(batch)
         return len(waiting)
 
     @activity.defn(name=contracts.SET_LINK_STATE)

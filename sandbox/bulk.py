@@ -1,8 +1,13 @@
 """Many subscribers at once, without events: what existed before anyone listened."""
 
+import time
+
 from sandbox import catalog, checkout, payments, subscriptions
 from sandbox.shop import Shop
 from sandbox.world import Json
+
+AGE_SECONDS = 60
+"""How long ago they bought."""
 
 
 def subscribers(
@@ -12,6 +17,7 @@ def subscribers(
     order each. Answers the ids of product and prices."""
     world = shop.world
     shop.silent = True
+    world.settle_clock(time.time() - AGE_SECONDS)
     try:
         if product is None:
             product = catalog.create_product(shop, {"name": name})["id"]
@@ -36,6 +42,7 @@ def subscribers(
         if not count:
             world.forget("subscription", first["id"])
     finally:
+        world.settle_clock()
         shop.silent = False
     return {"product": product, "monthly": monthly["id"], "once": once["id"]}
 

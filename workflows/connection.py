@@ -1,15 +1,14 @@
 """`Connection` and `Catalog`: the Stripe key, the webhook endpoint and what the account sells."""
 
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import CatalogList, CatalogPageInput, CatalogPageResult, KeyCheck
 
-ONE_ATTEMPT = timedelta(seconds=60)
 SOMEONE_WAITS = RetryPolicy(maximum_attempts=5)
 BULK = Priority(priority_key=4)
 
@@ -25,6 +24,7 @@ class Connection:
             result_type=KeyCheck,
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="Check the Stripe key",
         )
@@ -36,6 +36,7 @@ class Connection:
             result_type=str,
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="Register the webhook endpoint",
         )
@@ -64,6 +65,7 @@ async def read_catalog() -> None:
                 result_type=CatalogPageResult,
                 task_queue=contracts.STRIPE_QUEUE,
                 start_to_close_timeout=ONE_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
                 priority=BULK,
                 summary=f"Read a page of {which}",
             )

@@ -11,6 +11,8 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributeKey, SearchAttributeUpdate
 
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import EndDueInput, EntityState, Nudge, SyncInput, SyncResult
@@ -19,7 +21,6 @@ PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
 CUSTOMER = SearchAttributeKey.for_keyword("StripeCustomer")
 STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
-ONE_ATTEMPT = timedelta(seconds=60)
 SOON = timedelta(seconds=1)
 
 
@@ -71,6 +72,7 @@ async def _sync(state: EntityState, syncing: Syncing, *, by_timer: bool) -> Sync
         result_type=SyncResult,
         task_queue=contracts.STRIPE_QUEUE,
         start_to_close_timeout=ONE_ATTEMPT,
+        heartbeat_timeout=HEARTBEAT,
         priority=Priority(priority_key=2),
         summary=syncing.summary,
     )
@@ -120,6 +122,7 @@ async def _wake(state: EntityState) -> None:
             contracts.END_DUE_ACCESS,
             EndDueInput(state.object_id, workflow.now()),
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             priority=Priority(priority_key=1),
             summary="End the access that is due",
         )

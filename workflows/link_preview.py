@@ -1,10 +1,10 @@
 """`LinkPreview`: who a product link would bring in. Reads only; its records go to Postgres."""
 
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
         PreviewPageResult,
     )
 
-ONE_ATTEMPT = timedelta(seconds=60)
 SOMEONE_WAITS = RetryPolicy(maximum_attempts=3)
 
 
@@ -44,6 +43,7 @@ class LinkPreview:
             result_type=ImportPlan,
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="List the product's prices",
         )
@@ -69,6 +69,7 @@ class LinkPreview:
                 result_type=PreviewPageResult,
                 task_queue=contracts.STRIPE_QUEUE,
                 start_to_close_timeout=ONE_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=SOMEONE_WAITS,
                 summary=f"Look at a page of {step}",
             )
@@ -81,5 +82,6 @@ class LinkPreview:
             contracts.FINISH_PREVIEW,
             FinishPreviewInput(job.preview_id, error),
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             summary="Record the preview's end",
         )

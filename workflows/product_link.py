@@ -8,6 +8,8 @@ from temporalio import workflow
 from temporalio.common import Priority, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import (
@@ -25,9 +27,7 @@ with workflow.unsafe.imports_passed_through():
 STRIPE_PRODUCT = SearchAttributeKey.for_keyword("StripeProduct")
 STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
-ONE_ATTEMPT = timedelta(seconds=120)
 LIFECYCLES_ATTEMPT = timedelta(minutes=10)
-HEARTBEAT = timedelta(seconds=60)
 BULK = Priority(priority_key=4)
 
 Result = TypeVar("Result")
@@ -159,6 +159,7 @@ class ProductLink:
             contracts.SET_LINK_STATE,
             LinkStateInput(self._state.link_id, state, self._state.progress, error),
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             summary=f"Record: {state}",
         )
 
@@ -171,6 +172,7 @@ class ProductLink:
             result_type=result_type,
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
             priority=BULK,
             summary=summary,
         )
