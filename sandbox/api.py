@@ -168,6 +168,10 @@ class Api:
 
     def _check(self, route: Route, tree: Json, *, strict: bool) -> None:
         """Raise Stripe's 400 for the first thing that is wrong with the parameters."""
+        published = self.shop.world.published
+        for name in published.resolve(published.request_schema(route)).get("required", ()):
+            if tree.get(name) == "":
+                raise _empty(name)
         for path, kind, message in self.shop.world.published.request_errors(route, tree):
             names = [a or b for a, b in _NAMED.findall(message)]
             if kind == "unknown":
@@ -278,17 +282,21 @@ def _permitted(permissions: Json | None, path: str, method: str, account: str) -
         )
 
 
+def _empty(name: str) -> StripeFault:
+    return invalid(
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a"
+        f" parameter; however '{name}' cannot be unset.",
+        param=name,
+        code="parameter_invalid_empty",
+    )
+
+
 def _invalid_value(path: str, tree: Json, message: str) -> StripeFault:
     value: Any = tree
     for part in re.findall(r"[^\[\]]+", path):
         value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
     if value == "":
-        return invalid(
-            f"You passed an empty string for '{path}'. We assume empty values are an attempt to"
-            f" unset a parameter; however '{path}' cannot be unset.",
-            param=path,
-            code="parameter_invalid_empty",
-        )
+        return _empty(path)
     if "\\d" in message:
         return invalid(f"Invalid integer: {value}", param=path, code="parameter_invalid_integer")
     return invalid(f"Invalid {path}: {message[:200]}", param=path)

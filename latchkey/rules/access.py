@@ -141,9 +141,10 @@ def _with_wake(verdict: Verdict, reading: Subscription, *, as_of: datetime) -> V
         moments.append((reading.resumes_at, Wake.RESUMES))
     if not moments:
         return verdict
-    wake_at, wake = min(moments)
-    if wake_at <= as_of:
-        wake_at, wake = as_of + LOOK_AGAIN, Wake.RENEWAL_DUE
+    wake_at, wake = min(
+        (at, wake) if at > as_of else (as_of + LOOK_AGAIN, Wake.RENEWAL_DUE)
+        for at, wake in moments
+    )
     return Verdict(
         verdict.access,
         verdict.reason,

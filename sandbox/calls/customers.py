@@ -12,7 +12,7 @@ _NOT_COPIED = ("payment_method", "source", "invoice_settings", "test_clock", "ta
 
 @call("POST", "/v1/customers")
 def create_customer(c: Call) -> Json:
-    made = c.shop.world.make("customer", "cus", metadata={}, balance=0)
+    made = c.shop.world.make("customer", "cus", name=None, metadata={}, balance=0)
     apply(c.shop, "customer", made, c.params, *_NOT_COPIED)
     with c.shop.row():
         c.shop.world.store(made)

@@ -1,0 +1,29 @@
+"""References that bind a purchase to a signed-in user can't be forged."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latchkey.rules.identity import email_key, read_reference, sign_reference
+
+
+@given(st.integers(1, 2**63 - 1), st.text(min_size=1))
+def test_a_signed_reference_reads_back(user: int, secret: str) -> None:
+    reference = sign_reference(user, secret=secret)
+    assert len(reference) <= 200
+    assert all(c.isascii() and (c.isalnum() or c in "-_") for c in reference)
+    assert read_reference(reference, secret=secret) == user
+    assert read_reference(reference, secret=secret + "x") is None
+
+
+@given(st.text())
+def test_anything_else_is_nobody(text: str) -> None:
+    assert read_reference(text, secret="secret") is None
+
+
+def test_another_user_in_a_signed_reference_is_nobody() -> None:
+    reference = sign_reference(7, secret="secret")
+    assert read_reference(reference.replace("_7_", "_8_"), secret="secret") is None
+
+
+def test_addresses_are_compared_without_case_and_spaces() -> None:
+    assert email_key(" Ada@Example.COM ") == email_key("ada@example.com")

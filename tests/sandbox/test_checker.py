@@ -1,0 +1,80 @@
+"""The schema checker itself: it must catch what an answer could get wrong."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.box import Sandbox, build
+from sandbox.schema import Published
+
+Json = dict[str, Any]
+
+LEAST_CAUGHT = 0.99
+
+
+@pytest.fixture(scope="module")
+def box(published: Published) -> Sandbox:
+    return build(base_url="http://127.0.0.1", seed="shop", chance=1, published=published)
+
+
+def kept(box: Sandbox) -> Iterator[Json]:
+    """One real object of each kind that the seeded shop holds."""
+    for kind, table in box.shop.world.tables.items():
+        if kind not in ("delivery", "event") and len(table):
+            yield next(reversed(table.values()))
+
+
+def test_every_object_of_the_seeded_shop_is_valid(box: Sandbox) -> None:
+    published = box.shop.world.published
+    for kind, table in box.shop.world.tables.items():
+        if kind != "delivery":
+            for source in table.values():
+                assert published.object_errors(source) == [], source["id"]
+
+
+def test_the_seeded_shop_has_every_status(box: Sandbox) -> None:
+    found = {row["status"] for row in box.shop.world.table("subscription").values()}
+    assert found >= {"active", "trialing", "past_due", "paused", "incomplete", "canceled"}
+    assert len(box.shop.world.table("customer")) == 30
+
+
+@pytest.mark.parametrize("break_", ["drop", "rename", "retype"])
+def test_breaks_are_caught(box: Sandbox, break_: str) -> None:
+    published = box.shop.world.published
+    total = caught = 0
+    missed = []
+    for source in kept(box):
+        schema = published.resolve(published.object_schema(source["object"]))
+        always = set(schema.get("else", schema)["required"])
+        for key, value in source.items():
+            if key in ("object", "metadata") or (break_ == "drop" and key not in always):
+                continue
+            broken = copy.copy(source)
+            if break_ == "drop":
+                del broken[key]
+            elif break_ == "rename":
+                broken[key + "_x"] = broken.pop(key)
+            else:
+                broken[key] = {"wrong": "type"} if not isinstance(value, dict) else 7
+            total += 1
+            if published.object_errors(broken):
+                caught += 1
+            else:
+                missed.append(f"{source['object']}.{key}")
+    assert total > 300
+    assert caught / total >= LEAST_CAUGHT, missed
+
+
+def test_an_invented_event_type_is_caught(box: Sandbox) -> None:
+    event = box.shop.world.make(
+        "event",
+        "evt",
+        type="moon.landed",
+        api_version="x",
+        data={"object": box.shop.account},
+        pending_webhooks=0,
+        request=None,
+    )
+    assert any("moon.landed" in error for error in box.shop.world.published.event_errors(event))

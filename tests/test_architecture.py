@@ -1,0 +1,108 @@
+"""The arrows: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STANDARD = "the standard library"
+
+ALLOWED: dict[str, set[str]] = {
+    "latchkey/rules": {"latchkey.rules", "latchkey.contracts"},
+    "latchkey/contracts.py": set(),
+    "latchkey/store": {"latchkey.store", "latchkey.rules", "latchkey.contracts"},
+    "latchkey/stripe_api.py": set(),
+    "workflows": {"workflows", "latchkey.contracts", "latchkey.rules"},
+    "activities": {"activities", "latchkey"},
+    "web": {"web", "latchkey"},
+    "sandbox": {"sandbox"},
+    "latchkey": {"latchkey", "worker"},
+    "worker.py": {"activities", "workflows", "latchkey"},
+}
+OURS = {"latchkey", "workflows", "activities", "web", "worker", "sandbox", "tests", "bench"}
+
+
+def files() -> list[Path]:
+    folders = ("latchkey", "workflows", "activities", "web", "sandbox")
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [*found, ROOT / "worker.py"]
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def rule_of(path: Path) -> tuple[str, set[str]]:
+    relative = path.relative_to(ROOT).as_posix()
+    name = max((key for key in ALLOWED if relative.startswith(key)), key=len)
+    return name, ALLOWED[name]
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    name, allowed = rule_of(path)
+    for imported in imports(path):
+        if imported.split(".")[0] not in OURS:
+            continue
+        inside = any(
+            imported == target or imported.startswith(f"{target}.") or target.startswith(imported)
+            for target in allowed
+        )
+        assert inside, f"{path.relative_to(ROOT)} ({name}) imports {imported}"
+
+
+@pytest.mark.parametrize(
+    ("library", "only"),
+    [
+        ("stripe", {"latchkey/stripe_api.py", "sandbox/schema.py"}),
+        ("asyncpg", {"latchkey", "web", "activities"}),
+        ("temporalio", {"latchkey", "workflows", "activities", "worker.py", "web"}),
+        ("aiosmtplib", {"latchkey/mail/outbox.py"}),
+    ],
+)
+def test_libraries_stay_where_they_belong(library: str, only: set[str]) -> None:
+    for path in files():
+        relative = path.relative_to(ROOT).as_posix()
+        used = any(name.split(".")[0] == library for name in imports(path))
+        assert not used or any(relative.startswith(place) for place in only), relative
+
+
+def test_rules_and_contracts_need_nothing_but_the_standard_library() -> None:
+    import sys
+
+    for path in files():
+        relative = path.relative_to(ROOT).as_posix()
+        if not relative.startswith(("latchkey/rules", "latchkey/contracts")):
+            continue
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert roots <= set(sys.stdlib_module_names) | {"latchkey"}, relative
+
+
+def test_only_the_store_speaks_sql() -> None:
+    for path in files():
+        relative = path.relative_to(ROOT).as_posix()
+        if relative.startswith(("latchkey/store", "sandbox", "latchkey/up.py", "latchkey/doctor")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = node.value.lower().split()
+                sql = words[:1] in (["select"], ["insert"], ["update"], ["delete"]) and (
+                    "from" in words or "into" in words or "set" in words
+                )
+                assert not sql, f"{relative}:{node.lineno} holds SQL"
+
+
+def test_nothing_names_a_registry_or_this_machine() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert "--hash=sha256:" in text
+        assert "index-url" not in text
+        assert "://" not in text
