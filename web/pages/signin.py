@@ -19,6 +19,7 @@ from web.security import SESSION_COOKIE, set_cookie
 from web.site import site_of
 
 MOST_TRIES, WINDOW_SECONDS = 10, 900
+MOST_CALLERS = 10_000
 _tries: dict[str, deque[float]] = defaultdict(deque)
 
 
@@ -42,7 +43,8 @@ async def sign_in(request: Request) -> Response:
     given = await form(request)
     email, password = text(given, "email"), str(given.get("password") or "")
     target = safe_target(text(given, "next"))
-    if _too_often(f"{_address(request)} {email_key(email)}"):
+    who = f"{_address(request)} {email_key(email)}"
+    if _too_often(who):
         error = "Too many tries. Wait a quarter of an hour, or use a sign-in link."
         return page(request, "login.html", 429, next=target, error=error, email=email)
     async with site_of(request).pool.acquire() as connection:
@@ -51,6 +53,7 @@ async def sign_in(request: Request) -> Response:
         user.password_hash if user else None, password[: passwords.LONGEST]
     )
     if user is None or not right:
+        _count(who)
         error = "Address or password is wrong."
         return page(request, "login.html", 401, next=target, error=error, email=email)
     return await _signed_in(request, user, target)
@@ -61,7 +64,9 @@ async def send_link(request: Request) -> Response:
     given = await form(request)
     email = text(given, "email")[:254]
     target = safe_target(text(given, "next"))
-    if not _too_often(f"link {_address(request)}"):
+    who = f"link {_address(request)}"
+    if not _too_often(who):
+        _count(who)
         async with site_of(request).pool.acquire() as connection:
             user = await users.by_email(connection, email)
             if user:
@@ -121,15 +126,18 @@ async def _signed_in(request: Request, user: users.User, target: str | None) -> 
 
 
 def _too_often(who: str) -> bool:
-    """Whether this caller has tried too often in the window; counts the try."""
-    now = time.monotonic()
-    tries = _tries[who]
-    while tries and tries[0] < now - WINDOW_SECONDS:
+    """Whether this caller has failed too often in the window."""
+    tries = _tries.get(who, deque())
+    while tries and tries[0] < time.monotonic() - WINDOW_SECONDS:
         tries.popleft()
-    tries.append(now)
-    if len(_tries) > 10_000:
+    return len(tries) >= MOST_TRIES
+
+
+def _count(who: str) -> None:
+    """Note a failed try."""
+    if len(_tries) > MOST_CALLERS:
         _tries.clear()
-    return len(tries) > MOST_TRIES
+    _tries[who].append(time.monotonic())
 
 
 def _address(request: Request) -> str:
