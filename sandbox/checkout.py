@@ -175,10 +175,13 @@ def settle(shop: Shop, session: Json, outcome: str) -> None:
     settle_payment(shop, intent, outcome)
 
 
-def settle_payment(shop: Shop, intent: Json, outcome: str = "succeeded") -> None:
-    """Due work: the fate of a delayed payment."""
+def settle_payment(shop: Shop, intent: Json, outcome: str | None = None) -> None:
+    """Due work: the fate of a delayed payment, which its method decides unless `outcome` does."""
     if intent["status"] != "processing":
         return
+    if outcome is None:
+        card = payments.card_of(shop, shop.find("payment_method", intent["payment_method"]))
+        outcome = "failed" if card.never_arrives else "succeeded"
     with shop.row():
         bill = shop.world.table("invoice").get(
             shop.world.private.get(intent["id"], {}).get("invoice")

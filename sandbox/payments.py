@@ -16,6 +16,7 @@ class Card:
     attachable: bool = True
     needs_authentication: bool = False
     delayed: bool = False
+    never_arrives: bool = False
 
 
 CARDS = {
@@ -28,6 +29,15 @@ CARDS = {
     "4000002500003155": Card("visa", "3155", needs_authentication=True),
 }
 DELAYED = Card("sepa", "3000", delayed=True)
+NEVER_ARRIVES = Card("sepa", "3202", delayed=True, never_arrives=True)
+FAILING_ACCOUNTS = {
+    "AT861904300235473202",
+    "AT591904300235473203",
+    "IT60X0542811101000000123456",
+    "000111111113",
+    "000111111116",
+    "000222222227",
+}
 TOKENS = {
     "pm_card_visa": "4242424242424242",
     "tok_visa": "4242424242424242",
@@ -44,6 +54,7 @@ TOKENS = {
     "pm_card_authenticationRequired": "4000002500003155",
     "pm_card_createDispute": "4242424242424242",
     "tok_createDispute": "4242424242424242",
+    "pm_card_createDisputeInquiry": "4242424242424242",
 }
 MESSAGES = {
     "generic_decline": "Your card was declined.",
@@ -60,11 +71,13 @@ def payment_method(shop: Shop, given: str, *, billing: Json | None = None) -> Js
     number = TOKENS.get(given, given.replace(" ", ""))
     if given == "sepa_debit":
         card = DELAYED
+    elif given in FAILING_ACCOUNTS:
+        card = NEVER_ARRIVES
     elif number in CARDS:
         card = CARDS[number]
     else:
         raise StripeFault(404, f"No such PaymentMethod: '{given}'", code="resource_missing")
-    return _new_method(shop, card, billing, disputes=given.endswith("createDispute"))
+    return _new_method(shop, card, billing, disputes="createDispute" in given)
 
 
 def _new_method(shop: Shop, card: Card, billing: Json | None, *, disputes: bool) -> Json:

@@ -142,8 +142,7 @@ def _with_wake(verdict: Verdict, reading: Subscription, *, as_of: datetime) -> V
     if not moments:
         return verdict
     wake_at, wake = min(
-        (at, wake) if at > as_of else (as_of + LOOK_AGAIN, Wake.RENEWAL_DUE)
-        for at, wake in moments
+        (at, wake) if at > as_of else (as_of + LOOK_AGAIN, Wake.RENEWAL_DUE) for at, wake in moments
     )
     return Verdict(
         verdict.access,

@@ -52,7 +52,7 @@ def _confirm(c: Call) -> Json:
     customer = c.shop.world.table("customer").get(session["customer"]) or {}
     billing = method["billing_details"]
     buyer = checkout.Buyer(
-        email=customer.get("email") or billing["email"] or session["customer_email"] or "",
+        email=customer.get("email") or session["customer_email"] or billing["email"] or "",
         name=customer.get("name") or billing["name"] or "",
         pay_with=method["id"],
     )

@@ -100,7 +100,11 @@ readable("payment_method", "/v1/payment_methods")
 def create_payment_method(c: Call) -> Json:
     card = c.params.get("card") or {}
     kind = c.params.get("type", "card")
-    given = card.get("token") or card.get("number") or ("sepa_debit" if kind != "card" else None)
+    given = card.get("token") or card.get("number")
+    if kind != "card":
+        details = c.params.get(kind) or {}
+        account = details.get("iban") or details.get("account_number") or ""
+        given = account if account in payments.FAILING_ACCOUNTS else "sepa_debit"
     if not given:
         raise invalid("Missing required param: card.", param="card", code="parameter_missing")
     return payments.payment_method(c.shop, given, billing=c.params.get("billing_details"))

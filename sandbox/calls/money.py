@@ -132,3 +132,9 @@ def create_refund(c: Call) -> Json:
     made = payments.refund(c.shop, charge, amount=params.get("amount"), reason=params.get("reason"))
     made["metadata"] = params.get("metadata") or {}
     return c.shop.save(made)
+
+
+@call("POST", "/v1/disputes/{}/close")
+def close_dispute(c: Call) -> Json:
+    """Closing a dispute accepts it: it is lost."""
+    return payments.close_dispute(c.shop, c.find("dispute"), "lost")
