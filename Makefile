@@ -9,12 +9,12 @@ run: $(VENV)/.runtime
 	$(BIN)/latchkey up
 
 ## All tests, browser tests included, with lint, formatting, types and architecture.
-test: check $(VENV)/.browser
-	$(BIN)/python -m pytest
+test: check $(VENV)/.tools
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## What is run all the time: no browser, no long tests.
 fast: check
-	$(BIN)/python -m pytest -m "not browser and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow"
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -38,8 +38,9 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.browser: $(VENV)/.development
+$(VENV)/.tools: $(VENV)/.development tests/stripe_cli/package-lock.json
 	$(BIN)/python -m tests.browser.install
+	$(BIN)/python -m tests.stripe_cli.install
 	touch $@
 
 $(VENV)/.created:

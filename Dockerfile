@@ -1,0 +1,16 @@
+FROM python:3.11.14-slim-bookworm AS build
+WORKDIR /build
+COPY requirements.txt .
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY . .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --system --uid 10001 latchkey
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 LATCHKEY_LOG_FORMAT=json
+USER latchkey
+WORKDIR /tmp
+EXPOSE 8000
+CMD ["latchkey", "web"]

@@ -1,0 +1,39 @@
+"""What every job needs: the database, the keys of Stripe, and the signing secret of references."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from latchkey.keyring import Keyring, NotConnectedError
+from latchkey.rules.identity import read_reference
+from latchkey.store import connection as connections
+from latchkey.store.effects import Occasion
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Pool
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The outside, handed in. `secret` signs the references of signed-in buyers."""
+
+    pool: Pool
+    keyring: Keyring
+    secret: str
+
+    async def account(self) -> Account:
+        """The connected account. Raises `NotConnectedError`."""
+        account = await self.keyring.account()
+        if account is None:
+            raise NotConnectedError("Stripe is not connected: connect it under Connectors")
+        return account
+
+    async def occasion(
+        self, *, as_of: datetime, cause: str, event_ids: list[str] | None = None
+    ) -> Occasion:
+        """A fresh occasion. Take it before the read: its ticket orders readings."""
+        account = await self.account()
+        async with self.pool.acquire() as connection:
+            ticket = await connections.next_ticket(connection)
+        return Occasion(account, ticket, as_of, cause, event_ids or [])
+
+    def reference_user(self, reference: str | None) -> int | None:
+        return read_reference(reference, secret=self.secret)

@@ -1,0 +1,73 @@
+"""Read the account's products and prices, and count their active subscriptions."""
+
+from temporalio import activity
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import CatalogList, CatalogPageInput, CatalogPageResult
+from latchkey.rules import reading
+from latchkey.store import catalog
+from latchkey.store import connection as connections
+from latchkey.stripe_api import Page, StripeApi
+
+SECONDS_PER_PAGE = 6
+"""Counting walks every active subscription: it is done at most once in so many seconds per page
+that the last count took, to leave the account's read allowance alone."""
+
+
+class CatalogActivities:
+    """Keeps the mirror of products and prices in step."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+
+    @activity.defn(name=contracts.CATALOG_PAGE)
+    async def page(self, job: CatalogPageInput) -> CatalogPageResult:
+        """Read and store one page of one list."""
+        async with retried():
+            if job.list is CatalogList.SUBSCRIPTIONS and job.cursor is None:
+                async with self._edges.pool.acquire() as connection:
+                    if not await catalog.count_is_due(connection, pause=SECONDS_PER_PAGE):
+                        return CatalogPageResult(None)
+            account = await self._edges.account()
+            api = await self._edges.keyring.api()
+            async with self._edges.pool.acquire() as connection:
+                ticket = await connections.next_ticket(connection)
+            page = await _read(api, job)
+            counts = dict(job.counts)
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                match job.list:
+                    case CatalogList.PRODUCTS:
+                        await catalog.mirror_products(
+                            connection,
+                            [reading.stripe_product(source) for source in page.data],
+                            account=account,
+                            ticket=ticket,
+                        )
+                    case CatalogList.PRICES:
+                        await catalog.mirror_prices(
+                            connection,
+                            [reading.price(source) for source in page.data],
+                            account=account,
+                            ticket=ticket,
+                        )
+                    case CatalogList.SUBSCRIPTIONS:
+                        for source in page.data:
+                            for product in reading.subscription(source).stripe_products:
+                                counts[product] = counts.get(product, 0) + 1
+                        if page.next is None:
+                            await catalog.write_counts(
+                                connection, counts, account=account, pages=job.pages + 1
+                            )
+        return CatalogPageResult(page.next, counts)
+
+
+async def _read(api: StripeApi, job: CatalogPageInput) -> Page:
+    match job.list:
+        case CatalogList.PRODUCTS:
+            return await api.products(after=job.cursor)
+        case CatalogList.PRICES:
+            return await api.prices(after=job.cursor)
+        case CatalogList.SUBSCRIPTIONS:
+            return await api.active_subscriptions(after=job.cursor)

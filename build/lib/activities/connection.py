@@ -1,0 +1,167 @@
+"""Check the Stripe key and see to the webhook endpoint."""
+
+from temporalio import activity
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import KeyCheck
+from latchkey.keyring import NotConnectedError
+from latchkey.rules.routing import HANDLED_EVENTS
+from latchkey.store import connection as connections
+from latchkey.store.connection import Finding
+from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
+
+AREAS = (
+    ("Products", "/v1/products", "choosing and creating what to link"),
+    ("Prices", "/v1/prices", "finding who pays for a product"),
+    ("Payment Links", "/v1/payment_links", "selling"),
+    ("Checkout Sessions", "/v1/checkout/sessions", "purchases and their import"),
+    ("Subscriptions", "/v1/subscriptions", "access and its end"),
+    ("Invoices", "/v1/invoices", "one-off invoices"),
+    ("Customers", "/v1/customers", "knowing who bought"),
+    ("Payment Intents", "/v1/payment_intents", "refunds and pending payments"),
+    ("Charges and Refunds", "/v1/charges", "refunds"),
+    ("Disputes", "/v1/disputes", "disputes"),
+    ("Customer portal", "/v1/billing_portal/configurations", "billing by the members"),
+    ("Webhook Endpoints", "/v1/webhook_endpoints", "hearing of changes"),
+    ("Events", "/v1/events", "finding missed events"),
+)
+"""Permission areas as Stripe's Dashboard names them, one cheap read for each."""
+
+
+class ConnectionActivities:
+    """Makes the connection and keeps its endpoint. `register` is off where that is done by hand."""
+
+    def __init__(self, edges: Edges, *, public_url: str, register: bool) -> None:
+        self._edges = edges
+        self._url = f"{public_url.rstrip('/')}/webhooks/stripe"
+        self._register = register
+
+    @activity.defn(name=contracts.CHECK_KEY)
+    async def check_key(self) -> KeyCheck:
+        """Read the account and probe each permission area; record what was found."""
+        async with retried():
+            await self._edges.keyring.reload()
+            try:
+                key = await self._edges.keyring.key()
+                problem = _prefix_problem(key)
+            except NotConnectedError as error:
+                return KeyCheck(False, str(error))
+            if problem:
+                return await self._refuse(problem)
+            api = await self._edges.keyring.api()
+            try:
+                account = await api.account()
+            except StripeError as error:
+                if error.passing:
+                    raise
+                return await self._refuse(f"Stripe refused the key: {error.message}")
+            findings = [await _probe(api, *area) for area in AREAS]
+        name = _account_name(account)
+        livemode = "_live_" in key
+        async with self._edges.pool.acquire() as connection:
+            await connections.save_check(
+                connection,
+                account_id=account["id"],
+                account_name=name,
+                livemode=livemode,
+                findings=findings,
+            )
+        await self._edges.keyring.reload()
+        missing = [finding.area for finding in findings if not finding.ok]
+        state = f"Connected to {account['id']} in {'live' if livemode else 'test'} mode"
+        return KeyCheck(True, f"{state}; missing: {', '.join(missing)}" if missing else state)
+
+    @activity.defn(name=contracts.REGISTER_ENDPOINT)
+    async def register_endpoint(self) -> str:
+        """Find, repair or create our endpoint. Its secret is shown at creation only, so an
+        endpoint whose secret we don't hold is replaced."""
+        keyring = self._edges.keyring
+        if keyring.secrets_by_hand or not self._register:
+            async with self._edges.pool.acquire() as connection:
+                await connections.save_endpoint(connection, state="manual", url=self._url)
+            await keyring.reload()
+            return "The webhook endpoint is looked after by hand"
+        async with retried():
+            api = await keyring.api()
+            try:
+                return await self._ensure(api)
+            except StripeError as error:
+                if error.passing:
+                    raise
+                async with self._edges.pool.acquire() as connection:
+                    await connections.save_endpoint(
+                        connection, state="failed", url=self._url, error=error.message
+                    )
+                return f"The webhook endpoint could not be registered: {error}"
+
+    async def _ensure(self, api: StripeApi) -> str:
+        row = await self._edges.keyring.connection()
+        ours = [
+            endpoint
+            for endpoint in await api.webhook_endpoints()
+            if endpoint["url"] == self._url and endpoint.get("metadata", {}).get("latchkey")
+        ]
+        kept = next((e for e in ours if row.secrets_encrypted and e["id"] == row.endpoint_id), None)
+        if kept and kept.get("api_version") == API_VERSION:
+            if not _up_to_date(kept):
+                await api.update_webhook_endpoint(kept["id"], events=HANDLED_EVENTS)
+            stale = [endpoint for endpoint in ours if endpoint is not kept]
+            sealed, endpoint_id = None, kept["id"]
+        else:
+            made = await api.create_webhook_endpoint(
+                url=self._url, events=HANDLED_EVENTS, metadata={"latchkey": "1"}
+            )
+            sealed, endpoint_id = self._edges.keyring.vault.seal(made["secret"]), made["id"]
+            stale = ours
+        async with self._edges.pool.acquire() as connection:
+            await connections.save_endpoint(
+                connection,
+                state="registered",
+                endpoint_id=endpoint_id,
+                url=self._url,
+                sealed_secrets=sealed,
+            )
+        await self._edges.keyring.reload()
+        for endpoint in stale:
+            await api.delete_webhook_endpoint(endpoint["id"])
+        return f"Webhook endpoint {endpoint_id} is registered"
+
+    async def _refuse(self, problem: str) -> KeyCheck:
+        async with self._edges.pool.acquire() as connection:
+            await connections.save_refusal(connection, error=problem)
+        await self._edges.keyring.reload()
+        return KeyCheck(False, "The key was refused: see the Connectors page")
+
+
+def _prefix_problem(key: str) -> str | None:
+    if key.startswith("pk_"):
+        return "this is a publishable key: enter a secret key (sk_…) or a restricted key (rk_…)"
+    if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+        return (
+            "this is no Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
+        )
+    return None
+
+
+def _account_name(account: Json) -> str | None:
+    profile = account.get("business_profile") or {}
+    settings = (account.get("settings") or {}).get("dashboard") or {}
+    name = profile.get("name") or settings.get("display_name")
+    return name if isinstance(name, str) else None
+
+
+async def _probe(api: StripeApi, area: str, path: str, used_for: str) -> Finding:
+    try:
+        await api.call("get", path, {"limit": 1})
+    except StripeError as error:
+        if error.passing:
+            raise
+        return Finding(area, used_for, ok=False, message=error.message)
+    return Finding(area, used_for, ok=True)
+
+
+def _up_to_date(endpoint: Json) -> bool:
+    enabled = set(endpoint["enabled_events"])
+    return endpoint["status"] == "enabled" and enabled == set(HANDLED_EVENTS)

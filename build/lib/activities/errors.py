@@ -1,0 +1,43 @@
+"""Turns what went wrong into what Temporal should do about it, without a personal word."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from latchkey.keyring import NotConnectedError
+from latchkey.stripe_api import StripeError
+from latchkey.vault import VaultError
+
+KEY_TROUBLE = timedelta(seconds=30)
+"""How long to wait while the key is wrong: an admin has to repair it, then all goes on."""
+
+
+@asynccontextmanager
+async def retried() -> AsyncIterator[None]:
+    """Let what may pass be tried again for ever; what can't get better fails at once.
+
+    Stripe's own text stays out: it quotes addresses and keys.
+    """
+    try:
+        yield
+    except StripeError as error:
+        raise _for_temporal(error) from None
+    except (NotConnectedError, VaultError) as error:
+        raise ApplicationError(
+            str(error), type=type(error).__name__, next_retry_delay=KEY_TROUBLE
+        ) from None
+
+
+def _for_temporal(error: StripeError) -> ApplicationError:
+    if error.refused:
+        return ApplicationError(
+            f"{error}. Check the key and its permissions under Connectors",
+            type="StripeKeyRefused",
+            next_retry_delay=KEY_TROUBLE,
+        )
+    if error.passing:
+        delay = timedelta(seconds=error.retry_after) if error.retry_after else None
+        return ApplicationError(str(error), type="StripeAway", next_retry_delay=delay)
+    return ApplicationError(str(error), type="StripeRefused", non_retryable=True)

@@ -1,0 +1,35 @@
+"""Beats for every Temporal activity that has a heartbeat time-out.
+
+So that the work of a worker that died is taken up in seconds, not after the whole time-out.
+"""
+
+import asyncio
+from typing import Any
+
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+
+class Heartbeats(Interceptor):
+    """Give it to a worker."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Beating(next)
+
+
+class _Beating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        limit = activity.info().heartbeat_timeout
+        if limit is None:
+            return await super().execute_activity(input)
+        beating = asyncio.create_task(_beat(limit.total_seconds() / 3))
+        try:
+            return await super().execute_activity(input)
+        finally:
+            beating.cancel()
+
+
+async def _beat(seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        activity.heartbeat()

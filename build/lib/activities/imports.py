@@ -1,0 +1,246 @@
+"""Import a product link page by page, and preview what an import would do."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from temporalio import activity
+from temporalio.client import Client
+
+from activities import reads
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts, dispatch
+from latchkey.contracts import (
+    FinishPreviewInput,
+    ImportPageInput,
+    ImportPageResult,
+    ImportPlan,
+    ImportStep,
+    LifecyclesInput,
+    LinkStateInput,
+    PreviewPageInput,
+    PreviewPageResult,
+    Progress,
+)
+from latchkey.rules import access, reading
+from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.store import catalog, links, orders, passed_over, previews, subscriptions
+from latchkey.store.links import LinkJob
+from latchkey.store.previews import Candidate
+from latchkey.store.subscriptions import describe
+from latchkey.stripe_api import Json, Page, StripeApi
+
+MANY_PRICES = 20
+"""From here on walking all subscriptions once is cheaper than one list per price."""
+
+LIFECYCLES_AT_ONCE = 8
+LIFECYCLES_PER_SECOND = 50
+
+
+class ImportActivities:
+    """Brings in who bought before, in bulk, by the same rules as events."""
+
+    def __init__(self, edges: Edges, client: Client) -> None:
+        self._edges = edges
+        self._client = client
+
+    @activity.defn(name=contracts.PLAN_IMPORT)
+    async def plan(self, link_id: int) -> ImportPlan:
+        """Make the Stripe product where the link asks for a new one, and list its prices."""
+        async with retried():
+            api = await self._edges.keyring.api()
+            async with self._edges.pool.acquire() as connection:
+                job = await links.job(connection, link_id)
+            stripe_product = job.stripe_product or await self._create(api, job)
+            return await self._prices(api, stripe_product)
+
+    @activity.defn(name=contracts.PLAN_PREVIEW)
+    async def plan_preview(self, stripe_product: str) -> ImportPlan:
+        async with retried():
+            return await self._prices(await self._edges.keyring.api(), stripe_product)
+
+    @activity.defn(name=contracts.IMPORT_PAGE)
+    async def page(self, job: ImportPageInput) -> ImportPageResult:
+        """Read one page and apply it in one transaction, with the link's progress."""
+        async with retried():
+            occasion = await self._edges.occasion(as_of=job.as_of, cause="import")
+            api = await self._edges.keyring.api()
+            page = await _read(api, job.step, job.price, job.cursor)
+            found_subscriptions = await _subscriptions(api, page.data, job)
+            found_orders = await _orders(api, page.data, job)
+            references = {
+                order.id: user
+                for order in found_orders
+                if (user := self._edges.reference_user(order.reference)) is not None
+            }
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                by_subscription = await subscriptions.apply_subscriptions(
+                    connection, found_subscriptions, occasion=occasion
+                )
+                by_order = await orders.apply_orders(
+                    connection, found_orders, occasion=occasion, references=references
+                )
+                before = job.progress
+                progress = Progress(
+                    pages=before.pages + 1,
+                    subscriptions=before.subscriptions + len(found_subscriptions),
+                    orders=before.orders + len(found_orders),
+                    granted=before.granted + by_subscription.granted + by_order.granted,
+                    already_had_access=before.already_had_access
+                    + by_subscription.already
+                    + by_order.already,
+                    lifecycles=before.lifecycles,
+                )
+                await links.write_progress(connection, job.link_id, progress)
+        return ImportPageResult(page.next, progress)
+
+    @activity.defn(name=contracts.START_LIFECYCLES)
+    async def start_lifecycles(self, job: LifecyclesInput) -> int:
+        """Start runs for subscriptions that have none, at a bounded rate; 0 means all have one."""
+        async with self._edges.pool.acquire() as connection:
+            waiting = await subscriptions.without_lifecycle(
+                connection, job.link_id, limit=job.limit
+            )
+        for start in range(0, len(waiting), LIFECYCLES_AT_ONCE):
+            batch = waiting[start : start + LIFECYCLES_AT_ONCE]
+            pause = asyncio.sleep(len(batch) / LIFECYCLES_PER_SECOND)
+            await asyncio.gather(
+                pause, *(dispatch.start_lifecycle(self._client, one) for one in batch)
+            )
+            async with self._edges.pool.acquire() as connection:
+                await subscriptions.mark_lifecycles(
+                    connection, [one.subscription_id for one in batch]
+                )
+            if activity.is_worker_shutdown():
+                return start + len(batch)
+        return len(waiting)
+
+    @activity.defn(name=contracts.SET_LINK_STATE)
+    async def set_link_state(self, job: LinkStateInput) -> None:
+        async with self._edges.pool.acquire() as connection:
+            await links.set_state(
+                connection, job.link_id, state=job.state, progress=job.progress, error=job.error
+            )
+            await passed_over.forget_old(connection)
+
+    @activity.defn(name=contracts.PREVIEW_PAGE)
+    async def preview_page(self, job: PreviewPageInput) -> PreviewPageResult:
+        """Judge one page without writing anything but the preview's own records."""
+        async with retried():
+            api = await self._edges.keyring.api()
+            page = await _read(api, job.step, job.price, job.cursor)
+            found: list[Subscription | Order] = [
+                *await _subscriptions(api, page.data, job),
+                *await _orders(api, page.data, job),
+            ]
+            candidates = [_candidate(one, job) for one in found]
+            async with self._edges.pool.acquire() as connection:
+                await previews.add(
+                    connection,
+                    preview_id=job.preview_id,
+                    product_id=job.product_id,
+                    candidates=candidates,
+                )
+        return PreviewPageResult(page.next)
+
+    @activity.defn(name=contracts.FINISH_PREVIEW)
+    async def finish_preview(self, job: FinishPreviewInput) -> None:
+        async with self._edges.pool.acquire() as connection:
+            await previews.finish(connection, job.preview_id, error=job.error)
+
+    async def _create(self, api: StripeApi, job: LinkJob) -> str:
+        """A new Stripe product that inherits name, image and description."""
+        assert job.create is not None, "a link names its Stripe product or how to make it"
+        occasion = await self._edges.occasion(as_of=datetime.now(UTC), cause="admin")
+        public_image = job.image_url if (job.image_url or "").startswith("https://") else None
+        source = await api.create_product(
+            name=job.name,
+            description=job.description or None,
+            image_url=public_image,
+            amount=job.create.amount,
+            currency=job.create.currency.lower(),
+            interval=job.create.interval,
+            metadata={"latchkey_product": job.product_id, "latchkey_link": str(job.id)},
+            idempotency_key=f"link/{job.id}/product",
+        )
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await catalog.mirror_products(
+                connection,
+                [reading.stripe_product(source)],
+                account=occasion.account,
+                ticket=occasion.ticket,
+            )
+            await links.set_stripe_product(connection, job.id, source["id"])
+        return str(source["id"])
+
+    async def _prices(self, api: StripeApi, stripe_product: str) -> ImportPlan:
+        """All prices of the product, archived ones too: whoever pays any of them gets in."""
+        account = await self._edges.account()
+        found = [reading.price(source) for source in await api.prices_of(stripe_product)]
+        async with self._edges.pool.acquire() as connection:
+            ticket = await connection.fetchval("select nextval('reading_tickets')")
+            await catalog.mirror_prices(connection, found, account=account, ticket=ticket)
+        recurring = [price.id for price in found if price.type == "recurring"]
+        scan = len(recurring) > MANY_PRICES
+        return ImportPlan(stripe_product, [] if scan else recurring, scan=scan)
+
+
+async def _read(api: StripeApi, step: ImportStep, price: str | None, cursor: str | None) -> Page:
+    if step is ImportStep.SUBSCRIPTIONS:
+        return await api.subscriptions(price=price, after=cursor)
+    return await api.completed_sessions(after=cursor)
+
+
+async def _subscriptions(
+    api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
+) -> list[Subscription]:
+    if job.step is not ImportStep.SUBSCRIPTIONS:
+        return []
+    found = []
+    for source in page:
+        try:
+            one = await reads.subscription(api, source)
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+            continue
+        if job.stripe_product in one.stripe_products:
+            found.append(one)
+    return found
+
+
+async def _orders(
+    api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
+) -> list[Order]:
+    if job.step is not ImportStep.ORDERS:
+        return []
+    found = []
+    for source in page:
+        try:
+            quick = reading.checkout_session(source)
+            if quick.lines_complete and not _sells(quick, job.stripe_product):
+                continue
+            one = await reads.session(api, source)
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+            continue
+        if _sells(one, job.stripe_product):
+            found.append(one)
+    return found
+
+
+def _sells(order: Order, stripe_product: str) -> bool:
+    return any(line.stripe_product == stripe_product for line in order.one_off_lines)
+
+
+def _candidate(found: Subscription | Order, job: PreviewPageInput) -> Candidate:
+    if isinstance(found, Subscription):
+        verdict = access.judge_subscription(
+            found, DEFAULT_POLICY, past_due_since=None, as_of=job.as_of
+        )
+        what = f"subscription is {found.status.replace('_', ' ')}"
+    else:
+        verdict = access.judge_order(found, DEFAULT_POLICY, as_of=job.as_of)
+        what = f"one-off order is {access.order_state(found)}"
+    return Candidate(found, verdict.access, f"{what}: {describe(verdict).lower()}")

@@ -1,0 +1,115 @@
+"""Look at any other object an event named: mirror it, or find out whom it concerns."""
+
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts, dispatch
+from latchkey.contracts import SyncInput, SyncResult
+from latchkey.rules import reading
+from latchkey.rules.reading import UnreadableError
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import catalog, inbox, orders, people
+from latchkey.store.effects import Occasion
+from latchkey.stripe_api import StripeApi, StripeError
+
+PATHS = {
+    "customer": "/v1/customers",
+    "product": "/v1/products",
+    "price": "/v1/prices",
+    "charge": "/v1/charges",
+    "refund": "/v1/refunds",
+    "dispute": "/v1/disputes",
+}
+
+
+class ObjectActivities:
+    """Mirrors customers, products and prices; places payments and invoices."""
+
+    def __init__(self, edges: Edges, client: Client) -> None:
+        self._edges = edges
+        self._client = client
+
+    @activity.defn(name=contracts.SYNC_OBJECT)
+    async def sync(self, job: SyncInput) -> SyncResult:
+        """`object_id` is `<kind>/<Stripe id>`."""
+        kind, _, object_id = job.object_id.partition("/")
+        async with retried():
+            occasion = await self._edges.occasion(
+                as_of=job.as_of, cause="stripe", event_ids=job.event_ids
+            )
+            api = await self._edges.keyring.api()
+            try:
+                if kind in ("customer", "product", "price"):
+                    state = await self._mirror(api, kind, object_id, occasion)
+                else:
+                    state = await self._place(api, kind, object_id, job)
+            except (StripeError, UnreadableError) as error:
+                if isinstance(error, StripeError) and (error.passing or error.refused):
+                    raise
+                async with self._edges.pool.acquire() as connection:
+                    await inbox.mark_failed(connection, job.event_ids, error=str(error))
+                return SyncResult("failed", f"Can't go on: {error}", finished=True)
+        return SyncResult("done", state, finished=True)
+
+    async def _mirror(self, api: StripeApi, kind: str, object_id: str, occasion: Occasion) -> str:
+        try:
+            source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
+        except StripeError as error:
+            if not error.missing:
+                raise
+            source = {"id": object_id, "deleted": True}
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            match kind:
+                case "customer":
+                    customer = reading.customer(source)
+                    assert customer is not None, "it has the id we asked for"
+                    await people.mirror_customer(connection, customer, ticket=occasion.ticket)
+                case "product" if source.get("deleted"):
+                    await catalog.mark_product_deleted(connection, object_id)
+                case "product":
+                    await catalog.mirror_products(
+                        connection,
+                        [reading.stripe_product(source)],
+                        account=occasion.account,
+                        ticket=occasion.ticket,
+                    )
+                case "price" if source.get("deleted"):
+                    await catalog.mark_price_deleted(connection, object_id)
+                case _:
+                    await catalog.mirror_prices(
+                        connection,
+                        [reading.price(source)],
+                        account=occasion.account,
+                        ticket=occasion.ticket,
+                    )
+            await inbox.mark_handled(connection, occasion.event_ids)
+        return f"The {kind} is {'gone from Stripe' if source.get('deleted') else 'up to date'}"
+
+    async def _place(self, api: StripeApi, kind: str, object_id: str, job: SyncInput) -> str:
+        targets = await self._owners(api, kind, object_id)
+        for target in targets:
+            await dispatch.nudge(self._client, target, job.event_ids)
+        if targets:
+            return "Passed on to " + ", ".join(f"{t.kind} {t.id}" for t in targets)
+        async with self._edges.pool.acquire() as connection:
+            await inbox.mark_handled(connection, job.event_ids)
+        return "Concerns no purchase that is known"
+
+    async def _owners(self, api: StripeApi, kind: str, object_id: str) -> list[Target]:
+        if kind == "invoice":
+            return [Target(TargetKind.PURCHASE, object_id)]
+        intent: str | None = object_id
+        if kind != "payment_intent":
+            source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
+            intent = reading.object_id(source.get("payment_intent"))
+        if intent is None:
+            return []
+        async with self._edges.pool.acquire() as connection:
+            known = await orders.order_of_payment(connection, intent)
+        if not known:
+            known = [entry["id"] for entry in await api.sessions_of(payment_intent=intent)]
+        if not known:
+            known = await api.invoices_paid_by(intent)
+        return [Target(TargetKind.PURCHASE, order_id) for order_id in known]

@@ -1,0 +1,116 @@
+"""Fetch one one-off purchase and apply it."""
+
+from temporalio import activity
+from temporalio.client import Client
+
+from activities import reads
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts, dispatch
+from latchkey.contracts import SyncInput, SyncResult
+from latchkey.rules.reading import Order, UnreadableError
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import inbox, orders
+from latchkey.store.effects import Occasion
+from latchkey.store.linked_products import linked_products
+from latchkey.store.orders import AppliedOrder
+from latchkey.stripe_api import StripeApi, StripeError
+
+
+class PurchaseActivities:
+    """Keeps access in step with one-off purchases."""
+
+    def __init__(self, edges: Edges, client: Client) -> None:
+        self._edges = edges
+        self._client = client
+
+    @activity.defn(name=contracts.SYNC_PURCHASE)
+    async def sync(self, job: SyncInput) -> SyncResult:
+        """One read of the session or invoice, one transaction for all that follows from it."""
+        async with retried():
+            cause = "timer" if job.by_timer else "stripe"
+            occasion = await self._edges.occasion(
+                as_of=job.as_of, cause=cause, event_ids=job.event_ids
+            )
+            api = await self._edges.keyring.api()
+            try:
+                order = await self._read(api, job, occasion)
+            except (StripeError, UnreadableError) as error:
+                return await self._unreadable(job, error)
+            if isinstance(order, Target):
+                await dispatch.nudge(self._client, order, job.event_ids)
+                return SyncResult("passed on", f"Belongs to {order.kind} {order.id}", finished=True)
+            return await self._apply(order, job, occasion)
+
+    async def _read(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> Order | Target:
+        """The order, or whom it belongs to: a subscription, or the session of an invoice."""
+        if not job.object_id.startswith("in_"):
+            session = await reads.session(api, await api.checkout_session(job.object_id))
+            if session.subscription:
+                return Target(
+                    TargetKind.SUBSCRIPTION, session.subscription, checkout_session=session.id
+                )
+            return session
+        source = await api.invoice(job.object_id)
+        invoice = await reads.invoice(api, source)
+        if invoice.subscription:
+            return Target(TargetKind.SUBSCRIPTION, invoice.subscription)
+        if invoice.payment and await self._linked(invoice, occasion):
+            sessions = await api.sessions_of(payment_intent=invoice.payment.payment_intent)
+            if sessions:
+                return Target(TargetKind.PURCHASE, sessions[0]["id"])
+        return invoice
+
+    async def _linked(self, order: Order, occasion: Occasion) -> bool:
+        async with self._edges.pool.acquire() as connection:
+            found = await linked_products(
+                connection,
+                {line.stripe_product for line in order.one_off_lines},
+                account=occasion.account,
+            )
+        return bool(found)
+
+    async def _apply(self, order: Order, job: SyncInput, occasion: Occasion) -> SyncResult:
+        user = self._edges.reference_user(order.reference)
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            outcome = await orders.apply_orders(
+                connection,
+                [order],
+                occasion=occasion,
+                references={order.id: user} if user is not None else None,
+            )
+            applied = outcome.applied[order.id]
+            if not applied.stale:
+                await inbox.mark_handled(connection, job.event_ids)
+        return _result(applied, order)
+
+    async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
+        if isinstance(error, StripeError) and (error.passing or error.refused):
+            raise error
+        async with self._edges.pool.acquire() as connection:
+            await inbox.mark_failed(connection, job.event_ids, error=str(error))
+        return SyncResult(
+            label="failed",
+            state=f"Can't go on: {error}. Resend the event once the cause is mended",
+            finished=True,
+        )
+
+
+def _result(applied: AppliedOrder, order: Order) -> SyncResult:
+    return SyncResult(
+        label=_label(applied),
+        state=f"{applied.state}. Stripe says: {order.status}, {order.payment_status}",
+        finished=applied.terminal or applied.stale or not applied.relevant,
+        wake_at=applied.wake_at,
+        wake=applied.wake,
+        product=applied.products[0] if applied.products else None,
+        customer=order.customer.id if order.customer else None,
+    )
+
+
+def _label(applied: AppliedOrder) -> str:
+    if not applied.relevant:
+        return "not linked"
+    if applied.access:
+        return "access"
+    return "pending" if not applied.terminal else "no access"

@@ -1,0 +1,148 @@
+"""Fetch one subscription and apply it."""
+
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+from activities import reads
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
+from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.store import effects, inbox, orders, subscriptions
+from latchkey.store.effects import Occasion
+from latchkey.store.linked_products import linked_products
+from latchkey.store.subscriptions import Applied, Recorded, SubscriptionContext
+from latchkey.stripe_api import StripeApi, StripeError
+
+TRY_LATER = timedelta(hours=1)
+READ_AGAIN = timedelta(seconds=1)
+
+
+class SubscriptionActivities:
+    """Keeps access in step with subscriptions."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+
+    @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
+    async def sync(self, job: SyncInput) -> SyncResult:
+        """One read of the subscription, one transaction for all that follows from it."""
+        async with retried():
+            cause = "timer" if job.by_timer else "stripe"
+            occasion = await self._edges.occasion(
+                as_of=job.as_of, cause=cause, event_ids=job.event_ids
+            )
+            api = await self._edges.keyring.api()
+            try:
+                source = await api.subscription(job.object_id)
+                reading = await reads.subscription(api, source)
+            except (StripeError, UnreadableError) as error:
+                return await self._unreadable(job, error)
+            return await self._apply(api, reading, job, occasion)
+
+    @activity.defn(name=contracts.END_DUE_ACCESS)
+    async def end_due_access(self, job: EndDueInput) -> int:
+        """End what is due by the clock alone; returns how many grants ended."""
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            return await effects.end_due(
+                connection,
+                source_id=job.source_id,
+                as_of=job.as_of,
+                workflow_id=subscription_workflow_id(job.source_id),
+            )
+
+    async def _apply(
+        self, api: StripeApi, reading: Subscription, job: SyncInput, occasion: Occasion
+    ) -> SyncResult:
+        session = await self._session(api, reading, job, occasion)
+        context = SubscriptionContext(
+            checkout_session=session.id if session else None,
+            reference_user=self._edges.reference_user(session.reference) if session else None,
+        )
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            page = await subscriptions.apply_subscriptions(
+                connection, [reading], occasion=occasion, context={reading.id: context}
+            )
+            if session and session.one_off_lines:
+                await orders.apply_orders(
+                    connection,
+                    [session],
+                    occasion=occasion,
+                    references={session.id: user} if (user := context.reference_user) else None,
+                )
+            applied = page.applied[reading.id]
+            if not applied.stale:
+                await inbox.mark_handled(connection, job.event_ids)
+                await subscriptions.mark_lifecycles(connection, [reading.id])
+        return _result(applied, reading, as_of=job.as_of)
+
+    async def _session(
+        self, api: StripeApi, reading: Subscription, job: SyncInput, occasion: Occasion
+    ) -> Order | None:
+        """The checkout session the subscription came from, read once in its life.
+
+        It holds the buyer's signed reference and the cart's one-off lines.
+        """
+        async with self._edges.pool.acquire() as connection:
+            known = await subscriptions.recorded(connection, reading.id)
+            linked = await linked_products(
+                connection, reading.stripe_products, account=occasion.account
+            )
+        if not _worth_reading(known, linked=bool(linked), named=job.checkout_session):
+            return None
+        if job.checkout_session:
+            source = await api.checkout_session(job.checkout_session)
+            return await reads.session(api, source)
+        found = await api.sessions_of(subscription=reading.id)
+        return await reads.session(api, found[0]) if found else None
+
+    async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
+        """What no retry can mend: the events are marked, the run waits for a person or a resend."""
+        if isinstance(error, StripeError) and (error.passing or error.refused):
+            raise error
+        async with self._edges.pool.acquire() as connection:
+            await inbox.mark_failed(connection, job.event_ids, error=str(error))
+            known = await subscriptions.recorded(connection, job.object_id)
+        return SyncResult(
+            label="failed",
+            state=f"Can't go on: {error}. Resend the event once the cause is mended",
+            finished=known is None,
+            wake_at=job.as_of + TRY_LATER if known else None,
+        )
+
+
+def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -> bool:
+    if known is None:
+        return linked
+    return named is not None and known.checkout_session != named
+
+
+def _result(applied: Applied, reading: Subscription, *, as_of: datetime) -> SyncResult:
+    if applied.stale:
+        return SyncResult(
+            label="reading",
+            state="A later reading was there first: reading again",
+            finished=False,
+            wake_at=as_of + READ_AGAIN,
+        )
+    return SyncResult(
+        label=_label(applied),
+        state=f"{applied.state}. Stripe says: {reading.status}",
+        finished=applied.terminal or not applied.relevant,
+        wake_at=applied.wake_at,
+        wake=applied.wake,
+        product=applied.products[0] if applied.products else None,
+        customer=reading.customer.id,
+    )
+
+
+def _label(applied: Applied) -> str:
+    if not applied.relevant:
+        return "not linked"
+    if applied.terminal:
+        return "ended"
+    if not applied.access:
+        return "no access"
+    return "ending" if applied.wake and applied.wake.ends_access else "access"

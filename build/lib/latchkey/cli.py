@@ -1,0 +1,121 @@
+"""The command `latchkey`: everything in one terminal, or one process each."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+import uvicorn
+from rich.console import Console
+
+from latchkey.doctor import examine
+from latchkey.embedded import EmbeddedError
+from latchkey.logging import configure_logging
+from latchkey.settings import SettingsError, load_settings
+from latchkey.store.migrate import MigrationError, migrate
+from latchkey.up import UpError, up
+
+app = typer.Typer(
+    help="Latchkey: whoever pays for a Stripe product gets into the site product linked to it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+@app.command("up")
+def up_command() -> None:
+    """Start everything in this terminal; what isn't configured is embedded."""
+    _run(up(load_settings(), console))
+
+
+@app.command()
+def web() -> None:
+    """Serve the site, the admin pages, the JSON API and the webhook endpoint."""
+    settings = load_settings()
+    settings.require_database()
+    settings.require_secret()
+    configure_logging()
+    uvicorn.run(
+        "web.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run the Temporal worker: workflows, Temporal activities, outgoing mail."""
+    settings = load_settings()
+    settings.require_database()
+    settings.require_secret()
+    configure_logging()
+    from worker import main as run_worker
+
+    _run(run_worker())
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to this release."""
+    applied = _run(migrate(load_settings().require_database()))
+    console.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sandbox(context: typer.Context) -> None:
+    """Run the stand-in for Stripe alone; its options follow (try: latchkey sandbox -- --help)."""
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "sandbox", *context.args]))
+
+
+@app.command()
+def doctor(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the settings only, contact nothing.")
+    ] = False,
+) -> None:
+    """Check settings, database, Temporal, Stripe key and webhook, and say what to do."""
+    healthy = _run(examine(load_settings(), console, offline=offline))
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def version() -> None:
+    """Say which release this is."""
+    console.print(installed_version("latchkey"))
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def main() -> None:
+    """Run the command line; anything that is no bug ends in one readable line and status 1."""
+    try:
+        app()
+    except (SettingsError, UpError, EmbeddedError, MigrationError) as error:
+        _fail(str(error))
+    except (OSError, asyncpg.PostgresError, RuntimeError) as error:
+        _fail(f"{type(error).__name__}: {error}. `latchkey doctor` looks for the cause")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _fail(message: str) -> None:
+    errors.print(f"latchkey: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Names, ids, inputs and results that web and workflows agree on.
+
+Everything here enters Temporal histories, so nothing here may carry a name, an e-mail address or
+an address: ids, times, counts and enums only. Times are aware datetimes in UTC. A field added
+later needs a default, or running workflows can't read their own past.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+MAIN_QUEUE = "latchkey"
+STRIPE_QUEUE = "latchkey-stripe"
+
+PRODUCT_LINK = "ProductLink"
+SUBSCRIPTION = "Subscription"
+PURCHASE = "Purchase"
+STRIPE_OBJECT = "StripeObject"
+LINK_PREVIEW = "LinkPreview"
+CATALOG = "Catalog"
+CONNECTION = "Connection"
+
+NUDGE = "nudge"
+STOP = "stop"
+
+SYNC_SUBSCRIPTION = "sync_subscription"
+SYNC_PURCHASE = "sync_purchase"
+SYNC_OBJECT = "sync_object"
+END_DUE_ACCESS = "end_due_access"
+PLAN_IMPORT = "plan_import"
+IMPORT_PAGE = "import_page"
+START_LIFECYCLES = "start_lifecycles"
+SET_LINK_STATE = "set_link_state"
+PLAN_PREVIEW = "plan_preview"
+PREVIEW_PAGE = "preview_page"
+FINISH_PREVIEW = "finish_preview"
+CATALOG_PAGE = "catalog_page"
+CHECK_KEY = "check_key"
+REGISTER_ENDPOINT = "register_endpoint"
+
+CONNECTION_WORKFLOW_ID = "connection"
+CATALOG_WORKFLOW_ID = "catalog"
+
+
+def product_link_workflow_id(product_id: str) -> str:
+    return f"product-link/{product_id}"
+
+
+def subscription_workflow_id(subscription_id: str) -> str:
+    return f"subscription/{subscription_id}"
+
+
+def purchase_workflow_id(order_id: str) -> str:
+    """`order_id` is the Stripe id of a checkout session or of an invoice."""
+    return f"purchase/{order_id}"
+
+
+def stripe_object_workflow_id(object_id: str) -> str:
+    """`object_id` is `<kind>/<Stripe id>`, such as `customer/cus_1`: Stripe's ids are opaque."""
+    return f"stripe-object/{object_id}"
+
+
+def link_preview_workflow_id(preview_id: str) -> str:
+    return f"link-preview/{preview_id}"
+
+
+class Wake(StrEnum):
+    """Why an entity wants to be woken; also names its timer in the Temporal UI."""
+
+    ACCESS_ENDS = "access ends"
+    GRACE_ENDS = "grace for the failed payment ends"
+    TRIAL_ENDS = "trial ends"
+    RENEWAL_DUE = "renewal is due: look again"
+    PAYMENT_PENDING = "payment is pending: look again"
+    RESUMES = "paused collection resumes"
+
+    @property
+    def ends_access(self) -> bool:
+        return self in (Wake.ACCESS_ENDS, Wake.GRACE_ENDS)
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Something happened to the object: look at it. Carries ids only, so it can't go stale."""
+
+    event_ids: list[str] = field(default_factory=list)
+    checkout_session: str | None = None
+
+
+@dataclass
+class EntityState:
+    """What a `Subscription`, `Purchase` or `StripeObject` run remembers across continue-as-new.
+
+    Not `nudged`, it begins by sleeping until `wake_at`: an import knows already what is true.
+    """
+
+    object_id: str
+    nudged: bool = True
+    event_ids: list[str] = field(default_factory=list)
+    checkout_session: str | None = None
+    wake_at: datetime | None = None
+    wake: Wake | None = None
+    label: str = ""
+    product: str | None = None
+    customer: str | None = None
+
+
+@dataclass(frozen=True)
+class SyncInput:
+    """Fetch `object_id` from Stripe and apply it. `as_of` is the workflow's clock, in UTC."""
+
+    object_id: str
+    as_of: datetime
+    event_ids: list[str] = field(default_factory=list)
+    checkout_session: str | None = None
+    by_timer: bool = False
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What the read showed: `label` in a word or two, `state` as a sentence for the operator.
+
+    `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`.
+    """
+
+    label: str
+    state: str
+    finished: bool
+    wake_at: datetime | None = None
+    wake: Wake | None = None
+    product: str | None = None
+    customer: str | None = None
+
+
+@dataclass(frozen=True)
+class EndDueInput:
+    """End the grants of `source_id` whose time has come by `as_of`, without asking Stripe."""
+
+    source_id: str
+    as_of: datetime
+
+
+class LinkState(StrEnum):
+    IMPORTING = "importing"
+    LISTENING = "listening"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+
+class ImportStep(StrEnum):
+    """The parts of an import, in the order they are walked."""
+
+    SUBSCRIPTIONS = "subscriptions"
+    ORDERS = "orders"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """Which lists to walk: subscriptions by each of `prices`, or all where `scan` is set."""
+
+    stripe_product: str
+    prices: list[str]
+    scan: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of an import, as the page, the API and the Temporal UI show them."""
+
+    pages: int = 0
+    subscriptions: int = 0
+    orders: int = 0
+    granted: int = 0
+    already_had_access: int = 0
+    lifecycles: int = 0
+
+
+@dataclass
+class ProductLinkState:
+    """Where a `ProductLink` run stands; carried through continue-as-new."""
+
+    link_id: int
+    product_id: str
+    plan: ImportPlan | None = None
+    step: ImportStep = ImportStep.SUBSCRIPTIONS
+    price_index: int = 0
+    cursor: str | None = None
+    progress: Progress = field(default_factory=Progress)
+    next_link: int | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class ImportPageInput:
+    """One page of one list. `price` filters subscriptions; None scans them all."""
+
+    link_id: int
+    stripe_product: str
+    step: ImportStep
+    as_of: datetime
+    price: str | None = None
+    cursor: str | None = None
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass(frozen=True)
+class ImportPageResult:
+    """`cursor` is where the next page starts, None after the last one."""
+
+    cursor: str | None
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class LifecyclesInput:
+    """Start the runs of a link's subscriptions that have none yet, at most `limit` of them."""
+
+    link_id: int
+    limit: int = 500
+
+
+@dataclass(frozen=True)
+class LinkStateInput:
+    link_id: int
+    state: LinkState
+    progress: Progress = field(default_factory=Progress)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkPreviewInput:
+    preview_id: str
+    product_id: str
+    stripe_product: str
+
+
+@dataclass(frozen=True)
+class PreviewPageInput:
+    preview_id: str
+    product_id: str
+    stripe_product: str
+    step: ImportStep
+    as_of: datetime
+    price: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class PreviewPageResult:
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class FinishPreviewInput:
+    preview_id: str
+    error: str | None = None
+
+
+class CatalogList(StrEnum):
+    PRODUCTS = "products"
+    PRICES = "prices"
+    SUBSCRIPTIONS = "subscriptions"
+
+
+@dataclass(frozen=True)
+class CatalogPageInput:
+    """One page of the catalog. `counts` are the active subscriptions counted so far by product."""
+
+    list: CatalogList
+    cursor: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    pages: int = 0
+
+
+@dataclass(frozen=True)
+class CatalogPageResult:
+    cursor: str | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeyCheck:
+    """What the check of the Stripe key came to, for the Temporal UI."""
+
+    connected: bool
+    state: str

@@ -1,0 +1,205 @@
+"""Starting and signalling workflows. The only way from web and activities to them."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from latchkey import contracts, temporal
+from latchkey.contracts import EntityState, LinkPreviewInput, Nudge, ProductLinkState
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import links, previews
+from latchkey.store.pool import Pool
+from latchkey.store.subscriptions import Lifecycle
+
+CALL_TIMEOUT = 5.0
+"""Seconds: the client's own retries would hold a call for ten while Temporal is away."""
+
+
+class TemporalUnavailable(Exception):
+    """Temporal did not take the call; nothing is lost, it can be made again."""
+
+
+class WorkflowFailed(Exception):
+    """A workflow that was waited for failed; the message may be shown."""
+
+
+async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
+    """Tell the target's workflow that its object changed, starting it where it isn't running.
+
+    Raises `TemporalUnavailable`.
+    """
+    name, workflow_id, attributes = _entity(target)
+    async with _bounded():
+        await client.start_workflow(
+            name,
+            EntityState(target.id, nudged=False),
+            id=workflow_id,
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=contracts.NUDGE,
+            start_signal_args=[Nudge(event_ids, target.checkout_session)],
+            static_summary=f"{name} {target.id}",
+            search_attributes=attributes,
+        )
+
+
+async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
+    """Start the run of an imported subscription, asleep until it has to wake.
+
+    A run that is there already knows more and is left alone. Raises `TemporalUnavailable`.
+    """
+    async with _bounded():
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                contracts.SUBSCRIPTION,
+                EntityState(
+                    lifecycle.subscription_id,
+                    nudged=False,
+                    wake_at=lifecycle.wake_at,
+                    wake=lifecycle.wake,
+                ),
+                id=contracts.subscription_workflow_id(lifecycle.subscription_id),
+                task_queue=contracts.MAIN_QUEUE,
+                static_summary=f"Subscription {lifecycle.subscription_id}",
+                priority=Priority(priority_key=4),
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(
+                            temporal.STRIPE_SUBSCRIPTION, lifecycle.subscription_id
+                        ),
+                        SearchAttributePair(temporal.STRIPE_CUSTOMER, lifecycle.customer_id),
+                    ]
+                ),
+            )
+
+
+def _entity(target: Target) -> tuple[str, str, TypedSearchAttributes]:
+    match target.kind:
+        case TargetKind.SUBSCRIPTION:
+            pair = SearchAttributePair(temporal.STRIPE_SUBSCRIPTION, target.id)
+            return (
+                contracts.SUBSCRIPTION,
+                contracts.subscription_workflow_id(target.id),
+                TypedSearchAttributes([pair]),
+            )
+        case TargetKind.PURCHASE:
+            workflow_id = contracts.purchase_workflow_id(target.id)
+            return contracts.PURCHASE, workflow_id, TypedSearchAttributes([])
+        case TargetKind.OBJECT:
+            workflow_id = contracts.stripe_object_workflow_id(target.id)
+            return contracts.STRIPE_OBJECT, workflow_id, TypedSearchAttributes([])
+        case TargetKind.PAYMENT | TargetKind.NONE:
+            raise ValueError(f"a {target.kind} has no workflow of its own")
+
+
+async def tell_link(client: Client, job: links.LinkJob) -> None:
+    """Start a link's workflow, or tell it that its link was retried or removed.
+
+    Raises `TemporalUnavailable`.
+    """
+    signal = contracts.STOP if job.removed else contracts.NUDGE
+    async with _bounded():
+        await client.start_workflow(
+            contracts.PRODUCT_LINK,
+            ProductLinkState(job.id, job.product_id),
+            id=contracts.product_link_workflow_id(job.product_id),
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=signal,
+            start_signal_args=[job.id],
+            static_summary=f"Product {job.product_id} → {job.stripe_product or 'new product'}",
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(temporal.LATCHKEY_PRODUCT, job.product_id)]
+            ),
+        )
+
+
+async def preview_link(
+    client: Client, pool: Pool, *, product_id: str, stripe_product: str, seconds: float = 60
+) -> str:
+    """Run a preview of a link and return its id once its records are stored.
+
+    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    """
+    preview_id = f"pv_{secrets.token_hex(8)}"
+    async with pool.acquire() as connection:
+        await previews.begin(
+            connection,
+            preview_id=preview_id,
+            product_id=product_id,
+            stripe_product=stripe_product,
+        )
+    async with _bounded(seconds):
+        with _failures():
+            await client.execute_workflow(
+                contracts.LINK_PREVIEW,
+                LinkPreviewInput(preview_id, product_id, stripe_product),
+                id=contracts.link_preview_workflow_id(preview_id),
+                task_queue=contracts.MAIN_QUEUE,
+                static_summary=f"Preview: product {product_id} → {stripe_product}",
+            )
+    return preview_id
+
+
+async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
+    """Read the account's products, prices and counts anew and wait for it a while.
+
+    Raises `TemporalUnavailable` where it isn't done in `seconds`; it goes on all the same.
+    """
+    async with _bounded(seconds):
+        with _failures():
+            await client.execute_workflow(
+                contracts.CATALOG,
+                id=contracts.CATALOG_WORKFLOW_ID,
+                task_queue=contracts.MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary="Products, prices and active subscriptions of the Stripe account",
+            )
+
+
+async def check_connection(client: Client, *, seconds: float = 30) -> None:
+    """Check the key, register the webhook endpoint and read the catalog; wait for it a while.
+
+    The outcome is in the connection's row. Raises `TemporalUnavailable`, `WorkflowFailed`.
+    """
+    async with _bounded(seconds):
+        with _failures():
+            await client.execute_workflow(
+                contracts.CONNECTION,
+                id=contracts.CONNECTION_WORKFLOW_ID,
+                task_queue=contracts.MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                static_summary="Check of the Stripe key and webhook endpoint",
+            )
+
+
+@asynccontextmanager
+async def _bounded(seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (TimeoutError, RPCError, RuntimeError) as error:
+        raise TemporalUnavailable(
+            f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
+            " TEMPORAL_ADDRESS is right"
+        ) from error
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except WorkflowFailureError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ApplicationError):
+            cause = cause.__cause__
+        raise WorkflowFailed(str(cause or error)) from error

@@ -1,0 +1,137 @@
+"""`latchkey doctor`: looks at everything Latchkey leans on and says what to do about it."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+import asyncpg
+import temporalio.api.operatorservice.v1 as operator
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+from temporalio.service import RPCError
+
+from latchkey import temporal
+from latchkey.settings import Settings, variables
+from latchkey.store.migrate import pending
+from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
+
+OLDEST_POSTGRES = 150000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `advice` says what to do where `ok` is False."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+async def examine(settings: Settings, console: Console, *, offline: bool) -> bool:
+    """Print the settings and the findings; True where nothing is wrong."""
+    console.print(_settings_table(settings))
+    if offline:
+        return True
+    checks = [
+        await _database(settings),
+        await _temporal(),
+        *await _stripe(settings),
+    ]
+    for check in checks:
+        mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "
+        console.print(f"{mark} {check.name}: {check.found}", highlight=False, soft_wrap=True)
+        if not check.ok:
+            console.print(f"     → {check.advice}", highlight=False, soft_wrap=True)
+    return all(check.ok for check in checks)
+
+
+def _settings_table(settings: Settings) -> Table:
+    table = Table("Variable", "Value", "From", title="Settings", title_justify="left")
+    for field, variable in variables().items():
+        value = getattr(settings, field)
+        if os.environ.get(variable):
+            source = "environment"
+        else:
+            source = ".env" if field in settings.model_fields_set else "default"
+        table.add_row(variable, _masked(value), source)
+    return table
+
+
+def _masked(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, SecretStr):
+        text = value.get_secret_value()
+        return f"{text[:8]}…" if text.startswith(("sk_", "rk_", "whsec_")) else "•••"
+    return str(value)
+
+
+async def _database(settings: Settings) -> Check:
+    if settings.database_url is None:
+        advice = "set it for web and worker; only `latchkey up` brings its own Postgres"
+        return Check("database", False, "DATABASE_URL is not set", advice)
+    dsn = settings.database_url.get_secret_value()
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+        try:
+            number = int(await connection.fetchval("show server_version_num"))
+        finally:
+            await connection.close()
+        missing = await pending(dsn)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
+        advice = "check that Postgres runs and that DATABASE_URL is right"
+        return Check("database", False, f"can't be reached ({type(error).__name__})", advice)
+    if number < OLDEST_POSTGRES:
+        return Check("database", False, f"Postgres {number // 10000}", "take Postgres 15 or newer")
+    if missing:
+        return Check("database", False, f"lacks {', '.join(missing)}", "run `latchkey migrate`")
+    return Check("database", True, f"Postgres {number // 10000}, migrations applied")
+
+
+async def _temporal() -> Check:
+    try:
+        async with asyncio.timeout(5):
+            client = await temporal.connect()
+            known = await client.operator_service.list_search_attributes(
+                operator.ListSearchAttributesRequest(namespace=client.namespace)
+            )
+    except (RuntimeError, TimeoutError, OSError, RPCError) as error:
+        advice = "check that the service runs and that TEMPORAL_ADDRESS and _NAMESPACE are right"
+        return Check("Temporal", False, f"can't be reached ({type(error).__name__})", advice)
+    missing = [k.name for k in temporal.SEARCH_ATTRIBUTES if k.name not in known.custom_attributes]
+    if missing:
+        advice = "start a worker: it registers them"
+        return Check("Temporal", False, f"search attributes missing: {', '.join(missing)}", advice)
+    return Check("Temporal", True, f"namespace {client.namespace}, search attributes registered")
+
+
+async def _stripe(settings: Settings) -> list[Check]:
+    if settings.stripe_secret_key is None:
+        found = "STRIPE_SECRET_KEY is not set: the key entered under Connectors is used"
+        return [Check("Stripe", True, found)]
+    api = StripeApi(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_base)
+    try:
+        account = await api.account()
+        endpoints = await api.webhook_endpoints()
+    except StripeError as error:
+        advice = "check the key and its permissions in Stripe's Dashboard"
+        return [Check("Stripe", False, f"{error}: {error.message}", advice)]
+    finally:
+        await api.close()
+    return [Check("Stripe", True, f"account {account['id']}"), _endpoint(settings, endpoints)]
+
+
+def _endpoint(settings: Settings, endpoints: list[dict[str, object]]) -> Check:
+    url = f"{settings.public_url}/webhooks/stripe"
+    ours = [endpoint for endpoint in endpoints if endpoint["url"] == url]
+    if not ours:
+        advice = "start a worker: it registers one; or make it by hand, see docs/stripe.md"
+        return Check("webhook", False, f"no endpoint sends to {url}", advice)
+    if ours[0]["status"] != "enabled":
+        return Check("webhook", False, "the endpoint is disabled", "enable it, or restart a worker")
+    if ours[0]["api_version"] != API_VERSION:
+        advice = f"make an endpoint at version {API_VERSION} and delete this one"
+        return Check("webhook", False, f"its version is {ours[0]['api_version']}", advice)
+    return Check("webhook", True, f"{url} is enabled")

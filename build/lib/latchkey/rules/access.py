@@ -1,0 +1,216 @@
+"""Who should have access until when, decided from one reading. Pure: the clock is an argument."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from latchkey.contracts import Wake
+from latchkey.rules.policy import Policy
+from latchkey.rules.reading import Order, Payment, Subscription
+
+LOOK_AGAIN = timedelta(minutes=5)
+"""After a moment that Stripe has not yet acted upon: long enough not to spin, short to notice."""
+
+RENEWAL_SLACK = timedelta(hours=2)
+"""A renewal's invoice stays a draft for about an hour after the period's end."""
+
+PENDING_CHECK = timedelta(days=1)
+"""How often a delayed payment is looked at if no event tells."""
+
+TERMINAL = frozenset({"canceled", "incomplete_expired"})
+
+
+class Reason(StrEnum):
+    """Why a grant is (or is no longer) given; stored with the grant and shown to people."""
+
+    RUNNING = "running"
+    PAID = "paid"
+    TRIAL = "trial"
+    GRACE = "past_due_in_grace"
+    CANCELED = "canceled"
+    SCHEDULED_END = "scheduled_end"
+    GRACE_OVER = "past_due_grace_over"
+    BY_POLICY = "excluded_by_policy"
+    EXPIRED = "never_paid"
+    UNKNOWN_STATUS = "unknown_status"
+    ITEM_REMOVED = "item_removed"
+    PAYMENT_PENDING = "payment_pending"
+    PAYMENT_FAILED = "payment_failed"
+    NOT_COMPLETED = "not_completed"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    DISPUTE_LOST = "dispute_lost"
+    LINK_REMOVED = "link_removed"
+    UNTIL_REACHED = "until_reached"
+    BY_HAND = "ended_by_hand"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`until` limits access that is given; `ended_at` says since when access is not given.
+
+    `by_clock` marks an end that came by time alone, `wake_at` lies after the `as_of` it was
+    judged at.
+    """
+
+    access: bool
+    reason: Reason
+    until: datetime | None = None
+    ended_at: datetime | None = None
+    by_clock: bool = False
+    wake_at: datetime | None = None
+    wake: Wake | None = None
+    terminal: bool = False
+
+
+def judge_subscription(
+    reading: Subscription, policy: Policy, *, past_due_since: datetime | None, as_of: datetime
+) -> Verdict:
+    """What a subscription gives for a product that one of its items carries.
+
+    `past_due_since` is when the current past-due spell was first seen; None counts from `as_of`.
+    """
+    if reading.status in TERMINAL:
+        ended = min(reading.ended_at or as_of, as_of)
+        reason = Reason.CANCELED if reading.status == "canceled" else Reason.EXPIRED
+        return Verdict(False, reason, ended_at=ended, terminal=True)
+    end = reading.scheduled_end
+    if end and end <= as_of:
+        return Verdict(
+            False,
+            Reason.SCHEDULED_END,
+            ended_at=end,
+            by_clock=True,
+            wake_at=as_of + LOOK_AGAIN,
+            wake=Wake.RENEWAL_DUE,
+        )
+    verdict = _by_status(reading, policy, past_due_since=past_due_since or as_of, as_of=as_of)
+    return _with_wake(verdict, reading, as_of=as_of)
+
+
+def _by_status(
+    reading: Subscription, policy: Policy, *, past_due_since: datetime, as_of: datetime
+) -> Verdict:
+    end = reading.scheduled_end
+    match reading.status:
+        case "active" | "trialing" if reading.collection_paused and not policy.collection_paused:
+            return Verdict(False, Reason.BY_POLICY, ended_at=as_of)
+        case "active":
+            return Verdict(True, Reason.RUNNING, until=end)
+        case "trialing" if policy.trialing:
+            return Verdict(True, Reason.TRIAL, until=end)
+        case "past_due":
+            return _in_grace(end, policy, past_due_since=past_due_since, as_of=as_of)
+        case "unpaid" if policy.unpaid:
+            return Verdict(True, Reason.RUNNING, until=end)
+        case "paused" if policy.paused:
+            return Verdict(True, Reason.RUNNING, until=end)
+        case "incomplete" if policy.incomplete:
+            return Verdict(True, Reason.RUNNING, until=end)
+        case "trialing" | "unpaid" | "paused" | "incomplete":
+            return Verdict(False, Reason.BY_POLICY, ended_at=as_of)
+        case _:
+            return Verdict(False, Reason.UNKNOWN_STATUS, ended_at=as_of)
+
+
+def _in_grace(
+    end: datetime | None, policy: Policy, *, past_due_since: datetime, as_of: datetime
+) -> Verdict:
+    if policy.past_due_days is None:
+        return Verdict(True, Reason.GRACE, until=end)
+    over = past_due_since + timedelta(days=policy.past_due_days)
+    if over <= as_of:
+        return Verdict(False, Reason.GRACE_OVER, ended_at=over, by_clock=over > past_due_since)
+    if end and end <= over:
+        return Verdict(True, Reason.GRACE, until=end)
+    return Verdict(True, Reason.GRACE, until=over, wake=Wake.GRACE_ENDS)
+
+
+def _with_wake(verdict: Verdict, reading: Subscription, *, as_of: datetime) -> Verdict:
+    """The earliest moment at which this verdict may change without an event."""
+    moments: list[tuple[datetime, Wake]] = []
+    if verdict.until:
+        moments.append((verdict.until, verdict.wake or Wake.ACCESS_ENDS))
+    elif reading.scheduled_end:
+        moments.append((reading.scheduled_end, Wake.ACCESS_ENDS))
+    if reading.status == "trialing" and reading.trial_end:
+        moments.append((reading.trial_end, Wake.TRIAL_ENDS))
+    elif reading.period_end and reading.status in ("active", "past_due"):
+        moments.append((reading.period_end + RENEWAL_SLACK, Wake.RENEWAL_DUE))
+    if reading.resumes_at:
+        moments.append((reading.resumes_at, Wake.RESUMES))
+    if not moments:
+        return verdict
+    wake_at, wake = min(
+        (at, wake) if at > as_of else (as_of + LOOK_AGAIN, Wake.RENEWAL_DUE) for at, wake in moments
+    )
+    return Verdict(
+        verdict.access,
+        verdict.reason,
+        until=verdict.until,
+        ended_at=verdict.ended_at,
+        by_clock=verdict.by_clock,
+        wake_at=wake_at,
+        wake=wake,
+    )
+
+
+def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
+    """What a one-off purchase gives, for ever or not at all."""
+    state = order_state(reading)
+    match state:
+        case "paid":
+            return _by_money(reading.payment, policy, as_of=as_of)
+        case "pending":
+            return Verdict(
+                False,
+                Reason.PAYMENT_PENDING,
+                ended_at=as_of,
+                wake_at=as_of + PENDING_CHECK,
+                wake=Wake.PAYMENT_PENDING,
+            )
+        case "failed":
+            return Verdict(False, Reason.PAYMENT_FAILED, ended_at=as_of, terminal=True)
+        case _:
+            return Verdict(False, Reason.NOT_COMPLETED, ended_at=as_of, terminal=True)
+
+
+def order_state(reading: Order) -> str:
+    """`paid`, `pending` (a delayed payment is on its way), `failed` or `open` (nothing happened
+    yet, or never will)."""
+    if reading.payment_status in ("paid", "no_payment_required"):
+        return "paid" if reading.status in ("complete", "paid") else "open"
+    if reading.status != "complete":
+        return "open"
+    if reading.payment and reading.payment.state in ("requires_payment_method", "canceled"):
+        return "failed"
+    return "pending"
+
+
+def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Verdict:
+    if payment is None:
+        return Verdict(True, Reason.PAID, terminal=True)
+    lost = payment.dispute_status == "lost"
+    if lost and not policy.dispute_lost:
+        return Verdict(False, Reason.DISPUTE_LOST, ended_at=as_of, terminal=True)
+    opened = payment.disputed and payment.dispute_status in _DISPUTE_OPEN
+    if opened and not policy.dispute_opened:
+        return Verdict(False, Reason.DISPUTED, ended_at=as_of, terminal=True)
+    fully = payment.refunded or 0 < payment.amount <= payment.amount_refunded
+    if fully and not policy.full_refund:
+        return Verdict(False, Reason.REFUNDED, ended_at=as_of, terminal=True)
+    if payment.amount_refunded and not fully and not policy.partial_refund:
+        return Verdict(False, Reason.REFUNDED, ended_at=as_of, terminal=True)
+    return Verdict(True, Reason.PAID, terminal=True)
+
+
+_DISPUTE_OPEN = frozenset(
+    {
+        "needs_response",
+        "under_review",
+        "warning_needs_response",
+        "warning_under_review",
+        "appeal_needs_response",
+        "appeal_under_review",
+    }
+)

@@ -1,0 +1,404 @@
+"""Reads Stripe's objects (as decoded JSON) into what the rules need, and nothing more.
+
+Any id field may hold the expanded object instead. Enums are open: a value nobody knows yet is kept
+as text and judged by the rules. Times become aware datetimes in UTC, amounts stay integers in the
+currency's minor unit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+class UnreadableError(ValueError):
+    """Stripe's answer lacks what the rules can't do without; names the object and the field."""
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer, or what a subscription's bare customer id tells of one."""
+
+    id: str
+    email: str | None = None
+    name: str | None = None
+    deleted: bool = False
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    id: str
+    stripe_product: str
+    price_id: str
+    quantity: int | None
+    period_start: datetime | None
+    period_end: datetime | None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """`customer` is `known` only where the read expanded it."""
+
+    id: str
+    livemode: bool
+    customer: Customer
+    status: str
+    items: tuple[Item, ...]
+    items_complete: bool
+    created: datetime
+    cancel_at: datetime | None
+    cancel_at_period_end: bool
+    canceled_at: datetime | None
+    ended_at: datetime | None
+    cancel_reason: str | None
+    cancelled_by_customer: bool
+    trial_end: datetime | None
+    collection_paused: bool
+    resumes_at: datetime | None
+
+    @property
+    def period_end(self) -> datetime | None:
+        """The latest end among the items: periods live on items and may differ."""
+        return max((item.period_end for item in self.items if item.period_end), default=None)
+
+    @property
+    def scheduled_end(self) -> datetime | None:
+        """When a cancellation takes effect. Either signal counts: Stripe's flexible billing sets
+        `cancel_at` alone, the flag alone means the end of the period."""
+        if self.cancel_at:
+            return self.cancel_at
+        return self.period_end if self.cancel_at_period_end else None
+
+    @property
+    def stripe_products(self) -> frozenset[str]:
+        return frozenset(item.stripe_product for item in self.items)
+
+
+@dataclass(frozen=True)
+class Line:
+    id: str
+    stripe_product: str
+    price_id: str
+    recurring: bool
+    quantity: int | None
+    amount: int
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What happened to the money of an order. `state` is the payment intent's own status."""
+
+    payment_intent: str
+    state: str
+    charged_at: datetime | None = None
+    amount: int = 0
+    amount_refunded: int = 0
+    refunded: bool = False
+    disputed: bool = False
+    dispute_status: str | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A one-off purchase: a checkout session, or an invoice that is not a subscription's."""
+
+    id: str
+    livemode: bool
+    customer: Customer | None
+    email: str | None
+    name: str | None
+    reference: str | None
+    status: str
+    payment_status: str
+    subscription: str | None
+    invoice: str | None
+    payment: Payment | None
+    amount: int
+    currency: str | None
+    created: datetime
+    lines: tuple[Line, ...]
+    lines_complete: bool
+
+    @property
+    def one_off_lines(self) -> tuple[Line, ...]:
+        """A subscription's checkout may carry one-off lines too; recurring ones are the
+        subscription's business."""
+        return tuple(line for line in self.lines if not line.recurring)
+
+
+@dataclass(frozen=True)
+class StripeProduct:
+    id: str
+    livemode: bool
+    name: str
+    description: str | None
+    image_url: str | None
+    active: bool
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Price:
+    id: str
+    livemode: bool
+    stripe_product: str
+    active: bool
+    type: str
+    currency: str
+    unit_amount: int | None
+    interval: str | None
+    interval_count: int | None
+    nickname: str | None
+    created: datetime
+
+
+def object_id(value: object) -> str | None:
+    """The id in a field that holds an id, an expanded object or nothing."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, Mapping):
+        found = value.get("id")
+        return found if isinstance(found, str) else None
+    return None
+
+
+def moment(value: object) -> datetime | None:
+    """A Unix time in seconds as UTC; None stays None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return datetime.fromtimestamp(value, UTC)
+
+
+def customer(value: object) -> Customer | None:
+    """A customer field: expanded, deleted, a bare id or nothing (a guest)."""
+    found = object_id(value)
+    if found is None:
+        return None
+    if not isinstance(value, Mapping):
+        return Customer(found)
+    return Customer(
+        id=found,
+        email=_text(value.get("email")),
+        name=_text(value.get("name")),
+        deleted=bool(value.get("deleted")),
+        known=True,
+    )
+
+
+def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscription:
+    """A subscription; `items` replaces its inline list where that was cut off.
+
+    Raises `UnreadableError` where id, customer, status or an item's product is missing.
+    """
+    buyer = customer(source.get("customer"))
+    if buyer is None:
+        raise UnreadableError(f"subscription {source.get('id')}: no customer")
+    inline: Json = source.get("items") or {}
+    details: Json = source.get("cancellation_details") or {}
+    paused: Json = source.get("pause_collection") or {}
+    return Subscription(
+        id=_required(source, "id"),
+        livemode=bool(source.get("livemode")),
+        customer=buyer,
+        status=_required(source, "status"),
+        items=tuple(_item(entry) for entry in (items or inline.get("data") or ())),
+        items_complete=items is not None or not inline.get("has_more"),
+        created=_created(source),
+        cancel_at=moment(source.get("cancel_at")),
+        cancel_at_period_end=bool(source.get("cancel_at_period_end")),
+        canceled_at=moment(source.get("canceled_at")),
+        ended_at=moment(source.get("ended_at")),
+        cancel_reason=_text(details.get("reason")),
+        cancelled_by_customer=bool(details.get("feedback") or details.get("comment")),
+        trial_end=moment(source.get("trial_end")),
+        collection_paused=bool(paused),
+        resumes_at=moment(paused.get("resumes_at")),
+    )
+
+
+def checkout_session(
+    source: Json,
+    *,
+    lines: Iterable[Json] | None = None,
+    dispute_status: str | None = None,
+) -> Order:
+    """A checkout session as an order; `lines` replaces its expanded line items where they were
+    cut off. Raises `UnreadableError` where the id is missing."""
+    inline: Json = source.get("line_items") or {}
+    details: Json = source.get("customer_details") or {}
+    return Order(
+        id=_required(source, "id"),
+        livemode=bool(source.get("livemode")),
+        customer=customer(source.get("customer")),
+        email=_text(details.get("email")) or _text(source.get("customer_email")),
+        name=_text(details.get("name")),
+        reference=_text(source.get("client_reference_id")),
+        status=_text(source.get("status")) or "complete",
+        payment_status=_text(source.get("payment_status")) or "unpaid",
+        subscription=object_id(source.get("subscription")),
+        invoice=object_id(source.get("invoice")),
+        payment=payment(source.get("payment_intent"), dispute_status=dispute_status),
+        amount=int(source.get("amount_total") or 0),
+        currency=_text(source.get("currency")),
+        created=_created(source),
+        lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
+        lines_complete=lines is not None or ("data" in inline and not inline.get("has_more")),
+    )
+
+
+def invoice(
+    source: Json,
+    *,
+    paid_by: object = None,
+    lines: Iterable[Json] | None = None,
+    dispute_status: str | None = None,
+) -> Order:
+    """An invoice as an order; `paid_by` is its payment intent, expanded, where there is one.
+
+    Lines that belong to a subscription, and prorations, count as recurring.
+    """
+    inline: Json = source.get("lines") or {}
+    status = _text(source.get("status")) or "draft"
+    return Order(
+        id=_required(source, "id"),
+        livemode=bool(source.get("livemode")),
+        customer=customer(source.get("customer")),
+        email=_text(source.get("customer_email")),
+        name=_text(source.get("customer_name")),
+        reference=None,
+        status=status,
+        payment_status="paid" if status == "paid" else "unpaid",
+        subscription=invoice_subscription(source),
+        invoice=_required(source, "id"),
+        payment=payment(paid_by, dispute_status=dispute_status),
+        amount=int(source.get("total") or 0),
+        currency=_text(source.get("currency")),
+        created=_created(source),
+        lines=tuple(
+            line for entry in (lines or inline.get("data") or ()) if (line := _invoice_line(entry))
+        ),
+        lines_complete=lines is not None or not inline.get("has_more"),
+    )
+
+
+def invoice_subscription(source: Json) -> str | None:
+    """The subscription an invoice bills, from `parent` (where it lives since basil)."""
+    parent: Json = source.get("parent") or {}
+    details: Json = parent.get("subscription_details") or {}
+    return object_id(details.get("subscription"))
+
+
+def payment(value: object, *, dispute_status: str | None = None) -> Payment | None:
+    """A payment intent with `latest_charge` expanded; a bare id gives a payment of unknown fate."""
+    found = object_id(value)
+    if found is None:
+        return None
+    if not isinstance(value, Mapping):
+        return Payment(found, state="unknown")
+    charge = value.get("latest_charge")
+    if not isinstance(charge, Mapping):
+        return Payment(found, state=_text(value.get("status")) or "unknown")
+    return Payment(
+        payment_intent=found,
+        state=_text(value.get("status")) or "unknown",
+        charged_at=moment(charge.get("created")),
+        amount=int(charge.get("amount") or 0),
+        amount_refunded=int(charge.get("amount_refunded") or 0),
+        refunded=bool(charge.get("refunded")),
+        disputed=bool(charge.get("disputed")),
+        dispute_status=dispute_status,
+    )
+
+
+def stripe_product(source: Json) -> StripeProduct:
+    images = source.get("images") or ()
+    return StripeProduct(
+        id=_required(source, "id"),
+        livemode=bool(source.get("livemode")),
+        name=_text(source.get("name")) or _required(source, "id"),
+        description=_text(source.get("description")),
+        image_url=images[0] if images else None,
+        active=bool(source.get("active")),
+        created=_created(source),
+    )
+
+
+def price(source: Json) -> Price:
+    recurring: Json = source.get("recurring") or {}
+    return Price(
+        id=_required(source, "id"),
+        livemode=bool(source.get("livemode")),
+        stripe_product=object_id(source.get("product")) or "",
+        active=bool(source.get("active")),
+        type=_text(source.get("type")) or ("recurring" if recurring else "one_time"),
+        currency=_text(source.get("currency")) or "",
+        unit_amount=source.get("unit_amount"),
+        interval=_text(recurring.get("interval")),
+        interval_count=recurring.get("interval_count"),
+        nickname=_text(source.get("nickname")),
+        created=_created(source),
+    )
+
+
+def _item(source: Json) -> Item:
+    product = object_id((source.get("price") or {}).get("product"))
+    if product is None:
+        raise UnreadableError(f"subscription item {source.get('id')}: its price names no product")
+    return Item(
+        id=_required(source, "id"),
+        stripe_product=product,
+        price_id=object_id(source.get("price")) or "",
+        quantity=source.get("quantity"),
+        period_start=moment(source.get("current_period_start")),
+        period_end=moment(source.get("current_period_end")),
+    )
+
+
+def _session_line(source: Json) -> Line:
+    price_of_line: Json = source.get("price") or {}
+    return Line(
+        id=_required(source, "id"),
+        stripe_product=object_id(price_of_line.get("product")) or "",
+        price_id=object_id(price_of_line) or "",
+        recurring=price_of_line.get("type") == "recurring",
+        quantity=source.get("quantity"),
+        amount=int(source.get("amount_total") or 0),
+    )
+
+
+def _invoice_line(source: Json) -> Line | None:
+    pricing: Json = (source.get("pricing") or {}).get("price_details") or {}
+    product = object_id(pricing.get("product"))
+    if product is None:
+        return None
+    parent: Json = source.get("parent") or {}
+    item: Json = parent.get("invoice_item_details") or {}
+    return Line(
+        id=_required(source, "id"),
+        stripe_product=product,
+        price_id=object_id(pricing.get("price")) or "",
+        recurring=bool(parent.get("subscription_item_details") or item.get("proration")),
+        quantity=source.get("quantity"),
+        amount=int(source.get("amount") or 0),
+    )
+
+
+def _required(source: Json, key: str) -> str:
+    value = source.get(key)
+    if not isinstance(value, str) or not value:
+        raise UnreadableError(f"{source.get('object', 'object')} {source.get('id')}: no {key}")
+    return value
+
+
+def _created(source: Json) -> datetime:
+    found = moment(source.get("created"))
+    if found is None:
+        raise UnreadableError(f"{source.get('object', 'object')} {source.get('id')}: no created")
+    return found
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

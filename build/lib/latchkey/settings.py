@@ -1,0 +1,93 @@
+"""The settings of every command, read from the environment and from `.env`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting can't be used; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """One value per variable of docs/settings.md. Secrets are `SecretStr` and never printed."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    stripe_secret_key: SecretStr | None = Field(None, alias="STRIPE_SECRET_KEY")
+    stripe_api_base: str | None = Field(None, alias="STRIPE_API_BASE")
+    stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
+    register_webhook: Literal["auto", "off"] = Field("auto", alias="LATCHKEY_REGISTER_WEBHOOK")
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    temporal_address: str | None = Field(None, alias="TEMPORAL_ADDRESS")
+    data: Path = Field(Path(".latchkey"), alias="LATCHKEY_DATA")
+    public_url: str = Field("http://127.0.0.1:8000", alias="LATCHKEY_PUBLIC_URL")
+    host: str = Field("127.0.0.1", alias="LATCHKEY_HOST")
+    port: int = Field(8000, alias="LATCHKEY_PORT", ge=1, le=65535)
+    secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET", min_length=16)
+    admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
+    admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
+    api_token: SecretStr | None = Field(None, alias="LATCHKEY_API_TOKEN", min_length=16)
+    stripe_rate: float = Field(20.0, alias="LATCHKEY_STRIPE_RATE", gt=0)
+    catchup_seconds: int = Field(600, alias="LATCHKEY_CATCHUP_SECONDS", ge=10)
+    smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
+    temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
+
+    mail_from: str = Field("Latchkey <latchkey@localhost>", alias="LATCHKEY_MAIL_FROM")
+    sandbox_url: str | None = Field(None, alias="LATCHKEY_SANDBOX_URL")
+    sandbox_port: int = Field(12111, alias="LATCHKEY_SANDBOX_PORT", ge=1, le=65535)
+    sandbox_month_seconds: int | None = Field(None, alias="LATCHKEY_SANDBOX_MONTH_SECONDS", ge=10)
+    temporal_port: int = Field(7233, alias="LATCHKEY_TEMPORAL_PORT", ge=1, le=65535)
+    temporal_ui_port: int = Field(8233, alias="LATCHKEY_TEMPORAL_UI_PORT", ge=1, le=65535)
+    worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
+
+    @field_validator("public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        given = self.stripe_webhook_secret
+        return (
+            [s.strip() for s in given.get_secret_value().split(",") if s.strip()] if given else []
+        )
+
+    def require_database(self) -> str:
+        """The database's address. Raises `SettingsError` where it isn't set."""
+        if self.database_url is None:
+            raise SettingsError(
+                "DATABASE_URL is not set: give the address of a Postgres 15 or newer, such as"
+                " postgresql://user:password@host/latchkey (only `latchkey up` brings its own)"
+            )
+        return self.database_url.get_secret_value()
+
+    def require_secret(self) -> str:
+        """The signing secret. Raises `SettingsError` where it isn't set."""
+        if self.secret is None:
+            raise SettingsError(
+                "LATCHKEY_SECRET is not set: give a random text of 32 or more characters, the same"
+                " for every process (only `latchkey up` makes its own)"
+            )
+        return self.secret.get_secret_value()
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises `SettingsError` naming the first variable at fault."""
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def variables() -> dict[str, str]:
+    """Environment variable by settings field, in the order they are explained."""
+    return {name: str(field.alias) for name, field in Settings.model_fields.items()}

@@ -1,0 +1,403 @@
+"""What follows from verdicts: grants, activity lines and mails, written as one difference.
+
+Everything here is keyed by the fact it records, so that doing it again changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from latchkey.rules.access import Reason, Verdict
+from latchkey.store.linked_products import Account, LinkedProduct
+from latchkey.store.pool import Connection
+
+_End = tuple[Any, datetime, Reason, bool, str | None]
+"""A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
+
+    account: Account
+    ticket: int
+    as_of: datetime
+    cause: str
+    event_ids: Sequence[str] = ()
+
+    @property
+    def event_id(self) -> str | None:
+        return self.event_ids[0] if self.event_ids else None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one source says about one product for one user. `begun_at` is when it was bought."""
+
+    user_id: int
+    product: LinkedProduct
+    source: str
+    source_id: str
+    workflow_id: str
+    begun_at: datetime
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the activity feed; `key` is unique for ever."""
+
+    key: str
+    type: str
+    at: datetime
+    cause: str
+    user_id: int | None = None
+    product_id: str | None = None
+    source_id: str | None = None
+    event_id: str | None = None
+    workflow_id: str | None = None
+    actor_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A row for the outbox; the same `key` never mails twice."""
+
+    key: str
+    kind: str
+    user_id: int
+    product_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Settled:
+    """What settling changed. `begun` are claims granted for the first time."""
+
+    granted: int = 0
+    already: int = 0
+    ended: int = 0
+    begun: list[Claim] = field(default_factory=list)
+
+
+async def settle(
+    connection: Connection,
+    claims: Sequence[Claim],
+    *,
+    source: str,
+    source_ids: Sequence[str],
+    occasion: Occasion,
+) -> Settled:
+    """Make the grants of `source_ids` what `claims` say, with their activity lines and mails.
+
+    A live grant of these sources that no claim speaks of has lost its reason and ends. The caller
+    holds the sources' rows locked.
+    """
+    rows = await connection.fetch(
+        """
+        select id, user_id, product_id, source_id, until, ended_at from grants
+         where source = $1 and source_id = any($2::text[])
+        """,
+        source,
+        list(source_ids),
+    )
+    live = {(r["source_id"], r["product_id"]): r for r in rows if r["ended_at"] is None}
+    before = {(r["source_id"], r["product_id"]) for r in rows}
+    outcome = Settled()
+    new: list[Claim] = []
+    moved: list[tuple[int, datetime | None]] = []
+    ended: list[_End] = []
+    for claim in claims:
+        key = (claim.source_id, claim.product.product_id)
+        grant = live.pop(key, None)
+        if claim.verdict.access and grant is not None:
+            outcome.already += 1
+            if grant["until"] != claim.verdict.until:
+                moved.append((grant["id"], claim.verdict.until))
+        elif claim.verdict.access and not claim.product.removed:
+            new.append(claim)
+            outcome.begun += [claim] if key not in before else []
+        elif grant is not None:
+            ended.append(_end_of(claim, grant, occasion))
+    ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
+    if moved:
+        await _move(connection, moved)
+    if ended:
+        await _end(connection, ended, occasion=occasion)
+    if new:
+        await _grant(connection, new, occasion=occasion, begun=outcome.begun)
+    outcome.granted, outcome.ended = len(new), len(ended)
+    return outcome
+
+
+def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
+    verdict = claim.verdict
+    at = verdict.ended_at or occasion.as_of
+    return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
+
+
+def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
+    """Whether this is a purchase that the import brought in, not one made since.
+
+    Stripe's times are whole seconds, so the link's own second counts as since.
+    """
+    linked_at = claim.product.linked_at.replace(microsecond=0)
+    importing = occasion.cause == "import" or claim.product.importing
+    return importing and claim.begun_at < linked_at
+
+
+async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
+    """Add lines to the feed; facts that are already there stay as they are."""
+    rows = [
+        {
+            "fact": f.key,
+            "type": f.type,
+            "at": f.at,
+            "cause": f.cause,
+            "user_id": f.user_id,
+            "product_id": f.product_id,
+            "source_id": f.source_id,
+            "event_id": f.event_id,
+            "workflow_id": f.workflow_id,
+            "actor_id": f.actor_id,
+            "data": f.data,
+        }
+        for f in facts
+    ]
+    if not rows:
+        return
+    await connection.execute(
+        """
+        insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
+                                workflow_id, actor_id, data)
+        select * from jsonb_to_recordset($1::jsonb) as given (
+            fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
+            source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
+        on conflict (fact) do nothing
+        """,
+        rows,
+    )
+
+
+async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
+    """Queue mails; one whose key is already in the outbox is not queued again."""
+    rows = [
+        {
+            "key": m.key,
+            "kind": m.kind,
+            "user_id": m.user_id,
+            "product_id": m.product_id,
+            "data": m.data,
+        }
+        for m in mails
+    ]
+    if not rows:
+        return
+    await connection.execute(
+        """
+        insert into mails (key, kind, user_id, product_id, data)
+        select * from jsonb_to_recordset($1::jsonb) as given (
+            key text, kind text, user_id bigint, product_id text, data jsonb)
+        on conflict (key) do nothing
+        """,
+        rows,
+    )
+
+
+async def end_due(
+    connection: Connection, *, source_id: str, as_of: datetime, workflow_id: str
+) -> int:
+    """End the grants of one source whose `until` has passed by `as_of`; returns how many."""
+    rows = await connection.fetch(
+        """
+        update grants set ended_at = until, end_reason = $3
+         where source_id = $1 and ended_at is null and until <= $2
+        returning id, user_id, product_id, source_id, ended_at
+        """,
+        source_id,
+        as_of,
+        Reason.UNTIL_REACHED,
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"access_ended:{row['id']}",
+                type="access_ended",
+                at=row["ended_at"],
+                cause="timer",
+                user_id=row["user_id"],
+                product_id=row["product_id"],
+                source_id=row["source_id"],
+                workflow_id=workflow_id,
+                data={"reason": Reason.UNTIL_REACHED, "grant": row["id"]},
+            )
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+async def _move(connection: Connection, moved: list[tuple[int, datetime | None]]) -> None:
+    await connection.execute(
+        """
+        update grants set until = given.until
+          from unnest($1::bigint[], $2::timestamptz[]) as given (id, until)
+         where grants.id = given.id
+        """,
+        [grant_id for grant_id, _ in moved],
+        [until for _, until in moved],
+    )
+
+
+async def _end(
+    connection: Connection,
+    ended: list[_End],
+    *,
+    occasion: Occasion,
+) -> None:
+    await connection.execute(
+        """
+        update grants set ended_at = given.ended_at, end_reason = given.reason
+          from unnest($1::bigint[], $2::timestamptz[], $3::text[])
+               as given (id, ended_at, reason)
+         where grants.id = given.id
+        """,
+        [grant["id"] for grant, *_ in ended],
+        [at for _, at, *_ in ended],
+        [reason.value for _, _, reason, *_ in ended],
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"access_ended:{grant['id']}",
+                type="access_ended",
+                at=at,
+                cause="timer" if by_clock else occasion.cause,
+                user_id=grant["user_id"],
+                product_id=grant["product_id"],
+                source_id=grant["source_id"],
+                event_id=occasion.event_id,
+                workflow_id=workflow_id,
+                data={"reason": reason, "grant": grant["id"]},
+            )
+            for grant, at, reason, by_clock, workflow_id in ended
+        ],
+    )
+
+
+async def _grant(
+    connection: Connection, claims: list[Claim], *, occasion: Occasion, begun: list[Claim]
+) -> None:
+    had_access = {
+        (row["user_id"], row["product_id"])
+        for row in await connection.fetch(
+            """
+            select distinct user_id, product_id from grants
+             where user_id = any($1::bigint[]) and product_id = any($2::text[])
+               and ended_at is null and (until is null or until > $3)
+            """,
+            list({c.user_id for c in claims}),
+            list({c.product.product_id for c in claims}),
+            occasion.as_of,
+        )
+    }
+    rows = await connection.fetch(
+        """
+        insert into grants (user_id, product_id, source, source_id, link_id, account_id, livemode,
+                            since, until, cause)
+        select user_id, product_id, source, source_id, link_id, $2, $3, since, until, cause
+          from jsonb_to_recordset($1::jsonb) as given (
+            user_id bigint, product_id text, source text, source_id text, link_id bigint,
+            since timestamptz, until timestamptz, cause text)
+        on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
+        returning id, source_id, product_id
+        """,
+        [
+            {
+                "user_id": c.user_id,
+                "product_id": c.product.product_id,
+                "source": c.source,
+                "source_id": c.source_id,
+                "link_id": c.product.link_id,
+                "since": occasion.as_of,
+                "until": c.verdict.until,
+                "cause": occasion.cause,
+            }
+            for c in claims
+        ],
+        occasion.account.id,
+        occasion.account.livemode,
+    )
+    grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
+    first = {(claim.source_id, claim.product.product_id) for claim in begun}
+    facts: list[Fact] = []
+    mails: list[Mail] = []
+    for claim in claims:
+        grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
+        if grant_id is None:
+            continue
+        imported = bought_before_link(claim, occasion)
+        begins = (claim.source_id, claim.product.product_id) in first
+        facts += _facts_of_grant(claim, grant_id, occasion, begun=begins, imported=imported)
+        wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
+        if wanted and (claim.user_id, claim.product.product_id) not in had_access:
+            mails.append(
+                Mail(
+                    key=f"product_access:{claim.user_id}:{claim.product.product_id}"
+                    f":{claim.source_id}",
+                    kind="product_access",
+                    user_id=claim.user_id,
+                    product_id=claim.product.product_id,
+                    data={"source_id": claim.source_id, "imported": imported},
+                )
+            )
+    await write_facts(connection, facts)
+    await write_mails(connection, mails)
+
+
+def _facts_of_grant(
+    claim: Claim, grant_id: int, occasion: Occasion, *, begun: bool, imported: bool
+) -> list[Fact]:
+    def fact(key: str, type_: str, at: datetime, cause: str, data: dict[str, Any]) -> Fact:
+        return Fact(
+            key=key,
+            type=type_,
+            at=at,
+            cause=cause,
+            user_id=claim.user_id,
+            product_id=claim.product.product_id,
+            source_id=claim.source_id,
+            event_id=occasion.event_id,
+            workflow_id=claim.workflow_id,
+            data=data,
+        )
+
+    suffix = f"{claim.source_id}:{claim.product.product_id}"
+    facts = []
+    if begun and imported:
+        facts.append(
+            fact(f"imported:{suffix}", "imported", occasion.as_of, "import", {"grant": grant_id})
+        )
+    elif begun:
+        at = min(claim.begun_at, occasion.as_of)
+        kind = {"source": claim.source}
+        facts.append(fact(f"product_purchased:{suffix}", "product_purchased", at, "customer", kind))
+        if claim.source == "subscription":
+            facts.append(
+                fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
+            )
+    cause = "import" if imported else occasion.cause
+    facts.append(
+        fact(
+            f"access_granted:{grant_id}",
+            "access_granted",
+            occasion.as_of,
+            cause,
+            {"grant": grant_id, "reason": claim.verdict.reason},
+        )
+    )
+    return facts

@@ -1,0 +1,190 @@
+"""The inbox of Stripe's events: stored before they are answered, relayed to Temporal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Connection, Pool
+
+LEASE = timedelta(seconds=30)
+"""How long a claimed event is left alone before another relay may take it."""
+
+_INSERT = """
+insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
+                    target_kind, target_id, checkout_session, state, body)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+on conflict (id) do nothing
+"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event as it came in; `body` is exactly what Stripe sent."""
+
+    id: str
+    account: Account
+    type: str
+    object_id: str
+    thin: bool
+    api_version: str | None
+    created_at: datetime
+    target: Target
+    body: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event on its way to its workflow."""
+
+    id: str
+    target: Target
+    attempts: int
+
+
+async def store(pool: Pool, event: Arrival) -> None:
+    """Put an event into the inbox; a second delivery of the same id changes nothing."""
+    await pool.execute(
+        _INSERT,
+        event.id,
+        event.account.id,
+        event.account.livemode,
+        event.type,
+        event.object_id,
+        event.thin,
+        event.api_version,
+        event.created_at,
+        event.target.kind.value,
+        event.target.id,
+        event.target.checkout_session,
+        "ignored" if event.target.kind is TargetKind.NONE else "waiting",
+        event.body,
+    )
+
+
+async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
+    """Take up to `limit` waiting events for `LEASE`; other relays skip them meanwhile."""
+    rows = await pool.fetch(
+        """
+        update events set not_before = now() + $2, attempts = attempts + 1
+         where id in (select id from events
+                       where state = 'waiting' and not_before <= now()
+                       order by not_before limit $1
+                         for update skip locked)
+        returning id, target_kind, target_id, checkout_session, attempts
+        """,
+        limit,
+        LEASE,
+    )
+    return [
+        Waiting(
+            row["id"],
+            Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
+            row["attempts"],
+        )
+        for row in rows
+    ]
+
+
+async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
+    await pool.execute(
+        """
+        update events set state = 'relayed', error = null
+         where id = any($1::text[]) and state = 'waiting'
+        """,
+        list(ids),
+    )
+
+
+async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelta) -> None:
+    """Leave events waiting for another try in `wait`."""
+    await pool.execute(
+        """
+        update events set not_before = now() + $2, error = $3
+         where id = any($1::text[]) and state = 'waiting'
+        """,
+        list(ids),
+        wait,
+        error,
+    )
+
+
+async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
+    """Record that the effects of these events are written."""
+    if ids:
+        await connection.execute(
+            """
+            update events set state = 'handled', handled_at = now(), error = null
+             where id = any($1::text[]) and state <> 'handled'
+            """,
+            list(ids),
+        )
+
+
+async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str) -> None:
+    """Record that these events could not be handled and why; they can be resent."""
+    if ids:
+        await connection.execute(
+            """
+            update events set state = 'failed', error = $2
+             where id = any($1::text[]) and state <> 'handled'
+            """,
+            list(ids),
+            error,
+        )
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event as pages and API show it; the body stays in the database."""
+
+    id: str
+    seq: int
+    type: str
+    object_id: str
+    state: str
+    attempts: int
+    error: str | None
+    created_at: datetime
+    received_at: datetime
+    handled_at: datetime | None
+    target_kind: str
+    target_id: str
+
+
+_SHOWN = (
+    "id, seq, type, object_id, state, attempts, error, created_at, received_at, handled_at,"
+    " target_kind, target_id"
+)
+
+
+async def listed(
+    connection: Connection, *, state: str | None = None, after: int | None = None, limit: int = 50
+) -> list[Received]:
+    """Events, the newest received first, from the one after `seq`."""
+    rows = await connection.fetch(
+        f"""
+        select {_SHOWN} from events
+         where ($1::text is null or state = $1) and ($2::bigint is null or seq < $2)
+         order by seq desc limit $3
+        """,
+        state,
+        after,
+        limit,
+    )
+    return [Received(**dict(row)) for row in rows]
+
+
+async def resend(connection: Connection, event_id: str) -> Received | None:
+    """Have an event relayed again; harmless for one that was handled. None where unknown."""
+    row = await connection.fetchrow(
+        f"""
+        update events set state = 'waiting', not_before = now(), attempts = 0, error = null
+         where id = $1 and target_kind <> 'none' returning {_SHOWN}
+        """,
+        event_id,
+    )
+    if row is None:
+        row = await connection.fetchrow(f"select {_SHOWN} from events where id = $1", event_id)
+    return Received(**dict(row)) if row else None

@@ -1,0 +1,75 @@
+"""The products that a Stripe product opens, with what an apply needs to know of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from latchkey.rules.policy import DEFAULT_POLICY, Policy
+from latchkey.store.pool import Connection
+
+
+@dataclass(frozen=True)
+class Account:
+    """The Stripe account and mode that everything at hand belongs to."""
+
+    id: str
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class LinkedProduct:
+    """A product through one of its links. A removed link only looks after the grants it left."""
+
+    product_id: str
+    link_id: int
+    stripe_product: str
+    importing: bool
+    removed: bool
+    linked_at: datetime
+    import_mail: bool
+    access_mail: bool
+    policy: Policy
+
+
+async def linked_products(
+    connection: Connection, stripe_products: Collection[str], *, account: Account
+) -> dict[str, list[LinkedProduct]]:
+    """Linked products by Stripe product.
+
+    Holds the link rows against removal until the transaction ends, so that no grant appears
+    behind the back of an unlink.
+    """
+    rows = await connection.fetch(
+        """
+        select distinct on (l.product_id, l.stripe_product)
+               l.id, l.product_id, l.stripe_product, l.state, l.mail, l.created_at,
+               l.removed_at is not null as removed, p.access_mail,
+               (select value from site_settings where key = 'access_policy') as policy
+          from (select * from links
+                 where stripe_product = any($1::text[]) and account_id = $2 and livemode = $3
+                   and (removed_at is null or members = 'keep')
+                   for key share) l
+          join products p on p.id = l.product_id
+         order by l.product_id, l.stripe_product, l.removed_at is null desc, l.id desc
+        """,
+        list(stripe_products),
+        account.id,
+        account.livemode,
+    )
+    found: dict[str, list[LinkedProduct]] = {}
+    for row in rows:
+        overrides = row["policy"] or {}
+        found.setdefault(row["stripe_product"], []).append(
+            LinkedProduct(
+                product_id=row["product_id"],
+                link_id=row["id"],
+                stripe_product=row["stripe_product"],
+                importing=row["state"] == "importing",
+                removed=row["removed"],
+                linked_at=row["created_at"],
+                import_mail=row["mail"] == "send",
+                access_mail=row["access_mail"],
+                policy=DEFAULT_POLICY.with_overrides(overrides) if overrides else DEFAULT_POLICY,
+            )
+        )
+    return found

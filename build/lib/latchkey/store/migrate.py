@@ -1,0 +1,80 @@
+"""Numbered SQL migrations: applied in order, each in its transaction, each once."""
+
+import re
+from importlib import resources
+
+import asyncpg
+
+from latchkey.store.pool import Connection
+
+_NAME = re.compile(r"^(\d{4})_\w+\.sql$")
+_LOCK = 0x6C617463
+"""Advisory lock, so that several processes starting at once migrate one after the other."""
+
+
+class MigrationError(Exception):
+    """The database can't be brought to this version; the message says what to do."""
+
+
+def migrations() -> list[tuple[str, str]]:
+    """All migrations of this release as (name, SQL), in order."""
+    folder = resources.files("latchkey.store") / "migrations"
+    files = [entry for entry in folder.iterdir() if _NAME.match(entry.name)]
+    return [
+        (entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
+        for entry in sorted(files, key=lambda entry: entry.name)
+    ]
+
+
+async def pending(dsn: str) -> list[str]:
+    """Names of the migrations that the database at `dsn` still lacks."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await missing(connection)
+    finally:
+        await connection.close()
+
+
+async def missing(connection: Connection) -> list[str]:
+    """Names of the migrations that a connection's database still lacks."""
+    done = await _applied(connection)
+    return [name for name, _ in migrations() if name not in done]
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database at `dsn` to this release and return the names of what was applied.
+
+    Raises `MigrationError` where the database is newer than this release.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        await connection.execute(
+            "create table if not exists schema_migrations"
+            " (name text primary key, applied_at timestamptz not null default now())"
+        )
+        done = await _applied(connection)
+        known = migrations()
+        if unknown := done - {name for name, _ in known}:
+            raise MigrationError(
+                "the database has migrations this release doesn't know"
+                f" ({', '.join(sorted(unknown))}): run"
+                " the newer release, or restore the backup taken before it"
+            )
+        applied = []
+        for name, sql in known:
+            if name in done:
+                continue
+            async with connection.transaction():
+                await connection.execute(sql)
+                await connection.execute("insert into schema_migrations (name) values ($1)", name)
+            applied.append(name)
+        return applied
+    finally:
+        await connection.close()
+
+
+async def _applied(connection: Connection) -> set[str]:
+    if await connection.fetchval("select to_regclass('schema_migrations')") is None:
+        return set()
+    return {row["name"] for row in await connection.fetch("select name from schema_migrations")}

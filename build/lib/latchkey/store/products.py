@@ -1,0 +1,165 @@
+"""The site's own products."""
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from latchkey.store.pool import Connection
+
+STATUSES = ("draft", "live")
+ACCESS_MODES = ("assigned", "signed_in", "public")
+_FIELDS = (
+    "id, slug, name, description, image_url, status, access_mode, access_mail, content,"
+    " content_url, created_at, updated_at"
+)
+_CHANGEABLE = (
+    "slug", "name", "description", "image_url", "status", "access_mode", "access_mail", "content",
+    "content_url",
+)  # fmt: skip
+
+
+class SlugTaken(Exception):
+    """Another product has this slug."""
+
+
+class StillLinked(Exception):
+    """The product's link has to be removed first; the message says so."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """`status` draft or live; `access_mode` assigned, signed_in or public; `content` Markdown."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    image_url: str | None
+    status: str
+    access_mode: str
+    access_mail: bool
+    content: str
+    content_url: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A product with what the admin's list shows beside it."""
+
+    product: Product
+    members: int
+    link_state: str | None
+    stripe_product_name: str | None
+
+
+def slug_of(name: str) -> str:
+    """A slug from a name: lower-case letters, digits and dashes, at most 80 characters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or "product"
+
+
+async def create(connection: Connection, *, name: str, slug: str | None, **given: Any) -> Product:
+    """A new product; without `slug` one is made from the name, with a number where it is taken.
+
+    Raises `SlugTaken`.
+    """
+    wanted = slug or slug_of(name)
+    for number in range(1, 50):
+        candidate = wanted if number == 1 else f"{wanted}-{number}"
+        columns = {"name": name, "slug": candidate, **given}
+        names = list(columns)
+        row = await connection.fetchrow(
+            f"""
+            insert into products (id, {", ".join(names)})
+            values ($1, {", ".join(f"${n}" for n in range(2, len(names) + 2))})
+            on conflict (slug) do nothing returning {_FIELDS}
+            """,
+            f"prd_{secrets.token_hex(8)}",
+            *columns.values(),
+        )
+        if row:
+            return Product(**dict(row))
+        if slug:
+            break
+    raise SlugTaken(f"the slug {wanted} is taken: choose another")
+
+
+async def find(connection: Connection, id_or_slug: str) -> Product | None:
+    row = await connection.fetchrow(
+        f"select {_FIELDS} from products where id = $1 or slug = $1", id_or_slug
+    )
+    return Product(**dict(row)) if row else None
+
+
+async def update(connection: Connection, product_id: str, changes: dict[str, Any]) -> Product:
+    """Change some fields. Raises `SlugTaken`, `KeyError` for an unknown product."""
+    unknown = set(changes) - set(_CHANGEABLE)
+    if unknown:
+        raise ValueError(f"not changeable: {sorted(unknown)}")
+    assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, start=2))
+    try:
+        row = await connection.fetchrow(
+            f"""
+            update products set {assignments + "," if assignments else ""} updated_at = now()
+             where id = $1 returning {_FIELDS}
+            """,
+            product_id,
+            *changes.values(),
+        )
+    except asyncpg.UniqueViolationError:
+        raise SlugTaken(f"the slug {changes['slug']} is taken: choose another") from None
+    if row is None:
+        raise KeyError(product_id)
+    return Product(**dict(row))
+
+
+async def delete(connection: Connection, product_id: str) -> bool:
+    """Delete a product with its grants. Raises `StillLinked`."""
+    linked = await connection.fetchval(
+        "select true from links where product_id = $1 and removed_at is null", product_id
+    )
+    if linked:
+        raise StillLinked(
+            "this product is linked to a Stripe product: remove the link first, choosing what"
+            " becomes of its members"
+        )
+    return bool(
+        await connection.fetchval("delete from products where id = $1 returning true", product_id)
+    )
+
+
+async def listed(
+    connection: Connection, *, after: str | None = None, limit: int = 50, search: str | None = None
+) -> list[Listed]:
+    """Products by id, from the one after `after`; `search` looks into name and slug."""
+    rows = await connection.fetch(
+        f"""
+        select {", ".join("p." + field.strip() for field in _FIELDS.split(","))},
+               l.state as link_state, s.name as stripe_product_name,
+               (select count(distinct g.user_id) from grants g
+                 where g.product_id = p.id and g.ended_at is null
+                   and (g.until is null or g.until > now())) as members
+          from products p
+          left join links l on l.product_id = p.id and l.removed_at is null
+          left join stripe_products s on s.id = l.stripe_product
+         where ($1::text is null or p.id > $1)
+           and ($3::text is null or position(lower($3) in lower(p.name || ' ' || p.slug)) > 0)
+         order by p.id limit $2
+        """,
+        after,
+        limit,
+        search or None,
+    )
+    return [_listed(dict(row)) for row in rows]
+
+
+def _listed(row: dict[str, Any]) -> Listed:
+    extra = {key: row.pop(key) for key in ("members", "link_state", "stripe_product_name")}
+    return Listed(Product(**row), **extra)

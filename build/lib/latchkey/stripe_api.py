@@ -1,0 +1,291 @@
+"""Every call to Stripe, and the only module that imports its SDK.
+
+Reads return decoded JSON: the rules read it, and building the SDK's objects would cost more than
+the rest of a page. No retries here: Temporal repeats failed calls, with the same idempotency key.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import stripe
+
+API_VERSION: str = stripe.api_version
+Json = dict[str, Any]
+
+PAGE = 100
+"""Stripe's largest page."""
+
+_TIMEOUT_SECONDS = 20
+
+
+class StripeError(Exception):
+    """Stripe said no. `message` may quote personal data: show it to admins, keep it out of
+    histories and logs; `code`, `status` and `request_id` may go anywhere."""
+
+    def __init__(
+        self,
+        *,
+        status: int | None,
+        code: str | None,
+        message: str,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"Stripe answered {status}: {code or 'no code'} (request {request_id})")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+    @property
+    def missing(self) -> bool:
+        return self.status == 404 or self.code == "resource_missing"
+
+    @property
+    def refused(self) -> bool:
+        """The key itself is the trouble: wrong, revoked or without the permission."""
+        return self.status in (401, 403)
+
+    @property
+    def passing(self) -> bool:
+        """Worth trying again: no answer, rate limit, conflict or a fault at Stripe."""
+        return self.status is None or self.status in (409, 429) or self.status >= 500
+
+
+class SignatureError(ValueError):
+    """The webhook's signature is missing, wrong or too old."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, newest first; `next` is where the following one starts."""
+
+    data: list[Json]
+    next: str | None
+
+
+def verify_signature(
+    body: bytes, header: str | None, secrets: Sequence[str], *, tolerance: int = 300
+) -> None:
+    """Check a webhook's signature against each secret; several are in use while one is rolled.
+
+    `tolerance` is the greatest age in seconds. Raises `SignatureError`, also without any secret.
+    """
+    if not header:
+        raise SignatureError("the Stripe-Signature header is missing")
+    reason = "no signing secret is known yet: connect Stripe, or set STRIPE_WEBHOOK_SECRET"
+    text = body.decode("utf-8", "replace")
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(text, header, secret, tolerance)
+        except stripe.SignatureVerificationError as error:
+            reason = str(error.user_message or error)
+        else:
+            return
+    raise SignatureError(reason)
+
+
+class StripeApi:
+    """Stripe's API for one key, at our API version."""
+
+    def __init__(self, key: str, *, base: str | None = None) -> None:
+        self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
+        options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
+        self._client = stripe.StripeClient(
+            key, http_client=self._http, max_network_retries=0, **options
+        )
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """One request; raises `StripeError`."""
+        options = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        try:
+            answer = await self._client.raw_request_async(
+                method, path, **dict(params or {}), **options
+            )
+        except stripe.StripeError as error:
+            raise _translated(error) from None
+        return cast(Json, answer.data)
+
+    async def page(
+        self, path: str, params: Mapping[str, Any], *, after: str | None, limit: int = PAGE
+    ) -> Page:
+        """One page of a list after the object `after`."""
+        cursor = {"starting_after": after} if after else {}
+        answer = await self.call("get", path, {**params, **cursor, "limit": limit})
+        data = answer["data"]
+        more = data[-1]["id"] if answer.get("has_more") and data else None
+        return Page(data, more)
+
+    async def all(self, path: str, params: Mapping[str, Any] | None = None) -> list[Json]:
+        """A whole list that is known to be short: prices of a product, items of a cart."""
+        found: list[Json] = []
+        page = await self.page(path, params or {}, after=None)
+        found += page.data
+        while page.next:
+            page = await self.page(path, params or {}, after=page.next)
+            found += page.data
+        return found
+
+    async def subscription(self, subscription_id: str) -> Json:
+        return await self.call(
+            "get", f"/v1/subscriptions/{subscription_id}", {"expand": ["customer"]}
+        )
+
+    async def subscriptions(self, *, price: str | None, after: str | None) -> Page:
+        """Subscriptions that haven't ended, with their customers."""
+        params: Json = {"expand": ["data.customer"]}
+        if price:
+            params["price"] = price
+        return await self.page("/v1/subscriptions", params, after=after)
+
+    async def active_subscriptions(self, *, after: str | None) -> Page:
+        return await self.page("/v1/subscriptions", {"status": "active"}, after=after)
+
+    async def subscription_items(self, subscription_id: str) -> list[Json]:
+        return await self.all("/v1/subscription_items", {"subscription": subscription_id})
+
+    async def checkout_session(self, session_id: str) -> Json:
+        return await self.call(
+            "get", f"/v1/checkout/sessions/{session_id}", {"expand": _SESSION_PARTS}
+        )
+
+    async def completed_sessions(self, *, after: str | None) -> Page:
+        """Completed checkout sessions with their line items and the fate of their money."""
+        parts = [f"data.{part}" for part in _SESSION_PARTS]
+        params = {"status": "complete", "expand": parts}
+        return await self.page("/v1/checkout/sessions", params, after=after)
+
+    async def sessions_of(self, **owner: str) -> list[Json]:
+        """Sessions of a `subscription` or `payment_intent`."""
+        parts = [f"data.{part}" for part in _SESSION_PARTS]
+        page = await self.page("/v1/checkout/sessions", {**owner, "expand": parts}, after=None)
+        return page.data
+
+    async def session_lines(self, session_id: str) -> list[Json]:
+        return await self.all(f"/v1/checkout/sessions/{session_id}/line_items")
+
+    async def invoice(self, invoice_id: str) -> Json:
+        return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
+
+    async def invoice_lines(self, invoice_id: str) -> list[Json]:
+        return await self.all(f"/v1/invoices/{invoice_id}/lines")
+
+    async def invoices_paid_by(self, payment_intent: str) -> list[str]:
+        """Ids of the invoices that a payment intent paid."""
+        page = await self.page(
+            "/v1/invoice_payments",
+            {"payment": {"type": "payment_intent", "payment_intent": payment_intent}},
+            after=None,
+        )
+        return [entry["invoice"] for entry in page.data if isinstance(entry["invoice"], str)]
+
+    async def payment_intent(self, intent_id: str) -> Json:
+        return await self.call(
+            "get", f"/v1/payment_intents/{intent_id}", {"expand": ["latest_charge"]}
+        )
+
+    async def dispute_status(self, payment_intent: str) -> str | None:
+        """The state of the newest dispute about a payment."""
+        page = await self.page(
+            "/v1/disputes", {"payment_intent": payment_intent}, after=None, limit=1
+        )
+        return page.data[0]["status"] if page.data else None
+
+    async def retrieve(self, path: str) -> Json:
+        return await self.call("get", path)
+
+    async def products(self, *, after: str | None) -> Page:
+        return await self.page("/v1/products", {}, after=after)
+
+    async def prices(self, *, product: str | None = None, after: str | None = None) -> Page:
+        """Prices, archived ones too."""
+        return await self.page("/v1/prices", {"product": product} if product else {}, after=after)
+
+    async def prices_of(self, product: str) -> list[Json]:
+        return await self.all("/v1/prices", {"product": product})
+
+    async def create_product(
+        self,
+        *,
+        name: str,
+        description: str | None,
+        image_url: str | None,
+        amount: int,
+        currency: str,
+        interval: str | None,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+    ) -> Json:
+        """A product with its first price; `amount` in the currency's minor unit."""
+        default_price: Json = {"currency": currency, "unit_amount": amount}
+        if interval:
+            default_price["recurring"] = {"interval": interval}
+        params: Json = {
+            "name": name,
+            "default_price_data": default_price,
+            "metadata": dict(metadata),
+        }
+        if description:
+            params["description"] = description
+        if image_url:
+            params["images"] = [image_url]
+        return await self.call("post", "/v1/products", params, idempotency_key=idempotency_key)
+
+    async def account(self) -> Json:
+        return await self.call("get", "/v1/account")
+
+    async def webhook_endpoints(self) -> list[Json]:
+        return await self.all("/v1/webhook_endpoints")
+
+    async def create_webhook_endpoint(
+        self, *, url: str, events: Sequence[str], metadata: Mapping[str, str]
+    ) -> Json:
+        """A new endpoint at our API version; its `secret` is in this answer and in no other."""
+        return await self.call(
+            "post",
+            "/v1/webhook_endpoints",
+            {
+                "url": url,
+                "enabled_events": list(events),
+                "api_version": API_VERSION,
+                "description": "Latchkey",
+                "metadata": dict(metadata),
+            },
+        )
+
+    async def update_webhook_endpoint(self, endpoint_id: str, *, events: Sequence[str]) -> Json:
+        return await self.call(
+            "post",
+            f"/v1/webhook_endpoints/{endpoint_id}",
+            {"enabled_events": list(events), "disabled": False},
+        )
+
+    async def delete_webhook_endpoint(self, endpoint_id: str) -> None:
+        await self.call("delete", f"/v1/webhook_endpoints/{endpoint_id}")
+
+
+_SESSION_PARTS = ["line_items", "payment_intent.latest_charge"]
+
+
+def _translated(error: stripe.StripeError) -> StripeError:
+    headers = error.headers or {}
+    wait = headers.get("retry-after") or headers.get("Retry-After")
+    return StripeError(
+        status=error.http_status,
+        code=error.code,
+        message=error.user_message or str(error),
+        request_id=error.request_id,
+        retry_after=float(wait) if wait and wait.replace(".", "", 1).isdigit() else None,
+    )

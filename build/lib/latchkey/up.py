@@ -1,0 +1,374 @@
+"""`latchkey up`: everything in one terminal, embedded where nothing is configured."""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import asyncpg
+import httpx
+from rich.console import Console
+from temporalio.service import RPCError
+
+from latchkey import temporal
+from latchkey.embedded import (
+    POSTGRES_DATABASE,
+    EmbeddedError,
+    prepare_postgres,
+    temporal_argv,
+)
+from latchkey.processes import Child, Leftovers
+from latchkey.settings import Settings
+from latchkey.store.migrate import MigrationError, migrate
+
+SANDBOX_KEY = "sk_test_latchkey_sandbox"
+READY_SECONDS = 60
+COLORS = {
+    "postgres": "blue",
+    "temporal": "magenta",
+    "sandbox": "yellow",
+    "web": "green",
+    "worker": "cyan",
+}
+
+
+class UpError(Exception):
+    """`up` can't go on; the message is one line that says what to do."""
+
+
+@dataclass
+class Plan:
+    """What runs and with which environment."""
+
+    settings: Settings
+    data: Path
+    environment: dict[str, str]
+    admin_email: str = ""
+    admin_password: str | None = None
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+
+async def up(settings: Settings, console: Console) -> None:
+    """Start everything, say where it is, and run until told to stop. Raises `UpError`."""
+    data = _data_folder(settings.data)
+    lock = _lock(data)
+    supervisor = Supervisor(console, Leftovers(data / "processes.json"))
+    try:
+        ended = supervisor.leftovers.end()
+        if ended:
+            console.print(f"Ended {len(ended)} processes that an earlier run had left behind.")
+        plan = _plan(settings, data)
+        _check_ports(settings)
+        await supervisor.run(plan)
+    finally:
+        lock.close()
+
+
+class Supervisor:
+    """Starts the children in order, restarts web and worker, stops all in reverse."""
+
+    def __init__(self, console: Console, leftovers: Leftovers) -> None:
+        self._console = console
+        self.leftovers = leftovers
+        self._children: list[Child] = []
+        self._stop = asyncio.Event()
+        self._hurry = False
+        self._failure: str | None = None
+
+    async def run(self, plan: Plan) -> None:
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._told_to_stop)
+        began = time.monotonic()
+        starting = asyncio.create_task(self._start(plan))
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._announce(plan, time.monotonic() - began)
+                await stopped
+        except (EmbeddedError, MigrationError) as error:
+            raise UpError(str(error)) from None
+        finally:
+            starting.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await starting
+            await self._stop_all()
+        if self._failure:
+            raise UpError(self._failure)
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry = True
+        self._stop.set()
+
+    async def _start(self, plan: Plan) -> None:
+        settings, env = plan.settings, plan.environment
+        if settings.database_url is None:
+            env["DATABASE_URL"] = await self._start_postgres(plan)
+        await migrate(env["DATABASE_URL"])
+        if settings.temporal_address is None:
+            await self._start_temporal(plan)
+        if settings.stripe_secret_key is None:
+            await self._start_sandbox(plan)
+        latchkey = [sys.executable, "-m", "latchkey.cli"]
+        web = self._child("web", [*latchkey, "web"], env=env)
+        worker = self._child("worker", [*latchkey, "worker"], env=env)
+        for child in (web, worker):
+            await child.start()
+            self._watch(child, restart=True)
+        self.leftovers.remember(self._children)
+        site = f"http://127.0.0.1:{settings.port}/readyz"
+        await self._until("web", web, lambda: _answers(site))
+        await self._until("the check of the Stripe key", worker, lambda: _checked(site))
+
+    async def _start_postgres(self, plan: Plan) -> str:
+        postgres = await asyncio.to_thread(prepare_postgres, plan.data / "postgres")
+        child = self._child(
+            "postgres", postgres.argv, user=postgres.user, quiet=True, stop=signal.SIGINT
+        )
+        await child.start()
+        self._watch(child)
+
+        async def accepts() -> bool:
+            try:
+                connection = await asyncpg.connect(postgres.dsn("postgres"))
+            except (OSError, asyncpg.PostgresError):
+                return False
+            try:
+                exists = await connection.fetchval(
+                    "select true from pg_database where datname = $1", POSTGRES_DATABASE
+                )
+                if not exists:
+                    await connection.execute(f"create database {POSTGRES_DATABASE}")
+            finally:
+                await connection.close()
+            return True
+
+        await self._until("Postgres", child, accepts)
+        return postgres.dsn(POSTGRES_DATABASE)
+
+    async def _start_temporal(self, plan: Plan) -> None:
+        settings = plan.settings
+        argv = temporal_argv(
+            plan.data / "temporal.db",
+            port=settings.temporal_port,
+            ui_port=settings.temporal_ui_port,
+        )
+        child = self._child("temporal", argv)
+        await child.start()
+        self._watch(child)
+        address = f"127.0.0.1:{settings.temporal_port}"
+        ui = f"http://127.0.0.1:{settings.temporal_ui_port}"
+        plan.environment["TEMPORAL_ADDRESS"] = os.environ["TEMPORAL_ADDRESS"] = address
+        plan.environment.setdefault("LATCHKEY_TEMPORAL_UI_URL", ui)
+        plan.lines.append(("Temporal UI", ui))
+
+        async def serves() -> bool:
+            try:
+                async with asyncio.timeout(5):
+                    await temporal.register_search_attributes(await temporal.connect())
+            except (RuntimeError, TimeoutError, OSError, RPCError):
+                return False
+            return True
+
+        await self._until("Temporal", child, serves)
+
+    async def _start_sandbox(self, plan: Plan) -> None:
+        port = plan.settings.sandbox_port
+        url = f"http://127.0.0.1:{port}"
+        argv = [sys.executable, "-m", "sandbox", "--host", "127.0.0.1", "--port", str(port)]
+        argv += ["--data", str(plan.data / "sandbox"), "--seed", "shop"]
+        if plan.settings.sandbox_month_seconds:
+            argv += ["--month-seconds", str(plan.settings.sandbox_month_seconds)]
+        child = self._child("sandbox", argv)
+        await child.start()
+        self._watch(child)
+        plan.environment |= {
+            "STRIPE_SECRET_KEY": SANDBOX_KEY,
+            "STRIPE_API_BASE": url,
+            "LATCHKEY_SANDBOX_URL": url,
+        }
+        plan.lines.append(("Sandbox", f"{url}/"))
+        await self._until("the sandbox", child, lambda: _answers(f"{url}/_sandbox/ready"))
+
+    def _child(
+        self,
+        name: str,
+        argv: list[str],
+        *,
+        env: dict[str, str] | None = None,
+        user: int | None = None,
+        quiet: bool = False,
+        stop: signal.Signals = signal.SIGTERM,
+    ) -> Child:
+        child = Child(
+            name,
+            argv,
+            console=self._console,
+            color=COLORS[name],
+            env=env,
+            user=user,
+            quiet=quiet,
+            stop_signal=stop,
+        )
+        self._children.append(child)
+        return child
+
+    def _watch(self, child: Child, *, restart: bool = False) -> None:
+        self.leftovers.remember(self._children)
+        task = asyncio.create_task(self._watching(child, restart=restart))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _watching(self, child: Child, *, restart: bool) -> None:
+        wait = 1.0
+        while True:
+            began = time.monotonic()
+            status = await child.wait()
+            if self._stop.is_set():
+                return
+            if not restart:
+                last = next((line for line in reversed(child.last_lines) if line.strip()), "")
+                self._failure = f"{child.name} ended with status {status}: {last}"
+                self._stop.set()
+                return
+            wait = 1.0 if time.monotonic() - began > 30 else min(wait * 2, 30)
+            self._console.print(f"{child.name} ended with status {status}: again in {wait:.0f} s")
+            await asyncio.sleep(wait)
+            await child.start()
+            self.leftovers.remember(self._children)
+
+    async def _until(self, what: str, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not await ready():
+            if self._stop.is_set():
+                return
+            if time.monotonic() > deadline:
+                last = next((line for line in reversed(child.last_lines) if line.strip()), "")
+                raise UpError(
+                    f"{what} was not ready after {READY_SECONDS} s. Its last line: {last}"
+                )
+            await asyncio.sleep(0.1)
+
+    async def _stop_all(self) -> None:
+        self._stop.set()
+        if self._children:
+            self._console.print("Stopping. The data stays; the next start goes on from here.")
+        for child in reversed(self._children):
+            await child.stop(seconds=1 if self._hurry else 25)
+        self.leftovers.forget()
+
+    def _announce(self, plan: Plan, seconds: float) -> None:
+        base = plan.settings.public_url
+        password = plan.admin_password or "(the one you set)"
+        rows = [
+            ("Site", f"{base}/"),
+            ("Admin", f"{base}/admin"),
+            *plan.lines,
+            ("Sign in", f"{plan.admin_email}  {password}"),
+        ]
+        self._console.print()
+        self._console.print(f"[bold green]Latchkey is ready[/] after {seconds:.1f} s")
+        for label, value in rows:
+            self._console.print(f"  {label:<12} {value}", highlight=False, soft_wrap=True)
+        self._console.print("  Ctrl-C stops everything and keeps the data.")
+        self._console.print()
+
+
+def _data_folder(data: Path) -> Path:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        probe = data / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UpError(
+            f"can't write to the data folder {data} ({error.strerror}): give this user the right"
+            " to, or name another folder in LATCHKEY_DATA"
+        ) from None
+    return data.resolve()
+
+
+def _lock(data: Path) -> IO[str]:
+    lock = (data / "up.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise UpError(
+            f"another `latchkey up` uses {data}: stop it, or name another folder in LATCHKEY_DATA"
+        ) from None
+    return lock
+
+
+def _plan(settings: Settings, data: Path) -> Plan:
+    env = dict(os.environ)
+    env |= {"PYTHONUNBUFFERED": "1", "LATCHKEY_LOG_FORMAT": "console"}
+    secret = settings.secret.get_secret_value() if settings.secret else _kept(data / "secret", 32)
+    email = settings.admin_email or "admin@localhost"
+    password = settings.admin_password
+    chosen = password.get_secret_value() if password else _kept(data / "admin-password", 9)
+    env |= {
+        "LATCHKEY_SECRET": secret,
+        "LATCHKEY_ADMIN_EMAIL": email,
+        "LATCHKEY_ADMIN_PASSWORD": chosen,
+    }
+    if settings.database_url:
+        env["DATABASE_URL"] = settings.database_url.get_secret_value()
+    return Plan(settings, data, env, email, None if password else chosen)
+
+
+def _kept(path: Path, size: int) -> str:
+    """A secret made once and kept in a file that only its owner reads."""
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(size))
+    found = path.read_text().strip()
+    if not found:
+        raise UpError(f"{path} is empty: remove it and start again")
+    return found
+
+
+def _check_ports(settings: Settings) -> None:
+    wanted = [("LATCHKEY_PORT", settings.port)]
+    if settings.stripe_secret_key is None:
+        wanted.append(("LATCHKEY_SANDBOX_PORT", settings.sandbox_port))
+    if settings.temporal_address is None:
+        wanted.append(("LATCHKEY_TEMPORAL_PORT", settings.temporal_port))
+        wanted.append(("LATCHKEY_TEMPORAL_UI_PORT", settings.temporal_ui_port))
+    for variable, port in wanted:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise UpError(
+                    f"port {port} is taken: stop what uses it, or choose another with {variable}"
+                ) from None
+
+
+async def _checked(url: str) -> bool:
+    """Whether the worker has looked at the Stripe key."""
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            return (await client.get(url)).json().get("stripe") in ("connected", "refused")
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=2) as client:
+            return (await client.get(url)).status_code == 200
+    except httpx.HTTPError:
+        return False

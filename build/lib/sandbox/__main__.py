@@ -1,0 +1,42 @@
+"""`python -m sandbox`: serve one sandbox."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from sandbox.box import build
+from sandbox.seeds import SeedError
+from sandbox.server import create_app
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 12111,
+    data: Annotated[
+        Path | None, typer.Option(help="folder to keep it in; memory if absent")
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help="`shop`, or a file of fixtures")] = None,
+    month_seconds: Annotated[
+        float | None, typer.Option(help="how long a month lasts; a real one if absent")
+    ] = None,
+    chance: Annotated[int | None, typer.Option(help="fixes every random choice")] = None,
+) -> None:
+    """Serve a stand-in for Stripe's API at this address."""
+    try:
+        box = build(
+            base_url=f"http://{host}:{port}",
+            data=data,
+            seed=seed,
+            month_seconds=month_seconds,
+            chance=chance,
+        )
+    except SeedError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    uvicorn.run(create_app(box), host=host, port=port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    typer.run(serve)

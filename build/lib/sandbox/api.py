@@ -1,0 +1,313 @@
+"""Stripe's API over HTTP: keys, versions, idempotency, checked parameters, checked answers."""
+
+import asyncio
+import base64
+import binascii
+import re
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sandbox import calls, forms
+from sandbox.delivery import Faults
+from sandbox.expand import expand
+from sandbox.schema import API_VERSION, Route
+from sandbox.shop import Request as Cause
+from sandbox.shop import Shop, StripeFault, invalid
+from sandbox.world import Json
+
+LOGGED = 500
+_NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
+
+
+@dataclass
+class Answer:
+    """Status and body of a call."""
+
+    status: int
+    body: bytes
+    retry: str | None = None
+
+
+@dataclass
+class Api:
+    """The API of one shop. `log` keeps the last requests for the control page."""
+
+    shop: Shop
+    faults: Faults
+    log: deque[Json] = field(default_factory=lambda: deque(maxlen=LOGGED))
+    _running: set[str] = field(default_factory=set)
+    _window: deque[float] = field(default_factory=deque)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        began = time.perf_counter()
+        request_id = self.shop.world.new_id("req", 14)
+        try:
+            answer = await self._answer(request, request_id)
+        except StripeFault as fault:
+            answer = _fault(fault, request_id)
+        self.log.append(
+            {
+                "id": request_id,
+                "at": int(time.time()),
+                "method": request.method,
+                "path": request.url.path,
+                "query": request.url.query,
+                "status": answer.status,
+                "ms": round((time.perf_counter() - began) * 1000, 2),
+            }
+        )
+        headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
+        if answer.retry is not None:
+            headers["Stripe-Should-Retry"] = answer.retry
+        return Response(answer.body, answer.status, headers=headers, media_type="application/json")
+
+    async def _answer(self, request: Request, request_id: str) -> Answer:
+        method, path = request.method, request.url.path
+        permissions = self._permissions(request)
+        if hidden := calls.unpublished(method, path):
+            text = (await request.body()).decode()
+            call = calls.Call(self.shop, hidden[1], forms.decode(text), path)
+            return Answer(200, orjson.dumps(hidden[0](call)))
+        route = self.shop.world.published.match(method, path)
+        found = calls.handler(method, route.template) if route else None
+        if route is None or found is None:
+            hint = "" if route is None else " (Stripe has this call, the sandbox does not)"
+            raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).{hint}")
+        _permitted(permissions, path, method, self.shop.account["id"])
+        text = (await request.body()).decode() if method == "POST" else request.url.query
+        key = request.headers.get("Idempotency-Key") if method == "POST" else None
+        await self._misbehave_before()
+        strict = request.headers.get("Stripe-Version", "") == API_VERSION
+        if key is None:
+            return self._misbehave_after(self._do(route, found, request, text, strict, request_id))
+        return await self._once(
+            key,
+            path,
+            text,
+            lambda: self._misbehave_after(
+                self._do(route, found, request, text, strict, request_id)
+            ),
+        )
+
+    async def _once(self, key: str, path: str, text: str, do: Any) -> Answer:
+        """Idempotency: the first answer stands for a day's worth of repeats."""
+        known = self.shop.world.private.get(f"idempotency/{key}")
+        if known is not None:
+            if known["path"] != path or known["text"] != text:
+                raise StripeFault(
+                    400,
+                    "Keys for idempotent requests can only be used with the same parameters they"
+                    f" were first used with. Try using a key other than '{key}'.",
+                    kind="idempotency_error",
+                )
+            return Answer(known["status"], known["body"].encode())
+        if key in self._running:
+            raise StripeFault(
+                409,
+                "There is currently another in-progress request using this Idempotent Key.",
+                kind="idempotency_error",
+                code="idempotency_key_in_use",
+            )
+        self._running.add(key)
+        try:
+            answer: Answer = do()
+        except StripeFault as fault:
+            answer = _fault(fault, "")
+            if fault.body.get("code") in ("parameter_unknown", "parameter_missing"):
+                raise
+        finally:
+            self._running.discard(key)
+        self.shop.world.keep(
+            f"idempotency/{key}",
+            path=path,
+            text=text,
+            status=answer.status,
+            body=answer.body.decode(),
+        )
+        return answer
+
+    def _do(
+        self, route: Route, handler: Any, request: Request, text: str, strict: bool, request_id: str
+    ) -> Answer:
+        world = self.shop.world
+        tree = forms.decode(text)
+        self._check(route, tree, strict=strict)
+        params = forms.typed(world.published, world.published.request_schema(route), tree)
+        wanted = params.get("expand") or []
+        self.shop.request = Cause(request_id, request.headers.get("Idempotency-Key"))
+        try:
+            made = handler(
+                calls.Call(self.shop, _ids(route, request.url.path), params, request.url.path)
+            )
+        finally:
+            self.shop.request = Cause()
+        body = orjson.dumps(made)
+        if wanted or "lines" in made or made.get("object") == "list":
+            made = _shortened(orjson.loads(body))
+            expand(self.shop, made, wanted)
+            body = orjson.dumps(made)
+        problems = world.published.response_errors(route, made)
+        if problems:
+            name = f"{route.method} {route.template}"
+            self.shop.problems += [f"{name}: {problem}" for problem in problems]
+            raise StripeFault(
+                500, f"{name} answered: {problems[0]}", kind="api_error", code="sandbox_bug"
+            )
+        return Answer(200, body)
+
+    def _check(self, route: Route, tree: Json, *, strict: bool) -> None:
+        """Raise Stripe's 400 for the first thing that is wrong with the parameters."""
+        published = self.shop.world.published
+        for name in published.resolve(published.request_schema(route)).get("required", ()):
+            if tree.get(name) == "":
+                raise _empty(name)
+        for path, kind, message in self.shop.world.published.request_errors(route, tree):
+            names = [a or b for a, b in _NAMED.findall(message)]
+            if kind == "unknown":
+                if not strict:
+                    continue
+                name = f"{path}[{names[0]}]" if path else names[0]
+                raise invalid(
+                    f"Received unknown parameter: {name}", param=name, code="parameter_unknown"
+                )
+            if kind == "missing":
+                name = f"{path}[{names[0]}]" if path else names[0]
+                raise invalid(
+                    f"Missing required param: {name}.", param=name, code="parameter_missing"
+                )
+            raise _invalid_value(path, tree, message)
+
+    def _permissions(self, request: Request) -> Json | None:
+        """What the key may do; None is everything. Raises 401."""
+        key = _key(request.headers.get("Authorization", ""))
+        if not key:
+            raise StripeFault(
+                401,
+                "You did not provide an API key. You need to provide your API key in the"
+                " Authorization header, using Bearer auth.",
+            )
+        if not key.startswith(("sk_test_", "rk_test_")):
+            raise StripeFault(401, f"Invalid API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
+        kept = self.shop.world.private.get(f"key/{key}", {})
+        if kept.get("revoked"):
+            raise StripeFault(401, f"Expired API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
+        return kept.get("permissions")
+
+    async def _misbehave_before(self) -> None:
+        faults, chance = self.faults, self.shop.world.random.random
+        if faults.api_latency_seconds:
+            await asyncio.sleep(faults.api_latency_seconds)
+        if faults.api_rate:
+            now = time.monotonic()
+            while self._window and self._window[0] < now - 1:
+                self._window.popleft()
+            if len(self._window) >= faults.api_rate:
+                raise _too_many()
+            self._window.append(now)
+        if faults.api_429 and chance() < faults.api_429:
+            raise _too_many()
+        if faults.api_500_before and chance() < faults.api_500_before:
+            raise StripeFault(500, "An unknown error occurred", kind="api_error")
+
+    def _misbehave_after(self, answer: Answer) -> Answer:
+        rate = self.faults.api_500_after
+        if rate and self.shop.world.random.random() < rate:
+            raise StripeFault(500, "An unknown error occurred", kind="api_error")
+        return answer
+
+
+def _too_many() -> StripeFault:
+    return StripeFault(
+        429,
+        "Request rate limit exceeded. You can learn more about rate limits here"
+        " https://stripe.com/docs/rate-limits.",
+        code="rate_limit",
+    )
+
+
+def _fault(fault: StripeFault, request_id: str) -> Answer:
+    body = fault.body | (
+        {"request_log_url": f"https://dashboard.stripe.com/test/logs/{request_id}"}
+        if request_id
+        else {}
+    )
+    return Answer(fault.status, orjson.dumps({"error": body}))
+
+
+def _ids(route: Route, path: str) -> tuple[str, ...]:
+    return tuple(
+        given
+        for named, given in zip(route.template.split("/"), path.split("/"), strict=True)
+        if named.startswith("{")
+    )
+
+
+def _key(header: str) -> str:
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value).decode().split(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+def _permitted(permissions: Json | None, path: str, method: str, account: str) -> None:
+    """Raise Stripe's 403 where a restricted key lacks the area. Areas are the first part of the
+    path, `read` or `write`."""
+    if permissions is None:
+        return
+    area = path.split("/")[2]
+    wanted = "read" if method == "GET" else "write"
+    granted = permissions.get(area)
+    if granted != "write" and granted != wanted:
+        needed = f"rak_{area.removesuffix('s')}_{wanted}"
+        raise StripeFault(
+            403,
+            "The provided key does not have the required permissions for this endpoint on account"
+            f" '{account}'. Having the '{needed}' permission would allow this request to continue.",
+        )
+
+
+def _empty(name: str) -> StripeFault:
+    return invalid(
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a"
+        f" parameter; however '{name}' cannot be unset.",
+        param=name,
+        code="parameter_invalid_empty",
+    )
+
+
+def _invalid_value(path: str, tree: Json, message: str) -> StripeFault:
+    value: Any = tree
+    for part in re.findall(r"[^\[\]]+", path):
+        value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
+    if value == "":
+        return _empty(path)
+    if "\\d" in message:
+        return invalid(f"Invalid integer: {value}", param=path, code="parameter_invalid_integer")
+    return invalid(f"Invalid {path}: {message[:200]}", param=path)
+
+
+def _shortened(made: Json) -> Json:
+    """Cut the lists inside invoices as Stripe does."""
+    rows = made["data"] if made.get("object") == "list" else [made]
+    for row in rows:
+        lines = row.get("lines")
+        if isinstance(lines, dict) and len(lines["data"]) > 10:
+            lines["data"] = lines["data"][:10]
+            lines["has_more"] = True
+    return made

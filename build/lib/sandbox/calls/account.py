@@ -1,0 +1,124 @@
+"""The account, its webhook endpoints, events and portal configurations."""
+
+from sandbox import lists
+from sandbox.calls.registry import Call, apply, call, listable, readable
+from sandbox.shop import invalid, snapshot
+from sandbox.world import Json
+
+
+@call("GET", "/v1/account")
+def account(c: Call) -> Json:
+    return c.shop.account
+
+
+@call("GET", "/v1/accounts/{}")
+def account_by_id(c: Call) -> Json:
+    if c.ids[0] != c.shop.account["id"]:
+        raise invalid(f"No such account: '{c.ids[0]}'", code="resource_missing", param="account")
+    return c.shop.account
+
+
+@call("POST", "/v1/webhook_endpoints")
+def create_endpoint(c: Call) -> Json:
+    params, world = c.params, c.shop.world
+    if not params["url"].startswith(("http://", "https://")):
+        raise invalid("Invalid URL: an explicit scheme must be provided.", param="url")
+    made = world.make("webhook_endpoint", "we", status="enabled")
+    apply(c.shop, "webhook_endpoint", made, params)
+    secret = f"whsec_{world.new_id('x', 32)[2:]}"
+    world.keep(made["id"], secrets=[secret])
+    c.shop.save(made)
+    return {**made, "secret": secret}
+
+
+@call("POST", "/v1/webhook_endpoints/{}")
+def update_endpoint(c: Call) -> Json:
+    found = c.find("webhook_endpoint")
+    apply(c.shop, "webhook_endpoint", found, c.params, "disabled")
+    if "disabled" in c.params:
+        found["status"] = "disabled" if c.params["disabled"] else "enabled"
+    return c.shop.save(found)
+
+
+@call("DELETE", "/v1/webhook_endpoints/{}")
+def delete_endpoint(c: Call) -> Json:
+    found = c.find("webhook_endpoint")
+    c.shop.world.forget("webhook_endpoint", found["id"])
+    return {"id": found["id"], "object": "webhook_endpoint", "deleted": True}
+
+
+readable("webhook_endpoint", "/v1/webhook_endpoints")
+listable("webhook_endpoint", "/v1/webhook_endpoints")
+readable("event", "/v1/events")
+
+
+@call("GET", "/v1/events")
+def events(c: Call) -> Json:
+    params = c.params
+    types = params.get("types")
+    if types and "type" in params:
+        raise invalid("You may only specify one of these parameters: type, types.")
+    equal = {"type": params["type"]} if "type" in params and "*" not in params["type"] else {}
+    prefix = params.get("type", "").removesuffix("*") if "*" in params.get("type", "") else ""
+
+    def wanted(event: Json) -> bool:
+        return (not types or event["type"] in types) and event["type"].startswith(prefix)
+
+    return lists.page(c.shop, "event", "/v1/events", params, equal=equal, keep=wanted)
+
+
+@call("POST", "/v1/billing_portal/configurations")
+def create_configuration(c: Call) -> Json:
+    made = c.shop.world.make("billing_portal.configuration", "bpc", active=True, is_default=False)
+    made["updated"] = c.shop.world.now()
+    _configure(c, made)
+    return c.shop.save(made, "billing_portal.configuration.created")
+
+
+@call("POST", "/v1/billing_portal/configurations/{}")
+def update_configuration(c: Call) -> Json:
+    found = c.find("billing_portal.configuration")
+    before = snapshot(found)
+    found["updated"] = c.shop.world.now()
+    _configure(c, found)
+    return c.shop.save(found, "billing_portal.configuration.updated", before)
+
+
+def _configure(c: Call, made: Json) -> None:
+    """Set what the call gives; every feature that it names is filled up with its blanks."""
+    apply(c.shop, "billing_portal.configuration", made, c.params, "features")
+    features = c.params.get("features") or {}
+    known = made["features"]
+    for name, given in features.items():
+        if "enabled" in given:
+            known[name]["enabled"] = given["enabled"]
+        for key, value in given.items():
+            if key == "allowed_updates" or key == "default_allowed_updates":
+                known[name][key] = value or []
+            elif key == "cancellation_reason":
+                known[name][key] = {"options": [], **value}
+            else:
+                known[name][key] = value
+
+
+readable("billing_portal.configuration", "/v1/billing_portal/configurations")
+listable("billing_portal.configuration", "/v1/billing_portal/configurations", "active")
+
+
+@call("POST", "/v1/billing_portal/sessions")
+def create_portal_session(c: Call) -> Json:
+    params, world = c.params, c.shop.world
+    c.shop.find("customer", params.get("customer"), param="customer")
+    configuration = params.get("configuration")
+    if configuration:
+        c.shop.find("billing_portal.configuration", configuration, param="configuration")
+    made = world.make(
+        "billing_portal.session",
+        "bps",
+        customer=params["customer"],
+        return_url=params.get("return_url"),
+        configuration=configuration or "",
+    )
+    made["url"] = f"{world.base_url}/p/session/{made['id']}"
+    world.keep(made["id"], flow=params.get("flow_data"))
+    return c.shop.save(made, "billing_portal.session.created")

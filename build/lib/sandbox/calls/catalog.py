@@ -1,0 +1,67 @@
+"""Products, prices, coupons, promotion codes and payment links."""
+
+from sandbox import catalog, checkout, lists
+from sandbox.calls.registry import Call, apply, call, listable, readable, updatable
+from sandbox.shop import snapshot
+from sandbox.world import Json
+
+call("POST", "/v1/products")(lambda c: catalog.create_product(c.shop, c.params))
+call("DELETE", "/v1/products/{}")(lambda c: catalog.delete_product(c.shop, c.find("product")))
+call("POST", "/v1/prices")(lambda c: catalog.create_price(c.shop, c.params))
+call("POST", "/v1/coupons")(lambda c: catalog.create_coupon(c.shop, c.params))
+call("POST", "/v1/promotion_codes")(lambda c: catalog.create_promotion_code(c.shop, c.params))
+call("POST", "/v1/payment_links")(lambda c: catalog.create_payment_link(c.shop, c.params))
+
+for _kind, _url in (
+    ("product", "/v1/products"),
+    ("price", "/v1/prices"),
+    ("coupon", "/v1/coupons"),
+    ("promotion_code", "/v1/promotion_codes"),
+    ("payment_link", "/v1/payment_links"),
+):
+    readable(_kind, _url)
+
+updatable("product", "/v1/products", "product.updated")
+updatable("price", "/v1/prices", "price.updated", "transfer_lookup_key", "currency_options")
+updatable("coupon", "/v1/coupons", "coupon.updated", "currency_options")
+updatable("promotion_code", "/v1/promotion_codes", "promotion_code.updated", "restrictions")
+listable("price", "/v1/prices", "product", "active", "type", "currency")
+listable("coupon", "/v1/coupons")
+listable("promotion_code", "/v1/promotion_codes", "code", "active")
+listable("payment_link", "/v1/payment_links", "active")
+
+
+@call("GET", "/v1/products")
+def products(c: Call) -> Json:
+    wanted = c.params.get("ids")
+    equal = {"active": c.params["active"]} if "active" in c.params else {}
+    return lists.page(
+        c.shop,
+        "product",
+        "/v1/products",
+        c.params,
+        equal=equal,
+        keep=(lambda product: product["id"] in wanted) if wanted else None,
+    )
+
+
+@call("POST", "/v1/payment_links/{}")
+def update_payment_link(c: Call) -> Json:
+    found = c.find("payment_link")
+    before = snapshot(found)
+    apply(c.shop, "payment_link", found, c.params, "line_items", "subscription_data")
+    return c.shop.save(found, "payment_link.updated", before)
+
+
+@call("GET", "/v1/payment_links/{}/line_items")
+def payment_link_lines(c: Call) -> Json:
+    link = c.find("payment_link")
+    return lists.slice_of(c.path, checkout.line_items(c.shop, link), c.params)
+
+
+@call("DELETE", "/v1/coupons/{}")
+def delete_coupon(c: Call) -> Json:
+    found = c.find("coupon")
+    c.shop.world.forget("coupon", found["id"])
+    c.shop.emit("coupon.deleted", found)
+    return {"id": found["id"], "object": "coupon", "deleted": True}

@@ -1,0 +1,140 @@
+"""Customers and their payment methods."""
+
+from typing import Any
+
+from sandbox import lists, payments, subscriptions
+from sandbox.calls.registry import Call, apply, call, readable
+from sandbox.shop import invalid, missing, snapshot
+from sandbox.world import Json
+
+_NOT_COPIED = ("payment_method", "source", "invoice_settings", "test_clock", "tax_id_data", "tax")
+
+
+@call("POST", "/v1/customers")
+def create_customer(c: Call) -> Json:
+    made = c.shop.world.make("customer", "cus", name=None, metadata={}, balance=0)
+    apply(c.shop, "customer", made, c.params, *_NOT_COPIED)
+    with c.shop.row():
+        c.shop.world.store(made)
+        try:
+            _payment_details(c, made)
+        except Exception:
+            c.shop.world.forget("customer", made["id"])
+            raise
+        return c.shop.save(made, "customer.created")
+
+
+@call("POST", "/v1/customers/{}")
+def update_customer(c: Call) -> Json:
+    found = _living(c, c.ids[0])
+    before = snapshot(found)
+    with c.shop.row():
+        apply(c.shop, "customer", found, c.params, *_NOT_COPIED)
+        _payment_details(c, found)
+        return c.shop.save(found, "customer.updated", before)
+
+
+def _payment_details(c: Call, customer: Json) -> None:
+    """Attach what the call names; the same magic id in two places is one payment method."""
+    made: dict[str, Json] = {}
+
+    def attached(given: str) -> Json:
+        if given not in made:
+            method = payments.payment_method(c.shop, given)
+            if method["customer"] != customer["id"]:
+                payments.attach(c.shop, method, customer)
+            made[given] = method
+        return made[given]
+
+    given: Any = c.params.get("payment_method") or c.params.get("source")
+    if given:
+        method = attached(given)
+        if c.params.get("source"):
+            customer["invoice_settings"]["default_payment_method"] = method["id"]
+    settings = c.params.get("invoice_settings") or {}
+    if default := settings.get("default_payment_method"):
+        customer["invoice_settings"]["default_payment_method"] = attached(default)["id"]
+
+
+def _living(c: Call, customer_id: str) -> Json:
+    found = c.shop.world.table("customer").get(customer_id)
+    if found is None:
+        raise missing("customer", customer_id)
+    return found
+
+
+@call("GET", "/v1/customers/{}")
+def customer(c: Call) -> Json:
+    stump = c.shop.world.private.get(f"deleted/{c.ids[0]}")
+    return stump if stump is not None else c.find("customer")
+
+
+@call("DELETE", "/v1/customers/{}")
+def delete_customer(c: Call) -> Json:
+    """Deleting a customer cancels their subscriptions at once."""
+    found = _living(c, c.ids[0])
+    world = c.shop.world
+    with c.shop.row():
+        rows = world.table("subscription").newest_first(
+            {"customer": found["id"]}, before=None, after=None
+        )
+        for subscription in [row for row in rows if row["status"] in subscriptions.LIVE]:
+            subscriptions.cancel(c.shop, subscription)
+        world.forget("customer", found["id"])
+        c.shop.emit("customer.deleted", found)
+    return dict(
+        world.keep(f"deleted/{found['id']}", id=found["id"], object="customer", deleted=True)
+    )
+
+
+@call("GET", "/v1/customers")
+def customers(c: Call) -> Json:
+    equal = {"email": c.params["email"]} if "email" in c.params else {}
+    return lists.page(c.shop, "customer", "/v1/customers", c.params, equal=equal)
+
+
+readable("payment_method", "/v1/payment_methods")
+
+
+@call("POST", "/v1/payment_methods")
+def create_payment_method(c: Call) -> Json:
+    card = c.params.get("card") or {}
+    kind = c.params.get("type", "card")
+    given = card.get("token") or card.get("number")
+    if kind != "card":
+        details = c.params.get(kind) or {}
+        account = details.get("iban") or details.get("account_number") or ""
+        given = account if account in payments.FAILING_ACCOUNTS else "sepa_debit"
+    if not given:
+        raise invalid("Missing required param: card.", param="card", code="parameter_missing")
+    return payments.payment_method(c.shop, given, billing=c.params.get("billing_details"))
+
+
+@call("GET", "/v1/payment_methods")
+def payment_methods(c: Call) -> Json:
+    equal: Json = {key: c.params[key] for key in ("customer", "type") if key in c.params}
+    return lists.page(c.shop, "payment_method", "/v1/payment_methods", c.params, equal=equal)
+
+
+@call("GET", "/v1/customers/{}/payment_methods")
+def payment_methods_of(c: Call) -> Json:
+    equal: Json = {"customer": c.ids[0]}
+    if "type" in c.params:
+        equal["type"] = c.params["type"]
+    return lists.page(c.shop, "payment_method", c.path, c.params, equal=equal)
+
+
+@call("POST", "/v1/payment_methods/{}/attach")
+def attach(c: Call) -> Json:
+    method = payments.payment_method(c.shop, c.ids[0])
+    return payments.attach(c.shop, method, _living(c, c.params["customer"]))
+
+
+@call("POST", "/v1/payment_methods/{}/detach")
+def detach(c: Call) -> Json:
+    method = c.find("payment_method")
+    if not method["customer"]:
+        raise invalid("The payment method you provided is not attached to a customer.")
+    before = snapshot(method)
+    method["customer"] = None
+    return c.shop.save(method, "payment_method.detached", before)

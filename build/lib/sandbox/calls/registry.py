@@ -1,0 +1,111 @@
+"""The table of calls, and the steps that many of them share."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import lists
+from sandbox.shop import Shop, merge_metadata, snapshot
+from sandbox.world import Json
+
+
+@dataclass
+class Call:
+    """One request: whose shop, the ids of its path, and its parameters as typed values."""
+
+    shop: Shop
+    ids: tuple[str, ...]
+    params: Json
+    path: str
+
+    def find(self, kind: str) -> Json:
+        """The object that the path names. Raises Stripe's 404."""
+        return self.shop.find(kind, self.ids[0])
+
+
+Handler = Callable[[Call], Json]
+_HANDLERS: dict[tuple[str, str], Handler] = {}
+
+
+def _shape(template: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", template)
+
+
+def call(method: str, template: str) -> Callable[[Handler], Handler]:
+    """Register what a call does: `@call("GET", "/v1/products/{}")`."""
+
+    def register(function: Handler) -> Handler:
+        _HANDLERS[method, template] = function
+        return function
+
+    return register
+
+
+def handler(method: str, template: str) -> Handler | None:
+    """What does this call of Stripe's, or None where the sandbox can't."""
+    return _HANDLERS.get((method, _shape(template)))
+
+
+def readable(kind: str, url: str) -> None:
+    """Register the retrieval of a kind by id."""
+    call("GET", f"{url}/{{}}")(lambda c: c.find(kind))
+
+
+def listable(kind: str, url: str, *fields: str) -> None:
+    """Register a list with filters that compare fields of the object."""
+
+    def answer(c: Call) -> Json:
+        equal = {field: c.params[field] for field in fields if field in c.params}
+        return lists.page(c.shop, kind, url, c.params, equal=equal)
+
+    call("GET", url)(answer)
+
+
+def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:
+    """Set the fields of `made` that are named as parameters, nested objects over their blanks."""
+    schema = shop.world.published.resolve(shop.world.published.object_schema(kind))
+    properties: Json = schema.get("else", schema)["properties"]
+    for key, value in params.items():
+        if key in but or key in ("expand", "id") or key not in properties:
+            continue
+        if key == "metadata":
+            made[key] = merge_metadata(made.get(key), value)
+        elif value == "":
+            made[key] = None
+        elif isinstance(value, dict):
+            made[key] = _over(shop.world.blanks.part(properties[key]), made.get(key), value)
+        else:
+            made[key] = value
+
+
+def _over(blank: Any, old: Any, given: Json) -> Json:
+    known = {**(blank or {}), **(old or {})}
+    return {**known, **{key: None if value == "" else value for key, value in given.items()}}
+
+
+def updatable(kind: str, url: str, event: str | None, *but: str) -> None:
+    """Register the plain update of a kind, with its event."""
+
+    def answer(c: Call) -> Json:
+        found = c.find(kind)
+        before = snapshot(found)
+        apply(c.shop, kind, found, c.params, *but)
+        if "updated" in found:
+            found["updated"] = c.shop.world.now()
+        return c.shop.save(found, event, before)
+
+    call("POST", f"{url}/{{}}")(answer)
+
+
+UNPUBLISHED: dict[tuple[str, str], Handler] = {}
+"""Calls that Stripe's own pages and its CLI make, and that no description names."""
+
+
+def unpublished(method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
+    """What does such a call, and the ids of its path."""
+    for (known, template), found in UNPUBLISHED.items():
+        match = re.fullmatch(template, path)
+        if known == method and match:
+            return found, match.groups()
+    return None

@@ -1,0 +1,86 @@
+"""Time: does what is due, and moves the whole world when asked to."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sandbox import checkout, subscriptions
+from sandbox.shop import Shop, StripeFault, snapshot
+from sandbox.world import Json
+
+TICK_SECONDS = 0.2
+
+_WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
+    "period_end": ("subscription", subscriptions.period_end),
+    "expire_incomplete": ("subscription", subscriptions.expire_incomplete),
+    "warn_trial": ("subscription", subscriptions.warn_trial),
+    "finalize_invoice": ("invoice", subscriptions.finalize_renewal),
+    "retry_invoice": ("invoice", subscriptions.attempt),
+    "expire_session": ("checkout.session", checkout.expire),
+    "settle_payment": ("payment_intent", checkout.settle_payment),
+}
+
+
+def do_due(shop: Shop, until: float | None = None) -> int:
+    """Do everything that is due by now, or `until` then, in order; how much that was."""
+    done = 0
+    while (due := shop.world.take_due(until)) is not None:
+        name, object_id = due
+        kind, work = _WORK[name]
+        try:
+            found = shop.world.table(kind).get(object_id)
+            if found is not None:
+                work(shop, found)
+        except StripeFault as fault:
+            shop.problems.append(f"{name} of {object_id}: {fault}")
+        finally:
+            shop.world.settle_clock()
+        done += 1
+    return done
+
+
+@dataclass
+class Clock:
+    """Runs due work of one shop at its moment. `flush` is called after each burst."""
+
+    shop: Shop
+    flush: Callable[[], None]
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Do due work for ever."""
+        while True:
+            self.work()
+            at = self.shop.world.next_due()
+            pause = TICK_SECONDS if at is None else max(0.0, min(TICK_SECONDS, at - time.time()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), pause)
+            self._moved.clear()
+
+    def work(self) -> int:
+        """Do everything that is due by now, in order; how much that was."""
+        done = do_due(self.shop)
+        self.flush()
+        return done
+
+    def advance(self, seconds: int) -> int:
+        """Move on by `seconds`: the world moves into the past, what became due is done in order,
+        and subscriptions whose dates moved say so."""
+        if seconds <= 0:
+            raise ValueError("time only moves forward: give a positive number of seconds")
+        world = self.shop.world
+        before = {
+            row["id"]: snapshot(row)
+            for row in world.table("subscription").values()
+            if row["status"] in subscriptions.LIVE
+        }
+        world.shift(seconds)
+        done = self.work()
+        for row in world.table("subscription").values():
+            if row["id"] in before and row["status"] in subscriptions.LIVE:
+                self.shop.emit("customer.subscription.updated", row, before[row["id"]])
+        self.flush()
+        self._moved.set()
+        return done

@@ -1,0 +1,214 @@
+"""Delivers events to webhook endpoints: signed, with time-outs, retries and a log."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+
+from sandbox.shop import Shop
+from sandbox.world import Json
+
+TIMEOUT_SECONDS = 10
+RETRIES = (2, 5, 15, 60, 300, 1800, 3600, 3600, 7200)
+"""Seconds between the tries of one delivery."""
+AT_ONCE = 32
+
+
+@dataclass
+class Faults:
+    """What goes wrong on purpose: rates from 0 to 1, seconds, and calls a second (`api_rate`)."""
+
+    duplicate: float = 0
+    delay: float = 0
+    delay_seconds: float = 2
+    drop: float = 0
+    stale_timestamp: float = 0
+    bad_signature: float = 0
+    old_api_version: float = 0
+    thin: float = 0
+    api_429: float = 0
+    api_500_before: float = 0
+    api_500_after: float = 0
+    api_latency_seconds: float = 0
+    api_rate: float = 0
+
+    def update(self, given: Json) -> None:
+        for key, value in given.items():
+            if not hasattr(self, key) or isinstance(value, bool):
+                raise ValueError(f"there is no fault {key!r}")
+            setattr(self, key, float(value))
+
+
+@dataclass
+class Deliveries:
+    """The outgoing side of the shop."""
+
+    shop: Shop
+    faults: Faults = field(default_factory=Faults)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _client: httpx.AsyncClient | None = None
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _waiting: int = 0
+
+    def start(self) -> None:
+        """Begin, and go on with what an earlier run had not delivered."""
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS)
+        for delivery in self.shop.world.table("delivery").values():
+            if delivery["state"] == "pending":
+                self._spawn(delivery)
+
+    async def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._client:
+            await self._client.aclose()
+
+    def send(self, event: Json) -> None:
+        """Deliver an event to every endpoint that enabled its type."""
+        if event.get("data", {}).get("object", {}).get("object") == "webhook_endpoint":
+            return
+        for endpoint in self.shop.world.table("webhook_endpoint").values():
+            enabled = endpoint["enabled_events"]
+            if endpoint["status"] == "enabled" and ("*" in enabled or event["type"] in enabled):
+                self._queue(event, endpoint)
+
+    def _queue(self, event: Json, endpoint: Json) -> None:
+        copies = 1 + self._chance("duplicate")
+        if self._chance("drop"):
+            copies = 0
+        for _ in range(copies):
+            event["pending_webhooks"] += 1
+            delivery = {
+                "object": "delivery",
+                "id": self.shop.world.new_id("dlv", 16),
+                "created": int(time.time()),
+                "event": event["id"],
+                "type": event["type"],
+                "endpoint": endpoint["id"],
+                "state": "pending",
+                "attempts": 0,
+                "status": None,
+                "error": None,
+            }
+            self.shop.world.store(delivery)
+            self._spawn(delivery)
+
+    def resend(self, delivery: Json) -> None:
+        """Try a delivery again at once."""
+        delivery.update(state="pending", attempts=0)
+        self.shop.world.store(delivery)
+        self._spawn(delivery)
+
+    async def idle(self, seconds: float) -> bool:
+        """Wait until every delivery was tried once; False where that takes longer."""
+        deadline = time.monotonic() + seconds
+        while self._waiting and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        return not self._waiting
+
+    def _spawn(self, delivery: Json) -> None:
+        if self._client is None:
+            return
+        task = asyncio.create_task(self._deliver(delivery))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _deliver(self, delivery: Json) -> None:
+        first = True
+        self._waiting += 1
+        try:
+            if self._chance("delay"):
+                await asyncio.sleep(self.shop.world.random.uniform(0, self.faults.delay_seconds))
+            for pause in (*RETRIES, None):
+                done = await self._attempt(delivery)
+                if first:
+                    self._waiting, first = self._waiting - 1, False
+                if done:
+                    return
+                if pause is None:
+                    break
+                await asyncio.sleep(pause)
+            delivery["state"] = "given up"
+            self.shop.world.store(delivery)
+        finally:
+            if first:
+                self._waiting -= 1
+
+    async def _attempt(self, delivery: Json) -> bool:
+        world = self.shop.world
+        event = world.table("event").get(delivery["event"])
+        endpoint = world.table("webhook_endpoint").get(delivery["endpoint"])
+        if event is None or endpoint is None or self._client is None:
+            delivery["state"] = "endpoint gone"
+            world.store(delivery)
+            return True
+        body = orjson.dumps(self._shown(event, endpoint))
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": self._signature(body, world.private[endpoint["id"]]["secrets"]),
+        }
+        delivery["attempts"] += 1
+        async with self._slots:
+            try:
+                answer = await self._client.post(endpoint["url"], content=body, headers=headers)
+                delivery.update(status=answer.status_code, error=None)
+            except httpx.HTTPError as error:
+                delivery.update(status=None, error=type(error).__name__)
+        if delivery["status"] is not None and 200 <= delivery["status"] < 300:
+            delivery["state"] = "delivered"
+            event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
+            world.store(event)
+        world.store(delivery)
+        return bool(delivery["state"] == "delivered")
+
+    def _shown(self, event: Json, endpoint: Json) -> Json:
+        thin = self.shop.world.private[endpoint["id"]].get("thin") or self._chance("thin")
+        if thin:
+            return thin_event(event)
+        if self._chance("old_api_version"):
+            return {**event, "api_version": "2020-08-27"}
+        return event
+
+    def _signature(self, body: bytes, secrets: list[str]) -> str:
+        """One signature per secret in use: two while an endpoint's secret is rolled."""
+        at = int(time.time()) - (3600 if self._chance("stale_timestamp") else 0)
+        parts = [f"t={at}"]
+        for secret in secrets:
+            digest = hmac.new(secret.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
+            parts.append(f"v1={'0' * 64 if self._chance('bad_signature') else digest}")
+        return ",".join(parts)
+
+    def _chance(self, fault: str) -> int:
+        rate: float = getattr(self.faults, fault)
+        return int(rate > 0 and self.shop.world.random.random() < rate)
+
+
+def thin_event(event: Json) -> Json:
+    """The thin rendering of a snapshot event: which object, and no data."""
+    source: Any = event["data"]["object"]
+    kind = source["object"]
+    path = {
+        "checkout.session": "checkout/sessions",
+        "payment_intent": "payment_intents",
+    }.get(kind, f"{kind}s")
+    created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(event["created"]))
+    return {
+        "object": "v2.core.event",
+        "id": event["id"],
+        "type": f"v1.{event['type']}",
+        "livemode": False,
+        "created": created,
+        "reason": None,
+        "related_object": {
+            "id": source["id"],
+            "type": kind,
+            "url": f"/v1/{path}/{source['id']}",
+        },
+    }

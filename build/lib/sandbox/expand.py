@@ -1,0 +1,111 @@
+"""`expand`: ids replaced by their objects, and the lists that only come when asked for."""
+
+from typing import Any
+
+from sandbox import checkout, invoices
+from sandbox.lists import slice_of
+from sandbox.shop import Shop, invalid
+from sandbox.world import Json
+
+DEEPEST = 4
+KINDS = {
+    "prod": "product",
+    "price": "price",
+    "cus": "customer",
+    "pm": "payment_method",
+    "seti": "setup_intent",
+    "sub": "subscription",
+    "cs": "checkout.session",
+    "plink": "payment_link",
+    "in": "invoice",
+    "ii": "invoiceitem",
+    "inpay": "invoice_payment",
+    "pi": "payment_intent",
+    "ch": "charge",
+    "re": "refund",
+    "du": "dispute",
+    "promo": "promotion_code",
+    "bpc": "billing_portal.configuration",
+}
+
+
+def expand(shop: Shop, answer: Json, paths: list[str]) -> None:
+    """Expand `answer` in place, which must be a copy. Raises Stripe's 400 for what can't be."""
+    for path in paths:
+        steps = path.split(".")
+        if len([step for step in steps if step != "data"]) > DEEPEST:
+            raise invalid(
+                f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}",
+                param="expand",
+            )
+        if not _follow(shop, answer, steps):
+            raise invalid(f"This property cannot be expanded ({path}).", param="expand")
+
+
+def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
+    """Whether the path exists on this node; an empty list or a null on the way counts."""
+    if isinstance(node, list):
+        return all([_follow(shop, entry, steps) for entry in node])
+    if not isinstance(node, dict):
+        return node is None
+    step, rest = steps[0], steps[1:]
+    if step not in node and not _include(shop, node, step):
+        return step in _optional(shop, node)
+    value = node[step]
+    if isinstance(value, str):
+        found = _object(shop, value)
+        if found is None:
+            return not value
+        node[step] = found
+    elif not rest and not isinstance(value, dict | list):
+        return value is None
+    return _follow(shop, node[step], rest) if rest else True
+
+
+def _object(shop: Shop, object_id: str) -> Json | None:
+    kind = KINDS.get(object_id.split("_")[0])
+    found = shop.world.table(kind).get(object_id) if kind else None
+    if found is None:
+        found = shop.world.private.get(f"deleted/{object_id}")
+    return None if found is None else shop.world.copy(found)
+
+
+def _optional(shop: Shop, node: Json) -> Json:
+    """The fields that this kind of object may have and this one doesn't."""
+    if not isinstance(node.get("object"), str) or node["object"] == "list":
+        return {}
+    schema = shop.world.published.resolve(shop.world.published.object_schema(node["object"]))
+    properties: Json = schema.get("else", schema)["properties"]
+    return properties
+
+
+def _include(shop: Shop, node: Json, step: str) -> bool:
+    """Put in a list that Stripe only includes on request."""
+    world = shop.world
+    match node.get("object"), step:
+        case ("checkout.session", "line_items") | ("payment_link", "line_items"):
+            made = slice_of(
+                f"/v1/{_PATHS[node['object']]}/{node['id']}/line_items",
+                checkout.line_items(shop, node),
+                {},
+            )
+        case "invoice", "payments":
+            made = invoices.payments_of(shop, node)
+        case "customer", "subscriptions":
+            rows = world.table("subscription").newest_first(
+                {"customer": node["id"]}, before=None, after=None
+            )
+            live = [row for row in rows if row["status"] != "canceled"]
+            made = slice_of(f"/v1/customers/{node['id']}/subscriptions", live, {})
+        case "charge", "refunds":
+            rows = world.table("refund").newest_first(
+                {"charge": node["id"]}, before=None, after=None
+            )
+            made = slice_of(f"/v1/charges/{node['id']}/refunds", list(rows), {})
+        case _:
+            return False
+    node[step] = world.copy(made)
+    return True
+
+
+_PATHS = {"checkout.session": "checkout/sessions", "payment_link": "payment_links"}

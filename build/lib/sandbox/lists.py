@@ -1,0 +1,86 @@
+"""Stripe's lists: newest first, cursors both ways, `created` ranges, at most a hundred."""
+
+from collections.abc import Callable
+from itertools import islice
+
+from sandbox.shop import Shop, invalid
+from sandbox.world import Json
+
+MOST = 100
+_RANGES: dict[str, Callable[[int, int], bool]] = {
+    "gt": lambda value, bound: value > bound,
+    "gte": lambda value, bound: value >= bound,
+    "lt": lambda value, bound: value < bound,
+    "lte": lambda value, bound: value <= bound,
+}
+
+
+def page(
+    shop: Shop,
+    kind: str,
+    url: str,
+    params: Json,
+    *,
+    equal: Json | None = None,
+    keep: Callable[[Json], bool] | None = None,
+) -> Json:
+    """One page of a table: objects whose fields `equal` the given, and that pass `keep`."""
+    table = shop.world.table(kind)
+    limit = _limit(params)
+    created = params.get("created")
+    positions: dict[str, int | None] = {"starting_after": None, "ending_before": None}
+    for cursor in positions:
+        if given := params.get(cursor):
+            positions[cursor] = table.position(given)
+            if positions[cursor] is None:
+                raise invalid(
+                    f"No such {kind.replace('_', ' ')}: '{given}'",
+                    param=cursor,
+                    code="resource_missing",
+                )
+    found = (
+        source
+        for source in table.newest_first(
+            equal or {}, before=positions["starting_after"], after=positions["ending_before"]
+        )
+        if (created is None or _within(source.get("created", 0), created))
+        and (keep is None or keep(source))
+    )
+    data = list(islice(found, limit + 1))
+    more = len(data) > limit
+    data = data[:limit]
+    if positions["ending_before"] is not None:
+        data.reverse()
+    return {"object": "list", "data": data, "has_more": more, "url": url}
+
+
+def slice_of(url: str, rows: list[Json], params: Json) -> Json:
+    """A page of rows that belong to one object, in their own order."""
+    limit = _limit(params)
+    ids = [row["id"] for row in rows]
+    if after := params.get("starting_after"):
+        if after not in ids:
+            raise invalid(f"No such line item: '{after}'", param="starting_after")
+        rows = rows[ids.index(after) + 1 :]
+    elif before := params.get("ending_before"):
+        if before not in ids:
+            raise invalid(f"No such line item: '{before}'", param="ending_before")
+        rows = rows[max(0, ids.index(before) - limit) : ids.index(before)]
+    return {"object": "list", "data": rows[:limit], "has_more": len(rows) > limit, "url": url}
+
+
+def _limit(params: Json) -> int:
+    limit = params.get("limit", 10)
+    if not isinstance(limit, int) or not 1 <= limit <= MOST:
+        raise invalid(
+            f"Invalid limit: must be between 1 and {MOST}.",
+            param="limit",
+            code="parameter_invalid_integer",
+        )
+    return limit
+
+
+def _within(value: int, wanted: Json | int | str) -> bool:
+    if isinstance(wanted, dict):
+        return all(_RANGES[key](value, int(bound)) for key, bound in wanted.items())
+    return value == int(wanted)

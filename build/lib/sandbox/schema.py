@@ -1,0 +1,389 @@
+"""What Stripe publishes about its API, derived from the types of the installed SDK.
+
+The SDK is generated from Stripe's own description for exactly one API version, so its annotations
+give the routes, the parameters of each request and the shape of each answer. The overlay restores
+what Python's types lose: which keys are always there, and which are never null.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import typing
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import stripe
+from stripe._list_object import ListObject
+from stripe._object_classes import OBJECT_CLASSES
+from stripe._request_options import RequestOptions
+from stripe._search_result_object import SearchResultObject
+from stripe._stripe_object import StripeObject, UntypedStripeObject
+from typing_extensions import is_typeddict
+
+API_VERSION: str = stripe.api_version
+INTEGER, NUMBER = r"^-?\d+$", r"^-?\d+(\.\d+)?$"
+BOOLEANS = ["true", "false"]
+
+_ROOT = Path(stripe.__file__).parent
+_OVERLAY = Path(__file__).with_name("overlay.json")
+_SDK_ONLY = frozenset(RequestOptions.__annotations__)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One call: its URL template, and where its parameters and answer are declared."""
+
+    method: str
+    template: str
+    pattern: re.Pattern[str]
+    module: str
+    params: str | None
+    returns: str
+
+
+class Published:
+    """Stripe's published shapes. Schemas are derived when first asked for and then kept."""
+
+    def __init__(self, overlay: Json | None = None, *, closed: bool = True) -> None:
+        self._defs: Json = {}
+        self._overlay = json.loads(_OVERLAY.read_text()) if overlay is None else overlay
+        self._closed = closed
+        self._validators: dict[object, Any] = {}
+        self._event_types: frozenset[str] = frozenset()
+        self._by_shape: dict[tuple[str, int], list[Route]] = {}
+        for file in sorted(_ROOT.rglob("_*_service.py")):
+            if "/v2/" not in file.as_posix():
+                for route in _routes_of(file):
+                    shape = (route.method, route.template.count("/"))
+                    self._by_shape.setdefault(shape, []).append(route)
+        for routes in self._by_shape.values():
+            routes.sort(key=lambda route: route.template.count("{"))
+
+    def match(self, method: str, path: str) -> Route | None:
+        candidates = self._by_shape.get((method, path.count("/")), [])
+        return next((route for route in candidates if route.pattern.match(path)), None)
+
+    def request_errors(self, route: Route, tree: Json) -> list[tuple[str, str, str]]:
+        """What is wrong with a decoded form: (path, kind, message)."""
+        validator = self._validator(("request", route.module, route.params), route, wire=True)
+        if validator.is_valid(tree):
+            return []
+        return [
+            (_form_path(error.instance_path), _kind(error), error.message)
+            for error in validator.iter_errors(tree)
+        ]
+
+    def response_errors(self, route: Route, answer: Json) -> list[str]:
+        validator = self._validator(("answer", route.module, route.returns), route, wire=False)
+        return [] if validator.is_valid(answer) else _messages(validator, answer)
+
+    def object_errors(self, source: Json) -> list[str]:
+        """What is wrong with one object, by its own `object` field."""
+        validator = self.object_validator(str(source.get("object")))
+        if validator is None:
+            return [f"unknown object type {source.get('object')!r}"]
+        return [] if validator.is_valid(source) else _messages(validator, source)
+
+    def object_validator(self, kind: str) -> Any:
+        key = ("object", kind)
+        if key not in self._validators:
+            if kind not in OBJECT_CLASSES:
+                return None
+            self._validators[key] = self._compile(self.object_schema(kind))
+        return self._validators[key]
+
+    def event_errors(self, event: Json) -> list[str]:
+        """A webhook body: envelope, object inside, known type, previous attributes that exist."""
+        inner = event["data"]["object"]
+        found = self.object_errors(event)
+        found += [f"data.object {error}" for error in self.object_errors(inner)]
+        if event["type"] not in self.event_types():
+            found.append(f"unknown event type {event['type']}")
+        unknown = set(event["data"].get("previous_attributes") or ()) - set(inner)
+        if unknown:
+            found.append(f"previous_attributes not on the object: {sorted(unknown)}")
+        return found
+
+    def event_types(self) -> frozenset[str]:
+        """Every snapshot event type that an endpoint may enable."""
+        if not self._event_types:
+            module = "stripe._webhook_endpoint_service"
+            self._schema("WebhookEndpointCreateParams", module, wire=True)
+            name = "params._webhook_endpoint_create_params.WebhookEndpointCreateParams"
+            text = json.dumps(self._defs[name]["properties"]["enabled_events"])
+            self._event_types = frozenset(re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"', text))
+        return self._event_types
+
+    def request_schema(self, route: Route) -> Json:
+        """The schema of the form tree, leaves as text; `resolve` follows its references."""
+        if route.params is None:
+            return {"type": "object", "properties": {}, "additionalProperties": False}
+        return self._schema(route.params, route.module, wire=True)
+
+    def object_schema(self, kind: str) -> Json:
+        module, name = OBJECT_CLASSES[kind]
+        found = self._object(getattr(importlib.import_module(module), name), wire=False)
+        return {"$ref": f"#/$defs/{found}"}
+
+    def resolve(self, schema: Json) -> Json:
+        found: Json = schema
+        while "$ref" in found:
+            found = self._defs[found["$ref"].removeprefix("#/$defs/")]
+        return found
+
+    def _validator(self, key: object, route: Route, *, wire: bool) -> Any:
+        if key not in self._validators:
+            if wire:
+                schema = self.request_schema(route)
+            else:
+                schema = self._schema(route.returns, route.module, wire=False)
+            self._validators[key] = self._compile(schema)
+        return self._validators[key]
+
+    def _compile(self, schema: Json) -> Any:
+        return jsonschema_rs.Draft202012Validator({**schema, "$defs": self._used(schema)})
+
+    def _used(self, schema: Json) -> Json:
+        """The definitions that a schema needs: compiling all of them would take seconds."""
+        used: Json = {}
+        waiting: list[Any] = [schema]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, dict):
+                reference = node.get("$ref")
+                name = reference.removeprefix("#/$defs/") if isinstance(reference, str) else ""
+                if name and name not in used:
+                    used[name] = self._defs[name]
+                    waiting.append(self._defs[name])
+                waiting += node.values()
+            elif isinstance(node, list):
+                waiting += node
+        return used
+
+    def _schema(self, annotation: Any, module: str, *, wire: bool) -> Json:
+        if isinstance(annotation, str | typing.ForwardRef):
+            return self._schema(_evaluated(annotation, module), module, wire=wire)
+        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+        if _is_union(annotation):
+            return self._union(args, module, wire=wire)
+        if str(origin).endswith("NotRequired"):
+            return self._schema(args[0], module, wire=wire)
+        if str(origin).endswith("Literal"):
+            return {"enum": [str(a).lower() if wire and isinstance(a, bool) else a for a in args]}
+        if origin is list:
+            items = {"type": "array", "items": self._schema(args[0], module, wire=wire)}
+            return {"anyOf": [items, {"const": ""}]} if wire else items
+        if origin in (dict, UntypedStripeObject):
+            values = self._schema(args[-1], module, wire=wire)
+            return {"type": "object", "additionalProperties": values}
+        if origin in (ListObject, SearchResultObject):
+            return self._list(origin, args[0], module, wire=wire)
+        if isinstance(annotation, type) and (
+            issubclass(annotation, StripeObject) or is_typeddict(annotation)
+        ):
+            return {"$ref": f"#/$defs/{self._object(annotation, wire=wire)}"}
+        return _leaf(annotation, wire=wire)
+
+    def _union(self, args: tuple[Any, ...], module: str, *, wire: bool) -> Json:
+        """The SDK keeps its enums open (`Literal[...] | str`); here they are closed again."""
+        flat = [branch for arg in args for branch in _alternatives(arg, module)]
+        if any(_is_enum(branch) for branch in flat):
+            flat = [branch for branch in flat if branch is not str]
+        schemas = [self._schema(branch, module, wire=wire) for branch in flat]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    def _list(self, origin: Any, item: Any, module: str, *, wire: bool) -> Json:
+        return {
+            "type": "object",
+            "required": ["object", "data", "has_more", "url"],
+            "properties": {
+                "object": {"const": origin.OBJECT_NAME},
+                "data": {"type": "array", "items": self._schema(item, module, wire=wire)},
+                "has_more": {"type": "boolean"},
+                "url": {"type": "string"},
+                "total_count": {},
+                "next_page": {},
+            },
+            "additionalProperties": not self._closed,
+        }
+
+    def _object(self, cls: Any, *, wire: bool) -> str:
+        name: str = f"{cls.__module__}.{cls.__qualname__}".removeprefix("stripe.")
+        if name in self._defs:
+            return name
+        out: Json = {"type": "object", "properties": {}, "required": []}
+        self._defs[name] = out
+        bases = [b for b in cls.__mro__ if issubclass(b, dict) and b is not dict] if wire else [cls]
+        for base in reversed(bases or [cls]):
+            self._fields(base, out, wire=wire)
+        out["additionalProperties"] = not self._closed
+        if wire:
+            return name
+        out["required"] = self._tightened(cls, out["properties"], out["required"])
+        if kind := getattr(cls, "OBJECT_NAME", None):
+            _make_deletable(out, kind)
+        return name
+
+    def _fields(self, base: Any, out: Json, *, wire: bool) -> None:
+        optional = getattr(base, "__optional_keys__", ())
+        for key, annotation in inspect.get_annotations(base).items():
+            if key.startswith("_") or "ClassVar" in str(annotation) or (wire and key in _SDK_ONLY):
+                continue
+            out["properties"][key] = self._schema(annotation, base.__module__, wire=wire)
+            text = getattr(annotation, "__forward_arg__", str(annotation))
+            if wire:
+                needed = key not in optional and "NotRequired" not in text
+            else:
+                needed = "Optional" not in text and "NoneType" not in text and key != "deleted"
+            if needed:
+                out["required"].append(key)
+
+    def _tightened(self, cls: Any, properties: Json, required: list[str]) -> list[str]:
+        extra = self._overlay.get(overlay_key(cls), {"required": (), "nonnull": ()})
+        for key in extra["nonnull"]:
+            kinds = properties.get(key, {}).get("anyOf")
+            if kinds and {"type": "null"} in kinds:
+                kept = [schema for schema in kinds if schema != {"type": "null"}]
+                properties[key] = kept[0] if len(kept) == 1 else {"anyOf": kept}
+        return sorted((set(required) | set(extra["required"])) & (set(properties) | {"object"}))
+
+
+def overlay_key(cls: Any) -> str:
+    """How the TypeScript types name a class: `checkout:Session.LineItem`."""
+    parts = [part for part in cls.__module__.split(".")[1:] if not part.startswith("_")]
+    return "".join(parts).replace("_", "") + ":" + str(cls.__qualname__)
+
+
+def _make_deletable(out: Json, kind: str) -> None:
+    """An object of its own may come back as the stump that a deletion leaves."""
+    full = {**out, "properties": {**out["properties"], "object": {"const": kind}}}
+    full["properties"].setdefault("deleted", {"const": True})
+    full["required"] = sorted({*out["required"], "object"})
+    gone = {"required": ["object", "deleted"], "properties": {"deleted": {"const": True}}}
+    out.clear()
+    out.update({"type": "object", "if": {"required": ["deleted"]}, "then": gone, "else": full})
+
+
+def _leaf(annotation: Any, *, wire: bool) -> Json:
+    if wire:
+        texts: dict[Any, Json] = {
+            int: {"type": "string", "pattern": INTEGER},
+            bool: {"enum": BOOLEANS},
+            str: {"type": "string"},
+            float: {"type": "string", "pattern": NUMBER},
+            Decimal: {"type": "string", "pattern": NUMBER},
+        }
+        return texts.get(annotation, {})
+    kinds = {
+        int: "integer",
+        float: "number",
+        bool: "boolean",
+        str: "string",
+        Decimal: "string",
+        type(None): "null",
+    }
+    return {"type": kinds[annotation]} if annotation in kinds else {}
+
+
+def _routes_of(file: Path) -> list[Route]:
+    module = "stripe." + ".".join(file.relative_to(_ROOT).with_suffix("").parts)
+    found = []
+    tree = ast.parse(file.read_text())
+    for cls in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
+        for function in [node for node in cls.body if isinstance(node, ast.FunctionDef)]:
+            call = next((c for c in ast.walk(function) if _is_request(c)), None)
+            if isinstance(call, ast.Call) and function.returns is not None:
+                found.append(_route(call, function, module))
+    return found
+
+
+def _route(call: ast.Call, function: ast.FunctionDef, module: str) -> Route:
+    method, url = call.args[0], call.args[1]
+    if isinstance(url, ast.Call) and isinstance(url.func, ast.Attribute):
+        url = url.func.value
+    assert isinstance(method, ast.Constant)
+    assert isinstance(url, ast.Constant)
+    assert function.returns is not None
+    template = str(url.value)
+    pattern = re.compile("^" + re.sub(r"\{\w+\}", "[^/]+", template) + "$")
+    returns = ast.literal_eval(function.returns)
+    return Route(
+        str(method.value).upper(), template, pattern, module, _params_of(function), returns
+    )
+
+
+def _is_request(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "_request"
+
+
+def _params_of(function: ast.FunctionDef) -> str | None:
+    annotation = next((a.annotation for a in function.args.args if a.arg == "params"), None)
+    if annotation is None:
+        return None
+    constants = [c.value for c in ast.walk(annotation) if isinstance(c, ast.Constant)]
+    return next((value for value in constants if isinstance(value, str)), None)
+
+
+@cache
+def _names(module: str) -> Json:
+    """The names that a generated module may use in quoted annotations."""
+    loaded = importlib.import_module(module)
+    names: Json = {**vars(typing), **vars(loaded)}
+    assert loaded.__file__ is not None
+    for node in ast.walk(ast.parse(Path(loaded.__file__).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stripe"):
+            for alias in node.names:
+                name = alias.asname or alias.name
+                if not isinstance(names.get(name), type):
+                    source = importlib.import_module(node.module)
+                    names[name] = getattr(source, alias.name, None)
+    return names
+
+
+def _evaluated(annotation: Any, module: str) -> Any:
+    text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+    return eval(text, dict(_names(module)))
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is typing.Union or type(annotation).__name__ == "UnionType"
+
+
+def _is_enum(annotation: Any) -> bool:
+    origin = str(typing.get_origin(annotation))
+    return origin.endswith("Literal") and any(typing.get_args(annotation))
+
+
+def _alternatives(annotation: Any, module: str) -> list[Any]:
+    if isinstance(annotation, str | typing.ForwardRef):
+        annotation = _evaluated(annotation, module)
+    if _is_union(annotation):
+        return [b for arg in typing.get_args(annotation) for b in _alternatives(arg, module)]
+    return [annotation]
+
+
+def _form_path(path: list[str | int]) -> str:
+    head, *rest = [str(part) for part in path] or [""]
+    return head + "".join(f"[{part}]" for part in rest)
+
+
+def _kind(error: Any) -> str:
+    message = str(error.message)
+    if "dditional properties" in message:
+        return "unknown"
+    return "missing" if "is a required property" in message else "invalid"
+
+
+def _messages(validator: Any, instance: Json) -> list[str]:
+    return [
+        f"{'/'.join(map(str, error.instance_path)) or '(root)'}: {error.message[:200]}"
+        for error in validator.iter_errors(instance)
+    ][:20]

@@ -1,0 +1,156 @@
+"""One Stripe account: its world, and the events that every change of it emits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sandbox.schema import API_VERSION
+from sandbox.world import Json, World
+
+
+class StripeFault(Exception):
+    """An error as Stripe answers it."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        kind: str = "invalid_request_error",
+        decline_code: str | None = None,
+        extra: Json | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {
+            "type": kind,
+            "message": message,
+            **{
+                key: value
+                for key, value in (
+                    ("code", code),
+                    ("param", param),
+                    ("decline_code", decline_code),
+                )
+                if value
+            },
+            **(extra or {}),
+        }
+
+
+def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:
+    return StripeFault(
+        404,
+        f"No such {kind.replace('_', ' ')}: '{object_id}'",
+        code="resource_missing",
+        param=param,
+    )
+
+
+def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeFault:
+    return StripeFault(400, message, code=code, param=param)
+
+
+@dataclass
+class Request:
+    """The call that causes a change, as events name it."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass
+class Shop:
+    """The account. `outgoing` takes each event once the change that made it is complete."""
+
+    world: World
+    account: Json
+    outgoing: Callable[[Json], None] = lambda event: None
+    dunning_ends: str = "cancel"
+    delayed_seconds: float = 20.0
+    request: Request = field(default_factory=Request)
+    problems: list[str] = field(default_factory=list)
+    silent: bool = False
+    _row: list[Json] | None = None
+
+    def find(self, kind: str, object_id: object, *, param: str = "id") -> Json:
+        """An object by id. Raises Stripe's 404."""
+        found = self.world.table(kind).get(object_id)
+        if found is None:
+            raise missing(kind, object_id, param=param)
+        return found
+
+    def save(self, source: Json, event: str | None = None, before: Json | None = None) -> Json:
+        """Store a change and emit its event, with what it replaced for an update."""
+        self.world.store(source)
+        if event:
+            self.emit(event, source, before)
+        return source
+
+    def emit(self, event_type: str, source: Json, before: Json | None = None) -> None:
+        """Send an event; nothing where the shop is silent or an update changed nothing."""
+        if self.silent:
+            return
+        previous = None
+        if before is not None:
+            previous = {
+                key: before.get(key) for key in source if before.get(key) != source.get(key)
+            }
+            if not previous:
+                return
+        snapshot = orjson.loads(orjson.dumps(source))
+        data: Json = {"object": snapshot}
+        if previous is not None:
+            data["previous_attributes"] = orjson.loads(orjson.dumps(previous))
+        event = self.world.make(
+            "event",
+            "evt",
+            type=event_type,
+            api_version=API_VERSION,
+            data=data,
+            pending_webhooks=0,
+            request={"id": self.request.id, "idempotency_key": self.request.idempotency_key},
+        )
+        self.problems += [f"{event_type}: {e}" for e in self.world.published.event_errors(event)]
+        if self._row is not None:
+            self._row.append(event)
+        else:
+            self._send(event)
+
+    @contextmanager
+    def row(self) -> Iterator[None]:
+        """Events of one transition: Stripe promises no order among them, so there is none."""
+        if self._row is not None:
+            yield
+            return
+        self._row = []
+        try:
+            yield
+        finally:
+            events, self._row = self._row, None
+            self.world.random.shuffle(events)
+            for event in events:
+                self._send(event)
+
+    def _send(self, event: Json) -> None:
+        self.world.store(event)
+        self.outgoing(event)
+
+
+def snapshot(source: Json) -> Json:
+    """A copy to compare with after a change."""
+    copied: Json = orjson.loads(orjson.dumps(source))
+    return copied
+
+
+def merge_metadata(old: Any, given: Any) -> Json:
+    """Stripe merges metadata by key; an empty value removes the key, an empty text all."""
+    if given == "":
+        return {}
+    merged = {**(old or {}), **(given or {})}
+    return {key: str(value) for key, value in merged.items() if value != ""}

@@ -1,0 +1,348 @@
+"""Everything the sandbox knows: objects by type, what is due when, and time.
+
+The clock is always the real one. Moving time on moves the world back instead: every timestamp is
+shifted into the past, so that dates stay true for whoever measures them by a real clock.
+"""
+
+import bisect
+import calendar
+import heapq
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sandbox.blanks import Blanks
+from sandbox.schema import Published
+
+Json = dict[str, Any]
+Fields = Callable[[Json], list[object]]
+
+SECONDS = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400, "year": 365 * 86400}
+REAL_MONTH = SECONDS["month"]
+
+_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TIMES = frozenset(
+    {
+        "created",
+        "updated",
+        "current_period_start",
+        "current_period_end",
+        "cancel_at",
+        "canceled_at",
+        "ended_at",
+        "start_date",
+        "billing_cycle_anchor",
+        "trial_start",
+        "trial_end",
+        "period_start",
+        "period_end",
+        "start",
+        "end",
+        "expires_at",
+        "paid_at",
+        "finalized_at",
+        "voided_at",
+        "marked_uncollectible_at",
+        "due_date",
+        "effective_at",
+        "next_payment_attempt",
+        "webhooks_delivered_at",
+        "transitioned_at",
+        "updated_at",
+        "resumes_at",
+        "status_transitions",
+        "available_on",
+        "evidence_due_by",
+        "due_by",
+        "redeem_by",
+        "date",
+        "frozen_time",
+        "billed_until",
+        "deletes_after",
+        "at",
+    }
+)
+
+
+class Table:
+    """Objects of one type, newest last, found by id or by the indexed fields."""
+
+    def __init__(self, **indexes: Fields) -> None:
+        self._objects: dict[str, Json] = {}
+        self._order: list[str] = []
+        self._seq: dict[str, int] = {}
+        self._indexes = indexes
+        self._entries: dict[tuple[str, object], list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __contains__(self, object_id: object) -> bool:
+        return object_id in self._objects
+
+    def get(self, object_id: object) -> Json | None:
+        return self._objects.get(object_id) if isinstance(object_id, str) else None
+
+    def __getitem__(self, object_id: str) -> Json:
+        return self._objects[object_id]
+
+    def values(self) -> list[Json]:
+        return list(self._objects.values())
+
+    def put(self, source: Json) -> Json:
+        """Add an object, or index a changed one anew."""
+        object_id = source["id"]
+        if object_id not in self._seq:
+            self._seq[object_id] = len(self._order)
+            self._order.append(object_id)
+        self._objects[object_id] = source
+        seq = self._seq[object_id]
+        for name, fields in self._indexes.items():
+            for value in fields(source):
+                entries = self._entries.setdefault((name, value), [])
+                at = bisect.bisect_left(entries, seq)
+                if at == len(entries) or entries[at] != seq:
+                    entries.insert(at, seq)
+        return source
+
+    def remove(self, object_id: str) -> None:
+        self._objects.pop(object_id, None)
+
+    def position(self, object_id: str) -> int | None:
+        return self._seq.get(object_id)
+
+    def newest_first(
+        self, equal: dict[str, object], *, before: int | None, after: int | None
+    ) -> Iterator[Json]:
+        """Objects whose indexed fields match, from new to old (`before` a position), or from old
+        to new where `after` is given."""
+        known = [
+            self._entries.get((name, value), [])
+            for name, value in equal.items()
+            if name in self._indexes
+        ]
+        tests = [(self._indexes.get(name) or _field(name), value) for name, value in equal.items()]
+        rows: range | list[int] = min(known, key=len) if known else range(len(self._order))
+        if after is not None:
+            start = bisect.bisect_right(rows, after)
+            positions: Iterator[int] = iter(rows[start:])
+        else:
+            stop = len(rows) if before is None else bisect.bisect_left(rows, before)
+            positions = (rows[i] for i in range(stop - 1, -1, -1))
+        for position in positions:
+            found = self._objects.get(self._order[position])
+            if found is not None and all(value in fields(found) for fields, value in tests):
+                yield found
+
+
+class World:
+    """The state of one sandbox. `month_seconds` makes new periods shorter than real ones."""
+
+    def __init__(
+        self,
+        published: Published,
+        *,
+        base_url: str,
+        month_seconds: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.published = published
+        self.blanks = Blanks(published)
+        self.base_url = base_url.rstrip("/")
+        self.month_seconds = month_seconds
+        self.random = random.Random(seed)
+        self.ids = random.SystemRandom()
+        self.tables = _tables()
+        self.private: dict[str, Json] = {}
+        self.changed: dict[tuple[str, str], None] = {}
+        self._due: list[tuple[float, int, str, str]] = []
+        self._due_at: dict[tuple[str, str], float] = {}
+        self._ticks = 0
+        self._now: float | None = None
+
+    def now(self) -> int:
+        """The real time, or the moment that due work is being done for."""
+        return int(self._now if self._now is not None else time.time())
+
+    def new_id(self, prefix: str, size: int = 24) -> str:
+        return prefix + "_" + "".join(self.ids.choices(_LETTERS, k=size))
+
+    def table(self, kind: str) -> Table:
+        return self.tables[kind]
+
+    def make(self, kind: str, prefix: str, **fields: Any) -> Json:
+        """A new object of `kind` with id and creation time, not yet stored."""
+        made = self.blanks.make(kind, **fields)
+        made.setdefault("id", "")
+        if not fields.get("id"):
+            made["id"] = self.new_id(prefix)
+        if "created" in made and "created" not in fields:
+            made["created"] = self.now()
+        if "livemode" in made:
+            made["livemode"] = False
+        return made
+
+    @staticmethod
+    def copy(source: Json) -> Json:
+        """A deep copy that may be changed without changing the world."""
+        copied: Json = orjson.loads(orjson.dumps(source))
+        return copied
+
+    def store(self, source: Json) -> Json:
+        kind = source["object"]
+        self.changed[kind, source["id"]] = None
+        return self.tables[kind].put(source)
+
+    def forget(self, kind: str, object_id: str) -> None:
+        self.changed[kind, object_id] = None
+        self.tables[kind].remove(object_id)
+
+    def keep(self, key: str, **values: Any) -> Json:
+        """Private facts about an object that Stripe doesn't show."""
+        self.changed["private", key] = None
+        kept = self.private.setdefault(key, {})
+        kept.update(values)
+        return kept
+
+    def factor(self) -> float:
+        """How much shorter than real a period is."""
+        return (self.month_seconds or REAL_MONTH) / REAL_MONTH
+
+    def later(self, start: int, interval: str, count: int = 1) -> int:
+        """`count` intervals after `start`: by the calendar, or shortened."""
+        if self.month_seconds is not None:
+            return start + max(1, round(SECONDS[interval] * count * self.factor()))
+        if interval in ("day", "week"):
+            return start + SECONDS[interval] * count
+        moment = datetime.fromtimestamp(start, UTC)
+        months = moment.month - 1 + count * (12 if interval == "year" else 1)
+        year, month = moment.year + months // 12, months % 12 + 1
+        day = min(moment.day, calendar.monthrange(year, month)[1])
+        return int(moment.replace(year=year, month=month, day=day).timestamp())
+
+    def span(self, seconds: float) -> int:
+        """A duration of Stripe's, shortened as periods are."""
+        return max(1, round(seconds * self.factor()))
+
+    def schedule(self, work: str, object_id: str, at: float | None) -> None:
+        """Have `work` done for an object at a time; None takes it off."""
+        key = (work, object_id)
+        self.changed["due", f"{work}/{object_id}"] = None
+        if at is None:
+            self._due_at.pop(key, None)
+            return
+        self._due_at[key] = at
+        self._ticks += 1
+        heapq.heappush(self._due, (at, self._ticks, work, object_id))
+
+    def due_at(self, work: str, object_id: str) -> float | None:
+        return self._due_at.get((work, object_id))
+
+    def next_due(self) -> float | None:
+        while self._due and self._due_at.get(self._due[0][2:]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def take_due(self, until: float | None = None) -> tuple[str, str] | None:
+        """The next piece of work due `until` then (now); the clock stands at its moment until
+        `settle_clock`."""
+        at = self.next_due()
+        if at is None or at > (time.time() if until is None else until):
+            return None
+        _, _, work, object_id = heapq.heappop(self._due)
+        self._due_at.pop((work, object_id), None)
+        self.changed["due", f"{work}/{object_id}"] = None
+        self._now = at
+        return work, object_id
+
+    def settle_clock(self, at: float | None = None) -> None:
+        """Back to the real time, or stand at a moment of the past while history is made."""
+        self._now = at
+
+    def shift(self, seconds: int) -> None:
+        """Move the whole world into the past by `seconds`."""
+        seen: set[int] = set()
+        for kind, table in self.tables.items():
+            for source in table.values():
+                _shift(source, seconds, seen)
+                self.changed[kind, source["id"]] = None
+        self._due_at = {key: at - seconds for key, at in self._due_at.items()}
+        self._due = [(at, n, *key) for n, (key, at) in enumerate(self._due_at.items())]
+        self._ticks = len(self._due)
+        heapq.heapify(self._due)
+        for work, object_id in self._due_at:
+            self.changed["due", f"{work}/{object_id}"] = None
+
+
+def _shift(node: Any, seconds: int, seen: set[int]) -> None:
+    """Shift the times in a tree; a price that several subscriptions share moves once."""
+    if id(node) in seen:
+        return
+    if isinstance(node, dict):
+        seen.add(id(node))
+        for key, value in node.items():
+            if key in _TIMES and isinstance(value, int) and not isinstance(value, bool):
+                if value > 1_000_000_000:
+                    node[key] = value - seconds
+            else:
+                _shift(value, seconds, seen)
+    elif isinstance(node, list):
+        for entry in node:
+            _shift(entry, seconds, seen)
+
+
+def _field(name: str) -> Fields:
+    return lambda source: [source.get(name)]
+
+
+def _tables() -> dict[str, Table]:
+    return {
+        "product": Table(),
+        "price": Table(product=_field("product")),
+        "customer": Table(email=_field("email")),
+        "payment_method": Table(customer=_field("customer")),
+        "setup_intent": Table(customer=_field("customer")),
+        "subscription": Table(
+            customer=_field("customer"),
+            status=_field("status"),
+            price=lambda s: [item["price"]["id"] for item in s["items"]["data"]],
+        ),
+        "checkout.session": Table(
+            customer=_field("customer"),
+            status=_field("status"),
+            payment_intent=_field("payment_intent"),
+            payment_link=_field("payment_link"),
+            subscription=_field("subscription"),
+        ),
+        "payment_link": Table(),
+        "invoice": Table(
+            customer=_field("customer"),
+            status=_field("status"),
+            subscription=lambda i: [_subscription_of(i)],
+        ),
+        "invoiceitem": Table(customer=_field("customer"), invoice=_field("invoice")),
+        "invoice_payment": Table(
+            invoice=_field("invoice"),
+            payment_intent=lambda p: [p["payment"].get("payment_intent")],
+        ),
+        "payment_intent": Table(customer=_field("customer")),
+        "charge": Table(customer=_field("customer"), payment_intent=_field("payment_intent")),
+        "refund": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
+        "dispute": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
+        "coupon": Table(),
+        "promotion_code": Table(code=_field("code")),
+        "webhook_endpoint": Table(),
+        "billing_portal.configuration": Table(),
+        "billing_portal.session": Table(),
+        "event": Table(type=_field("type")),
+        "delivery": Table(),
+    }
+
+
+def _subscription_of(invoice: Json) -> object:
+    parent = invoice.get("parent") or {}
+    return (parent.get("subscription_details") or {}).get("subscription")

@@ -1,0 +1,25 @@
+"""The JSON API under `/api/v1`; importing this declares every call."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from web.api import access, feed, links, openapi, people, products, registry
+from web.api.problems import Problem
+
+__all__ = ["access", "feed", "links", "people", "products", "routes"]
+
+
+def routes() -> list[Route]:
+    """Every route of the API, its description included."""
+    return [
+        Route(f"{registry.PREFIX}/openapi.json", openapi.serve),
+        *registry.routes(),
+        Route(f"{registry.PREFIX}/{{rest:path}}", _unknown),
+    ]
+
+
+async def _unknown(request: Request) -> Response:
+    return Problem(
+        404, "not_found", f"there is no call {request.method} {request.url.path}"
+    ).response()

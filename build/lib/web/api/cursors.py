@@ -1,0 +1,32 @@
+"""Opaque cursors of lists."""
+
+import base64
+import binascii
+
+from web.api.problems import Problem
+
+
+def cursor(value: int | str) -> str:
+    """What `next` shows for the last row's key."""
+    return base64.urlsafe_b64encode(str(value).encode()).decode().rstrip("=")
+
+
+def text(given: str | None) -> str | None:
+    """The key in a cursor. Raises a 400 `Problem`."""
+    if given is None:
+        return None
+    try:
+        padded = given + "=" * (-len(given) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before") from None
+
+
+def number(given: str | None) -> int | None:
+    """The numeric key in a cursor. Raises a 400 `Problem`."""
+    found = text(given)
+    if found is None:
+        return None
+    if not found.isdigit() or len(found) > 18:
+        raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before")
+    return int(found)

@@ -1,0 +1,201 @@
+"""Product links: preview, make, show, remove."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from latchkey import dispatch
+from latchkey.store import links, previews, products
+from latchkey.store.pool import Connection
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, endpoint
+
+
+class PreviewOf(Input):
+    stripe_product: str = Field(min_length=1, max_length=200)
+
+
+class PreviewRecord(Output):
+    """One subscription or order of one customer: what will happen and why."""
+
+    source_id: str
+    customer_id: str | None
+    email: str | None
+    name: str | None
+    outcome: str
+    reason: str
+
+
+class Preview(Output):
+    """`counts` by outcome over all, `records` the first thousand."""
+
+    id: str
+    product_id: str
+    stripe_product: str
+    state: str
+    counts: dict[str, int]
+    records: list[PreviewRecord]
+
+
+@endpoint("POST", "/products/{id}/link/preview", body=PreviewOf, answer=Preview)
+async def preview(call: Call) -> Preview:
+    """Who a link would affect, and why. Changes nothing."""
+    wanted: PreviewOf = call.body
+    async with call.site.pool.acquire() as connection:
+        product = await _product(connection, call.path["id"])
+    try:
+        preview_id = await dispatch.preview_link(
+            call.site.temporal,
+            call.site.pool,
+            product_id=product.id,
+            stripe_product=wanted.stripe_product,
+        )
+    except dispatch.WorkflowFailed as error:
+        raise Problem(422, "preview_failed", str(error)) from None
+    async with call.site.pool.acquire() as connection:
+        found = await previews.preview(connection, preview_id)
+    if found is None or found.state == "failed":
+        raise Problem(422, "preview_failed", (found and found.error) or "the preview failed")
+    return Preview.model_validate(
+        {**vars(found), "records": [vars(record) for record in found.records]}
+    )
+
+
+class NewPrice(Input):
+    """A Stripe product to be created: its price in the currency's minor unit."""
+
+    amount: int = Field(ge=0, le=99_999_999)
+    currency: str = Field(pattern=r"^[a-zA-Z]{3}$")
+    interval: Literal["day", "week", "month", "year"] | None = None
+
+
+class LinkTo(Input):
+    """An existing Stripe product or one to be created; `members` where another link is replaced."""
+
+    stripe_product: str | None = Field(None, min_length=1, max_length=200)
+    create: NewPrice | None = None
+    mail: Literal["send", "suppress"] = "send"
+    members: Literal["keep", "end", "complimentary"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "LinkTo":
+        if (self.stripe_product is None) == (self.create is None):
+            raise ValueError("give `stripe_product` or `create`, one of both")
+        return self
+
+
+class Link(Output):
+    """`progress` counts what the import has done so far."""
+
+    id: int
+    product_id: str
+    stripe_product: str | None
+    stripe_product_name: str | None
+    state: str
+    mail: str
+    progress: dict[str, Any]
+    error: str | None
+    workflow_id: str
+    created_at: datetime
+    listening_at: datetime | None
+
+
+def shown(link: links.Link) -> Link:
+    return Link.model_validate({**vars(link), "workflow_id": link.workflow_id})
+
+
+@endpoint("PUT", "/products/{id}/link", body=LinkTo, answer=Link, status=202)
+async def put_link(call: Call) -> Link:
+    """Link a product to a Stripe product.
+
+    The import starts at once; `progress` tells how far it is. The same link again changes nothing,
+    and starts anew after a failure.
+    """
+    wanted: LinkTo = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        product = await _product(connection, call.path["id"])
+        try:
+            made = await links.create_link(
+                connection,
+                product_id=product.id,
+                stripe_product=wanted.stripe_product,
+                create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
+                mail=wanted.mail,
+                actor=None,
+                members=wanted.members,
+            )
+        except links.LinkError as error:
+            raise problem_of(error) from None
+    call.site.wake.set()
+    return shown(made)
+
+
+@endpoint("GET", "/products/{id}/link", answer=Link)
+async def get_link(call: Call) -> Link:
+    """A product's link and how far its import is."""
+    async with call.site.pool.acquire() as connection:
+        product = await _product(connection, call.path["id"])
+        found = await links.current_link(connection, product.id)
+    if found is None:
+        raise Problem(404, "not_found", f"product {product.id} has no link")
+    return shown(found)
+
+
+class Ways(Input):
+    members: Literal["keep", "end", "complimentary"] | None = None
+
+
+class Removed(Output):
+    """What became of the members."""
+
+    active_subscriptions: int
+    kept: int
+    ended: int
+    converted: int
+
+
+@endpoint("DELETE", "/products/{id}/link", query=Ways, answer=Removed)
+async def delete_link(call: Call) -> Removed:
+    """Remove a product's link.
+
+    While Stripe holds live subscriptions for it, `members` has to say what becomes of the people:
+    `keep` their access until their subscription ends, `end` it now, or make it `complimentary`.
+    """
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        product = await _product(connection, call.path["id"])
+        try:
+            removal = await links.remove_link(
+                connection, product_id=product.id, members=call.query.members, actor=None
+            )
+        except links.LinkError as error:
+            raise problem_of(error) from None
+    call.site.wake.set()
+    return Removed.model_validate(vars(removal))
+
+
+def problem_of(error: links.LinkError) -> Problem:
+    """The problem that a refused link is answered with."""
+    match error:
+        case links.LiveSubscriptions():
+            return Problem(
+                409,
+                "live_subscriptions",
+                str(error),
+                active_subscriptions=error.active_subscriptions,
+                members=list(links.WAYS_OUT),
+            )
+        case links.NotConnected():
+            return Problem(409, "not_connected", str(error))
+        case links.UnknownProduct():
+            return Problem(404, "not_found", str(error))
+        case links.UnknownStripeProduct():
+            return Problem(422, "unknown_stripe_product", str(error))
+    return Problem(422, "invalid", str(error))
+
+
+async def _product(connection: Connection, id_or_slug: str) -> products.Product:
+    found = await products.find(connection, id_or_slug)
+    if found is None:
+        raise not_found("product", id_or_slug)
+    return found

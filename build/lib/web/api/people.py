@@ -1,0 +1,181 @@
+"""Users and complimentary access."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from latchkey.store import grants, products, users
+from web.api.cursors import cursor, number
+from web.api.problems import not_found
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+
+def _address(value: str) -> str:
+    local, _, host = value.strip().rpartition("@")
+    if not local or not host or any(c.isspace() or ord(c) < 32 for c in value.strip()):
+        raise ValueError("must be an e-mail address")
+    return value.strip()
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+
+
+class Customer(Output):
+    """A Stripe customer bound to the user."""
+
+    id: str
+    email: str | None
+    name: str | None
+    livemode: bool
+    deleted: bool
+
+
+class User(Output):
+    id: int
+    email: str
+    name: str | None
+    role: str
+    created_at: datetime
+    customers: list[Customer]
+
+
+class UserList(Output):
+    data: list[User]
+    next: str | None
+
+
+class UserSearch(Paging):
+    search: str | None = Field(None, max_length=200, description="part of the address or name")
+
+
+def _user(user: users.User, customers: list[users.StripeCustomer]) -> User:
+    return User(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        created_at=user.created_at,
+        customers=[Customer.model_validate(vars(customer)) for customer in customers],
+    )
+
+
+@endpoint("GET", "/users", query=UserSearch, answer=UserList)
+async def list_users(call: Call) -> UserList:
+    """Users, newest first, with their Stripe customers."""
+    paging: UserSearch = call.query
+    async with call.site.pool.acquire() as connection:
+        rows = await users.listed(
+            connection, after=number(paging.after), limit=paging.limit + 1, search=paging.search
+        )
+        page = rows[: paging.limit]
+        known = await users.customers(connection, [row.id for row in page])
+    more = len(rows) > paging.limit
+    return UserList(
+        data=[_user(row, known[row.id]) for row in page],
+        next=cursor(page[-1].id) if more else None,
+    )
+
+
+@endpoint("GET", "/users/{id}", answer=User)
+async def get_user(call: Call) -> User:
+    """One user with their Stripe customers."""
+    user_id = _number(call.path["id"])
+    async with call.site.pool.acquire() as connection:
+        found = await users.by_id(connection, user_id) if user_id else None
+        if found is None:
+            raise not_found("user", call.path["id"])
+        known = await users.customers(connection, [found.id])
+    return _user(found, known[found.id])
+
+
+class Grant(Output):
+    """`state` is live, ending or ended."""
+
+    id: int
+    user_id: int
+    email: str
+    product_id: str
+    source: str
+    source_id: str
+    since: datetime
+    until: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    cause: str
+    reason: str | None
+    state: str
+
+
+class GrantList(Output):
+    data: list[Grant]
+    next: str | None
+
+
+def _grant(grant: grants.Grant) -> Grant:
+    return Grant.model_validate({**vars(grant), "state": grant.state})
+
+
+@endpoint("GET", "/products/{id}/grants", query=Paging, answer=GrantList)
+async def list_grants(call: Call) -> GrantList:
+    """A product's live grants, newest first."""
+    paging: Paging = call.query
+    async with call.site.pool.acquire() as connection:
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        rows = await grants.of_product(
+            connection, product.id, after=number(paging.after), limit=paging.limit + 1
+        )
+    more = len(rows) > paging.limit
+    shown = [_grant(row) for row in rows[: paging.limit]]
+    return GrantList(data=shown, next=cursor(shown[-1].id) if more else None)
+
+
+class NewGrant(Input):
+    """Complimentary access, for good or until a moment with its time zone."""
+
+    email: Email
+    until: AwareDatetime | None = None
+    reason: str | None = Field(None, max_length=1000)
+
+
+@endpoint("POST", "/products/{id}/grants", body=NewGrant, answer=Grant, status=201)
+async def give(call: Call) -> Grant:
+    """Give a person complimentary access.
+
+    Unknown people become users. Given again, it changes the end and the reason. Stripe's events
+    never touch it.
+    """
+    wanted: NewGrant = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        made = await grants.give(
+            connection,
+            product_id=product.id,
+            email=wanted.email,
+            until=wanted.until,
+            reason=wanted.reason,
+            actor=None,
+        )
+    return _grant(made)
+
+
+@endpoint("DELETE", "/grants/{id}", answer=Grant)
+async def end(call: Call) -> Grant:
+    """End a grant now.
+
+    This ends access, not billing: a subscription goes on in Stripe until it is cancelled there.
+    """
+    grant_id = _number(call.path["id"])
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await grants.end(connection, grant_id, actor=None) if grant_id else None
+    if found is None:
+        raise not_found("grant", call.path["id"])
+    return _grant(found)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() and len(text) <= 18 else None

@@ -1,0 +1,39 @@
+"""Errors of the JSON API, as RFC 9457 problem details."""
+
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+
+class Problem(Exception):
+    """An answer other than success. `code` is stable, `detail` says what to do; `extra` members
+    are added to the body."""
+
+    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.extra = extra
+
+    def response(self) -> Response:
+        body = {
+            "type": "about:blank",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.extra,
+        }
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return Response(
+            orjson.dumps(body),
+            self.status,
+            media_type="application/problem+json",
+            headers=headers,
+        )
+
+
+def not_found(what: str, name: object) -> Problem:
+    return Problem(404, "not_found", f"there is no {what} {name}")

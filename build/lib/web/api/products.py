@@ -1,0 +1,218 @@
+"""Products and the account's Stripe products."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from latchkey import dispatch
+from latchkey.store import catalog, products
+from latchkey.store.pool import Pool
+from web.api.cursors import cursor, text
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not hold a NUL character")
+    return value
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_no_nul)]
+Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_no_nul)]
+
+
+class ProductChanges(Input):
+    """What may be changed; what is left out stays."""
+
+    name: Name | None = None
+    slug: Slug | None = None
+    description: Text | None = None
+    image_url: Url | None = None
+    status: Literal["draft", "live"] | None = None
+    access_mode: Literal["assigned", "signed_in", "public"] | None = None
+    access_mail: bool | None = None
+    content: Markdown | None = None
+    content_url: Url | None = None
+
+
+class NewProduct(ProductChanges):
+    """A product to be made; without a slug one is made from the name."""
+
+    name: Name
+
+
+class Product(Output):
+    """A product of the site. `content` is Markdown."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    image_url: str | None
+    status: str
+    access_mode: str
+    access_mail: bool
+    content: str
+    content_url: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProductList(Output):
+    data: list[Product]
+    next: str | None
+
+
+def _shown(product: products.Product) -> Product:
+    return Product.model_validate(vars(product))
+
+
+@endpoint("GET", "/products", query=Paging, answer=ProductList)
+async def list_products(call: Call) -> ProductList:
+    """The site's products."""
+    paging: Paging = call.query
+    async with call.site.pool.acquire() as connection:
+        rows = await products.listed(connection, after=text(paging.after), limit=paging.limit + 1)
+    more = len(rows) > paging.limit
+    shown = [_shown(row.product) for row in rows[: paging.limit]]
+    return ProductList(data=shown, next=cursor(shown[-1].id) if more else None)
+
+
+@endpoint("POST", "/products", body=NewProduct, answer=Product, status=201)
+async def create_product(call: Call) -> Product:
+    """Make a product."""
+    given = call.body.model_dump(exclude_none=True)
+    name, slug = given.pop("name"), given.pop("slug", None)
+    async with call.site.pool.acquire() as connection:
+        try:
+            made = await products.create(connection, name=name, slug=slug, **given)
+        except products.SlugTaken as error:
+            raise Problem(409, "slug_taken", str(error)) from None
+    return _shown(made)
+
+
+@endpoint("GET", "/products/{id}", answer=Product)
+async def get_product(call: Call) -> Product:
+    """One product, by id or slug."""
+    async with call.site.pool.acquire() as connection:
+        found = await products.find(connection, call.path["id"])
+    if found is None:
+        raise not_found("product", call.path["id"])
+    return _shown(found)
+
+
+@endpoint("PATCH", "/products/{id}", body=ProductChanges, answer=Product)
+async def change_product(call: Call) -> Product:
+    """Change a product. A null clears the image or the content's address."""
+    given = call.body.model_dump(exclude_unset=True)
+    clearable = ("image_url", "content_url")
+    empty = [key for key, value in given.items() if value is None and key not in clearable]
+    if empty:
+        raise Problem(422, "invalid", f"body: {empty[0]}: must not be null")
+    async with call.site.pool.acquire() as connection:
+        found = await products.find(connection, call.path["id"])
+        if found is None:
+            raise not_found("product", call.path["id"])
+        try:
+            return _shown(await products.update(connection, found.id, given))
+        except products.SlugTaken as error:
+            raise Problem(409, "slug_taken", str(error)) from None
+
+
+@endpoint("DELETE", "/products/{id}", answer=None)
+async def delete_product(call: Call) -> None:
+    """Delete a product and its grants. Its link has to be removed first."""
+    async with call.site.pool.acquire() as connection:
+        found = await products.find(connection, call.path["id"])
+        if found is None:
+            raise not_found("product", call.path["id"])
+        try:
+            await products.delete(connection, found.id)
+        except products.StillLinked as error:
+            raise Problem(409, "linked", str(error)) from None
+
+
+class StripePrice(Output):
+    """`unit_amount` in the currency's minor unit; null where the buyer or tiers decide."""
+
+    id: str
+    active: bool
+    type: str
+    currency: str
+    unit_amount: int | None
+    interval: str | None
+    interval_count: int | None
+    nickname: str | None
+
+
+class StripeProduct(Output):
+    """A product of the Stripe account. `linked_to` names the site's products by id."""
+
+    id: str
+    name: str
+    description: str | None
+    image_url: str | None
+    active: bool
+    active_subscriptions: int
+    counted_at: datetime | None
+    linked_to: list[str]
+    prices: list[StripePrice]
+
+
+class StripeProductList(Output):
+    data: list[StripeProduct]
+    next: str | None
+
+
+class StripeSearch(Input):
+    search: str | None = Field(None, max_length=200, description="part of the name, or the id")
+    refresh: bool = Field(False, description="read the account anew before answering")
+
+
+@endpoint("GET", "/stripe/products", query=StripeSearch, answer=StripeProductList)
+async def stripe_products(call: Call) -> StripeProductList:
+    """The account's Stripe products with their active subscriptions.
+
+    An empty list, or `refresh`, has the account read anew first.
+    """
+    search: StripeSearch = call.query
+    pool = call.site.pool
+    rows = []
+    if not search.refresh:
+        rows = await _matching(pool, search.search)
+    if search.refresh or not (rows or search.search):
+        await dispatch.refresh_catalog(call.site.temporal)
+        rows = await _matching(pool, search.search)
+    return StripeProductList(
+        data=[
+            StripeProduct.model_validate(
+                {**vars(row), "prices": [vars(price) for price in row.prices]}
+            )
+            for row in rows
+        ],
+        next=None,
+    )
+
+
+async def _matching(pool: Pool, search: str | None) -> list[catalog.CatalogProduct]:
+    async with pool.acquire() as connection:
+        return await catalog.stripe_products(connection, search=search, limit=1000)

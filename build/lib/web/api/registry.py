@@ -1,0 +1,214 @@
+"""How a call of the JSON API is declared: checked input in, checked output out, described once."""
+
+import hashlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.dispatch import TemporalUnavailable
+from latchkey.store import idempotency
+from web.api.problems import Problem
+from web.api.tokens import authenticate
+from web.site import Site, site_of
+
+MAX_BODY = 1024 * 1024
+PREFIX = "/api/v1"
+
+log = structlog.get_logger("api")
+
+
+class Input(BaseModel):
+    """What callers send: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Output(BaseModel):
+    """What callers get."""
+
+
+class Paging(Input):
+    """The parameters of a list."""
+
+    limit: int = Field(50, ge=1, le=200, description="how many at most")
+    after: str | None = Field(None, description="the `next` of the page before")
+
+
+class Nothing(Input):
+    """No parameters."""
+
+
+@dataclass
+class Call:
+    """One request: the site, the caller's token, the path's parameters, the checked input."""
+
+    site: Site
+    token: str
+    path: dict[str, str]
+    query: Any
+    body: Any
+
+
+Do = Callable[[Call], Awaitable[BaseModel | None]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A declared call."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    query: type[BaseModel]
+    body: type[BaseModel] | None
+    answer: type[BaseModel] | None
+    status: int
+    do: Do
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def endpoint(
+    method: str,
+    path: str,
+    *,
+    answer: type[BaseModel] | None,
+    query: type[BaseModel] = Nothing,
+    body: type[BaseModel] | None = None,
+    status: int = 200,
+) -> Callable[[Do], Do]:
+    """Declare a call; its docstring's first line is the summary in the description."""
+
+    def register(do: Do) -> Do:
+        text = inspect.getdoc(do) or ""
+        summary, _, rest = text.partition("\n")
+        made = Endpoint(method, path, summary, rest.strip(), query, body, answer, status, do)
+        ENDPOINTS.append(made)
+        return do
+
+    return register
+
+
+def routes() -> list[Route]:
+    """The routes of every declared call."""
+    return [
+        Route(f"{PREFIX}{declared.path}", _handler(declared), methods=[declared.method])
+        for declared in ENDPOINTS
+    ]
+
+
+def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        try:
+            return await _answer(declared, request)
+        except Problem as problem:
+            return problem.response()
+        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+            log.exception("the database did not answer", path=request.url.path)
+            return Problem(
+                503, "unavailable", "the database did not answer: try again in a moment"
+            ).response()
+        except TemporalUnavailable as error:
+            return Problem(503, "unavailable", str(error)).response()
+
+    return handle
+
+
+async def _answer(declared: Endpoint, request: Request) -> Response:
+    site = site_of(request)
+    token = await authenticate(request, site)
+    query = _checked(declared.query, dict(request.query_params), "query")
+    raw = b""
+    body = None
+    if declared.method in ("POST", "PUT", "PATCH"):
+        raw = await _read(request)
+    if declared.body is not None:
+        body = _checked(declared.body, _json(raw), "body")
+    call = Call(site, token, dict(request.path_params), query, body)
+    key = request.headers.get("idempotency-key") if declared.method == "POST" else None
+    if key is None:
+        return await _do(declared, call)
+    return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)
+
+
+async def _do(declared: Endpoint, call: Call) -> Response:
+    result = await declared.do(call)
+    if result is None:
+        return Response(status_code=204)
+    return Response(
+        result.model_dump_json().encode(), declared.status, media_type="application/json"
+    )
+
+
+async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Response:
+    """Do it unless it was done under this key before; then give the same answer again."""
+    if len(key) > 255:
+        raise Problem(400, "bad_idempotency_key", "an Idempotency-Key has at most 255 characters")
+    pool, digest = call.site.pool, hashlib.sha256(request).digest()
+    try:
+        async with pool.acquire() as connection:
+            kept = await idempotency.begin(
+                connection, token=call.token, key=key, request_hash=digest
+            )
+    except idempotency.KeyInUse:
+        raise Problem(
+            409, "idempotency_key_in_use", "the first request with this key is still running"
+        ) from None
+    except idempotency.OtherRequest:
+        raise Problem(
+            409, "idempotency_key_reused", "this key was used for another request: take a new one"
+        ) from None
+    if kept is not None:
+        return Response(kept.body, kept.status, media_type="application/json")
+    kept = None
+    try:
+        response = await _do(declared, call)
+        kept = idempotency.Kept(response.status_code, bytes(response.body).decode())
+    finally:
+        async with pool.acquire() as connection:
+            await idempotency.finish(connection, token=call.token, key=key, kept=kept)
+    return response
+
+
+async def _read(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Problem(413, "too_large", "a request has at most 1 MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw) if raw.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "malformed", f"the body is no JSON: {error}") from None
+
+
+def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        errors = [
+            {"name": ".".join(map(str, item["loc"])), "message": item["msg"]}
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        first = errors[0]
+        named = f"{first['name']}: " if first["name"] else ""
+        raise Problem(
+            422, "invalid", f"{where}: {named}{first['message']}", errors=errors
+        ) from None

@@ -1,0 +1,40 @@
+"""Who may call the JSON API: the token of the settings, or one made in the admin pages."""
+
+import hmac
+import time
+
+from starlette.requests import Request
+
+from latchkey.store import tokens
+from web.api.problems import Problem
+from web.site import Site
+
+_REMEMBER_SECONDS = 2.0
+_known: dict[bytes, tuple[str, float]] = {}
+"""Tokens seen valid a moment ago: a revoked one stops within these seconds."""
+
+
+async def authenticate(request: Request, site: Site) -> str:
+    """The name of the caller's token, for idempotency keys. Raises a 401 `Problem`."""
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise Problem(
+            401, "unauthorized", "send a bearer token: make one in the admin pages under API tokens"
+        )
+    fixed = site.settings.api_token
+    if fixed and hmac.compare_digest(fixed.get_secret_value().encode(), token.encode()):
+        return "settings"
+    digest = tokens.digest(token)
+    remembered = _known.get(digest)
+    if remembered and remembered[1] > time.monotonic():
+        return remembered[0]
+    async with site.pool.acquire() as connection:
+        found = await tokens.valid(connection, token)
+    if found is None:
+        raise Problem(401, "unauthorized", "this token is not valid or was revoked")
+    if len(_known) > 1000:
+        _known.clear()
+    _known[digest] = (str(found), time.monotonic() + _REMEMBER_SECONDS)
+    return str(found)

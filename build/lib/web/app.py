@@ -1,0 +1,106 @@
+"""The web process: site, admin pages, JSON API, webhook endpoint, and the relay beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from latchkey import temporal
+from latchkey.keyring import Keyring
+from latchkey.passwords import hash_password
+from latchkey.settings import Settings, load_settings
+from latchkey.store import users
+from latchkey.store.pool import create_pool
+from latchkey.vault import Vault
+from web import api, health, pages
+from web.relay import Relay
+from web.security import SecurityHeaders
+from web.site import Site
+from web.webhooks import WebhookEndpoint
+
+POOL_SIZE = 20
+
+log = structlog.get_logger("web")
+
+
+class _Webhooks:
+    """Stands in the routes before the site is there, and hands over to it."""
+
+    def __init__(self) -> None:
+        self.endpoint: WebhookEndpoint | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.endpoint is not None, "the lifespan sets it"
+        await self.endpoint(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The ASGI app; its lifespan opens and closes everything it uses."""
+    settings = settings or load_settings()
+    webhooks = _Webhooks()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_site(settings) as site:
+            app.state.site = site
+            webhooks.endpoint = WebhookEndpoint(site.pool, site.keyring, site.wake.set)
+            relay = Relay(site.pool, site.temporal, site.wake)
+            relaying = asyncio.create_task(relay.run())
+            log.info("web ready", url=settings.public_url)
+            try:
+                yield
+            finally:
+                relay.stop()
+                await asyncio.wait([relaying], timeout=10)
+
+    inner = Starlette(
+        routes=[
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/metrics", health.metrics),
+            *api.routes(),
+            Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000)],
+        exception_handlers=pages.exception_handlers(),
+    )
+    outer = Starlette(
+        routes=[Route("/webhooks/stripe", webhooks), Mount("/", inner)], lifespan=lifespan
+    )
+    inner.state = outer.state
+    return outer
+
+
+@asynccontextmanager
+async def open_site(settings: Settings) -> AsyncIterator[Site]:
+    """The site of this process, with the first admin that the settings name."""
+    pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
+    keyring = Keyring(
+        pool,
+        Vault(settings.require_secret()),
+        key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
+        secrets=settings.webhook_secrets,
+        api_base=settings.stripe_api_base,
+    )
+    site = Site(settings, pool, keyring, await temporal.connect(lazy=True))
+    if settings.admin_email and settings.admin_password:
+        async with pool.acquire() as connection:
+            await users.ensure_owner(
+                connection,
+                settings.admin_email,
+                await hash_password(settings.admin_password.get_secret_value()),
+            )
+    try:
+        yield site
+    finally:
+        await keyring.close()
+        await pool.close()

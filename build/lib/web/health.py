@@ -1,0 +1,58 @@
+"""`/healthz`, `/readyz`, `/metrics`."""
+
+import asyncio
+
+import asyncpg
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from temporalio.service import RPCError
+
+from latchkey.store.migrate import missing
+from web.site import Site, site_of
+
+PATIENCE_SECONDS = 3.0
+
+
+async def healthz(request: Request) -> Response:
+    """The process lives."""
+    return JSONResponse({"alive": True})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether it can serve, per dependency; 503 if not. Without Temporal it still takes events,
+    but nothing becomes of them. Stripe's state is told, not counted."""
+    site = site_of(request)
+    checks = dict(
+        zip(
+            ("postgres", "temporal"),
+            await asyncio.gather(_postgres(site), _temporal(site)),
+            strict=True,
+        )
+    )
+    ready = all(state == "ok" for state in checks.values())
+    stripe = (await site.keyring.connection()).state if checks["postgres"] == "ok" else "unknown"
+    return JSONResponse({"ready": ready, **checks, "stripe": stripe}, 200 if ready else 503)
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus."""
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _postgres(site: Site) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), site.pool.acquire() as connection:
+            lacking = await missing(connection)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return f"unreachable: {type(error).__name__}"
+    return f"not migrated: {', '.join(lacking)}" if lacking else "ok"
+
+
+async def _temporal(site: Site) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await site.temporal.service_client.check_health()
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        return f"unreachable: {type(error).__name__}"
+    return "ok"

@@ -1,0 +1,100 @@
+"""The pages: sign-in, library, admin."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import asyncpg
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from web.pages import connectors, feed, library, products, signin, stripe_settings
+from web.pages.guard import Forbidden, current_user, see
+from web.pages.render import page
+from web.security import Forged
+
+log = structlog.get_logger("pages")
+
+
+def routes() -> list[Route]:
+    """Every page."""
+    return [
+        Route("/admin", _admin_home),
+        *products.routes(),
+        *stripe_settings.routes(),
+        *connectors.routes(),
+        *feed.routes(),
+        *signin.routes(),
+        *library.routes(),
+    ]
+
+
+async def _admin_home(request: Request) -> Response:
+    return see("/admin/products")
+
+
+def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
+    """What people see when something is wrong."""
+    return {
+        products.NotFound: _not_found,
+        Forbidden: _forbidden,
+        Forged: _forged,
+        HTTPException: _http,
+        asyncpg.InterfaceError: _database_away,
+        asyncpg.PostgresConnectionError: _database_away,
+        OSError: _database_away,
+        Exception: _broken,
+    }
+
+
+async def _message(request: Request, status: int, heading: str, text: str) -> Response:
+    if status < 500:
+        await current_user(request)
+    else:
+        request.state.user = None
+    return page(request, "message.html", status, heading=heading, text=text, back="/")
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return await _message(request, 404, "Not found", str(error))
+
+
+async def _forbidden(request: Request, error: Exception) -> Response:
+    return await _message(
+        request, 403, "Not for you", "This page is for admins. Sign in as one to see it."
+    )
+
+
+async def _forged(request: Request, error: Exception) -> Response:
+    return await _message(
+        request,
+        403,
+        "The form is out of date",
+        "It was not sent from this site, or you signed in or out meanwhile. Nothing was changed:"
+        " go back, reload the page and send it again.",
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return await _message(request, 404, "Not found", "There is nothing at this address.")
+    if status == 405:
+        return await _message(request, 405, "Not possible", "This address takes no such request.")
+    return await _message(request, status, "Not possible", "The request can't be read.")
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    log.error("the database did not answer", path=request.url.path, error=type(error).__name__)
+    return await _message(
+        request, 503, "Back in a moment", "The database did not answer. Try again shortly."
+    )
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.exception("a page failed", path=request.url.path)
+    return await _message(
+        request, 500, "Something broke", "This is our fault, not yours. Nothing was changed."
+    )

@@ -1,0 +1,207 @@
+"""What happened: the activity feed, the inbox of events, the outbox of mails, the users."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.mail.render import render
+from latchkey.store import feed, grants, inbox, mails, products, users, why
+from web.pages.guard import admin_page, form, see
+from web.pages.products import NotFound
+from web.pages.render import page
+from web.pages.words import ACTIVITY_TYPES, CAUSES
+from web.site import site_of
+
+PAGE = 50
+EVENT_STATES = ("waiting", "relayed", "handled", "ignored", "failed")
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/activity", activity),
+        Route("/admin/inbox", events),
+        Route("/admin/inbox/{id}/resend", resend_event, methods=["POST"]),
+        Route("/admin/mails", outbox),
+        Route("/admin/mails/{id}", mail),
+        Route("/admin/mails/{id}/resend", resend_mail, methods=["POST"]),
+        Route("/admin/users", people),
+        Route("/admin/users/{id}", person),
+        Route("/admin/users/{id}/why/{product}", explain),
+    ]
+
+
+@admin_page
+async def activity(request: Request) -> Response:
+    query = request.query_params
+    types = [kind for kind in query.getlist("type") if kind in ACTIVITY_TYPES]
+    async with site_of(request).pool.acquire() as connection:
+        rows = await feed.lines(
+            connection,
+            types=types or None,
+            user_id=_number(query.get("user")),
+            product_id=query.get("product") or None,
+            cause=query.get("cause") or None,
+            after=_number(query.get("after")),
+            limit=PAGE + 1,
+        )
+        known = await products.listed(connection, limit=200)
+    return page(
+        request,
+        "admin/activity.html",
+        rows=rows[:PAGE],
+        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
+        types=ACTIVITY_TYPES,
+        causes=CAUSES,
+        products=known,
+        chosen={
+            "types": types,
+            "product": query.get("product", ""),
+            "cause": query.get("cause", ""),
+        },
+    )
+
+
+@admin_page
+async def events(request: Request) -> Response:
+    state = request.query_params.get("state", "")
+    async with site_of(request).pool.acquire() as connection:
+        rows = await inbox.listed(
+            connection,
+            state=state if state in EVENT_STATES else None,
+            after=_number(request.query_params.get("after")),
+            limit=PAGE + 1,
+        )
+    return page(
+        request,
+        "admin/inbox.html",
+        rows=rows[:PAGE],
+        more=rows[PAGE - 1].seq if len(rows) > PAGE else None,
+        state=state,
+        states=EVENT_STATES,
+    )
+
+
+@admin_page
+async def resend_event(request: Request) -> Response:
+    await form(request)
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        if await inbox.resend(connection, request.path_params["id"]) is None:
+            raise NotFound("There is no such event.")
+    site.wake.set()
+    return see("/admin/inbox?done=resent")
+
+
+@admin_page
+async def outbox(request: Request) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        rows = await mails.listed(
+            connection, after=_number(request.query_params.get("after")), limit=PAGE + 1
+        )
+    return page(
+        request,
+        "admin/mails.html",
+        rows=rows[:PAGE],
+        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
+        smtp=site_of(request).settings.smtp_url is not None,
+    )
+
+
+@admin_page
+async def mail(request: Request) -> Response:
+    """One mail as it is or will be sent. Its sign-in link is shown only where no mail server is
+    set: who can read it there has nobody to send it to."""
+    found = await _mail(request)
+    site = site_of(request)
+    smtp = site.settings.smtp_url is not None
+    rendered = render(found, public_url=site.public_url, secret=site.secret)
+    text = rendered.text
+    if smtp:
+        text = text.replace(rendered.link, f"{site.public_url}/login/…")
+    return page(
+        request,
+        "admin/mail.html",
+        mail=found,
+        subject=rendered.subject,
+        text=text,
+        link=None if smtp else rendered.link,
+    )
+
+
+@admin_page
+async def resend_mail(request: Request) -> Response:
+    await form(request)
+    found = await _mail(request)
+    async with site_of(request).pool.acquire() as connection:
+        await mails.resend(connection, found.id)
+    return see(f"/admin/mails/{found.id}?done=resent")
+
+
+async def _mail(request: Request) -> mails.OutMail:
+    mail_id = _number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        found = await mails.find(connection, mail_id) if mail_id else None
+    if found is None:
+        raise NotFound("There is no such mail.")
+    return found
+
+
+@admin_page
+async def people(request: Request) -> Response:
+    search = request.query_params.get("q", "").strip()[:200]
+    async with site_of(request).pool.acquire() as connection:
+        rows = await users.listed(
+            connection,
+            after=_number(request.query_params.get("after")),
+            limit=PAGE + 1,
+            search=search or None,
+        )
+    more = rows[PAGE - 1].id if len(rows) > PAGE else None
+    return page(request, "admin/users.html", rows=rows[:PAGE], more=more, search=search)
+
+
+@admin_page
+async def person(request: Request) -> Response:
+    found = await _person(request)
+    async with site_of(request).pool.acquire() as connection:
+        mine = await grants.of_user(connection, found.id)
+        known = await users.customers(connection, [found.id])
+        lines = await feed.lines(connection, user_id=found.id, limit=PAGE)
+        names = {
+            row.product.id: row.product.name
+            for row in await products.listed(connection, limit=1000)
+        }
+    return page(
+        request,
+        "admin/user.html",
+        person=found,
+        grants=mine,
+        customers=known[found.id],
+        lines=lines,
+        names=names,
+    )
+
+
+@admin_page
+async def explain(request: Request) -> Response:
+    """Why a person may open a product."""
+    found = await _person(request)
+    async with site_of(request).pool.acquire() as connection:
+        product = await products.find(connection, request.path_params["product"])
+        if product is None:
+            raise NotFound("There is no such product.")
+        chain = await why.chain(connection, user_id=found.id, product_id=product.id)
+    return page(request, "admin/why.html", person=found, product=product, chain=chain)
+
+
+async def _person(request: Request) -> users.User:
+    user_id = _number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        found = await users.by_id(connection, user_id) if user_id else None
+    if found is None:
+        raise NotFound("There is no such user.")
+    return found
+
+
+def _number(given: str | None) -> int | None:
+    return int(given) if given and given.isdigit() and len(given) <= 18 else None

@@ -1,0 +1,97 @@
+"""Who is asking, and whether they may."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from latchkey.store import users
+from latchkey.store.users import User
+from web.security import CSRF_FIELD, SESSION_COOKIE, check_csrf
+from web.site import site_of
+
+Page = Callable[[Request], Awaitable[Response]]
+MOST_FIELDS = 100
+
+
+class Forbidden(Exception):
+    """The signed-in user may not do this."""
+
+
+async def current_user(request: Request) -> User | None:
+    """The user that the request is signed in as."""
+    if hasattr(request.state, "user"):
+        found: User | None = request.state.user
+        return found
+    token = request.cookies.get(SESSION_COOKIE)
+    user = None
+    if token:
+        async with site_of(request).pool.acquire() as connection:
+            user = await users.session_user(connection, token)
+    request.state.user = user
+    return user
+
+
+def visitor_page(handle: Page) -> Page:
+    """A page for everybody; the handler finds the user, if any, in `request.state.user`."""
+
+    @wraps(handle)
+    async def guarded(request: Request) -> Response:
+        await current_user(request)
+        return await handle(request)
+
+    return guarded
+
+
+def member_page(handle: Page) -> Page:
+    """A page for signed-in people; others are sent to sign in first."""
+
+    @wraps(handle)
+    async def guarded(request: Request) -> Response:
+        if await current_user(request) is None:
+            return _sign_in_first(request)
+        return await handle(request)
+
+    return guarded
+
+
+def admin_page(handle: Page) -> Page:
+    """A page for admins. Raises `Forbidden` for other signed-in people."""
+
+    @wraps(handle)
+    async def guarded(request: Request) -> Response:
+        user = await current_user(request)
+        if user is None:
+            return _sign_in_first(request)
+        if not user.is_admin:
+            raise Forbidden
+        return await handle(request)
+
+    return guarded
+
+
+async def form(request: Request) -> FormData:
+    """A posted form that came from our own page. Raises `Forged`."""
+    given = await request.form(max_files=0, max_fields=MOST_FIELDS)
+    check_csrf(request, given.get(CSRF_FIELD))
+    return given
+
+
+def text(given: FormData, name: str) -> str:
+    """A field's text, trimmed; empty where it is missing."""
+    value: Any = given.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def see(address: str) -> Response:
+    """Go on to another page after a form was handled."""
+    return RedirectResponse(address, 303)
+
+
+def _sign_in_first(request: Request) -> Response:
+    target = request.url.path if request.method == "GET" else "/"
+    return see(f"/login?next={quote(target)}")

@@ -1,0 +1,105 @@
+"""What the pages call things: activity types, causes, states, notices."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+ACTIVITY_TYPES = {
+    "product_purchased": "Product purchased",
+    "subscription_started": "Subscription started",
+    "subscription_cancelled": "Subscription cancelled",
+    "cancellation_withdrawn": "Cancellation withdrawn",
+    "access_granted": "Access granted",
+    "access_ended": "Access ended",
+    "imported": "Imported",
+    "payment_pending": "Payment pending",
+    "payment_failed": "Payment failed",
+    "payment_recovered": "Payment recovered",
+    "refunded": "Refunded",
+    "disputed": "Disputed",
+    "link_created": "Link created",
+    "link_removed": "Link removed",
+    "user_created": "User created",
+    "manual_grant": "Granted by hand",
+}
+CAUSES = {
+    "customer": "by the customer",
+    "admin": "by an admin",
+    "stripe": "by Stripe",
+    "import": "by the import",
+    "timer": "at the set time",
+    "reconciliation": "by reconciliation",
+}
+REASONS = {
+    "running": "The subscription is running",
+    "paid": "It is paid",
+    "trial": "In a trial",
+    "past_due_in_grace": "A payment failed; in its days of grace",
+    "canceled": "The subscription was cancelled",
+    "scheduled_end": "The cancelled subscription reached its end",
+    "past_due_grace_over": "A payment failed and its days of grace are over",
+    "excluded_by_policy": "The access policy excludes this state",
+    "never_paid": "It was never paid",
+    "item_removed": "The subscription no longer holds the product",
+    "payment_pending": "The payment is pending",
+    "payment_failed": "The payment failed",
+    "refunded": "It was refunded",
+    "dispute_lost": "A dispute was lost",
+    "disputed": "The payment is disputed",
+    "link_removed": "The product link was removed",
+    "until_reached": "The end that was set is reached",
+    "ended_by_hand": "An admin ended it",
+    "complimentary": "Complimentary",
+}
+NOTICES = {
+    "created": "The product is created.",
+    "saved": "Saved.",
+    "deleted": "Deleted.",
+    "linked": "The link is saved; the import has begun.",
+    "unlinked": "The link is removed.",
+    "granted": "Access is granted.",
+    "ended": "Access has ended. This did not stop any billing in Stripe.",
+    "checked": "The connection was checked.",
+    "disconnected": "Stripe is disconnected. Access already granted stays.",
+    "revoked": "The token is revoked.",
+    "resent": "It is on its way again.",
+    "link-sent": "If that address is known here, a sign-in link is on its way to it.",
+    "signed-out": "You are signed out.",
+}
+_SOURCES = {"subscription": "subscription", "order": "purchase", "manual": "complimentary"}
+
+
+def activity(type_: str) -> str:
+    return ACTIVITY_TYPES.get(type_, type_.replace("_", " ").capitalize())
+
+
+def cause(name: str) -> str:
+    return CAUSES.get(name, name)
+
+
+def reason(name: str | None) -> str:
+    return REASONS.get(name or "", (name or "").replace("_", " ").capitalize())
+
+
+def progress(link: Any) -> str:
+    """How far a link's import is, as a sentence."""
+    done = link.progress or {}
+    counts = (
+        f"{done.get('subscriptions', 0)} subscriptions and {done.get('orders', 0)} orders read,"
+        f" {done.get('granted', 0)} people granted access"
+    )
+    match link.state:
+        case "importing":
+            return f"Importing: {counts} so far"
+        case "listening":
+            return f"Listening. Imported: {counts}"
+        case "failed":
+            return f"The import failed: {link.error or 'no reason known'}"
+    return str(link.state).capitalize()
+
+
+def grant(entry: Any) -> str:
+    """What a grant comes from and how it stands."""
+    source = _SOURCES.get(entry.source, entry.source).capitalize()
+    if entry.ended_at is not None or (entry.until and entry.until <= datetime.now(UTC)):
+        return f"{source}, ended"
+    return f"{source}, with an end" if entry.until else source

@@ -1,0 +1,115 @@
+"""The relay: takes waiting events from the inbox to their workflows, and new links to theirs.
+
+One runs in every web process. The process that stored an event wakes its own relay; the slow poll
+finds what others left. When Temporal is away everything waits in Postgres.
+"""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+from temporalio.client import Client
+
+from latchkey import dispatch
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import inbox, links, orders
+from latchkey.store.inbox import Waiting
+from latchkey.store.pool import Pool
+
+BATCH = 200
+CONCURRENCY = 16
+POLL_SECONDS = 1.0
+LONGEST_WAIT = timedelta(seconds=10)
+
+log = structlog.get_logger("relay")
+RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
+
+
+class Relay:
+    """Carries events and link jobs to Temporal until `stop` is called."""
+
+    def __init__(self, pool: Pool, client: Client, wake: asyncio.Event) -> None:
+        self._pool = pool
+        self._client = client
+        self._wake = wake
+        self._stopping = False
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                busy = await self.relay_events()
+                await self.relay_links()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.error("relay can't reach the database", error=type(error).__name__)
+                busy = False
+            if not busy:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def relay_events(self) -> bool:
+        """Relay one batch; True where there may be more."""
+        waiting = await inbox.claim(self._pool, limit=BATCH)
+        if not waiting:
+            return False
+        groups: dict[Target, list[Waiting]] = defaultdict(list)
+        for event in waiting:
+            groups[await self._placed(event.target)].append(event)
+        sent = await asyncio.gather(
+            *(self._send(target, events) for target, events in groups.items())
+        )
+        done = [event_id for ids in sent for event_id in ids]
+        if done:
+            await inbox.mark_relayed(self._pool, done)
+            RELAYED.inc(len(done))
+        return len(waiting) == BATCH and bool(done)
+
+    async def relay_links(self) -> None:
+        """Start or tell the workflows of links made, retried or removed since."""
+        async with self._pool.acquire() as connection:
+            jobs = await links.waiting_jobs(connection, limit=50)
+        for job in jobs:
+            try:
+                await dispatch.tell_link(self._client, job)
+            except dispatch.TemporalUnavailable as error:
+                log.warning("link waits for Temporal", link=job.id, error=str(error))
+                return
+            async with self._pool.acquire() as connection:
+                await links.mark_dispatched(connection, [job.id])
+
+    async def _placed(self, target: Target) -> Target:
+        """A payment becomes the purchase it paid for, where that is known here."""
+        if target.kind is not TargetKind.PAYMENT:
+            return target
+        async with self._pool.acquire() as connection:
+            found = await orders.order_of_payment(connection, target.id)
+        if found:
+            return Target(TargetKind.PURCHASE, found[0])
+        return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
+
+    async def _send(self, target: Target, events: list[Waiting]) -> list[str]:
+        ids = [event.id for event in events]
+        async with self._slots:
+            try:
+                await dispatch.nudge(self._client, target, ids)
+            except dispatch.TemporalUnavailable as error:
+                tries = max(event.attempts for event in events)
+                wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
+                log.warning("events wait for Temporal", count=len(ids), error=str(error))
+                await inbox.put_back(self._pool, ids, error=str(error), wait=wait)
+                return []
+        return ids

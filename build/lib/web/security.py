@@ -1,0 +1,104 @@
+"""Security headers on every answer, and the guard of state-changing forms."""
+
+import hashlib
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.site import site_of
+
+CSRF_COOKIE = "latchkey_csrf"
+CSRF_FIELD = "csrf_token"
+SESSION_COOKIE = "latchkey_session"
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src 'self' https: http: data:; connect-src 'self'; font-src 'self';"
+    " base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class SecurityHeaders:
+    """Adds the headers that every page needs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class Forged(Exception):
+    """A form that did not come from our own page."""
+
+
+def csrf_token(request: Request) -> str:
+    """The token for this browser's forms; the cookie behind it is set by `remember_csrf`."""
+    seed = request.cookies.get(CSRF_COOKIE) or getattr(request.state, "csrf_seed", None)
+    if seed is None:
+        seed = secrets.token_urlsafe(24)
+        request.state.csrf_seed = seed
+    return _token(request, seed)
+
+
+def remember_csrf(request: Request, response: Response) -> None:
+    """Set the cookie that a token given out in this answer belongs to."""
+    seed = getattr(request.state, "csrf_seed", None)
+    if seed is not None:
+        set_cookie(request, response, CSRF_COOKIE, seed, max_age=None)
+
+
+def check_csrf(request: Request, given: object) -> None:
+    """Raises `Forged` unless the form carries this browser's token and comes from this site."""
+    seed = request.cookies.get(CSRF_COOKIE)
+    if not seed or not isinstance(given, str):
+        raise Forged
+    if not hmac.compare_digest(given, _token(request, seed)):
+        raise Forged
+    origin = request.headers.get("origin")
+    if origin and origin != "null":
+        ours = {urlsplit(site_of(request).public_url).netloc, request.headers.get("host", "")}
+        if urlsplit(origin).netloc not in ours:
+            raise Forged
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, max_age: int | None
+) -> None:
+    """A cookie that scripts can't read and other sites can't send along."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        httponly=True,
+        samesite="lax",
+        secure=site_of(request).public_url.startswith("https://"),
+        path="/",
+    )
+
+
+def _token(request: Request, seed: str) -> str:
+    session = request.cookies.get(SESSION_COOKIE, "")
+    key = site_of(request).secret.encode()
+    return hmac.new(key, f"csrf {seed} {session}".encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,208 @@
+"""`POST /webhooks/stripe`: verify, store, answer. A 2xx means stored for good.
+
+A bare ASGI app outside the middleware: every event of the site passes here, and the only thing
+that may be slow is the one insert.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import asyncpg
+import orjson
+import structlog
+from prometheus_client import Counter
+from starlette.types import Receive, Scope, Send
+
+from latchkey.rules.routing import route_snapshot, route_thin
+from latchkey.store import inbox
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Pool
+from latchkey.stripe_api import SignatureError, verify_signature
+
+MAX_BODY = 1024 * 1024
+_RECHECK_SECONDS = 1.0
+
+log = structlog.get_logger("webhooks")
+RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests by outcome.", ["outcome"])
+
+
+class Refused(Exception):
+    """The request is answered with `status` and stores nothing."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class Keyring(Protocol):
+    """What the endpoint knows of the connection: its account and the secrets in use."""
+
+    async def account(self) -> Account | None: ...
+
+    async def secrets(self) -> Sequence[str]: ...
+
+    async def reload(self) -> None: ...
+
+
+class WebhookEndpoint:
+    """The ASGI app. `wake` tells this process's relay that an event waits."""
+
+    def __init__(self, pool: Pool, keyring: Keyring, wake: Callable[[], None]) -> None:
+        self._pool = pool
+        self._keyring = keyring
+        self._wake = wake
+        self._reloaded = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["method"] != "POST":
+                raise Refused(405, "method_not_allowed", "send events with POST")
+            body = await _read(scope, receive)
+            await self._accept(body, _header(scope, b"stripe-signature"))
+        except Refused as refusal:
+            RECEIVED.labels(refusal.code).inc()
+            log.warning("webhook refused", status=refusal.status, reason=refusal.code)
+            await _answer(send, refusal.status, refusal.code, refusal.detail)
+        else:
+            RECEIVED.labels("accepted").inc()
+            await _answer(send, 200, "accepted", "stored")
+
+    async def _accept(self, body: bytes, signature: str | None) -> None:
+        await self._verify(body, signature)
+        account = await self._keyring.account()
+        if account is None:
+            raise Refused(503, "not_connected", "Stripe is not connected here yet")
+        event = read_event(body, account=account)
+        try:
+            await inbox.store(self._pool, event)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.error("webhook not stored", event=event.id, error=type(error).__name__)
+            raise Refused(
+                503, "not_stored", "the event could not be stored: send it again"
+            ) from None
+        self._wake()
+
+    async def _verify(self, body: bytes, signature: str | None) -> None:
+        try:
+            verify_signature(body, signature, await self._keyring.secrets())
+        except SignatureError as error:
+            if signature and time.monotonic() - self._reloaded > _RECHECK_SECONDS:
+                self._reloaded = time.monotonic()
+                await self._keyring.reload()
+                return await self._verify(body, signature)
+            raise Refused(400, "bad_signature", str(error)) from None
+
+
+def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
+    """A snapshot or thin event from a verified body.
+
+    Raises `Refused` with 400 on a malformed body and on another account's or mode's event.
+    """
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, "malformed", f"the body is no JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise Refused(400, "malformed", "the body is no event object")
+    match event.get("object"):
+        case "event":
+            thin = False
+        case "v2.core.event":
+            thin = True
+        case other:
+            raise Refused(400, "malformed", f"the body is no event: object is {str(other)[:40]!r}")
+    _check_origin(event, account)
+    related = event.get("related_object") if thin else (event.get("data") or {}).get("object")
+    if related is not None and not isinstance(related, dict):
+        raise Refused(400, "malformed", "the event names no object")
+    event_type, event_id = event.get("type"), event.get("id")
+    if not (isinstance(event_type, str) and isinstance(event_id, str) and event_id):
+        raise Refused(400, "malformed", "the event lacks its id or its type")
+    route = route_thin if thin else route_snapshot
+    object_id = (related or {}).get("id")
+    version = event.get("api_version")
+    return inbox.Arrival(
+        id=event_id,
+        account=account,
+        type=event_type,
+        object_id=object_id if isinstance(object_id, str) else "",
+        thin=thin,
+        api_version=version if isinstance(version, str) else None,
+        created_at=_created(event.get("created")),
+        target=route(event_type, related or {}),
+        body=_text(body),
+    )
+
+
+def _check_origin(event: dict[str, Any], account: Account) -> None:
+    mode = event.get("livemode")
+    if not isinstance(mode, bool):
+        raise Refused(400, "malformed", "the event lacks livemode")
+    if mode is not account.livemode:
+        ours = "live" if account.livemode else "test"
+        raise Refused(
+            400, "wrong_mode", f"the event is of the other mode: this site is in {ours} mode"
+        )
+    sender = event.get("account") or event.get("context")
+    if sender and sender != account.id:
+        raise Refused(400, "wrong_account", "the event belongs to another Stripe account")
+
+
+def _created(value: object) -> datetime:
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise Refused(400, "malformed", "the event's created is no time")
+
+
+def _text(body: bytes) -> str:
+    """The body as Postgres can keep it: JSON may escape a NUL that no text column holds."""
+    text = body.decode("utf-8")
+    if "\x00" in text:
+        raise Refused(400, "malformed", "the body holds a NUL byte")
+    return text
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    values = [value for key, value in scope["headers"] if key == name]
+    return values[0].decode("latin-1") if values else None
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    declared = _header(scope, b"content-length")
+    if declared and declared.isdigit() and int(declared) > MAX_BODY:
+        raise Refused(413, "too_large", "the body is larger than 1 MiB")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "malformed", "the connection ended before the body did")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Refused(413, "too_large", "the body is larger than 1 MiB")
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _answer(send: Send, status: int, code: str, detail: str) -> None:
+    if status == 200:
+        body = b'{"received":true}'
+        kind = b"application/json"
+    else:
+        body = orjson.dumps({"title": code, "status": status, "detail": detail, "code": code})
+        kind = b"application/problem+json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

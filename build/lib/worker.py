@@ -1,0 +1,164 @@
+"""The Temporal worker: connects, registers, runs both task queues, stops gracefully."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.base import Edges
+from activities.catalog import CatalogActivities
+from activities.connection import ConnectionActivities
+from activities.heartbeat import Heartbeats
+from activities.imports import ImportActivities
+from activities.objects import ObjectActivities
+from activities.purchases import PurchaseActivities
+from activities.subscriptions import SubscriptionActivities
+from latchkey import contracts, dispatch, temporal
+from latchkey.keyring import Keyring
+from latchkey.mail import outbox
+from latchkey.settings import Settings, load_settings
+from latchkey.store.pool import create_pool
+from latchkey.vault import Vault
+from workflows.connection import Catalog, Connection
+from workflows.link_preview import LinkPreview
+from workflows.product_link import ProductLink
+from workflows.purchase import Purchase
+from workflows.stripe_object import StripeObject
+from workflows.subscription import Subscription
+
+WORKFLOWS = [ProductLink, Subscription, Purchase, StripeObject, LinkPreview, Catalog, Connection]
+GRACE = timedelta(seconds=20)
+POOL_SIZE = 16
+
+Activity = Callable[..., Any]
+
+log = structlog.get_logger("worker")
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Workflows run in Temporal's sandbox; our own pure modules are shared, not imported anew."""
+    ours = SandboxRestrictions.default.with_passthrough_modules("latchkey", "workflows")
+    return SandboxedWorkflowRunner(restrictions=ours)
+
+
+def build_workers(
+    client: Client,
+    edges: Edges,
+    settings: Settings,
+    *,
+    queues: tuple[str, str] = (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE),
+) -> tuple[Worker, Worker]:
+    """The worker of the main queue and that of Stripe's, whose rate holds for the whole cluster."""
+    main, stripe = _activities(client, edges, settings)
+    return (
+        Worker(
+            client,
+            task_queue=queues[0],
+            workflows=WORKFLOWS,
+            activities=main,
+            workflow_runner=workflow_runner(),
+            workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+            graceful_shutdown_timeout=GRACE,
+            interceptors=[Heartbeats()],
+        ),
+        Worker(
+            client,
+            task_queue=queues[1],
+            activities=stripe,
+            max_concurrent_activities=POOL_SIZE * 2,
+            max_task_queue_activities_per_second=settings.stripe_rate,
+            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+            graceful_shutdown_timeout=GRACE,
+            interceptors=[Heartbeats()],
+        ),
+    )
+
+
+def _activities(
+    client: Client, edges: Edges, settings: Settings
+) -> tuple[Sequence[Activity], Sequence[Activity]]:
+    subscriptions = SubscriptionActivities(edges)
+    purchases = PurchaseActivities(edges, client)
+    objects = ObjectActivities(edges, client)
+    imports = ImportActivities(edges, client)
+    catalog = CatalogActivities(edges)
+    connection = ConnectionActivities(
+        edges, public_url=settings.public_url, register=settings.register_webhook == "auto"
+    )
+    main: list[Activity] = [
+        subscriptions.end_due_access,
+        imports.start_lifecycles,
+        imports.set_link_state,
+        imports.finish_preview,
+    ]
+    stripe: list[Activity] = [
+        subscriptions.sync,
+        purchases.sync,
+        objects.sync,
+        imports.plan,
+        imports.plan_preview,
+        imports.page,
+        imports.preview_page,
+        catalog.page,
+        connection.check_key,
+        connection.register_endpoint,
+    ]
+    return main, stripe
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, then finish what is under way."""
+    runtime = None
+    if settings.worker_metrics_port:
+        metrics = PrometheusConfig(bind_address=f"127.0.0.1:{settings.worker_metrics_port}")
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
+    keyring = Keyring(
+        pool,
+        Vault(settings.require_secret()),
+        key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
+        secrets=settings.webhook_secrets,
+        api_base=settings.stripe_api_base,
+    )
+    client = await temporal.connect(runtime=runtime)
+    await temporal.register_search_attributes(client)
+    edges = Edges(pool, keyring, settings.require_secret())
+    main, stripe = build_workers(client, edges, settings)
+    mailer = asyncio.create_task(outbox.run(pool, settings, stop))
+    async with main, stripe:
+        greeting = asyncio.create_task(_check_connection(client, settings))
+        log.info("worker ready", rate=settings.stripe_rate)
+        await stop.wait()
+        greeting.cancel()
+    await asyncio.gather(mailer, greeting, return_exceptions=True)
+    await keyring.close()
+    await pool.close()
+    await asyncio.sleep(0.05)
+    """Core's threads have to return before the interpreter goes, or it crashes on exit."""
+
+
+async def _check_connection(client: Client, settings: Settings) -> None:
+    """A key from the environment is checked at every start; an entered one was when it came."""
+    if settings.stripe_secret_key is None:
+        return
+    try:
+        await dispatch.check_connection(client)
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+        log.warning("the Stripe connection is not checked yet", reason=str(error))
+
+
+async def main() -> None:
+    """Run the worker of this process until it is told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await run(load_settings(), stop)

@@ -1,0 +1,1 @@
+"""When things happen: one module per workflow, deterministic."""

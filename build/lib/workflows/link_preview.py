@@ -1,0 +1,87 @@
+"""`LinkPreview`: who a product link would bring in. Reads only; its records go to Postgres."""
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import (
+        FinishPreviewInput,
+        ImportPlan,
+        ImportStep,
+        LinkPreviewInput,
+        PreviewPageInput,
+        PreviewPageResult,
+    )
+
+SOMEONE_WAITS = RetryPolicy(maximum_attempts=3)
+
+
+@workflow.defn(name=contracts.LINK_PREVIEW)
+class LinkPreview:
+    """Walks the lists that the import would walk."""
+
+    @workflow.run
+    async def run(self, job: LinkPreviewInput) -> str:
+        try:
+            await self._walk(job)
+        except ActivityError as error:
+            cause = error.cause
+            reason = cause.message if isinstance(cause, ApplicationError) else str(error)
+            await self._finish(job, reason)
+            raise ApplicationError(reason, non_retryable=True) from None
+        await self._finish(job, None)
+        return "done"
+
+    async def _walk(self, job: LinkPreviewInput) -> None:
+        plan = await workflow.execute_activity(
+            contracts.PLAN_PREVIEW,
+            job.stripe_product,
+            result_type=ImportPlan,
+            task_queue=contracts.STRIPE_QUEUE,
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=SOMEONE_WAITS,
+            summary="List the product's prices",
+        )
+        prices: list[str | None] = [None] if plan.scan else list(plan.prices)
+        for price in prices:
+            await self._pages(job, ImportStep.SUBSCRIPTIONS, price)
+        await self._pages(job, ImportStep.ORDERS, None)
+
+    async def _pages(self, job: LinkPreviewInput, step: ImportStep, price: str | None) -> None:
+        cursor: str | None = None
+        while True:
+            page = await workflow.execute_activity(
+                contracts.PREVIEW_PAGE,
+                PreviewPageInput(
+                    preview_id=job.preview_id,
+                    product_id=job.product_id,
+                    stripe_product=job.stripe_product,
+                    step=step,
+                    as_of=workflow.now(),
+                    price=price,
+                    cursor=cursor,
+                ),
+                result_type=PreviewPageResult,
+                task_queue=contracts.STRIPE_QUEUE,
+                start_to_close_timeout=ONE_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=SOMEONE_WAITS,
+                summary=f"Look at a page of {step}",
+            )
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def _finish(self, job: LinkPreviewInput, error: str | None) -> None:
+        await workflow.execute_activity(
+            contracts.FINISH_PREVIEW,
+            FinishPreviewInput(job.preview_id, error),
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            summary="Record the preview's end",
+        )

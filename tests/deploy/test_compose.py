@@ -1,0 +1,117 @@
+"""The Compose file is valid, pinned and runs only what exists. (`compose-spec.json` is the Compose
+Specification's own schema, Apache License 2.0.)"""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from latchkey.settings import variables
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = ("migrate", "web", "worker")
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text())
+    validator = jsonschema.Draft7Validator(schema)
+    assert list(validator.iter_errors(COMPOSE)) == []
+    assert list(validator.iter_errors({"services": {"web": {"imagine": "x"}}}))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned(name: str) -> None:
+    tag = SERVICES[name]["image"].partition(":")[2]
+    assert re.fullmatch(r"\d+\.\d+.*", tag), f"{name} runs {SERVICES[name]['image']}"
+    assert "auto-setup" not in SERVICES[name]["image"]
+
+
+def test_long_running_services_are_watched_and_restarted() -> None:
+    for name in ("postgres", "temporal", "web"):
+        assert SERVICES[name]["healthcheck"]["test"], name
+    for name in ("postgres", "temporal", "temporal-ui", "web", "worker"):
+        assert SERVICES[name]["restart"] == "unless-stopped", name
+    assert SERVICES["postgres"]["volumes"]
+
+
+def test_our_services_run_commands_that_exist() -> None:
+    for name in OURS:
+        program, command = SERVICES[name]["command"]
+        assert program == "latchkey"
+        done = subprocess.run(
+            [sys.executable, "-m", "latchkey.cli", command, "--help"], capture_output=True
+        )
+        assert done.returncode == 0, command
+
+
+def test_our_services_are_given_settings_that_exist() -> None:
+    known = set(variables().values()) | {"TEMPORAL_NAMESPACE"}
+    for name in OURS:
+        assert set(SERVICES[name]["environment"]) <= known
+    text = (ROOT / "deploy" / "env.example").read_text()
+    assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) <= known | {"POSTGRES_PASSWORD"}
+
+
+def test_no_secret_is_in_the_file() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for line in text.splitlines():
+        name, _, value = line.strip().partition(": ")
+        if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN", "PWD")):
+            assert value.startswith("${"), line
+
+
+def test_only_loopback_is_published() -> None:
+    for name, service in SERVICES.items():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} publishes {port}"
+
+
+def test_mounted_files_exist() -> None:
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).exists(), source
+
+
+def test_a_probe_tells_up_from_down() -> None:
+    probe = [sys.executable, "-m", "latchkey.probe", "http://127.0.0.1:9/readyz"]
+    assert subprocess.run(probe).returncode == 1
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_everything_that_runs(tmp_path: Path) -> None:
+    """What the image installs: templates, styles, migrations and seeds included."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "-w",
+            tmp_path,
+            ROOT,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    held = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    for folder in ("latchkey", "web", "sandbox", "activities", "workflows"):
+        for path in (ROOT / folder).rglob("*"):
+            relative = path.relative_to(ROOT).as_posix()
+            if path.is_file() and "__pycache__" not in relative:
+                assert relative in held, relative

@@ -1,0 +1,242 @@
+"""`latchkey up` as its user runs it: first start, crash, restart, Ctrl-C, and what can go wrong."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.harness import TOKEN, Json, flat, free_port
+
+pytestmark = pytest.mark.slow
+
+READY, STOP = 60.0, 40.0
+
+
+class Up:
+    """One `latchkey up` on ports of its own, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self.sandbox = free_port(), free_port()
+        self.environment = os.environ | {
+            "LATCHKEY_DATA": str(folder),
+            "LATCHKEY_PORT": str(self.port),
+            "LATCHKEY_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "LATCHKEY_SANDBOX_PORT": str(self.sandbox),
+            "LATCHKEY_TEMPORAL_PORT": str(free_port()),
+            "LATCHKEY_TEMPORAL_UI_PORT": str(free_port()),
+            "LATCHKEY_API_TOKEN": TOKEN,
+        }
+        for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "DATABASE_URL"):
+            self.environment.pop(name, None)
+        self.log = folder.parent / "up.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "latchkey.cli", "up"],
+                env=self.environment,
+                cwd=self.folder.parent,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + READY
+        while "Latchkey is ready" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP)
+
+    def fails(self) -> str:
+        """Start it where it can't start: its one line."""
+        self.start()
+        assert self.process is not None
+        assert self.process.wait(READY) == 1
+        lines = [line for line in self.log.read_text().splitlines() if line.strip()]
+        assert "Traceback" not in self.log.read_text()
+        return lines[-1]
+
+    def api(self, method: str, path: str, **options: object) -> Json:
+        answer = httpx.request(
+            method,
+            f"http://127.0.0.1:{self.port}/api/v1{path}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=30,
+            **options,  # type: ignore[arg-type]
+        )
+        assert answer.status_code < 400, answer.text
+        body: Json = answer.json()
+        return body
+
+    def stripe(self, path: str, **given: object) -> Json:
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.sandbox}/v1/{path}",
+            data=flat(given),
+            headers={"Authorization": "Bearer sk_test_up"},
+            timeout=30,
+        )
+        assert answer.status_code < 400, answer.text
+        body: Json = answer.json()
+        return body
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    made = Up(tmp_path / "data")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()
+
+
+def waiting(condition: object, what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.1)
+
+
+def test_it_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
+    up.start()
+    up.wait_ready()
+    text = up.log.read_text()
+    for words in (f"http://127.0.0.1:{up.port}/admin", "Temporal UI", "Sandbox", "admin@localhost"):
+        assert words in text
+    assert re.search(r"Sign in\s+admin@localhost\s+\S{8,}", text)
+
+    price = next(
+        price
+        for product in up.api("GET", "/stripe/products")["data"]
+        if product["name"] == "Harbour Community"
+        for price in product["prices"]
+    )
+    product = up.api("POST", "/products", json={"name": "Club", "status": "live"})["id"]
+    stripe_product = up.api("GET", "/stripe/products?search=Harbour")["data"][0]["id"]
+    up.api("PUT", f"/products/{product}/link", json={"stripe_product": stripe_product})
+    waiting(lambda: up.api("GET", f"/products/{product}/link")["state"] == "listening", "listening")
+    customer = up.stripe(
+        "customers",
+        email="up@life.example",
+        payment_method="pm_card_visa",
+        invoice_settings={"default_payment_method": "pm_card_visa"},
+    )["id"]
+    made = up.stripe("subscriptions", customer=customer, items=[{"price": price["id"]}])
+
+    def access() -> Json:
+        return up.api("GET", f"/access?product={product}&email=up@life.example")
+
+    waiting(lambda: access()["access"], "access")
+    end = int(time.time()) + 25
+    up.stripe(f"subscriptions/{made['id']}", cancel_at=end)
+    waiting(lambda: access()["until"], "the end is known")
+
+    assert up.process is not None
+    os.killpg(up.process.pid, signal.SIGKILL)
+    up.process.wait()
+    began = time.monotonic()
+    up.start()
+    up.wait_ready()
+    assert time.monotonic() - began < READY
+    assert access()["access"] is (time.time() < end)
+
+    def line() -> list[Json]:
+        found: list[Json] = up.api("GET", f"/activities?type=access_ended&product={product}")[
+            "data"
+        ]
+        return found
+
+    waiting(line, "the timer of before the crash ends the access", 60)
+    assert access()["access"] is False
+    assert len(line()) == 1
+
+    children = psutil.Process(up.process.pid).children(recursive=True)
+    assert children
+    assert up.stop() == 0
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == [], "Ctrl-C leaves nothing running"
+
+
+def test_a_taken_port_is_named(up: Up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", up.port))
+        taken.listen()
+        message = up.fails()
+    assert str(up.port) in message
+    assert "LATCHKEY_PORT" in message
+
+
+def test_a_folder_that_cannot_be_written_is_named(up: Up) -> None:
+    up.folder.write_text("a file where the folder should be")
+    message = up.fails()
+    assert str(up.folder) in message
+    assert "LATCHKEY_DATA" in message
+
+
+def test_a_broken_data_folder_is_named(up: Up) -> None:
+    (up.folder / "postgres" / "data").mkdir(parents=True)
+    (up.folder / "postgres" / "data" / "PG_VERSION").write_text("9\n")
+    message = up.fails()
+    assert "Postgres 9" in message
+    assert "move the" in up.log.read_text()
+
+
+def test_a_second_start_on_the_same_folder_is_refused(up: Up) -> None:
+    up.start()
+    waiting(lambda: (up.folder / "up.lock").exists(), "the first holds the folder")
+    other = Up(up.folder)
+    other.log = up.folder.parent / "other.log"
+    assert "another `latchkey up`" in other.fails()
+    up.wait_ready()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("LATCHKEY_PORT", "many", "LATCHKEY_PORT"),
+        ("LATCHKEY_PUBLIC_URL", "example.com", "http"),
+        ("LATCHKEY_SECRET", "short", "LATCHKEY_SECRET"),
+    ],
+)
+def test_a_wrong_setting_is_named(up: Up, name: str, value: str, words: str) -> None:
+    up.environment[name] = value
+    assert words in up.fails()
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "migrate"])
+def test_a_process_without_its_settings_says_which(up: Up, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "latchkey.cli", command],
+        env=up.environment,
+        cwd=up.folder.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "DATABASE_URL is not set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version() -> None:
+    for arguments in (["--help"], ["up", "--help"], ["doctor", "--help"], ["version"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "latchkey.cli", *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
