@@ -1,0 +1,122 @@
+"""`python -m bench.lifecycle`: from delivery to access, at several rates and among open runs."""
+
+import asyncio
+import statistics
+import sys
+import time
+
+import httpx
+
+from bench.stack import Json, Stack, fetch, stack
+
+RATES, SECONDS = (5, 20, 40), 20
+OPEN = (1_000, 10_000)
+
+
+async def buy(client: httpx.AsyncClient, price: str, email: str, sent: dict[str, float]) -> None:
+    session = (
+        await client.post(
+            "/v1/checkout/sessions",
+            data={
+                "mode": "subscription",
+                "line_items[0][price]": price,
+                "line_items[0][quantity]": "1",
+                "success_url": "http://127.0.0.1/",
+            },
+        )
+    ).json()
+    sent[email] = time.time()
+    paid = await client.post(f"/_sandbox/checkout/{session['id']}/pay", json={"email": email})
+    paid.raise_for_status()
+
+
+async def at_rate(running: Stack, made: Json, product: str, rate: int, tag: str) -> str:
+    """Buy at a steady rate and say how long each purchase took to access. The time counts from
+    the moment before the payment is sent, so it includes the sandbox's own work."""
+    sent: dict[str, float] = {}
+    headers = {"Authorization": "Bearer sk_test_bench"}
+    async with httpx.AsyncClient(
+        base_url=running.sandbox,
+        headers=headers,
+        timeout=60,
+        limits=httpx.Limits(max_connections=50),
+    ) as client:
+        began = time.perf_counter()
+        tasks = []
+        for number in range(rate * SECONDS):
+            await asyncio.sleep(max(0, began + number / rate - time.perf_counter()))
+            email = f"{tag}-{number}@bench.example"
+            tasks.append(asyncio.create_task(buy(client, made["monthly"], email, sent)))
+        await asyncio.gather(*tasks)
+        took = time.perf_counter() - began
+    deadline = time.monotonic() + 120
+    while True:
+        rows = await fetch(
+            running.dsn,
+            """
+            select u.email, extract(epoch from g.created_at) as at from grants g
+              join users u on u.id = g.user_id where g.product_id = $1 and u.email like $2
+            """,
+            product,
+            f"{tag}-%",
+        )
+        if len(rows) == len(sent):
+            break
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {len(rows)} of {len(sent)} buyers have access")
+        await asyncio.sleep(0.2)
+    waits = sorted(1000 * (float(row["at"]) - sent[row["email"]]) for row in rows)
+    return (
+        f"{len(sent) / took:5.1f}/s: p50 {statistics.median(waits):6.0f} ms   p99"
+        f" {waits[int(len(waits) * 0.99)]:6.0f} ms   most {waits[-1]:6.0f} ms"
+    )
+
+
+def link(running: Stack, made: Json) -> str:
+    """A product linked to the bulk's Stripe product, listening."""
+    product = str(running.api("POST", "/products", json={"name": "Bench"})["id"])
+    running.api("GET", "/stripe/products?refresh=true")
+    time.sleep(1)
+    body = {"stripe_product": made["product"], "mail": "suppress"}
+    running.api("PUT", f"/products/{product}/link", json=body)
+    while running.api("GET", f"/products/{product}/link")["state"] != "listening":
+        time.sleep(0.1)
+    return product
+
+
+def open_runs(running: Stack, count: int) -> None:
+    """Wait until every imported subscription has its run."""
+    while True:
+        rows = asyncio.run(
+            fetch(
+                running.dsn,
+                "select count(*) as n from subscriptions where lifecycle_at is not null",
+            )
+        )
+        if rows[0]["n"] >= count:
+            return
+        time.sleep(1)
+
+
+def main() -> None:
+    """The rates on an empty shop, then 20 a second among ever more open runs."""
+    sizes = [int(given) for given in sys.argv[1:]] or list(OPEN)
+    with stack() as running:
+        made = running.control("bulk", count=1)
+        product = link(running, made)
+        asyncio.run(at_rate(running, made, product, 5, "warm"))
+        for rate in RATES:
+            words = asyncio.run(at_rate(running, made, product, rate, f"r{rate}"))
+            print(f"{rate:3d} a second asked, {words}")
+    for count in sizes:
+        with stack() as running:
+            made = running.control("bulk", count=count)
+            product = link(running, made)
+            open_runs(running, count)
+            asyncio.run(at_rate(running, made, product, 5, "warm"))
+            words = asyncio.run(at_rate(running, made, product, 20, "open"))
+            print(f"20 a second among {count} open runs, {words}")
+
+
+if __name__ == "__main__":
+    main()
