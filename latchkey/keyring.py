@@ -39,6 +39,7 @@ class Keyring:
         self._secrets = list(secrets)
         self._api_base = api_base
         self._apis: dict[str, StripeApi] = {}
+        self._opened: tuple[bytes | None, list[str]] = (None, [])
         self._row: StripeConnection | None = None
         self._read_at = 0.0
 
@@ -71,7 +72,9 @@ class Keyring:
         if self._secrets:
             return self._secrets
         sealed = (await self.connection()).secrets_encrypted
-        return self._vault.open(sealed).split(",") if sealed else []
+        if sealed != self._opened[0]:
+            self._opened = sealed, self._vault.open(sealed).split(",") if sealed else []
+        return self._opened[1]
 
     async def key(self) -> str:
         """The Stripe key. Raises `NotConnectedError`."""

@@ -66,7 +66,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
-            *api.routes(),
             Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
@@ -74,7 +73,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         exception_handlers=pages.exception_handlers(),
     )
     outer = Starlette(
-        routes=[Route("/webhooks/stripe", webhooks), Mount("/", inner)], lifespan=lifespan
+        routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
+        lifespan=lifespan,
     )
     inner.state = outer.state
     return outer

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from latchkey.rules.routing import route_snapshot, route_thin
+from latchkey.rules.routing import TargetKind, route_snapshot, route_thin
 from latchkey.store import inbox
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
@@ -84,7 +84,8 @@ class WebhookEndpoint:
             raise Refused(
                 503, "not_stored", "the event could not be stored: send it again"
             ) from None
-        self._wake()
+        if event.target.kind is not TargetKind.NONE:
+            self._wake()
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
         try:

@@ -56,7 +56,7 @@ async def _link(connection: Connection, grant: grants.Grant) -> Link:
     events = await connection.fetch(
         """
         select id, type, state, created_at, received_at, handled_at from events
-         where $1 <> '' and (object_id = $1 or target_id = $1) order by seq desc limit 50
+         where target_id = $1 and target_kind <> 'none' order by seq desc limit 50
         """,
         grant.source_id,
     )

@@ -22,6 +22,7 @@ from web.site import Site, site_of
 
 MAX_BODY = 1024 * 1024
 PREFIX = "/api/v1"
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = structlog.get_logger("api")
 
@@ -146,9 +147,12 @@ async def _do(declared: Endpoint, call: Call) -> Response:
     result = await declared.do(call)
     if result is None:
         return Response(status_code=204)
-    return Response(
-        result.model_dump_json().encode(), declared.status, media_type="application/json"
-    )
+    return json_response(result.model_dump_json(), declared.status)
+
+
+def json_response(body: str, status: int) -> Response:
+    """An answer with the headers of every answer of the API."""
+    return Response(body, status, headers=HEADERS, media_type="application/json")
 
 
 async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Response:
@@ -170,7 +174,7 @@ async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Res
             409, "idempotency_key_reused", "this key was used for another request: take a new one"
         ) from None
     if kept is not None:
-        return Response(kept.body, kept.status, media_type="application/json")
+        return json_response(kept.body, kept.status)
     kept = None
     try:
         response = await _do(declared, call)
