@@ -1,1 +1,0 @@
-"""What web, worker and command line share: contracts, rules, store and the edges to the outside."""

@@ -1,1 +1,0 @@
-"""When things happen: one module per workflow, deterministic."""
