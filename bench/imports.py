@@ -30,8 +30,11 @@ def walk(running: Stack, price: str) -> tuple[float, int]:
 def import_all(running: Stack, made: Json, count: int) -> tuple[float, int, int]:
     """Link and wait until the link listens: seconds, calls to Stripe, peak memory of the worker."""
     product = running.api("POST", "/products", json={"name": f"Bench {count}"})["id"]
-    running.api("GET", "/stripe/products?refresh=true")
-    time.sleep(1)
+    while not any(
+        item["id"] == made["product"] and item["active_subscriptions"] == count
+        for item in running.api("GET", "/stripe/products?refresh=true")["data"]
+    ):
+        time.sleep(0.5)
     httpx.delete(f"{running.sandbox}/_sandbox/requests")
     peak = 0
     began = time.perf_counter()

@@ -153,17 +153,20 @@ async def preview_link(
 async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
     """Read the account's products, prices and counts anew and wait for it a while.
 
-    Raises `TemporalUnavailable` where it isn't done in `seconds`; it goes on all the same.
+    It goes on where it isn't done in `seconds`: counting a large account's subscriptions takes
+    longer than a page can wait. Raises `TemporalUnavailable`, `WorkflowFailed`.
     """
-    async with _bounded(seconds):
-        with _failures():
-            await client.execute_workflow(
-                contracts.CATALOG,
-                id=contracts.CATALOG_WORKFLOW_ID,
-                task_queue=contracts.MAIN_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary="Products, prices and active subscriptions of the Stripe account",
-            )
+    async with _bounded():
+        handle = await client.start_workflow(
+            contracts.CATALOG,
+            id=contracts.CATALOG_WORKFLOW_ID,
+            task_queue=contracts.MAIN_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="Products, prices and active subscriptions of the Stripe account",
+        )
+    with suppress(TimeoutError), _failures():
+        async with asyncio.timeout(seconds):
+            await handle.result()
 
 
 async def check_connection(client: Client, *, seconds: float = 30) -> None:
