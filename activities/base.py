@@ -1,11 +1,14 @@
 """What every job needs: the database, the keys of Stripe, and the signing secret of references."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from latchkey.contracts import SyncInput
 from latchkey.keyring import Keyring, NotConnectedError
 from latchkey.rules.identity import read_reference
+from latchkey.rules.routing import TargetKind
 from latchkey.store import connection as connections
+from latchkey.store import inbox
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
@@ -34,6 +37,18 @@ class Edges:
         async with self.pool.acquire() as connection:
             ticket = await connections.next_ticket(connection)
         return Occasion(account, ticket, as_of, cause, event_ids or [])
+
+    async def begin(self, job: SyncInput, kind: TargetKind) -> tuple[SyncInput, Occasion]:
+        """Before an object is read: the job with every event that the reading will serve, those
+        among them that no nudge has told yet, and the occasion."""
+        async with self.pool.acquire() as connection:
+            events = await inbox.arrived(connection, kind, job.object_id)
+        ids = dict.fromkeys([*job.event_ids, *(event.id for event in events)])
+        sessions = [event.target.checkout_session for event in events]
+        named = next(filter(None, sessions), None)
+        job = replace(job, event_ids=list(ids), checkout_session=job.checkout_session or named)
+        cause = "timer" if job.by_timer else "stripe"
+        return job, await self.occasion(as_of=job.as_of, cause=cause, event_ids=job.event_ids)
 
     def reference_user(self, reference: str | None) -> int | None:
         return read_reference(reference, secret=self.secret)

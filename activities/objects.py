@@ -36,9 +36,7 @@ class ObjectActivities:
         """`object_id` is `<kind>/<Stripe id>`."""
         kind, _, object_id = job.object_id.partition("/")
         async with retried():
-            occasion = await self._edges.occasion(
-                as_of=job.as_of, cause="stripe", event_ids=job.event_ids
-            )
+            job, occasion = await self._edges.begin(job, TargetKind.OBJECT)
             api = await self._edges.keyring.api()
             try:
                 if kind in ("customer", "product", "price"):

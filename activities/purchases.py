@@ -28,10 +28,7 @@ class PurchaseActivities:
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the session or invoice, one transaction for all that follows from it."""
         async with retried():
-            cause = "timer" if job.by_timer else "stripe"
-            occasion = await self._edges.occasion(
-                as_of=job.as_of, cause=cause, event_ids=job.event_ids
-            )
+            job, occasion = await self._edges.begin(job, TargetKind.PURCHASE)
             api = await self._edges.keyring.api()
             try:
                 order = await self._read(api, job, occasion)

@@ -10,6 +10,7 @@ from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.rules.routing import TargetKind
 from latchkey.store import effects, inbox, orders, subscriptions
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import linked_products
@@ -30,10 +31,7 @@ class SubscriptionActivities:
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the subscription, one transaction for all that follows from it."""
         async with retried():
-            cause = "timer" if job.by_timer else "stripe"
-            occasion = await self._edges.occasion(
-                as_of=job.as_of, cause=cause, event_ids=job.event_ids
-            )
+            job, occasion = await self._edges.begin(job, TargetKind.SUBSCRIPTION)
             api = await self._edges.keyring.api()
             try:
                 source = await api.subscription(job.object_id)

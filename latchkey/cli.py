@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 import uvicorn
+import uvloop
 from rich.console import Console
 
 from latchkey.doctor import examine
@@ -63,7 +64,7 @@ def worker() -> None:
     configure_logging()
     from worker import main as run_worker
 
-    _run(run_worker())
+    uvloop.run(run_worker())
 
 
 @app.command("migrate")

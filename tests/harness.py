@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,12 +112,16 @@ async def _make_template(dsn: Callable[[str], str]) -> None:
 
 
 @contextlib.contextmanager
-def run_temporal(port: int | None = None, database: Path | None = None) -> Iterator[str]:
+def run_temporal(
+    port: int | None = None,
+    database: Path | None = None,
+    namespaces: Sequence[str] = NAMESPACES,
+) -> Iterator[str]:
     """A Temporal dev server with many namespaces: its address."""
     port = port or free_port()
-    namespaces = tuple(f"--namespace={name}" for name in NAMESPACES)
+    extra = tuple(f"--namespace={name}" for name in namespaces)
     process = subprocess.Popen(
-        temporal_argv(database, port=port, ui_port=None, extra=namespaces),
+        temporal_argv(database, port=port, ui_port=None, extra=extra),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_site(settings) as site:
             app.state.site = site
-            webhooks.endpoint = WebhookEndpoint(site.pool, site.keyring, site.wake.set)
+            webhooks.endpoint = WebhookEndpoint(site.pool, site.keyring, site.wake_in)
             relay = Relay(site.pool, site.temporal, site.wake)
             relaying = asyncio.create_task(relay.run())
             log.info("web ready", url=settings.public_url)

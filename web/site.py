@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from starlette.requests import HTTPConnection
 from temporalio.client import Client
@@ -20,6 +21,10 @@ class Site:
     keyring: Keyring
     temporal: Client
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake_in(self, pause: timedelta) -> None:
+        """Stir the relay after a pause."""
+        asyncio.get_running_loop().call_later(pause.total_seconds(), self.wake.set)
 
     @property
     def secret(self) -> str:

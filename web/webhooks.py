@@ -6,7 +6,7 @@ that may be slow is the one insert.
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import asyncpg
@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from latchkey.rules.routing import TargetKind, route_snapshot, route_thin
+from latchkey.rules.routing import route_snapshot, route_thin
 from latchkey.store import inbox
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
@@ -49,9 +49,9 @@ class Keyring(Protocol):
 
 
 class WebhookEndpoint:
-    """The ASGI app. `wake` tells this process's relay that an event waits."""
+    """The ASGI app. `wake` tells this process's relay when an event is due."""
 
-    def __init__(self, pool: Pool, keyring: Keyring, wake: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, keyring: Keyring, wake: Callable[[timedelta], None]) -> None:
         self._pool = pool
         self._keyring = keyring
         self._wake = wake
@@ -78,14 +78,14 @@ class WebhookEndpoint:
             raise Refused(503, "not_connected", "Stripe is not connected here yet")
         event = read_event(body, account=account)
         try:
-            await inbox.store(self._pool, event)
+            due = await inbox.store(self._pool, event)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.error("webhook not stored", event=event.id, error=type(error).__name__)
             raise Refused(
                 503, "not_stored", "the event could not be stored: send it again"
             ) from None
-        if event.target.kind is not TargetKind.NONE:
-            self._wake()
+        if due is not None:
+            self._wake(due)
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
         try:

@@ -11,11 +11,20 @@ from latchkey.store.pool import Connection, Pool
 LEASE = timedelta(seconds=30)
 """How long a claimed event is left alone before another relay may take it."""
 
+BURST = timedelta(milliseconds=500)
+"""An object's first event goes on at once; those that follow within this time wait as long, so that
+one nudge and one fetch serve them all. A purchase is such a burst."""
+
 _INSERT = """
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
-                    target_kind, target_id, checkout_session, state, body)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    target_kind, target_id, checkout_session, state, body, not_before)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+        case when $9 <> 'none' and exists (
+               select from events where target_id = $10 and target_kind <> 'none'
+                                    and received_at > now() - $14::interval)
+             then now() + $14 else now() end)
 on conflict (id) do nothing
+returning not_before > now()
 """
 
 
@@ -43,9 +52,12 @@ class Waiting:
     attempts: int
 
 
-async def store(pool: Pool, event: Arrival) -> None:
-    """Put an event into the inbox; a second delivery of the same id changes nothing."""
-    await pool.execute(
+async def store(pool: Pool, event: Arrival) -> timedelta | None:
+    """Put an event into the inbox and say when it is due; None where there is nothing to relay.
+
+    A second delivery of the same id changes nothing.
+    """
+    waits = await pool.fetchval(
         _INSERT,
         event.id,
         event.account.id,
@@ -60,7 +72,11 @@ async def store(pool: Pool, event: Arrival) -> None:
         event.target.checkout_session,
         "ignored" if event.target.kind is TargetKind.NONE else "waiting",
         event.body,
+        BURST,
     )
+    if waits is None or event.target.kind is TargetKind.NONE:
+        return None
+    return BURST if waits else timedelta()
 
 
 async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
@@ -83,6 +99,28 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
             Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
             row["attempts"],
         )
+        for row in rows
+    ]
+
+
+async def arrived(connection: Connection, kind: TargetKind, target_id: str) -> list[Waiting]:
+    """The events of an object that wait or are on their way.
+
+    Asked before the object is read: what was stored by then happened before the reading, which
+    therefore serves these events too.
+    """
+    rows = await connection.fetch(
+        """
+        select id, checkout_session, attempts from events
+         where target_id = $1 and target_kind = $2 and target_kind <> 'none'
+           and state in ('waiting', 'relayed')
+         order by received_at
+        """,
+        target_id,
+        kind.value,
+    )
+    return [
+        Waiting(row["id"], Target(kind, target_id, row["checkout_session"]), row["attempts"])
         for row in rows
     ]
 

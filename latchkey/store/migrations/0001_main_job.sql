@@ -338,7 +338,7 @@ create table events (
     body text not null
 );
 create index events_waiting on events (not_before) where state = 'waiting';
-create index events_by_target on events (target_id) where target_kind <> 'none';
+create index events_by_target on events (target_id, received_at) where target_kind <> 'none';
 
 create table previews (
     id text primary key,

@@ -1,0 +1,41 @@
+"""The documents name what there is: settings, dependencies, events, files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from latchkey.rules.routing import HANDLED_EVENTS
+from latchkey.settings import variables
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_setting_is_explained() -> None:
+    text = (ROOT / "docs/settings.md").read_text()
+    assert [name for name in variables().values() if f"`{name}`" not in text] == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text()
+    wanted = {
+        re.split(r"[\[=><]", line)[0]
+        for name in ("requirements.in", "requirements-dev.in")
+        for line in (ROOT / name).read_text().split("\n")
+        if line and not line.startswith(("-", "types-"))
+    }
+    named = set(re.findall(r"[A-Za-z0-9@/_-]+", text))
+    assert wanted - named == set()
+
+
+def test_the_endpoint_by_hand_lists_the_events_we_handle() -> None:
+    block = (ROOT / "docs/stripe.md").read_text().split("```")[1]
+    assert tuple(block.split()) == HANDLED_EVENTS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
