@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 import uvicorn
-import uvloop
 from rich.console import Console
 
 from latchkey.doctor import examine
@@ -64,7 +63,7 @@ def worker() -> None:
     configure_logging()
     from worker import main as run_worker
 
-    uvloop.run(run_worker())
+    _run(run_worker())
 
 
 @app.command("migrate")

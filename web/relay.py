@@ -24,6 +24,8 @@ CONCURRENCY = 16
 POLL_SECONDS = 1.0
 LONGEST_WAIT = timedelta(seconds=10)
 
+_NO_DATABASE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 log = structlog.get_logger("relay")
 RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 
@@ -36,7 +38,7 @@ class Relay:
         self._client = client
         self._wake = wake
         self._stopping = False
-        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._sending: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         self._stopping = True
@@ -46,13 +48,14 @@ class Relay:
         while not self._stopping:
             self._wake.clear()
             try:
-                busy = await self.relay_events()
-                await self.relay_links()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                busy = await self._relay_events()
+                await self._relay_links()
+            except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
             if not busy:
                 await self._rest()
+        await asyncio.gather(*self._sending)
 
     async def _rest(self) -> None:
         try:
@@ -61,24 +64,22 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def relay_events(self) -> bool:
-        """Relay one batch; True where there may be more."""
+    async def _relay_events(self) -> bool:
+        """Send one batch on its way; True where there may be more. The next batch doesn't wait for
+        this one to arrive, only for room."""
         waiting = await inbox.claim(self._pool, limit=BATCH)
-        if not waiting:
-            return False
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in waiting:
             groups[await self._placed(event.target)].append(event)
-        sent = await asyncio.gather(
-            *(self._send(target, events) for target, events in groups.items())
-        )
-        done = [event_id for ids in sent for event_id in ids]
-        if done:
-            await inbox.mark_relayed(self._pool, done)
-            RELAYED.inc(len(done))
-        return len(waiting) == BATCH and bool(done)
+        for target, events in groups.items():
+            while len(self._sending) >= CONCURRENCY:
+                await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(self._send(target, events))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return len(waiting) == BATCH
 
-    async def relay_links(self) -> None:
+    async def _relay_links(self) -> None:
         """Start or tell the workflows of links made, retried or removed since."""
         async with self._pool.acquire() as connection:
             jobs = await links.waiting_jobs(connection, limit=50)
@@ -101,9 +102,11 @@ class Relay:
             return Target(TargetKind.PURCHASE, found[0])
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
 
-    async def _send(self, target: Target, events: list[Waiting]) -> list[str]:
+    async def _send(self, target: Target, events: list[Waiting]) -> None:
+        """Nudge one object's workflow. What can't be noted afterwards is sent again once its lease
+        is over."""
         ids = [event.id for event in events]
-        async with self._slots:
+        try:
             try:
                 await dispatch.nudge(self._client, target, ids)
             except dispatch.TemporalUnavailable as error:
@@ -111,5 +114,9 @@ class Relay:
                 wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
                 log.warning("events wait for Temporal", count=len(ids), error=str(error))
                 await inbox.put_back(self._pool, ids, error=str(error), wait=wait)
-                return []
-        return ids
+                return
+            await inbox.mark_relayed(self._pool, ids)
+        except _NO_DATABASE as error:
+            log.error("relay can't reach the database", error=type(error).__name__)
+            return
+        RELAYED.inc(len(ids))
