@@ -38,9 +38,9 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.tools: $(VENV)/.development tests/stripe_cli/package-lock.json
+$(VENV)/.tools: $(VENV)/.development tests/npm/package-lock.json
 	$(BIN)/python -m tests.browser.install
-	$(BIN)/python -m tests.stripe_cli.install
+	$(BIN)/python -m tests.npm.install
 	touch $@
 
 $(VENV)/.created:

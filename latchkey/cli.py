@@ -1,7 +1,7 @@
 """The command `latchkey`: everything in one terminal, or one process each."""
 
 import asyncio
-import subprocess
+import os
 import sys
 from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
@@ -76,7 +76,7 @@ def migrate_command() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
     """Run the stand-in for Stripe alone; its options follow (try: latchkey sandbox -- --help)."""
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "sandbox", *context.args]))
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *context.args])
 
 
 @app.command()

@@ -23,6 +23,10 @@ from sandbox.shop import Shop, StripeFault, invalid
 from sandbox.world import Json
 
 LOGGED = 500
+_UNKEPT = (b"content-length", b"4096")
+"""The promise of a body that never comes: the server then closes the connection."""
+_OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
+"""Parameters that name whom a call is about."""
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 
 
@@ -47,6 +51,10 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(Request(scope, receive))
+        rate = self.faults.cut_connection
+        if rate and self.shop.world.random.random() < rate:
+            await send({"type": "http.response.start", "status": 200, "headers": [_UNKEPT]})
+            return
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -145,13 +153,16 @@ class Api:
         self._check(route, tree, strict=strict)
         params = forms.typed(world.published, world.published.request_schema(route), tree)
         wanted = params.get("expand") or []
+        ids = _ids(route, request.url.path)
         self.shop.request = Cause(request_id, request.headers.get("Idempotency-Key"))
+        world.settle_clock(self._frozen(ids, params))
         try:
-            made = handler(
-                calls.Call(self.shop, _ids(route, request.url.path), params, request.url.path)
-            )
+            made = handler(calls.Call(self.shop, ids, params, request.url.path))
         finally:
             self.shop.request = Cause()
+            world.settle_clock()
+        if made.get("object") == "list":
+            self._end_early(made)
         body = orjson.dumps(made)
         if wanted or "lines" in made or made.get("object") == "list":
             made = _shortened(orjson.loads(body))
@@ -165,6 +176,16 @@ class Api:
                 500, f"{name} answered: {problems[0]}", kind="api_error", code="sandbox_bug"
             )
         return Answer(200, body)
+
+    def _frozen(self, ids: tuple[str, ...], params: Json) -> int | None:
+        """The time of the test clock that a call is about, None for the real one."""
+        world = self.shop.world
+        named = [*ids, *(params.get(name) for name in _OWNERS)]
+        clock = params.get("test_clock") or next(
+            (world.clocked[name] for name in named if name in world.clocked), None
+        )
+        found = world.table("test_helpers.test_clock").get(clock)
+        return found["frozen_time"] if found else None
 
     def _check(self, route: Route, tree: Json, *, strict: bool) -> None:
         """Raise Stripe's 400 for the first thing that is wrong with the parameters."""
@@ -217,8 +238,24 @@ class Api:
             self._window.append(now)
         if faults.api_429 and chance() < faults.api_429:
             raise _too_many()
+        if faults.api_429_retry and chance() < faults.api_429_retry:
+            raise _too_many(retry=True)
+        if faults.api_409 and chance() < faults.api_409:
+            raise StripeFault(
+                409,
+                "This object cannot be accessed right now because another API request or Stripe"
+                " process is currently accessing it.",
+                code="lock_timeout",
+            )
         if faults.api_500_before and chance() < faults.api_500_before:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
+
+    def _end_early(self, made: Json) -> None:
+        """A page that holds less than it was asked for while there is more: only `has_more` says
+        whether a list is over."""
+        rate = self.faults.short_page
+        if rate and len(made["data"]) > 1 and self.shop.world.random.random() < rate:
+            made.update(data=made["data"][:-1], has_more=True)
 
     def _misbehave_after(self, answer: Answer) -> Answer:
         rate = self.faults.api_500_after
@@ -227,13 +264,15 @@ class Api:
         return answer
 
 
-def _too_many() -> StripeFault:
-    return StripeFault(
+def _too_many(*, retry: bool = False) -> StripeFault:
+    fault = StripeFault(
         429,
         "Request rate limit exceeded. You can learn more about rate limits here"
         " https://stripe.com/docs/rate-limits.",
         code="rate_limit",
     )
+    fault.retry = "true" if retry else None
+    return fault
 
 
 def _fault(fault: StripeFault, request_id: str) -> Answer:
@@ -242,7 +281,7 @@ def _fault(fault: StripeFault, request_id: str) -> Answer:
         if request_id
         else {}
     )
-    return Answer(fault.status, orjson.dumps({"error": body}))
+    return Answer(fault.status, orjson.dumps({"error": body}), fault.retry)
 
 
 def _ids(route: Route, path: str) -> tuple[str, ...]:

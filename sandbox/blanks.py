@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from sandbox.schema import Published
+from sandbox.schema import NUMBER, Published
 
 Json = dict[str, Any]
 
@@ -41,6 +41,8 @@ class Blanks:
             return self._blank(text)
         if "const" in schema:
             return schema["const"]
+        if schema.get("pattern") == NUMBER:
+            return "0"
         if "enum" in schema:
             return schema["enum"][0]
         if schema.get("type") == "object":

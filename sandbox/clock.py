@@ -23,10 +23,11 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
 }
 
 
-def do_due(shop: Shop, until: float | None = None) -> int:
-    """Do everything that is due by now, or `until` then, in order; how much that was."""
+def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> int:
+    """Do everything that is due by now, or `until` then by a test clock, in order; how much that
+    was."""
     done = 0
-    while (due := shop.world.take_due(until)) is not None:
+    while (due := shop.world.take_due(until, clock)) is not None:
         name, object_id = due
         kind, work = _WORK[name]
         try:

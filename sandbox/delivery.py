@@ -30,8 +30,13 @@ class Faults:
     stale_timestamp: float = 0
     bad_signature: float = 0
     old_api_version: float = 0
+    old_snapshot: float = 0
     thin: float = 0
+    short_page: float = 0
+    cut_connection: float = 0
+    api_409: float = 0
     api_429: float = 0
+    api_429_retry: float = 0
     api_500_before: float = 0
     api_500_after: float = 0
     api_latency_seconds: float = 0
@@ -174,7 +179,19 @@ class Deliveries:
             return thin_event(event)
         if self._chance("old_api_version"):
             return {**event, "api_version": "2020-08-27"}
+        if self._chance("old_snapshot"):
+            return {**event, "data": {**event["data"], "object": self._earlier(event)}}
         return event
+
+    def _earlier(self, event: Json) -> Json:
+        """What an event's object looked like in the event before, or as it is."""
+        found: Json = event["data"]["object"]
+        for other in self.shop.world.table("event").values():
+            if other["id"] == event["id"]:
+                break
+            if other["data"]["object"].get("id") == found.get("id"):
+                found = other["data"]["object"]
+        return found
 
     def _signature(self, body: bytes, secrets: list[str]) -> str:
         """One signature per secret in use: two while an endpoint's secret is rolled."""

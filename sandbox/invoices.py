@@ -30,6 +30,7 @@ def draft(
         status="draft",
         currency=currency,
         customer=customer["id"],
+        test_clock=customer.get("test_clock"),
         customer_email=customer["email"],
         customer_name=customer["name"],
         billing_reason=reason,
@@ -115,6 +116,7 @@ def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
         subtotal=amount,
         currency=price["currency"],
         quantity=quantity,
+        quantity_decimal=str(quantity),
         description=shop.find("product", price["product"])["name"],
     )
     line["pricing"] = {
@@ -321,6 +323,7 @@ def add_line(shop: Shop, invoice: Json, item: Json) -> None:
         subtotal=item["amount"],
         currency=item["currency"],
         quantity=item["quantity"],
+        quantity_decimal=item["quantity_decimal"],
         description=item["description"],
         period=dict(item["period"]),
         pricing=item["pricing"],

@@ -287,9 +287,10 @@ def _leaf(annotation: Any, *, wire: bool) -> Json:
         float: "number",
         bool: "boolean",
         str: "string",
-        Decimal: "string",
         type(None): "null",
     }
+    if annotation is Decimal:
+        return {"type": "string", "pattern": NUMBER}
     return {"type": kinds[annotation]} if annotation in kinds else {}
 
 

@@ -27,6 +27,7 @@ class StripeFault(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry: str | None = None
         self.body = {
             "type": kind,
             "message": message,

@@ -28,15 +28,21 @@ class Storage:
     def load(self, world: World) -> bool:
         """Fill the world from the file; False where the file is new."""
         rows = self._db.execute("select kind, id, body from things order by n").fetchall()
+        due: list[tuple[str, str, float]] = []
         for kind, object_id, body in rows:
             value = orjson.loads(body)
             if kind == "private":
                 world.private[object_id] = value
             elif kind == "due":
                 work, _, target = object_id.partition("/")
-                world.schedule(work, target, value)
+                due.append((work, target, value))
             else:
                 world.tables[kind].put(value)
+        for table in world.tables.values():
+            for source in table.values():
+                world.note_clock(source)
+        for work, target, at in due:
+            world.schedule(work, target, at)
         prices = world.table("price")
         for subscription in world.table("subscription").values():
             for item in subscription["items"]["data"]:

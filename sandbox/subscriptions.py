@@ -26,6 +26,7 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
         days_until_due=params.get("days_until_due"),
         description=params.get("description"),
         metadata=merge_metadata({}, params.get("metadata")),
+        test_clock=customer.get("test_clock"),
         start_date=world.now(),
         billing_cycle_anchor=world.now(),
         default_payment_method=paid_by["id"] if paid_by else params.get("default_payment_method"),
@@ -156,6 +157,47 @@ def update(shop: Shop, found: Json, params: Json) -> Json:
         shop.save(found, "customer.subscription.updated", before)
     _plan_work(shop, found)
     return found
+
+
+def preview(shop: Shop, params: Json) -> Json:
+    """The next invoice of a subscription, as it is or as `subscription_details` would make it, or
+    the first one of a subscription that isn't there yet. Nothing of it is kept."""
+    world = shop.world
+    details = params.get("subscription_details") or {}
+    items = details.get("items") or []
+    if given := params.get("subscription"):
+        found = world.copy(shop.find("subscription", given, param="subscription"))
+        ending = found["cancel_at"] and found["cancel_at"] <= _period_end(found)
+        if found["status"] not in LIVE or ending or details.get("cancel_at_period_end"):
+            raise StripeFault(404, "No upcoming invoices", code="invoice_upcoming_none")
+        start = min(item["current_period_end"] for item in found["items"]["data"])
+        if items:
+            _change_items(shop, found, items)
+    else:
+        found = world.make("subscription", "sub", customer=params.get("customer"), metadata={})
+        _set_items(shop, found, items)
+        start = world.now()
+    customer = shop.find("customer", params.get("customer") or found["customer"], param="customer")
+    _begin_period(shop, found, start)
+    shop.silent, silent = True, shop.silent
+    try:
+        made = invoices.draft(
+            shop,
+            customer=customer,
+            lines=_lines(shop, found),
+            currency=found["currency"],
+            reason="upcoming" if given else "subscription_create",
+            subscription=found,
+        )
+        world.forget("invoice", made["id"])
+    finally:
+        shop.silent = silent
+    made["id"] = f"upcoming_{made['id']}"
+    for line in made["lines"]["data"]:
+        line["invoice"] = made["id"]
+    if not given:
+        made["parent"]["subscription_details"]["subscription"] = None
+    return made
 
 
 def _cancellation(shop: Shop, found: Json, params: Json) -> None:
@@ -418,6 +460,7 @@ def _item(shop: Shop, made: Json, price: Json, quantity: int, metadata: Any) -> 
         "si",
         subscription=made["id"],
         price=price,
+        plan=plan_of(price),
         quantity=quantity,
         metadata=merge_metadata({}, metadata),
         current_period_start=shop.world.now(),
@@ -436,6 +479,7 @@ def _change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
         elif item:
             if "price" in entry or "price_data" in entry:
                 item["price"] = resolve_price(shop, entry)
+                item["plan"] = plan_of(item["price"])
             item["quantity"] = entry.get("quantity", item["quantity"])
         else:
             price = resolve_price(shop, entry)
@@ -444,6 +488,27 @@ def _change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
             items.append(added)
     if not items:
         raise invalid("A subscription must have at least one active plan.", param="items")
+
+
+def plan_of(price: Json) -> Json:
+    """The older rendering of a recurring price, which Stripe still shows beside it."""
+    recurring = price["recurring"]
+    shared = ("id", "active", "billing_scheme", "created", "currency", "livemode", "metadata")
+    return {
+        "object": "plan",
+        **{name: price[name] for name in shared},
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "meter": recurring["meter"],
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": price["tiers_mode"],
+        "transform_usage": None,
+        "trial_period_days": recurring["trial_period_days"],
+        "usage_type": recurring["usage_type"],
+    }
 
 
 def resolve_price(shop: Shop, entry: Json) -> Json:

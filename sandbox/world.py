@@ -159,7 +159,8 @@ class World:
         self.tables = _tables()
         self.private: dict[str, Json] = {}
         self.changed: dict[tuple[str, str], None] = {}
-        self._due: list[tuple[float, int, str, str]] = []
+        self._due: dict[str | None, list[tuple[float, int, str, str]]] = {None: []}
+        self.clocked: dict[str, str] = {}
         self._due_at: dict[tuple[str, str], float] = {}
         self._ticks = 0
         self._now: float | None = None
@@ -195,7 +196,18 @@ class World:
     def store(self, source: Json) -> Json:
         kind = source["object"]
         self.changed[kind, source["id"]] = None
+        self.note_clock(source)
         return self.tables[kind].put(source)
+
+    def note_clock(self, source: Json) -> None:
+        """Remember which test clock an object lives by: that of its customer. `clocked` has the
+        clock's id by the object's."""
+        if not self.tables["test_helpers.test_clock"]:
+            return
+        clock = source.get("test_clock") if source["object"] == "customer" else None
+        clock = clock or self.clocked.get(source.get("customer") or "")
+        if clock:
+            self.clocked[source["id"]] = clock
 
     def forget(self, kind: str, object_id: str) -> None:
         self.changed[kind, object_id] = None
@@ -237,23 +249,27 @@ class World:
             return
         self._due_at[key] = at
         self._ticks += 1
-        heapq.heappush(self._due, (at, self._ticks, work, object_id))
+        queue = self._due.setdefault(self.clocked.get(object_id), [])
+        heapq.heappush(queue, (at, self._ticks, work, object_id))
 
     def due_at(self, work: str, object_id: str) -> float | None:
         return self._due_at.get((work, object_id))
 
-    def next_due(self) -> float | None:
-        while self._due and self._due_at.get(self._due[0][2:]) != self._due[0][0]:
-            heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+    def next_due(self, clock: str | None = None) -> float | None:
+        queue = self._due.get(clock, [])
+        while queue and self._due_at.get(queue[0][2:]) != queue[0][0]:
+            heapq.heappop(queue)
+        return queue[0][0] if queue else None
 
-    def take_due(self, until: float | None = None) -> tuple[str, str] | None:
-        """The next piece of work due `until` then (now); the clock stands at its moment until
-        `settle_clock`."""
-        at = self.next_due()
+    def take_due(
+        self, until: float | None = None, clock: str | None = None
+    ) -> tuple[str, str] | None:
+        """The next piece of work due `until` then (now), of a test clock or of the real one; the
+        time stands at its moment until `settle_clock`."""
+        at = self.next_due(clock)
         if at is None or at > (time.time() if until is None else until):
             return None
-        _, _, work, object_id = heapq.heappop(self._due)
+        _, _, work, object_id = heapq.heappop(self._due[clock])
         self._due_at.pop((work, object_id), None)
         self.changed["due", f"{work}/{object_id}"] = None
         self._now = at
@@ -270,12 +286,10 @@ class World:
             for source in table.values():
                 _shift(source, seconds, seen)
                 self.changed[kind, source["id"]] = None
-        self._due_at = {key: at - seconds for key, at in self._due_at.items()}
-        self._due = [(at, n, *key) for n, (key, at) in enumerate(self._due_at.items())]
-        self._ticks = len(self._due)
-        heapq.heapify(self._due)
-        for work, object_id in self._due_at:
-            self.changed["due", f"{work}/{object_id}"] = None
+        due, self._due_at = self._due_at, {}
+        self._due = {None: []}
+        for (work, object_id), at in due.items():
+            self.schedule(work, object_id, at - seconds)
 
 
 def _shift(node: Any, seconds: int, seen: set[int]) -> None:
@@ -303,12 +317,13 @@ def _tables() -> dict[str, Table]:
     return {
         "product": Table(),
         "price": Table(product=_field("product")),
-        "customer": Table(email=_field("email")),
+        "customer": Table(email=_field("email"), test_clock=_field("test_clock")),
         "payment_method": Table(customer=_field("customer")),
         "setup_intent": Table(customer=_field("customer")),
         "subscription": Table(
             customer=_field("customer"),
             status=_field("status"),
+            test_clock=_field("test_clock"),
             price=lambda s: [item["price"]["id"] for item in s["items"]["data"]],
         ),
         "checkout.session": Table(
@@ -335,6 +350,7 @@ def _tables() -> dict[str, Table]:
         "dispute": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "coupon": Table(),
         "promotion_code": Table(code=_field("code")),
+        "test_helpers.test_clock": Table(),
         "webhook_endpoint": Table(),
         "billing_portal.configuration": Table(),
         "billing_portal.session": Table(),

@@ -16,6 +16,7 @@ from tests.harness import (
     run_sandbox,
     run_temporal,
 )
+from tests.sandbox.alone import Alone, run_alone
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,12 @@ def temporal_address() -> Iterator[str]:
     with run_temporal() as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEMPORAL_ADDRESS", address)
         yield address
+
+
+@pytest.fixture
+def alone() -> Iterator[Alone]:
+    with run_alone() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What each call of Stripe's API does, by resource; importing this registers them all."""
 
-from sandbox.calls import account, billing, catalog, checkout, customers, money
+from sandbox.calls import account, billing, catalog, checkout, clocks, customers, money
 from sandbox.calls.registry import Call, handler, unpublished
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "billing",
     "catalog",
     "checkout",
+    "clocks",
     "customers",
     "handler",
     "money",

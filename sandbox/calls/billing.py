@@ -1,7 +1,7 @@
 """Subscriptions, their items, invoices and what goes onto them."""
 
 from sandbox import invoices, lists, subscriptions
-from sandbox.calls.registry import Call, apply, call, listable, readable
+from sandbox.calls.registry import Call, apply, call, listable, readable, searchable
 from sandbox.shop import invalid, snapshot
 from sandbox.world import Json
 
@@ -29,6 +29,8 @@ listable("invoiceitem", "/v1/invoiceitems", "customer", "invoice")
 def list_subscriptions(c: Call) -> Json:
     """By default all but the cancelled ones."""
     equal: Json = {key: c.params[key] for key in ("customer", "price") if key in c.params}
+    if "customer" not in equal:
+        equal["test_clock"] = c.params.get("test_clock")
     status = c.params.get("status")
     if status and status not in ("all", "ended"):
         equal["status"] = status
@@ -94,6 +96,7 @@ def create_invoice_item(c: Call) -> Json:
         currency=price["currency"] if price else params.get("currency", "usd"),
         description=params.get("description"),
         quantity=quantity,
+        quantity_decimal=str(quantity),
         date=world.now(),
         invoice=params.get("invoice"),
         metadata=params.get("metadata") or {},
@@ -138,6 +141,11 @@ def create_invoice(c: Call) -> Json:
         c.shop.save(item)
         invoices.add_line(c.shop, bill, item)
     return bill
+
+
+call("POST", "/v1/invoices/create_preview")(lambda c: subscriptions.preview(c.shop, c.params))
+searchable("invoice", "/v1/invoices")
+searchable("subscription", "/v1/subscriptions")
 
 
 @call("POST", "/v1/invoices/{}")

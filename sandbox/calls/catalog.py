@@ -1,7 +1,7 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
 from sandbox import catalog, checkout, lists
-from sandbox.calls.registry import Call, apply, call, listable, readable, updatable
+from sandbox.calls.registry import Call, apply, call, listable, readable, searchable, updatable
 from sandbox.shop import snapshot
 from sandbox.world import Json
 
@@ -21,6 +21,8 @@ for _kind, _url in (
 ):
     readable(_kind, _url)
 
+searchable("product", "/v1/products")
+searchable("price", "/v1/prices")
 updatable("product", "/v1/products", "product.updated")
 updatable("price", "/v1/prices", "price.updated", "transfer_lookup_key", "currency_options")
 updatable("coupon", "/v1/coupons", "coupon.updated", "currency_options")

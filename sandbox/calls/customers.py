@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox import lists, payments, subscriptions
-from sandbox.calls.registry import Call, apply, call, readable
+from sandbox.calls.registry import Call, apply, call, readable, searchable
 from sandbox.shop import invalid, missing, snapshot
 from sandbox.world import Json
 
@@ -13,6 +13,9 @@ _NOT_COPIED = ("payment_method", "source", "invoice_settings", "test_clock", "ta
 @call("POST", "/v1/customers")
 def create_customer(c: Call) -> Json:
     made = c.shop.world.make("customer", "cus", name=None, metadata={}, balance=0)
+    if clock := c.params.get("test_clock"):
+        c.shop.find("test_helpers.test_clock", clock, param="test_clock")
+        made["test_clock"] = clock
     apply(c.shop, "customer", made, c.params, *_NOT_COPIED)
     with c.shop.row():
         c.shop.world.store(made)
@@ -89,10 +92,13 @@ def delete_customer(c: Call) -> Json:
 
 @call("GET", "/v1/customers")
 def customers(c: Call) -> Json:
-    equal = {"email": c.params["email"]} if "email" in c.params else {}
+    equal: Json = {"test_clock": c.params.get("test_clock")}
+    if "email" in c.params:
+        equal["email"] = c.params["email"]
     return lists.page(c.shop, "customer", "/v1/customers", c.params, equal=equal)
 
 
+searchable("customer", "/v1/customers")
 readable("payment_method", "/v1/payment_methods")
 
 

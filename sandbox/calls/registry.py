@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import lists
+from sandbox import lists, search
 from sandbox.shop import Shop, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -60,6 +60,12 @@ def listable(kind: str, url: str, *fields: str) -> None:
         return lists.page(c.shop, kind, url, c.params, equal=equal)
 
     call("GET", url)(answer)
+
+
+def searchable(kind: str, url: str) -> None:
+    """Register the search of a kind."""
+    path = f"{url}/search"
+    call("GET", path)(lambda c: search.page(c.shop, kind, path, c.params))
 
 
 def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:

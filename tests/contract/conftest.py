@@ -7,19 +7,16 @@ page, is left out.
 
 import os
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 import stripe
 
-from tests.harness import free_port
+from tests.sandbox.alone import run_alone
 
 Json = dict[str, Any]
 
@@ -124,25 +121,9 @@ def reached() -> Iterator[tuple[stripe.StripeClient, bool]]:
     if key is not None:
         yield stripe.StripeClient(key), True
         return
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", str(port)], stdout=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"{base}/_sandbox/ready").is_success:
-                    break
-            assert time.monotonic() < deadline, "the sandbox did not start"
-            time.sleep(0.05)
-        yield stripe.StripeClient("sk_test_contract", base_addresses={"api": base}), False
-        problems = httpx.get(f"{base}/_sandbox/problems").json()
-        assert problems in ([], {"problems": []}, {"data": []}), problems
-    finally:
-        process.terminate()
-        process.wait(10)
+    with run_alone() as sandbox:
+        yield stripe.StripeClient("sk_test_contract", base_addresses={"api": sandbox.url}), False
+        assert sandbox.problems() == []
 
 
 @pytest.fixture

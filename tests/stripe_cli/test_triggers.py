@@ -10,7 +10,7 @@ import pytest
 
 from latchkey.rules.routing import HANDLED_EVENTS
 from tests.harness import KEY, Latchkey, Stripe, until
-from tests.stripe_cli.install import find
+from tests.npm.install import find_cli
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -19,8 +19,8 @@ EMAIL = "{}@cli.example"
 
 async def cli(tmp_path: Path, *arguments: str) -> tuple[int, str]:
     """Run the command line with a home of its own."""
-    program = find()
-    assert program, "no Stripe CLI: run `python -m tests.stripe_cli.install`"
+    program = find_cli()
+    assert program, "no Stripe CLI: run `python -m tests.npm.install`"
     environment = os.environ | {"HOME": str(tmp_path), "STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
     process = await asyncio.create_subprocess_exec(
         str(program),

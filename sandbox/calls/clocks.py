@@ -1,0 +1,59 @@
+"""Test clocks: customers whose time stands still until it is moved on."""
+
+from sandbox.calls.registry import Call, call, listable, readable
+from sandbox.clock import do_due
+from sandbox.shop import invalid, snapshot
+from sandbox.world import Json
+
+KIND, URL = "test_helpers.test_clock", "/v1/test_helpers/test_clocks"
+LIFE_SECONDS = 30 * 86400
+
+readable(KIND, URL)
+listable(KIND, URL)
+
+
+@call("POST", URL)
+def create(c: Call) -> Json:
+    world = c.shop.world
+    made = world.make(
+        KIND,
+        "clock",
+        frozen_time=c.params["frozen_time"],
+        name=c.params.get("name"),
+        status="ready",
+        status_details={},
+        deletes_after=world.now() + LIFE_SECONDS,
+    )
+    return c.shop.save(made, f"{KIND}.created")
+
+
+@call("POST", f"{URL}/{{}}/advance")
+def advance(c: Call) -> Json:
+    """Everything that falls due for the clock's customers is done, in order; the answer is given
+    as Stripe gives it, before that."""
+    clock, target = c.find(KIND), c.params["frozen_time"]
+    if target <= clock["frozen_time"]:
+        raise invalid(
+            "The clock can only be advanced to a time after its current frozen time.",
+            param="frozen_time",
+        )
+    clock.update(status="advancing", status_details={"advancing": {"target_frozen_time": target}})
+    c.shop.save(clock, f"{KIND}.advancing")
+    answer = snapshot(clock)
+    do_due(c.shop, until=target, clock=clock["id"])
+    clock.update(frozen_time=target, status="ready", status_details={})
+    c.shop.save(clock, f"{KIND}.ready")
+    return answer
+
+
+@call("DELETE", f"{URL}/{{}}")
+def delete(c: Call) -> Json:
+    """The clock's customers, and what is theirs, go with it."""
+    clock, world = c.find(KIND), c.shop.world
+    for kind, table in world.tables.items():
+        for source in table.values():
+            if world.clocked.get(source["id"]) == clock["id"]:
+                world.forget(kind, source["id"])
+    world.forget(KIND, clock["id"])
+    c.shop.emit(f"{KIND}.deleted", clock)
+    return {"id": clock["id"], "object": KIND, "deleted": True}

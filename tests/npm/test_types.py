@@ -1,0 +1,177 @@
+"""The types of Stripe's Node SDK compile what the sandbox answers and sends."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+
+from tests.npm.install import FOLDER, MODULES
+from tests.npm.test_node_sdk import told_by_python
+from tests.sandbox.alone import run_alone
+
+pytestmark = pytest.mark.slow
+
+TYPES = {
+    "account": "Account",
+    "billing_portal.configuration": "BillingPortal.Configuration",
+    "billing_portal.session": "BillingPortal.Session",
+    "charge": "Charge",
+    "checkout.session": "Checkout.Session",
+    "coupon": "Coupon",
+    "customer": "Customer",
+    "dispute": "Dispute",
+    "invoice": "Invoice",
+    "invoice_payment": "InvoicePayment",
+    "invoiceitem": "InvoiceItem",
+    "payment_intent": "PaymentIntent",
+    "payment_link": "PaymentLink",
+    "payment_method": "PaymentMethod",
+    "price": "Price",
+    "product": "Product",
+    "promotion_code": "PromotionCode",
+    "refund": "Refund",
+    "setup_intent": "SetupIntent",
+    "subscription": "Subscription",
+    "subscription_item": "SubscriptionItem",
+    "test_helpers.test_clock": "TestHelpers.TestClock",
+    "webhook_endpoint": "WebhookEndpoint",
+}
+LISTS = (
+    "products",
+    "prices",
+    "customers",
+    "payment_methods",
+    "setup_intents",
+    "subscriptions?status=all",
+    "coupons",
+    "promotion_codes",
+    "invoices",
+    "invoice_payments",
+    "invoiceitems",
+    "payment_intents",
+    "charges",
+    "refunds",
+    "disputes",
+    "checkout/sessions",
+    "payment_links",
+    "billing_portal/configurations",
+    "webhook_endpoints",
+    "test_helpers/test_clocks",
+    "events",
+)
+EACH = 12
+"""Objects of one kind, taken for being different in status."""
+
+
+def test_answers_and_events_compile(tmp_path: Path) -> None:
+    with run_alone("--seed", "shop", "--chance", "7") as sandbox:
+        told_by_python(sandbox.url)
+        _more(sandbox.url)
+        dump = _dump(sandbox.url)
+        assert sandbox.problems() == []
+    kinds = {source["object"] for source in dump}
+    assert set(TYPES) - kinds <= {"subscription_item"}
+    assert errors(dump) == []
+
+
+def test_a_wrong_answer_does_not_compile() -> None:
+    with run_alone("--seed", "shop") as sandbox:
+        rows = httpx.get(f"{sandbox.url}/v1/subscriptions", headers=_KEY).json()["data"]
+    good = rows[0]
+    assert errors([good]) == []
+    assert errors([{**good, "status": "sleeping"}])
+    assert errors([{**good, "nonsense": 1}])
+    assert errors([{key: value for key, value in good.items() if key != "items"}])
+    assert errors([{**good, "cancel_at": "tomorrow"}])
+
+
+_KEY = {"Authorization": "Bearer sk_test_types"}
+
+
+def _more(url: str) -> None:
+    """What the seeded shop lacks."""
+    client = stripe.StripeClient("sk_test_types", base_addresses={"api": url}).v1
+    clock = client.test_helpers.test_clocks.create({"frozen_time": 1_790_000_000})
+    client.customers.create({"name": "Timed", "test_clock": clock.id})
+    customer = client.customers.create({"name": "Portal"})
+    client.billing_portal.configurations.create(
+        {"features": {"invoice_history": {"enabled": True}}}
+    )
+    client.setup_intents.create({"customer": customer.id})
+    client.invoice_items.create({"customer": customer.id, "amount": 500, "currency": "usd"})
+    client.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/hook", "enabled_events": ["invoice.paid"]}
+    )
+    coupon = client.coupons.create({"percent_off": 10, "duration": "once"})
+    client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
+    price = client.prices.list({"type": "one_time", "limit": 1}).data[0]
+    client.payment_links.create({"line_items": [{"price": price.id, "quantity": 1}]})
+    charge = next(row for row in client.charges.list({"limit": 100}).data if not row.refunded)
+    httpx.post(f"{url}/_sandbox/charges/{charge.id}/dispute", json={}).raise_for_status()
+
+
+def _dump(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    with httpx.Client(base_url=f"{url}/v1/", headers=_KEY) as client:
+        found.append(client.get("account").json())
+        customers = client.get("customers").json()["data"]
+        for path in LISTS:
+            join = "&" if "?" in path else "?"
+            rows = client.get(f"{path}{join}limit=100").raise_for_status().json()["data"]
+            found += _different(rows)
+        session = client.post("billing_portal/sessions", data={"customer": customers[0]["id"]})
+        found.append(session.raise_for_status().json())
+    return found
+
+
+def _different(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Up to `EACH` rows, those first that differ by type or status."""
+    by_look: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        by_look.setdefault(f"{row.get('type')}/{row.get('status')}", row)
+    rest = [row for row in rows if row not in by_look.values()]
+    return [*by_look.values(), *rest[: max(0, EACH - len(by_look))]]
+
+
+def type_of(source: dict[str, Any]) -> str:
+    """The SDK's name for what an object is; an event has one by its type."""
+    if source["object"] == "event":
+        words = re.split(r"[._]", source["type"].replace("invoiceitem", "invoice_item"))
+        return "".join(word.capitalize() for word in words) + "Event"
+    return TYPES[source["object"]]
+
+
+def _literal(source: dict[str, Any]) -> str:
+    """The object as TypeScript; the SDK turns decimal texts into a class of its own."""
+    return re.sub(r'("\w+_decimal": )("[-0-9.]+")', r"\1(\2 as any)", json.dumps(source))
+
+
+def errors(dump: list[dict[str, Any]]) -> list[str]:
+    """What the compiler says about the objects, each declared with its type."""
+    assert MODULES.exists(), "nothing from npm: run `python -m tests.npm.install`"
+    lines = ['import type Stripe from "stripe";']
+    lines += [
+        f"export const o{number}: Stripe.{type_of(source)} = {_literal(source)};"
+        for number, source in enumerate(dump)
+    ]
+    (FOLDER / "dump.ts").write_text("\n".join(lines))
+    done = subprocess.run(
+        [
+            "node",
+            str(MODULES / "typescript" / "bin" / "tsc"),
+            *("--noEmit", "--strict", "--skipLibCheck", "--target", "es2022"),
+            *("--module", "nodenext", "--moduleResolution", "nodenext", "dump.ts"),
+        ],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0 or "dump.ts" in done.stdout, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if "error TS" in line]

@@ -1,0 +1,59 @@
+"""The sandbox as its users run it: `latchkey sandbox`, a process by itself."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import httpx
+
+from tests.harness import free_port
+
+
+@dataclass
+class Alone:
+    """A running sandbox; `reset` starts another on the same address, empty."""
+
+    url: str
+    port: int
+    options: tuple[str, ...]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "latchkey.cli", "sandbox", "--", "--port", str(self.port)]
+        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while True:
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/_sandbox/ready").is_success:
+                    return
+            assert time.monotonic() < deadline, "the sandbox did not start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def reset(self) -> None:
+        self.stop()
+        self.start()
+
+    def problems(self) -> list[str]:
+        """What the sandbox found wrong with itself."""
+        found: list[str] = httpx.get(f"{self.url}/_sandbox/problems").json()["data"]
+        return found
+
+
+@contextmanager
+def run_alone(*options: str) -> Iterator[Alone]:
+    """One sandbox on a free port, with the options of its command."""
+    port = free_port()
+    made = Alone(f"http://127.0.0.1:{port}", port, options)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
