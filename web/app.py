@@ -9,6 +9,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
@@ -29,6 +30,18 @@ from web.webhooks import WebhookEndpoint
 POOL_SIZE = 20
 
 log = structlog.get_logger("web")
+
+
+class StaticAssets(StaticFiles):
+    """Static files, kept by browsers for good where the address names the content's version."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        versioned = scope["query_string"].startswith(b"v=")
+        response.headers.setdefault(
+            "Cache-Control", "public, max-age=31536000, immutable" if versioned else "no-cache"
+        )
+        return response
 
 
 class _Webhooks:
@@ -66,7 +79,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
-            Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+            Mount("/static", StaticAssets(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000)],

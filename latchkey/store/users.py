@@ -27,7 +27,13 @@ class User:
 
     @property
     def is_admin(self) -> bool:
+        """May change things."""
         return self.role in ("admin", "owner")
+
+    @property
+    def is_staff(self) -> bool:
+        """May see the admin's pages; support can read and resend, not grant or delete."""
+        return self.role in ADMIN_ROLES
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,14 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:
-    return await _message(
-        request, 403, "Not for you", "This page is for admins. Sign in as one to see it."
-    )
+    user = await current_user(request)
+    if user and user.is_staff:
+        text = (
+            "Support can read and send again, but not change this. Ask an admin. Nothing changed."
+        )
+    else:
+        text = "This page is for admins. Sign in as one to see it."
+    return await _message(request, 403, "Not for you", text)
 
 
 async def _forged(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from latchkey.mail.render import render
 from latchkey.store import feed, grants, inbox, mails, products, users, why
-from web.pages.guard import admin_page, form, see
+from web.pages.guard import admin_page, form, see, support_page
 from web.pages.products import NotFound
 from web.pages.render import page
 from web.pages.words import ACTIVITY_TYPES, CAUSES
@@ -81,7 +81,7 @@ async def events(request: Request) -> Response:
     )
 
 
-@admin_page
+@support_page
 async def resend_event(request: Request) -> Response:
     await form(request)
     site = site_of(request)
@@ -128,7 +128,7 @@ async def mail(request: Request) -> Response:
     )
 
 
-@admin_page
+@support_page
 async def resend_mail(request: Request) -> Response:
     await form(request)
     found = await _mail(request)

@@ -60,14 +60,29 @@ def member_page(handle: Page) -> Page:
 
 
 def admin_page(handle: Page) -> Page:
-    """A page for admins. Raises `Forbidden` for other signed-in people."""
+    """An admin's page. Support may read it; what it posts is for admins and owners.
 
+    Raises `Forbidden` for other signed-in people.
+    """
+    return _staff(handle, support_posts=False)
+
+
+def support_page(handle: Page) -> Page:
+    """A page whose forms support may send too: reading and sending again, never changing access.
+
+    Raises `Forbidden` for people who don't look after the site.
+    """
+    return _staff(handle, support_posts=True)
+
+
+def _staff(handle: Page, *, support_posts: bool) -> Page:
     @wraps(handle)
     async def guarded(request: Request) -> Response:
         user = await current_user(request)
         if user is None:
             return _sign_in_first(request)
-        if not user.is_admin:
+        reads = request.method in ("GET", "HEAD") or support_posts
+        if not user.is_admin and not (user.is_staff and reads):
             raise Forbidden
         return await handle(request)
 

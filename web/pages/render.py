@@ -1,12 +1,13 @@
 """Rendering: one template environment, with the words and formats that every page shares."""
 
-from datetime import UTC, datetime
+import hashlib
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import nh3
-from babel.dates import format_datetime
+from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
@@ -15,9 +16,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from web.pages import words
+from web.pages.icons import ICONS
+from web.pages.navigation import Group, menu_of
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 
+STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent.with_name("templates")),
     autoescape=True,
@@ -25,6 +29,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_assets: dict[str, str] = {}
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -34,9 +39,12 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     text = _ENVIRONMENT.get_template(template).render(
         user=getattr(request.state, "user", None),
         path=request.url.path,
+        menu=_menu(request),
+        site_name="Latchkey",
         notice=words.NOTICES.get(request.query_params.get("done", "")),
         sandbox_url=site.settings.sandbox_url,
         temporal_ui=site.settings.temporal_ui_url,
+        temporal_namespace=site.temporal.namespace,
         csrf=lambda: _csrf_field(request),
         **values,
     )
@@ -52,12 +60,38 @@ def markdown(text: str) -> Markup:
 
 def when(moment: datetime | None) -> Markup:
     """A moment for people, with the exact time on hover."""
+    return _time(moment, "d MMM y, HH:mm", suffix=" UTC")
+
+
+def day(moment: datetime | None) -> Markup:
+    """The day of a moment, with the exact time on hover."""
+    return _time(moment, "d MMMM y", show="day")
+
+
+def ago(moment: datetime | None) -> Markup:
+    """How long ago a moment is (or how far ahead), with the exact time on hover."""
+    if moment is None:
+        return Markup("")
+    gone = datetime.now(UTC) - moment
+    if abs(gone) < timedelta(seconds=10):
+        text = "just now"
+    else:
+        text = format_timedelta(-gone, add_direction=True, threshold=1.2, locale="en")
+    return _time(moment, "", show="ago", text=text)
+
+
+def _time(
+    moment: datetime | None, pattern: str, *, show: str = "", suffix: str = "", text: str = ""
+) -> Markup:
+    """A `time` element in UTC, which latchkey.js turns into the reader's zone."""
     if moment is None:
         return Markup("")
     utc = moment.astimezone(UTC)
-    text = format_datetime(utc, "d MMM y, HH:mm", locale="en")
-    return Markup('<time datetime="{}" title="{} UTC">{} UTC</time>').format(
-        utc.isoformat(), utc.strftime("%Y-%m-%d %H:%M:%S"), text
+    return Markup('<time datetime="{}" data-show="{}" title="{} UTC">{}</time>').format(
+        utc.isoformat(),
+        show,
+        utc.strftime("%Y-%m-%d %H:%M:%S"),
+        text or format_datetime(utc, pattern, locale="en") + suffix,
     )
 
 
@@ -82,6 +116,21 @@ def price(entry: Any) -> str:
     )
 
 
+def _asset(name: str) -> str:
+    """The address of a static file, another one whenever its content is another."""
+    if name not in _assets:
+        _assets[name] = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={_assets[name]}"
+
+
+def _menu(request: Request) -> list[Group] | None:
+    """The side menu, for those who look after the site and only on their pages."""
+    user = getattr(request.state, "user", None)
+    if user is None or not user.is_staff or not request.url.path.startswith("/admin"):
+        return None
+    return menu_of({getattr(route, "path", "") for route in request.app.routes})
+
+
 def _csrf_field(request: Request) -> Markup:
     return Markup('<input type="hidden" name="{}" value="{}">').format(
         CSRF_FIELD, csrf_token(request)
@@ -90,6 +139,8 @@ def _csrf_field(request: Request) -> Markup:
 
 _ENVIRONMENT.filters |= {
     "when": when,
+    "day": day,
+    "ago": ago,
     "markdown": markdown,
     "price": price,
     "activity": words.activity,
@@ -98,4 +149,4 @@ _ENVIRONMENT.filters |= {
     "grant": words.grant,
     "reason": words.reason,
 }
-_ENVIRONMENT.globals["money"] = money
+_ENVIRONMENT.globals |= {"money": money, "asset": _asset, "icons": ICONS}

@@ -1,0 +1,109 @@
+// What JavaScript adds to the pages; each of them works without it.
+
+/** Times in the reader's own zone; the exact moment on hover. */
+function localTimes(root) {
+  const day = { day: "numeric", month: "long", year: "numeric" };
+  const minute = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+  const exact = { dateStyle: "full", timeStyle: "long" };
+  for (const time of root.querySelectorAll("time[datetime]:not([data-done])")) {
+    const moment = new Date(time.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    time.dataset.done = "";
+    time.title = moment.toLocaleString("en-GB", exact);
+    if (time.dataset.show === "ago") continue;
+    time.textContent = moment.toLocaleString("en-GB", time.dataset.show === "day" ? day : minute);
+  }
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of root.querySelectorAll("input[name=zone]")) field.value = zone;
+  for (const place of root.querySelectorAll("[data-zone-name]")) place.textContent = `in your time zone, ${zone}`;
+}
+
+/** Links marked data-dialog open their page's content in a dialog instead. */
+async function openInDialog(link) {
+  const answer = await fetch(link.href, { headers: { "X-Requested-With": "dialog" } });
+  if (!answer.ok || answer.redirected) {
+    location.assign(link.href);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const main = page.querySelector("main");
+  const dialog = document.createElement("dialog");
+  dialog.className = link.dataset.dialog;
+  for (const crumbs of main.querySelectorAll(".crumbs")) crumbs.remove();
+  const close = document.createElement("button");
+  close.className = "plain mini close";
+  close.textContent = "Close";
+  close.type = "button";
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(close, ...main.childNodes);
+  for (const form of dialog.querySelectorAll("form:not([action])")) form.action = link.href;
+  for (const cancel of dialog.querySelectorAll("a[data-cancel]")) {
+    cancel.addEventListener("click", (event) => {
+      event.preventDefault();
+      dialog.close();
+    });
+  }
+  const heading = dialog.querySelector("h1, h2");
+  if (heading) dialog.setAttribute("aria-label", heading.textContent.trim());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    link.focus();
+  });
+  document.body.append(dialog);
+  enhance(dialog);
+  dialog.showModal();
+}
+
+/** A form is sent once, however often its button is pressed. */
+function sendOnce(form) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+}
+
+/** A form marked data-auto is sent as soon as a choice in it changes. */
+function sendOnChange(form) {
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("select, input[type=checkbox], input[type=radio]")) form.requestSubmit();
+  });
+}
+
+/** Progress is streamed; where that doesn't work the part asks again by itself. */
+function followProgress(part) {
+  const stream = new EventSource(part.dataset.stream);
+  stream.onmessage = (event) => {
+    const made = new DOMParser().parseFromString(event.data, "text/html").body.firstElementChild;
+    if (made) {
+      part.replaceChildren(...made.childNodes);
+      localTimes(part);
+    }
+  };
+  stream.addEventListener("done", () => {
+    stream.close();
+    location.reload();
+  });
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+  };
+}
+
+function enhance(root) {
+  localTimes(root);
+  for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
+  for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
+  for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);
+  for (const link of root.querySelectorAll("a[data-dialog]")) {
+    link.addEventListener("click", (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      openInDialog(link).catch(() => location.assign(link.href));
+    });
+  }
+}
+
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+document.addEventListener("htmx:load", (event) => localTimes(event.target));
+enhance(document);
