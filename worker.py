@@ -14,10 +14,12 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.base import Edges
 from activities.catalog import CatalogActivities
+from activities.checkout import CheckoutActivities
 from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
 from activities.objects import ObjectActivities
+from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
 from activities.subscriptions import SubscriptionActivities
 from latchkey import contracts, dispatch, temporal
@@ -26,14 +28,26 @@ from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
+from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
+from workflows.errand import Errand
 from workflows.link_preview import LinkPreview
 from workflows.product_link import ProductLink
 from workflows.purchase import Purchase
 from workflows.stripe_object import StripeObject
 from workflows.subscription import Subscription
 
-WORKFLOWS = [ProductLink, Subscription, Purchase, StripeObject, LinkPreview, Catalog, Connection]
+WORKFLOWS = [
+    ProductLink,
+    Subscription,
+    Purchase,
+    StripeObject,
+    LinkPreview,
+    Catalog,
+    Connection,
+    Checkout,
+    Errand,
+]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
 
@@ -93,6 +107,8 @@ def _activities(
     connection = ConnectionActivities(
         edges, public_url=settings.public_url, register=settings.register_webhook == "auto"
     )
+    checkout = CheckoutActivities(edges, client, public_url=settings.public_url)
+    portal = PortalActivities(edges, public_url=settings.public_url)
     main: list[Activity] = [
         subscriptions.end_due_access,
         imports.start_lifecycles,
@@ -110,6 +126,10 @@ def _activities(
         catalog.page,
         connection.check_key,
         connection.register_endpoint,
+        checkout.settle,
+        checkout.look_at_session,
+        portal.open_portal,
+        portal.find_receipt,
     ]
     return main, stripe
 

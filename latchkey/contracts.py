@@ -19,6 +19,8 @@ STRIPE_OBJECT = "StripeObject"
 LINK_PREVIEW = "LinkPreview"
 CATALOG = "Catalog"
 CONNECTION = "Connection"
+CHECKOUT = "Checkout"
+ERRAND = "Errand"
 
 NUDGE = "nudge"
 STOP = "stop"
@@ -37,6 +39,10 @@ FINISH_PREVIEW = "finish_preview"
 CATALOG_PAGE = "catalog_page"
 CHECK_KEY = "check_key"
 REGISTER_ENDPOINT = "register_endpoint"
+SETTLE_CHECKOUT = "settle_checkout"
+LOOK_AT_SESSION = "look_at_session"
+OPEN_PORTAL = "open_portal"
+FIND_RECEIPT = "find_receipt"
 
 CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
@@ -62,6 +68,15 @@ def stripe_object_workflow_id(object_id: str) -> str:
 
 def link_preview_workflow_id(preview_id: str) -> str:
     return f"link-preview/{preview_id}"
+
+
+def checkout_workflow_id(product_id: str) -> str:
+    return f"checkout/{product_id}"
+
+
+def errand_workflow_id(activity: str, nonce: str) -> str:
+    """`nonce` keeps two clicks apart; the same one joins the errand that is under way."""
+    return f"errand/{activity}/{nonce}"
 
 
 class Wake(StrEnum):
@@ -285,3 +300,26 @@ class KeyCheck:
 
     connected: bool
     state: str
+
+
+@dataclass(frozen=True)
+class ErrandInput:
+    """One call to Stripe that a person waits for: the Temporal activity, and what it is about.
+
+    `object_id` is Stripe's; `flow` names a page of the customer portal, `target` what it is about.
+    """
+
+    activity: str
+    object_id: str
+    flow: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class ErrandResult:
+    """`state` in a word. An address that opens something for its holder comes sealed: histories
+    can be read by every operator."""
+
+    state: str
+    object_id: str | None = None
+    sealed: str | None = None

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import (
@@ -16,7 +17,14 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from latchkey import contracts, temporal
-from latchkey.contracts import EntityState, LinkPreviewInput, Nudge, ProductLinkState
+from latchkey.contracts import (
+    EntityState,
+    ErrandInput,
+    ErrandResult,
+    LinkPreviewInput,
+    Nudge,
+    ProductLinkState,
+)
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import links, previews
 from latchkey.store.pool import Pool
@@ -24,6 +32,9 @@ from latchkey.store.subscriptions import Lifecycle
 
 CALL_TIMEOUT = 5.0
 """Seconds: the client's own retries would hold a call for ten while Temporal is away."""
+
+
+ERRAND_LIFE = timedelta(minutes=2)
 
 
 class TemporalUnavailable(Exception):
@@ -183,6 +194,55 @@ async def check_connection(client: Client, *, seconds: float = 30) -> None:
                 id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
                 static_summary="Check of the Stripe key and webhook endpoint",
             )
+
+
+async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0) -> bool:
+    """Have a product's payment links brought in step with what was chosen; wait for it a while.
+
+    True where that is done. Raises `TemporalUnavailable`, `WorkflowFailed`.
+    """
+    async with _bounded():
+        handle = await client.start_workflow(
+            contracts.CHECKOUT,
+            product_id,
+            id=contracts.checkout_workflow_id(product_id),
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=contracts.NUDGE,
+            static_summary=f"Payment links of product {product_id}",
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(temporal.LATCHKEY_PRODUCT, product_id)]
+            ),
+        )
+    if not seconds:
+        return False
+    with suppress(TimeoutError), _failures():
+        async with asyncio.timeout(seconds):
+            await handle.result()
+            return True
+    return False
+
+
+async def run_errand(
+    client: Client, errand: ErrandInput, *, summary: str, nonce: str | None = None, seconds: float
+) -> ErrandResult:
+    """Run one call to Stripe that a person waits for.
+
+    Raises `TemporalUnavailable` also where it isn't done in `seconds`, and `WorkflowFailed`.
+    """
+    async with _bounded(seconds):
+        with _failures():
+            result: ErrandResult = await client.execute_workflow(
+                contracts.ERRAND,
+                errand,
+                id=contracts.errand_workflow_id(errand.activity, nonce or secrets.token_hex(8)),
+                task_queue=contracts.MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=ERRAND_LIFE,
+                static_summary=summary,
+                priority=Priority(priority_key=1),
+                result_type=ErrandResult,
+            )
+    return result
 
 
 @asynccontextmanager

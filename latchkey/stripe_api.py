@@ -243,6 +243,78 @@ class StripeApi:
             params["images"] = [image_url]
         return await self.call("post", "/v1/products", params, idempotency_key=idempotency_key)
 
+    async def create_payment_link(
+        self,
+        *,
+        price: str,
+        recurring: bool,
+        promotion_codes: bool,
+        redirect: str,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+    ) -> Json:
+        """A payment link that leads back to `redirect`; one-off buyers become customers too."""
+        params: Json = {
+            "line_items": [{"price": price, "quantity": 1}],
+            "allow_promotion_codes": promotion_codes,
+            "after_completion": {"type": "redirect", "redirect": {"url": redirect}},
+            "metadata": dict(metadata),
+        }
+        if not recurring:
+            params["customer_creation"] = "always"
+        return await self.call("post", "/v1/payment_links", params, idempotency_key=idempotency_key)
+
+    async def update_payment_link(self, link_id: str, **changes: Any) -> Json:
+        return await self.call("post", f"/v1/payment_links/{link_id}", changes)
+
+    async def save_portal_configuration(
+        self,
+        configuration_id: str | None,
+        *,
+        privacy_url: str | None,
+        terms_url: str | None,
+        may_cancel: bool,
+        idempotency_key: str,
+    ) -> Json:
+        """Make the customer portal's configuration, or change the one we made."""
+        profile = {"privacy_policy_url": privacy_url or "", "terms_of_service_url": terms_url or ""}
+        if configuration_id is None:
+            profile = {key: value for key, value in profile.items() if value}
+        features: Json = {
+            "payment_method_update": {"enabled": True},
+            "invoice_history": {"enabled": True},
+            "subscription_cancel": {"enabled": may_cancel},
+        }
+        if may_cancel:
+            features["subscription_cancel"] |= {"mode": "at_period_end"}
+        params: Json = {"features": features}
+        if profile:
+            params["business_profile"] = profile
+        path = "/v1/billing_portal/configurations"
+        if configuration_id is not None:
+            return await self.call("post", f"{path}/{configuration_id}", params)
+        params["metadata"] = {"latchkey": "1"}
+        return await self.call("post", path, params, idempotency_key=idempotency_key)
+
+    async def create_portal_session(
+        self, *, customer: str, configuration: str, return_url: str, flow: Json | None
+    ) -> Json:
+        params: Json = {
+            "customer": customer,
+            "configuration": configuration,
+            "return_url": return_url,
+        }
+        if flow:
+            params["flow_data"] = flow
+        return await self.call("post", "/v1/billing_portal/sessions", params)
+
+    async def newest_invoice(self, subscription_id: str) -> Json | None:
+        """The newest paid invoice of a subscription."""
+        page = await self.page(
+            "/v1/invoices", {"subscription": subscription_id, "status": "paid"}, after=None, limit=1
+        )
+        return page.data[0] if page.data else None
+
     async def account(self) -> Json:
         return await self.call("get", "/v1/account")
 

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from latchkey import dispatch
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import inbox, links, orders
+from latchkey.store import checkout, inbox, links, orders
 from latchkey.store.inbox import Waiting
 from latchkey.store.pool import Pool
 
@@ -50,6 +50,7 @@ class Relay:
             try:
                 busy = await self._relay_events()
                 await self._relay_links()
+                await self._relay_checkouts()
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
@@ -91,6 +92,19 @@ class Relay:
                 return
             async with self._pool.acquire() as connection:
                 await links.mark_dispatched(connection, [job.id])
+
+    async def _relay_checkouts(self) -> None:
+        """Have the payment links made or retired that were chosen since."""
+        async with self._pool.acquire() as connection:
+            products = await checkout.waiting(connection, limit=50)
+        for product_id in products:
+            try:
+                await dispatch.settle_checkout(self._client, product_id)
+            except dispatch.TemporalUnavailable as error:
+                log.warning("payment links wait for Temporal", error=str(error))
+                return
+            async with self._pool.acquire() as connection:
+                await checkout.mark_told(connection, product_id)
 
     async def _placed(self, target: Target) -> Target:
         """A payment becomes the purchase it paid for, where that is known here."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
 from latchkey.rules.access import Reason
+from latchkey.store import checkout
 from latchkey.store.connection import current
 from latchkey.store.effects import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -222,6 +223,7 @@ async def remove_link(
         now,
         members,
     )
+    await checkout.drop(connection, product_id)
     ended = converted = 0
     if members in ("end", "complimentary"):
         if members == "complimentary":

@@ -131,14 +131,27 @@ async def ensure_owner(connection: Connection, email: str, password_hash: str) -
     )
 
 
-async def begin_session(connection: Connection, user_id: int) -> str:
+async def begin_session(
+    connection: Connection,
+    user_id: int,
+    *,
+    via: str = "password",
+    ip: str | None = None,
+    agent: str | None = None,
+) -> str:
     """Sign a user in: the token for their cookie. Only its hash is kept."""
     token = secrets.token_urlsafe(32)
     await connection.execute(
-        "insert into sessions (token_hash, user_id, expires_at) values ($1, $2, $3)",
+        """
+        insert into sessions (token_hash, user_id, expires_at, via, ip, agent)
+        values ($1, $2, $3, $4, $5, $6)
+        """,
         _digest(token),
         user_id,
         datetime.now(UTC) + SESSION_LIFE,
+        via,
+        ip,
+        agent[:200] if agent else None,
     )
     await connection.execute("update users set last_seen_at = now() where id = $1", user_id)
     return token
@@ -149,6 +162,9 @@ async def session_user(connection: Connection, token: str) -> User | None:
     names = ", ".join("u." + field.strip() for field in _FIELDS.split(","))
     row = await connection.fetchrow(
         f"""
+        with seen as (
+            update sessions set last_seen_at = now()
+             where token_hash = $1 and last_seen_at < now() - interval '5 minutes')
         select {names} from sessions s join users u on u.id = s.user_id
          where s.token_hash = $1 and s.expires_at > now()
         """,

@@ -10,7 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from web.pages import connectors, feed, library, products, signin, stripe_settings
+from web.pages import (
+    buy,
+    checkout,
+    connectors,
+    feed,
+    library,
+    products,
+    signin,
+    stripe_settings,
+)
 from web.pages.guard import Forbidden, current_user, see
 from web.pages.render import page
 from web.security import Forged
@@ -24,10 +33,12 @@ def routes() -> list[Route]:
         Route("/admin", _admin_home),
         *products.routes(),
         *stripe_settings.routes(),
+        *checkout.routes(),
         *connectors.routes(),
         *feed.routes(),
         *signin.routes(),
         *library.routes(),
+        *buy.routes(),
     ]
 
 

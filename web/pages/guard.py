@@ -102,6 +102,11 @@ def text(given: FormData, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def address_of(request: Request) -> str:
+    """The network address that a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
 def see(address: str) -> Response:
     """Go on to another page after a form was handled."""
     return RedirectResponse(address, 303)

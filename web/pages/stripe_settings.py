@@ -12,7 +12,7 @@ from starlette.routing import Route
 from latchkey import dispatch
 from latchkey.store import catalog, connection, links, previews
 from web.api.links import LinkTo
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, see, support_page, text
 from web.pages.products import product_of
 from web.pages.render import page
 from web.site import site_of
@@ -62,7 +62,7 @@ async def settings(request: Request) -> Response:
     return see(f"/admin/products/{product.id}?done=linked")
 
 
-@admin_page
+@support_page
 async def preview(request: Request) -> Response:
     """Who would be affected, before anything is saved."""
     given = await form(request)

@@ -1,0 +1,106 @@
+"""Payment links made and retired, and the look at a session that a buyer comes back with."""
+
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts, dispatch
+from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.rules import reading
+from latchkey.rules.reading import UnreadableError
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import checkout
+from latchkey.store.checkout import LinkJob
+from latchkey.store.linked_products import linked_products
+from latchkey.stripe_api import StripeApi, StripeError
+
+
+class CheckoutActivities:
+    """Keeps payment links as they were chosen. `public_url` is where buyers come back to."""
+
+    def __init__(self, edges: Edges, client: Client, *, public_url: str) -> None:
+        self._edges = edges
+        self._client = client
+        self._redirect = (
+            f"{public_url.rstrip('/')}/checkout/success?session={{CHECKOUT_SESSION_ID}}"
+        )
+
+    @activity.defn(name=contracts.SETTLE_CHECKOUT)
+    async def settle(self, product_id: str) -> str:
+        """Open the chosen link, then close the others: at no moment is there none."""
+        async with retried():
+            account = await self._edges.account()
+            api = await self._edges.keyring.api()
+            async with self._edges.pool.acquire() as connection:
+                jobs = await checkout.jobs(connection, product_id, account=account)
+            for job in jobs:
+                try:
+                    await self._do(api, job)
+                except StripeError as error:
+                    if error.passing or error.refused:
+                        raise
+                    async with self._edges.pool.acquire() as connection:
+                        await checkout.refused(connection, job.link.id, error.message)
+                    return f"Stripe refused payment link {job.link.id}: {error}"
+        opened = sum(job.link.wanted for job in jobs)
+        return f"Opened {opened} and retired {len(jobs) - opened} payment links"
+
+    async def _do(self, api: StripeApi, job: LinkJob) -> None:
+        link = job.link
+        if not link.wanted:
+            assert link.stripe_id is not None, "only a link that Stripe has is active"
+            await api.update_payment_link(link.stripe_id, active=False)
+            async with self._edges.pool.acquire() as connection:
+                await checkout.retired(connection, link.id)
+            return
+        if link.stripe_id is None:
+            made = await api.create_payment_link(
+                price=link.price_id,
+                recurring=job.recurring,
+                promotion_codes=job.codes,
+                redirect=self._redirect,
+                metadata={"latchkey_product": link.product_id},
+                idempotency_key=f"latchkey-payment-link-{link.id}-{int(job.codes)}",
+            )
+        else:
+            made = await api.update_payment_link(
+                link.stripe_id, active=True, allow_promotion_codes=job.codes
+            )
+        async with self._edges.pool.acquire() as connection:
+            await checkout.opened(
+                connection, link.id, stripe_id=made["id"], url=made["url"], codes=job.codes
+            )
+
+    @activity.defn(name=contracts.LOOK_AT_SESSION)
+    async def look_at_session(self, errand: ErrandInput) -> ErrandResult:
+        """What became of a checkout session; where it is one of ours, its workflow is nudged."""
+        async with retried():
+            account = await self._edges.account()
+            api = await self._edges.keyring.api()
+            try:
+                source = await api.checkout_session(errand.object_id)
+                session = reading.checkout_session(source)
+            except StripeError as error:
+                if error.passing or error.refused:
+                    raise
+                return ErrandResult("unknown")
+            except UnreadableError:
+                return ErrandResult("unknown")
+            if session.status != "complete":
+                return ErrandResult(session.status)
+            async with self._edges.pool.acquire() as connection:
+                linked = await linked_products(
+                    connection, {line.stripe_product for line in session.lines}, account=account
+                )
+            if not linked:
+                return ErrandResult("not linked")
+            if session.subscription:
+                target = Target(
+                    TargetKind.SUBSCRIPTION, session.subscription, checkout_session=session.id
+                )
+            else:
+                target = Target(TargetKind.PURCHASE, session.id)
+            await dispatch.nudge(self._client, target, [])
+        state = "pending" if session.payment_status == "unpaid" else "complete"
+        return ErrandResult(state, target.id)

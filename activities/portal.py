@@ -1,0 +1,118 @@
+"""Customer-portal sessions and receipts: made or found when somebody clicks, never kept.
+
+Their addresses open something for whoever holds them, so they leave here sealed.
+"""
+
+import hashlib
+from typing import Any
+
+from temporalio import activity
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.rules.reading import object_id
+from latchkey.store import portal, site_settings
+from latchkey.store.linked_products import Account
+from latchkey.store.site_settings import SiteSettings
+from latchkey.stripe_api import Json, StripeApi, StripeError
+
+
+class PortalActivities:
+    """Opens the portal. `public_url` is where people come back to."""
+
+    def __init__(self, edges: Edges, *, public_url: str) -> None:
+        self._edges = edges
+        self._url = public_url.rstrip("/")
+
+    @activity.defn(name=contracts.OPEN_PORTAL)
+    async def open_portal(self, errand: ErrandInput) -> ErrandResult:
+        """A fresh session for the customer `object_id`, on the page that `flow` names."""
+        async with retried():
+            account = await self._edges.account()
+            api = await self._edges.keyring.api()
+            async with self._edges.pool.acquire() as connection:
+                settings = await site_settings.read(connection)
+            configuration = await self._configuration(api, account, settings)
+            made = await api.create_portal_session(
+                customer=errand.object_id,
+                configuration=configuration,
+                return_url=f"{self._url}/account",
+                flow=_flow(errand, self._url),
+            )
+        return ErrandResult("opened", sealed=self._sealed(made["url"]))
+
+    @activity.defn(name=contracts.FIND_RECEIPT)
+    async def find_receipt(self, errand: ErrandInput) -> ErrandResult:
+        """Stripe's page with the receipt or invoice of an order or a subscription."""
+        async with retried():
+            api = await self._edges.keyring.api()
+            url = await _receipt(api, errand.object_id)
+        return ErrandResult("found", sealed=self._sealed(url)) if url else ErrandResult("none")
+
+    async def _configuration(self, api: StripeApi, account: Account, settings: SiteSettings) -> str:
+        """Our configuration, made once per account and mode and changed with the settings."""
+        wanted = _fingerprint(settings)
+        async with self._edges.pool.acquire() as connection:
+            known = await portal.configuration(connection, account)
+        if known and known.fingerprint == wanted:
+            return known.stripe_id
+        options: dict[str, Any] = {
+            "privacy_url": settings.privacy_url,
+            "terms_url": settings.terms_url,
+            "may_cancel": settings.portal_cancel,
+            "idempotency_key": f"latchkey-portal-{account.id}-{account.livemode}-{wanted}",
+        }
+        try:
+            made = await api.save_portal_configuration(
+                known.stripe_id if known else None, **options
+            )
+        except StripeError as error:
+            if known is None or not error.missing:
+                raise
+            made = await api.save_portal_configuration(None, **options)
+        async with self._edges.pool.acquire() as connection:
+            await portal.save_configuration(
+                connection, account, stripe_id=made["id"], fingerprint=wanted
+            )
+        found: str = made["id"]
+        return found
+
+    def _sealed(self, url: str) -> str:
+        return self._edges.keyring.vault.seal(url).decode()
+
+
+def _flow(errand: ErrandInput, site: str) -> Json | None:
+    if errand.flow is None:
+        return None
+    after: Json = {
+        "type": "redirect",
+        "redirect": {"return_url": f"{site}/account?done=billing-changed"},
+    }
+    flow: Json = {"type": errand.flow, "after_completion": after}
+    if errand.flow == "subscription_cancel":
+        flow["subscription_cancel"] = {"subscription": errand.target}
+    return flow
+
+
+def _fingerprint(settings: SiteSettings) -> str:
+    told = f"{settings.privacy_url} {settings.terms_url} {settings.portal_cancel}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+async def _receipt(api: StripeApi, source_id: str) -> str | None:
+    if source_id.startswith("sub_"):
+        return _address(await api.newest_invoice(source_id))
+    if source_id.startswith("in_"):
+        return _address(await api.invoice(source_id))
+    session = await api.checkout_session(source_id)
+    if invoice := object_id(session.get("invoice")):
+        return _address(await api.invoice(invoice))
+    intent = session.get("payment_intent")
+    charge = intent.get("latest_charge") if isinstance(intent, dict) else None
+    return charge.get("receipt_url") if isinstance(charge, dict) else None
+
+
+def _address(invoice: Json | None) -> str | None:
+    return invoice.get("hosted_invoice_url") if invoice else None

@@ -1,0 +1,59 @@
+"""The site's own settings, kept in the database: name and colours, mail, portal, visitors."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from latchkey.store.pool import Connection
+
+KEY = "site"
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """`colour` is `#rrggbb`. `mail_from` is an address, None for that of LATCHKEY_MAIL_FROM.
+
+    `login_mail` mails login instructions to every new user, `public_content` lets visitors see
+    the library. `spread_per_hour` bounds the mails of imports that are spread.
+    """
+
+    name: str = "Latchkey"
+    logo_url: str | None = None
+    colour: str = "#3d4ed8"
+    public_content: bool = False
+    sender_name: str | None = None
+    mail_from: str | None = None
+    reply_to: str | None = None
+    login_mail: bool = False
+    mails_per_minute: int = 120
+    spread_per_hour: int = 300
+    portal: bool = True
+    portal_cancel: bool = True
+    privacy_url: str | None = None
+    terms_url: str | None = None
+
+
+def of(value: dict[str, Any] | None) -> SiteSettings:
+    """The settings in a stored value; what a later release wrote is left aside."""
+    known = SiteSettings.__dataclass_fields__
+    return SiteSettings(**{name: given for name, given in (value or {}).items() if name in known})
+
+
+async def read(connection: Connection) -> SiteSettings:
+    return of(await connection.fetchval("select value from site_settings where key = $1", KEY))
+
+
+async def change(connection: Connection, **changes: Any) -> SiteSettings:
+    """Change some of them; the others stay as they are."""
+    unknown = set(changes) - set(asdict(SiteSettings()))
+    assert not unknown, f"no such settings: {sorted(unknown)}"
+    value = await connection.fetchval(
+        """
+        insert into site_settings (key, value) values ($1, $2)
+        on conflict (key) do update
+           set value = site_settings.value || excluded.value, updated_at = now()
+        returning value
+        """,
+        KEY,
+        changes,
+    )
+    return of(value)

@@ -1,0 +1,65 @@
+"""A browser without a browser: cookies, and forms sent as they stand on a page."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from latchkey import signin_links
+from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey
+
+
+class Visitor:
+    """One browser session."""
+
+    def __init__(self, site: Latchkey, client: httpx.AsyncClient) -> None:
+        self.site = site
+        self.client = client
+
+    async def get(self, path: str, status: int = 200, **options: Any) -> httpx.Response:
+        answer = await self.client.get(path, **options)
+        assert answer.status_code == status, f"GET {path}: {answer.status_code} {answer.text}"
+        return answer
+
+    async def goes(self, path: str) -> str:
+        """Where a page sends on to."""
+        return (await self.get(path, 303)).headers["location"]
+
+    async def send(
+        self, page: str, path: str | None = None, status: int = 303, **fields: Any
+    ) -> httpx.Response:
+        """Send a form that stands on `page` to `path`, the page itself by default."""
+        shown = (await self.client.get(page)).text
+        found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', shown)
+        assert found, f"{page} holds no form"
+        answer = await self.client.post(path or page, data={"csrf_token": found[1], **fields})
+        assert answer.status_code == status, f"{path or page}: {answer.status_code} {answer.text}"
+        return answer
+
+    async def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> None:
+        await self.send("/login", email=email, password=password)
+
+    async def sign_in_as(self, user_id: int, nonce: str) -> None:
+        """Sign in as anybody, by a link."""
+        await self.send(f"/login/{signin_links.sign(user_id, nonce, secret=SECRET)}")
+
+
+@asynccontextmanager
+async def visit(site: Latchkey) -> AsyncIterator[Visitor]:
+    async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
+        yield Visitor(site, client)
+
+
+async def user(site: Latchkey, email: str, role: str = "member") -> int:
+    """A user with nothing."""
+    found: int = await site.pool.fetchval(
+        """
+        insert into users (email, role) values ($1, $2)
+        on conflict (email_key) do update set role = excluded.role returning id
+        """,
+        email,
+        role,
+    )
+    return found

@@ -1,0 +1,123 @@
+"""Selling: a product's checkout, and sessions of the customer portal."""
+
+from pydantic import Field
+
+from latchkey import dispatch
+from latchkey.store import checkout, portal, products, site_settings, users
+from web import billing
+from web.api.people import Email
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, endpoint
+
+WAIT_SECONDS = 20.0
+
+
+class CheckoutChoice(Input):
+    """Whether the product has a checkout, and which price of its Stripe product it sells."""
+
+    enabled: bool
+    price: str | None = Field(None, min_length=1, max_length=200)
+    promotion_codes: bool | None = None
+
+
+class Checkout(Output):
+    """`url` is the payment link's address; null while there is none."""
+
+    enabled: bool
+    price: str | None
+    url: str | None
+    payment_link: str | None
+    promotion_codes: bool
+    purchase_method: str
+
+
+@endpoint("PUT", "/products/{id}/checkout", body=CheckoutChoice, answer=Checkout)
+async def put_checkout(call: Call) -> Checkout:
+    """Turn a product's checkout on with a price, or off.
+
+    A payment link is made in Stripe and becomes the product's purchase method. Another price makes
+    another link and deactivates the one before; who had it open can still pay, and gets in. The
+    same choice again changes nothing.
+    """
+    wanted: CheckoutChoice = call.body
+    pool = call.site.pool
+    async with pool.acquire() as connection, connection.transaction():
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        try:
+            await checkout.choose(
+                connection,
+                product.id,
+                enabled=wanted.enabled,
+                price=wanted.price,
+                promotion_codes=wanted.promotion_codes,
+            )
+        except checkout.CheckoutError as error:
+            raise Problem(422, "invalid", str(error)) from None
+    call.site.wake.set()
+    try:
+        await dispatch.settle_checkout(call.site.temporal, product.id, seconds=WAIT_SECONDS)
+    except dispatch.WorkflowFailed as error:
+        raise Problem(502, "stripe_refused", str(error)) from None
+    async with pool.acquire() as connection:
+        now = await checkout.selling(connection, product.id)
+    link = now.wanted
+    if link and link.error:
+        raise Problem(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
+    if link and not link.url:
+        raise Problem(
+            503,
+            "unavailable",
+            "the choice is saved; its payment link is still being made: ask again",
+        )
+    return Checkout(
+        enabled=link is not None,
+        price=link.price_id if link else None,
+        url=link.url if link else None,
+        payment_link=link.stripe_id if link else None,
+        promotion_codes=now.promotion_codes,
+        purchase_method=now.purchase_method,
+    )
+
+
+class PortalFor(Input):
+    """Whose billing; `customer` where they have several Stripe customers and one is meant."""
+
+    email: Email
+    customer: str | None = Field(None, max_length=200)
+
+
+class PortalSession(Output):
+    """The address is for the customer alone, and dies within minutes."""
+
+    url: str
+    customer: str
+
+
+@endpoint("POST", "/portal-sessions", body=PortalFor, answer=PortalSession, status=201)
+async def open_portal(call: Call) -> PortalSession:
+    """A fresh session of Stripe's customer portal.
+
+    409 where the person has no Stripe customer. Of several customers the one with running
+    subscriptions is taken, then the newest.
+    """
+    wanted: PortalFor = call.body
+    async with call.site.pool.acquire() as connection:
+        user = await users.by_email(connection, wanted.email)
+        mine = await portal.customers(connection, user.id) if user else []
+        settings = await site_settings.read(connection)
+    if not settings.portal:
+        raise Problem(
+            409, "portal_off", "the customer portal is switched off on the Connectors page"
+        )
+    chosen = [row for row in mine if wanted.customer in (None, row.id)]
+    if not chosen:
+        raise Problem(
+            409, "no_stripe_customer", "this person has no customer in the connected Stripe account"
+        )
+    try:
+        url = await billing.portal(call.site, chosen[0].id)
+    except dispatch.WorkflowFailed as error:
+        raise Problem(502, "stripe_refused", str(error)) from None
+    return PortalSession(url=url, customer=chosen[0].id)

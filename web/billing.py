@@ -1,0 +1,72 @@
+"""Addresses in Stripe that are made when somebody clicks: the portal, receipts."""
+
+import asyncio
+import time
+
+from latchkey import contracts, dispatch
+from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.store import checkout
+from latchkey.store.checkout import Bought
+from web.site import Site
+
+ERRAND_SECONDS = 15.0
+LOOK_SECONDS = 6.0
+
+
+async def portal(
+    site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
+) -> str:
+    """The address of a fresh portal session. Raises `TemporalUnavailable`, `WorkflowFailed`."""
+    result = await dispatch.run_errand(
+        site.temporal,
+        ErrandInput(contracts.OPEN_PORTAL, customer, flow, subscription),
+        summary=f"Customer portal for {customer}",
+        seconds=ERRAND_SECONDS,
+    )
+    return _opened(site, result)
+
+
+async def receipt(site: Site, source_id: str) -> str | None:
+    """Stripe's page with a receipt; None where there is none.
+
+    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    """
+    result = await dispatch.run_errand(
+        site.temporal,
+        ErrandInput(contracts.FIND_RECEIPT, source_id),
+        summary=f"Receipt of {source_id}",
+        seconds=ERRAND_SECONDS,
+    )
+    return _opened(site, result) if result.sealed else None
+
+
+async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
+    """What Stripe says of a checkout session, and what was written about it by now.
+
+    Where it is complete its workflow is nudged, and what it writes is waited for a few seconds.
+    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    """
+    deadline = time.monotonic() + LOOK_SECONDS
+    seen = await dispatch.run_errand(
+        site.temporal,
+        ErrandInput(contracts.LOOK_AT_SESSION, session_id),
+        summary=f"A buyer came back with {session_id}",
+        nonce=session_id,
+        seconds=LOOK_SECONDS,
+    )
+    pause = 0.02
+    while True:
+        async with site.pool.acquire() as connection:
+            found = await checkout.bought(connection, session_id)
+        over = time.monotonic() > deadline
+        if found.state != "none" or seen.state not in ("complete", "pending") or over:
+            return seen.state, found
+        if seen.state == "pending" and time.monotonic() > deadline - LOOK_SECONDS / 2:
+            return seen.state, found
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.3)
+
+
+def _opened(site: Site, result: ErrandResult) -> str:
+    assert result.sealed is not None, "only a found address is opened"
+    return site.keyring.vault.open(result.sealed.encode())

@@ -1,0 +1,37 @@
+"""`Checkout`: a product's payment links, until Stripe has what was chosen."""
+
+from temporalio import workflow
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+
+
+@workflow.defn(name=contracts.CHECKOUT)
+class Checkout:
+    """Makes the chosen payment link and retires the others; ends when nothing is left to do."""
+
+    def __init__(self) -> None:
+        self._again = True
+
+    @workflow.signal(name=contracts.NUDGE)
+    def nudge(self) -> None:
+        self._again = True
+
+    @workflow.run
+    async def run(self, product_id: str) -> str:
+        state = ""
+        while self._again:
+            self._again = False
+            state = await workflow.execute_activity(
+                contracts.SETTLE_CHECKOUT,
+                product_id,
+                result_type=str,
+                task_queue=contracts.STRIPE_QUEUE,
+                start_to_close_timeout=ONE_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
+                summary="Make and retire payment links",
+            )
+            workflow.set_current_details(state)
+        return state

@@ -1,0 +1,37 @@
+"""`Errand`: one call to Stripe that a person waits for, at the cluster's rate."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import ErrandInput, ErrandResult
+
+SOMEONE_WAITS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=300),
+    maximum_interval=timedelta(seconds=3),
+    maximum_attempts=4,
+)
+ATTEMPT = timedelta(seconds=25)
+
+
+@workflow.defn(name=contracts.ERRAND)
+class Errand:
+    """Runs the Temporal activity that its input names and hands back its answer."""
+
+    @workflow.run
+    async def run(self, errand: ErrandInput) -> ErrandResult:
+        result: ErrandResult = await workflow.execute_activity(
+            errand.activity,
+            errand,
+            result_type=ErrandResult,
+            task_queue=contracts.STRIPE_QUEUE,
+            start_to_close_timeout=ATTEMPT,
+            retry_policy=SOMEONE_WAITS,
+            priority=Priority(priority_key=1),
+            summary=errand.activity.replace("_", " ").capitalize(),
+        )
+        workflow.set_current_details(result.state)
+        return result
