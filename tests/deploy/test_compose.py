@@ -83,6 +83,15 @@ def test_mounted_files_exist() -> None:
                 assert (ROOT / source).exists(), source
 
 
+def test_temporal_finds_its_dynamic_configuration() -> None:
+    """The server's image brings none, and the server doesn't start without the file."""
+    service = SERVICES["temporal"]
+    inside = service["environment"]["DYNAMIC_CONFIG_FILE_PATH"]
+    source = next(m.split(":")[0] for m in service["volumes"] if m.split(":")[1] == inside)
+    values = yaml.safe_load((ROOT / source).read_text())
+    assert all(entry.keys() == {"value"} for entries in values.values() for entry in entries)
+
+
 def test_a_probe_tells_up_from_down() -> None:
     probe = [sys.executable, "-m", "latchkey.probe", "http://127.0.0.1:9/readyz"]
     assert subprocess.run(probe).returncode == 1
