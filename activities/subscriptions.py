@@ -112,8 +112,9 @@ class SubscriptionActivities:
 
 
 def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -> bool:
+    """A cart's one-off lines may be linked where the subscription beside them is not."""
     if known is None:
-        return linked
+        return linked or named is not None
     return named is not None and known.checkout_session != named
 
 

@@ -22,9 +22,12 @@ from sandbox.shop import Request as Cause
 from sandbox.shop import Shop, StripeFault, invalid
 from sandbox.world import Json
 
-LOGGED = 500
+LOGGED = 5000
 _UNKEPT = (b"content-length", b"4096")
 """The promise of a body that never comes: the server then closes the connection."""
+SPARED = "Sandbox-Spared"
+"""A request with this header meets no faults: it is made by whoever plays the buyers or reads the
+truth, while the connector under test meets them all."""
 _OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
 """Parameters that name whom a call is about."""
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
@@ -50,8 +53,9 @@ class Api:
     _window: deque[float] = field(default_factory=deque)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(Request(scope, receive))
-        rate = self.faults.cut_connection
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        rate = self._faults(request).cut_connection
         if rate and self.shop.world.random.random() < rate:
             await send({"type": "http.response.start", "status": 200, "headers": [_UNKEPT]})
             return
@@ -73,6 +77,7 @@ class Api:
                 "query": request.url.query,
                 "status": answer.status,
                 "ms": round((time.perf_counter() - began) * 1000, 2),
+                "spared": SPARED in request.headers,
             }
         )
         headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
@@ -95,18 +100,24 @@ class Api:
         _permitted(permissions, path, method, self.shop.account["id"])
         text = (await request.body()).decode() if method == "POST" else request.url.query
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
-        await self._misbehave_before()
+        faults = self._faults(request)
+        await self._misbehave_before(faults)
         strict = request.headers.get("Stripe-Version", "") == API_VERSION
         if key is None:
-            return self._misbehave_after(self._do(route, found, request, text, strict, request_id))
+            return self._misbehave_after(
+                faults, self._do(route, found, request, text, strict, request_id, faults)
+            )
         return await self._once(
             key,
             path,
             text,
             lambda: self._misbehave_after(
-                self._do(route, found, request, text, strict, request_id)
+                faults, self._do(route, found, request, text, strict, request_id, faults)
             ),
         )
+
+    def _faults(self, request: Request) -> Faults:
+        return Faults() if SPARED in request.headers else self.faults
 
     async def _once(self, key: str, path: str, text: str, do: Any) -> Answer:
         """Idempotency: the first answer stands for a day's worth of repeats."""
@@ -146,7 +157,14 @@ class Api:
         return answer
 
     def _do(
-        self, route: Route, handler: Any, request: Request, text: str, strict: bool, request_id: str
+        self,
+        route: Route,
+        handler: Any,
+        request: Request,
+        text: str,
+        strict: bool,
+        request_id: str,
+        faults: Faults,
     ) -> Answer:
         world = self.shop.world
         tree = forms.decode(text)
@@ -162,7 +180,7 @@ class Api:
             self.shop.request = Cause()
             world.settle_clock()
         if made.get("object") == "list":
-            self._end_early(made)
+            self._end_early(faults, made)
         body = orjson.dumps(made)
         if wanted or "lines" in made or made.get("object") == "list":
             made = _shortened(orjson.loads(body))
@@ -225,8 +243,8 @@ class Api:
             raise StripeFault(401, f"Expired API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
         return kept.get("permissions")
 
-    async def _misbehave_before(self) -> None:
-        faults, chance = self.faults, self.shop.world.random.random
+    async def _misbehave_before(self, faults: Faults) -> None:
+        chance = self.shop.world.random.random
         if faults.api_latency_seconds:
             await asyncio.sleep(faults.api_latency_seconds)
         if faults.api_rate:
@@ -250,15 +268,15 @@ class Api:
         if faults.api_500_before and chance() < faults.api_500_before:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
 
-    def _end_early(self, made: Json) -> None:
+    def _end_early(self, faults: Faults, made: Json) -> None:
         """A page that holds less than it was asked for while there is more: only `has_more` says
         whether a list is over."""
-        rate = self.faults.short_page
+        rate = faults.short_page
         if rate and len(made["data"]) > 1 and self.shop.world.random.random() < rate:
             made.update(data=made["data"][:-1], has_more=True)
 
-    def _misbehave_after(self, answer: Answer) -> Answer:
-        rate = self.faults.api_500_after
+    def _misbehave_after(self, faults: Faults, answer: Answer) -> Answer:
+        rate = faults.api_500_after
         if rate and self.shop.world.random.random() < rate:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
         return answer

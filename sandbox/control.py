@@ -92,6 +92,14 @@ def _resend(box: Sandbox, request: Request, given: Json) -> Json:
     return found
 
 
+def _repeat(box: Sandbox, request: Request, given: Json) -> Json:
+    """Deliver an event again, also one whose delivery was dropped; the Stripe CLI's `events
+    resend` does the same."""
+    found = box.shop.find("event", request.path_params["id"])
+    box.deliveries.repeat(found)
+    return {"event": found["id"]}
+
+
 def _faults(box: Sandbox, request: Request, given: Json) -> Json:
     try:
         box.deliveries.faults.update(given)
@@ -162,6 +170,7 @@ _ROUTES: list[tuple[str, str, Body]] = [
     ("DELETE", "/requests", _clear_requests),
     ("GET", "/deliveries", _deliveries),
     ("POST", "/deliveries/{id}/resend", _resend),
+    ("POST", "/events/{id}/repeat", _repeat),
     ("GET", "/problems", _problems),
     ("POST", "/faults", _faults),
     ("POST", "/keys", _keys),

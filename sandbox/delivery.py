@@ -83,10 +83,19 @@ class Deliveries:
             if endpoint["status"] == "enabled" and ("*" in enabled or event["type"] in enabled):
                 self._queue(event, endpoint)
 
+    def repeat(self, event: Json) -> None:
+        """Deliver an event once more, or at last, to every enabled endpoint."""
+        for endpoint in self.shop.world.table("webhook_endpoint").values():
+            if endpoint["status"] == "enabled":
+                self._spawn_all(event, endpoint, 1)
+
     def _queue(self, event: Json, endpoint: Json) -> None:
         copies = 1 + self._chance("duplicate")
         if self._chance("drop"):
             copies = 0
+        self._spawn_all(event, endpoint, copies)
+
+    def _spawn_all(self, event: Json, endpoint: Json, copies: int) -> None:
         for _ in range(copies):
             event["pending_webhooks"] += 1
             delivery = {

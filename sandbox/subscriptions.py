@@ -111,6 +111,8 @@ def _plan_work(shop: Shop, made: Json) -> None:
     if status not in LIVE or status == "paused":
         for work in ("period_end", "expire_incomplete", "warn_trial"):
             world.schedule(work, made["id"], None)
+        if status == "paused" and made["cancel_at"]:
+            world.schedule("period_end", made["id"], made["cancel_at"])
         return
     if status == "incomplete":
         world.schedule(
@@ -205,6 +207,8 @@ def _cancellation(shop: Shop, found: Json, params: Json) -> None:
     details = params.get("cancellation_details") or {}
     if "cancel_at" in params and params["cancel_at"] != "":
         at = _moment(found, params["cancel_at"])
+        if at <= shop.world.now():
+            raise invalid("`cancel_at` must be in the future.", param="cancel_at")
         found.update(cancel_at=at, cancel_at_period_end=False, canceled_at=shop.world.now())
         found["cancellation_details"] = _requested(details)
     elif params.get("cancel_at_period_end") is True:
@@ -243,8 +247,7 @@ def cancel(shop: Shop, found: Json, *, reason: str = "cancellation_requested") -
         cancel_at_period_end=False,
         pause_collection=None,
     )
-    if "status_details" in found:
-        found["status_details"] = None
+    found.pop("status_details", None)
     found["cancellation_details"] = {**(found["cancellation_details"] or {}), "reason": reason}
     shop.save(found, "customer.subscription.deleted")
     _plan_work(shop, found)
@@ -469,7 +472,7 @@ def _item(shop: Shop, made: Json, price: Json, quantity: int, metadata: Any) -> 
 
 
 def _change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
-    items: list[Json] = found["items"]["data"]
+    items: list[Json] = list(found["items"]["data"])
     for entry in wanted:
         item = next((i for i in items if i["id"] == entry.get("id")), None)
         if entry.get("id") and item is None:
@@ -488,6 +491,7 @@ def _change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
             items.append(added)
     if not items:
         raise invalid("A subscription must have at least one active plan.", param="items")
+    found["items"]["data"] = items
 
 
 def plan_of(price: Json) -> Json:

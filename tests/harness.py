@@ -43,6 +43,12 @@ NAMESPACES = [f"site-{number}" for number in range(40)]
 _free_namespaces = iter(NAMESPACES)
 
 
+def forget_namespaces() -> None:
+    """Give out all namespaces anew: for a Temporal server just started."""
+    global _free_namespaces
+    _free_namespaces = iter(NAMESPACES)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

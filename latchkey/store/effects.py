@@ -138,14 +138,14 @@ def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
     return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
 
 
-def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
-    """Whether this is a purchase that the import brought in, not one made since.
+def bought_before_link(claim: Claim) -> bool:
+    """Whether this is a purchase that the link's own import brings in, not one made since: another
+    link's import may come across what was bought here meanwhile.
 
     Stripe's times are whole seconds, so the link's own second counts as since.
     """
     linked_at = claim.product.linked_at.replace(microsecond=0)
-    importing = occasion.cause == "import" or claim.product.importing
-    return importing and claim.begun_at < linked_at
+    return claim.product.importing and claim.begun_at < linked_at
 
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
@@ -292,6 +292,7 @@ async def _end(
 async def _grant(
     connection: Connection, claims: list[Claim], *, occasion: Occasion, begun: list[Claim]
 ) -> None:
+    await _one_at_a_time(connection, {claim.user_id for claim in claims})
     had_access = {
         (row["user_id"], row["product_id"])
         for row in await connection.fetch(
@@ -340,11 +341,13 @@ async def _grant(
         grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
         if grant_id is None:
             continue
-        imported = bought_before_link(claim, occasion)
+        imported = bought_before_link(claim)
         begins = (claim.source_id, claim.product.product_id) in first
         facts += _facts_of_grant(claim, grant_id, occasion, begun=begins, imported=imported)
         wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
-        if wanted and (claim.user_id, claim.product.product_id) not in had_access:
+        gets_in = (claim.user_id, claim.product.product_id) not in had_access
+        had_access.add((claim.user_id, claim.product.product_id))
+        if wanted and gets_in:
             mails.append(
                 Mail(
                     key=f"product_access:{claim.user_id}:{claim.product.product_id}"
@@ -357,6 +360,15 @@ async def _grant(
             )
     await write_facts(connection, facts)
     await write_mails(connection, mails)
+
+
+async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
+    """Keep other grants to these users out until the transaction ends: whoever gets two reasons for
+    a product at once gets into it, and its mail, only once."""
+    await connection.execute(
+        "select from users where id = any($1::bigint[]) order by id for no key update",
+        sorted(user_ids),
+    )
 
 
 def _facts_of_grant(

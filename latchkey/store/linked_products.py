@@ -31,6 +31,20 @@ class LinkedProduct:
     policy: Policy
 
 
+def opened_by(
+    stripe_products: Collection[str], linked: dict[str, list[LinkedProduct]]
+) -> list[LinkedProduct]:
+    """The products that a cart or subscription opens, each once: through a link that stands where
+    there is one, else through one that was removed."""
+    found: dict[str, LinkedProduct] = {}
+    for stripe_product in sorted(stripe_products):
+        for product in linked.get(stripe_product, []):
+            known = found.get(product.product_id)
+            if known is None or known.removed:
+                found[product.product_id] = product
+    return list(found.values())
+
+
 async def linked_products(
     connection: Connection, stripe_products: Collection[str], *, account: Account
 ) -> dict[str, list[LinkedProduct]]:

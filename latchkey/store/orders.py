@@ -13,7 +13,7 @@ from latchkey.rules import access
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
 from latchkey.store.effects import Claim, Fact, Occasion, settle, write_facts
-from latchkey.store.linked_products import LinkedProduct, linked_products
+from latchkey.store.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
 from latchkey.store.subscriptions import describe
@@ -178,12 +178,7 @@ async def _apply(
 
 
 def _linked(reading: Order, products: dict[str, list[LinkedProduct]]) -> list[LinkedProduct]:
-    found = {
-        product.product_id: product
-        for line in reading.one_off_lines
-        for product in products.get(line.stripe_product, [])
-    }
-    return list(found.values())
+    return opened_by({line.stripe_product for line in reading.one_off_lines}, products)
 
 
 def _facts(reading: Order, old: Any, claims: list[Claim], *, occasion: Occasion) -> list[Fact]:

@@ -24,7 +24,7 @@ from latchkey.store.effects import (
     settle,
     write_facts,
 )
-from latchkey.store.linked_products import LinkedProduct, linked_products
+from latchkey.store.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
 
@@ -199,12 +199,7 @@ async def _apply(
 
 
 def _linked(reading: Subscription, products: dict[str, list[LinkedProduct]]) -> list[LinkedProduct]:
-    found = {
-        product.product_id: product
-        for stripe_product in sorted(reading.stripe_products)
-        for product in products.get(stripe_product, [])
-    }
-    return list(found.values())
+    return opened_by(reading.stripe_products, products)
 
 
 def _grants(reading: Subscription, linked: list[LinkedProduct], occasion: Occasion) -> bool:
@@ -285,7 +280,7 @@ def _facts(
     found: list[tuple[str, str, datetime, str, dict[str, Any]]] = []
     cause = _cancel_cause(reading)
     ends = reading.scheduled_end or reading.ended_at
-    brought_in = not old["ticket"] and any(bought_before_link(c, occasion) for c in claims)
+    brought_in = not old["ticket"] and any(bought_before_link(c) for c in claims)
     if count > old["cancellations"] and not brought_in:
         at = reading.canceled_at or occasion.as_of
         found.append((f"{count}", "subscription_cancelled", at, cause, {"ends": ends}))

@@ -1,0 +1,369 @@
+"""What people, and the shop's owner, do at Stripe. Every move returns the sources it touched.
+
+A move that Stripe doesn't allow now is refused by the sandbox and simply doesn't happen.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from tests.hostile.truth import Json, Truth
+
+DAY = 86400
+CARDS = ("4242424242424242", "4242424242424242", "5555555555554444")
+BROKEN = "pm_card_chargeCustomerFail"
+
+
+@dataclass
+class Goods:
+    """A Stripe product and its prices."""
+
+    id: str
+    monthly: list[str]
+    once: list[str]
+
+
+@dataclass
+class Person:
+    """Somebody who buys; several customers at Stripe may be theirs."""
+
+    email: str
+    customers: list[str] = field(default_factory=list)
+    subscriptions: list[str] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    invoices: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+    def spelled(self, chance: random.Random) -> str:
+        """Their address, as people type it."""
+        return chance.choice((self.email, self.email, self.email.upper(), self.email.title()))
+
+    def customer(self, chance: random.Random) -> str | None:
+        alive = [customer for customer in self.customers if customer not in self.gone]
+        return chance.choice(alive) if alive else None
+
+
+@dataclass
+class Scene:
+    """Where a move happens."""
+
+    truth: Truth
+    goods: list[Goods]
+    free: str
+    chance: random.Random
+
+    def some(self, *, monthly: bool, most: int = 1) -> list[str]:
+        """Prices of different products."""
+        count = self.chance.randint(1, min(most, len(self.goods)))
+        chosen = self.chance.sample(self.goods, count)
+        return [self.chance.choice(g.monthly if monthly else g.once) for g in chosen]
+
+
+Move = Callable[[Scene, Person], Awaitable[list[str]]]
+
+
+async def _customer(scene: Scene, person: Person) -> str:
+    """One that exists, or a new one: people come back without being recognised."""
+    known = person.customer(scene.chance)
+    if known and scene.chance.random() < 0.6:
+        return known
+    made = await scene.truth.post(
+        "customers",
+        email=person.spelled(scene.chance),
+        name="A person",
+        payment_method="pm_card_visa",
+        invoice_settings={"default_payment_method": "pm_card_visa"},
+    )
+    person.customers.append(made["id"])
+    return str(made["id"])
+
+
+async def _checkout(
+    scene: Scene, person: Person, prices: list[str], mode: str, card: str, **params: object
+) -> Json:
+    made = await scene.truth.post(
+        "checkout/sessions",
+        mode=mode,
+        line_items=[{"price": price, "quantity": 1} for price in prices],
+        success_url="http://127.0.0.1/thanks",
+        **params,
+    )
+    answer = await scene.truth.control(
+        f"checkout/{made['id']}/pay", email=person.spelled(scene.chance), card=card
+    )
+    session: Json = answer["session"]
+    if session["customer"] and session["customer"] not in person.customers:
+        person.customers.append(session["customer"])
+    person.sessions.append(session["id"])
+    return session
+
+
+async def subscribe_at_checkout(scene: Scene, person: Person) -> list[str]:
+    prices = scene.some(monthly=True, most=2)
+    if scene.chance.random() < 0.3:
+        prices += scene.some(monthly=False)
+    params: Json = {}
+    known = person.customer(scene.chance)
+    if known and scene.chance.random() < 0.4:
+        params["customer"] = known
+    if scene.chance.random() < 0.2:
+        params["subscription_data"] = {"trial_period_days": scene.chance.randint(1, 9)}
+    session = await _checkout(
+        scene, person, prices, "subscription", scene.chance.choice(CARDS), **params
+    )
+    person.subscriptions.append(session["subscription"])
+    return [session["subscription"], session["id"]]
+
+
+async def subscribe_by_api(scene: Scene, person: Person) -> list[str]:
+    customer = await _customer(scene, person)
+    params: Json = {}
+    if scene.chance.random() < 0.25:
+        params["trial_period_days"] = scene.chance.randint(1, 9)
+        ends = scene.chance.choice(("cancel", "create_invoice", "pause"))
+        params["trial_settings"] = {"end_behavior": {"missing_payment_method": ends}}
+    elif scene.chance.random() < 0.25:
+        params["payment_behavior"] = "default_incomplete"
+    if scene.chance.random() < 0.3:
+        params["billing_mode"] = {"type": "classic"}
+    items = [{"price": price} for price in scene.some(monthly=True, most=3)]
+    made = await scene.truth.post("subscriptions", customer=customer, items=items, **params)
+    person.subscriptions.append(made["id"])
+    return [made["id"]]
+
+
+async def buy_once(scene: Scene, person: Person) -> list[str]:
+    prices = scene.some(monthly=False, most=2)
+    if scene.chance.random() < 0.1:
+        prices = [scene.chance.choice(scene.goods).once[0]] * 1 + prices
+    params: Json = {}
+    chosen = scene.chance.random()
+    if chosen < 0.2:
+        params["customer_creation"] = "always"
+    elif chosen < 0.35:
+        params |= {"customer_creation": "always", "invoice_creation": {"enabled": True}}
+    elif chosen < 0.5:
+        params["discounts"] = [{"coupon": scene.free}]
+    card = "sepa_debit" if scene.chance.random() < 0.2 else scene.chance.choice(CARDS)
+    session = await _checkout(scene, person, prices, "payment", card, **params)
+    return [session["id"]]
+
+
+async def pay_an_invoice(scene: Scene, person: Person) -> list[str]:
+    customer = await _customer(scene, person)
+    bill = await scene.truth.post("invoices", customer=customer)
+    for price in scene.some(monthly=False, most=2):
+        await scene.truth.post(
+            "invoiceitems", customer=customer, invoice=bill["id"], pricing={"price": price}
+        )
+    await scene.truth.post(f"invoices/{bill['id']}/finalize")
+    person.invoices.append(bill["id"])
+    if scene.chance.random() < 0.8:
+        out_of_band = {"paid_out_of_band": True} if scene.chance.random() < 0.3 else {}
+        await scene.truth.post(f"invoices/{bill['id']}/pay", **out_of_band)
+    return [bill["id"]]
+
+
+async def settle_a_delayed_payment(scene: Scene, person: Person) -> list[str]:
+    for session in person.sessions:
+        found = await scene.truth.get(f"checkout/sessions/{session}")
+        if found["status"] == "complete" and found["payment_status"] == "unpaid":
+            outcome = scene.chance.choice(("succeeded", "succeeded", "failed"))
+            await scene.truth.control(f"checkout/{session}/settle", outcome=outcome)
+            return [session]
+    return []
+
+
+def _one(scene: Scene, ids: list[str]) -> str | None:
+    return scene.chance.choice(ids) if ids else None
+
+
+async def cancel_later(scene: Scene, person: Person) -> list[str]:
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    way = scene.chance.choice(("flag", "portal", "moment"))
+    if way == "portal":
+        await scene.truth.control(f"subscriptions/{found}/portal_cancel", feedback="unused")
+    elif way == "flag":
+        await scene.truth.post(f"subscriptions/{found}", cancel_at_period_end=True)
+    else:
+        now = (await scene.truth.get(f"subscriptions/{found}"))["items"]["data"][0]
+        at = now["current_period_end"] - scene.chance.randint(1, 5) * DAY
+        await scene.truth.post(f"subscriptions/{found}", cancel_at=at)
+    return [found]
+
+
+async def take_the_cancellation_back(scene: Scene, person: Person) -> list[str]:
+    for found in person.subscriptions:
+        source = await scene.truth.get(f"subscriptions/{found}")
+        if source["status"] != "canceled" and source["cancel_at"]:
+            undo: Json = {"cancel_at_period_end": False}
+            if not source["cancel_at_period_end"]:
+                undo = {"cancel_at": ""}
+            await scene.truth.post(f"subscriptions/{found}", **undo)
+            return [found]
+    return []
+
+
+async def cancel_now(scene: Scene, person: Person) -> list[str]:
+    found = _one(scene, person.subscriptions)
+    if found:
+        await scene.truth.delete(f"subscriptions/{found}")
+    return [found] if found else []
+
+
+async def change_items(scene: Scene, person: Person) -> list[str]:
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    items = (await scene.truth.get(f"subscriptions/{found}"))["items"]["data"]
+    item = scene.chance.choice(items)
+    price = scene.some(monthly=True)[0]
+    change: Json = {"id": item["id"], "price": price}
+    match scene.chance.choice(("swap", "swap", "add", "remove", "quantity")):
+        case "add":
+            change = {"price": price}
+        case "remove":
+            change = {"id": item["id"], "deleted": True}
+        case "quantity":
+            change = {"id": item["id"], "quantity": scene.chance.randint(1, 5)}
+    await scene.truth.post(f"subscriptions/{found}", items=[change])
+    return [found]
+
+
+async def pause_or_resume(scene: Scene, person: Person) -> list[str]:
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    source = await scene.truth.get(f"subscriptions/{found}")
+    verb = "resume" if source["status"] == "paused" else "pause"
+    await scene.truth.post(f"subscriptions/{found}/{verb}")
+    return [found]
+
+
+async def pause_collection(scene: Scene, person: Person) -> list[str]:
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    source = await scene.truth.get(f"subscriptions/{found}")
+    given: object = "" if source["pause_collection"] else {"behavior": "void"}
+    await scene.truth.post(f"subscriptions/{found}", pause_collection=given)
+    return [found]
+
+
+async def break_or_mend_the_card(scene: Scene, person: Person) -> list[str]:
+    customer = person.customer(scene.chance)
+    if customer:
+        card = scene.chance.choice((BROKEN, BROKEN, "pm_card_visa"))
+        await scene.truth.post(
+            f"customers/{customer}",
+            payment_method=card,
+            invoice_settings={"default_payment_method": card},
+        )
+    return []
+
+
+async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
+    for found in person.subscriptions:
+        source = await scene.truth.get(f"subscriptions/{found}")
+        if source["status"] in ("incomplete", "past_due", "unpaid"):
+            bill = source["latest_invoice"]
+            await scene.truth.post(f"invoices/{bill}/pay", payment_method="pm_card_visa")
+            return [found]
+    return []
+
+
+async def _charge(scene: Scene, person: Person) -> tuple[str, Json] | None:
+    for session in scene.chance.sample(person.sessions, len(person.sessions)):
+        found = await scene.truth.get(
+            f"checkout/sessions/{session}", expand=["payment_intent.latest_charge"]
+        )
+        charge = (found["payment_intent"] or {}).get("latest_charge")
+        if charge and charge["paid"]:
+            return session, charge
+    return None
+
+
+async def refund(scene: Scene, person: Person) -> list[str]:
+    found = await _charge(scene, person)
+    if found is None:
+        return []
+    session, charge = found
+    part = {"amount": scene.chance.randint(1, 400)} if scene.chance.random() < 0.4 else {}
+    await scene.truth.post("refunds", charge=charge["id"], **part)
+    return [session]
+
+
+async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
+    found = await _charge(scene, person)
+    if found is None:
+        return []
+    session, charge = found
+    given = [r for r in await scene.truth.everything("refunds", charge=charge["id"])]
+    working = [r for r in given if r["status"] == "succeeded"]
+    if not working:
+        return []
+    await scene.truth.control(f"refunds/{working[0]['id']}/fail")
+    return [session]
+
+
+async def dispute(scene: Scene, person: Person) -> list[str]:
+    found = await _charge(scene, person)
+    if found is None:
+        return []
+    session, charge = found
+    known = await scene.truth.everything("disputes", payment_intent=charge["payment_intent"])
+    if not known:
+        await scene.truth.control(f"charges/{charge['id']}/dispute")
+    elif known[0]["status"] not in ("won", "lost"):
+        outcome = scene.chance.choice(("won", "lost"))
+        await scene.truth.control(f"disputes/{known[0]['id']}/close", outcome=outcome)
+    return [session]
+
+
+async def nothing_that_matters(scene: Scene, person: Person) -> list[str]:
+    """A note on the subscription: events, and no change."""
+    found = _one(scene, person.subscriptions)
+    if found:
+        note = {"note": str(scene.chance.random())}
+        await scene.truth.post(f"subscriptions/{found}", metadata=note)
+    return [found] if found else []
+
+
+async def delete_customer(scene: Scene, person: Person) -> list[str]:
+    customer = person.customer(scene.chance)
+    if customer is None or scene.chance.random() < 0.5:
+        return []
+    theirs = await scene.truth.everything("subscriptions", customer=customer, status="all")
+    await scene.truth.delete(f"customers/{customer}")
+    person.gone.add(customer)
+    return [found["id"] for found in theirs]
+
+
+MOVES: list[tuple[Move, int]] = [
+    (subscribe_at_checkout, 14),
+    (subscribe_by_api, 14),
+    (buy_once, 14),
+    (pay_an_invoice, 5),
+    (settle_a_delayed_payment, 6),
+    (cancel_later, 9),
+    (take_the_cancellation_back, 6),
+    (cancel_now, 6),
+    (change_items, 9),
+    (pause_or_resume, 6),
+    (pause_collection, 3),
+    (break_or_mend_the_card, 6),
+    (pay_what_is_open, 6),
+    (refund, 7),
+    (refund_that_fails, 4),
+    (dispute, 5),
+    (nothing_that_matters, 6),
+    (delete_customer, 2),
+]
+
+
+def choose(chance: random.Random) -> Move:
+    moves, weights = zip(*MOVES, strict=True)
+    found: Move = chance.choices(moves, weights)[0]
+    return found

@@ -1,0 +1,21 @@
+"""A whole Latchkey for one life."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from sandbox.schema import Published
+from tests.harness import Postgres, run_latchkey, run_sandbox
+from tests.hostile.life import Outside
+from tests.hostile.truth import Truth
+
+
+@contextlib.asynccontextmanager
+async def stage(postgres: Postgres, temporal: str, published: Published) -> AsyncIterator[Outside]:
+    """Web, worker and sandbox on an empty database."""
+    with run_sandbox(published) as stripe:
+        async with run_latchkey(await postgres.create(), temporal, stripe) as site:
+            truth = Truth(stripe.url)
+            try:
+                yield Outside(site.api, site.pool, truth)
+            finally:
+                await truth.close()

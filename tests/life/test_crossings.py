@@ -1,0 +1,67 @@
+"""Where links, carts and imports cross: cases that random lives have found."""
+
+import pytest
+
+from tests.harness import Latchkey
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_two_orders_imported_at_once_are_one_mail(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    once = await shared.stripe.price(stripe_product, every=None)
+    for _ in range(3):
+        await shared.stripe.buy("twice@crossing.example", once, mode="payment")
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    assert len((await shared.access(product, "twice@crossing.example"))["grants"]) == 3
+    mails = await shared.pool.fetchval("select count(*) from mails where product_id = $1", product)
+    assert mails == 1
+
+
+async def test_a_one_off_line_counts_beside_a_subscription_that_is_not_linked(
+    shared: Latchkey,
+) -> None:
+    book = await shared.stripe.product("Book")
+    book_price = await shared.stripe.price(book, every=None)
+    product = await shared.product("Book")
+    await shared.link(product, book)
+    unlinked = await shared.stripe.price(await shared.stripe.product("Not linked"))
+    await shared.stripe.buy("beside@crossing.example", unlinked, book_price)
+    await shared.has(product, "beside@crossing.example")
+
+
+async def test_a_link_that_stands_counts_beside_one_that_was_removed(shared: Latchkey) -> None:
+    """Whatever the order of the Stripe products' ids."""
+    first, second = sorted([await shared.stripe.product(), await shared.stripe.product()])
+    for removed, standing in ((first, second), (second, first)):
+        product = await shared.product()
+        await shared.link(product, removed)
+        await shared.call("DELETE", f"/products/{product}/link", params={"members": "keep"})
+        await shared.link(product, standing)
+        prices = [await shared.stripe.price(removed), await shared.stripe.price(standing)]
+        customer = await shared.stripe.customer(f"{product}@crossing.example")
+        await shared.stripe.post(
+            "subscriptions", customer=customer, items=[{"price": price} for price in prices]
+        )
+        await shared.has(product, f"{product}@crossing.example")
+
+
+async def test_another_links_import_does_not_pass_a_purchase_off_as_imported(
+    site: Latchkey,
+) -> None:
+    old = await site.stripe.product("Old")
+    made = await site.stripe.subscribe("moves@crossing.example", await site.stripe.price(old))
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    first, second = await site.product("First"), await site.product("Second")
+    await site.link(first, stripe_product)
+    await site.settled()
+    await site.stripe.control("faults", drop=1)
+    await site.stripe.post(f"subscriptions/{made['id']}", items=[{"price": price}])
+    await site.stripe.control("clock/advance", seconds=3600)
+    await site.link(second, stripe_product)
+    await site.has(first, "moves@crossing.example")
+    assert len(await site.lines(type="product_purchased", product=first)) == 1
+    assert await site.lines(type="imported", product=first) == []
+    assert len(await site.lines(type="imported", product=second)) == 1
