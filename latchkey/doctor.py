@@ -15,6 +15,7 @@ from latchkey import temporal
 from latchkey.settings import Settings, variables
 from latchkey.store.migrate import pending
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
+from latchkey.up import as_running
 
 OLDEST_POSTGRES = 150000
 
@@ -30,10 +31,14 @@ class Check:
 
 
 async def examine(settings: Settings, console: Console, *, offline: bool) -> bool:
-    """Print the settings and the findings; True where nothing is wrong."""
+    """Print the settings and the findings; True where nothing is wrong.
+
+    Beside a running `up` it looks at what that has embedded.
+    """
     console.print(_settings_table(settings))
     if offline:
         return True
+    settings = as_running(settings)
     checks = [
         await _database(settings),
         await _temporal(),
@@ -70,7 +75,10 @@ def _masked(value: object) -> str:
 
 async def _database(settings: Settings) -> Check:
     if settings.database_url is None:
-        advice = "set it for web and worker; only `latchkey up` brings its own Postgres"
+        advice = (
+            "start `latchkey up` with the same LATCHKEY_DATA, which brings its own Postgres, or set"
+            " DATABASE_URL"
+        )
         return Check("database", False, "DATABASE_URL is not set", advice)
     dsn = settings.database_url.get_secret_value()
     try:

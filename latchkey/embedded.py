@@ -80,6 +80,11 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
     return Postgres(argv, user, sockets)
 
 
+def running_postgres(folder: Path) -> Postgres:
+    """The cluster that `up` runs in `folder`, to be connected to."""
+    return Postgres([], None, _sockets_of(folder.resolve()))
+
+
 def temporal_argv(
     database: Path | None, *, port: int, ui_port: int | None, extra: tuple[str, ...] = ()
 ) -> list[str]:
@@ -171,11 +176,16 @@ def _let_through(path: Path) -> None:
             parent.chmod(mode | 0o001)
 
 
-def _socket_folder(folder: Path, user: int | None) -> Path:
+def _sockets_of(folder: Path) -> Path:
     sockets = folder / "run"
-    if len(str(sockets)) > _LONGEST_SOCKET_FOLDER:
-        short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        sockets = Path(tempfile.gettempdir()) / f"latchkey-{short}"
+    if len(str(sockets)) <= _LONGEST_SOCKET_FOLDER:
+        return sockets
+    short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"latchkey-{short}"
+
+
+def _socket_folder(folder: Path, user: int | None) -> Path:
+    sockets = _sockets_of(folder)
     sockets.mkdir(mode=0o700, exist_ok=True)
     if user is not None:
         os.chown(sockets, user, user)

@@ -25,9 +25,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     temporal_address: str | None = Field(None, alias="TEMPORAL_ADDRESS")
     data: Path = Field(Path(".latchkey"), alias="LATCHKEY_DATA")
-    public_url: str = Field("http://127.0.0.1:8000", alias="LATCHKEY_PUBLIC_URL")
     host: str = Field("127.0.0.1", alias="LATCHKEY_HOST")
     port: int = Field(8000, alias="LATCHKEY_PORT", ge=1, le=65535)
+    public_url: str = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given.get('port')}",
+        alias="LATCHKEY_PUBLIC_URL",
+    )
     secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET", min_length=16)
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")

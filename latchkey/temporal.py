@@ -1,7 +1,10 @@
 """The one way to Temporal: connecting, and the search attributes that runs are found by."""
 
+import os
+
 import temporalio.api.enums.v1 as enums
 import temporalio.api.operatorservice.v1 as operator
+from dotenv import dotenv_values
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
@@ -26,12 +29,14 @@ DEFAULT_ADDRESS = "127.0.0.1:7233"
 
 
 async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
-    """A client configured by Temporal's own environment variables and profile file.
+    """A client configured by Temporal's own variables, from the environment or from `.env`, and
+    by its profile file.
 
     `lazy` connects at the first call, so that a process starts while Temporal is away. A server on
     the same machine is spoken to without compression, which would cost both sides a sixth.
     """
-    config = ClientConfig.load_client_connect_config()
+    given = {name: value for name, value in dotenv_values(".env").items() if value}
+    config = ClientConfig.load_client_connect_config(override_env_vars=given | dict(os.environ))
     config.setdefault("target_host", DEFAULT_ADDRESS)
     beside = config["target_host"].startswith(("127.0.0.1:", "localhost:", "[::1]:"))
     return await Client.connect(

@@ -16,6 +16,7 @@ from typing import IO
 
 import asyncpg
 import httpx
+from pydantic import SecretStr
 from rich.console import Console
 from temporalio.service import RPCError
 
@@ -24,6 +25,7 @@ from latchkey.embedded import (
     POSTGRES_DATABASE,
     EmbeddedError,
     prepare_postgres,
+    running_postgres,
     temporal_argv,
 )
 from latchkey.processes import Child, Leftovers
@@ -71,6 +73,24 @@ async def up(settings: Settings, console: Console) -> None:
         await supervisor.run(plan)
     finally:
         lock.close()
+
+
+def as_running(settings: Settings) -> Settings:
+    """The settings as the processes of a running `up` on the same data folder have them; where
+    none runs they stay as they are."""
+    if not _in_use(settings.data):
+        return settings
+    found: dict[str, object] = {}
+    if settings.database_url is None:
+        database = running_postgres(settings.data / "postgres").dsn(POSTGRES_DATABASE)
+        found["database_url"] = SecretStr(database)
+    if settings.temporal_address is None:
+        address = f"127.0.0.1:{settings.temporal_port}"
+        found["temporal_address"] = os.environ["TEMPORAL_ADDRESS"] = address
+    if settings.stripe_secret_key is None:
+        found["stripe_secret_key"] = SecretStr(SANDBOX_KEY)
+        found["stripe_api_base"] = f"http://127.0.0.1:{settings.sandbox_port}"
+    return settings.model_copy(update=found)
 
 
 class Supervisor:
@@ -297,6 +317,17 @@ def _data_folder(data: Path) -> Path:
             " to, or name another folder in LATCHKEY_DATA"
         ) from None
     return data.resolve()
+
+
+def _in_use(data: Path) -> bool:
+    """Whether an `up` runs on the folder."""
+    if not (data / "up.lock").exists():
+        return False
+    try:
+        _lock(data).close()
+    except UpError:
+        return True
+    return False
 
 
 def _lock(data: Path) -> IO[str]:

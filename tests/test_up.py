@@ -74,6 +74,16 @@ class Up:
         assert "Traceback" not in self.log.read_text()
         return lines[-1]
 
+    def command(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run another of Latchkey's commands beside it."""
+        return subprocess.run(
+            [sys.executable, "-m", "latchkey.cli", name],
+            env=self.environment,
+            cwd=self.folder.parent,
+            capture_output=True,
+            text=True,
+        )
+
     def api(self, method: str, path: str, **options: object) -> Json:
         answer = httpx.request(
             method,
@@ -120,6 +130,11 @@ def test_it_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
     for words in (f"http://127.0.0.1:{up.port}/admin", "Temporal UI", "Sandbox", "admin@localhost"):
         assert words in text
     assert re.search(r"Sign in\s+admin@localhost\s+\S{8,}", text)
+
+    examined = up.command("doctor")
+    assert examined.returncode == 0, examined.stdout
+    for words in ("ok   database", "ok   Temporal", "ok   Stripe", "ok   webhook"):
+        assert words in examined.stdout
 
     price = next(
         price
@@ -221,13 +236,7 @@ def test_a_wrong_setting_is_named(up: Up, name: str, value: str, words: str) -> 
 
 @pytest.mark.parametrize("command", ["web", "worker", "migrate"])
 def test_a_process_without_its_settings_says_which(up: Up, command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "latchkey.cli", command],
-        env=up.environment,
-        cwd=up.folder.parent,
-        capture_output=True,
-        text=True,
-    )
+    done = up.command(command)
     assert done.returncode == 1
     assert "DATABASE_URL is not set" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,36 @@
+"""Where settings come from."""
+
+from pathlib import Path
+
+import pytest
+
+from latchkey import temporal
+from latchkey.settings import load_settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("TEMPORAL_ADDRESS", "LATCHKEY_PORT", "LATCHKEY_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+async def test_the_env_file_is_read_for_temporal_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ".env").write_text("TEMPORAL_ADDRESS=temporal.example:7777\n")
+    client = await temporal.connect(lazy=True)
+    assert client.service_client.config.target_host == "temporal.example:7777"
+    assert load_settings().temporal_address == "temporal.example:7777"
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "other.example:7777")
+    client = await temporal.connect(lazy=True)
+    assert client.service_client.config.target_host == "other.example:7777"
+
+
+def test_the_public_address_follows_the_port(folder: Path) -> None:
+    assert load_settings().public_url == "http://127.0.0.1:8000"
+    (folder / ".env").write_text("LATCHKEY_PORT=8123\n")
+    assert load_settings().public_url == "http://127.0.0.1:8123"
