@@ -130,6 +130,37 @@ async def live_subscriptions(connection: Connection, product_id: str) -> int:
     return found
 
 
+@dataclass(frozen=True)
+class Counts:
+    """How the subscriptions of a linked product stand; `ending` are cancelled but still run."""
+
+    active: int
+    trialing: int
+    past_due: int
+    ending: int
+
+
+async def counts(connection: Connection, product_id: str) -> Counts:
+    """The subscriptions that carry the product's Stripe product, by how they stand."""
+    row = await connection.fetchrow(
+        """
+        select count(*) filter (where s.status = 'active') as active,
+               count(*) filter (where s.status = 'trialing') as trialing,
+               count(*) filter (where s.status in ('past_due', 'unpaid')) as past_due,
+               count(*) filter (where s.scheduled_end > now()
+                                  and s.status in ('active', 'trialing', 'past_due')) as ending
+          from subscriptions s
+         where exists (select from links l
+                        join subscription_items i on i.stripe_product = l.stripe_product
+                       where l.product_id = $1 and l.removed_at is null
+                         and i.subscription_id = s.id and l.account_id = s.account_id)
+        """,
+        product_id,
+    )
+    assert row is not None, "an aggregate has one row"
+    return Counts(**dict(row))
+
+
 async def create_link(
     connection: Connection,
     *,

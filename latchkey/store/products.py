@@ -135,6 +135,18 @@ async def delete(connection: Connection, product_id: str) -> bool:
     )
 
 
+async def member_count(connection: Connection, product_id: str) -> int:
+    """How many people hold a live grant."""
+    found: int = await connection.fetchval(
+        """
+        select count(distinct user_id) from grants
+         where product_id = $1 and ended_at is null and (until is null or until > now())
+        """,
+        product_id,
+    )
+    return found
+
+
 async def listed(
     connection: Connection, *, after: str | None = None, limit: int = 50, search: str | None = None
 ) -> list[Listed]:

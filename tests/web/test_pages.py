@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 
 HOSTILE = '"><script>alert(1)</script>'
 ADMIN_PAGES = [
-    "/admin/products", "/admin/products/new", "/admin/activity", "/admin/users", "/admin/mails",
-    "/admin/inbox", "/admin/connectors", "/admin/tokens",
+    "/admin/products", "/admin/products/new", "/admin/products/categories", "/admin/activity",
+    "/admin/users", "/admin/mails", "/admin/inbox", "/admin/connectors", "/admin/tokens",
 ]  # fmt: skip
 
 
@@ -92,7 +92,9 @@ async def test_a_form_without_its_token_changes_nothing(
     product = await shared.product("Guarded")
     forms = [
         "/admin/products/new",
-        f"/admin/products/{product}/edit",
+        f"/admin/products/{product}",
+        f"/admin/products/{product}/content",
+        f"/admin/products/{product}/settings",
         f"/admin/products/{product}/delete",
         f"/admin/products/{product}/grants",
         f"/admin/products/{product}/stripe",
@@ -153,7 +155,8 @@ async def test_hostile_text_is_shown_not_run(shared: Latchkey, admin: httpx.Asyn
     )
     slug = (await shared.call("GET", f"/products/{product}"))["slug"]
     for path in (
-        "/admin/products", f"/admin/products/{product}", f"/admin/products/{product}/edit",
+        "/admin/products", f"/admin/products/{product}", f"/admin/products/{product}/content",
+        f"/admin/products/{product}/members",
         f"/admin/products/{product}/stripe", f"/products/{slug}", "/admin/activity",
     ):  # fmt: skip
         text = (await admin.get(path)).text

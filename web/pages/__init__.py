@@ -11,11 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from web.pages import (
+    activity,
     buy,
+    categories,
     checkout,
     connectors,
     feed,
     library,
+    members,
+    product,
     products,
     signin,
     stripe_settings,
@@ -31,10 +35,14 @@ def routes() -> list[Route]:
     """Every page."""
     return [
         Route("/admin", _admin_home),
+        *categories.routes(),
         *products.routes(),
+        *product.routes(),
+        *members.routes(),
         *stripe_settings.routes(),
         *checkout.routes(),
         *connectors.routes(),
+        *activity.routes(),
         *feed.routes(),
         *signin.routes(),
         *library.routes(),

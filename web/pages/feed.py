@@ -9,7 +9,6 @@ from latchkey.store import feed, grants, inbox, mails, products, users, why
 from web.pages.guard import admin_page, form, see, support_page
 from web.pages.products import NotFound
 from web.pages.render import page
-from web.pages.words import ACTIVITY_TYPES, CAUSES
 from web.site import site_of
 
 PAGE = 50
@@ -18,7 +17,6 @@ EVENT_STATES = ("waiting", "relayed", "handled", "ignored", "failed")
 
 def routes() -> list[Route]:
     return [
-        Route("/admin/activity", activity),
         Route("/admin/inbox", events),
         Route("/admin/inbox/{id}/resend", resend_event, methods=["POST"]),
         Route("/admin/mails", outbox),
@@ -28,37 +26,6 @@ def routes() -> list[Route]:
         Route("/admin/users/{id}", person),
         Route("/admin/users/{id}/why/{product}", explain),
     ]
-
-
-@admin_page
-async def activity(request: Request) -> Response:
-    query = request.query_params
-    types = [kind for kind in query.getlist("type") if kind in ACTIVITY_TYPES]
-    async with site_of(request).pool.acquire() as connection:
-        rows = await feed.lines(
-            connection,
-            types=types or None,
-            user_id=_number(query.get("user")),
-            product_id=query.get("product") or None,
-            cause=query.get("cause") or None,
-            after=_number(query.get("after")),
-            limit=PAGE + 1,
-        )
-        known = await products.listed(connection, limit=200)
-    return page(
-        request,
-        "admin/activity.html",
-        rows=rows[:PAGE],
-        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
-        types=ACTIVITY_TYPES,
-        causes=CAUSES,
-        products=known,
-        chosen={
-            "types": types,
-            "product": query.get("product", ""),
-            "cause": query.get("cause", ""),
-        },
-    )
 
 
 @admin_page

@@ -1,4 +1,4 @@
-"""The admin's products: list, make, change, members."""
+"""The admin's list of products: search and categories; making and deleting one."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.store import feed, grants, links, products
+from latchkey.store import categories, product_list, products
 from latchkey.store.pool import Connection
-from web.api.people import NewGrant
 from web.api.products import NewProduct
 from web.pages.guard import admin_page, form, see, text
+from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
 
@@ -26,11 +26,7 @@ def routes() -> list[Route]:
     return [
         Route("/admin/products", index),
         Route("/admin/products/new", new, methods=["GET", "POST"]),
-        Route("/admin/products/{id}", show),
-        Route("/admin/products/{id}/edit", edit, methods=["GET", "POST"]),
-        Route("/admin/products/{id}/delete", delete, methods=["POST"]),
-        Route("/admin/products/{id}/grants", give, methods=["POST"]),
-        Route("/admin/grants/{id}/end", end, methods=["POST"]),
+        Route("/admin/products/{id}/delete", delete, methods=["GET", "POST"]),
     ]
 
 
@@ -44,85 +40,58 @@ async def product_of(request: Request, connection: Connection) -> products.Produ
 
 @admin_page
 async def index(request: Request) -> Response:
-    search = request.query_params.get("q", "").strip()
+    query = Query(request, ("q", "category", "status"))
+    after = request.query_params.getlist("after")
     async with site_of(request).pool.acquire() as connection:
-        rows = await products.listed(
+        rows = await product_list.listed(
             connection,
-            after=request.query_params.get("after"),
+            after=product_list.Place(after[0], after[1]) if len(after) == 2 else None,
             limit=PAGE + 1,
-            search=search or None,
+            search=query["q"] or None,
+            category=number(query["category"]),
+            status=query["status"] if query["status"] in products.STATUSES else None,
         )
-    more = rows[PAGE - 1].product.id if len(rows) > PAGE else None
-    return page(request, "admin/products.html", rows=rows[:PAGE], more=more, search=search)
+        known = await categories.listed(connection)
+    last = rows[PAGE - 1] if len(rows) > PAGE else None
+    return page(
+        request,
+        "admin/products.html",
+        rows=rows[:PAGE],
+        query=query,
+        categories=known,
+        more=query.address(after=[last.name, last.id]) if last else None,
+    )
 
 
 @admin_page
 async def new(request: Request) -> Response:
     if request.method == "GET":
-        return _form_page(request, None, {"status": "draft", "access_mode": "assigned"}, {})
+        return _form_page(request, {"status": "draft"}, {})
     given = await form(request)
-    values = _values(given)
+    names = ("name", "slug", "description", "image_url", "status", "content")
+    values: dict[str, Any] = {name: text(given, name) or None for name in names}
     try:
         checked = NewProduct.model_validate(values).model_dump(exclude_none=True)
     except ValidationError as error:
-        return _form_page(request, None, values, _errors(error), 422)
+        return _form_page(request, values, errors_of(error), 422)
     name, slug = checked.pop("name"), checked.pop("slug", None)
     async with site_of(request).pool.acquire() as connection:
         try:
             made = await products.create(connection, name=name, slug=slug, **checked)
         except products.SlugTaken as error:
-            return _form_page(request, None, values, {"slug": str(error)}, 409)
+            return _form_page(request, values, {"slug": str(error)}, 409)
     return see(f"/admin/products/{made.id}?done=created")
 
 
 @admin_page
-async def edit(request: Request) -> Response:
-    pool = site_of(request).pool
-    async with pool.acquire() as connection:
-        product = await product_of(request, connection)
-    if request.method == "GET":
-        return _form_page(request, product, vars(product), {})
-    values = _values(await form(request))
-    try:
-        checked = NewProduct.model_validate(values).model_dump(exclude_none=True)
-    except ValidationError as error:
-        return _form_page(request, product, values, _errors(error), 422)
-    changes = {"description": "", "content": "", "image_url": None, "content_url": None} | checked
-    async with pool.acquire() as connection:
-        try:
-            await products.update(connection, product.id, changes)
-        except products.SlugTaken as error:
-            return _form_page(request, product, values, {"slug": str(error)}, 409)
-    return see(f"/admin/products/{product.id}?done=saved")
-
-
-@admin_page
-async def show(request: Request) -> Response:
-    async with site_of(request).pool.acquire() as connection:
-        product = await product_of(request, connection)
-        link = await links.current_link(connection, product.id)
-        members = await grants.of_product(
-            connection, product.id, after=_number(request.query_params.get("after")), limit=PAGE + 1
-        )
-        lines = await feed.lines(connection, product_id=product.id, limit=10)
-    return page(
-        request,
-        "admin/product.html",
-        product=product,
-        link=link,
-        members=members[:PAGE],
-        more=members[PAGE - 1].id if len(members) > PAGE else None,
-        lines=lines,
-        errors={},
-        given={},
-    )
-
-
-@admin_page
 async def delete(request: Request) -> Response:
-    await form(request)
+    """Asks first; then deletes the product with everybody's access."""
+    given = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
+        if given is None:
+            members = await products.member_count(connection, product.id)
+            return page(request, "admin/product_delete.html", product=product, members=members)
         try:
             await products.delete(connection, product.id)
         except products.StillLinked as error:
@@ -137,98 +106,24 @@ async def delete(request: Request) -> Response:
     return see("/admin/products?done=deleted")
 
 
-@admin_page
-async def give(request: Request) -> Response:
-    """Complimentary access by hand."""
-    given = await form(request)
-    until = text(given, "until")
-    values = {
-        "email": text(given, "email"),
-        "reason": text(given, "reason") or None,
-        "until": f"{until}:00+00:00" if until else None,
-    }
-    pool = site_of(request).pool
-    async with pool.acquire() as connection:
-        product = await product_of(request, connection)
-    try:
-        wanted = NewGrant.model_validate(values)
-    except ValidationError as error:
-        return page(
-            request,
-            "message.html",
-            422,
-            heading="Not granted",
-            text="; ".join(f"{name}: {problem}" for name, problem in _errors(error).items()),
-            back=f"/admin/products/{product.id}",
-        )
-    async with pool.acquire() as connection, connection.transaction():
-        await grants.give(
-            connection,
-            product_id=product.id,
-            email=wanted.email,
-            until=wanted.until,
-            reason=wanted.reason,
-            actor=request.state.user.id,
-        )
-    return see(f"/admin/products/{product.id}?done=granted#members")
+def errors_of(error: ValidationError) -> dict[str, str]:
+    """What is wrong by field, in words that stand beside it."""
+    return {str(item["loc"][0]): _plain(item) for item in error.errors(include_url=False)}
 
 
-@admin_page
-async def end(request: Request) -> Response:
-    """End a grant by hand."""
-    await form(request)
-    grant_id = _number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = (
-            await grants.end(connection, grant_id, actor=request.state.user.id)
-            if grant_id
-            else None
-        )
-    if found is None:
-        raise NotFound("There is no such grant.")
-    return see(f"/admin/products/{found.product_id}?done=ended#members")
-
-
-def _values(given: Any) -> dict[str, Any]:
-    names = (
-        "name",
-        "slug",
-        "description",
-        "image_url",
-        "status",
-        "access_mode",
-        "content",
-        "content_url",
-    )
-    values: dict[str, Any] = {name: text(given, name) or None for name in names}
-    values["access_mail"] = text(given, "access_mail") == "yes"
-    return values
-
-
-def _errors(error: ValidationError) -> dict[str, str]:
-    return {
-        str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
-        for item in error.errors(include_input=False, include_url=False)
-        if item["loc"]
-    }
+def _plain(item: Any) -> str:
+    match item["type"]:
+        case "string_too_long":
+            return f"This is too long: at most {item['ctx']['max_length']} characters."
+        case "string_pattern_mismatch":
+            return "Only lower-case letters, digits and single dashes between them."
+        case "string_type" | "missing":
+            return "This is needed."
+    words = str(item["msg"]).removeprefix("Value error, ")
+    return f"This {words}." if words.startswith(("must", "should")) else words
 
 
 def _form_page(
-    request: Request,
-    product: products.Product | None,
-    values: dict[str, Any],
-    errors: dict[str, str],
-    status: int = 200,
+    request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> Response:
-    return page(
-        request,
-        "admin/product_form.html",
-        status,
-        product=product,
-        values={"access_mail": True, **values},
-        errors=errors,
-    )
-
-
-def _number(given: str | None) -> int | None:
-    return int(given) if given and given.isdigit() and len(given) <= 18 else None
+    return page(request, "admin/product_new.html", status, values=values, errors=errors)

@@ -1,14 +1,12 @@
 """Rendering: one template environment, with the words and formats that every page shares."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import nh3
-from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -18,6 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from web.pages import words
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
+from web.pages.standing import standing
+from web.pages.times import ago, day, when
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 
@@ -35,8 +35,17 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page for the user that the request is signed in as."""
+    response = HTMLResponse(
+        text_of(request, template, **values), status, headers={"Cache-Control": "no-store"}
+    )
+    remember_csrf(request, response)
+    return response
+
+
+def text_of(request: Request, template: str, **values: Any) -> str:
+    """A template's text for the user that the request is signed in as."""
     site = site_of(request)
-    text = _ENVIRONMENT.get_template(template).render(
+    return _ENVIRONMENT.get_template(template).render(
         user=getattr(request.state, "user", None),
         path=request.url.path,
         menu=_menu(request),
@@ -48,51 +57,11 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         csrf=lambda: _csrf_field(request),
         **values,
     )
-    response = HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
-    remember_csrf(request, response)
-    return response
 
 
 def markdown(text: str) -> Markup:
     """Markdown as HTML that can't do harm."""
     return Markup(nh3.clean(_MARKDOWN.render(text)))
-
-
-def when(moment: datetime | None) -> Markup:
-    """A moment for people, with the exact time on hover."""
-    return _time(moment, "d MMM y, HH:mm", suffix=" UTC")
-
-
-def day(moment: datetime | None) -> Markup:
-    """The day of a moment, with the exact time on hover."""
-    return _time(moment, "d MMMM y", show="day")
-
-
-def ago(moment: datetime | None) -> Markup:
-    """How long ago a moment is (or how far ahead), with the exact time on hover."""
-    if moment is None:
-        return Markup("")
-    gone = datetime.now(UTC) - moment
-    if abs(gone) < timedelta(seconds=10):
-        text = "just now"
-    else:
-        text = format_timedelta(-gone, add_direction=True, threshold=1.2, locale="en")
-    return _time(moment, "", show="ago", text=text)
-
-
-def _time(
-    moment: datetime | None, pattern: str, *, show: str = "", suffix: str = "", text: str = ""
-) -> Markup:
-    """A `time` element in UTC, which latchkey.js turns into the reader's zone."""
-    if moment is None:
-        return Markup("")
-    utc = moment.astimezone(UTC)
-    return Markup('<time datetime="{}" data-show="{}" title="{} UTC">{}</time>').format(
-        utc.isoformat(),
-        show,
-        utc.strftime("%Y-%m-%d %H:%M:%S"),
-        text or format_datetime(utc, pattern, locale="en") + suffix,
-    )
 
 
 def money(amount: int | None, currency: str | None) -> str:
@@ -101,6 +70,11 @@ def money(amount: int | None, currency: str | None) -> str:
         return "amount varies"
     code = currency.upper()
     return format_currency(Decimal(amount).scaleb(-get_currency_precision(code)), code, locale="en")
+
+
+def thousands(number: int) -> str:
+    """A count as people write it."""
+    return format_decimal(number, locale="en")
 
 
 def price(entry: Any) -> str:
@@ -143,10 +117,13 @@ _ENVIRONMENT.filters |= {
     "ago": ago,
     "markdown": markdown,
     "price": price,
+    "thousands": thousands,
+    "line_icon": words.line_icon,
     "activity": words.activity,
     "cause": words.cause,
     "progress": words.progress,
     "grant": words.grant,
     "reason": words.reason,
+    "standing": standing,
 }
 _ENVIRONMENT.globals |= {"money": money, "asset": _asset, "icons": ICONS}

@@ -1,24 +1,28 @@
 """The Stripe settings dialog: choose or create a Stripe product, preview, link, remove."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from babel.numbers import get_currency_precision
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey import dispatch
 from latchkey.store import catalog, connection, links, previews
+from latchkey.store.products import Product
 from web.api.links import LinkTo
 from web.pages.guard import admin_page, form, see, support_page, text
 from web.pages.products import product_of
-from web.pages.render import page
+from web.pages.render import page, text_of
 from web.site import site_of
 
 SHOWN = 200
 REFRESH_SECONDS = 4.0
+STREAM_SECONDS, LOOK_SECONDS = 30.0, 0.5
 
 
 def routes() -> list[Route]:
@@ -26,6 +30,7 @@ def routes() -> list[Route]:
     return [
         Route(base, settings, methods=["GET", "POST"]),
         Route(f"{base}/preview", preview, methods=["POST"]),
+        Route(f"{base}/state", state),
         Route(f"{base}/progress", progress),
         Route(f"{base}/remove", remove, methods=["GET", "POST"]),
     ]
@@ -93,12 +98,42 @@ async def preview(request: Request) -> Response:
 
 
 @admin_page
-async def progress(request: Request) -> Response:
-    """The part of the product page that shows how far the import is."""
+async def state(request: Request) -> Response:
+    """The part of the product page that shows how far the import is, for those who poll."""
     async with site_of(request).pool.acquire() as connected:
         product = await product_of(request, connected)
         link = await links.current_link(connected, product.id)
     return page(request, "admin/link_state.html", product=product, link=link)
+
+
+@admin_page
+async def progress(request: Request) -> Response:
+    """The same part as server-sent events: one whenever it changes, `done` at the import's end.
+
+    The stream ends after `STREAM_SECONDS`; browsers then ask for the next one by themselves.
+    """
+    async with site_of(request).pool.acquire() as connected:
+        product = await product_of(request, connected)
+    return StreamingResponse(
+        _progress(request, product),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _progress(request: Request, product: Product) -> AsyncIterator[str]:
+    shown = None
+    for _ in range(int(STREAM_SECONDS / LOOK_SECONDS)):
+        async with site_of(request).pool.acquire() as connected:
+            link = await links.current_link(connected, product.id)
+        if link != shown:
+            shown = link
+            part = text_of(request, "admin/link_state.html", product=product, link=link)
+            yield "".join(f"data: {line}\n" for line in part.splitlines()) + "\n"
+        if link is None or link.state != "importing":
+            yield "event: done\ndata: .\n\n"
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 @admin_page

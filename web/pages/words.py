@@ -20,6 +20,41 @@ ACTIVITY_TYPES = {
     "link_removed": "Link removed",
     "user_created": "User created",
     "manual_grant": "Granted by hand",
+    "signed_in": "Signed in",
+    "mail_sent": "Mail sent",
+    "signed_in_as": "An admin signed in as them",
+    "user_erased": "User erased",
+}
+PRESETS = {
+    "Everything": (),
+    "Purchases": ("product_purchased", "payment_pending", "refunded", "disputed"),
+    "Subscriptions": (
+        "subscription_started", "subscription_cancelled", "cancellation_withdrawn",
+        "payment_failed", "payment_recovered",
+    ),
+    "Access": ("access_granted", "access_ended", "manual_grant", "imported"),
+    "People": ("user_created", "signed_in", "mail_sent"),
+    "Admin": ("link_created", "link_removed", "manual_grant", "signed_in_as", "user_erased"),
+}  # fmt: skip
+ICONS = {
+    "product_purchased": ("money", "good"),
+    "subscription_started": ("money", "good"),
+    "subscription_cancelled": ("clock", "warn"),
+    "cancellation_withdrawn": ("check", "good"),
+    "access_granted": ("key", "good"),
+    "access_ended": ("cross", ""),
+    "manual_grant": ("grant", "good"),
+    "payment_failed": ("alert", "bad"),
+    "payment_pending": ("clock", "warn"),
+    "payment_recovered": ("check", "good"),
+    "refunded": ("money", "warn"),
+    "disputed": ("alert", "bad"),
+    "imported": ("users", "info"),
+    "link_created": ("link", "info"),
+    "link_removed": ("link", ""),
+    "mail_sent": ("mail", "info"),
+    "signed_in_as": ("person", "warn"),
+    "user_erased": ("cross", "warn"),
 }
 CAUSES = {
     "customer": "by the customer",
@@ -70,6 +105,11 @@ _SOURCES = {"subscription": "subscription", "order": "purchase", "manual": "comp
 
 def activity(type_: str) -> str:
     return ACTIVITY_TYPES.get(type_, type_.replace("_", " ").capitalize())
+
+
+def line_icon(type_: str) -> tuple[str, str]:
+    """The icon of an activity type and its tone."""
+    return ICONS.get(type_, ("person", ""))
 
 
 def cause(name: str) -> str:

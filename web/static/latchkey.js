@@ -69,23 +69,32 @@ function sendOnChange(form) {
   });
 }
 
-/** Progress is streamed; where that doesn't work the part asks again by itself. */
+/** Progress is streamed; where no stream arrives, it is asked for again and again. */
 function followProgress(part) {
+  const show = (text) => {
+    const made = new DOMParser().parseFromString(text, "text/html").body.firstElementChild;
+    if (!made) return false;
+    part.replaceChildren(...made.childNodes);
+    localTimes(part);
+    return !("stream" in made.dataset);
+  };
   const stream = new EventSource(part.dataset.stream);
-  stream.onmessage = (event) => {
-    const made = new DOMParser().parseFromString(event.data, "text/html").body.firstElementChild;
-    if (made) {
-      part.replaceChildren(...made.childNodes);
-      localTimes(part);
-    }
-  };
-  stream.addEventListener("done", () => {
+  const poll = async () => {
     stream.close();
-    location.reload();
-  });
-  stream.onerror = () => {
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+    const answer = await fetch(part.dataset.poll).catch(() => null);
+    const done = answer?.ok ? show(await answer.text()) : false;
+    if (!done) setTimeout(poll, 2000);
   };
+  let waiting = setTimeout(poll, 4000);
+  stream.onmessage = (event) => {
+    clearTimeout(waiting);
+    show(event.data);
+  };
+  stream.addEventListener("done", () => stream.close());
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED) waiting = setTimeout(poll, 2000);
+  };
+  addEventListener("pagehide", () => stream.close());
 }
 
 function enhance(root) {

@@ -1,0 +1,99 @@
+"""The admin's list of products: each with what is known of its link, members and prices."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from latchkey.store.pool import Connection
+
+
+@dataclass(frozen=True)
+class ListedProduct:
+    """`lowest` and `highest` are of the active prices in `currency`, in its minor unit; None where
+    there are none or in several currencies."""
+
+    id: str
+    slug: str
+    name: str
+    image_url: str | None
+    status: str
+    members: int
+    categories: list[str]
+    link_state: str | None
+    link_error: str | None
+    stripe_product_name: str | None
+    listening_at: datetime | None
+    progress: dict[str, Any] | None
+    lowest: int | None
+    highest: int | None
+    currency: str | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page of the list begins: after this product."""
+
+    name: str
+    id: str
+
+
+_ROWS = """
+with page as (
+    select p.* from products p
+     where ($1::text is null or (lower(p.name), p.id) > ($1, $2))
+       and ($4::text is null or position(lower($4) in lower(p.name || ' ' || p.slug)) > 0)
+       and ($5::bigint is null or exists (
+            select from product_categories c where c.product_id = p.id and c.category_id = $5))
+       and ($6::text is null or p.status = $6)
+     order by lower(p.name), p.id limit $3
+), members as (
+    select g.product_id, count(distinct g.user_id) as members from grants g
+     where g.product_id in (select id from page) and g.ended_at is null
+       and (g.until is null or g.until > now())
+     group by g.product_id
+)
+select p.id, p.slug, p.name, p.image_url, p.status, coalesce(m.members, 0) as members,
+       array(select c.name from categories c join product_categories pc on pc.category_id = c.id
+              where pc.product_id = p.id order by c.position) as categories,
+       l.state as link_state, l.error as link_error, l.listening_at, l.progress,
+       s.name as stripe_product_name, r.lowest, r.highest, r.currency
+  from page p
+  left join members m on m.product_id = p.id
+  left join links l on l.product_id = p.id and l.removed_at is null
+  left join stripe_products s on s.id = l.stripe_product
+  left join lateral (
+       select min(unit_amount) as lowest, max(unit_amount) as highest, min(currency) as currency
+         from prices where stripe_product = l.stripe_product and active
+       having min(currency) = max(currency)) r on true
+ order by lower(p.name), p.id
+"""
+
+
+async def listed(
+    connection: Connection,
+    *,
+    after: Place | None = None,
+    limit: int,
+    search: str | None = None,
+    category: int | None = None,
+    status: str | None = None,
+) -> list[ListedProduct]:
+    """Products by name; `search` looks into name and slug."""
+    rows = await connection.fetch(
+        _ROWS,
+        after.name.lower() if after else None,
+        after.id if after else None,
+        limit,
+        search,
+        category,
+        status,
+    )
+    return [ListedProduct(**dict(row)) for row in rows]
+
+
+async def names(connection: Connection, *, limit: int = 500) -> list[tuple[str, str]]:
+    """Id and name of products, for a choice among them."""
+    rows = await connection.fetch(
+        "select id, name from products order by lower(name), id limit $1", limit
+    )
+    return [(row["id"], row["name"]) for row in rows]

@@ -1,0 +1,218 @@
+"""The admin's products: list, categories, tabs, members."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import httpx
+import pytest
+
+from tests.harness import ADMIN, PASSWORD, Latchkey
+from tests.web.test_pages import post, token
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=shared.url) as client:
+        answer = await post(client, "/login", "/login", email=ADMIN, password=PASSWORD)
+        assert answer.status_code == 303
+        yield client
+
+
+async def shown(client: httpx.AsyncClient, path: str) -> str:
+    """A page's words, without its tags."""
+    answer = await client.get(path)
+    assert answer.status_code == 200, f"{path}: {answer.status_code}"
+    main = answer.text.partition("<main")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
+
+
+async def test_the_list_says_what_each_product_is(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    stripe_product = await shared.stripe.product("Listed in Stripe")
+    for amount in (900, 2900):
+        price = await shared.stripe.price(stripe_product, amount)
+    await shared.stripe.subscribe("listed@products.example", price)
+    product = await shared.product("Zebra listed")
+    await shared.link(product, stripe_product)
+    text = await shown(admin, "/admin/products?q=Zebra listed")
+    assert "Zebra listed /products/zebra-listed Live 1 $9.00 – $29.00" in text
+    assert "Listed in Stripe in step since" in text
+    assert "No product matches" in await shown(admin, "/admin/products?q=Zebra&status=draft")
+    info = await shown(admin, f"/admin/products/{product}")
+    assert "1 active" in info
+    assert "$29.00 every month" in info
+
+
+async def test_pages_of_the_list_hold_every_product_once(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    for number in range(103):
+        await shared.product(f"Paged {number % 7}")
+    address: str | None = "/admin/products?q=paged"
+    found: list[str] = []
+    while address:
+        page = (await admin.get(address)).text
+        found += re.findall(r'href="/admin/products/(prd_\w+)"', page)
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        address = unescape(more[1]) if more else None
+    assert len(found) == len(set(found)) == 103
+
+
+async def test_categories_are_made_renamed_moved_and_deleted(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    here = "/admin/products/categories"
+    for name in ("Courses", "Books", "Films"):
+        assert (await post(admin, here, here, name=name)).status_code == 303
+    assert (
+        "There is a category books already." in (await post(admin, here, here, name="books")).text
+    )
+    rows = await shared.pool.fetch("select id, name from categories order by position")
+    ids = {row["name"]: row["id"] for row in rows}
+    films = f"{here}/{ids['Films']}"
+    await post(admin, here, films, do="up")
+    await post(admin, here, films, do="up")
+    await post(admin, here, films, do="up")
+    await post(admin, here, films, do="rename", name="Moving pictures")
+    await post(admin, here, f"{here}/{ids['Books']}", do="delete")
+    rows = await shared.pool.fetch("select name from categories order by position")
+    assert [row["name"] for row in rows] == ["Moving pictures", "Courses"]
+
+    product = await shared.product("Sorted thing")
+    await post(
+        admin, f"/admin/products/{product}", f"/admin/products/{product}",
+        name="Sorted thing", slug="sorted-thing", status="live", category=str(ids["Films"]),
+    )  # fmt: skip
+    assert "Sorted thing" in await shown(admin, f"/admin/products?category={ids['Films']}")
+    assert "Sorted thing" not in await shown(admin, f"/admin/products?category={ids['Courses']}")
+
+
+async def test_each_tab_saves_its_own_fields(shared: Latchkey, admin: httpx.AsyncClient) -> None:
+    product = await shared.product("Tabs", description="Old", content="Old content")
+    base = f"/admin/products/{product}"
+    saved = await post(admin, base, base, name="Tabs!", slug="tabs-new", status="draft")
+    assert saved.status_code == 303
+    saved = await post(
+        admin, f"{base}/content", f"{base}/content", do="save", content_url="https://x.example/"
+    )
+    assert saved.status_code == 303
+    await post(admin, f"{base}/settings", f"{base}/settings", access_mode="public")
+    found = await shared.call("GET", f"/products/{product}")
+    assert found["name"] == "Tabs!"
+    assert found["description"] == found["content"] == ""
+    assert found["content_url"] == "https://x.example/"
+    assert (found["status"], found["access_mode"]) == ("draft", "public")
+    assert found["access_mail"] is False
+
+
+async def test_a_preview_of_the_content_saves_nothing(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    product = await shared.product("Previewed", content="Before")
+    path = f"/admin/products/{product}/content"
+    answer = await post(admin, path, path, do="preview", content="# After\n\n<b>bold</b>")
+    assert "<h1>After</h1>" in answer.text
+    assert "<b>bold" not in answer.text
+    assert (await shared.call("GET", f"/products/{product}"))["content"] == "Before"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "", "This must not be empty."),
+        ("name", "x" * 201, "at most 200 characters"),
+        ("slug", "Not A Slug", "Only lower-case letters"),
+        ("image_url", "javascript:alert(1)", "must begin with http"),
+    ],
+)
+async def test_what_is_wrong_stands_beside_its_field(
+    shared: Latchkey, admin: httpx.AsyncClient, field: str, value: str, words: str
+) -> None:
+    product = await shared.product("Wrong")
+    path = f"/admin/products/{product}"
+    fields = {"name": "Wrong", "slug": "wrong-fields", "status": "live", field: value}
+    answer = await post(admin, path, path, **fields)
+    assert answer.status_code == 422
+    beside = re.search(rf'id="{field}-error">([^<]*)<', answer.text)
+    assert beside
+    assert words in unescape(beside[1])
+
+
+async def test_members_say_why_and_until(shared: Latchkey, admin: httpx.AsyncClient) -> None:
+    stripe_product = await shared.stripe.product("Reasons")
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product("Reasons")
+    await shared.link(product, stripe_product)
+    await shared.stripe.subscribe("runs@members.example", price)
+    ending = await shared.stripe.subscribe("ends@members.example", price)
+    await shared.has(product, "runs@members.example")
+    await shared.has(product, "ends@members.example")
+    await shared.stripe.post(f"subscriptions/{ending['id']}", cancel_at_period_end=True)
+    await shared.settled()
+    base = f"/admin/products/{product}"
+    form = f"{base}/grants"
+    given = await post(
+        admin, form, form,
+        email="free@members.example", reason="A friend",
+        until="2040-03-05T12:00", zone="Asia/Tokyo",
+    )  # fmt: skip
+    assert given.status_code == 303
+    free = (await shared.access(product, "free@members.example"))["grants"][0]
+    assert free["until"].startswith("2040-03-05T03:00:00")
+
+    text = await shown(admin, f"{base}/members")
+    assert re.search(
+        r"runs@members\.example Test Person Subscribed; next bill on \d+ \w+ \d{4}", text
+    )
+    assert re.search(r"ends@members\.example Test Person Ends on \d+ \w+ \d{4} : cancelled", text)
+    assert "Complimentary; ends on 5 March 2040" in text
+    only = await shown(admin, f"{base}/members?ending=yes")
+    assert "runs@" not in only
+    assert "ends@" in only
+    assert "Nobody matches" in await shown(admin, f"{base}/members?q=nobody")
+
+    grant = (await shared.access(product, "runs@members.example"))["grants"][0]["id"]
+    asked = await shown(admin, f"/admin/grants/{grant}/end")
+    assert "It does not stop any billing" in asked
+    done = await admin.post(
+        f"/admin/grants/{grant}/end",
+        data={"csrf_token": await token(admin, f"/admin/grants/{grant}/end")},
+    )
+    assert done.headers["location"] == f"{base}/members?done=ended"
+    assert not (await shared.access(product, "runs@members.example"))["access"]
+
+
+async def test_bad_grants_keep_what_was_typed(shared: Latchkey, admin: httpx.AsyncClient) -> None:
+    product = await shared.product("Bad grants")
+    form = f"/admin/products/{product}/grants"
+    answer = await post(admin, form, form, email="nobody", reason="Kept")
+    assert answer.status_code == 422
+    assert 'id="email-error"' in answer.text
+    assert 'value="Kept"' in answer.text
+    answer = await post(admin, form, form, email="a@bad.example", until="tomorrow")
+    assert 'id="until-error"' in answer.text
+    assert (await shared.call("GET", f"/products/{product}/grants"))["data"] == []
+
+
+async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
+    from latchkey import signin_links
+    from tests.harness import SECRET
+
+    product = await shared.product("Looked at")
+    user = await shared.pool.fetchval(
+        "insert into users (email, role) values ('helper@site.example', 'support') returning id"
+    )
+    link = signin_links.sign(user, "helper", secret=SECRET)
+    async with httpx.AsyncClient(base_url=shared.url) as helper:
+        await post(helper, f"/login/{link}", f"/login/{link}")
+        for path in ("/admin/products", f"/admin/products/{product}/members", "/admin/activity"):
+            assert (await helper.get(path)).status_code == 200
+        refused = await post(
+            helper, "/admin/products", f"/admin/products/{product}/grants", email="a@b.example"
+        )
+        assert refused.status_code == 403
+        assert "Support can read" in refused.text
