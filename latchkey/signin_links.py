@@ -1,4 +1,4 @@
-"""Links that sign a person in: signed, for 48 hours, once."""
+"""Links in mails: signed. Those that sign a person in hold for 48 hours and work once."""
 
 import time
 from dataclasses import dataclass
@@ -39,5 +39,37 @@ def read(token: str, *, secret: str) -> SignIn:
     return SignIn(user_id, nonce)
 
 
-def _serializer(secret: str) -> URLSafeSerializer:
-    return URLSafeSerializer(secret, salt="latchkey sign-in")
+def sign_change(change_id: int, *, secret: str) -> str:
+    """The token that confirms a new address; how long it holds is in the database."""
+    token: str = _serializer(secret, "latchkey e-mail change").dumps(change_id)
+    return token
+
+
+def read_change(token: str, *, secret: str) -> int:
+    """The change that a token confirms. Raises `LinkRefused`."""
+    try:
+        change_id = _serializer(secret, "latchkey e-mail change").loads(token)
+    except BadSignature:
+        change_id = None
+    if not isinstance(change_id, int):
+        raise LinkRefused("This link is not valid. Ask for the change again in your account.")
+    return change_id
+
+
+def sign_unsubscribe(user_id: int, kind: str, *, secret: str) -> str:
+    """The token that switches one kind of mail off. It holds for ever: mails are kept."""
+    token: str = _serializer(secret, "latchkey unsubscribe").dumps([user_id, kind])
+    return token
+
+
+def read_unsubscribe(token: str, *, secret: str) -> tuple[int, str]:
+    """The user and the kind of mail. Raises `LinkRefused`."""
+    try:
+        user_id, kind = _serializer(secret, "latchkey unsubscribe").loads(token)
+    except (BadSignature, ValueError, TypeError):
+        raise LinkRefused("This link is not valid. Your account has the same switch.") from None
+    return user_id, kind
+
+
+def _serializer(secret: str, salt: str = "latchkey sign-in") -> URLSafeSerializer:
+    return URLSafeSerializer(secret, salt=salt)

@@ -63,13 +63,18 @@ class Fact:
 
 @dataclass(frozen=True)
 class Mail:
-    """A row for the outbox; the same `key` never mails twice."""
+    """A row for the outbox; the same `key` never mails twice.
+
+    `to_email` is an address other than the user's; `spread` mails wait for their turn.
+    """
 
     key: str
     kind: str
     user_id: int
     product_id: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    to_email: str | None = None
+    spread: bool = False
 
 
 @dataclass
@@ -182,7 +187,8 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
 
 
 async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
-    """Queue mails; one whose key is already in the outbox is not queued again."""
+    """Queue mails; one whose key is already in the outbox is not queued again, and one of a kind
+    that the user switched off is kept there unsent."""
     rows = [
         {
             "key": m.key,
@@ -190,6 +196,8 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
             "user_id": m.user_id,
             "product_id": m.product_id,
             "data": m.data,
+            "to_email": m.to_email,
+            "pace": "spread" if m.spread else "now",
         }
         for m in mails
     ]
@@ -197,9 +205,13 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
         return
     await connection.execute(
         """
-        insert into mails (key, kind, user_id, product_id, data)
-        select * from jsonb_to_recordset($1::jsonb) as given (
-            key text, kind text, user_id bigint, product_id text, data jsonb)
+        insert into mails (key, kind, user_id, product_id, data, to_email, pace, state)
+        select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.pace,
+               case when g.kind = any(u.mails_off) then 'suppressed' else 'queued' end
+          from jsonb_to_recordset($1::jsonb) as g (
+            key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
+            pace text)
+          join users u on u.id = g.user_id
         on conflict (key) do nothing
         """,
         rows,

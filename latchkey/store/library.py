@@ -1,91 +1,169 @@
-"""What one member owns: their products, subscriptions and purchases."""
+"""The library: what a person may open, and what they could have."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from latchkey.store.pool import Connection
 
+PAGE = 60
+
 
 @dataclass(frozen=True)
 class Card:
-    """A live product that the member may open, until `until` where an end is known."""
+    """A live product as one person sees it.
 
+    `state` is owned, ending (`until` is known), problem (a payment failed) or locked. The price is
+    that of the checkout, else the cheapest active one; `unit_amount` in the currency's minor unit.
+    `problem` names the subscription whose payment failed.
+    """
+
+    id: str
     slug: str
     name: str
     description: str
     image_url: str | None
+    access_mode: str
+    owned: bool
     until: datetime | None
-
-
-@dataclass(frozen=True)
-class OwnSubscription:
-    id: str
-    products: str
-    status: str
-    scheduled_end: datetime | None
-    period_end: datetime | None
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True)
-class OwnOrder:
-    """`amount` in the currency's minor unit."""
-
-    id: str
-    products: str
-    state: str
-    amount: int
+    problem: str | None
+    cancelled: bool
+    purchase_method: str
+    checkout_target: str
+    has_link: bool
+    has_sales_page: bool
+    unit_amount: int | None
     currency: str | None
-    created_at: datetime
+    interval: str | None
+    interval_count: int | None
+
+    @property
+    def state(self) -> str:
+        if self.owned and self.problem:
+            return "problem"
+        if self.owned:
+            return "ending" if self.until else "owned"
+        return "problem" if self.problem else "locked"
+
+    @property
+    def cursor(self) -> str:
+        """Where the page after this card starts."""
+        return f"{0 if self.owned else 1}:{self.name.lower()}:{self.id}"
+
+    @property
+    def verb(self) -> str | None:
+        """The one thing to do about a locked card; None where it isn't sold here."""
+        if self.access_mode == "signed_in":
+            return "Sign in to open"
+        if self.purchase_method == "sales_page" and self.has_sales_page:
+            return "Learn more"
+        if self.purchase_method == "none":
+            return None
+        if self.checkout_target == "external":
+            return "Get it"
+        if not self.has_link:
+            return None
+        return "Subscribe" if self.interval else "Buy"
 
 
-async def cards(connection: Connection, user_id: int) -> list[Card]:
-    """Live products that the user may open, those with an end first."""
+_CARDS = """
+with mine as (
+    select g.product_id, bool_or(g.until is null) as endless, max(g.until) as until
+      from grants g
+     where g.user_id = $1 and g.ended_at is null and (g.until is null or g.until > now())
+     group by g.product_id
+), trouble as (
+    select l.product_id, min(s.id) filter (where s.status in ('past_due', 'unpaid')) as problem,
+           bool_or(s.scheduled_end is not null) as cancelled
+      from subscriptions s
+      join subscription_items i on i.subscription_id = s.id
+      join links l on l.stripe_product = i.stripe_product and l.removed_at is null
+     where s.user_id = $1 and s.ended_at is null
+     group by l.product_id
+), cards as (
+    select p.id, p.slug, p.name, p.description, p.image_url, p.access_mode,
+           (m.product_id is not null or p.access_mode = 'public'
+            or (p.access_mode = 'signed_in' and $1::bigint is not null)) as owned,
+           case when p.access_mode = 'assigned' and not m.endless then m.until end as until,
+           t.problem, coalesce(t.cancelled, false) as cancelled,
+           p.purchase_method, p.checkout_target, p.show_locked,
+           exists (select from payment_links k where k.product_id = p.id and k.active) as has_link,
+           exists (select from sales_pages s
+                    where s.product_id = p.id and s.status = 'live') as has_sales_page
+      from products p
+      left join mine m on m.product_id = p.id
+      left join trouble t on t.product_id = p.id
+     where p.status = 'live' and ($3::text is null or p.id = $3)
+       and ($2::text is null
+            or position(lower($2) in lower(p.name || ' ' || p.description)) > 0)
+       and ($4::bigint is null
+            or exists (select from product_categories q
+                        where q.product_id = p.id and q.category_id = $4))
+)
+select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
+       c.problem, c.cancelled, c.purchase_method, c.checkout_target, c.has_link,
+       c.has_sales_page, r.unit_amount, r.currency, r.interval, r.interval_count
+  from cards c
+  left join lateral (
+        select r.unit_amount, r.currency, r.interval, r.interval_count
+          from prices r
+          left join payment_links k on k.price_id = r.id and k.product_id = c.id and k.wanted
+         where not c.owned and c.checkout_target = 'stripe' and c.purchase_method <> 'none'
+           and (k.id is not null
+                or (r.active and r.stripe_product = (
+                        select l.stripe_product from links l
+                         where l.product_id = c.id and l.removed_at is null)))
+         order by k.id nulls last, r.unit_amount nulls last, r.id limit 1) r on true
+"""
+_ON_SHELF = """
+ where (c.owned or c.show_locked or c.problem is not null)
+   and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
+                               > ($5, $6::text, $7::text))
+ order by case when c.owned then 0 else 1 end, lower(c.name), c.id limit $8
+"""
+
+
+async def cards(
+    connection: Connection,
+    user_id: int | None,
+    *,
+    search: str | None = None,
+    category: int | None = None,
+    after: str | None = None,
+    limit: int = PAGE,
+) -> list[Card]:
+    """What the user (None: a visitor) may open, then what they could have, each by name.
+
+    `after` is the `cursor` of the last card of the page before; anything else starts anew.
+    """
+    rank, name, product_id = _place(after)
     rows = await connection.fetch(
-        """
-        select p.slug, p.name, p.description, p.image_url,
-               case when p.access_mode <> 'assigned' or bool_or(g.until is null) then null
-                    else max(g.until) end as until
-          from products p
-          left join grants g on g.product_id = p.id and g.user_id = $1 and g.ended_at is null
-               and (g.until is null or g.until > now())
-         where p.status = 'live' and (g.id is not null or p.access_mode <> 'assigned')
-         group by p.id order by until nulls last, lower(p.name)
-        """,
-        user_id,
+        _CARDS + _ON_SHELF, user_id, search or None, None, category, rank, name, product_id, limit
     )
     return [Card(**dict(row)) for row in rows]
 
 
-async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscription]:
-    """The user's subscriptions, the running ones first."""
-    rows = await connection.fetch(
-        """
-        select s.id, s.status, s.scheduled_end, s.period_end, s.ended_at,
-               string_agg(distinct coalesce(p.name, i.stripe_product), ', ') as products
-          from subscriptions s
-          join subscription_items i on i.subscription_id = s.id
-          left join stripe_products p on p.id = i.stripe_product
-         where s.user_id = $1
-         group by s.id order by s.ended_at nulls first, s.created_at desc limit 100
-        """,
-        user_id,
-    )
-    return [OwnSubscription(**dict(row)) for row in rows]
+async def card(connection: Connection, user_id: int | None, product_id: str) -> Card | None:
+    """One live product as the user sees it, shown on the shelf or not."""
+    row = await connection.fetchrow(_CARDS, user_id, None, product_id, None)
+    return Card(**dict(row)) if row else None
 
 
-async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
-    """The user's one-off purchases, newest first."""
+async def categories(connection: Connection) -> list[tuple[int, str]]:
+    """Id and name of the categories that hold a live product, in their order."""
     rows = await connection.fetch(
         """
-        select o.id, o.state, o.amount, o.currency, o.created_at,
-               string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products
-          from orders o
-          join order_lines l on l.order_id = o.id
-          left join stripe_products p on p.id = l.stripe_product
-         where o.user_id = $1
-         group by o.id order by o.created_at desc limit 100
-        """,
-        user_id,
+        select c.id, c.name from categories c
+         where exists (select from product_categories q join products p on p.id = q.product_id
+                        where q.category_id = c.id and p.status = 'live')
+         order by c.position, c.id
+        """
     )
-    return [OwnOrder(**dict(row)) for row in rows]
+    return [(row["id"], row["name"]) for row in rows]
+
+
+def _place(after: str | None) -> tuple[int | None, str | None, str | None]:
+    rank, _, rest = (after or "").partition(":")
+    name, _, product_id = rest.rpartition(":")
+    if rank not in ("0", "1") or not product_id or "\x00" in rest:
+        return None, None, None
+    return int(rank), name, product_id

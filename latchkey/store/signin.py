@@ -37,14 +37,11 @@ async def try_once(connection: Connection, who: str, *, most: int, seconds: int)
     return count <= most
 
 
-async def spent(connection: Connection, who: str, *, most: int) -> bool:
-    """Whether `who` has used up their tries, without counting one."""
-    found: bool = await connection.fetchval(
-        "select exists (select from tries where who = $1 and window_ends > now() and count >= $2)",
-        _hashed(who),
-        most,
+async def forgive(connection: Connection, who: str) -> None:
+    """Take the last try back: it was a good one."""
+    await connection.execute(
+        "update tries set count = count - 1 where who = $1 and count > 0", _hashed(who)
     )
-    return found
 
 
 def _hashed(who: str) -> bytes:
@@ -121,3 +118,16 @@ async def end_others(connection: Connection, *, user_id: int, token: str) -> Non
     await connection.execute(
         "delete from sessions where user_id = $1 and token_hash <> $2", user_id, _hashed(token)
     )
+
+
+async def came_by_link(connection: Connection, token: str) -> bool:
+    """Whether a session began with a mailed link a moment ago: who holds the mailbox may set a
+    password without knowing the old one."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from sessions where token_hash = $1 and via = 'link'
+                        and created_at > now() - interval '30 minutes')
+        """,
+        _hashed(token),
+    )
+    return found

@@ -28,14 +28,14 @@ class Visitor:
         return (await self.get(path, 303)).headers["location"]
 
     async def send(
-        self, page: str, path: str | None = None, status: int = 303, **fields: Any
+        self, page: str, path: str | None = None, expect: int = 303, **fields: Any
     ) -> httpx.Response:
         """Send a form that stands on `page` to `path`, the page itself by default."""
         shown = (await self.client.get(page)).text
         found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', shown)
         assert found, f"{page} holds no form"
         answer = await self.client.post(path or page, data={"csrf_token": found[1], **fields})
-        assert answer.status_code == status, f"{path or page}: {answer.status_code} {answer.text}"
+        assert answer.status_code == expect, f"{path or page}: {answer.status_code} {answer.text}"
         return answer
 
     async def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> None:

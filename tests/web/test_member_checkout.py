@@ -256,10 +256,10 @@ async def test_an_admin_sells_from_the_page(shared: Latchkey, visitor: Visitor) 
         "checkout_target": "stripe",
         "show_locked": "yes",
     }
-    answer = await visitor.send(page, status=422, **sold)
+    answer = await visitor.send(page, expect=422, **sold)
     assert "needs the checkout switched on" in answer.text
     answer = await visitor.send(
-        page, status=422, **sold | {"checkout_target": "external"}, external_url="javascript:x"
+        page, expect=422, **sold | {"checkout_target": "external"}, external_url="javascript:x"
     )
     assert 'id="external_url-error"' in answer.text
     await visitor.send(page, enabled="yes", price=price, **sold)

@@ -11,9 +11,15 @@ from web.api.problems import not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
 
-def _address(value: str) -> str:
+def is_address(value: str) -> bool:
+    """Whether a text may be an e-mail address; whose it is only a mail tells."""
     local, _, host = value.strip().rpartition("@")
-    if not local or not host or any(c.isspace() or ord(c) < 32 for c in value.strip()):
+    odd = any(c.isspace() or ord(c) < 32 for c in value.strip())
+    return bool(local and host) and not odd and len(value) <= 254
+
+
+def _address(value: str) -> str:
+    if not is_address(value):
         raise ValueError("must be an e-mail address")
     return value.strip()
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from web.pages import (
+    account,
     activity,
     buy,
     categories,
@@ -21,6 +22,8 @@ from web.pages import (
     members,
     product,
     products,
+    sales,
+    sales_admin,
     signin,
     stripe_settings,
 )
@@ -41,12 +44,15 @@ def routes() -> list[Route]:
         *members.routes(),
         *stripe_settings.routes(),
         *checkout.routes(),
+        *sales_admin.routes(),
         *connectors.routes(),
         *activity.routes(),
         *feed.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),
+        *sales.routes(),
+        *account.routes(),
     ]
 
 

@@ -41,7 +41,7 @@ async def buy(request: Request) -> Response:
     if owned := await _owned(request, product):
         return owned
     if selling.purchase_method == "sales_page" and selling.sales_page == "live":
-        return see(_with_query(f"/sales/{product.slug}", _passed_on(request)))
+        return see(_with_query(f"/sales/{product.slug}", passed_on(request)))
     return await _checkout(request, product, selling)
 
 
@@ -80,7 +80,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     if selling.purchase_method == "none":
         return _not_for_sale(request, product)
     if selling.checkout_target == "external" and selling.external_url:
-        return _away(_with_query(selling.external_url, _passed_on(request, promotion=False)))
+        return _away(_with_query(selling.external_url, passed_on(request, promotion=False)))
     link = selling.open_link
     if link is None or link.url is None:
         return _not_for_sale(request, product)
@@ -91,7 +91,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
             )
         if pending:
             return page(request, "buy_pending.html", product=product)
-    query = _passed_on(request, promotion=selling.promotion_codes)
+    query = passed_on(request, promotion=selling.promotion_codes)
     if user:
         reference = sign_reference(user.id, secret=site_of(request).secret)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
@@ -110,7 +110,7 @@ def _not_for_sale(request: Request, product: Product) -> Response:
     )
 
 
-def _passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, str]]:
+def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, str]]:
     """What of the address goes along: a promotion code, and where the visitor came from."""
     found = []
     for name, value in request.query_params.multi_items():

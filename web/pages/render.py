@@ -120,6 +120,7 @@ _ENVIRONMENT.filters |= {
     "thousands": thousands,
     "line_icon": words.line_icon,
     "activity": words.activity,
+    "browser": words.browser,
     "cause": words.cause,
     "progress": words.progress,
     "grant": words.grant,

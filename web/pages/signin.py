@@ -1,32 +1,30 @@
-"""Signing in and out: password, or a link by mail."""
+"""Signing in and out: password, link by mail, recovery. No answer tells whose address is known."""
 
-import secrets
-import time
-from collections import defaultdict, deque
 from urllib.parse import quote
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passwords, signin_links
 from latchkey.rules.identity import email_key
-from latchkey.store import users
-from latchkey.store.effects import Mail, write_mails
-from web.pages.guard import form, see, text, visitor_page
+from latchkey.store import signin, users
+from web.pages.guard import address_of, form, see, text, visitor_page
 from web.pages.render import page
 from web.security import SESSION_COOKIE, set_cookie
-from web.site import site_of
+from web.site import Site, site_of
 
-MOST_TRIES, WINDOW_SECONDS = 10, 900
-MOST_CALLERS = 10_000
-_tries: dict[str, deque[float]] = defaultdict(deque)
+QUARTER, HOUR = 900, 3600
+WRONG_BY_PAIR, WRONG_BY_ADDRESS, WRONG_BY_HOST = 10, 50, 100
+LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 
 
 def routes() -> list[Route]:
     return [
         Route("/login", sign_in, methods=["GET", "POST"]),
         Route("/login/link", send_link, methods=["POST"]),
+        Route("/login/recover", recover, methods=["GET", "POST"]),
         Route("/login/{token}", use_link, methods=["GET", "POST"]),
         Route("/logout", sign_out, methods=["POST"]),
     ]
@@ -39,40 +37,70 @@ async def sign_in(request: Request) -> Response:
     if request.method == "GET":
         if request.state.user is not None:
             return see(target or "/")
-        return page(request, "login.html", next=target, error=None, email="")
+        return _form(request, target=target)
     given = await form(request)
-    email, password = text(given, "email"), str(given.get("password") or "")
+    email, password = text(given, "email")[:254], str(given.get("password") or "")
     target = safe_target(text(given, "next"))
-    who = f"{_address(request)} {email_key(email)}"
-    if _too_often(who):
-        error = "Too many tries. Wait a quarter of an hour, or use a sign-in link."
-        return page(request, "login.html", 429, next=target, error=error, email=email)
+    who = _tries(request, email)
     async with site_of(request).pool.acquire() as connection:
-        user = await users.by_email(connection, email[:254])
+        counted = [
+            await signin.try_once(connection, name, most=most, seconds=QUARTER)
+            for name, most in who.items()
+        ]
+        user = await users.by_email(connection, email) if all(counted) else None
+    if not all(counted):
+        error = "Too many tries. Wait a quarter of an hour, or use a sign-in link."
+        return _form(request, 429, target=target, error=error, email=email)
     right = await passwords.matches(
         user.password_hash if user else None, password[: passwords.LONGEST]
     )
     if user is None or not right:
-        _count(who)
         error = "Address or password is wrong."
-        return page(request, "login.html", 401, next=target, error=error, email=email)
-    return await _signed_in(request, user, target)
+        return _form(request, 401, target=target, error=error, email=email)
+    async with site_of(request).pool.acquire() as connection:
+        for name in who:
+            await signin.forgive(connection, name)
+    return await begin(request, user, target)
 
 
 async def send_link(request: Request) -> Response:
     """Mail a sign-in link to a known address; the answer is the same for an unknown one."""
     given = await form(request)
-    email = text(given, "email")[:254]
     target = safe_target(text(given, "next"))
-    who = f"link {_address(request)}"
-    if not _too_often(who):
-        _count(who)
-        async with site_of(request).pool.acquire() as connection:
-            user = await users.by_email(connection, email)
-            if user:
-                key = f"sign_in:{user.id}:{secrets.token_hex(8)}"
-                await write_mails(connection, [Mail(key=key, kind="sign_in", user_id=user.id)])
-    return see(f"/login?done=link-sent&next={quote(target or '/')}")
+    response = see(f"/login?done=link-sent&next={quote(target or '/')}")
+    response.background = _mailing(request, text(given, "email"), "sign_in", target)
+    return response
+
+
+@visitor_page
+async def recover(request: Request) -> Response:
+    """Mail a link for a new password; the answer is the same for an unknown address."""
+    if request.method == "GET":
+        return page(request, "recover.html")
+    given = await form(request)
+    response = see("/login?done=recovery-sent")
+    response.background = _mailing(
+        request, text(given, "email"), "recovery", "/account/settings#password"
+    )
+    return response
+
+
+def _mailing(request: Request, email: str, kind: str, target: str | None) -> BackgroundTask:
+    """Looks the address up after the answer, so that its time tells nothing either."""
+    return BackgroundTask(_mail, site_of(request), email[:254], address_of(request), kind, target)
+
+
+async def _mail(site: Site, email: str, host: str, kind: str, target: str | None) -> None:
+    async with site.pool.acquire() as connection:
+        by_host = await signin.try_once(
+            connection, f"mail host {host}", most=LINKS_BY_HOST, seconds=HOUR
+        )
+        by_address = await signin.try_once(
+            connection, f"mail {email_key(email)}", most=LINKS_BY_ADDRESS, seconds=HOUR
+        )
+        user = await users.by_email(connection, email) if by_host and by_address else None
+        if user:
+            await signin.mail_link(connection, user.id, kind=kind, next_path=target)
 
 
 @visitor_page
@@ -84,7 +112,7 @@ async def use_link(request: Request) -> Response:
     try:
         link = signin_links.read(token, secret=site.secret)
     except signin_links.LinkRefused as refused:
-        return page(request, "login.html", 400, next=target, error=str(refused), email="")
+        return _form(request, 400, target=target, error=str(refused))
     if request.method == "GET":
         return page(request, "login_link.html", next=target)
     await form(request)
@@ -93,8 +121,8 @@ async def use_link(request: Request) -> Response:
         fresh = user is not None and await users.use_link(connection, link.nonce)
     if user is None or not fresh:
         error = "This link was used already. Ask for a new one below."
-        return page(request, "login.html", 400, next=target, error=error, email="")
-    return await _signed_in(request, user, target)
+        return _form(request, 400, target=target, error=error)
+    return await begin(request, user, target, via="link")
 
 
 async def sign_out(request: Request) -> Response:
@@ -115,30 +143,41 @@ def safe_target(given: str | None) -> str | None:
     return given if all(ord(character) > 32 for character in given) else None
 
 
-async def _signed_in(request: Request, user: users.User, target: str | None) -> Response:
+async def begin(
+    request: Request, user: users.User, target: str | None, *, via: str = "password"
+) -> Response:
+    """Sign a user in and send them on."""
     async with site_of(request).pool.acquire() as connection:
-        token = await users.begin_session(connection, user.id)
-    home = "/admin" if user.is_admin else "/library"
+        token = await users.begin_session(
+            connection,
+            user.id,
+            via=via,
+            ip=address_of(request),
+            agent=request.headers.get("user-agent"),
+        )
+    home = "/admin" if user.is_staff else "/library"
     response = see(target if target and target != "/" else home)
     life = int(users.SESSION_LIFE.total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
     return response
 
 
-def _too_often(who: str) -> bool:
-    """Whether this caller has failed too often in the window."""
-    tries = _tries.get(who, deque())
-    while tries and tries[0] < time.monotonic() - WINDOW_SECONDS:
-        tries.popleft()
-    return len(tries) >= MOST_TRIES
+def _form(
+    request: Request,
+    status: int = 200,
+    *,
+    target: str | None,
+    error: str | None = None,
+    email: str = "",
+) -> Response:
+    return page(request, "login.html", status, next=target, error=error, email=email)
 
 
-def _count(who: str) -> None:
-    """Note a failed try."""
-    if len(_tries) > MOST_CALLERS:
-        _tries.clear()
-    _tries[who].append(time.monotonic())
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+def _tries(request: Request, email: str) -> dict[str, int]:
+    """Whose wrong passwords are counted, and how many of them are borne in the window."""
+    host, address = address_of(request), email_key(email)
+    return {
+        f"password {host} {address}": WRONG_BY_PAIR,
+        f"password address {address}": WRONG_BY_ADDRESS,
+        f"password host {host}": WRONG_BY_HOST,
+    }

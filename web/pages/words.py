@@ -19,6 +19,7 @@ ACTIVITY_TYPES = {
     "link_created": "Link created",
     "link_removed": "Link removed",
     "user_created": "User created",
+    "email_changed": "Address changed",
     "manual_grant": "Granted by hand",
     "signed_in": "Signed in",
     "mail_sent": "Mail sent",
@@ -99,6 +100,13 @@ NOTICES = {
     "resent": "It is on its way again.",
     "link-sent": "If that address is known here, a sign-in link is on its way to it.",
     "signed-out": "You are signed out.",
+    "recovery-sent": "If that address is known here, a link for a new password is on its way.",
+    "owned": "This is yours already: there is nothing to pay.",
+    "billing-changed": "Stripe has your change. It shows here within a moment.",
+    "change-sent": "A link is on its way to the new address. Nothing changes until it is followed.",
+    "email-changed": "Your address is changed. Sign in with the new one from now on.",
+    "password-set": "Your password is set. All your other sessions have ended.",
+    "session-ended": "Ended. Whoever used it has to sign in again.",
 }
 _SOURCES = {"subscription": "subscription", "order": "purchase", "manual": "complimentary"}
 
@@ -118,6 +126,17 @@ def cause(name: str) -> str:
 
 def reason(name: str | None) -> str:
     return REASONS.get(name or "", (name or "").replace("_", " ").capitalize())
+
+
+def browser(agent: str) -> str:
+    """A browser and its system in two words, from what it calls itself."""
+    programs = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome"}
+    systems = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows"}
+    systems |= {"Macintosh": "Mac", "Linux": "Linux"}
+    program = next((name for sign, name in programs.items() if sign in agent), None)
+    program = program or ("Safari" if "Safari" in agent else agent.partition("/")[0][:40])
+    system = next((name for sign, name in systems.items() if sign in agent), None)
+    return f"{program} on {system}" if system else program
 
 
 def progress(link: Any) -> str:

@@ -1,0 +1,379 @@
+"""A member's own pages: billing, receipts, address, password, sessions, mails; and signing in."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from latchkey import passwords, signin_links
+from latchkey.store import signin
+from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey, until
+from tests.web.pages import Visitor, user, visit
+
+pytestmark = pytest.mark.anyio
+
+LONG = "a long enough password"
+
+
+@pytest.fixture
+async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
+    async with visit(shared) as made:
+        yield made
+
+
+async def buyer(site: Latchkey, email: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """A member with a subscription and a one-off purchase: their id and both sessions."""
+    stripe_product = await site.stripe.product(f"Of {email}")
+    monthly = await site.stripe.price(stripe_product, 1500)
+    once = await site.stripe.price(stripe_product, 9900, every=None)
+    product = await site.product(f"Of {email}")
+    await site.link(product, stripe_product)
+    subscribed = await site.stripe.buy(email, monthly)
+    bought = await site.stripe.buy(email, once, mode="payment")
+    await site.settled()
+
+    async def written() -> bool:
+        found = await site.pool.fetchval(
+            """
+            select count(*) = 1 from orders o join subscriptions s on s.user_id = o.user_id
+             where o.id = $1 and s.id = $2
+            """,
+            bought["id"],
+            subscribed["subscription"],
+        )
+        return bool(found)
+
+    await until(written, "both purchases are known")
+    return await user(site, email), subscribed, bought
+
+
+async def mail_link(site: Latchkey, email: str, kind: str) -> tuple[int, str]:
+    """The newest mail of a kind to a user: its id and its sign-in path."""
+
+    async def queued() -> Any:
+        return await site.pool.fetchrow(
+            """
+            select m.id, m.user_id from mails m join users u on u.id = m.user_id
+             where u.email = $1 and m.kind = $2 order by m.id desc limit 1
+            """,
+            email,
+            kind,
+        )
+
+    row = await until(queued, f"a {kind} mail to {email}")
+    token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secret=SECRET)
+    return row["id"], f"/login/{token}"
+
+
+async def test_the_account_shows_what_runs_and_what_was_bought(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    member, subscribed, bought = await buyer(shared, "bills@account.example")
+    await visitor.sign_in_as(member, "bills")
+    text = (await visitor.get("/account")).text
+    assert re.search(r"Next bill on <time", text)
+    assert "$15.00 every month" in text
+    assert "$99.00" in text
+    assert "Manage billing" in text
+    receipt = await visitor.send("/account", "/account/receipt", source=bought["id"])
+    assert receipt.headers["location"].startswith(f"{shared.stripe.url}/receipts/pi_")
+    invoice = await visitor.send("/account", "/account/receipt", source=subscribed["subscription"])
+    assert invoice.headers["location"].startswith(f"{shared.stripe.url}/i/in_")
+    await shared.stripe.control(f"subscriptions/{subscribed['subscription']}/portal_cancel")
+    await shared.settled()
+
+    async def ends() -> bool:
+        return "Access until <time" in (await visitor.get("/account")).text
+
+    await until(ends, "the account says until when")
+    assert "Keep it" in (await visitor.get("/account")).text
+    kept = await shared.pool.fetchval(
+        "select count(*) from orders o where o::text ~ 'http' or o::text ~ 'receipts'"
+    )
+    assert kept == 0
+
+
+async def test_billing_goes_to_the_portal_made_once(shared: Latchkey, visitor: Visitor) -> None:
+    member, subscribed, _ = await buyer(shared, "portal@account.example")
+    await visitor.sign_in_as(member, "portal")
+    for fields in (
+        {},
+        {"subscription": subscribed["subscription"], "flow": "card"},
+        {"subscription": subscribed["subscription"], "flow": "cancel"},
+    ):
+        answer = await visitor.send("/account", "/account/billing", **fields)
+        assert answer.headers["location"].startswith(f"{shared.stripe.url}/p/session/bps_")
+    kept = shared.stripe.box.shop.world.private
+    sessions = [value["flow"] for key, value in kept.items() if key.startswith("bps_")]
+    flows = [flow["type"] for flow in sessions if flow]
+    assert flows[-2:] == ["payment_method_update", "subscription_cancel"]
+    assert sessions[-1]["subscription_cancel"]["subscription"] == subscribed["subscription"]
+    made = (await shared.stripe.get("billing_portal/configurations", limit=100))["data"]
+    assert len(made) == 1
+    await shared.pool.execute(
+        """
+        insert into site_settings (key, value) values ('site', $1)
+        on conflict (key) do update set value = site_settings.value || excluded.value
+        """,
+        {"portal_cancel": False, "privacy_url": "https://site.example/privacy"},
+    )
+    opened = await shared.call(
+        "POST", "/portal-sessions", 201, json={"email": "portal@account.example"}
+    )
+    assert opened["url"].startswith(f"{shared.stripe.url}/p/session/")
+    made = (await shared.stripe.get("billing_portal/configurations", limit=100))["data"]
+    assert len(made) == 1
+    assert made[0]["features"]["subscription_cancel"]["enabled"] is False
+    assert made[0]["business_profile"]["privacy_policy_url"] == "https://site.example/privacy"
+    assert 'value="cancel"' not in (await visitor.get("/account")).text
+    await shared.pool.execute("update site_settings set value = '{}' where key = 'site'")
+
+
+async def test_only_those_with_a_customer_have_billing(shared: Latchkey, visitor: Visitor) -> None:
+    await visitor.sign_in_as(await user(shared, "none@account.example"), "none")
+    assert "Manage billing" not in (await visitor.get("/account")).text
+    await visitor.get("/account/billing", 404)
+    for email in ("none@account.example", "unknown@account.example"):
+        problem = await shared.call("POST", "/portal-sessions", 409, json={"email": email})
+        assert problem["code"] == "no_stripe_customer"
+
+
+async def test_nobody_sees_what_is_another_persons(shared: Latchkey, visitor: Visitor) -> None:
+    _, subscribed, bought = await buyer(shared, "theirs@account.example")
+    customer = await shared.pool.fetchval(
+        "select customer_id from subscriptions where id = $1", subscribed["subscription"]
+    )
+    thief, _, _ = await buyer(shared, "thief@account.example")
+    await visitor.sign_in_as(thief, "thief")
+    for source in (bought["id"], subscribed["subscription"], "cs_none"):
+        await visitor.send("/account", "/account/receipt", 404, source=source)
+    await visitor.send("/account", "/account/billing", 404, customer=customer)
+    await visitor.send(
+        "/account", "/account/billing", 404, subscription=subscribed["subscription"], flow="card"
+    )
+    other = await shared.pool.fetchval("select min(id) from sessions where user_id <> $1", thief)
+    await visitor.send("/account/settings", f"/account/sessions/{other}/end", 404)
+
+
+async def test_several_customers_are_chosen_from(shared: Latchkey, visitor: Visitor) -> None:
+    email = "several@account.example"
+    member, _, _ = await buyer(shared, email)
+    await buyer(shared, "several2@account.example")
+    await shared.pool.execute(
+        """
+        update customers set user_id = $1
+         where user_id = (select id from users where email = 'several2@account.example')
+        """,
+        member,
+    )
+    await visitor.sign_in_as(member, "several")
+    choice = await visitor.send("/account", "/account/billing", 200)
+    customers = re.findall(r'name="customer" value="(cus_\w+)"', choice.text)
+    assert len(customers) == 2
+    for customer in customers:
+        answer = await visitor.send("/account", "/account/billing", customer=customer)
+        assert answer.headers["location"].startswith(shared.stripe.url)
+
+
+async def test_a_new_address_holds_once_it_is_confirmed(shared: Latchkey, visitor: Visitor) -> None:
+    member = await user(shared, "old@account.example")
+    await user(shared, "taken@account.example")
+    await visitor.sign_in_as(member, "old")
+    page = "/account/settings"
+    assert (
+        'id="email-error"'
+        in (await visitor.send(page, "/account/email", 422, email="nonsense")).text
+    )
+    sent = await visitor.send(page, "/account/email", email="taken@account.example")
+    also = await visitor.send(page, "/account/email", email="New@account.example")
+    assert sent.headers["location"] == also.headers["location"]
+    rows = await shared.pool.fetch(
+        """
+        select data->>'change' as change, to_email from mails
+         where user_id = $1 and kind = 'email_change' order by id
+        """,
+        member,
+    )
+    assert [row["to_email"] for row in rows] == ["taken@account.example", "New@account.example"]
+    links = [
+        f"/account/email/{signin_links.sign_change(int(row['change']), secret=SECRET)}"
+        for row in rows
+    ]
+    assert "out of date" in (await visitor.get(links[0], 400)).text
+    await visitor.get("/account/email/forged", 400)
+    async with visit(shared) as mailbox:
+        assert "New@account.example" in (await mailbox.get(links[1])).text
+        assert await shared.pool.fetchval("select email from users where id = $1", member) == (
+            "old@account.example"
+        )
+        await mailbox.send(links[1])
+        await mailbox.get(links[1], 400)
+    assert await shared.pool.fetchval("select email from users where id = $1", member) == (
+        "New@account.example"
+    )
+    told = await shared.pool.fetchval(
+        "select to_email from mails where user_id = $1 and kind = 'email_changed'", member
+    )
+    assert told == "old@account.example"
+    await visitor.send(page, "/account/email", email="taken@account.example")
+    change = await shared.pool.fetchval("select max(id) from email_changes")
+    link = f"/account/email/{signin_links.sign_change(change, secret=SECRET)}"
+    refused = await visitor.send(link, expect=400)
+    assert "an account of its own" in refused.text
+
+
+async def test_recovery_sets_a_password_and_ends_other_sessions(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    email = "forgot@account.example"
+    member = await user(shared, email)
+    await shared.pool.execute(
+        "update users set password_hash = $2 where id = $1",
+        member,
+        await passwords.hash_password("the forgotten one"),
+    )
+    async with visit(shared) as elsewhere:
+        await elsewhere.sign_in(email, "the forgotten one")
+        known = await visitor.send("/login/recover", email=email)
+        unknown = await visitor.send("/login/recover", email="nobody@account.example")
+        assert known.headers["location"] == unknown.headers["location"]
+        _, link = await mail_link(shared, email, "recovery")
+        await visitor.send(link)
+        text = (await visitor.get("/account/settings")).text
+        assert 'name="current"' not in text
+        short = await visitor.send("/account/settings", "/account/password", 422, password="short")
+        assert 'id="password-error"' in short.text
+        await visitor.send("/account/settings", "/account/password", password=LONG)
+        assert await elsewhere.goes("/account/settings") == "/login?next=/account/settings"
+    await visitor.get("/account/settings")
+    async with visit(shared) as later:
+        await later.sign_in(email, LONG)
+        assert 'name="current"' in (await later.get("/account/settings")).text
+        wrong = await later.send(
+            "/account/settings", "/account/password", 422, current="guess", password=LONG + "!"
+        )
+        assert 'id="current-error"' in wrong.text
+        used = await later.client.get(link)
+        assert used.status_code == 200
+        assert "used already" in (await later.send(link, expect=400)).text
+
+
+async def test_sessions_are_listed_and_ended(shared: Latchkey, visitor: Visitor) -> None:
+    member = await user(shared, "twice@account.example")
+    await visitor.sign_in_as(member, "twice-1")
+    async with visit(shared) as second, visit(shared) as third:
+        await second.sign_in_as(member, "twice-2")
+        await third.sign_in_as(member, "twice-3")
+        text = (await visitor.get("/account/settings")).text
+        paths = re.findall(r'action="(/account/sessions/\d+/end)"', text)
+        assert len(paths) == 2
+        assert text.count("this one") == 1
+        await visitor.send("/account/settings", paths[0])
+        await visitor.send("/account/settings", paths[0], 404)
+        alive = [(await one.client.get("/account/settings")).status_code for one in (second, third)]
+        assert sorted(alive) == [200, 303]
+        await visitor.send("/account/settings", "/account/sessions/end")
+        await second.get("/account/settings", 303)
+        await third.get("/account/settings", 303)
+    await visitor.get("/account/settings")
+
+
+async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor: Visitor) -> None:
+    email = "quiet@account.example"
+    member = await user(shared, email)
+    await visitor.sign_in_as(member, "quiet")
+    await visitor.send("/account/settings", "/account/mails", login_instructions="yes")
+    off = "select mails_off from users where id = $1"
+    assert await shared.pool.fetchval(off, member) == ["product_access"]
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    await shared.stripe.buy(email, price)
+    await shared.has(product, email)
+    state = await shared.pool.fetchval(
+        "select state from mails where user_id = $1 and kind = 'product_access'", member
+    )
+    assert state == "suppressed"
+    await visitor.send(
+        "/account/settings", "/account/mails", login_instructions="yes", product_access="yes"
+    )
+    assert await shared.pool.fetchval(off, member) == []
+    async with visit(shared) as program:
+        token = signin_links.sign_unsubscribe(member, "product_access", secret=SECRET)
+        assert "Unsubscribe" in (await program.get(f"/unsubscribe/{token}")).text
+        assert await shared.pool.fetchval(off, member) == []
+        for _ in range(2):
+            answer = await program.client.post(
+                f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"}
+            )
+            assert answer.status_code == 200
+        assert await shared.pool.fetchval(off, member) == ["product_access"]
+        forged = signin_links.sign_unsubscribe(member, "product_access", secret="another secret")
+        await program.get(f"/unsubscribe/{forged}", 400)
+        money = signin_links.sign_unsubscribe(member, "payment_problem", secret=SECRET)
+        await program.client.post(f"/unsubscribe/{money}")
+        assert await shared.pool.fetchval(off, member) == ["product_access"]
+
+
+async def test_links_are_mailed_to_the_known_and_not_too_often(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    email = "often@account.example"
+    member = await user(shared, email)
+    for _ in range(8):
+        known = await visitor.send("/login", "/login/link", email=email, next="/account")
+    unknown = await visitor.send(
+        "/login", "/login/link", email="no@account.example", next="/account"
+    )
+    assert known.headers["location"] == unknown.headers["location"]
+    count = "select count(*) from mails where user_id = $1 and kind = 'sign_in'"
+
+    async def all_tried() -> bool:
+        return bool(await shared.pool.fetchval(count, member) == 5)
+
+    await until(all_tried, "five mails at most")
+
+
+async def test_counted_tries_end_with_their_window(shared: Latchkey) -> None:
+    async with shared.pool.acquire() as connection:
+        tried = [
+            await signin.try_once(connection, "somebody", most=2, seconds=60) for _ in range(3)
+        ]
+        assert tried == [True, True, False]
+        await signin.forgive(connection, "somebody")
+        await signin.forgive(connection, "somebody")
+        assert await signin.try_once(connection, "somebody", most=2, seconds=60)
+        await connection.execute("update tries set window_ends = now() - interval '1 second'")
+        assert await signin.try_once(connection, "another", most=1, seconds=60)
+        assert await connection.fetchval("select count(*) from tries") == 1
+        text = str([dict(row) for row in await connection.fetch("select * from tries")])
+        assert "another" not in text
+
+
+async def test_support_reads_and_changes_nothing(shared: Latchkey, visitor: Visitor) -> None:
+    from starlette.routing import Route
+
+    from web import pages
+
+    support = await user(shared, "support@account.example", "support")
+    product = await shared.product("Supported")
+    await visitor.sign_in_as(support, "support")
+    may = {"/admin/inbox/{id}/resend", "/admin/mails/{id}/resend"}
+    readers = ("preview",)
+    for route in pages.routes():
+        if not isinstance(route, Route) or not route.path.startswith("/admin"):
+            continue
+        path = re.sub(r"\{\w+(:\w+)?\}", product, route.path)
+        if "POST" in (route.methods or set()):
+            answer = await visitor.client.post(path, data={})
+            assert answer.status_code == 403, route.path
+            refused = "Support can read" in answer.text
+            reads = any(word in route.path for word in readers)
+            assert refused or reads or route.path in may, route.path
+    await visitor.get(f"/admin/products/{product}")
+    await visitor.get(f"/admin/products/{product}/checkout")
+    owner = await shared.pool.fetchval("select role from users where email = $1", ADMIN)
+    assert owner == "owner"
+    assert PASSWORD not in (await visitor.get("/admin/users")).text
