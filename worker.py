@@ -9,11 +9,13 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.base import Edges
 from activities.catalog import CatalogActivities
+from activities.catch_up import CatchUpActivities
 from activities.checkout import CheckoutActivities
 from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
@@ -21,19 +23,22 @@ from activities.imports import ImportActivities
 from activities.objects import ObjectActivities
 from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
+from activities.reconcile import ReconcileActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import contracts, dispatch, temporal
+from latchkey import contracts, dispatch, schedules, temporal
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
+from workflows.catch_up import CatchUp
 from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
 from workflows.errand import Errand
 from workflows.link_preview import LinkPreview
 from workflows.product_link import ProductLink
 from workflows.purchase import Purchase
+from workflows.reconciliation import Reconciliation
 from workflows.stripe_object import StripeObject
 from workflows.subscription import Subscription
 
@@ -47,6 +52,8 @@ WORKFLOWS = [
     Connection,
     Checkout,
     Errand,
+    CatchUp,
+    Reconciliation,
 ]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
@@ -109,11 +116,19 @@ def _activities(
     )
     checkout = CheckoutActivities(edges, client, public_url=settings.public_url)
     portal = PortalActivities(edges, public_url=settings.public_url)
+    catch_up = CatchUpActivities(edges, body_days=settings.event_body_days)
+    reconcile = ReconcileActivities(edges, client)
     main: list[Activity] = [
         subscriptions.end_due_access,
         imports.start_lifecycles,
         imports.set_link_state,
         imports.finish_preview,
+        catch_up.plan,
+        catch_up.sweep,
+        catch_up.do_chores,
+        reconcile.begin,
+        reconcile.check,
+        reconcile.finish,
     ]
     stripe: list[Activity] = [
         subscriptions.sync,
@@ -130,6 +145,11 @@ def _activities(
         checkout.look_at_session,
         portal.open_portal,
         portal.find_receipt,
+        connection.check_endpoint,
+        catch_up.page,
+        reconcile.page,
+        reconcile.unseen,
+        reconcile.repair,
     ]
     return main, stripe
 
@@ -154,7 +174,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     main, stripe = build_workers(client, edges, settings)
     mailer = asyncio.create_task(outbox.run(pool, settings, stop))
     async with main, stripe:
-        greeting = asyncio.create_task(_check_connection(client, settings))
+        greeting = asyncio.create_task(_greet(client, settings))
         log.info("worker ready", rate=settings.stripe_rate)
         await stop.wait()
         greeting.cancel()
@@ -163,6 +183,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await pool.close()
     await asyncio.sleep(0.05)
     """Core's threads have to return before the interpreter goes, or it crashes on exit."""
+
+
+async def _greet(client: Client, settings: Settings) -> None:
+    """What a start does at once: the key, the schedules, and what was missed meanwhile."""
+    try:
+        await schedules.keep(client, settings)
+        await _check_connection(client, settings)
+        await schedules.catch_up_now(client)
+    except RPCError as error:
+        log.error("the schedules could not be set", reason=error.message)
 
 
 async def _check_connection(client: Client, settings: Settings) -> None:

@@ -43,6 +43,9 @@ class Edges:
         among them that no nudge has told yet, and the occasion."""
         async with self.pool.acquire() as connection:
             events = await inbox.arrived(connection, kind, job.object_id)
+            here = {event.id for event in events}
+            if passed_on := [one for one in job.event_ids if one not in here]:
+                await inbox.adopt(connection, passed_on, kind, job.object_id, job.checkout_session)
         ids = dict.fromkeys([*job.event_ids, *(event.id for event in events)])
         sessions = [event.target.checkout_session for event in events]
         named = next(filter(None, sessions), None)

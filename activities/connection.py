@@ -96,6 +96,38 @@ class ConnectionActivities:
                     )
                 return f"The webhook endpoint could not be registered: {error}"
 
+    @activity.defn(name=contracts.CHECK_ENDPOINT)
+    async def check_endpoint(self) -> str:
+        """Look at the endpoint that sends to us and note how it differs from what we need."""
+        async with retried():
+            api = await self._edges.keyring.api()
+            try:
+                endpoints = await api.webhook_endpoints()
+            except StripeError as error:
+                if error.passing:
+                    raise
+                return await self._note({"status": "unreadable", "message": error.message})
+            ours = [endpoint for endpoint in endpoints if endpoint["url"] == self._url]
+            best = min(ours, key=lambda endpoint: endpoint["status"] != "enabled", default=None)
+            if best is None:
+                return await self._note({"status": "missing"})
+            enabled, wanted = set(best["enabled_events"]), set(HANDLED_EVENTS)
+            return await self._note(
+                {
+                    "status": best["status"],
+                    "id": best["id"],
+                    "api_version": best.get("api_version"),
+                    "missing": [] if "*" in enabled else sorted(wanted - enabled),
+                    "surplus": sorted(enabled - wanted),
+                    "twins": len(ours) - 1,
+                }
+            )
+
+    async def _note(self, found: Json) -> str:
+        async with self._edges.pool.acquire() as connection:
+            await connections.save_endpoint_look(connection, found)
+        return str(found["status"])
+
     async def _ensure(self, api: StripeApi) -> str:
         row = await self._edges.keyring.connection()
         ours = [
@@ -126,6 +158,7 @@ class ConnectionActivities:
         await self._edges.keyring.reload()
         for endpoint in stale:
             await api.delete_webhook_endpoint(endpoint["id"])
+        await self.check_endpoint()
         return f"Webhook endpoint {endpoint_id} is registered"
 
     async def _refuse(self, problem: str) -> KeyCheck:

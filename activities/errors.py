@@ -10,6 +10,7 @@ from latchkey.keyring import NotConnectedError
 from latchkey.stripe_api import StripeError
 from latchkey.vault import VaultError
 
+KEY_REFUSED = "StripeKeyRefused"
 KEY_TROUBLE = timedelta(seconds=30)
 """How long to wait while the key is wrong: an admin has to repair it, then all goes on."""
 
@@ -34,7 +35,7 @@ def _for_temporal(error: StripeError) -> ApplicationError:
     if error.refused:
         return ApplicationError(
             f"{error}. Check the key and its permissions under Connectors",
-            type="StripeKeyRefused",
+            type=KEY_REFUSED,
             next_retry_delay=KEY_TROUBLE,
         )
     if error.passing:

@@ -5,6 +5,7 @@ from temporalio.client import Client
 
 from activities.base import Edges
 from activities.errors import retried
+from activities.steady import failed, steady
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
@@ -31,7 +32,12 @@ class ObjectActivities:
         self._edges = edges
         self._client = client
 
+    @property
+    def edges(self) -> Edges:
+        return self._edges
+
     @activity.defn(name=contracts.SYNC_OBJECT)
+    @steady(TargetKind.OBJECT)
     async def sync(self, job: SyncInput) -> SyncResult:
         """`object_id` is `<kind>/<Stripe id>`."""
         kind, _, object_id = job.object_id.partition("/")
@@ -46,9 +52,7 @@ class ObjectActivities:
             except (StripeError, UnreadableError) as error:
                 if isinstance(error, StripeError) and (error.passing or error.refused):
                     raise
-                async with self._edges.pool.acquire() as connection:
-                    await inbox.mark_failed(connection, job.event_ids, error=str(error))
-                return SyncResult("failed", f"Can't go on: {error}", finished=True)
+                return await failed(self._edges, job, TargetKind.OBJECT, str(error))
         return SyncResult("done", state, finished=True)
 
     async def _mirror(self, api: StripeApi, kind: str, object_id: str, occasion: Occasion) -> str:

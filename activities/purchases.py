@@ -6,6 +6,7 @@ from temporalio.client import Client
 from activities import reads
 from activities.base import Edges
 from activities.errors import retried
+from activities.steady import failed, steady
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules.reading import Order, UnreadableError
@@ -24,7 +25,12 @@ class PurchaseActivities:
         self._edges = edges
         self._client = client
 
+    @property
+    def edges(self) -> Edges:
+        return self._edges
+
     @activity.defn(name=contracts.SYNC_PURCHASE)
+    @steady(TargetKind.PURCHASE)
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the session or invoice, one transaction for all that follows from it."""
         async with retried():
@@ -84,13 +90,7 @@ class PurchaseActivities:
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):
             raise error
-        async with self._edges.pool.acquire() as connection:
-            await inbox.mark_failed(connection, job.event_ids, error=str(error))
-        return SyncResult(
-            label="failed",
-            state=f"Can't go on: {error}. Resend the event once the cause is mended",
-            finished=True,
-        )
+        return await failed(self._edges, job, TargetKind.PURCHASE, str(error))
 
 
 def _result(applied: AppliedOrder, order: Order) -> SyncResult:

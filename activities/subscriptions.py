@@ -7,6 +7,7 @@ from temporalio import activity
 from activities import reads
 from activities.base import Edges
 from activities.errors import retried
+from activities.steady import failed, steady
 from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
@@ -17,7 +18,6 @@ from latchkey.store.linked_products import linked_products
 from latchkey.store.subscriptions import Applied, Recorded, SubscriptionContext
 from latchkey.stripe_api import StripeApi, StripeError
 
-TRY_LATER = timedelta(hours=1)
 READ_AGAIN = timedelta(seconds=1)
 
 
@@ -27,7 +27,12 @@ class SubscriptionActivities:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
 
+    @property
+    def edges(self) -> Edges:
+        return self._edges
+
     @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
+    @steady(TargetKind.SUBSCRIPTION)
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the subscription, one transaction for all that follows from it."""
         async with retried():
@@ -97,18 +102,9 @@ class SubscriptionActivities:
         return await reads.session(api, found[0]) if found else None
 
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
-        """What no retry can mend: the events are marked, the run waits for a person or a resend."""
         if isinstance(error, StripeError) and (error.passing or error.refused):
             raise error
-        async with self._edges.pool.acquire() as connection:
-            await inbox.mark_failed(connection, job.event_ids, error=str(error))
-            known = await subscriptions.recorded(connection, job.object_id)
-        return SyncResult(
-            label="failed",
-            state=f"Can't go on: {error}. Resend the event once the cause is mended",
-            finished=known is None,
-            wake_at=job.as_of + TRY_LATER if known else None,
-        )
+        return await failed(self._edges, job, TargetKind.SUBSCRIPTION, str(error))
 
 
 def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -> bool:

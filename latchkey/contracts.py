@@ -21,6 +21,8 @@ CATALOG = "Catalog"
 CONNECTION = "Connection"
 CHECKOUT = "Checkout"
 ERRAND = "Errand"
+CATCH_UP = "CatchUp"
+RECONCILIATION = "Reconciliation"
 
 NUDGE = "nudge"
 STOP = "stop"
@@ -43,9 +45,22 @@ SETTLE_CHECKOUT = "settle_checkout"
 LOOK_AT_SESSION = "look_at_session"
 OPEN_PORTAL = "open_portal"
 FIND_RECEIPT = "find_receipt"
+CHECK_ENDPOINT = "check_endpoint"
+PLAN_CATCH_UP = "plan_catch_up"
+CATCH_UP_PAGE = "catch_up_page"
+BEGIN_SWEEP = "begin_sweep"
+DO_CHORES = "do_chores"
+BEGIN_RECONCILIATION = "begin_reconciliation"
+COMPARE_PAGE = "compare_page"
+COMPARE_UNSEEN = "compare_unseen"
+CHECK_INVARIANTS = "check_invariants"
+REPAIR_DIFFERENCES = "repair_differences"
+FINISH_RECONCILIATION = "finish_reconciliation"
 
 CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
+CATCH_UP_SCHEDULE_ID = "catch-up"
+RECONCILIATION_SCHEDULE_ID = "reconciliation"
 
 
 def product_link_workflow_id(product_id: str) -> str:
@@ -79,6 +94,10 @@ def errand_workflow_id(activity: str, nonce: str) -> str:
     return f"errand/{activity}/{nonce}"
 
 
+def reconciliation_workflow_id(reconciliation_id: str) -> str:
+    return f"reconciliation/{reconciliation_id}"
+
+
 class Wake(StrEnum):
     """Why an entity wants to be woken; also names its timer in the Temporal UI."""
 
@@ -88,6 +107,7 @@ class Wake(StrEnum):
     RENEWAL_DUE = "renewal is due: look again"
     PAYMENT_PENDING = "payment is pending: look again"
     RESUMES = "paused collection resumes"
+    TRY_AGAIN = "it could not be read: try again"
 
     @property
     def ends_access(self) -> bool:
@@ -135,7 +155,8 @@ class SyncInput:
 class SyncResult:
     """What the read showed: `label` in a word or two, `state` as a sentence for the operator.
 
-    `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`.
+    `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`. `unread`
+    means that the object could not be read or applied.
     """
 
     label: str
@@ -145,6 +166,7 @@ class SyncResult:
     wake: Wake | None = None
     product: str | None = None
     customer: str | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -323,3 +345,140 @@ class ErrandResult:
     state: str
     object_id: str | None = None
     sealed: str | None = None
+
+
+@dataclass(frozen=True)
+class CatchUpPlan:
+    """What a look for missed events has to do now: the `parts` of Stripe's event list that are
+    due, and whether the endpoint and the chores of an hour are."""
+
+    parts: list[str] = field(default_factory=list)
+    hourly: bool = False
+    connected: bool = True
+
+
+@dataclass(frozen=True)
+class CatchUpPageInput:
+    """One page of one part, from `cursor` on. `pages` counts those before it."""
+
+    part: str
+    as_of: datetime
+    cursor: str | None = None
+    pages: int = 0
+
+
+@dataclass(frozen=True)
+class CatchUpPageResult:
+    """`found` are events that no webhook brought; `gap` asks for a sweep of Stripe's objects."""
+
+    cursor: str | None
+    found: int = 0
+    gap: bool = False
+
+
+class ReconcileStep(StrEnum):
+    """The parts of a comparison, in the order they are done."""
+
+    PRICES = "prices"
+    SUBSCRIPTIONS = "subscriptions"
+    ORDERS = "orders"
+    UNSEEN = "what was not met on the walk"
+    INVARIANTS = "invariants"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Counts of a comparison, as page, API and Temporal UI show them. `reads` are calls to Stripe
+    beyond the walk's pages."""
+
+    pages: int = 0
+    reads: int = 0
+    subscriptions: int = 0
+    orders: int = 0
+    differences: int = 0
+    repaired: int = 0
+
+
+@dataclass
+class ReconciliationState:
+    """Where a `Reconciliation` run stands; carried through continue-as-new.
+
+    Without an id, as the schedule starts it, the run makes its own comparison. `repair` holds for
+    that one only: any other's row says it.
+    """
+
+    reconciliation_id: str = ""
+    repair: bool = False
+    begun: bool = False
+    step: ReconcileStep = ReconcileStep.PRICES
+    products: list[str] = field(default_factory=list)
+    prices: list[str] = field(default_factory=list)
+    most_prices: int = 20
+    scan: bool = False
+    index: int = 0
+    cursor: str | None = None
+    unseen: int = 0
+    progress: Compared = field(default_factory=Compared)
+
+
+@dataclass(frozen=True)
+class BeginReconciliation:
+    reconciliation_id: str
+    repair: bool
+
+
+@dataclass(frozen=True)
+class ReconciliationPlan:
+    """`compared`: the walk was done before, only chosen repairs are left."""
+
+    reconciliation_id: str
+    repair: bool
+    products: list[str]
+    compared: bool = False
+    most_prices: int = 20
+    product: str | None = None
+
+
+@dataclass(frozen=True)
+class ComparePageInput:
+    """One page of one list. `price` filters subscriptions; None scans them all."""
+
+    reconciliation_id: str
+    repair: bool
+    step: ReconcileStep
+    as_of: datetime
+    price: str | None = None
+    cursor: str | None = None
+    progress: Compared = field(default_factory=Compared)
+
+
+@dataclass(frozen=True)
+class ComparePageResult:
+    cursor: str | None
+    progress: Compared
+
+
+@dataclass(frozen=True)
+class CompareBatch:
+    """Compare, or repair, the next few objects."""
+
+    reconciliation_id: str
+    repair: bool
+    as_of: datetime
+    progress: Compared = field(default_factory=Compared)
+
+
+@dataclass(frozen=True)
+class CompareBatchResult:
+    """`left` is False after the last batch; `done` is how many objects this one took."""
+
+    left: bool
+    done: int
+    progress: Compared
+
+
+@dataclass(frozen=True)
+class FinishReconciliation:
+    reconciliation_id: str
+    error: str | None = None

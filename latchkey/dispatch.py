@@ -14,7 +14,7 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
 )
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from latchkey import contracts, temporal
 from latchkey.contracts import (
@@ -24,6 +24,7 @@ from latchkey.contracts import (
     LinkPreviewInput,
     Nudge,
     ProductLinkState,
+    ReconciliationState,
 )
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import links, previews
@@ -41,6 +42,10 @@ class TemporalUnavailable(Exception):
     """Temporal did not take the call; nothing is lost, it can be made again."""
 
 
+class Undeliverable(Exception):
+    """Temporal refuses the call and would refuse it again; the message says why."""
+
+
 class WorkflowFailed(Exception):
     """A workflow that was waited for failed; the message may be shown."""
 
@@ -48,7 +53,7 @@ class WorkflowFailed(Exception):
 async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
     """Tell the target's workflow that its object changed, starting it where it isn't running.
 
-    Raises `TemporalUnavailable`.
+    Raises `TemporalUnavailable`, `Undeliverable`.
     """
     name, workflow_id, attributes = _entity(target)
     async with _bounded():
@@ -132,6 +137,24 @@ async def tell_link(client: Client, job: links.LinkJob) -> None:
                 [SearchAttributePair(temporal.LATCHKEY_PRODUCT, job.product_id)]
             ),
         )
+
+
+async def start_reconciliation(client: Client, reconciliation_id: str, product: str | None) -> None:
+    """Start a comparison's workflow; one that runs already is left alone.
+
+    Raises `TemporalUnavailable`.
+    """
+    what = f"product {product}" if product else "all products"
+    async with _bounded():
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                contracts.RECONCILIATION,
+                ReconciliationState(reconciliation_id),
+                id=contracts.reconciliation_workflow_id(reconciliation_id),
+                task_queue=contracts.MAIN_QUEUE,
+                static_summary=f"Compare Stripe with the grants: {what}",
+                priority=Priority(priority_key=5),
+            )
 
 
 async def preview_link(
@@ -251,6 +274,8 @@ async def _bounded(seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except (TimeoutError, RPCError, RuntimeError) as error:
+        if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
+            raise Undeliverable(f"Temporal refuses it: {error.message}") from error
         raise TemporalUnavailable(
             f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
             " TEMPORAL_ADDRESS is right"

@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(None, alias="LATCHKEY_API_TOKEN", min_length=16)
     stripe_rate: float = Field(20.0, alias="LATCHKEY_STRIPE_RATE", gt=0)
     catchup_seconds: int = Field(600, alias="LATCHKEY_CATCHUP_SECONDS", ge=10)
+    reconciliation: Literal["report", "repair", "off"] = Field(
+        "report", alias="LATCHKEY_RECONCILIATION"
+    )
+    event_body_days: int = Field(90, alias="LATCHKEY_EVENT_BODY_DAYS", ge=1)
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
 

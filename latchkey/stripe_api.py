@@ -143,9 +143,13 @@ class StripeApi:
             "get", f"/v1/subscriptions/{subscription_id}", {"expand": ["customer"]}
         )
 
-    async def subscriptions(self, *, price: str | None, after: str | None) -> Page:
-        """Subscriptions that haven't ended, with their customers."""
+    async def subscriptions(
+        self, *, price: str | None, after: str | None, ended: bool = False
+    ) -> Page:
+        """Subscriptions with their customers; those that have ended only where `ended`."""
         params: Json = {"expand": ["data.customer"]}
+        if ended:
+            params["status"] = "all"
         if price:
             params["price"] = price
         return await self.page("/v1/subscriptions", params, after=after)
@@ -317,6 +321,32 @@ class StripeApi:
 
     async def account(self) -> Json:
         return await self.call("get", "/v1/account")
+
+    async def events(
+        self,
+        types: Sequence[str],
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> Page:
+        """Events of at most 20 types made between two Unix times, the newest first."""
+        bounds = {"gte": since, "lte": until}
+        created = {name: bound for name, bound in bounds.items() if bound is not None}
+        params: Json = {"types": list(types), "created": created}
+        return await self.page("/v1/events", params, after=after, limit=limit)
+
+    async def events_newer_than(self, types: Sequence[str], event_id: str) -> Page:
+        """The hundred events that came right after an event, the newest first; `next` is where the
+        following, still newer ones start. An event older than 30 days is gone: `missing`."""
+        answer = await self.call(
+            "get",
+            "/v1/events",
+            {"types": list(types), "ending_before": event_id, "limit": PAGE},
+        )
+        data = answer["data"]
+        return Page(data, data[0]["id"] if answer.get("has_more") and data else None)
 
     async def webhook_endpoints(self) -> list[Json]:
         return await self.all("/v1/webhook_endpoints")

@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 import httpx
 import uvicorn
+from starlette.applications import Starlette
 from temporalio.client import Client
 
 import worker
@@ -282,6 +283,48 @@ class Latchkey:
     namespace: str
     _worker: asyncio.Task[None] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _server: uvicorn.Server | None = None
+    _serving: asyncio.Task[None] | None = None
+    _app: Starlette | None = None
+
+    async def start_web(self) -> None:
+        """Serve at the site's address, again where it was stopped."""
+        os.environ["TEMPORAL_NAMESPACE"] = self.namespace
+        port = int(self.url.rpartition(":")[2])
+        self._app = app = create_app(self.settings)
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")
+        self._server = server = uvicorn.Server(config)
+        self._serving = serving = asyncio.create_task(server.serve())
+
+        async def started() -> bool:
+            if serving.done():
+                serving.result()
+            return server.started
+
+        await until(started, "the web process starts")
+
+    async def stop_web(self) -> None:
+        if self._server and self._serving:
+            self._server.should_exit = True
+            await self._serving
+            self._server = self._serving = None
+
+    async def quiet(self) -> None:
+        """Wait until everything is settled and no run has anything left to do."""
+        await self.settled()
+
+        async def idle() -> bool:
+            assert self._app is not None, "the web process runs"
+            if not self._app.state.relay.idle:
+                return False
+            async for run in self.temporal.list_workflows("ExecutionStatus = 'Running'"):
+                found = await self.temporal.get_workflow_handle(run.id).describe()
+                raw = found.raw_description
+                if raw.pending_activities or raw.HasField("pending_workflow_task"):
+                    return False
+            return True
+
+        await until(idle, "no run has anything left to do")
 
     async def start_worker(self) -> None:
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace
@@ -405,23 +448,13 @@ async def run_latchkey(
             **given,
         }
     )
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error")
-    )
-    serving = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        if serving.done():
-            serving.result()
-        return server.started
-
-    await until(started, "the web process starts")
     pool = await create_pool(dsn)
     api = httpx.AsyncClient(
         base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
     )
     client = await Client.connect(temporal_address, namespace=namespace)
     site = Latchkey(settings, stripe, pool, url, api, client, namespace)
+    await site.start_web()
     await site.start_worker()
 
     async def connected() -> bool:
@@ -433,7 +466,6 @@ async def run_latchkey(
         yield site
     finally:
         await site.stop_worker()
-        server.should_exit = True
-        await serving
+        await site.stop_web()
         await api.aclose()
         await pool.close()

@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             app.state.site = site
             webhooks.endpoint = WebhookEndpoint(site.pool, site.keyring, site.wake_in)
             relay = Relay(site.pool, site.temporal, site.wake)
+            app.state.relay = relay
             relaying = asyncio.create_task(relay.run())
             log.info("web ready", url=settings.public_url)
             try:

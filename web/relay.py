@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from latchkey import dispatch
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import checkout, inbox, links, orders
+from latchkey.store import checkout, inbox, links, orders, reconciliations
 from latchkey.store.inbox import Waiting
 from latchkey.store.pool import Pool
 
@@ -40,6 +40,11 @@ class Relay:
         self._stopping = False
         self._sending: set[asyncio.Task[None]] = set()
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is on its way to Temporal."""
+        return not self._sending
+
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
@@ -51,6 +56,7 @@ class Relay:
                 busy = await self._relay_events()
                 await self._relay_links()
                 await self._relay_checkouts()
+                await self._relay_reconciliations()
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
@@ -106,6 +112,19 @@ class Relay:
             async with self._pool.acquire() as connection:
                 await checkout.mark_told(connection, product_id)
 
+    async def _relay_reconciliations(self) -> None:
+        """Start the workflows of comparisons that were asked for."""
+        async with self._pool.acquire() as connection:
+            asked = await reconciliations.waiting(connection, limit=10)
+        for reconciliation_id, product in asked:
+            try:
+                await dispatch.start_reconciliation(self._client, reconciliation_id, product)
+            except dispatch.TemporalUnavailable as error:
+                log.warning("a comparison waits for Temporal", error=str(error))
+                return
+            async with self._pool.acquire() as connection:
+                await reconciliations.mark_dispatched(connection, reconciliation_id)
+
     async def _placed(self, target: Target) -> Target:
         """A payment becomes the purchase it paid for, where that is known here."""
         if target.kind is not TargetKind.PAYMENT:
@@ -123,6 +142,9 @@ class Relay:
         try:
             try:
                 await dispatch.nudge(self._client, target, ids)
+            except (dispatch.Undeliverable, ValueError) as error:
+                await self._give_up(ids, str(error))
+                return
             except dispatch.TemporalUnavailable as error:
                 tries = max(event.attempts for event in events)
                 wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
@@ -134,3 +156,9 @@ class Relay:
             log.error("relay can't reach the database", error=type(error).__name__)
             return
         RELAYED.inc(len(ids))
+
+    async def _give_up(self, ids: list[str], error: str) -> None:
+        """Such an event would come back for ever and take the place of others."""
+        log.error("events can't be relayed: see the inbox", events=ids, reason=error)
+        async with self._pool.acquire() as connection:
+            await inbox.mark_failed(connection, ids, error=error)

@@ -44,6 +44,24 @@ _HANDLED = frozenset(HANDLED_EVENTS)
 _MIRRORED = frozenset({"customer", "product", "price"})
 _PAID_BY = frozenset({"charge", "refund", "dispute"})
 
+_SELDOM = frozenset(
+    {
+        "customer.subscription.pending_update_expired",
+        "customer.subscription.trial_will_end",
+        "invoice.payment_action_required",
+        "price.created",
+        "price.deleted",
+        "price.updated",
+        "product.created",
+        "product.deleted",
+        "product.updated",
+    }
+)
+"""Types that change nobody's access: missed ones are looked for once an hour."""
+
+MOST_LISTED_TYPES = 20
+"""Stripe's event list filters by at most so many types."""
+
 
 class TargetKind(StrEnum):
     """`payment` names a payment intent whose order must be found first, `object` something that is
@@ -107,3 +125,28 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
             return Target(TargetKind.OBJECT, f"{kind}/{found}")
         case _:
             return NOWHERE
+
+
+def listed_parts() -> dict[str, tuple[str, ...]]:
+    """The event types to look for when listing missed events, one list for each call. Parts whose
+    name begins with `hourly` need no more than that."""
+    often = [name for name in HANDLED_EVENTS if name not in _SELDOM]
+    seldom = [name for name in HANDLED_EVENTS if name in _SELDOM]
+    return _chunked("often", often) | _chunked("hourly", seldom)
+
+
+def _chunked(name: str, types: list[str]) -> dict[str, tuple[str, ...]]:
+    starts = range(0, len(types), MOST_LISTED_TYPES)
+    return {
+        f"{name}-{number}": tuple(types[start : start + MOST_LISTED_TYPES])
+        for number, start in enumerate(starts, start=1)
+    }
+
+
+def route_listed(event_type: str, source: Json) -> Target:
+    """Where an event from Stripe's event list belongs, by kind and id alone: listed payloads are
+    rendered in the account's API version, whatever version asks."""
+    kind = source.get("object")
+    if event_type not in _HANDLED or not isinstance(kind, str):
+        return NOWHERE
+    return route_thin(f"v1.{event_type}", {"id": source.get("id"), "type": kind})

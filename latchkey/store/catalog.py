@@ -216,3 +216,11 @@ async def count_is_due(connection: Connection, *, pause: int) -> bool:
         pause,
     )
     return found
+
+
+async def pages_of_subscriptions(connection: Connection) -> int:
+    """How many pages of 100 the account's active subscriptions were at the last count."""
+    found: int = await connection.fetchval(
+        "select coalesce(ceil(sum(active_subscriptions) / 100.0), 0)::int from stripe_products"
+    )
+    return found

@@ -36,6 +36,8 @@ class StripeConnection:
     endpoint_error: str | None
     secrets_encrypted: bytes | None
     checked_at: datetime | None
+    endpoint_found: dict[str, Any] | None
+    endpoint_checked_at: datetime | None
     last_event_at: datetime | None
 
     @property
@@ -125,6 +127,14 @@ async def save_endpoint(
         url,
         sealed_secrets,
         error,
+    )
+
+
+async def save_endpoint_look(connection: Connection, found: dict[str, Any]) -> None:
+    """Record how Stripe describes the endpoint that sends to us."""
+    await connection.execute(
+        "update stripe_connection set endpoint_found = $1::jsonb, endpoint_checked_at = now()",
+        found,
     )
 
 

@@ -160,13 +160,35 @@ async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
         )
 
 
+async def adopt(
+    connection: Connection,
+    ids: Sequence[str],
+    kind: TargetKind,
+    target_id: str,
+    session: str | None,
+) -> None:
+    """Note that these events turned out to belong to another object than routing could tell: it
+    answers for them from now on, and shows them."""
+    await connection.execute(
+        """
+        update events
+           set target_kind = $2, target_id = $3, checkout_session = coalesce($4, checkout_session)
+         where id = any($1::text[])
+        """,
+        list(ids),
+        kind.value,
+        target_id,
+        session,
+    )
+
+
 async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str) -> None:
     """Record that these events could not be handled and why; they can be resent."""
     if ids:
         await connection.execute(
             """
-            update events set state = 'failed', error = $2
-             where id = any($1::text[]) and state <> 'handled'
+            update events set state = 'failed', error = $2, failed_at = now()
+             where id = any($1::text[]) and state not in ('handled', 'ignored')
             """,
             list(ids),
             error,
@@ -189,40 +211,92 @@ class Received:
     handled_at: datetime | None
     target_kind: str
     target_id: str
+    source: str
+    api_version: str | None
+    ignored_reason: str | None
 
 
 _SHOWN = (
     "id, seq, type, object_id, state, attempts, error, created_at, received_at, handled_at,"
-    " target_kind, target_id"
+    " target_kind, target_id, source, api_version, ignored_reason"
 )
 
 
 async def listed(
-    connection: Connection, *, state: str | None = None, after: int | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    state: str | None = None,
+    type_: str | None = None,
+    thing: str | None = None,
+    after: int | None = None,
+    limit: int = 50,
 ) -> list[Received]:
-    """Events, the newest received first, from the one after `seq`."""
+    """Events, the newest received first, from the one after `seq`. `thing` is an event's own id,
+    or that of the object it speaks of or belongs to."""
+    wanted = {
+        "state = {}": state,
+        "type = {}": type_,
+        "(id = {0} or target_id = {0} and target_kind <> 'none')": thing,
+        "seq < {}": after,
+    }
+    given = {text: value for text, value in wanted.items() if value is not None}
+    where = " and ".join(text.format(f"${n}") for n, text in enumerate(given, start=2)) or "true"
     rows = await connection.fetch(
-        f"""
-        select {_SHOWN} from events
-         where ($1::text is null or state = $1) and ($2::bigint is null or seq < $2)
-         order by seq desc limit $3
-        """,
-        state,
-        after,
+        f"select {_SHOWN} from events where {where} order by seq desc limit $1",
         limit,
+        *given.values(),
     )
     return [Received(**dict(row)) for row in rows]
+
+
+async def find(connection: Connection, event_id: str) -> tuple[Received, str | None] | None:
+    """An event and what Stripe sent, which is None where that is no longer, or was never, kept."""
+    row = await connection.fetchrow(f"select {_SHOWN}, body from events where id = $1", event_id)
+    if row is None:
+        return None
+    plain = dict(row)
+    body: str | None = plain.pop("body")
+    return Received(**plain), body
 
 
 async def resend(connection: Connection, event_id: str) -> Received | None:
     """Have an event relayed again; harmless for one that was handled. None where unknown."""
     row = await connection.fetchrow(
         f"""
-        update events set state = 'waiting', not_before = now(), attempts = 0, error = null
+        update events set state = 'waiting', not_before = now(), attempts = 0, error = null,
+               ignored_reason = null, ignored_by = null
          where id = $1 and target_kind <> 'none' returning {_SHOWN}
         """,
         event_id,
     )
     if row is None:
         row = await connection.fetchrow(f"select {_SHOWN} from events where id = $1", event_id)
+    return Received(**dict(row)) if row else None
+
+
+async def resend_failed(connection: Connection) -> int:
+    """Have every failed event relayed again; returns how many."""
+    rows = await connection.fetch(
+        """
+        update events set state = 'waiting', not_before = now(), attempts = 0, error = null
+         where state = 'failed' and target_kind <> 'none' returning 1
+        """
+    )
+    return len(rows)
+
+
+async def ignore(
+    connection: Connection, event_id: str, *, reason: str, actor: int | None
+) -> Received | None:
+    """Put a failed event away, saying why; a resend takes it up again. None where there is no such
+    event that failed or was ignored."""
+    row = await connection.fetchrow(
+        f"""
+        update events set state = 'ignored', ignored_reason = $2, ignored_by = $3
+         where id = $1 and state in ('failed', 'ignored') returning {_SHOWN}
+        """,
+        event_id,
+        reason,
+        actor,
+    )
     return Received(**dict(row)) if row else None

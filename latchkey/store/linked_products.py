@@ -87,3 +87,17 @@ async def linked_products(
             )
         )
     return found
+
+
+async def linked_stripe_products(connection: Connection, *, account: Account) -> set[str]:
+    """The Stripe products whose purchases count, those of links that kept their members too."""
+    rows = await connection.fetch(
+        """
+        select distinct stripe_product from links
+         where stripe_product is not null and account_id = $1 and livemode = $2
+           and (removed_at is null or members = 'keep')
+        """,
+        account.id,
+        account.livemode,
+    )
+    return {row["stripe_product"] for row in rows}

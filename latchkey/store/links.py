@@ -302,6 +302,12 @@ async def mark_dispatched(connection: Connection, link_ids: Sequence[int]) -> No
     )
 
 
+async def dispatch_again(connection: Connection, link_id: int) -> None:
+    """Have the relay start the link's workflow anew: it imports, which changes nothing that is
+    right, and then listens."""
+    await connection.execute("update links set dispatched_at = null where id = $1", link_id)
+
+
 async def set_stripe_product(connection: Connection, link_id: int, stripe_product: str) -> None:
     """Record the Stripe product that was created for the link."""
     await connection.execute(

@@ -379,16 +379,21 @@ def _row(
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the mirror knows of a subscription before a read."""
+    """What the mirror knows of a subscription before a read, its next deadline included."""
 
     checkout_session: str | None
+    wake_at: datetime | None = None
+    wake: Wake | None = None
 
 
 async def recorded(connection: Connection, subscription_id: str) -> Recorded | None:
     row = await connection.fetchrow(
-        "select checkout_session from subscriptions where id = $1", subscription_id
+        "select checkout_session, wake_at, wake from subscriptions where id = $1", subscription_id
     )
-    return Recorded(row["checkout_session"]) if row else None
+    if row is None:
+        return None
+    wake = Wake(row["wake"]) if row["wake"] else None
+    return Recorded(row["checkout_session"], row["wake_at"], wake)
 
 
 @dataclass(frozen=True)
@@ -414,6 +419,18 @@ async def without_lifecycle(connection: Connection, link_id: int, *, limit: int)
         link_id,
         limit,
         sorted(access.TERMINAL),
+    )
+    return [
+        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
+        for r in rows
+    ]
+
+
+async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> list[Lifecycle]:
+    """What the runs of these subscriptions need to start asleep."""
+    rows = await connection.fetch(
+        "select id, customer_id, wake_at, wake from subscriptions where id = any($1::text[])",
+        list(subscription_ids),
     )
     return [
         Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)

@@ -111,8 +111,8 @@ async def test_the_timer_fires_at_its_moment_months_later(
     async with main, stripe:
         assert await handle.result() == DONE.state
     assert [job.by_timer for job in effects.syncs] == [False, True]
-    assert len(effects.ends) == 1
-    late = effects.ends[0].as_of - end
+    assert effects.ends == [], "the reading itself ends what is due"
+    late = effects.syncs[1].as_of - end
     assert timedelta(0) <= late < timedelta(seconds=2)
 
 
@@ -132,8 +132,24 @@ async def test_a_moved_deadline_moves_the_timer(environment: WorkflowEnvironment
         deadline[0] = second
         await handle.signal(contracts.NUDGE, Nudge(["evt_1"]))
         assert await handle.result() == DONE.state
-    assert len(effects.ends) == 1
-    assert effects.ends[0].as_of >= second
+    assert [job.by_timer for job in effects.syncs] == [False, False, True]
+    assert effects.syncs[2].as_of >= second
+
+
+async def test_what_is_due_ends_even_where_stripe_cant_be_read(
+    environment: WorkflowEnvironment,
+) -> None:
+    now = await environment.get_current_time()
+    end, again = now + timedelta(days=10), now + timedelta(days=10, minutes=1)
+    cant = SyncResult("waiting for Stripe", "Can't go on", False, again, Wake.TRY_AGAIN,
+                      unread=True)  # fmt: skip
+    answers = iter([waiting(end, Wake.ACCESS_ENDS), cant, DONE])
+    effects = Effects(lambda job: next(answers))
+    handle, main, stripe = await start(environment.client, effects)
+    async with main, stripe:
+        await handle.result()
+    assert len(effects.syncs) == 3
+    assert [job.as_of >= end for job in effects.ends] == [True]
 
 
 async def test_an_undone_cancellation_withdraws_the_timer(

@@ -4,10 +4,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from web.api import access, checkout, feed, links, openapi, people, products, registry
+from web.api import (
+    access,
+    checkout,
+    feed,
+    inbox,
+    links,
+    openapi,
+    people,
+    products,
+    reconciliations,
+    registry,
+)
 from web.api.problems import Problem
 
-__all__ = ["access", "checkout", "feed", "links", "people", "products", "routes"]
+__all__ = [
+    "access",
+    "checkout",
+    "feed",
+    "inbox",
+    "links",
+    "people",
+    "products",
+    "reconciliations",
+    "routes",
+]
 
 
 def routes() -> list[Route]:

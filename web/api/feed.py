@@ -1,13 +1,12 @@
-"""The activity feed and the inbox of events."""
+"""The activity feed."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from latchkey.store import feed, inbox
+from latchkey.store import feed
 from web.api.cursors import cursor, number
-from web.api.problems import not_found
 from web.api.registry import Call, Output, Paging, endpoint
 
 
@@ -73,56 +72,3 @@ async def activities(call: Call) -> ActivityList:
         for row in rows[: wanted.limit]
     ]
     return ActivityList(data=shown, next=cursor(shown[-1].id) if more else None)
-
-
-class EventFilter(Paging):
-    state: Literal["waiting", "relayed", "handled", "ignored", "failed"] | None = None
-
-
-class Event(Output):
-    """An event of Stripe's as it was received; `id` is Stripe's."""
-
-    id: str
-    type: str
-    object_id: str
-    state: str
-    attempts: int
-    error: str | None
-    created_at: datetime
-    received_at: datetime
-    handled_at: datetime | None
-
-
-class EventList(Output):
-    data: list[Event]
-    next: str | None
-
-
-def _event(row: inbox.Received) -> Event:
-    return Event.model_validate({name: getattr(row, name) for name in Event.model_fields})
-
-
-@endpoint("GET", "/events", query=EventFilter, answer=EventList)
-async def events(call: Call) -> EventList:
-    """The inbox, newest first."""
-    wanted: EventFilter = call.query
-    async with call.site.pool.acquire() as connection:
-        rows = await inbox.listed(
-            connection, state=wanted.state, after=number(wanted.after), limit=wanted.limit + 1
-        )
-    more = len(rows) > wanted.limit
-    page = rows[: wanted.limit]
-    return EventList(
-        data=[_event(row) for row in page], next=cursor(page[-1].seq) if more else None
-    )
-
-
-@endpoint("POST", "/events/{id}/resend", answer=Event, status=202)
-async def resend(call: Call) -> Event:
-    """Have an event handled again; harmless where it was."""
-    async with call.site.pool.acquire() as connection:
-        found = await inbox.resend(connection, call.path["id"])
-    if found is None:
-        raise not_found("event", call.path["id"])
-    call.site.wake.set()
-    return _event(found)

@@ -1,0 +1,155 @@
+"""Look for events that no webhook brought, and put them into the inbox."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+from temporalio import activity
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
+from latchkey.rules.reading import moment, object_id
+from latchkey.rules.routing import listed_parts, route_listed
+from latchkey.store import chores, missed, reconciliations
+from latchkey.store.linked_products import Account
+from latchkey.store.missed import Listed, Place
+from latchkey.stripe_api import Json, Page, StripeApi, StripeError
+
+REACH = timedelta(days=29)
+"""Stripe lists events of the last 30 days."""
+
+log = structlog.get_logger("catch-up")
+FOUND = Counter("latchkey_events_missed_total", "Events that no webhook brought.")
+
+
+class CatchUpActivities:
+    """Reads Stripe's event list. Events go the inbox's way: there is no second one."""
+
+    def __init__(self, edges: Edges, *, body_days: int) -> None:
+        self._edges = edges
+        self._body_life = timedelta(days=body_days)
+
+    @activity.defn(name=contracts.PLAN_CATCH_UP)
+    async def plan(self) -> CatchUpPlan:
+        """Which parts of the list are due. Without a connection there is nothing to do."""
+        account = await self._edges.keyring.account()
+        if account is None:
+            return CatchUpPlan(connected=False)
+        async with self._edges.pool.acquire() as connection:
+            parts = await missed.due_parts(
+                connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)
+            )
+        return CatchUpPlan(parts, hourly=any(part.startswith("hourly") for part in parts))
+
+    @activity.defn(name=contracts.CATCH_UP_PAGE)
+    async def page(self, job: CatchUpPageInput) -> CatchUpPageResult:
+        """Read one page. Without an anchor the list is walked from its newest end; with one from
+        the anchor on, which moves along with each page."""
+        async with retried():
+            account = await self._edges.account()
+            api = await self._edges.keyring.api()
+            async with self._edges.pool.acquire() as connection:
+                place = await missed.place(
+                    connection, job.part, account=account, as_of=job.as_of, reach=REACH
+                )
+            if place.looked_at and job.as_of - place.looked_at > REACH:
+                return await self._gap(place, job)
+            if place.anchor_id is None and place.looked_at is None and job.cursor is None:
+                place = await self._first_anchor(api, place)
+            try:
+                page = await _read(api, place, job)
+            except StripeError as error:
+                if error.missing and place.anchor_id:
+                    return await self._anchor_gone(place, job)
+                raise
+            return await self._store(place, page, job, account)
+
+    @activity.defn(name=contracts.BEGIN_SWEEP)
+    async def sweep(self) -> str:
+        """Ask for a comparison of everything that repairs; returns its id."""
+        async with self._edges.pool.acquire() as connection:
+            made = await reconciliations.request(
+                connection, repair=True, cause="catch_up", product_id=None, actor=None
+            )
+        return made.id
+
+    @activity.defn(name=contracts.DO_CHORES)
+    async def do_chores(self) -> int:
+        """Delete what is no longer kept; returns how many bodies of events went."""
+        deleted = await chores.forget_bodies(self._edges.pool, older_than=self._body_life)
+        await chores.forget_records(self._edges.pool)
+        return deleted
+
+    async def _store(
+        self, place: Place, page: Page, job: CatchUpPageInput, account: Account
+    ) -> CatchUpPageResult:
+        events = [_listed(source) for source in page.data if _ours(source, account)]
+        settled = [e for e in events if e.created_at <= job.as_of - missed.OVERLAP]
+        last = page.next is None
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            found = await missed.store(connection, job.part, events, account=account)
+            if settled and (place.anchor_id or job.pages == 0):
+                newest = max(settled, key=lambda event: event.created_at)
+                if place.anchor_id or last:
+                    await missed.drop_anchor(connection, job.part, newest)
+            if last:
+                await missed.looked(connection, job.part, as_of=job.as_of)
+        if found:
+            FOUND.inc(found)
+            log.warning("events were missed and are in the inbox now", count=found, part=job.part)
+        return CatchUpPageResult(page.next, found)
+
+    async def _first_anchor(self, api: StripeApi, place: Place) -> Place:
+        """The last event before the first look begins, if there is one."""
+        until = int(place.since.timestamp())
+        page = await api.events(listed_parts()[place.part], until=until, limit=1)
+        if not page.data:
+            return place
+        anchor = _listed(page.data[0])
+        async with self._edges.pool.acquire() as connection:
+            await missed.drop_anchor(connection, place.part, anchor)
+        return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
+
+    async def _anchor_gone(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
+        """The last known event is gone. In a quiet shop it only grew old: the time of the last look
+        serves as well. Otherwise the list can't be trusted to hold what was missed."""
+        if place.looked_at is None:
+            return await self._gap(place, job)
+        async with self._edges.pool.acquire() as connection:
+            await missed.start_over(connection, job.part, since=place.looked_at - missed.OVERLAP)
+        return await self.page(job)
+
+    async def _gap(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
+        """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
+        async with self._edges.pool.acquire() as connection:
+            await missed.start_over(connection, job.part, since=job.as_of - missed.OVERLAP)
+            await missed.looked(connection, job.part, as_of=job.as_of)
+        log.warning("the event list has a gap: all objects are compared", part=place.part)
+        return CatchUpPageResult(None, gap=True)
+
+
+async def _read(api: StripeApi, place: Place, job: CatchUpPageInput) -> Page:
+    types = listed_parts()[job.part]
+    if place.anchor_id:
+        return await api.events_newer_than(types, job.cursor or place.anchor_id)
+    return await api.events(types, since=int(place.since.timestamp()), after=job.cursor)
+
+
+def _ours(source: Json, account: Account) -> bool:
+    return source.get("livemode") is account.livemode and not source.get("account")
+
+
+def _listed(source: Json) -> Listed:
+    thing = (source.get("data") or {}).get("object") or {}
+    version = source.get("api_version")
+    return Listed(
+        id=source["id"],
+        type=source["type"],
+        object_id=object_id(thing) or "",
+        api_version=version if isinstance(version, str) else None,
+        created_at=moment(source["created"]) or datetime.now(UTC),
+        target=route_listed(source["type"], thing),
+    )

@@ -1,0 +1,387 @@
+"""Compare Stripe with the grants, a page at a time, and repair what may be repaired."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import reads
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts, dispatch
+from latchkey.contracts import (
+    BeginReconciliation,
+    CompareBatch,
+    CompareBatchResult,
+    Compared,
+    ComparePageInput,
+    ComparePageResult,
+    FinishReconciliation,
+    ReconcileStep,
+    ReconciliationPlan,
+)
+from latchkey.rules import reading
+from latchkey.rules.drift import Class, Kind
+from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store import catalog, comparing, effects, invariants, links, orders, subscriptions
+from latchkey.store import reconciliations as store
+from latchkey.store.comparing import Difference
+from latchkey.store.effects import Occasion
+from latchkey.store.linked_products import linked_stripe_products
+from latchkey.store.pool import Connection
+from latchkey.store.reconciliations import Found
+from latchkey.stripe_api import Json, StripeApi, StripeError
+
+UNSEEN_AT_ONCE = 25
+REPAIRS_AT_ONCE = 20
+RUNS_PER_PAGE = 1000
+AT_ONCE = 8
+
+_RUNNING = (
+    "ExecutionStatus = 'Running' and WorkflowType in ('Subscription', 'Purchase', 'ProductLink')"
+)
+_STUCK = (
+    ("LatchkeyState = 'failed' and ExecutionStatus = 'Running'", "The run can't go on"),
+    (
+        "TemporalReportedProblems in ('category=WorkflowTaskFailed')",
+        "The workflow's code fails on its history: see the run in the Temporal UI",
+    ),
+)
+
+
+@dataclass
+class _Readings:
+    """Objects read from Stripe, and those that Stripe does not have."""
+
+    subscriptions: list[Subscription] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        return [*(s.id for s in self.subscriptions), *(o.id for o in self.orders)]
+
+
+class ReconcileActivities:
+    """Reads, compares by applying and undoing, and repairs by applying."""
+
+    def __init__(self, edges: Edges, client: Client) -> None:
+        self._edges = edges
+        self._client = client
+
+    @activity.defn(name=contracts.BEGIN_RECONCILIATION)
+    async def begin(self, job: BeginReconciliation) -> ReconciliationPlan:
+        """Begin the comparison that was asked for, or one of the schedule's own. Its id is made
+        from the run's, so that a second attempt makes no second one."""
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            if job.reconciliation_id:
+                wanted = job.reconciliation_id
+            else:
+                run = activity.info().workflow_run_id or ""
+                made = await store.request(
+                    connection,
+                    repair=job.repair,
+                    cause="schedule",
+                    dispatched=True,
+                    reconciliation_id=f"rec_{run.replace('-', '')[:16]}",
+                )
+                wanted = made.id
+            found, products = await store.begin(connection, wanted)
+            most = await catalog.pages_of_subscriptions(connection)
+        return ReconciliationPlan(
+            found.id,
+            found.repair,
+            products,
+            compared=found.compared_at is not None,
+            most_prices=max(20, most),
+            product=found.product_id,
+        )
+
+    @activity.defn(name=contracts.COMPARE_PAGE)
+    async def page(self, job: ComparePageInput) -> ComparePageResult:
+        """Read one page and compare it; in a run that repairs, apply what is safe."""
+        async with retried():
+            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
+            api = await self._edges.keyring.api()
+            if job.step is ReconcileStep.SUBSCRIPTIONS:
+                page = await api.subscriptions(price=job.price, after=job.cursor, ended=True)
+                found = _Readings(subscriptions=await _subscriptions(api, page.data))
+            else:
+                page = await api.completed_sessions(after=job.cursor)
+                found = _Readings(orders=await self._orders(api, page.data))
+            progress = replace(job.progress, pages=job.progress.pages + 1)
+            progress = await self._compare(
+                job.reconciliation_id, found, occasion, progress, repair=job.repair
+            )
+        return ComparePageResult(page.next, progress)
+
+    @activity.defn(name=contracts.COMPARE_UNSEEN)
+    async def unseen(self, job: CompareBatch) -> CompareBatchResult:
+        """Read what gives access and was on none of the lists: moved to another price, bought by
+        invoice, or gone from Stripe."""
+        async with retried():
+            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
+            async with self._edges.pool.acquire() as connection:
+                run = await store.find(connection, job.reconciliation_id)
+                batch = await store.unseen(
+                    connection,
+                    job.reconciliation_id,
+                    product_id=run.product_id if run else None,
+                    limit=UNSEEN_AT_ONCE,
+                )
+            found = await self._read(batch)
+            progress = replace(job.progress, reads=job.progress.reads + len(batch))
+            progress = await self._compare(
+                job.reconciliation_id, found, occasion, progress, repair=job.repair
+            )
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                await store.see(connection, job.reconciliation_id, [key for _, key in batch])
+                await store.mark_compared(connection, [k for kind, k in batch if kind == "order"])
+        return CompareBatchResult(len(batch) == UNSEEN_AT_ONCE, len(batch), progress)
+
+    @activity.defn(name=contracts.CHECK_INVARIANTS)
+    async def check(self, job: CompareBatch) -> Compared:
+        """See which runs there are, then check what must always hold."""
+        ids: list[str] = []
+        async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
+            ids.append(run.id)
+            if len(ids) == RUNS_PER_PAGE:
+                await self._see(job.reconciliation_id, ids)
+                ids = []
+        await self._see(job.reconciliation_id, ids)
+        stuck = await self._stuck()
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            run_row = await store.find(connection, job.reconciliation_id)
+            assert run_row is not None, "the run began with it"
+            await invariants.check(
+                connection, run_row.id, product_id=run_row.product_id, stuck=stuck
+            )
+            if job.repair:
+                await store.choose_safe(connection, run_row.id)
+            await store.compared(connection, run_row.id)
+            counted = await store.find(connection, run_row.id)
+            assert counted is not None, "it is in this transaction"
+            total = counted.safe + counted.person + counted.foreign
+            progress = replace(job.progress, differences=total + counted.repaired + counted.failed)
+            await store.write_progress(connection, run_row.id, asdict(progress))
+        return progress
+
+    @activity.defn(name=contracts.REPAIR_DIFFERENCES)
+    async def repair(self, job: CompareBatch) -> CompareBatchResult:
+        """Repair the next few differences that were chosen."""
+        async with retried():
+            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
+            async with self._edges.pool.acquire() as connection:
+                batch = await store.chosen(connection, job.reconciliation_id, limit=REPAIRS_AT_ONCE)
+            await self._repair(job.reconciliation_id, batch, occasion)
+            progress = replace(job.progress, repaired=job.progress.repaired + len(batch))
+            async with self._edges.pool.acquire() as connection:
+                await store.write_progress(connection, job.reconciliation_id, asdict(progress))
+        return CompareBatchResult(len(batch) == REPAIRS_AT_ONCE, len(batch), progress)
+
+    @activity.defn(name=contracts.FINISH_RECONCILIATION)
+    async def finish(self, job: FinishReconciliation) -> None:
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await store.finish(connection, job.reconciliation_id, error=job.error)
+
+    async def _compare(
+        self, run: str, found: _Readings, occasion: Occasion, progress: Compared, *, repair: bool
+    ) -> Compared:
+        references = self._references(found.orders)
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            differences = [
+                *await comparing.subscriptions(connection, found.subscriptions, occasion=occasion),
+                *await comparing.orders(
+                    connection, found.orders, occasion=occasion, references=references
+                ),
+                *(_gone(source, key) for source, key in found.gone),
+            ]
+            scope = await store.find(connection, run)
+            if scope and scope.product_id:
+                mine = (None, scope.product_id)
+                differences = [one for one in differences if one.product_id in mine]
+            await store.record(connection, run, differences)
+            await store.see(connection, run, found.ids)
+            repaired: list[str] = []
+            if repair:
+                repaired = await self._apply_safe(connection, found, differences, occasion)
+                done = await store.open_of_sources(connection, run, repaired)
+                await store.mark_repaired(connection, run, ids=done)
+            progress = replace(
+                progress,
+                subscriptions=progress.subscriptions + len(found.subscriptions),
+                orders=progress.orders + len(found.orders),
+                differences=progress.differences + len(differences),
+                repaired=progress.repaired + len(repaired),
+            )
+            await store.write_progress(connection, run, asdict(progress))
+        await self._tell([_target(key) for key in repaired])
+        return progress
+
+    async def _apply_safe(
+        self,
+        connection: Connection,
+        found: _Readings,
+        differences: Sequence[Difference],
+        occasion: Occasion,
+    ) -> list[str]:
+        """Apply the readings whose differences are all safe; returns their ids."""
+        unsafe = {one.source_id for one in differences if one.klass is not Class.SAFE}
+        safe = {one.source_id for one in differences} - unsafe
+        await self._apply(connection, found, safe, occasion)
+        return sorted(safe)
+
+    async def _apply(
+        self, connection: Connection, found: _Readings, ids: set[str], occasion: Occasion
+    ) -> None:
+        mine = [one for one in found.subscriptions if one.id in ids]
+        if mine:
+            await subscriptions.apply_subscriptions(connection, mine, occasion=occasion)
+        bought = [one for one in found.orders if one.id in ids]
+        if bought:
+            await orders.apply_orders(
+                connection, bought, occasion=occasion, references=self._references(bought)
+            )
+
+    async def _repair(self, run: str, batch: list[Found], occasion: Occasion) -> None:
+        """Runs are started or told; objects are read anew and applied, and their runs told."""
+        objects = {
+            (one.source, one.source_id)
+            for one in batch
+            if one.source in ("subscription", "order")
+            and one.kind not in (Kind.WORKFLOW_MISSING, Kind.TIMER_MISSING)
+        }
+        found = await self._read(sorted(objects))
+        gone = {key for _, key in found.gone}
+        lost = [one.id for one in batch if one.source_id in gone]
+        mended = [one for one in batch if one.source_id not in gone]
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await self._apply(connection, found, set(found.ids), occasion)
+            if any(one.source == "manual" for one in mended):
+                await effects.end_due(
+                    connection, source_id="", as_of=occasion.as_of, workflow_id=""
+                )
+            for one in mended:
+                if one.source == "link":
+                    await links.dispatch_again(connection, int(one.source_id))
+        await self._start([one.source_id for one in mended if one.kind == Kind.WORKFLOW_MISSING])
+        await self._tell(
+            [
+                _target(one.source_id)
+                for one in mended
+                if one.source in ("subscription", "order") and one.kind != Kind.WORKFLOW_MISSING
+            ]
+        )
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await store.mark_repaired(connection, run, ids=[one.id for one in mended])
+            await store.mark_unrepaired(
+                connection, lost, error="Stripe does not have it any more: decide by hand"
+            )
+
+    async def _read(self, batch: Sequence[tuple[str, str]]) -> _Readings:
+        api = await self._edges.keyring.api()
+        found = _Readings()
+        for source, key in batch:
+            try:
+                if source == "subscription":
+                    made = await reads.subscription(api, await api.subscription(key))
+                    found.subscriptions.append(made)
+                elif key.startswith("in_"):
+                    found.orders.append(await reads.invoice(api, await api.invoice(key)))
+                else:
+                    session = await reads.session(api, await api.checkout_session(key))
+                    found.orders.append(session)
+            except StripeError as error:
+                if not error.missing:
+                    raise
+                found.gone.append((source, key))
+            except UnreadableError as error:
+                activity.logger.warning("left out: %s", error)
+        return found
+
+    async def _orders(self, api: StripeApi, page: Sequence[Json]) -> list[Order]:
+        """The page's orders that sell a linked product, or that we know."""
+        quick = []
+        for source in page:
+            try:
+                quick.append((source, reading.checkout_session(source)))
+            except UnreadableError as error:
+                activity.logger.warning("left out: %s", error)
+        account = await self._edges.account()
+        async with self._edges.pool.acquire() as connection:
+            linked = await linked_stripe_products(connection, account=account)
+        found = []
+        for source, order in quick:
+            sells = any(line.stripe_product in linked for line in order.one_off_lines)
+            if sells or not order.lines_complete:
+                found.append(await reads.session(api, source))
+        return found
+
+    def _references(self, found: Sequence[Order]) -> dict[str, int]:
+        named = {order.id: self._edges.reference_user(order.reference) for order in found}
+        return {key: user for key, user in named.items() if user is not None}
+
+    async def _see(self, run: str, ids: list[str]) -> None:
+        if ids:
+            async with self._edges.pool.acquire() as connection:
+                await store.see(connection, run, ids)
+
+    async def _stuck(self) -> list[tuple[str, str]]:
+        """Runs that can't go on, with the reason. An old server may not know the second query."""
+        found: dict[str, str] = {}
+        for query, reason in _STUCK:
+            try:
+                async for run in self._client.list_workflows(query, limit=200):
+                    found.setdefault(run.id, reason)
+            except RPCError as error:
+                activity.logger.warning("can't ask Temporal: %s", error.status.name)
+        return list(found.items())
+
+    async def _start(self, subscription_ids: Sequence[str]) -> None:
+        async with self._edges.pool.acquire() as connection:
+            waiting = await subscriptions.lifecycles(connection, subscription_ids)
+        known = {one.subscription_id for one in waiting}
+        for start in range(0, len(waiting), AT_ONCE):
+            batch = waiting[start : start + AT_ONCE]
+            await asyncio.gather(*(dispatch.start_lifecycle(self._client, one) for one in batch))
+        await self._tell(
+            [_target(key) for key in subscription_ids if key.startswith(("cs_", "in_"))]
+        )
+        async with self._edges.pool.acquire() as connection:
+            await subscriptions.mark_lifecycles(connection, sorted(known))
+
+    async def _tell(self, targets: Sequence[Target]) -> None:
+        """Have the objects' runs look again, so that they know the new deadline."""
+        for start in range(0, len(targets), AT_ONCE):
+            batch = targets[start : start + AT_ONCE]
+            await asyncio.gather(*(dispatch.nudge(self._client, one, []) for one in batch))
+
+
+async def _subscriptions(api: StripeApi, page: Sequence[Json]) -> list[Subscription]:
+    found = []
+    for source in page:
+        try:
+            found.append(await reads.subscription(api, source))
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+    return found
+
+
+def _target(key: str) -> Target:
+    kind = TargetKind.PURCHASE if key.startswith(("cs_", "in_")) else TargetKind.SUBSCRIPTION
+    return Target(kind, key)
+
+
+def _gone(source: str, key: str) -> Difference:
+    return Difference(
+        Kind.GONE,
+        Class.PERSON,
+        f"It gives access, and the connected Stripe account has no such {source}: it may belong to"
+        " another account or mode, or was deleted test data",
+        source,
+        key,
+    )

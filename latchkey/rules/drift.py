@@ -1,0 +1,102 @@
+"""What a difference between Stripe and Latchkey means, and who may mend it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from latchkey.rules.access import Reason
+
+UNDER_WAY = timedelta(minutes=5)
+"""What time alone ends is left to its timer for so long before it counts as a difference."""
+
+
+class Kind(StrEnum):
+    """What differs, or which invariant is broken."""
+
+    ACCESS_MISSING = "access_missing"
+    ACCESS_LEFT = "access_left"
+    UNTIL_DIFFERS = "until_differs"
+    MIRROR_DIFFERS = "mirror_differs"
+    NOBODY = "nobody_to_grant"
+    GONE = "gone_from_stripe"
+    OTHER_ACCOUNT = "other_account"
+    ACCESS_AFTER_END = "access_after_end"
+    PAID_WITHOUT_ACCESS = "paid_without_access"
+    WORKFLOW_MISSING = "workflow_missing"
+    WORKFLOW_STUCK = "workflow_stuck"
+    TIMER_MISSING = "timer_missing"
+
+
+class Class(StrEnum):
+    """`safe` can be repaired without asking, `person` needs a decision, `foreign` isn't ours."""
+
+    SAFE = "safe"
+    PERSON = "person"
+    FOREIGN = "foreign"
+
+
+REPAIRABLE = frozenset(Kind) - {Kind.NOBODY, Kind.GONE, Kind.OTHER_ACCOUNT, Kind.WORKFLOW_STUCK}
+"""Kinds that a repair can mend once somebody, or the class, says so."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one source's access to one product stands."""
+
+    live: bool
+    until: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    kind: Kind
+    klass: Class
+    reason: str
+
+
+def compare(before: Standing | None, after: Standing | None, *, as_of: datetime) -> Judged | None:
+    """What the grants say now against what they would say after Stripe was read; None where both
+    say the same."""
+    was, should = before is not None and before.live, after is not None and after.live
+    if not was and should:
+        return _missing(before)
+    if was and not should:
+        return _left(before, after, as_of=as_of)
+    if was and should and before and after and before.until != after.until:
+        return Judged(
+            Kind.UNTIL_DIFFERS,
+            Class.SAFE,
+            f"Access is known to last {_until(before.until)}; by Stripe it lasts"
+            f" {_until(after.until)}",
+        )
+    return None
+
+
+def _missing(before: Standing | None) -> Judged:
+    if before is not None and before.end_reason == Reason.BY_HAND:
+        return Judged(
+            Kind.ACCESS_MISSING,
+            Class.PERSON,
+            "An admin ended this access by hand, and by Stripe it is still paid for",
+        )
+    return Judged(
+        Kind.ACCESS_MISSING, Class.SAFE, "By Stripe it is paid for, and there's no access"
+    )
+
+
+def _left(before: Standing | None, after: Standing | None, *, as_of: datetime) -> Judged | None:
+    until = before.until if before else None
+    if until is not None and as_of - UNDER_WAY < until <= as_of:
+        return None
+    why = (after.end_reason or "") if after else ""
+    return Judged(
+        Kind.ACCESS_LEFT,
+        Class.SAFE,
+        f"There is access, and by Stripe there should be none: {why.replace('_', ' ')}",
+    )
+
+
+def _until(moment: datetime | None) -> str:
+    return f"until {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "without end"

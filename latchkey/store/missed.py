@@ -1,0 +1,184 @@
+"""How far Stripe's event list has been looked at, and the missed events it brought to light."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.linked_products import Account
+from latchkey.store.pool import Connection
+
+OVERLAP = timedelta(minutes=10)
+"""An event may appear in the list so much later than it was made."""
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a part of the list is read from: after the event `anchor_id`, or, without one, from
+    the moment `since`."""
+
+    part: str
+    since: datetime
+    anchor_id: str | None
+    anchor_at: datetime | None
+    looked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An event of Stripe's list. Only ids: its payload may be of another API version."""
+
+    id: str
+    type: str
+    object_id: str
+    api_version: str | None
+    created_at: datetime
+    target: Target
+
+
+async def due_parts(
+    connection: Connection, parts: Sequence[str], *, account: Account, as_of: datetime
+) -> list[str]:
+    """The parts to look at now: `hourly` ones where their last look is an hour ago."""
+    rows = await connection.fetch(
+        "select part, looked_at from catch_up where account_id = $1", account.id
+    )
+    looked = {row["part"]: row["looked_at"] for row in rows}
+    return [
+        part
+        for part in parts
+        if not (part.startswith("hourly") and (at := looked.get(part)) and as_of - at < HOUR)
+    ]
+
+
+async def place(
+    connection: Connection, part: str, *, account: Account, as_of: datetime, reach: timedelta
+) -> Place:
+    """Where to go on. A first look begins at the oldest link, if that is within `reach`: what lies
+    before a link was made is the import's."""
+    oldest = await connection.fetchval(
+        "select min(created_at) from links where removed_at is null and account_id = $1", account.id
+    )
+    since = max(oldest or as_of, as_of - reach) - OVERLAP
+    row = await connection.fetchrow(
+        """
+        insert into catch_up (part, account_id, since) values ($1, $2, $3)
+        on conflict (part) do update
+           set account_id = excluded.account_id,
+               since = case when catch_up.account_id = $2 then catch_up.since
+                            else excluded.since end,
+               anchor_id = case when catch_up.account_id = $2 then catch_up.anchor_id end,
+               anchor_at = case when catch_up.account_id = $2 then catch_up.anchor_at end,
+               looked_at = case when catch_up.account_id = $2 then catch_up.looked_at end
+        returning part, since, anchor_id, anchor_at, looked_at
+        """,
+        part,
+        account.id,
+        since,
+    )
+    assert row is not None, "the upsert returns its row"
+    return Place(**dict(row))
+
+
+async def start_over(connection: Connection, part: str, *, since: datetime) -> None:
+    """Forget the anchor and read from `since` on."""
+    await connection.execute(
+        "update catch_up set anchor_id = null, anchor_at = null, since = $2 where part = $1",
+        part,
+        since,
+    )
+
+
+async def drop_anchor(connection: Connection, part: str, anchor: Listed) -> None:
+    """All events up to this one are known, late ones included."""
+    await connection.execute(
+        """
+        update catch_up set anchor_id = $2, anchor_at = $3
+         where part = $1 and (anchor_at is null or anchor_at <= $3)
+        """,
+        part,
+        anchor.id,
+        anchor.created_at,
+    )
+
+
+async def looked(connection: Connection, part: str, *, as_of: datetime) -> None:
+    """The part was read to its end at this time."""
+    await connection.execute(
+        """
+        update catch_up
+           set looked_at = $2, since = case when anchor_id is null then $3 else since end
+         where part = $1
+        """,
+        part,
+        as_of,
+        as_of - OVERLAP,
+    )
+
+
+async def store(
+    connection: Connection, part: str, events: Sequence[Listed], *, account: Account
+) -> int:
+    """Put the events that aren't in the inbox there, on the same road as a webhook's; returns how
+    many were missing. The caller opens the transaction."""
+    await _note_sent(connection, events)
+    rows = await connection.fetch(
+        """
+        insert into events (id, account_id, livemode, type, object_id, thin, api_version,
+                            created_at, target_kind, target_id, state, source)
+        select id, $1, $2, type, object_id, false, api_version, created_at, target_kind, target_id,
+               case when target_kind = 'none' then 'ignored' else 'waiting' end, 'catch_up'
+          from jsonb_to_recordset($3::jsonb) as given (
+               id text, type text, object_id text, api_version text, created_at timestamptz,
+               target_kind text, target_id text)
+         where not exists (select from events known where known.id = given.id)
+         order by created_at
+        on conflict (id) do nothing
+        returning id
+        """,
+        account.id,
+        account.livemode,
+        [_row(event) for event in events],
+    )
+    if rows:
+        await connection.execute(
+            "update catch_up set found = found + $2, found_at = now() where part = $1",
+            part,
+            len(rows),
+        )
+    return len(rows)
+
+
+async def _note_sent(connection: Connection, events: Sequence[Listed]) -> None:
+    newest: dict[str, Listed] = {}
+    for event in events:
+        known = newest.get(event.type)
+        if known is None or known.created_at < event.created_at:
+            newest[event.type] = event
+    await connection.execute(
+        """
+        insert into sent_events (type, event_id, created_at)
+        select * from unnest($1::text[], $2::text[], $3::timestamptz[])
+        on conflict (type) do update
+           set event_id = excluded.event_id, created_at = excluded.created_at
+         where sent_events.created_at < excluded.created_at
+        """,
+        list(newest),
+        [event.id for event in newest.values()],
+        [event.created_at for event in newest.values()],
+    )
+
+
+def _row(event: Listed) -> Mapping[str, Any]:
+    return {
+        "id": event.id,
+        "type": event.type,
+        "object_id": event.object_id,
+        "api_version": event.api_version,
+        "created_at": event.created_at,
+        "target_kind": event.target.kind.value,
+        "target_id": event.target.id if event.target.kind is not TargetKind.NONE else "",
+    }

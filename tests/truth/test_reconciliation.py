@@ -1,0 +1,269 @@
+"""Drift: what differs is found, classed, and repaired with a line; what is right is left alone."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.harness import Json, Latchkey, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def compared(site: Latchkey, *, dry_run: bool = True, **given: Any) -> Json:
+    """A comparison that is done, with its first differences."""
+    made = await site.call("POST", "/reconciliations", 202, json={"dry_run": dry_run, **given})
+    return await done(site, made["id"])
+
+
+async def done(site: Latchkey, reconciliation: str) -> Json:
+    async def ended() -> Json | None:
+        found = await site.call("GET", f"/reconciliations/{reconciliation}")
+        assert found["state"] != "failed", found["error"]
+        return found if found["state"] == "done" else None
+
+    found: Json = await until(ended, "the comparison is done")
+    return found
+
+
+async def deaf(site: Latchkey) -> None:
+    """No webhook comes any more, and nobody looks for missed ones."""
+    await site.stripe.control("faults", drop=1)
+    await site.temporal.get_schedule_handle("catch-up").pause()
+
+
+async def populated(site: Latchkey) -> tuple[str, str, dict[str, Json]]:
+    """A linked product with buyers by subscription and once, all of them settled."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    once = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    sessions = {
+        name: await site.stripe.buy(f"{name}@drift.example", price)
+        for name in ("stays", "leaves", "ends", "moves")
+    }
+    sessions["once"] = await site.stripe.buy("once@drift.example", once, mode="payment")
+    for name in sessions:
+        await site.has(product, f"{name}@drift.example")
+    await site.quiet()
+    return product, price, sessions
+
+
+def shown(report: Json) -> set[tuple[str, str, str]]:
+    return {(d["kind"], d["class"], d["email"]) for d in report["differences"]}
+
+
+async def test_nothing_differs_where_nothing_was_missed(site: Latchkey) -> None:
+    product, _, _ = await populated(site)
+    before = await site.lines()
+    found = await compared(site)
+    assert found["differences"] == []
+    assert (found["progress"]["subscriptions"], found["progress"]["orders"]) == (4, 1)
+    repaired = await compared(site, dry_run=False, product=product)
+    assert repaired["differences"] == []
+    assert await site.lines() == before
+
+
+async def test_a_dry_run_reports_and_changes_nothing_and_a_repair_mends(site: Latchkey) -> None:
+    product, price, sessions = await populated(site)
+    other = await site.stripe.price(await site.stripe.product("Another"))
+    await deaf(site)
+    await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")
+    ends = await site.stripe.post(
+        f"subscriptions/{sessions['ends']['subscription']}", cancel_at_period_end=True
+    )
+    item = (await site.stripe.get(f"subscriptions/{sessions['moves']['subscription']}"))["items"][
+        "data"
+    ][0]["id"]
+    moved = f"subscriptions/{sessions['moves']['subscription']}"
+    await site.stripe.post(moved, items=[{"id": item, "price": other}])
+    charge = (await site.stripe.get(f"payment_intents/{sessions['once']['payment_intent']}"))[
+        "latest_charge"
+    ]
+    await site.stripe.post("refunds", charge=charge)
+    await site.stripe.buy("joins@drift.example", price)
+    users = await site.pool.fetchval("select count(*) from users")
+    before = await site.lines()
+
+    found = await compared(site)
+    wanted = {
+        ("access_left", "safe", "leaves@drift.example"),
+        ("until_differs", "safe", "ends@drift.example"),
+        ("access_left", "safe", "moves@drift.example"),
+        ("access_left", "safe", "once@drift.example"),
+        ("access_missing", "safe", "joins@drift.example"),
+    }
+    assert shown(found) == wanted
+    assert found["counts"]["safe"] == 5
+    assert await site.lines() == before
+    assert await site.pool.fetchval("select count(*) from users") == users
+    assert (await site.access(product, "leaves@drift.example"))["access"] is True
+
+    await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
+    repaired = await done(site, found["id"])
+    assert {d["state"] for d in repaired["differences"]} == {"repaired"}
+    for name in ("leaves", "moves", "once"):
+        await site.has(product, f"{name}@drift.example", access=False)
+    await site.has(product, "joins@drift.example")
+    until_ = (await site.access(product, "ends@drift.example"))["until"]
+    assert until_ is not None
+    lines = await site.lines(cause="reconciliation")
+    assert sorted(line["type"] for line in lines if line["type"] != "access_granted") == [
+        "access_ended", "access_ended", "access_ended", *["repaired"] * 5,
+    ]  # fmt: skip
+    assert (await compared(site))["differences"] == []
+    run = site.temporal.get_workflow_handle(f"subscription/{ends['id']}")
+
+    async def rearmed() -> bool:
+        history = await run.fetch_history()
+        timers = [e for e in history.events if e.HasField("timer_started_event_attributes")]
+        return any(
+            e.timer_started_event_attributes.start_to_fire_timeout.seconds > 86400 for e in timers
+        )
+
+    await until(rearmed, "the run knows the new end")
+
+
+async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
+    product, price, sessions = await populated(site)
+    await deaf(site)
+    await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")
+    await site.stripe.subscribe("api@drift.example", price)
+    found = await compared(site, dry_run=False)
+    assert found["counts"] == {"safe": 0, "person": 0, "foreign": 0, "repaired": 2, "failed": 0}
+    assert (await site.access(product, "leaves@drift.example"))["access"] is False
+    assert (await site.access(product, "api@drift.example"))["access"] is True
+    again = await compared(site, dry_run=False)
+    assert again["differences"] == []
+
+
+async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> None:
+    product, _, sessions = await populated(site)
+    await deaf(site)
+    grants = (await site.call("GET", f"/products/{product}/grants"))["data"]
+    by_hand = next(g["id"] for g in grants if g["email"] == "stays@drift.example")
+    await site.call("DELETE", f"/grants/{by_hand}")
+    gone = sessions["leaves"]["subscription"]
+    site.stripe.box.shop.world.forget("subscription", gone)
+    await site.pool.execute(
+        "update grants set account_id = 'acct_other' where source_id = $1",
+        sessions["moves"]["subscription"],
+    )
+    found = await compared(site, dry_run=False)
+    assert shown(found) == {
+        ("access_missing", "person", "stays@drift.example"),
+        ("gone_from_stripe", "person", "leaves@drift.example"),
+        ("other_account", "foreign", "moves@drift.example"),
+    }
+    assert all(d["reason"] for d in found["differences"])
+    assert (await site.access(product, "stays@drift.example"))["access"] is False
+    chosen = next(d for d in found["differences"] if d["kind"] == "access_missing")
+    await site.call(
+        "POST",
+        f"/reconciliations/{found['id']}/repair",
+        202,
+        json={"differences": [d["id"] for d in found["differences"]]},
+    )
+    repaired = await done(site, found["id"])
+    states = {d["kind"]: d["state"] for d in repaired["differences"]}
+    assert states == {
+        "access_missing": "repaired",
+        "gone_from_stripe": "open",
+        "other_account": "open",
+    }
+    assert chosen["repairable"]
+    await site.has(product, "stays@drift.example")
+
+
+async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
+    _, _, sessions = await populated(site)
+    missing, late, ended = (sessions[name]["subscription"] for name in ("stays", "leaves", "ends"))
+    run = site.temporal.get_workflow_handle(f"subscription/{missing}")
+    await run.terminate()
+    await site.pool.execute(
+        "update subscriptions set lifecycle_at = now() - interval '1 day' where id = $1", missing
+    )
+    await site.pool.execute(
+        """
+        update subscriptions set wake_at = now() - interval '1 hour', wake = 'trial ends'
+         where id = $1
+        """,
+        late,
+    )
+    await site.pool.execute(
+        "update grants set until = now() - interval '1 hour' where source_id = $1", ended
+    )
+    await site.pool.execute("delete from grants where source_id = $1", sessions["once"]["id"])
+    await site.pool.execute(
+        "delete from grants where source_id = $1", sessions["moves"]["subscription"]
+    )
+
+    async def listed() -> bool:
+        query = f"WorkflowId = 'subscription/{missing}' and ExecutionStatus = 'Terminated'"
+        return await site.temporal.count_workflows(query) is not None and bool(
+            (await site.temporal.count_workflows(query)).count
+        )
+
+    await until(listed, "the terminated run is listed as such")
+    found = await compared(site)
+    kinds = {d["source_id"]: d["kind"] for d in found["differences"]}
+    assert kinds == {
+        missing: "workflow_missing",
+        late: "timer_missing",
+        ended: "until_differs",
+        sessions["once"]["id"]: "access_missing",
+        sessions["moves"]["subscription"]: "access_missing",
+    }
+    await compared(site, dry_run=False)
+
+    async def mended() -> bool:
+        return bool(
+            (await run.describe()).status.name == "RUNNING"  # type: ignore[union-attr]
+            and await site.pool.fetchval(
+                "select wake_at > now() from subscriptions where id = $1", late
+            )
+        )
+
+    await until(mended, "the missing run is there and the late one looked again")
+    assert (await compared(site))["differences"] == []
+
+
+async def test_fifty_pages_are_one_call_each_and_noted_only_while_it_runs(
+    site: Latchkey,
+) -> None:
+    made = await site.stripe.control("bulk", count=420, one_off=20)
+    product = await site.product()
+    await site.link(product, made["product"], mail="suppress")
+    await site.stripe.client.delete("/_sandbox/requests")
+    found = await compared(site, product=product)
+    assert found["differences"] == []
+    log = (await site.stripe.client.get("/_sandbox/requests")).json()["data"]
+    lists = [e["path"] for e in log if e["path"] in ("/v1/subscriptions", "/v1/checkout/sessions")]
+    assert lists.count("/v1/subscriptions") == 5
+    assert lists.count("/v1/checkout/sessions") == 1
+    assert found["progress"]["pages"] == 6
+    assert await site.pool.fetchval("select count(*) from reconciliation_seen") == 0
+
+
+async def test_the_schedules_are_there_and_stay_paused(site: Latchkey) -> None:
+    handle = site.temporal.get_schedule_handle("reconciliation")
+    described = await handle.describe()
+    assert described.schedule.spec.intervals[0].every == timedelta(days=1)
+    await handle.pause(note="maintenance")
+    await site.stop_worker()
+    await site.start_worker()
+
+    async def kept() -> bool:
+        state = (await handle.describe()).schedule.state
+        return state.paused and state.note == "maintenance"
+
+    await until(kept, "the schedule is still paused")
+    await handle.unpause()
+    await handle.trigger()
+
+    async def scheduled() -> bool:
+        data = (await site.call("GET", "/reconciliations"))["data"]
+        return bool(data and data[0]["cause"] == "schedule" and data[0]["state"] == "done")
+
+    await until(scheduled, "the schedule's own comparison is done")

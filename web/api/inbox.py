@@ -1,0 +1,107 @@
+"""The inbox of events: what was received, what became of it, resend, ignore."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from latchkey.store import inbox
+from web.api.cursors import cursor, number
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+
+class EventFilter(Paging):
+    state: Literal["waiting", "relayed", "handled", "ignored", "failed"] | None = None
+    type: str | None = Field(None, description="Stripe's event type")
+    object: str | None = Field(None, description="Stripe's id of an object or event")
+
+
+class Event(Output):
+    """An event of Stripe's as it was received; `id` is Stripe's. `source` is webhook, or catch_up
+    where no webhook brought it and it was found in Stripe's list."""
+
+    id: str
+    type: str
+    object_id: str
+    state: str
+    attempts: int
+    error: str | None
+    source: str
+    created_at: datetime
+    received_at: datetime
+    handled_at: datetime | None
+    ignored_reason: str | None
+
+
+class WholeEvent(Event):
+    """`body` is what Stripe sent; null once it is no longer kept."""
+
+    body: str | None
+
+
+class EventList(Output):
+    data: list[Event]
+    next: str | None
+
+
+class Ignoring(Input):
+    reason: str = Field(min_length=1, max_length=500, description="why nothing has to be done")
+
+
+def _event(row: inbox.Received) -> Event:
+    return Event.model_validate({name: getattr(row, name) for name in Event.model_fields})
+
+
+@endpoint("GET", "/events", query=EventFilter, answer=EventList)
+async def events(call: Call) -> EventList:
+    """The inbox, newest first."""
+    wanted: EventFilter = call.query
+    async with call.site.pool.acquire() as connection:
+        rows = await inbox.listed(
+            connection,
+            state=wanted.state,
+            type_=wanted.type,
+            thing=wanted.object,
+            after=number(wanted.after),
+            limit=wanted.limit + 1,
+        )
+    more = len(rows) > wanted.limit
+    page = rows[: wanted.limit]
+    return EventList(
+        data=[_event(row) for row in page], next=cursor(page[-1].seq) if more else None
+    )
+
+
+@endpoint("GET", "/events/{id}", answer=WholeEvent)
+async def event(call: Call) -> WholeEvent:
+    """One event with what Stripe sent."""
+    async with call.site.pool.acquire() as connection:
+        found = await inbox.find(connection, call.path["id"])
+    if found is None:
+        raise not_found("event", call.path["id"])
+    row, body = found
+    return WholeEvent(**_event(row).model_dump(), body=body)
+
+
+@endpoint("POST", "/events/{id}/resend", answer=Event, status=202)
+async def resend(call: Call) -> Event:
+    """Have an event handled again; harmless where it was."""
+    async with call.site.pool.acquire() as connection:
+        found = await inbox.resend(connection, call.path["id"])
+    if found is None:
+        raise not_found("event", call.path["id"])
+    call.site.wake.set()
+    return _event(found)
+
+
+@endpoint("POST", "/events/{id}/ignore", body=Ignoring, answer=Event)
+async def ignore(call: Call) -> Event:
+    """Put a failed event away, saying why nothing has to be done about it."""
+    async with call.site.pool.acquire() as connection:
+        if await inbox.find(connection, call.path["id"]) is None:
+            raise not_found("event", call.path["id"])
+        found = await inbox.ignore(connection, call.path["id"], reason=call.body.reason, actor=None)
+    if found is None:
+        raise Problem(409, "not_failed", "only an event that failed can be ignored")
+    return _event(found)

@@ -1,0 +1,190 @@
+"""Drift: comparisons of Stripe with the grants, and repairs."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from latchkey.store import products, reconciliations
+from web.api.cursors import cursor, number, text
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+
+class NewReconciliation(Input):
+    """`dry_run` only reports; otherwise what is safe is repaired as it is found."""
+
+    dry_run: bool = Field(description="true reports, false repairs what is safe to repair")
+    product: str | None = Field(None, description="id or slug of one product; all without")
+
+
+class Difference(Output):
+    """One difference. `class` is safe (to repair), person (a decision is needed) or foreign."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    id: int
+    kind: str
+    class_: str = Field(serialization_alias="class")
+    reason: str
+    source: str
+    source_id: str
+    product: str | None
+    user: int | None
+    email: str | None
+    workflow_id: str | None
+    state: str
+    error: str | None
+    repairable: bool
+    found_at: datetime
+    repaired_at: datetime | None
+
+
+class Reconciliation(Output):
+    """`state` is queued, running, done or failed. `counts` are differences by class, and those
+    repaired or failed to be."""
+
+    id: str
+    dry_run: bool
+    product: str | None
+    cause: str
+    state: str
+    error: str | None
+    progress: dict[str, Any]
+    counts: dict[str, int]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    workflow_id: str
+
+
+class Report(Reconciliation):
+    """The comparison with a page of its differences."""
+
+    differences: list[Difference]
+    next: str | None
+
+
+class ReconciliationList(Output):
+    data: list[Reconciliation]
+    next: str | None
+
+
+class Choice(Input):
+    """What to repair: the differences of these ids, or every safe one without."""
+
+    differences: list[int] | None = Field(None, max_length=10_000)
+
+
+def _plain(row: reconciliations.Reconciliation) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "dry_run": not row.repair,
+        "product": row.product_id,
+        "cause": row.cause,
+        "state": row.state,
+        "error": row.error,
+        "progress": row.progress,
+        "counts": {
+            "safe": row.safe,
+            "person": row.person,
+            "foreign": row.foreign,
+            "repaired": row.repaired,
+            "failed": row.failed,
+        },
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "workflow_id": row.workflow_id,
+    }
+
+
+def _difference(row: reconciliations.Found) -> Difference:
+    return Difference(
+        id=row.id,
+        kind=row.kind,
+        class_=row.klass,
+        reason=row.reason,
+        source=row.source,
+        source_id=row.source_id,
+        product=row.product_id,
+        user=row.user_id,
+        email=row.email,
+        workflow_id=row.workflow_id,
+        state=row.state,
+        error=row.error,
+        repairable=row.repairable,
+        found_at=row.found_at,
+        repaired_at=row.repaired_at,
+    )
+
+
+@endpoint("GET", "/reconciliations", query=Paging, answer=ReconciliationList)
+async def listed(call: Call) -> ReconciliationList:
+    """Comparisons, the newest first."""
+    paging: Paging = call.query
+    async with call.site.pool.acquire() as connection:
+        rows = await reconciliations.listed(
+            connection, after=text(paging.after), limit=paging.limit + 1
+        )
+    more = len(rows) > paging.limit
+    page = rows[: paging.limit]
+    return ReconciliationList(
+        data=[Reconciliation(**_plain(row)) for row in page],
+        next=cursor(page[-1].id) if more else None,
+    )
+
+
+@endpoint("POST", "/reconciliations", body=NewReconciliation, answer=Reconciliation, status=202)
+async def create(call: Call) -> Reconciliation:
+    """Compare Stripe with the grants, for one product or all."""
+    wanted: NewReconciliation = call.body
+    async with call.site.pool.acquire() as connection:
+        product_id = None
+        if wanted.product is not None:
+            product = await products.find(connection, wanted.product)
+            if product is None:
+                raise not_found("product", wanted.product)
+            product_id = product.id
+        made = await reconciliations.request(
+            connection, repair=not wanted.dry_run, cause="api", product_id=product_id
+        )
+    call.site.wake.set()
+    return Reconciliation(**_plain(made))
+
+
+@endpoint("GET", "/reconciliations/{id}", query=Paging, answer=Report)
+async def report(call: Call) -> Report:
+    """One comparison with what it found; `next` leads to further differences."""
+    paging: Paging = call.query
+    async with call.site.pool.acquire() as connection:
+        found = await reconciliations.find(connection, call.path["id"])
+        if found is None:
+            raise not_found("reconciliation", call.path["id"])
+        rows = await reconciliations.differences(
+            connection, found.id, after=number(paging.after), limit=paging.limit + 1
+        )
+    more = len(rows) > paging.limit
+    page = rows[: paging.limit]
+    return Report(
+        **_plain(found),
+        differences=[_difference(row) for row in page],
+        next=cursor(page[-1].id) if more else None,
+    )
+
+
+@endpoint("POST", "/reconciliations/{id}/repair", body=Choice, answer=Reconciliation, status=202)
+async def repair(call: Call) -> Reconciliation:
+    """Repair chosen differences of a comparison, or all that are safe."""
+    wanted: Choice = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        if await reconciliations.find(connection, call.path["id"]) is None:
+            raise not_found("reconciliation", call.path["id"])
+        try:
+            await reconciliations.choose(connection, call.path["id"], ids=wanted.differences)
+        except reconciliations.StillRunning as error:
+            raise Problem(409, "still_running", str(error)) from None
+        found = await reconciliations.find(connection, call.path["id"])
+    assert found is not None, "it was there a moment ago"
+    call.site.wake.set()
+    return Reconciliation(**_plain(found))
