@@ -53,17 +53,18 @@ async def index(request: Request) -> Response:
 @admin_page
 async def edit(request: Request) -> Response:
     """The editor; before there is a page, the choice of what to begin with."""
+    given = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
         found = await sales_pages.find(connection, product.id)
         others = await sales_pages.listed(connection) if found is None else []
-    if request.method == "GET" and found is None:
+    if given is None and found is None:
         return page(request, "admin/sales_start.html", product=product, others=others)
     if found is None:
         raise NotFound("There is no sales page to save: begin one first.")
-    if request.method == "GET":
+    if given is None:
         return await _editor(request, product, found, vars(found))
-    values = _values(await form(request))
+    values = _values(given)
     try:
         checked = PageForm.model_validate(values)
     except ValidationError as error:
