@@ -149,8 +149,10 @@ async def _record_customers(
         on conflict (id) do update
            set user_id = coalesce(customers.user_id, excluded.user_id),
                bound_by = coalesce(customers.bound_by, excluded.bound_by),
-               email = coalesce(excluded.email, customers.email),
-               name = coalesce(excluded.name, customers.name),
+               email = case when not customers.erased
+                            then coalesce(excluded.email, customers.email) end,
+               name = case when not customers.erased
+                           then coalesce(excluded.name, customers.name) end,
                ticket = excluded.ticket, read_at = now()
          where customers.ticket <= excluded.ticket
         """,
@@ -170,8 +172,9 @@ async def mirror_customer(connection: Connection, customer: Customer, *, ticket:
     await connection.execute(
         """
         update customers
-           set email = coalesce($2, email), name = coalesce($3, name), deleted = $4, ticket = $5,
-               read_at = now()
+           set email = case when not erased then coalesce($2, email) end,
+               name = case when not erased then coalesce($3, name) end,
+               deleted = $4, ticket = $5, read_at = now()
          where id = $1 and ticket <= $5
         """,
         customer.id,

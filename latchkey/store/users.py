@@ -15,7 +15,8 @@ _FIELDS = "id, email, name, role, password_hash, created_at, last_seen_at"
 
 @dataclass(frozen=True)
 class User:
-    """`role` is member, support, admin or owner."""
+    """`role` is member, support, admin or owner. `acted_by` is the address of the admin who looks
+    at the site as this user."""
 
     id: int
     email: str
@@ -24,6 +25,7 @@ class User:
     password_hash: str | None
     created_at: datetime
     last_seen_at: datetime | None
+    acted_by: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -109,6 +111,17 @@ async def customers(connection: Connection, user_ids: list[int]) -> dict[int, li
     return found
 
 
+async def set_role(connection: Connection, user_id: int, role: str) -> None:
+    """Give a user a role. Raises `ValueError` where the last owner would go."""
+    if role != "owner":
+        others = await connection.fetchval(
+            "select exists (select from users where role = 'owner' and id <> $1)", user_id
+        )
+        if not others:
+            raise ValueError("The site needs an owner: make somebody else one first.")
+    await connection.execute("update users set role = $2 where id = $1", user_id, role)
+
+
 async def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
     """Set a password and end every session of the user."""
     await connection.execute(
@@ -165,7 +178,11 @@ async def session_user(connection: Connection, token: str) -> User | None:
         with seen as (
             update sessions set last_seen_at = now()
              where token_hash = $1 and last_seen_at < now() - interval '5 minutes')
-        select {names} from sessions s join users u on u.id = s.user_id
+        select {names}, case when u.id <> s.user_id then a.email end as acted_by
+          from sessions s
+          join users a on a.id = s.user_id
+          join users u on u.id = case when s.acting_until > now() and a.role in ('admin', 'owner')
+                                      then s.acting_as else s.user_id end
          where s.token_hash = $1 and s.expires_at > now()
         """,
         _digest(token),

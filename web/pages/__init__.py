@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from web.pages import (
     account,
+    acting,
     activity,
     buy,
     categories,
@@ -26,6 +27,8 @@ from web.pages import (
     sales_admin,
     signin,
     stripe_settings,
+    user,
+    users,
 )
 from web.pages.guard import Forbidden, current_user, see
 from web.pages.render import page
@@ -48,6 +51,9 @@ def routes() -> list[Route]:
         *connectors.routes(),
         *activity.routes(),
         *feed.routes(),
+        *users.routes(),
+        *user.routes(),
+        *acting.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),
@@ -88,7 +94,9 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
-    if user and user.is_staff:
+    if user and user.acted_by:
+        text = "You look at the site as somebody else: only they can change their account."
+    elif user and user.is_staff:
         text = (
             "Support can read and send again, but not change this. Ask an admin. Nothing changed."
         )

@@ -5,10 +5,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.mail.render import render
-from latchkey.store import feed, grants, inbox, mails, products, users, why
+from latchkey.store import inbox, mails, products, why
 from web.pages.guard import admin_page, form, see, support_page
 from web.pages.products import NotFound
 from web.pages.render import page
+from web.pages.user import person_of
 from web.site import site_of
 
 PAGE = 50
@@ -22,8 +23,6 @@ def routes() -> list[Route]:
         Route("/admin/mails", outbox),
         Route("/admin/mails/{id}", mail),
         Route("/admin/mails/{id}/resend", resend_mail, methods=["POST"]),
-        Route("/admin/users", people),
-        Route("/admin/users/{id}", person),
         Route("/admin/users/{id}/why/{product}", explain),
     ]
 
@@ -114,60 +113,15 @@ async def _mail(request: Request) -> mails.OutMail:
 
 
 @admin_page
-async def people(request: Request) -> Response:
-    search = request.query_params.get("q", "").strip()[:200]
-    async with site_of(request).pool.acquire() as connection:
-        rows = await users.listed(
-            connection,
-            after=_number(request.query_params.get("after")),
-            limit=PAGE + 1,
-            search=search or None,
-        )
-    more = rows[PAGE - 1].id if len(rows) > PAGE else None
-    return page(request, "admin/users.html", rows=rows[:PAGE], more=more, search=search)
-
-
-@admin_page
-async def person(request: Request) -> Response:
-    found = await _person(request)
-    async with site_of(request).pool.acquire() as connection:
-        mine = await grants.of_user(connection, found.id)
-        known = await users.customers(connection, [found.id])
-        lines = await feed.lines(connection, user_id=found.id, limit=PAGE)
-        names = {
-            row.product.id: row.product.name
-            for row in await products.listed(connection, limit=1000)
-        }
-    return page(
-        request,
-        "admin/user.html",
-        person=found,
-        grants=mine,
-        customers=known[found.id],
-        lines=lines,
-        names=names,
-    )
-
-
-@admin_page
 async def explain(request: Request) -> Response:
     """Why a person may open a product."""
-    found = await _person(request)
     async with site_of(request).pool.acquire() as connection:
+        found = await person_of(request, connection)
         product = await products.find(connection, request.path_params["product"])
         if product is None:
             raise NotFound("There is no such product.")
         chain = await why.chain(connection, user_id=found.id, product_id=product.id)
     return page(request, "admin/why.html", person=found, product=product, chain=chain)
-
-
-async def _person(request: Request) -> users.User:
-    user_id = _number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection:
-        found = await users.by_id(connection, user_id) if user_id else None
-    if found is None:
-        raise NotFound("There is no such user.")
-    return found
 
 
 def _number(given: str | None) -> int | None:

@@ -89,10 +89,14 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
     return guarded
 
 
-async def form(request: Request) -> FormData:
-    """A posted form that came from our own page. Raises `Forged`."""
-    given = await request.form(max_files=0, max_fields=MOST_FIELDS)
+async def form(request: Request, *, files: int = 0) -> FormData:
+    """A posted form that came from our own page. Raises `Forged`, and `Forbidden` for an admin who
+    looks at the site as a member and would change how that member signs in."""
+    given = await request.form(max_files=files, max_fields=MOST_FIELDS)
     check_csrf(request, given.get(CSRF_FIELD))
+    user = await current_user(request)
+    if user and user.acted_by and request.url.path.startswith("/account/"):
+        raise Forbidden
     return given
 
 

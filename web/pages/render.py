@@ -16,10 +16,10 @@ from starlette.responses import HTMLResponse, Response
 from web.pages import words
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
-from web.pages.standing import standing
+from web.pages.standing import standing, subscription
 from web.pages.times import ago, day, when
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
-from web.site import site_of
+from web.site import Site, site_of
 
 STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
@@ -54,6 +54,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         sandbox_url=site.settings.sandbox_url,
         temporal_ui=site.settings.temporal_ui_url,
         temporal_namespace=site.temporal.namespace,
+        stripe_address=lambda id_: _stripe_address(id_, site),
         csrf=lambda: _csrf_field(request),
         **values,
     )
@@ -88,6 +89,27 @@ def price(entry: Any) -> str:
         if count == 1
         else (f"{text} every {count} {entry.interval}s")
     )
+
+
+_DASHBOARD = {
+    "sub": "subscriptions",
+    "cus": "customers",
+    "prod": "products",
+    "in": "invoices",
+    "pi": "payments",
+    "evt": "events",
+    "price": "prices",
+}
+
+
+def _stripe_address(id_: str, site: Site) -> str | None:
+    """Where Stripe's dashboard shows an object; None for the sandbox and what it shows nowhere."""
+    place = _DASHBOARD.get(id_.partition("_")[0])
+    if place is None or site.settings.stripe_api_base is not None or site.settings.sandbox_url:
+        return None
+    key = site.settings.stripe_secret_key
+    test = "test/" if key and "_test_" in key.get_secret_value()[:12] else ""
+    return f"https://dashboard.stripe.com/{test}{place}/{id_}"
 
 
 def _asset(name: str) -> str:
@@ -126,5 +148,6 @@ _ENVIRONMENT.filters |= {
     "grant": words.grant,
     "reason": words.reason,
     "standing": standing,
+    "subscription": subscription,
 }
 _ENVIRONMENT.globals |= {"money": money, "asset": _asset, "icons": ICONS}

@@ -39,6 +39,25 @@ def standing(member: Any) -> Standing:
     return _say(text), "good"
 
 
+def subscription(found: Any) -> Standing:
+    """The sentence and its tone for a `person.Subscription`."""
+    if found.ended_at is not None:
+        return _say("Ended on {}", day(found.ended_at)), ""
+    if found.scheduled_end:
+        why = _ENDED_BY.get(found.cancelled_by or "", "cancelled")
+        return _say("Active; ends on {}: {}", day(found.scheduled_end), why), "warn"
+    match found.status:
+        case "past_due" | "unpaid":
+            return _say("Payment problem"), "bad"
+        case "trialing":
+            return _say("In a trial until {}", day(found.trial_end)), "good"
+        case "active" if found.period_end:
+            return _say("Active; next bill on {}", day(found.period_end)), "good"
+        case "active":
+            return _say("Active"), "good"
+    return _say("{}", found.status.replace("_", " ").capitalize()), "warn"
+
+
 def _subscription(member: Any) -> Standing:
     if member.scheduled_end:
         why = _ENDED_BY.get(member.cancelled_by or "", "the subscription is cancelled")

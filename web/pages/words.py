@@ -25,6 +25,7 @@ ACTIVITY_TYPES = {
     "mail_sent": "Mail sent",
     "signed_in_as": "An admin signed in as them",
     "user_erased": "User erased",
+    "user_exported": "Data exported",
 }
 PRESETS = {
     "Everything": (),
@@ -35,7 +36,8 @@ PRESETS = {
     ),
     "Access": ("access_granted", "access_ended", "manual_grant", "imported"),
     "People": ("user_created", "signed_in", "mail_sent"),
-    "Admin": ("link_created", "link_removed", "manual_grant", "signed_in_as", "user_erased"),
+    "Admin": ("link_created", "link_removed", "manual_grant", "signed_in_as", "user_erased",
+              "user_exported"),
 }  # fmt: skip
 ICONS = {
     "product_purchased": ("money", "good"),
@@ -82,6 +84,7 @@ REASONS = {
     "dispute_lost": "A dispute was lost",
     "disputed": "The payment is disputed",
     "link_removed": "The product link was removed",
+    "user_erased": "The person was erased",
     "until_reached": "The end that was set is reached",
     "ended_by_hand": "An admin ended it",
     "complimentary": "Complimentary",
@@ -97,6 +100,9 @@ NOTICES = {
     "checked": "The connection was checked.",
     "disconnected": "Stripe is disconnected. Access already granted stays.",
     "revoked": "The token is revoked.",
+    "users-imported": "The users are imported. Nobody was mailed.",
+    "link-mailed": "A link that signs in is on its way to them.",
+    "erased": "The person is erased. Amounts and dates were kept, without them.",
     "resent": "It is on its way again.",
     "link-sent": "If that address is known here, a sign-in link is on its way to it.",
     "signed-out": "You are signed out.",

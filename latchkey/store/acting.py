@@ -1,0 +1,57 @@
+"""An admin who looks at the site as a member: one session, for an hour at most, logged."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from latchkey.store.effects import Fact, write_facts
+from latchkey.store.pool import Connection
+
+LONGEST = timedelta(hours=1)
+
+
+async def start(connection: Connection, token: str, *, user_id: int, actor: int) -> bool:
+    """Show the site to a session as a member sees it; False for people who look after the site.
+
+    The caller opens the transaction.
+    """
+    now = datetime.now(UTC)
+    session = await connection.fetchval(
+        """
+        update sessions s set acting_as = u.id, acting_until = $3
+          from users u
+         where s.token_hash = $1 and u.id = $2 and u.role = 'member' and u.erased_at is null
+        returning s.id
+        """,
+        _digest(token),
+        user_id,
+        now + LONGEST,
+    )
+    if session is None:
+        return False
+    fact = Fact(
+        key=f"signed_in_as:{session}:{now.isoformat()}",
+        type="signed_in_as",
+        at=now,
+        cause="admin",
+        user_id=user_id,
+        actor_id=actor,
+    )
+    await write_facts(connection, [fact])
+    return True
+
+
+async def stop(connection: Connection, token: str) -> int | None:
+    """Be oneself again; the id of the member whose view it was."""
+    found: int | None = await connection.fetchval(
+        """
+        with before as (select id, acting_as from sessions where token_hash = $1)
+        update sessions s set acting_as = null, acting_until = null
+          from before b where s.id = b.id returning b.acting_as
+        """,
+        _digest(token),
+    )
+    return found
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

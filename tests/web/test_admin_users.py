@@ -1,0 +1,227 @@
+"""The admin's users: filters, CSV in and out, one person, acting as them, erasing them."""
+
+import csv
+import io
+import re
+from html import unescape
+
+import pytest
+
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+
+pytestmark = pytest.mark.anyio
+
+
+async def shown(visitor: Visitor, path: str) -> str:
+    """A page's words, without its tags."""
+    return words((await visitor.get(path)).text)
+
+
+def words(html: str) -> str:
+    main = html.partition("<main")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
+
+
+async def buyer(site: Latchkey, email: str, name: str) -> tuple[int, str, str]:
+    """Somebody with a running subscription: their id, the product and the subscription."""
+    stripe_product = await site.stripe.product(name)
+    price = await site.stripe.price(stripe_product)
+    product = await site.product(name)
+    await site.link(product, stripe_product)
+    session = await site.stripe.buy(email, price, name="Nora Buyer")
+    await site.has(product, email)
+    await site.settled()
+    found = await site.pool.fetchval("select id from users where email_key = lower($1)", email)
+    return int(found), product, str(session["subscription"])
+
+
+async def test_filters_and_csv(shared: Latchkey) -> None:
+    product = await shared.product("Filtered for")
+    for number in range(3):
+        email = f"+filter{number}@users.example"
+        await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
+    await user(shared, "helper-filter@users.example", "support")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        text = await shown(admin, f"/admin/users?product={product}&q=filter1")
+        assert "+filter1@users.example Filtered for Member never" in text
+        assert "+filter2@" not in text
+        text = await shown(admin, "/admin/users?role=support&q=filter")
+        assert "helper-filter@" in text
+        assert "+filter0@" not in text
+        assert "Nobody matches" in await shown(admin, "/admin/users?seen=month&q=filter")
+        answer = await admin.get(f"/admin/users.csv?product={product}")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["email"] for row in rows] == [f"'+filter{n}@users.example" for n in (2, 1, 0)]
+    assert rows[0]["products"] == "Filtered for"
+
+
+async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -> None:
+    await user(shared, "known@import.example")
+    lines = (
+        "name;e-mail\nAda;ada@import.example\n;known@import.example\nBad;nonsense\n"
+        "Twice;ADA@import.example\nمحمد;rtl@import.example\n"
+    )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        answer = await admin.send("/admin/users/import", expect=200, lines=lines)
+        text = words(answer.text)
+        assert "2 new users" in text
+        assert "1 known already" in text
+        assert "2 lines that can't be used" in text
+        assert "4 Bad, nonsense “nonsense” is no e-mail address." in text
+        assert "5 Twice, ADA@import.example This address stands in the file before." in text
+        count = "select count(*) from users where email like '%import.example'"
+        assert await shared.pool.fetchval(count) == 1
+        run = re.search(r'action="(/admin/users/import/imp_\w+)"', answer.text)
+        assert run
+        await admin.send("/admin/users", run[1])
+        await admin.send("/admin/users", run[1], 404)
+    assert await shared.pool.fetchval(count) == 3
+    found = await shared.pool.fetchrow("select * from users where email = 'rtl@import.example'")
+    assert found is not None
+    assert found["name"] == "محمد"
+    assert len(await shared.lines(type="user_created", user=found["id"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "The file is empty."),
+        (b"\xff\xfe\x00", "The file is not UTF-8"),
+        (b"a@b.example\x00", "This is no text file"),
+        (b"x" * 8_000_001, "larger than 8 MB"),
+    ],
+)
+async def test_files_that_are_no_lists(shared: Latchkey, content: bytes, problem: str) -> None:
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        form = (await admin.get("/admin/users/import")).text
+        token = re.search(r'name="csrf_token" value="(\w+)"', form)
+        assert token
+        answer = await admin.client.post(
+            "/admin/users/import",
+            data={"csrf_token": token[1]},
+            files={"file": ("users.csv", content, "text/csv")},
+        )
+        assert answer.status_code == 422
+        assert problem in unescape(answer.text)
+
+
+async def test_one_person_with_everything_about_them(shared: Latchkey) -> None:
+    person, product, subscription = await buyer(shared, "nora@users.example", "Everything")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = f"/admin/users/{person}"
+        await admin.send(here, f"{here}/notes", text="Called on Monday\n<b>twice</b>")
+        await admin.send(here, f"{here}/link")
+        text = await shown(admin, here)
+        assert "Nora Buyer nora@users.example" in text
+        assert re.search(r"Everything Subscribed; next bill on \d+ \w+ \d+", text)
+        assert re.search(rf"{subscription} Active; next bill on", text)
+        assert "Called on Monday <b>twice</b>" in text
+        assert "Sign in" in text
+        assert "Product purchased" in text
+        mails = await shared.pool.fetch("select kind from mails where user_id = $1", person)
+        assert {row["kind"] for row in mails} == {"product_access", "sign_in"}
+        await admin.send(here, f"{here}/notes", 422, text="")
+        note = await shared.pool.fetchval("select id from user_notes where user_id = $1", person)
+        await admin.send(here, f"/admin/notes/{note}/delete")
+        assert "Called on Monday" not in await shown(admin, here)
+        sent = await admin.send(f"{here}/grant", product=product)
+        assert sent.headers["location"].endswith("/grants?email=nora%40users.example")
+        data = (await admin.send(here, f"{here}/export", 200)).json()
+    assert data["user"]["email"] == "nora@users.example"
+    assert data["subscriptions"][0]["id"] == subscription
+    assert data["access"][0]["product"] == "Everything"
+    assert len(await shared.lines(type="user_exported", user=person)) == 1
+
+
+async def test_looking_at_the_site_as_a_member(shared: Latchkey) -> None:
+    person, _, _ = await buyer(shared, "looked@users.example", "Looked into")
+    async with visit(shared) as admin, visit(shared) as helper:
+        await admin.sign_in()
+        began = await admin.send(f"/admin/users/{person}/sign-in-as")
+        assert began.headers["location"] == "/library"
+        page = (await admin.get("/library")).text
+        assert "see the site as <strong>looked@users.example</strong>" in page
+        assert "Looked into" in page
+        await admin.get("/admin/users", 403)
+        refused = await admin.send("/library", "/account/password", 403, password="x")
+        assert "only they can change" in unescape(refused.text)
+        stopped = await admin.send("/library", "/acting/stop")
+        assert stopped.headers["location"] == f"/admin/users/{person}"
+        await admin.get("/admin/users")
+        assert len(await shared.lines(type="signed_in_as", user=person)) == 1
+
+        owner = await shared.pool.fetchval("select id from users where role = 'owner' limit 1")
+        await admin.send(f"/admin/users/{owner}/sign-in-as", expect=403)
+        await helper.sign_in_as(await user(shared, "helps@users.example", "support"), "acting")
+        await helper.send("/admin/users", f"/admin/users/{person}/sign-in-as", 403)
+
+        await admin.send(f"/admin/users/{person}/sign-in-as")
+        await shared.pool.execute("update sessions set acting_until = now() where acting_as > 0")
+        await admin.get("/admin/users")
+
+
+async def test_erasing_leaves_amounts_and_dates_and_nothing_else(shared: Latchkey) -> None:
+    email = "Forget.Me@users.example"
+    person, product, subscription = await buyer(shared, email, "Forgotten")
+    price = await shared.stripe.price(await shared.stripe.product("Once"), 500, every=None)
+    await shared.stripe.buy(email, price, mode="payment", name="Nora Buyer")
+    await shared.settled()
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = f"/admin/users/{person}"
+        await admin.send(here, f"{here}/notes", text=f"Writes as {email}")
+        assert "1 subscription is live" in await shown(admin, f"{here}/erase")
+        await admin.send(f"{here}/erase", expect=422)
+        assert (await shared.access(product, email))["access"]
+        await admin.send(f"{here}/erase", billed="yes")
+        text = await shown(admin, here)
+    assert f"erased-{person}@erased.invalid" in text
+    assert await places(shared, email) == []
+    kept = await shared.pool.fetchrow(
+        "select status, created_at from subscriptions where id = $1", subscription
+    )
+    assert kept is not None
+    assert kept["status"] == "active"
+    assert not (await shared.access(product, email))["access"]
+
+    await shared.stripe.post(f"subscriptions/{subscription}", metadata={"again": "1"})
+    customer = await shared.pool.fetchval("select id from customers where user_id = $1", person)
+    await shared.stripe.post(f"customers/{customer}", metadata={"again": "1"})
+    await shared.settled()
+    again = await shared.pool.fetchrow("select email, name from customers where id = $1", customer)
+    assert again is not None
+    assert (again["email"], again["name"]) == (None, None)
+
+
+async def places(site: Latchkey, text: str) -> list[str]:
+    """Every column of the database that holds a text, in any case."""
+    columns = await site.pool.fetch(
+        """
+        select table_name, column_name from information_schema.columns
+         where table_schema = 'public' and is_updatable = 'YES'
+           and data_type in ('text', 'jsonb', 'ARRAY', 'character varying')
+        """
+    )
+    found = []
+    for row in columns:
+        table, column = row["table_name"], row["column_name"]
+        hit = await site.pool.fetchval(
+            f"select exists (select from {table} where position($1 in lower({column}::text)) > 0)",
+            text.lower(),
+        )
+        if hit:
+            found.append(f"{table}.{column}")
+    return found
+
+
+async def test_those_who_look_after_the_site_are_not_erased(shared: Latchkey) -> None:
+    person = await user(shared, "colleague@users.example", "admin")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        refused = await admin.send(f"/admin/users/{person}/erase", expect=422)
+    assert "take that role away first" in refused.text
