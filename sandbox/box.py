@@ -59,6 +59,7 @@ def build(
     )
     account["settings"] = seeds.account_settings(world)
     shop = Shop(world, account)
+    shop.settings.update(world.private.get("settings", {}))
     deliveries = Deliveries(shop)
     shop.outgoing = deliveries.send
     if not known and seed:

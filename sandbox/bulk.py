@@ -2,7 +2,7 @@
 
 import time
 
-from sandbox import catalog, checkout, payments, subscriptions
+from sandbox import buying, cards, catalog, checkout, subscriptions
 from sandbox.shop import Shop
 from sandbox.world import Json
 
@@ -33,7 +33,7 @@ def subscribers(
         once = catalog.create_price(
             shop, {"product": product, "currency": "usd", "unit_amount": 4900}
         )
-        method = payments.payment_method(shop, "pm_card_visa")
+        method = cards.payment_method(shop, "pm_card_visa")
         first = _subscription(shop, 0, monthly, method)
         for number in range(1, count):
             _like(shop, first, number, monthly)
@@ -91,4 +91,4 @@ def _order(shop: Shop, price: Json) -> None:
         },
     )
     label = session["id"][-12:].lower()
-    checkout.pay(shop, session, checkout.Buyer(f"{label}@bulk.example", f"Bulk {label}"))
+    buying.pay(shop, session, buying.Buyer(f"{label}@bulk.example", f"Bulk {label}"))

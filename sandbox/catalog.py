@@ -1,5 +1,6 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
+from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -81,7 +82,23 @@ def delete_product(shop: Shop, found: Json) -> Json:
 
 def create_coupon(shop: Shop, params: Json) -> Json:
     if "percent_off" not in params and "amount_off" not in params:
-        raise invalid("Must provide percent_off or amount_off.", code="parameter_missing")
+        raise invalid(
+            "You must pass either `percent_off` or `amount_off`.",
+            code="parameter_missing",
+            param="percent_off",
+        )
+    if params.get("amount_off") and not params.get("currency"):
+        raise invalid(
+            "You must pass `currency` when passing `amount_off`.",
+            code="parameter_missing",
+            param="currency",
+        )
+    if params.get("duration") == "repeating" and not params.get("duration_in_months"):
+        raise invalid(
+            "You must pass `duration_in_months` when `duration` is repeating.",
+            code="parameter_missing",
+            param="duration_in_months",
+        )
     percent = params.get("percent_off")
     made = shop.world.make(
         "coupon",
@@ -89,86 +106,85 @@ def create_coupon(shop: Shop, params: Json) -> Json:
         id=params.get("id") or shop.world.new_id("co", 8).removeprefix("co_"),
         name=params.get("name"),
         duration=params.get("duration", "once"),
+        duration_in_months=params.get("duration_in_months"),
         percent_off=None if percent is None else float(percent),
         amount_off=params.get("amount_off"),
         currency=params.get("currency"),
+        max_redemptions=params.get("max_redemptions"),
+        redeem_by=params.get("redeem_by"),
         metadata=merge_metadata({}, params.get("metadata")),
         valid=True,
         times_redeemed=0,
     )
+    if made["id"] in shop.world.table("coupon"):
+        raise invalid("Coupon already exists.", code="resource_already_exists", param="id")
+    if params.get("applies_to"):
+        made["applies_to"] = {"products": params["applies_to"].get("products") or []}
     return shop.save(made, "coupon.created")
 
 
 def create_promotion_code(shop: Shop, params: Json) -> Json:
     promotion = params["promotion"]
     shop.find("coupon", promotion.get("coupon"), param="promotion[coupon]")
+    code = (params.get("code") or shop.world.new_id("c", 8).removeprefix("c_")).upper()
+    same = shop.world.table("promotion_code").newest_first({"code": code}, before=None, after=None)
+    if any(row["active"] and row["code"] == code for row in same):
+        raise invalid(f"An active promotion code with `code: {code}` already exists.", param="code")
     made = shop.world.make(
         "promotion_code",
         "promo",
-        code=(params.get("code") or shop.world.new_id("c", 8).removeprefix("c_")).upper(),
+        code=code,
         active=params.get("active", True),
+        customer=params.get("customer"),
+        expires_at=params.get("expires_at"),
+        max_redemptions=params.get("max_redemptions"),
         metadata=merge_metadata({}, params.get("metadata")),
         times_redeemed=0,
     )
     made["promotion"] = {"type": "coupon", "coupon": promotion["coupon"]}
+    made["restrictions"] = {**made["restrictions"], **(params.get("restrictions") or {})}
     return shop.save(made, "promotion_code.created")
 
 
-def discount_of(shop: Shop, code: str) -> Json | None:
-    """The coupon behind an active promotion code as a person types it."""
-    found = shop.world.table("promotion_code").newest_first(
-        {"code": code.strip().upper()}, before=None, after=None
-    )
-    for promotion in found:
-        if promotion["active"] and promotion["code"] == code.strip().upper():
-            return shop.world.table("coupon").get(promotion["promotion"]["coupon"])
-    return None
-
-
-def discounted(total: int, coupon: Json | None) -> int:
-    """`total` (minor unit) less the coupon."""
-    if coupon is None:
-        return total
-    if coupon["percent_off"]:
-        return total - round(total * float(coupon["percent_off"]) / 100)
-    return max(0, total - int(coupon["amount_off"] or 0))
+_BUILT = ("line_items", "after_completion", "subscription_data", "optional_items", "restrictions")
+"""Parameters of a payment link that aren't plainly its fields."""
 
 
 def create_payment_link(shop: Shop, params: Json) -> Json:
     world = shop.world
-    lines = [
-        (shop.find("price", entry.get("price"), param="line_items[0][price]"), entry)
-        for entry in params["line_items"]
-    ]
+    lines = []
+    for number, entry in enumerate(params["line_items"]):
+        where = f"line_items[{number}][price]"
+        if entry.get("price_data"):
+            price = create_price(shop, entry["price_data"])
+        else:
+            price = shop.find("price", entry.get("price"), param=where)
+        if not price["active"]:
+            raise invalid(
+                "The price specified is inactive. This field only accepts active prices.",
+                param=where,
+            )
+        lines.append((price, entry))
     recurring = any(price["type"] == "recurring" for price, _ in lines)
     made = world.make(
         "payment_link",
         "plink",
         active=True,
         currency=lines[0][0]["currency"],
-        metadata=merge_metadata({}, params.get("metadata")),
-        allow_promotion_codes=params.get("allow_promotion_codes", False),
-        customer_creation=params.get("customer_creation", "if_required"),
+        metadata={},
+        allow_promotion_codes=False,
+        customer_creation="always" if recurring else "if_required",
         billing_address_collection="auto",
         payment_method_collection="always",
         submit_type="auto",
     )
+    apply(shop, "payment_link", made, params, *_BUILT)
     made["url"] = f"{world.base_url}/b/{made['id']}"
+    set_link(shop, made, params)
     after = params.get("after_completion") or {"type": "hosted_confirmation"}
-    made["after_completion"] = {
-        **after,
-        **(
-            {"hosted_confirmation": {"custom_message": None}}
-            if after["type"] == "hosted_confirmation"
-            else {}
-        ),
-    }
+    made["after_completion"] = _after(after)
     if recurring and params.get("subscription_data"):
-        blank = made.get("subscription_data") or world.blanks.part(
-            world.published.resolve(world.published.object_schema("payment_link"))["else"][
-                "properties"
-            ]["subscription_data"]
-        )
+        blank = world.part("payment_link", "subscription_data")
         made["subscription_data"] = {**blank, **params["subscription_data"]}
     world.keep(
         made["id"],
@@ -182,3 +198,42 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
         ],
     )
     return shop.save(made, "payment_link.created")
+
+
+def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
+    """Of the lines only quantities can be changed; a new price needs a new link."""
+    before = snapshot(found)
+    kept = {line["id"]: line for line in shop.world.private[found["id"]]["lines"]}
+    for number, entry in enumerate(params.get("line_items") or []):
+        line = kept.get(entry["id"])
+        if line is None:
+            raise invalid(
+                f"No such line item: '{entry['id']}'",
+                param=f"line_items[{number}][id]",
+                code="resource_missing",
+            )
+        line["quantity"] = entry.get("quantity", line["quantity"])
+    apply(shop, "payment_link", found, params, *_BUILT)
+    set_link(shop, found, params)
+    if params.get("after_completion"):
+        found["after_completion"] = _after(params["after_completion"])
+    if params.get("subscription_data") and found["subscription_data"]:
+        found["subscription_data"] = {**found["subscription_data"], **params["subscription_data"]}
+    return shop.save(found, "payment_link.updated", before)
+
+
+def set_link(shop: Shop, made: Json, params: Json) -> None:
+    """How often a link may sell."""
+    if "restrictions" in params:
+        limit = ((params["restrictions"] or {}).get("completed_sessions") or {}).get("limit")
+        count = ((made["restrictions"] or {}).get("completed_sessions") or {}).get("count", 0)
+        made["restrictions"] = (
+            {"completed_sessions": {"count": count, "limit": limit}} if limit else None
+        )
+
+
+def _after(given: Json) -> Json:
+    message = (given.get("hosted_confirmation") or {}).get("custom_message")
+    if given["type"] == "hosted_confirmation":
+        return {**given, "hosted_confirmation": {"custom_message": message}}
+    return given

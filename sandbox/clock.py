@@ -6,20 +6,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sandbox import checkout, subscriptions
+from sandbox import checkout, refunds, settling, subscriptions
 from sandbox.shop import Shop, StripeFault, snapshot
+from sandbox.subscriptions import dunning, endings, pauses, pending, renewals, schedules
 from sandbox.world import Json
 
 TICK_SECONDS = 0.2
 
 _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
-    "period_end": ("subscription", subscriptions.period_end),
-    "expire_incomplete": ("subscription", subscriptions.expire_incomplete),
-    "warn_trial": ("subscription", subscriptions.warn_trial),
-    "finalize_invoice": ("invoice", subscriptions.finalize_renewal),
-    "retry_invoice": ("invoice", subscriptions.attempt),
+    "period_end": ("subscription", renewals.period_end),
+    "expire_incomplete": ("subscription", endings.expire_incomplete),
+    "warn_trial": ("subscription", renewals.warn_trial),
+    "announce_invoice": ("subscription", renewals.announce_invoice),
+    "resume_collection": ("subscription", pauses.resume_collection),
+    "expire_pending_update": ("subscription", pending.expire),
+    "phase_end": ("subscription_schedule", schedules.phase_end),
+    "finalize_invoice": ("invoice", renewals.finalize),
+    "retry_invoice": ("invoice", dunning.attempt),
+    "invoice_overdue": ("invoice", dunning.overdue),
     "expire_session": ("checkout.session", checkout.expire),
-    "settle_payment": ("payment_intent", checkout.settle_payment),
+    "settle_payment": ("payment_intent", settling.settle),
+    "settle_refund": ("refund", refunds.settle),
+    "act_on_dispute": ("dispute", dunning.act_on_dispute),
 }
 
 

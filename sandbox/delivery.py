@@ -5,11 +5,11 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import orjson
 
+from sandbox import thin
 from sandbox.shop import Shop
 from sandbox.world import Json
 
@@ -75,19 +75,22 @@ class Deliveries:
             await self._client.aclose()
 
     def send(self, event: Json) -> None:
-        """Deliver an event to every endpoint that enabled its type."""
-        if event.get("data", {}).get("object", {}).get("object") == "webhook_endpoint":
-            return
-        for endpoint in self.shop.world.table("webhook_endpoint").values():
-            enabled = endpoint["enabled_events"]
-            if endpoint["status"] == "enabled" and ("*" in enabled or event["type"] in enabled):
-                self._queue(event, endpoint)
+        """Deliver an event to every endpoint and destination that enabled its type."""
+        for endpoint in self._targets(event):
+            self._queue(event, endpoint)
 
     def repeat(self, event: Json) -> None:
-        """Deliver an event once more, or at last, to every enabled endpoint."""
-        for endpoint in self.shop.world.table("webhook_endpoint").values():
-            if endpoint["status"] == "enabled":
-                self._spawn_all(event, endpoint, 1)
+        """Deliver an event once more, or at last, to all that enabled its type."""
+        for endpoint in self._targets(event):
+            self._spawn_all(event, endpoint, 1)
+
+    def _targets(self, event: Json) -> list[Json]:
+        return [
+            endpoint
+            for kind in ("webhook_endpoint", "v2.core.event_destination")
+            for endpoint in self.shop.world.table(kind).values()
+            if endpoint["status"] == "enabled" and _wants(endpoint, event)
+        ]
 
     def _queue(self, event: Json, endpoint: Json) -> None:
         copies = 1 + self._chance("duplicate")
@@ -157,7 +160,9 @@ class Deliveries:
     async def _attempt(self, delivery: Json) -> bool:
         world = self.shop.world
         event = world.table("event").get(delivery["event"])
-        endpoint = world.table("webhook_endpoint").get(delivery["endpoint"])
+        endpoint = world.table("webhook_endpoint").get(delivery["endpoint"]) or world.table(
+            "v2.core.event_destination"
+        ).get(delivery["endpoint"])
         if event is None or endpoint is None or self._client is None:
             delivery["state"] = "endpoint gone"
             world.store(delivery)
@@ -171,7 +176,8 @@ class Deliveries:
         delivery["attempts"] += 1
         async with self._slots:
             try:
-                answer = await self._client.post(endpoint["url"], content=body, headers=headers)
+                url = endpoint.get("url") or endpoint["webhook_endpoint"]["url"]
+                answer = await self._client.post(url, content=body, headers=headers)
                 delivery.update(status=answer.status_code, error=None)
             except httpx.HTTPError as error:
                 delivery.update(status=None, error=type(error).__name__)
@@ -183,9 +189,9 @@ class Deliveries:
         return bool(delivery["state"] == "delivered")
 
     def _shown(self, event: Json, endpoint: Json) -> Json:
-        thin = self.shop.world.private[endpoint["id"]].get("thin") or self._chance("thin")
-        if thin:
-            return thin_event(event)
+        wanted = self.shop.world.private[endpoint["id"]].get("thin") or self._chance("thin")
+        if wanted and thin.known(event["type"]):
+            return thin.notification(event)
         if self._chance("old_api_version"):
             return {**event, "api_version": "2020-08-27"}
         if self._chance("old_snapshot"):
@@ -216,25 +222,10 @@ class Deliveries:
         return int(rate > 0 and self.shop.world.random.random() < rate)
 
 
-def thin_event(event: Json) -> Json:
-    """The thin rendering of a snapshot event: which object, and no data."""
-    source: Any = event["data"]["object"]
-    kind = source["object"]
-    path = {
-        "checkout.session": "checkout/sessions",
-        "payment_intent": "payment_intents",
-    }.get(kind, f"{kind}s")
-    created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(event["created"]))
-    return {
-        "object": "v2.core.event",
-        "id": event["id"],
-        "type": f"v1.{event['type']}",
-        "livemode": False,
-        "created": created,
-        "reason": None,
-        "related_object": {
-            "id": source["id"],
-            "type": kind,
-            "url": f"/v1/{path}/{source['id']}",
-        },
-    }
+def _wants(endpoint: Json, event: Json) -> bool:
+    enabled = endpoint["enabled_events"]
+    if endpoint["object"] == "webhook_endpoint":
+        return "*" in enabled or event["type"] in enabled
+    if endpoint["event_payload"] == "snapshot":
+        return event["type"] in enabled
+    return f"v1.{event['type']}" in enabled and thin.known(event["type"])

@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox import checkout, invoices
 from sandbox.lists import slice_of
-from sandbox.shop import Shop, invalid
+from sandbox.shop import Shop, invalid, shortened
 from sandbox.world import Json
 
 DEEPEST = 4
@@ -25,6 +25,8 @@ KINDS = {
     "re": "refund",
     "du": "dispute",
     "promo": "promotion_code",
+    "di": "discount",
+    "evt": "event",
     "bpc": "billing_portal.configuration",
 }
 
@@ -64,10 +66,12 @@ def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
 
 def _object(shop: Shop, object_id: str) -> Json | None:
     kind = KINDS.get(object_id.split("_")[0])
+    if object_id.startswith("sub_sched_"):
+        kind = "subscription_schedule"
     found = shop.world.table(kind).get(object_id) if kind else None
     if found is None:
         found = shop.world.private.get(f"deleted/{object_id}")
-    return None if found is None else shop.world.copy(found)
+    return None if found is None else shortened(shop.world.copy(found))
 
 
 def _optional(shop: Shop, node: Json) -> Json:

@@ -1,13 +1,11 @@
-"""Invoices: made, finalized, paid, failed, retried."""
+"""Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from typing import Any
-
-from sandbox import payments
+from sandbox import cards, invoice_lines, payments
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
 
 DRAFT_SECONDS = 3600
-RETRY_DAYS = (3, 5, 7)
+DAY = 86400
 
 
 def draft(
@@ -20,10 +18,11 @@ def draft(
     subscription: Json | None = None,
     method: str = "charge_automatically",
     metadata: Json | None = None,
+    discounts: list[str] | None = None,
+    days_until_due: int | None = None,
 ) -> Json:
     """A draft invoice with these lines, which are stored with it."""
     world = shop.world
-    total = sum(line["amount"] for line in lines)
     made = world.make(
         "invoice",
         "in",
@@ -36,27 +35,23 @@ def draft(
         billing_reason=reason,
         collection_method=method,
         auto_advance=reason != "manual",
-        subtotal=total,
-        subtotal_excluding_tax=total,
-        total=total,
-        total_excluding_tax=total,
-        amount_due=max(total, 0),
         amount_paid=0,
-        amount_remaining=max(total, 0),
         attempt_count=0,
         attempted=False,
+        discounts=discounts or [],
         metadata=metadata or {},
         period_start=world.now(),
         period_end=world.now(),
     )
-    for line in lines:
-        line["invoice"] = made["id"]
+    if method == "send_invoice":
+        made["due_date"] = world.now() + world.span((days_until_due or 30) * DAY)
     made["lines"] = {
         "object": "list",
-        "data": lines,
+        "data": [],
         "has_more": False,
         "url": f"/v1/invoices/{made['id']}/lines",
     }
+    invoice_lines.put_lines(shop, made, lines)
     if subscription is not None:
         made["parent"] = {
             "type": "subscription_details",
@@ -70,67 +65,14 @@ def draft(
     return made
 
 
-def subscription_line(shop: Shop, subscription: Json, item: Json, *, amount: int) -> Json:
-    """A line for one period of a subscription's item."""
-    line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
-    line["period"] = {"start": item["current_period_start"], "end": item["current_period_end"]}
-    line["subscription"] = subscription["id"]
-    line["parent"] = {
-        "type": "subscription_item_details",
-        "invoice_item_details": None,
-        "subscription_item_details": {
-            "invoice_item": None,
-            "proration": False,
-            "proration_details": {"credited_items": None},
-            "subscription": subscription["id"],
-            "subscription_item": item["id"],
-        },
-    }
-    return line
-
-
-def item_line(
-    shop: Shop, price: Json, *, quantity: int, invoice_item: str, subscription: str | None = None
-) -> Json:
-    """A line for a one-off price."""
-    line = _line(shop, price, quantity=quantity, amount=(price["unit_amount"] or 0) * quantity)
-    line["period"] = {"start": shop.world.now(), "end": shop.world.now()}
-    line["parent"] = {
-        "type": "invoice_item_details",
-        "subscription_item_details": None,
-        "invoice_item_details": {
-            "invoice_item": invoice_item,
-            "proration": False,
-            "proration_details": {"credited_items": None},
-            "subscription": subscription,
-        },
-    }
-    return line
-
-
-def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
-    line = shop.world.make(
-        "line_item",
-        "il",
-        amount=amount,
-        subtotal=amount,
-        currency=price["currency"],
-        quantity=quantity,
-        quantity_decimal=str(quantity),
-        description=shop.find("product", price["product"])["name"],
-    )
-    line["pricing"] = {
-        "type": "price_details",
-        "price_details": {"price": price["id"], "product": price["product"]},
-        "unit_amount_decimal": str(price["unit_amount"] or 0),
-    }
-    return line
-
-
 def finalize(shop: Shop, invoice: Json) -> Json:
-    """Give it a number and open it. Raises where it isn't a draft."""
+    """Give it a number and open it; what the customer has in credit is used. Raises where it isn't
+    a draft."""
     if invoice["status"] != "draft":
-        raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
+        raise invalid(
+            "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
+            code="invoice_not_editable",
+        )
     before = snapshot(invoice)
     world = shop.world
     number = world.keep("invoices").get("count", 0) + 1
@@ -141,10 +83,28 @@ def finalize(shop: Shop, invoice: Json) -> Json:
         effective_at=world.now(),
         hosted_invoice_url=f"{world.base_url}/i/{invoice['id']}",
         invoice_pdf=f"{world.base_url}/i/{invoice['id']}/pdf",
+        automatically_finalizes_at=None,
     )
+    _use_credit(shop, invoice)
     invoice["status_transitions"] = {**invoice["status_transitions"], "finalized_at": world.now()}
+    world.schedule("finalize_invoice", invoice["id"], None)
+    if invoice["due_date"]:
+        world.schedule("invoice_overdue", invoice["id"], invoice["due_date"])
     shop.save(invoice, "invoice.finalized", before)
     return invoice
+
+
+def _use_credit(shop: Shop, invoice: Json) -> None:
+    """A customer's balance below zero is credit; what an invoice owes them is added to it."""
+    customer = shop.world.table("customer").get(invoice["customer"])
+    balance = customer["balance"] if customer else 0
+    invoice.update(starting_balance=balance, ending_balance=balance)
+    if customer is None or (invoice["total"] >= 0 and balance >= 0):
+        return
+    rest = max(0, invoice["total"] + balance)
+    customer["balance"] = min(0, invoice["total"] + balance)
+    invoice.update(amount_due=rest, amount_remaining=rest, ending_balance=customer["balance"])
+    shop.save(customer)
 
 
 def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool = False) -> str:
@@ -156,13 +116,14 @@ def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool 
         invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
         shop.save(invoice, "invoice.payment_failed")
         return "no_payment_method"
-    intent = _intent_of(shop, invoice, method)
+    intent = intent_of(shop, invoice, method)
     outcome = payments.confirm(shop, intent, on_session=on_session)
     if outcome == "succeeded":
         mark_paid(shop, invoice, intent=intent)
         return "paid"
     if outcome == "processing":
-        shop.world.keep(intent["id"], invoice=invoice["id"])
+        invoice.update(attempted=True)
+        shop.save(invoice)
         return outcome
     invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
     shop.save(invoice, "invoice.payment_failed")
@@ -171,11 +132,13 @@ def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool 
     return outcome
 
 
-def _intent_of(shop: Shop, invoice: Json, method: Json) -> Json:
+def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
+    """The payment intent of an open invoice, made where there is none yet."""
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
     intent = shop.world.table("payment_intent").get(kept)
     if intent is not None and intent["status"] not in ("succeeded", "canceled"):
-        intent["payment_method"] = method["id"]
+        if method:
+            intent["payment_method"] = method["id"]
         return intent
     intent = payments.new_intent(
         shop,
@@ -186,6 +149,7 @@ def _intent_of(shop: Shop, invoice: Json, method: Json) -> Json:
         description="Subscription" if invoice["parent"] else "Invoice",
     )
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
+    shop.world.keep(intent["id"], invoice=invoice["id"])
     record_payment(shop, invoice, intent)
     return intent
 
@@ -222,12 +186,17 @@ def mark_paid(shop: Shop, invoice: Json, *, intent: Json | None, out_of_band: bo
     shop.save(invoice, "invoice.paid", before)
     if not out_of_band:
         shop.emit("invoice.payment_succeeded", invoice)
-    world.schedule("retry_invoice", invoice["id"], None)
+    _no_more_work(shop, invoice)
     for made in _payments(shop, invoice):
         if intent is not None and made["payment"]["payment_intent"] == intent["id"]:
             made.update(status="paid", amount_paid=due)
             made["status_transitions"] = {**made["status_transitions"], "paid_at": world.now()}
             shop.save(made, "invoice_payment.paid")
+
+
+def _no_more_work(shop: Shop, invoice: Json) -> None:
+    for work in ("retry_invoice", "invoice_overdue", "finalize_invoice"):
+        shop.world.schedule(work, invoice["id"], None)
 
 
 def _payments(shop: Shop, invoice: Json) -> list[Json]:
@@ -250,10 +219,11 @@ def payments_of(shop: Shop, invoice: Json) -> Json:
 def plan_retry(shop: Shop, invoice: Json) -> bool:
     """Schedule the next attempt; False after the last one."""
     done = invoice["attempt_count"]
-    if done > len(RETRY_DAYS):
+    days = shop.settings.retry_days
+    if done > len(days):
         invoice["next_payment_attempt"] = None
         return False
-    at = shop.world.now() + shop.world.span(RETRY_DAYS[done - 1] * 86400)
+    at = shop.world.now() + shop.world.span(days[done - 1] * DAY)
     invoice["next_payment_attempt"] = at
     shop.world.schedule("retry_invoice", invoice["id"], at)
     return True
@@ -261,86 +231,133 @@ def plan_retry(shop: Shop, invoice: Json) -> bool:
 
 def void(shop: Shop, invoice: Json, *, event: bool = True) -> Json:
     if invoice["status"] not in ("open", "uncollectible"):
-        raise invalid(f"You can only void open or uncollectible invoices: {invoice['status']}")
+        raise invalid(
+            f"You can only void open or uncollectible invoices. This invoice is"
+            f" {invoice['status']}.",
+            code="invoice_not_editable",
+        )
     before = snapshot(invoice)
     invoice.update(status="void", next_payment_attempt=None)
     invoice["status_transitions"] = {
         **invoice["status_transitions"],
         "voided_at": shop.world.now(),
     }
-    shop.world.schedule("retry_invoice", invoice["id"], None)
+    _no_more_work(shop, invoice)
+    _give_up_intent(shop, invoice)
     return shop.save(invoice, "invoice.voided" if event else None, before)
 
 
+def _give_up_intent(shop: Shop, invoice: Json) -> None:
+    kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
+    intent = shop.world.table("payment_intent").get(kept)
+    if intent is not None and intent["status"] not in ("succeeded", "canceled", "processing"):
+        intent.update(status="canceled", canceled_at=shop.world.now())
+        intent["cancellation_reason"] = "void_invoice"
+        shop.save(intent, "payment_intent.canceled")
+
+
 def mark_uncollectible(shop: Shop, invoice: Json) -> Json:
+    if invoice["status"] != "open":
+        raise invalid(
+            f"You can only mark open invoices as uncollectible. This invoice is"
+            f" {invoice['status']}.",
+            code="invoice_not_editable",
+        )
     before = snapshot(invoice)
     invoice.update(status="uncollectible", next_payment_attempt=None)
-    shop.world.schedule("retry_invoice", invoice["id"], None)
+    invoice["status_transitions"] = {
+        **invoice["status_transitions"],
+        "marked_uncollectible_at": shop.world.now(),
+    }
+    _no_more_work(shop, invoice)
     return shop.save(invoice, "invoice.marked_uncollectible", before)
+
+
+def delete_draft(shop: Shop, invoice: Json) -> Json:
+    """Only drafts that belong to no subscription can be deleted."""
+    if invoice["status"] != "draft" or invoice["parent"]:
+        raise invalid(
+            "You can only delete draft invoices that do not belong to a subscription.",
+            code="invoice_not_editable",
+        )
+    _no_more_work(shop, invoice)
+    shop.world.forget("invoice", invoice["id"])
+    shop.emit("invoice.deleted", invoice)
+    return {"id": invoice["id"], "object": "invoice", "deleted": True}
 
 
 def pay(shop: Shop, invoice: Json, params: Json) -> Json:
     """`POST /v1/invoices/{id}/pay`. Raises a card error where the money can't be had."""
     if invoice["status"] == "draft":
         finalize(shop, invoice)
-    if invoice["status"] != "open":
-        raise invalid(f"Invoice is already {invoice['status']}", code="invoice_not_payable")
+    if invoice["status"] == "paid":
+        raise invalid("Invoice is already paid", code="invoice_already_paid")
+    if invoice["status"] == "void":
+        raise invalid(
+            "This invoice can no longer be paid because it is void.", code="invoice_not_payable"
+        )
     if params.get("paid_out_of_band"):
         mark_paid(shop, invoice, intent=None, out_of_band=True)
         return invoice
-    given: Any = params.get("payment_method")
-    method = (
-        payments.payment_method(shop, given) if given else default_method(shop, invoice["customer"])
-    )
+    given = params.get("payment_method")
+    method = cards.payment_method(shop, given) if given else default_method(shop, invoice)
     outcome = collect(shop, invoice, method=method)
     if outcome not in ("paid", "processing"):
         if outcome == "no_payment_method":
-            raise StripeFault(400, "There is no default payment method.", code="missing")
-        raise payments.declined(outcome if outcome in payments.MESSAGES else "generic_decline")
+            raise StripeFault(
+                400,
+                "There is no `default_payment_method` set on this Customer or Invoice. Please set a"
+                " `default_payment_method`.",
+                code="invoice_payment_intent_requires_action",
+            )
+        raise cards.declined(outcome if outcome in cards.MESSAGES else "generic_decline")
     return invoice
 
 
-def default_method(shop: Shop, customer_id: str, subscription: Json | None = None) -> Json | None:
-    """The payment method that a subscription or customer pays with."""
-    table = shop.world.table("payment_method")
-    if subscription and subscription["default_payment_method"]:
-        return table.get(subscription["default_payment_method"])
-    customer = shop.world.table("customer").get(customer_id)
+def default_method(shop: Shop, owner: Json) -> Json | None:
+    """What an invoice, subscription or customer is paid with: its own method, that of its
+    subscription, or the customer's."""
+    table = shop.world.table
+    if owner.get("default_payment_method"):
+        return table("payment_method").get(owner["default_payment_method"])
+    if owner["object"] == "invoice" and (found := subscription_of(shop, owner)) is not None:
+        return default_method(shop, found)
+    customer = owner if owner["object"] == "customer" else table("customer").get(owner["customer"])
     if customer is None:
         return None
-    return table.get(customer["invoice_settings"]["default_payment_method"])
+    return table("payment_method").get(customer["invoice_settings"]["default_payment_method"])
 
 
-def add_line(shop: Shop, invoice: Json, item: Json) -> None:
-    """Put an invoice item onto a draft."""
-    if invoice["status"] != "draft":
-        raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
-    line = shop.world.make(
-        "line_item",
-        "il",
-        invoice=invoice["id"],
-        amount=item["amount"],
-        subtotal=item["amount"],
-        currency=item["currency"],
-        quantity=item["quantity"],
-        quantity_decimal=item["quantity_decimal"],
-        description=item["description"],
-        period=dict(item["period"]),
-        pricing=item["pricing"],
+def subscription_of(shop: Shop, invoice: Json) -> Json | None:
+    details = (invoice["parent"] or {}).get("subscription_details") or {}
+    return shop.world.table("subscription").get(details.get("subscription"))
+
+
+def pending_items(shop: Shop, customer: str, subscription: str | None) -> list[Json]:
+    """Invoice items that wait for an invoice of this customer, oldest first."""
+    rows = shop.world.table("invoiceitem").newest_first(
+        {"customer": customer, "invoice": None}, before=None, after=None
     )
-    line["parent"] = {
-        "type": "invoice_item_details",
-        "subscription_item_details": None,
-        "invoice_item_details": {
-            "invoice_item": item["id"],
-            "proration": False,
-            "proration_details": {"credited_items": None},
-            "subscription": None,
-        },
-    }
-    invoice["lines"]["data"].append(line)
-    total = sum(entry["amount"] for entry in invoice["lines"]["data"])
-    for key in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
-        invoice[key] = total
-    invoice.update(amount_due=max(total, 0), amount_remaining=max(total, 0))
-    shop.save(invoice)
+    waiting = []
+    for item in rows:
+        details = (item["parent"] or {}).get("subscription_details") or {}
+        if details.get("subscription") in (None, subscription):
+            waiting.append(item)
+    return waiting[::-1]
+
+
+def take_pending(shop: Shop, customer: str, subscription: str | None) -> list[Json]:
+    """Lines of all pending items, to go onto an invoice that is being made."""
+    return [
+        invoice_lines.item_line(shop, item) for item in pending_items(shop, customer, subscription)
+    ]
+
+
+def claim_items(shop: Shop, invoice: Json) -> None:
+    """Note on the items that stand on an invoice that they do."""
+    for line in invoice["lines"]["data"]:
+        details = (line["parent"] or {}).get("invoice_item_details") or {}
+        item = shop.world.table("invoiceitem").get(details.get("invoice_item"))
+        if item is not None:
+            item["invoice"] = invoice["id"]
+            shop.save(item)

@@ -43,7 +43,7 @@ def page(
         for source in table.newest_first(
             equal or {}, before=positions["starting_after"], after=positions["ending_before"]
         )
-        if (created is None or _within(source.get("created", 0), created))
+        if (created is None or within(source.get("created", 0), created))
         and (keep is None or keep(source))
     )
     data = list(islice(found, limit + 1))
@@ -80,7 +80,8 @@ def _limit(params: Json) -> int:
     return limit
 
 
-def _within(value: int, wanted: Json | int | str) -> bool:
+def within(value: int, wanted: Json | int | str) -> bool:
+    """Whether a time is in a range as a list is asked for it: `{"gte": …}`, or a moment."""
     if isinstance(wanted, dict):
         return all(_RANGES[key](value, int(bound)) for key, bound in wanted.items())
     return value == int(wanted)

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox import checkout, invoices, payments, subscriptions
+from sandbox import buying, cards, checkout, invoices, refunds, settling, subscriptions
 from sandbox.box import Sandbox
-from sandbox.control import buyer
+from sandbox.control.buying import buyer
 from sandbox.shop import StripeFault
+from sandbox.subscriptions import portal
 from sandbox.world import Json
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -106,14 +107,14 @@ class Pages:
                 session, entered, error="The bank did not confirm the payment."
             )
         try:
-            outcome = checkout.pay(self._shop, session, buyer(entered))
+            outcome = buying.pay(self._shop, session, buyer(entered))
         except StripeFault as fault:
             return self._checkout_page(session, entered, error=str(fault))
         self._box.flush()
         if outcome == "requires_action":
             return self._checkout_page(session, entered, challenge=True)
         if outcome != "complete":
-            return self._checkout_page(session, entered, error=payments.MESSAGES[outcome])
+            return self._checkout_page(session, entered, error=cards.MESSAGES[outcome])
         if url := _success(session):
             return RedirectResponse(url, 303)
         return self._message("Thanks for your purchase", "A receipt would be on its way.")
@@ -180,7 +181,7 @@ class Pages:
         mine = table("subscription").newest_first(
             {"customer": customer["id"]}, before=None, after=None
         )
-        method = invoices.default_method(self._shop, customer["id"])
+        method = invoices.default_method(self._shop, customer)
         return self._page(
             "portal.html",
             customer=customer,
@@ -198,8 +199,8 @@ class Pages:
     def _portal_act(self, customer_id: str, entered: Json) -> str:
         if entered.get("do") == "card":
             customer = self._shop.find("customer", customer_id)
-            method = payments.payment_method(self._shop, entered.get("card", ""))
-            payments.attach(self._shop, method, customer)
+            method = cards.payment_method(self._shop, entered.get("card", ""))
+            cards.attach(self._shop, method, customer)
             customer["invoice_settings"]["default_payment_method"] = method["id"]
             self._shop.save(customer, "customer.updated")
             mine = self._shop.world.table("subscription").newest_first(
@@ -214,9 +215,7 @@ class Pages:
         if entered.get("do") == "undo":
             subscriptions.update(self._shop, found, {"cancel_at": ""})
             return "Your subscription goes on."
-        subscriptions.cancel_in_portal(
-            self._shop, found, feedback=entered.get("feedback"), comment=None
-        )
+        portal.cancel(self._shop, found, feedback=entered.get("feedback"), comment=None)
         return "Your subscription is cancelled; it runs until the end of what you paid for."
 
     def _subscription(self, row: Json, *, may_cancel: bool = True) -> Json:
@@ -361,12 +360,11 @@ class Pages:
     def _change_charge(self, entered: Json) -> str:
         charge = self._shop.find("charge", entered["id"])
         if entered["do"] == "refund":
-            payments.refund(self._shop, charge, amount=None)
+            refunds.refund(self._shop, charge, amount=None)
             return "/?note=Refunded."
         intent = self._shop.find("payment_intent", charge["payment_intent"])
-        self._shop.world.schedule("settle_payment", intent["id"], None)
         outcome = "succeeded" if entered["do"] == "arrive" else "failed"
-        checkout.settle_payment(self._shop, intent, outcome)
+        settling.settle(self._shop, intent, outcome)
         return "/?note=Done."
 
     def _set_faults(self, entered: Json) -> str:

@@ -103,6 +103,8 @@ class Published:
     def event_errors(self, event: Json) -> list[str]:
         """A webhook body: envelope, object inside, known type, previous attributes that exist."""
         inner = event["data"]["object"]
+        if event["type"] == "invoice.upcoming":
+            inner = {"id": "", **inner}
         found = self.object_errors(event)
         found += [f"data.object {error}" for error in self.object_errors(inner)]
         if event["type"] not in self.event_types():

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from sandbox import control, pages
+from sandbox import control, pages, v2
 from sandbox.box import Sandbox
 
 
@@ -31,6 +31,7 @@ def create_app(box: Sandbox) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/{path:path}", box.api, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
+            *v2.routes(box),
             *control.routes(box),
             *pages.routes(box),
         ],

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from sandbox.schema import API_VERSION
+from sandbox.settings import Settings
 from sandbox.world import Json, World
 
 
@@ -72,8 +73,7 @@ class Shop:
     world: World
     account: Json
     outgoing: Callable[[Json], None] = lambda event: None
-    dunning_ends: str = "cancel"
-    delayed_seconds: float = 20.0
+    settings: Settings = field(default_factory=Settings)
     request: Request = field(default_factory=Request)
     problems: list[str] = field(default_factory=list)
     silent: bool = False
@@ -104,8 +104,7 @@ class Shop:
             }
             if not previous:
                 return
-        snapshot = orjson.loads(orjson.dumps(source))
-        data: Json = {"object": snapshot}
+        data: Json = {"object": shortened(snapshot(source))}
         if previous is not None:
             data["previous_attributes"] = orjson.loads(orjson.dumps(previous))
         event = self.world.make(
@@ -117,11 +116,20 @@ class Shop:
             pending_webhooks=0,
             request={"id": self.request.id, "idempotency_key": self.request.idempotency_key},
         )
-        self.problems += [f"{event_type}: {e}" for e in self.world.published.event_errors(event)]
+        if not self.wild(event["data"]["object"]):
+            self.problems += [
+                f"{event_type}: {e}" for e in self.world.published.event_errors(event)
+            ]
         if self._row is not None:
             self._row.append(event)
         else:
             self._send(event)
+
+    def wild(self, source: Any) -> bool:
+        """Whether something in this answer was changed by hand to what Stripe doesn't know yet:
+        the checker looks away then."""
+        known = self.world.private.get("wild", {}).get("ids", [])
+        return any(name.encode() in orjson.dumps(source) for name in known)
 
     @contextmanager
     def row(self) -> Iterator[None]:
@@ -147,6 +155,19 @@ def snapshot(source: Json) -> Json:
     """A copy to compare with after a change."""
     copied: Json = orjson.loads(orjson.dumps(source))
     return copied
+
+
+INLINE = 10
+"""How many entries the lists inside an object show."""
+
+
+def shortened(source: Json) -> Json:
+    """Cut the lists inside an object as Stripe does; `source` must be a copy."""
+    for name in ("lines", "items"):
+        inner = source.get(name)
+        if isinstance(inner, dict) and len(inner.get("data") or ()) > INLINE:
+            inner.update(data=inner["data"][:INLINE], has_more=True)
+    return source
 
 
 def merge_metadata(old: Any, given: Any) -> Json:

@@ -23,6 +23,8 @@ Fields = Callable[[Json], list[object]]
 
 SECONDS = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400, "year": 365 * 86400}
 REAL_MONTH = SECONDS["month"]
+_CLAMPED_SECONDS = 3 * 86400
+"""By how much a short month can move the end of a period."""
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TIMES = frozenset(
@@ -64,8 +66,17 @@ _TIMES = frozenset(
         "billed_until",
         "deletes_after",
         "at",
+        "computed_timestamp",
+        "start_time",
+        "end_date",
+        "released_at",
+        "completed_at",
+        "automatically_finalizes_at",
+        "warned_at",
     }
 )
+_UNDATED = ("idempotency/", "key/")
+"""Private facts in which there is no time to move."""
 
 
 class Table:
@@ -236,6 +247,29 @@ class World:
         day = min(moment.day, calendar.monthrange(year, month)[1])
         return int(moment.replace(year=year, month=month, day=day).timestamp())
 
+    def period_after(self, start: int, interval: str, count: int, anchor: int) -> int:
+        """The end of the period that begins at `start`, in the rhythm of the anchor: a month that
+        began on the 31st ends on the last day of a shorter one, and the next on the 31st again.
+        Where the world was moved, so that the anchor's day is no day of the rhythm any more, the
+        start counts."""
+        plain = self.later(start, interval, count)
+        if self.month_seconds is not None or interval in ("day", "week") or anchor > start:
+            return plain
+        first, last = (datetime.fromtimestamp(at, UTC) for at in (anchor, plain))
+        months = (last.year - first.year) * 12 + last.month - first.month
+        anchored = self.later(anchor, "month", months)
+        return anchored if abs(anchored - plain) <= _CLAMPED_SECONDS else plain
+
+    def part(self, kind: str, name: str) -> Json:
+        """A blank for a part of an object: what stands under `name`, or one entry of it."""
+        schema = self.published.resolve(self.published.object_schema(kind))
+        found: Json = schema.get("else", schema)["properties"][name]
+        for choice in found.get("anyOf", [found]):
+            if choice.get("type") == "array":
+                found = choice["items"]
+        made: Json = self.blanks.part(found)
+        return made
+
     def span(self, seconds: float) -> int:
         """A duration of Stripe's, shortened as periods are."""
         return max(1, round(seconds * self.factor()))
@@ -260,6 +294,14 @@ class World:
         while queue and self._due_at.get(queue[0][2:]) != queue[0][0]:
             heapq.heappop(queue)
         return queue[0][0] if queue else None
+
+    def agenda(self) -> list[tuple[float, str, str]]:
+        """All that will be done of itself by the real clock, soonest first: when, what, to what."""
+        return sorted(
+            (at, work, name)
+            for (work, name), at in self._due_at.items()
+            if name not in self.clocked
+        )
 
     def take_due(
         self, until: float | None = None, clock: str | None = None
@@ -286,6 +328,10 @@ class World:
             for source in table.values():
                 _shift(source, seconds, seen)
                 self.changed[kind, source["id"]] = None
+        for key, kept in self.private.items():
+            if not key.startswith(_UNDATED):
+                _shift(kept, seconds, seen)
+                self.changed["private", key] = None
         due, self._due_at = self._due_at, {}
         self._due = {None: []}
         for (work, object_id), at in due.items():
@@ -325,6 +371,7 @@ def _tables() -> dict[str, Table]:
             status=_field("status"),
             test_clock=_field("test_clock"),
             price=lambda s: [item["price"]["id"] for item in s["items"]["data"]],
+            item=lambda s: [item["id"] for item in s["items"]["data"]],
         ),
         "checkout.session": Table(
             customer=_field("customer"),
@@ -332,6 +379,7 @@ def _tables() -> dict[str, Table]:
             payment_intent=_field("payment_intent"),
             payment_link=_field("payment_link"),
             subscription=_field("subscription"),
+            invoice=_field("invoice"),
         ),
         "payment_link": Table(),
         "invoice": Table(
@@ -346,12 +394,17 @@ def _tables() -> dict[str, Table]:
         ),
         "payment_intent": Table(customer=_field("customer")),
         "charge": Table(customer=_field("customer"), payment_intent=_field("payment_intent")),
+        "subscription_schedule": Table(
+            customer=_field("customer"), subscription=_field("subscription")
+        ),
+        "discount": Table(),
         "refund": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "dispute": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "coupon": Table(),
         "promotion_code": Table(code=_field("code")),
         "test_helpers.test_clock": Table(),
         "webhook_endpoint": Table(),
+        "v2.core.event_destination": Table(),
         "billing_portal.configuration": Table(),
         "billing_portal.session": Table(),
         "event": Table(type=_field("type")),

@@ -1,8 +1,9 @@
 """The account, its webhook endpoints, events and portal configurations."""
 
 from sandbox import lists
-from sandbox.calls.registry import Call, apply, call, listable, readable
-from sandbox.shop import invalid, snapshot
+from sandbox.calls.registry import Call, call, listable, readable
+from sandbox.fields import apply
+from sandbox.shop import invalid, missing, snapshot
 from sandbox.world import Json
 
 
@@ -49,7 +50,21 @@ def delete_endpoint(c: Call) -> Json:
 
 readable("webhook_endpoint", "/v1/webhook_endpoints")
 listable("webhook_endpoint", "/v1/webhook_endpoints")
-readable("event", "/v1/events")
+EVENTS_KEPT_SECONDS = 30 * 86400
+
+
+@call("GET", "/v1/events/{}")
+def event(c: Call) -> Json:
+    found = c.find("event")
+    if found["created"] < c.shop.world.now() - EVENTS_KEPT_SECONDS:
+        raise missing("event", c.ids[0])
+    return _rendered(c, found)
+
+
+def _rendered(c: Call, event: Json) -> Json:
+    """As the account renders events, whose version is often older than the one that asks."""
+    version = c.shop.settings.events_version
+    return {**event, "api_version": version} if version else event
 
 
 @call("GET", "/v1/events")
@@ -58,13 +73,22 @@ def events(c: Call) -> Json:
     types = params.get("types")
     if types and "type" in params:
         raise invalid("You may only specify one of these parameters: type, types.")
+    if types and len(types) > 20:
+        raise invalid("You may specify up to 20 types.", param="types")
+    oldest = c.shop.world.now() - EVENTS_KEPT_SECONDS
+    undelivered = params.get("delivery_success")
     equal = {"type": params["type"]} if "type" in params and "*" not in params["type"] else {}
     prefix = params.get("type", "").removesuffix("*") if "*" in params.get("type", "") else ""
 
     def wanted(event: Json) -> bool:
-        return (not types or event["type"] in types) and event["type"].startswith(prefix)
+        if event["created"] < oldest or (types and event["type"] not in types):
+            return False
+        if undelivered is not None and undelivered == bool(event["pending_webhooks"]):
+            return False
+        return bool(event["type"].startswith(prefix))
 
-    return lists.page(c.shop, "event", "/v1/events", params, equal=equal, keep=wanted)
+    found = lists.page(c.shop, "event", "/v1/events", params, equal=equal, keep=wanted)
+    return {**found, "data": [_rendered(c, row) for row in found["data"]]}
 
 
 @call("POST", "/v1/billing_portal/configurations")

@@ -1,8 +1,7 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
 from sandbox import catalog, checkout, lists
-from sandbox.calls.registry import Call, apply, call, listable, readable, searchable, updatable
-from sandbox.shop import snapshot
+from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
 from sandbox.world import Json
 
 call("POST", "/v1/products")(lambda c: catalog.create_product(c.shop, c.params))
@@ -47,12 +46,9 @@ def products(c: Call) -> Json:
     )
 
 
-@call("POST", "/v1/payment_links/{}")
-def update_payment_link(c: Call) -> Json:
-    found = c.find("payment_link")
-    before = snapshot(found)
-    apply(c.shop, "payment_link", found, c.params, "line_items", "subscription_data")
-    return c.shop.save(found, "payment_link.updated", before)
+call("POST", "/v1/payment_links/{}")(
+    lambda c: catalog.update_payment_link(c.shop, c.find("payment_link"), c.params)
+)
 
 
 @call("GET", "/v1/payment_links/{}/line_items")

@@ -1,6 +1,6 @@
 """Checkout sessions."""
 
-from sandbox import checkout, lists
+from sandbox import buying, cards, checkout, lists
 from sandbox.calls.registry import UNPUBLISHED, Call, call, readable
 from sandbox.shop import StripeFault
 from sandbox.world import Json
@@ -51,13 +51,15 @@ def _confirm(c: Call) -> Json:
     method = c.shop.find("payment_method", c.params.get("payment_method"), param="payment_method")
     customer = c.shop.world.table("customer").get(session["customer"]) or {}
     billing = method["billing_details"]
-    buyer = checkout.Buyer(
+    buyer = buying.Buyer(
         email=customer.get("email") or session["customer_email"] or billing["email"] or "",
         name=customer.get("name") or billing["name"] or "",
         pay_with=method["id"],
     )
-    outcome = checkout.pay(c.shop, session, buyer)
+    outcome = buying.pay(c.shop, session, buyer)
     if outcome != "complete":
+        if outcome in cards.MESSAGES:
+            raise cards.declined(outcome)
         raise StripeFault(402, f"The payment did not work: {outcome}", kind="card_error")
     return _page(c)
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sandbox import lists, payments, subscriptions
-from sandbox.calls.registry import Call, apply, call, readable, searchable
+from sandbox import cards, lists, subscriptions
+from sandbox.calls.registry import Call, call, readable, searchable
+from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
 from sandbox.world import Json
 
@@ -43,9 +44,9 @@ def _payment_details(c: Call, customer: Json) -> None:
 
     def attached(given: str) -> Json:
         if given not in made:
-            method = payments.payment_method(c.shop, given)
+            method = cards.payment_method(c.shop, given)
             if method["customer"] != customer["id"]:
-                payments.attach(c.shop, method, customer)
+                cards.attach(c.shop, method, customer)
             made[given] = method
         return made[given]
 
@@ -110,10 +111,10 @@ def create_payment_method(c: Call) -> Json:
     if kind != "card":
         details = c.params.get(kind) or {}
         account = details.get("iban") or details.get("account_number") or ""
-        given = account if account in payments.FAILING_ACCOUNTS else "sepa_debit"
+        given = account if account in cards.FAILING_ACCOUNTS else kind
     if not given:
         raise invalid("Missing required param: card.", param="card", code="parameter_missing")
-    return payments.payment_method(c.shop, given, billing=c.params.get("billing_details"))
+    return cards.payment_method(c.shop, given, billing=c.params.get("billing_details"))
 
 
 @call("GET", "/v1/payment_methods")
@@ -132,8 +133,8 @@ def payment_methods_of(c: Call) -> Json:
 
 @call("POST", "/v1/payment_methods/{}/attach")
 def attach(c: Call) -> Json:
-    method = payments.payment_method(c.shop, c.ids[0])
-    return payments.attach(c.shop, method, _living(c, c.params["customer"]))
+    method = cards.payment_method(c.shop, c.ids[0])
+    return cards.attach(c.shop, method, _living(c, c.params["customer"]))
 
 
 @call("POST", "/v1/payment_methods/{}/detach")

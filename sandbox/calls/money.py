@@ -1,43 +1,98 @@
-"""Payment intents, charges, refunds and disputes."""
+"""Payment intents, setup intents, charges, refunds and disputes."""
 
-from sandbox import payments
-from sandbox.calls.registry import Call, apply, call, listable, readable, updatable
-from sandbox.shop import Shop, StripeFault, invalid
+from sandbox import cards, disputes, payments, refunds, settling
+from sandbox.calls.registry import Call, call, listable, readable, updatable
+from sandbox.fields import apply
+from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
 
-readable("payment_intent", "/v1/payment_intents")
-readable("charge", "/v1/charges")
-readable("refund", "/v1/refunds")
-readable("dispute", "/v1/disputes")
-readable("setup_intent", "/v1/setup_intents")
+for _kind, _url in (
+    ("payment_intent", "/v1/payment_intents"),
+    ("charge", "/v1/charges"),
+    ("refund", "/v1/refunds"),
+    ("dispute", "/v1/disputes"),
+    ("setup_intent", "/v1/setup_intents"),
+):
+    readable(_kind, _url)
+
 listable("payment_intent", "/v1/payment_intents", "customer")
 listable("charge", "/v1/charges", "customer", "payment_intent")
 listable("refund", "/v1/refunds", "charge", "payment_intent")
 listable("dispute", "/v1/disputes", "charge", "payment_intent")
-listable("setup_intent", "/v1/setup_intents", "customer")
-updatable("charge", "/v1/charges", "charge.updated")
-updatable("dispute", "/v1/disputes", "charge.dispute.updated", "evidence", "submit")
+listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
+updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
+updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
+updatable("refund", "/v1/refunds", "refund.updated")
+_DONE = ("succeeded", "canceled", "processing")
 
 
 @call("POST", "/v1/setup_intents")
 def create_setup_intent(c: Call) -> Json:
     made = c.shop.world.make(
-        "setup_intent", "seti", usage="off_session", status="requires_payment_method"
+        "setup_intent",
+        "seti",
+        usage="off_session",
+        status="requires_payment_method",
+        payment_method_types=["card"],
+        metadata={},
     )
     apply(c.shop, "setup_intent", made, c.params, "payment_method", "automatic_payment_methods")
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
+    c.shop.save(made, "setup_intent.created")
     if given := c.params.get("payment_method"):
-        made["payment_method"] = payments.payment_method(c.shop, given)["id"]
-        made["status"] = "succeeded" if c.params.get("confirm") else "requires_confirmation"
-    return c.shop.save(made, "setup_intent.created")
+        made["payment_method"] = cards.payment_method(c.shop, given)["id"]
+        made["status"] = "requires_confirmation"
+        if c.params.get("confirm"):
+            _set_up(c.shop, made)
+    return c.shop.save(made)
+
+
+@call("POST", "/v1/setup_intents/{}/confirm")
+def confirm_setup_intent(c: Call) -> Json:
+    found = c.find("setup_intent")
+    if given := c.params.get("payment_method"):
+        found["payment_method"] = cards.payment_method(c.shop, given)["id"]
+    if not found["payment_method"]:
+        raise invalid(
+            "You cannot confirm this SetupIntent because it's missing a payment method.",
+            code="setup_intent_unexpected_state",
+        )
+    _set_up(c.shop, found)
+    return found
+
+
+def _set_up(shop: Shop, intent: Json) -> None:
+    """Save a card for later: it may be declined on sight."""
+    method = shop.find("payment_method", intent["payment_method"], param="payment_method")
+    card = cards.card_of(shop, method)
+    if card.decline and not card.attachable:
+        shop.emit("setup_intent.setup_failed", intent)
+        raise cards.declined(card.decline)
+    if intent["customer"]:
+        cards.attach(shop, method, shop.find("customer", intent["customer"]))
+    intent["status"] = "succeeded"
+    shop.save(intent, "setup_intent.succeeded")
+
+
+@call("POST", "/v1/setup_intents/{}/cancel")
+def cancel_setup_intent(c: Call) -> Json:
+    found = c.find("setup_intent")
+    found["status"] = "canceled"
+    return c.shop.save(found, "setup_intent.canceled")
 
 
 @call("POST", "/v1/payment_intents")
 def create_intent(c: Call) -> Json:
     params = c.params
     given = params.get("payment_method")
+    if params["amount"] < 1:
+        raise invalid(
+            "This value must be greater than or equal to 1.",
+            param="amount",
+            code="parameter_invalid_integer",
+        )
     with c.shop.row():
-        method = payments.payment_method(c.shop, given) if given else None
+        method = cards.payment_method(c.shop, given) if given else None
         if params.get("customer"):
             c.shop.find("customer", params["customer"], param="customer")
         made = payments.new_intent(
@@ -56,26 +111,27 @@ def create_intent(c: Call) -> Json:
 
 def _confirm(shop: Shop, intent: Json, *, off_session: bool) -> None:
     outcome = payments.confirm(shop, intent, on_session=not off_session)
-    if outcome in payments.MESSAGES:
-        raise payments.declined(
+    if outcome in cards.MESSAGES:
+        raise cards.declined(
             outcome, intent=shop.world.copy(intent), charge=intent["latest_charge"]
         )
+    if outcome == "succeeded":
+        settling.arrived(shop, intent)
 
 
 @call("POST", "/v1/payment_intents/{}/confirm")
 def confirm(c: Call) -> Json:
     intent = c.find("payment_intent")
-    if intent["status"] in ("succeeded", "canceled", "processing"):
-        raise invalid(
-            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}.",
-            code="payment_intent_unexpected_state",
-        )
+    if intent["status"] in _DONE:
+        raise _unexpected(intent, "confirm")
     with c.shop.row():
         if given := c.params.get("payment_method"):
-            intent["payment_method"] = payments.payment_method(c.shop, given)["id"]
+            intent["payment_method"] = cards.payment_method(c.shop, given)["id"]
         if not intent["payment_method"]:
             raise invalid(
-                "You cannot confirm this PaymentIntent because it's missing a payment method.",
+                "You cannot confirm this PaymentIntent because it's missing a payment method. You"
+                " can either update the PaymentIntent with a payment method and then confirm it"
+                " again, or confirm it again directly with a payment method.",
                 code="payment_intent_unexpected_state",
             )
         _confirm(c.shop, intent, off_session=bool(c.params.get("off_session")))
@@ -85,17 +141,21 @@ def confirm(c: Call) -> Json:
 @call("POST", "/v1/payment_intents/{}/cancel")
 def cancel(c: Call) -> Json:
     intent = c.find("payment_intent")
-    if intent["status"] in ("succeeded", "canceled", "processing"):
-        raise invalid(
-            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}.",
-            code="payment_intent_unexpected_state",
-        )
+    if intent["status"] in _DONE:
+        raise _unexpected(intent, "cancel")
     intent.update(
         status="canceled",
         canceled_at=c.shop.world.now(),
         cancellation_reason=c.params.get("cancellation_reason"),
     )
     return c.shop.save(intent, "payment_intent.canceled")
+
+
+def _unexpected(intent: Json, verb: str) -> StripeFault:
+    return invalid(
+        f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
+        code="payment_intent_unexpected_state",
+    )
 
 
 @call("POST", "/v1/charges")
@@ -106,7 +166,7 @@ def create_charge(c: Call) -> Json:
     if not given:
         raise StripeFault(400, "Must provide source or customer.", code="parameter_missing")
     with c.shop.row():
-        method = payments.payment_method(c.shop, given)
+        method = cards.payment_method(c.shop, given)
         intent = payments.new_intent(
             c.shop,
             amount=params["amount"],
@@ -125,16 +185,50 @@ def create_refund(c: Call) -> Json:
     params = c.params
     charge_id = params.get("charge")
     if intent_id := params.get("payment_intent"):
-        charge_id = c.shop.find("payment_intent", intent_id, param="payment_intent")[
-            "latest_charge"
-        ]
+        intent = c.shop.find("payment_intent", intent_id, param="payment_intent")
+        charge_id = intent["latest_charge"]
+        if intent["status"] != "succeeded":
+            raise invalid(
+                f"This PaymentIntent ({intent_id}) does not have a successful charge to refund."
+            )
+    if not charge_id:
+        raise invalid(
+            "One of the following params should be provided for this request: payment_intent or"
+            " charge.",
+        )
     charge = c.shop.find("charge", charge_id, param="charge")
-    made = payments.refund(c.shop, charge, amount=params.get("amount"), reason=params.get("reason"))
-    made["metadata"] = params.get("metadata") or {}
-    return c.shop.save(made)
+    return refunds.refund(
+        c.shop,
+        charge,
+        amount=params.get("amount"),
+        reason=params.get("reason"),
+        metadata=params.get("metadata"),
+    )
+
+
+@call("POST", "/v1/refunds/{}/cancel")
+def cancel_refund(c: Call) -> Json:
+    return refunds.cancel(c.shop, c.find("refund"))
+
+
+@call("POST", "/v1/disputes/{}")
+def update_dispute(c: Call) -> Json:
+    found = c.find("dispute")
+    if "evidence" in c.params or c.params.get("submit"):
+        disputes.answer(
+            c.shop,
+            found,
+            c.params.get("evidence") or {},
+            submit=c.params.get("submit", True) is not False,
+        )
+    if "metadata" in c.params:
+        before = snapshot(found)
+        apply(c.shop, "dispute", found, {"metadata": c.params["metadata"]})
+        c.shop.save(found, "charge.dispute.updated", before)
+    return found
 
 
 @call("POST", "/v1/disputes/{}/close")
 def close_dispute(c: Call) -> Json:
     """Closing a dispute accepts it: it is lost."""
-    return payments.close_dispute(c.shop, c.find("dispute"), "lost")
+    return disputes.close(c.shop, c.find("dispute"), "lost")

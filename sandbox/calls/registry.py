@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sandbox import lists, search
-from sandbox.shop import Shop, merge_metadata, snapshot
+from sandbox.fields import apply
+from sandbox.shop import Shop, snapshot
 from sandbox.world import Json
 
 
@@ -66,28 +66,6 @@ def searchable(kind: str, url: str) -> None:
     """Register the search of a kind."""
     path = f"{url}/search"
     call("GET", path)(lambda c: search.page(c.shop, kind, path, c.params))
-
-
-def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:
-    """Set the fields of `made` that are named as parameters, nested objects over their blanks."""
-    schema = shop.world.published.resolve(shop.world.published.object_schema(kind))
-    properties: Json = schema.get("else", schema)["properties"]
-    for key, value in params.items():
-        if key in but or key in ("expand", "id") or key not in properties:
-            continue
-        if key == "metadata":
-            made[key] = merge_metadata(made.get(key), value)
-        elif value == "":
-            made[key] = None
-        elif isinstance(value, dict):
-            made[key] = _over(shop.world.blanks.part(properties[key]), made.get(key), value)
-        else:
-            made[key] = value
-
-
-def _over(blank: Any, old: Any, given: Json) -> Json:
-    known = {**(blank or {}), **(old or {})}
-    return {**known, **{key: None if value == "" else value for key, value in given.items()}}
 
 
 def updatable(kind: str, url: str, event: str | None, *but: str) -> None:

@@ -1,0 +1,256 @@
+"""What happens when somebody pays a checkout session."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import cards, checkout, discounts, invoice_lines, invoices, payments, subscriptions
+from sandbox.shop import Shop, invalid, merge_metadata
+from sandbox.world import Json
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """What a person enters on the checkout page. `pay_with` is a card number or a magic id."""
+
+    email: str
+    name: str
+    pay_with: str = "4242424242424242"
+    promotion_code: str | None = None
+    authenticated: bool = False
+
+
+def needs_method(shop: Shop, session: Json) -> bool:
+    """Whether the page asks for a card: not for what is free for good, nor where a session says
+    that it is needed only when something is due today."""
+    if session["amount_total"]:
+        return True
+    if session["mode"] == "payment":
+        return False
+    return bool(session["payment_method_collection"] != "if_required")
+
+
+def apply_code(shop: Shop, session: Json, code: str) -> None:
+    """Take a promotion code's discount off an open session. Raises Stripe's 400."""
+    if not session["allow_promotion_codes"]:
+        raise invalid("This promotion code is invalid.", param="promotion_code")
+    promotion, coupon = discounts.coupon_behind(shop, code, total=session["amount_subtotal"] or 0)
+    off = discounts.amount_off(shop, coupon, checkout.by_product(shop, session))
+    checkout.take_off(session, off, coupon, promotion)
+    shop.save(session)
+
+
+def pay(shop: Shop, session: Json, buyer: Buyer) -> str:
+    """Pay a session as the page does: `complete`, `requires_action` or a decline code.
+
+    A decline leaves the session open, as on Stripe's page.
+    """
+    if session["status"] != "open":
+        raise invalid(f"This Checkout Session is {session['status']}.")
+    if "@" not in buyer.email:
+        raise invalid("Your email is incomplete.", param="email")
+    with shop.row():
+        if buyer.promotion_code:
+            apply_code(shop, session, buyer.promotion_code)
+        if not needs_method(shop, session):
+            return _finish(shop, session, buyer, None)
+        billing = {"email": buyer.email, "name": buyer.name}
+        method = cards.payment_method(shop, buyer.pay_with, billing=billing)
+        card = cards.card_of(shop, method)
+        if card.decline and card.fails != 0 and (session["amount_total"] or not card.attachable):
+            return _declined(shop, session, method, card.decline, billing)
+        if card.needs_authentication and not buyer.authenticated:
+            return "requires_action"
+        if card.needs_authentication:
+            cards.change_card(shop, method, needs_authentication=False)
+        outcome = _finish(shop, session, buyer, method)
+        if card.authenticates == "always":
+            cards.change_card(shop, method, needs_authentication=True)
+        return outcome
+
+
+def _finish(shop: Shop, session: Json, buyer: Buyer, method: Json | None) -> str:
+    customer = _customer(shop, session, buyer)
+    if customer is not None and method is not None:
+        cards.attach(shop, method, customer)
+        if not customer["invoice_settings"]["default_payment_method"]:
+            customer["invoice_settings"]["default_payment_method"] = method["id"]
+            shop.save(customer)
+    if session["mode"] == "subscription":
+        assert customer is not None, "a subscription's session always has one"
+        _subscribe(shop, session, customer, method)
+    elif session["mode"] == "payment":
+        _buy(shop, session, customer, method, {"email": buyer.email, "name": buyer.name})
+    else:
+        _set_up(shop, session, customer, method)
+    _complete(shop, session, buyer, customer)
+    shop.save(session, "checkout.session.completed")
+    return "complete"
+
+
+def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
+    """The session's customer, a new one, or nobody: one-off buyers may be guests."""
+    if session["customer"]:
+        return shop.find("customer", session["customer"])
+    kept = shop.world.private[session["id"]]
+    if session["mode"] == "payment" and kept["customer_creation"] != "always":
+        return None
+    made = shop.world.make(
+        "customer", "cus", email=buyer.email, name=buyer.name, metadata={}, balance=0
+    )
+    return shop.save(made, "customer.created")
+
+
+def _declined(shop: Shop, session: Json, method: Json, code: str, billing: Json) -> str:
+    intent = payments.new_intent(
+        shop,
+        amount=max(session["amount_total"] or 0, 50),
+        currency=session["currency"] or "usd",
+        customer=session["customer"],
+        method=method,
+    )
+    payments.confirm(shop, intent, on_session=True, billing=billing)
+    return code
+
+
+def _buy(
+    shop: Shop, session: Json, customer: Json | None, method: Json | None, billing: Json
+) -> None:
+    owner = customer["id"] if customer else None
+    taken = [
+        discounts.redeem(shop, given, customer=owner, checkout_session=session["id"])["id"]
+        for given in session["discounts"]
+    ]
+    kept = shop.world.private[session["id"]]
+    if method is None:
+        session["payment_status"] = "no_payment_required"
+        if kept["invoice_creation"] and customer:
+            _invoice_for(shop, session, customer, None, taken)
+        return
+    intent = payments.new_intent(
+        shop,
+        amount=session["amount_total"],
+        currency=session["currency"],
+        customer=owner,
+        method=method,
+        metadata=merge_metadata({}, kept["payment_intent_data"].get("metadata")),
+        description=kept["payment_intent_data"].get("description"),
+    )
+    session["payment_intent"] = intent["id"]
+    outcome = payments.confirm(shop, intent, on_session=True, billing=billing)
+    session["payment_status"] = "paid" if outcome == "succeeded" else "unpaid"
+    if kept["invoice_creation"] and customer:
+        _invoice_for(shop, session, customer, intent, taken)
+
+
+def _invoice_for(
+    shop: Shop, session: Json, customer: Json, intent: Json | None, taken: list[str]
+) -> None:
+    """The invoice that `invoice_creation` asks for, paid once the money is there."""
+    lines = [
+        invoice_lines.price_line(
+            shop,
+            line["price"],
+            quantity=line["quantity"],
+            invoice_item=shop.world.new_id("ii"),
+        )
+        for line in checkout.line_items(shop, session)
+    ]
+    bill = invoices.draft(
+        shop,
+        customer=customer,
+        lines=lines,
+        currency=session["currency"],
+        reason="manual",
+        discounts=taken,
+    )
+    session["invoice"] = bill["id"]
+    invoices.finalize(shop, bill)
+    if intent is None:
+        invoices.mark_paid(shop, bill, intent=None)
+        return
+    invoices.record_payment(shop, bill, intent)
+    shop.world.keep(f"intent/{bill['id']}", id=intent["id"])
+    shop.world.keep(intent["id"], invoice=bill["id"])
+    if intent["status"] == "succeeded":
+        invoices.mark_paid(shop, bill, intent=intent)
+
+
+def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -> None:
+    lines = checkout.line_items(shop, session)
+    data: Any = shop.world.private[session["id"]]["subscription_data"]
+    params: Json = {
+        "customer": customer["id"],
+        "items": [
+            {"price": line["price"]["id"], "quantity": line["quantity"]}
+            for line in lines
+            if line["price"]["type"] == "recurring"
+        ],
+        "add_invoice_items": [
+            {"price": line["price"]["id"], "quantity": line["quantity"]}
+            for line in lines
+            if line["price"]["type"] == "one_time"
+        ],
+        "metadata": data.get("metadata") or {},
+        "discounts": session["discounts"],
+        "billing_mode": data.get("billing_mode") or {"type": shop.settings.billing_mode},
+    }
+    for key in (
+        "trial_period_days",
+        "trial_end",
+        "trial_settings",
+        "description",
+        "billing_cycle_anchor",
+        "proration_behavior",
+    ):
+        if data.get(key):
+            params[key] = data[key]
+    made = subscriptions.create(shop, params, paid_by=method)
+    session["subscription"] = made["id"]
+    session["invoice"] = made["latest_invoice"]
+    if not session["amount_total"]:
+        session["payment_status"] = "no_payment_required"
+    elif method is not None and cards.card_of(shop, method).delayed:
+        session["payment_status"] = "unpaid"
+    else:
+        session["payment_status"] = "paid"
+
+
+def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | None) -> None:
+    made = shop.world.make(
+        "setup_intent",
+        "seti",
+        usage="off_session",
+        status="succeeded",
+        customer=customer["id"] if customer else None,
+        payment_method=method["id"] if method else None,
+        payment_method_types=["card"],
+        metadata={},
+    )
+    shop.save(made, "setup_intent.created")
+    shop.emit("setup_intent.succeeded", made)
+    session["setup_intent"] = made["id"]
+
+
+def _complete(shop: Shop, session: Json, buyer: Buyer, customer: Json | None) -> None:
+    details = shop.world.part("checkout.session", "customer_details")
+    session.update(
+        status="complete",
+        url=None,
+        customer=customer["id"] if customer else None,
+        customer_details={**details, "email": buyer.email, "name": buyer.name, "tax_ids": []},
+    )
+    shop.world.schedule("expire_session", session["id"], None)
+    if session["payment_link"]:
+        _count_sale(shop, session["payment_link"])
+
+
+def _count_sale(shop: Shop, link_id: str) -> None:
+    """A link that sells only so often is switched off after its last sale."""
+    link = shop.world.table("payment_link").get(link_id)
+    limit = ((link or {}).get("restrictions") or {}).get("completed_sessions")
+    if link is None or not limit:
+        return
+    limit["count"] += 1
+    if limit["count"] >= limit["limit"]:
+        link["active"] = False
+        shop.save(link, "payment_link.updated", {**link, "active": True})

@@ -1,0 +1,276 @@
+"""Invoices, their lines and payments, and what goes onto them."""
+
+from sandbox import catalog, discounts, invoice_lines, invoices, lists
+from sandbox.calls.registry import Call, call, readable, searchable
+from sandbox.fields import apply
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.subscriptions import dunning, previews
+from sandbox.world import Json
+
+readable("invoice", "/v1/invoices")
+readable("invoiceitem", "/v1/invoiceitems")
+readable("invoice_payment", "/v1/invoice_payments")
+searchable("invoice", "/v1/invoices")
+call("POST", "/v1/invoices/create_preview")(lambda c: previews.preview(c.shop, c.params))
+
+
+@call("GET", "/v1/invoices")
+def list_invoices(c: Call) -> Json:
+    fields = ("customer", "status", "subscription", "collection_method")
+    equal: Json = {key: c.params[key] for key in fields if key in c.params}
+    due = c.params.get("due_date")
+
+    def wanted(invoice: Json) -> bool:
+        return due is None or (invoice["due_date"] and lists.within(invoice["due_date"], due))
+
+    return lists.page(c.shop, "invoice", "/v1/invoices", c.params, equal=equal, keep=wanted)
+
+
+@call("GET", "/v1/invoices/{}/lines")
+def invoice_lines_of(c: Call) -> Json:
+    return lists.slice_of(c.path, c.find("invoice")["lines"]["data"], c.params)
+
+
+@call("GET", "/v1/invoice_payments")
+def list_invoice_payments(c: Call) -> Json:
+    equal: Json = {key: c.params[key] for key in ("invoice", "status") if key in c.params}
+    if intent := (c.params.get("payment") or {}).get("payment_intent"):
+        equal["payment_intent"] = intent
+    return lists.page(c.shop, "invoice_payment", "/v1/invoice_payments", c.params, equal=equal)
+
+
+@call("GET", "/v1/invoiceitems")
+def list_items(c: Call) -> Json:
+    equal: Json = {key: c.params[key] for key in ("customer", "invoice") if key in c.params}
+    pending = c.params.get("pending")
+
+    def wanted(item: Json) -> bool:
+        return pending is None or (item["invoice"] is None) == pending
+
+    return lists.page(c.shop, "invoiceitem", "/v1/invoiceitems", c.params, equal=equal, keep=wanted)
+
+
+@call("POST", "/v1/invoiceitems")
+def create_item(c: Call) -> Json:
+    params, world = c.params, c.shop.world
+    bill = None
+    if params.get("invoice"):
+        bill = c.shop.find("invoice", params["invoice"], param="invoice")
+    customer = c.shop.find(
+        "customer", params.get("customer") or (bill or {}).get("customer"), param="customer"
+    )
+    price = _price(c.shop, params, "pricing[price]")
+    quantity, amount = params.get("quantity", 1), params.get("amount")
+    if price is None and amount is None:
+        raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
+    if amount is None and price is not None:
+        amount = (price["unit_amount"] or 0) * quantity
+    product = world.table("product").get(price["product"]) if price else None
+    made = world.make(
+        "invoiceitem",
+        "ii",
+        customer=customer["id"],
+        amount=amount,
+        currency=price["currency"] if price else params.get("currency", "usd"),
+        description=params.get("description") or (product or {}).get("name"),
+        quantity=quantity,
+        quantity_decimal=str(quantity),
+        date=world.now(),
+        invoice=bill["id"] if bill else None,
+        metadata=merge_metadata({}, params.get("metadata")),
+        test_clock=customer.get("test_clock"),
+    )
+    made["period"] = params.get("period") or {"start": world.now(), "end": world.now()}
+    if price:
+        made["pricing"] = {
+            "type": "price_details",
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "unit_amount_decimal": str(price["unit_amount"]),
+        }
+    if params.get("subscription"):
+        found = c.shop.find("subscription", params["subscription"], param="subscription")
+        made["parent"] = {
+            "type": "subscription_details",
+            "subscription_details": {"subscription": found["id"]},
+        }
+    if bill is not None:
+        invoice_lines.put_lines(c.shop, bill, [invoice_lines.item_line(c.shop, made)])
+        c.shop.save(bill, "invoice.updated")
+    return c.shop.save(made, "invoiceitem.created")
+
+
+def _price(shop: Shop, params: Json, where: str) -> Json | None:
+    if params.get("price_data"):
+        return catalog.create_price(shop, {**params["price_data"], "active": False})
+    given = (params.get("pricing") or {}).get("price") or params.get("price")
+    return shop.find("price", given, param=where) if given else None
+
+
+@call("DELETE", "/v1/invoiceitems/{}")
+def delete_item(c: Call) -> Json:
+    found = c.find("invoiceitem")
+    bill = c.shop.world.table("invoice").get(found["invoice"])
+    if bill is not None:
+        if bill["status"] != "draft":
+            raise invalid("The invoice of this item is already finalized.")
+        bill["lines"]["data"] = [
+            line
+            for line in bill["lines"]["data"]
+            if ((line["parent"] or {}).get("invoice_item_details") or {}).get("invoice_item")
+            != found["id"]
+        ]
+        invoice_lines.total(c.shop, bill)
+        c.shop.save(bill)
+    c.shop.world.forget("invoiceitem", found["id"])
+    c.shop.emit("invoiceitem.deleted", found)
+    return {"id": found["id"], "object": "invoiceitem", "deleted": True}
+
+
+@call("POST", "/v1/invoices")
+def create_invoice(c: Call) -> Json:
+    """A draft, of a customer's pending items where it is asked for."""
+    params = c.params
+    customer = c.shop.find("customer", params.get("customer"), param="customer")
+    lines = []
+    if params.get("pending_invoice_items_behavior") == "include":
+        lines = invoices.take_pending(c.shop, customer["id"], params.get("subscription"))
+    subscription = None
+    if params.get("subscription"):
+        subscription = c.shop.find("subscription", params["subscription"], param="subscription")
+    with c.shop.row():
+        bill = invoices.draft(
+            c.shop,
+            customer=customer,
+            lines=lines,
+            currency=params.get("currency") or (lines[0]["currency"] if lines else "usd"),
+            reason="manual",
+            subscription=subscription,
+            method=params.get("collection_method", "charge_automatically"),
+            metadata=merge_metadata({}, params.get("metadata")),
+            days_until_due=params.get("days_until_due"),
+            discounts=[
+                discounts.redeem(c.shop, given, customer=customer["id"])["id"]
+                for given in params.get("discounts") or []
+            ],
+        )
+        for key in ("description", "footer", "due_date", "default_payment_method"):
+            if params.get(key):
+                bill[key] = params[key]
+        invoices.claim_items(c.shop, bill)
+        if params.get("auto_advance"):
+            at = c.shop.world.now() + c.shop.world.span(invoices.DRAFT_SECONDS)
+            bill.update(auto_advance=True, automatically_finalizes_at=at)
+            c.shop.world.schedule("finalize_invoice", bill["id"], at)
+        return c.shop.save(bill)
+
+
+@call("POST", "/v1/invoices/{}/add_lines")
+def add_lines(c: Call) -> Json:
+    """Lines of prices or amounts; each becomes an invoice item too."""
+    bill = c.find("invoice")
+    before = snapshot(bill)
+    for number, entry in enumerate(c.params["lines"]):
+        if entry.get("invoice_item"):
+            item = c.shop.find("invoiceitem", entry["invoice_item"])
+            item["invoice"] = bill["id"]
+            line = invoice_lines.item_line(c.shop, item)
+        else:
+            line = _added(c, bill, entry, f"lines[{number}][pricing][price]")
+        invoice_lines.put_lines(c.shop, bill, [line])
+    return c.shop.save(bill, "invoice.updated", before)
+
+
+def _added(c: Call, bill: Json, entry: Json, where: str) -> Json:
+    price = _price(c.shop, entry, where)
+    if price is not None:
+        return invoice_lines.price_line(
+            c.shop,
+            price,
+            quantity=entry.get("quantity", 1),
+            invoice_item=c.shop.world.new_id("ii"),
+        )
+    now = c.shop.world.now()
+    item = c.shop.world.make(
+        "invoiceitem",
+        "ii",
+        customer=bill["customer"],
+        amount=entry.get("amount", 0),
+        currency=bill["currency"],
+        description=entry.get("description"),
+        quantity=1,
+        quantity_decimal="1",
+        date=now,
+        invoice=bill["id"],
+        metadata={},
+        period={"start": now, "end": now},
+    )
+    return invoice_lines.item_line(c.shop, c.shop.save(item))
+
+
+@call("POST", "/v1/invoices/{}")
+def update_invoice(c: Call) -> Json:
+    found = c.find("invoice")
+    before = snapshot(found)
+    apply(c.shop, "invoice", found, c.params, "payment_settings", "discounts")
+    if "discounts" in c.params:
+        found["discounts"] = [
+            given.get("discount")
+            or discounts.redeem(c.shop, given, customer=found["customer"])["id"]
+            for given in c.params["discounts"] or []
+        ]
+        invoice_lines.total(c.shop, found)
+    return c.shop.save(found, "invoice.updated", before)
+
+
+call("DELETE", "/v1/invoices/{}")(lambda c: invoices.delete_draft(c.shop, c.find("invoice")))
+
+
+@call("POST", "/v1/invoices/{}/finalize")
+def finalize(c: Call) -> Json:
+    bill = c.find("invoice")
+    with c.shop.row():
+        invoices.finalize(c.shop, bill)
+        if bill["amount_due"] == 0:
+            invoices.mark_paid(c.shop, bill, intent=None)
+            dunning.settled(c.shop, bill)
+        else:
+            invoices.intent_of(c.shop, bill, None)
+            if c.params.get("auto_advance"):
+                c.shop.world.schedule("retry_invoice", bill["id"], c.shop.world.now())
+    return bill
+
+
+@call("POST", "/v1/invoices/{}/pay")
+def pay(c: Call) -> Json:
+    with c.shop.row():
+        bill = invoices.pay(c.shop, c.find("invoice"), c.params)
+        if bill["status"] == "paid":
+            dunning.settled(c.shop, bill)
+    return bill
+
+
+@call("POST", "/v1/invoices/{}/send")
+def send(c: Call) -> Json:
+    bill = c.find("invoice")
+    if bill["status"] == "draft":
+        invoices.finalize(c.shop, bill)
+    c.shop.emit("invoice.sent", bill)
+    return bill
+
+
+@call("POST", "/v1/invoices/{}/void")
+def void(c: Call) -> Json:
+    bill = c.find("invoice")
+    with c.shop.row():
+        invoices.void(c.shop, bill)
+        dunning.settled(c.shop, bill)
+    return bill
+
+
+@call("POST", "/v1/invoices/{}/mark_uncollectible")
+def mark_uncollectible(c: Call) -> Json:
+    bill = c.find("invoice")
+    with c.shop.row():
+        invoices.mark_uncollectible(c.shop, bill)
+        dunning.settled(c.shop, bill)
+    return bill

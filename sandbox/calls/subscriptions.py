@@ -1,0 +1,129 @@
+"""Subscriptions, their items, and subscription schedules."""
+
+from sandbox import lists, subscriptions
+from sandbox.calls.registry import Call, call, listable, readable, searchable
+from sandbox.shop import invalid, missing
+from sandbox.subscriptions import endings, items, pauses, schedules
+from sandbox.world import Json
+
+call("POST", "/v1/subscriptions")(lambda c: subscriptions.create(c.shop, c.params))
+call("POST", "/v1/subscriptions/{}")(
+    lambda c: subscriptions.update(c.shop, c.find("subscription"), c.params)
+)
+call("POST", "/v1/subscriptions/{}/pause")(
+    lambda c: pauses.pause(c.shop, c.find("subscription"), c.params)
+)
+call("POST", "/v1/subscriptions/{}/resume")(
+    lambda c: pauses.resume(c.shop, c.find("subscription"), c.params)
+)
+readable("subscription", "/v1/subscriptions")
+searchable("subscription", "/v1/subscriptions")
+
+
+@call("DELETE", "/v1/subscriptions/{}")
+def cancel(c: Call) -> Json:
+    return endings.cancel(
+        c.shop,
+        c.find("subscription"),
+        details=c.params.get("cancellation_details"),
+        prorate=bool(c.params.get("prorate")),
+        invoice_now=bool(c.params.get("invoice_now")),
+    )
+
+
+@call("GET", "/v1/subscriptions")
+def list_subscriptions(c: Call) -> Json:
+    """By default all but the cancelled ones."""
+    fields = ("customer", "price", "collection_method")
+    equal: Json = {key: c.params[key] for key in fields if key in c.params}
+    if "customer" not in equal:
+        equal["test_clock"] = c.params.get("test_clock")
+    status = c.params.get("status")
+    if status and status not in ("all", "ended"):
+        equal["status"] = status
+
+    def wanted(subscription: Json) -> bool:
+        if status == "ended" and subscription["status"] not in ("canceled", "incomplete_expired"):
+            return False
+        if status is None and subscription["status"] == "canceled":
+            return False
+        return all(
+            lists.within(pick(item[name] for item in items.rows(subscription)), c.params[name])
+            for name, pick in (("current_period_start", min), ("current_period_end", max))
+            if name in c.params
+        )
+
+    return lists.page(
+        c.shop, "subscription", "/v1/subscriptions", c.params, equal=equal, keep=wanted
+    )
+
+
+@call("GET", "/v1/subscription_items")
+def list_items(c: Call) -> Json:
+    found = c.shop.find("subscription", c.params.get("subscription"), param="subscription")
+    return lists.slice_of("/v1/subscription_items", items.rows(found), c.params)
+
+
+def _owner(c: Call) -> tuple[Json, Json]:
+    """The item that the path names, and its subscription. Raises Stripe's 404."""
+    for subscription in c.shop.world.table("subscription").newest_first(
+        {"item": c.ids[0]}, before=None, after=None
+    ):
+        for item in items.rows(subscription):
+            if item["id"] == c.ids[0]:
+                return subscription, item
+    raise missing("subscription_item", c.ids[0])
+
+
+call("GET", "/v1/subscription_items/{}")(lambda c: _owner(c)[1])
+_OF_UPDATE = ("proration_behavior", "proration_date", "payment_behavior", "off_session")
+
+
+def _split(params: Json) -> tuple[Json, Json]:
+    """Parameters of an item's call: those of the item, and those of the update around it."""
+    outer = {key: params[key] for key in _OF_UPDATE if key in params}
+    inner = {key: params[key] for key in params if key not in (*_OF_UPDATE, "expand")}
+    return inner, outer
+
+
+@call("POST", "/v1/subscription_items")
+def create_item(c: Call) -> Json:
+    inner, outer = _split(c.params)
+    found = c.shop.find("subscription", inner.pop("subscription"), param="subscription")
+    if found["status"] not in items.LIVE:
+        raise invalid(f"The subscription is {found['status']}.", param="subscription")
+    known = {item["id"] for item in items.rows(found)}
+    subscriptions.update(c.shop, found, {"items": [inner], **outer})
+    return next(item for item in items.rows(found) if item["id"] not in known)
+
+
+@call("POST", "/v1/subscription_items/{}")
+def update_item(c: Call) -> Json:
+    subscription, item = _owner(c)
+    inner, outer = _split(c.params)
+    subscriptions.update(c.shop, subscription, {"items": [{"id": item["id"], **inner}], **outer})
+    return _owner(c)[1]
+
+
+@call("DELETE", "/v1/subscription_items/{}")
+def delete_item(c: Call) -> Json:
+    subscription, item = _owner(c)
+    _, outer = _split(c.params)
+    wanted = {"items": [{"id": item["id"], "deleted": True}], **outer}
+    subscriptions.update(c.shop, subscription, wanted)
+    return {"id": item["id"], "object": "subscription_item", "deleted": True}
+
+
+_SCHEDULES = "/v1/subscription_schedules"
+readable(schedules.KIND, _SCHEDULES)
+listable(schedules.KIND, _SCHEDULES, "customer")
+call("POST", _SCHEDULES)(lambda c: schedules.create(c.shop, c.params))
+call("POST", f"{_SCHEDULES}/{{}}")(
+    lambda c: schedules.update(c.shop, c.find(schedules.KIND), c.params)
+)
+call("POST", f"{_SCHEDULES}/{{}}/release")(
+    lambda c: schedules.release(c.shop, c.find(schedules.KIND), params=c.params)
+)
+call("POST", f"{_SCHEDULES}/{{}}/cancel")(
+    lambda c: schedules.cancel(c.shop, c.find(schedules.KIND))
+)

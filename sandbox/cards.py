@@ -1,0 +1,201 @@
+"""Test cards and bank accounts: by number, token or payment-method id, and how each behaves."""
+
+from dataclasses import asdict, dataclass, replace
+
+from sandbox.shop import Shop, StripeFault
+from sandbox.world import Json
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a payment method behaves. `decline` is the decline code of its charges, which holds for
+    the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`;
+    `dispute` and `refund` say what happens to a charge and to its refund."""
+
+    brand: str
+    last4: str
+    decline: str | None = None
+    fails: int | None = None
+    attachable: bool = True
+    needs_authentication: bool = False
+    authenticates: str = "once"
+    delayed: str | None = None
+    never_arrives: bool = False
+    dispute: str | None = None
+    refund: str | None = None
+
+
+CARDS = {
+    "4242424242424242": Card("visa", "4242"),
+    "5555555555554444": Card("mastercard", "4444"),
+    "378282246310005": Card("amex", "0005"),
+    "4000000000000002": Card("visa", "0002", decline="generic_decline", attachable=False),
+    "4000000000000341": Card("visa", "0341", decline="generic_decline"),
+    "4000000000009995": Card("visa", "9995", decline="insufficient_funds", attachable=False),
+    "4000000000009987": Card("visa", "9987", decline="lost_card", attachable=False),
+    "4000000000000069": Card("visa", "0069", decline="expired_card", attachable=False),
+    "4000000000000127": Card("visa", "0127", decline="incorrect_cvc", attachable=False),
+    "4000000000000119": Card("visa", "0119", decline="processing_error", attachable=False),
+    "4000002760003184": Card("visa", "3184", needs_authentication=True, authenticates="always"),
+    "4000002500003155": Card("visa", "3155", needs_authentication=True),
+    "4000000000000259": Card("visa", "0259", dispute="needs_response"),
+    "4000000000001976": Card("visa", "1976", dispute="warning_needs_response"),
+    "4000000000007726": Card("visa", "7726", refund="pending"),
+    "4000000000005126": Card("visa", "5126", refund="failing"),
+}
+SEPA = Card("sepa", "3000", delayed="sepa_debit")
+BANK = Card("bank", "6789", delayed="us_bank_account")
+FAILING_ACCOUNTS = {
+    "AT861904300235473202",
+    "AT591904300235473203",
+    "IT60X0542811101000000123456",
+    "000111111113",
+    "000111111116",
+    "000222222227",
+}
+_BY_NAME = {
+    "visa": "4242424242424242",
+    "mastercard": "5555555555554444",
+    "amex": "378282246310005",
+    "chargeDeclined": "4000000000000002",
+    "visa_chargeDeclined": "4000000000000002",
+    "chargeCustomerFail": "4000000000000341",
+    "chargeDeclinedInsufficientFunds": "4000000000009995",
+    "visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "chargeDeclinedLostCard": "4000000000009987",
+    "visa_chargeDeclinedLostCard": "4000000000009987",
+    "chargeDeclinedExpiredCard": "4000000000000069",
+    "chargeDeclinedIncorrectCvc": "4000000000000127",
+    "chargeDeclinedProcessingError": "4000000000000119",
+    "threeDSecure2Required": "4000002760003184",
+    "authenticationRequired": "4000002500003155",
+    "authenticationRequiredOnSetup": "4000002500003155",
+    "createDispute": "4000000000000259",
+    "createDisputeInquiry": "4000000000001976",
+    "pendingRefund": "4000000000007726",
+    "refundFail": "4000000000005126",
+}
+TOKENS = {
+    **{f"pm_card_{name}": number for name, number in _BY_NAME.items()},
+    **{f"tok_{name}": number for name, number in _BY_NAME.items()},
+}
+DEBITS = {
+    "sepa_debit": SEPA,
+    "pm_sepaDebit": SEPA,
+    "us_bank_account": BANK,
+    "pm_usBankAccount_success": BANK,
+}
+MESSAGES = {
+    "generic_decline": "Your card was declined.",
+    "insufficient_funds": "Your card has insufficient funds.",
+    "lost_card": "Your card was declined.",
+    "expired_card": "Your card has expired.",
+    "incorrect_cvc": "Your card's security code is incorrect.",
+    "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+    "authentication_required": "Your card was declined. This transaction requires authentication.",
+}
+_OWN_CODES = ("authentication_required", "expired_card", "incorrect_cvc", "processing_error")
+"""Decline codes that are error codes themselves; all others are a `card_declined`."""
+
+
+def behaviour(given: str) -> Card | None:
+    """How what a person or a call names behaves: a card number, a magic id, an account number."""
+    if given in FAILING_ACCOUNTS:
+        return replace(BANK if given.isdigit() else SEPA, never_arrives=True)
+    return DEBITS.get(given) or CARDS.get(TOKENS.get(given, given.replace(" ", "")))
+
+
+def payment_method(shop: Shop, given: str, *, billing: Json | None = None) -> Json:
+    """A payment method from a magic id, a token or a card number, or one that exists. Raises
+    Stripe's 404."""
+    found = shop.world.table("payment_method").get(given)
+    if found is not None:
+        return found
+    card = behaviour(given)
+    if card is None:
+        raise StripeFault(
+            404,
+            f"No such PaymentMethod: '{given}'",
+            code="resource_missing",
+            param="payment_method",
+        )
+    return _new_method(shop, card, billing)
+
+
+def _new_method(shop: Shop, card: Card, billing: Json | None) -> Json:
+    made = shop.world.make("payment_method", "pm", type=card.delayed or "card")
+    made["billing_details"] = {
+        "address": {
+            key: None for key in ("city", "country", "line1", "line2", "postal_code", "state")
+        },
+        "email": (billing or {}).get("email"),
+        "name": (billing or {}).get("name"),
+        "phone": None,
+        "tax_id": None,
+    }
+    made["customer"] = None
+    if card.delayed:
+        details = shop.world.part("payment_method", card.delayed)
+        made[card.delayed] = {**details, "last4": card.last4}
+    else:
+        made["card"] = _card_details(shop, card)
+    shop.world.keep(made["id"], card=asdict(card))
+    return shop.save(made)
+
+
+def _card_details(shop: Shop, card: Card) -> Json:
+    return {
+        **shop.world.part("payment_method", "card"),
+        "brand": card.brand,
+        "last4": card.last4,
+        "exp_month": 12,
+        "exp_year": 2034,
+        "country": "US",
+        "funding": "credit",
+        "fingerprint": f"fp{card.last4}",
+        "display_brand": card.brand,
+    }
+
+
+def card_of(shop: Shop, method: Json) -> Card:
+    return Card(**shop.world.private[method["id"]]["card"])
+
+
+def change_card(shop: Shop, method: Json, **changes: object) -> Card:
+    """Have a payment method behave differently from now on, as a bank may decide."""
+    card = Card(**{**asdict(card_of(shop, method)), **changes})
+    shop.world.keep(method["id"], card=asdict(card))
+    return card
+
+
+def attach(shop: Shop, method: Json, customer: Json) -> Json:
+    """Attach a payment method. Raises a card error where the card is declined on sight."""
+    card = card_of(shop, method)
+    if card.decline and not card.attachable:
+        raise declined(card.decline)
+    if method["customer"] == customer["id"]:
+        return method
+    method["customer"] = customer["id"]
+    return shop.save(method, "payment_method.attached")
+
+
+def error_code(decline: str) -> str:
+    """The error code that goes with a decline code."""
+    return decline if decline in _OWN_CODES else "card_declined"
+
+
+def declined(code: str, *, intent: Json | None = None, charge: str | None = None) -> StripeFault:
+    """Stripe's 402."""
+    extra: Json = {}
+    if charge:
+        extra["charge"] = charge
+    if intent:
+        extra["payment_intent"] = intent
+    return StripeFault(
+        402,
+        MESSAGES[code],
+        code=error_code(code),
+        kind="card_error",
+        decline_code=code,
+        extra=extra,
+    )

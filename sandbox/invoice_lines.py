@@ -1,0 +1,165 @@
+"""What stands on an invoice: its lines, discounts and totals."""
+
+from sandbox import discounts
+from sandbox.shop import Shop, invalid
+from sandbox.world import Json
+
+
+def subscription_line(
+    shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int
+) -> Json:
+    """A line for one period of a subscription's item."""
+    line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
+    line["period"] = {"start": start, "end": end}
+    line["subscription"] = subscription["id"]
+    line["parent"] = _of_subscription(subscription, item, proration=False)
+    return line
+
+
+def proration_line(
+    shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int, text: str
+) -> Json:
+    """A line for a part of a period: a credit (negative) or what is left to pay."""
+    line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
+    line["period"] = {"start": start, "end": end}
+    line["subscription"] = subscription["id"]
+    line["description"] = f"{text} {line['description']}"
+    line["parent"] = _of_subscription(subscription, item, proration=True)
+    return line
+
+
+def _of_subscription(subscription: Json, item: Json, *, proration: bool) -> Json:
+    return {
+        "type": "subscription_item_details",
+        "invoice_item_details": None,
+        "subscription_item_details": {
+            "invoice_item": None,
+            "proration": proration,
+            "proration_details": {"credited_items": None},
+            "subscription": subscription["id"],
+            "subscription_item": item["id"],
+        },
+    }
+
+
+def price_line(
+    shop: Shop, price: Json, *, quantity: int, invoice_item: str, subscription: str | None = None
+) -> Json:
+    """A line for a one-off price."""
+    line = _line(shop, price, quantity=quantity, amount=(price["unit_amount"] or 0) * quantity)
+    line["period"] = {"start": shop.world.now(), "end": shop.world.now()}
+    line["parent"] = _of_item(invoice_item, proration=False, subscription=subscription)
+    return line
+
+
+def item_line(shop: Shop, item: Json) -> Json:
+    """A line for an invoice item."""
+    line = shop.world.make(
+        "line_item",
+        "il",
+        amount=item["amount"],
+        subtotal=item["amount"],
+        currency=item["currency"],
+        quantity=item["quantity"],
+        quantity_decimal=item["quantity_decimal"],
+        description=item["description"],
+        metadata=dict(item["metadata"]),
+        period=dict(item["period"]),
+        pricing=item["pricing"],
+    )
+    details = (item["parent"] or {}).get("subscription_details") or {}
+    line["subscription"] = details.get("subscription")
+    line["parent"] = _of_item(
+        item["id"], proration=item["proration"], subscription=details.get("subscription")
+    )
+    return line
+
+
+def _of_item(invoice_item: str, *, proration: bool, subscription: str | None) -> Json:
+    return {
+        "type": "invoice_item_details",
+        "subscription_item_details": None,
+        "invoice_item_details": {
+            "invoice_item": invoice_item,
+            "proration": proration,
+            "proration_details": {"credited_items": None},
+            "subscription": subscription,
+        },
+    }
+
+
+def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
+    product = shop.world.table("product").get(price["product"])
+    line = shop.world.make(
+        "line_item",
+        "il",
+        amount=amount,
+        subtotal=amount,
+        currency=price["currency"],
+        quantity=quantity,
+        quantity_decimal=str(quantity),
+        description=product["name"] if product else price["nickname"],
+    )
+    line["pricing"] = {
+        "type": "price_details",
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "unit_amount_decimal": str(price["unit_amount"] or 0),
+    }
+    return line
+
+
+def put_lines(shop: Shop, invoice: Json, lines: list[Json]) -> None:
+    """Add lines to a draft, and total it anew. Raises where it isn't one any more."""
+    if invoice["status"] != "draft":
+        raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
+    for line in lines:
+        line["invoice"] = invoice["id"]
+    invoice["lines"]["data"] += lines
+    total(shop, invoice)
+
+
+def total(shop: Shop, invoice: Json) -> None:
+    """Sum up the lines of a draft, less its discounts."""
+    lines = invoice["lines"]["data"]
+    subtotal = sum(line["amount"] for line in lines)
+    taken = []
+    for line in lines:
+        line["discount_amounts"] = []
+    for name in invoice["discounts"]:
+        discount = shop.world.table("discount").get(name)
+        coupon = shop.world.table("coupon").get(discount["source"]["coupon"]) if discount else None
+        if coupon is None:
+            continue
+        left = [(_product(line), max(0, line["amount"] - _taken(line))) for line in lines]
+        off = discounts.amount_off(shop, coupon, left)
+        taken.append({"amount": off, "discount": name})
+        _spread(lines, left, off, name)
+    whole = subtotal - sum(entry["amount"] for entry in taken)
+    invoice.update(
+        subtotal=subtotal,
+        subtotal_excluding_tax=subtotal,
+        total=whole,
+        total_excluding_tax=whole,
+        total_discount_amounts=taken,
+        amount_due=max(whole, 0),
+        amount_remaining=max(whole, 0),
+    )
+
+
+def _product(line: Json) -> str:
+    details = (line["pricing"] or {}).get("price_details") or {}
+    return str(details.get("product"))
+
+
+def _taken(line: Json) -> int:
+    return sum(entry["amount"] for entry in line["discount_amounts"])
+
+
+def _spread(lines: list[Json], left: list[tuple[str, int]], off: int, name: str) -> None:
+    """Say on each line what a discount takes off it."""
+    whole = sum(amount for _, amount in left)
+    rest = off
+    for line, (_, amount) in zip(lines, left, strict=True):
+        share = min(rest, round(off * amount / whole)) if whole else 0
+        rest -= share
+        line["discount_amounts"].append({"amount": share, "discount": name})

@@ -1,0 +1,117 @@
+"""Refunds: given, arriving late, coming back."""
+
+from sandbox import cards
+from sandbox.shop import Shop, invalid, snapshot
+from sandbox.world import Json
+
+
+def refund(
+    shop: Shop,
+    charge: Json,
+    *,
+    amount: int | None,
+    reason: str | None = None,
+    metadata: Json | None = None,
+) -> Json:
+    """Give money back, all that is left unless `amount` (minor unit) says less."""
+    left = charge["amount"] - charge["amount_refunded"]
+    if not charge["paid"] or charge["status"] != "succeeded":
+        raise invalid("Charge has not been paid and can't be refunded.", param="charge")
+    if left <= 0:
+        raise invalid(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    amount = left if amount is None else amount
+    if amount > left or amount <= 0:
+        raise invalid(
+            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
+            param="amount",
+        )
+    if charge["disputed"] and not _refundable(shop, charge):
+        raise invalid(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
+    card = cards.card_of(shop, shop.find("payment_method", charge["payment_method"]))
+    with shop.row():
+        made = shop.world.make(
+            "refund",
+            "re",
+            amount=amount,
+            currency=charge["currency"],
+            charge=charge["id"],
+            payment_intent=charge["payment_intent"],
+            reason=reason,
+            metadata=metadata or {},
+            status="pending" if card.refund == "pending" else "succeeded",
+            customer=charge["customer"],
+            payment_method=charge["payment_method"],
+        )
+        shop.save(made, "refund.created")
+        before = snapshot(charge)
+        charge["amount_refunded"] += amount
+        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        shop.save(charge, "charge.refunded", before)
+    if card.refund:
+        at = shop.world.now() + shop.settings.delayed_seconds
+        shop.world.schedule("settle_refund", made["id"], at)
+    return made
+
+
+def _refundable(shop: Shop, charge: Json) -> bool:
+    rows = shop.world.table("dispute").newest_first(
+        {"charge": charge["id"]}, before=None, after=None
+    )
+    return all(row["is_charge_refundable"] or row["status"] == "won" for row in rows)
+
+
+def settle(shop: Shop, refunded: Json) -> None:
+    """Due work: what the card makes of a refund."""
+    card = cards.card_of(shop, shop.find("payment_method", refunded["payment_method"]))
+    if card.refund == "failing":
+        fail(shop, refunded)
+    elif refunded["status"] == "pending":
+        arrive(shop, refunded)
+
+
+def arrive(shop: Shop, refunded: Json) -> Json:
+    """A pending refund reaches the customer."""
+    if refunded["status"] not in ("pending", "requires_action"):
+        raise invalid(f"The refund is {refunded['status']}, not pending.")
+    before = snapshot(refunded)
+    refunded["status"] = "succeeded"
+    return shop.save(refunded, "refund.updated", before)
+
+
+def cancel(shop: Shop, refunded: Json) -> Json:
+    """Call a refund back that waits for the customer."""
+    if refunded["status"] != "requires_action":
+        raise invalid(
+            f"Refund {refunded['id']} cannot be canceled because it has a status of"
+            f" {refunded['status']}."
+        )
+    return _undo(shop, refunded, status="canceled", reason=None)
+
+
+def fail(shop: Shop, refunded: Json) -> Json:
+    """The money came back: the refund didn't work after all."""
+    if refunded["status"] in ("failed", "canceled"):
+        raise invalid(f"The refund is {refunded['status']} already.")
+    return _undo(shop, refunded, status="failed", reason="lost_or_stolen_card")
+
+
+def _undo(shop: Shop, refunded: Json, *, status: str, reason: str | None) -> Json:
+    charge = shop.find("charge", refunded["charge"])
+    with shop.row():
+        before = snapshot(refunded)
+        refunded["status"] = status
+        if reason:
+            refunded["failure_reason"] = reason
+        shop.save(refunded, "refund.updated", before)
+        if status == "failed":
+            shop.emit("refund.failed", refunded)
+        charge["amount_refunded"] -= refunded["amount"]
+        charge["refunded"] = False
+        shop.save(charge)
+    shop.world.schedule("settle_refund", refunded["id"], None)
+    return refunded

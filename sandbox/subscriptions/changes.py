@@ -1,0 +1,172 @@
+"""Updates of running subscriptions: prices, quantities, cycle, trial, and what they cost."""
+
+from dataclasses import dataclass, field
+
+from sandbox import cards, discounts, invoices
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.subscriptions import (
+    agenda,
+    creation,
+    dunning,
+    endings,
+    items,
+    pauses,
+    pending,
+    proration,
+)
+from sandbox.world import Json
+
+_PLAIN = ("description", "collection_method", "days_until_due", "default_source")
+_AFTER_THE_END = {"metadata", "cancellation_details", "expand"}
+
+
+@dataclass
+class Cost:
+    """What an update costs: lines, and whether they are billed at once."""
+
+    lines: list[Json] = field(default_factory=list)
+    now: bool = False
+
+
+def update(shop: Shop, found: Json, params: Json) -> Json:
+    """`POST /v1/subscriptions/{id}`. Raises Stripe's 400, and 402 where a payment that the update
+    depends on fails; nothing is changed then."""
+    if found["status"] in ("canceled", "incomplete_expired") and set(params) - _AFTER_THE_END:
+        raise invalid(
+            "A canceled subscription can only update its cancellation_details and metadata."
+        )
+    before = snapshot(found)
+    try:
+        with shop.row():
+            _set_plain(shop, found, params)
+            cost = _reprice(shop, found, params)
+            endings.mark(shop, found, params)
+            bill = _bill(shop, found, cost, params)
+            if bill is not None:
+                _collect(shop, found, before, bill, params)
+            shop.save(found, "customer.subscription.updated", before)
+    except Exception:
+        found.update(before)
+        pending.share_prices(shop, found)
+        raise
+    agenda.plan(shop, found)
+    return found
+
+
+def _set_plain(shop: Shop, found: Json, params: Json) -> None:
+    for key in _PLAIN:
+        if key in params:
+            found[key] = params[key] or None
+    if given := params.get("default_payment_method"):
+        found["default_payment_method"] = cards.payment_method(shop, given)["id"]
+    if "metadata" in params:
+        found["metadata"] = merge_metadata(found["metadata"], params["metadata"])
+    if "pause_collection" in params:
+        pauses.set_collection(shop, found, params["pause_collection"])
+    if "trial_settings" in params:
+        known = found["trial_settings"]["end_behavior"]
+        found["trial_settings"] = {
+            "end_behavior": {**known, **params["trial_settings"]["end_behavior"]}
+        }
+    if "discounts" in params:
+        found["discounts"] = [
+            given.get("discount")
+            or discounts.redeem(shop, given, customer=found["customer"], subscription=found["id"])[
+                "id"
+            ]
+            for given in params["discounts"] or []
+        ]
+    if params.get("billing_schedules"):
+        items.set_billing_schedules(shop, found, params["billing_schedules"])
+
+
+def _reprice(shop: Shop, found: Json, params: Json) -> Cost:
+    """Change items, cycle and trial, and say what that costs."""
+    now = shop.world.now()
+    at = params.get("proration_date") or now
+    anchor = (params.get("billing_cycle_anchor") or {}).get("type")
+    behavior = params.get("proration_behavior", "create_prorations")
+    old, rhythm = snapshot({"data": items.rows(found)})["data"], items.cycles(found)
+    if "items" in params:
+        items.change_items(shop, found, params["items"])
+    extra = creation.extra_lines(shop, found, params.get("add_invoice_items") or [])
+    if "trial_end" in params:
+        cost = _move_trial(shop, found, params["trial_end"], old, behavior)
+    elif found["status"] in ("trialing", "paused", "incomplete"):
+        cost = Cost()
+    elif anchor == "now" or (items.cycles(found) != rhythm and len(rhythm) == 1):
+        credit = [] if behavior == "none" else proration.credit(shop, found, old, at)
+        cost = Cost(credit + _start_over(shop, found), now=True)
+    elif behavior == "none":
+        cost = Cost()
+    else:
+        lines = proration.of_change(shop, found, old, at)
+        cost = Cost(lines, now=behavior == "always_invoice" and bool(lines))
+    if params.get("billing_schedules"):
+        cost = Cost(cost.lines + items.lines(shop, found), now=True)
+    return Cost(cost.lines + extra, cost.now)
+
+
+def _start_over(shop: Shop, found: Json) -> list[Json]:
+    """Begin new periods now, and bill them."""
+    found["billing_cycle_anchor"] = shop.world.now()
+    for item in items.rows(found):
+        items.unbill(item)
+    items.begin_periods(shop, found, shop.world.now())
+    return items.lines(shop, found)
+
+
+def _move_trial(shop: Shop, found: Json, given: int | str, old: list[Json], behavior: str) -> Cost:
+    now = shop.world.now()
+    if given == "now" or int(given) <= now:
+        if found["status"] != "trialing":
+            return Cost()
+        found.update(trial_end=now, status="active")
+        return Cost(_start_over(shop, found), now=True)
+    end = int(given)
+    credit: list[Json] = []
+    if found["status"] == "active" and behavior != "none":
+        credit = proration.credit(shop, found, old, now)
+    if found["status"] != "trialing":
+        found["trial_start"] = now
+    found.update(trial_end=end, status="trialing", billing_cycle_anchor=end)
+    shop.world.keep(found["id"], warned_at=None)
+    for item in items.rows(found):
+        item["current_period_end"] = end
+        items.unbill(item)
+    return Cost(credit)
+
+
+def _bill(shop: Shop, found: Json, cost: Cost, params: Json) -> Json | None:
+    """The open invoice of what an update costs now; what can wait waits for the next one."""
+    if not cost.now:
+        proration.wait(shop, found, cost.lines)
+        return None
+    bill = proration.invoice(shop, found, cost.lines)
+    if bill["amount_due"] == 0:
+        invoices.mark_paid(shop, bill, intent=None)
+        return None
+    return bill
+
+
+def _collect(shop: Shop, found: Json, before: Json, bill: Json, params: Json) -> None:
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    if found["collection_method"] == "send_invoice" or behavior == "default_incomplete":
+        return
+    method = invoices.default_method(shop, found)
+    on_session = params.get("off_session") is False
+    outcome = invoices.collect(shop, bill, method=method, on_session=on_session)
+    if outcome in ("paid", "processing"):
+        return
+    if behavior == "error_if_incomplete":
+        invoices.void(shop, bill, event=False)
+        raise cards.declined(outcome if outcome in cards.MESSAGES else "authentication_required")
+    if behavior == "pending_if_incomplete":
+        pending.hold(shop, found, before, bill)
+    else:
+        invoices.plan_retry(shop, bill)
+        shop.save(bill)
+        if found["status"] == "active":
+            found["status"] = "past_due"
+            if shop.settings.dunning_ends == "pause_at_first":
+                dunning.failed(shop, bill)

@@ -1,0 +1,199 @@
+"""New subscriptions, with their first invoice."""
+
+from sandbox import cards, discounts, invoice_lines, invoices
+from sandbox.shop import Shop, invalid, merge_metadata
+from sandbox.subscriptions import agenda, endings, items, pauses, proration
+from sandbox.world import Json
+
+
+def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
+    """A subscription with its first invoice. `paid_by` is the method of a checkout, which makes
+    the subscription only once the money is there."""
+    customer = shop.find("customer", params.get("customer"), param="customer")
+    world = shop.world
+    made = world.make(
+        "subscription",
+        "sub",
+        customer=customer["id"],
+        collection_method=params.get("collection_method", "charge_automatically"),
+        days_until_due=params.get("days_until_due"),
+        description=params.get("description"),
+        metadata=merge_metadata({}, params.get("metadata")),
+        test_clock=customer.get("test_clock"),
+        start_date=params.get("backdate_start_date") or world.now(),
+        billing_cycle_anchor=world.now(),
+        default_payment_method=paid_by["id"] if paid_by else None,
+    )
+    if given := params.get("default_payment_method"):
+        made["default_payment_method"] = cards.payment_method(shop, given)["id"]
+    _set_mode(made, params)
+    items.set_items(shop, made, params.get("items") or [])
+    _begin(shop, made, params)
+    _check_payable(shop, made, customer, params, paid_by)
+    with shop.row():
+        made["discounts"] = [
+            discounts.redeem(shop, given, customer=customer["id"], subscription=made["id"])["id"]
+            for given in params.get("discounts") or []
+        ]
+        shop.save(made)
+        _first_invoice(shop, made, params, paid_by=paid_by)
+        if "pause_collection" in params:
+            pauses.set_collection(shop, made, params["pause_collection"])
+        endings.mark(shop, made, params)
+        shop.save(made, "customer.subscription.created")
+    agenda.plan(shop, made)
+    return made
+
+
+def _set_mode(made: Json, params: Json) -> None:
+    mode = params.get("billing_mode") or {"type": "flexible"}
+    flexible = None
+    if mode["type"] == "flexible":
+        flexible = {"proration_discounts": "included", **(mode.get("flexible") or {})}
+    made["billing_mode"] = {"type": mode["type"], "flexible": flexible}
+    made["cancellation_details"] = endings.no_cancellation()
+    ending = (params.get("trial_settings") or {}).get("end_behavior") or {}
+    made["trial_settings"] = {
+        "end_behavior": {
+            "billing_cycle_anchor": None,
+            "missing_payment_method": "create_invoice",
+            **ending,
+        }
+    }
+    if made["collection_method"] == "send_invoice" and not made["days_until_due"]:
+        raise invalid(
+            "If `collection_method` is `send_invoice`, `days_until_due` must be set.",
+            param="days_until_due",
+        )
+
+
+def _begin(shop: Shop, made: Json, params: Json) -> None:
+    """The first periods: a trial, up to a given anchor, or whole ones."""
+    now = shop.world.now()
+    trial_end = _trial_end(shop, params)
+    anchor = params.get("billing_cycle_anchor")
+    if trial_end:
+        made.update(
+            trial_start=now, trial_end=trial_end, status="trialing", billing_cycle_anchor=trial_end
+        )
+    elif anchor:
+        if anchor <= now:
+            raise invalid(
+                "billing_cycle_anchor cannot be in the past.", param="billing_cycle_anchor"
+            )
+        made["billing_cycle_anchor"] = anchor
+    items.begin_periods(shop, made, now, until=trial_end or anchor)
+    if params.get("billing_schedules"):
+        items.set_billing_schedules(shop, made, params["billing_schedules"])
+
+
+def _trial_end(shop: Shop, params: Json) -> int | None:
+    if params.get("trial_period_days"):
+        return shop.world.now() + shop.world.span(params["trial_period_days"] * 86400)
+    given = params.get("trial_end")
+    if isinstance(given, int) and given <= shop.world.now():
+        raise invalid("Invalid timestamp: must be an integer in the future.", param="trial_end")
+    return given if isinstance(given, int) else None
+
+
+def _check_payable(
+    shop: Shop, made: Json, customer: Json, params: Json, paid_by: Json | None
+) -> None:
+    """Raise Stripe's 400 where there is something to pay and nothing to pay it with."""
+    if made["collection_method"] != "charge_automatically" or paid_by is not None:
+        return
+    if params.get("payment_behavior") in ("default_incomplete", "pending_if_incomplete"):
+        return
+    total = 0 if made["status"] == "trialing" else sum(map(items.amount_of, items.rows(made)))
+    if total and not params.get("discounts") and not invoices.default_method(shop, made):
+        raise invalid(
+            "This customer has no attached payment source or default payment method. Please"
+            " consider adding a default payment method. For more information, visit"
+            " https://stripe.com/docs/billing/subscriptions/payment-methods-setting.",
+            code="resource_missing",
+        )
+
+
+def _first_invoice(shop: Shop, made: Json, params: Json, *, paid_by: Json | None) -> None:
+    trial = made["status"] == "trialing"
+    lines = _lines(shop, made, params, trial=trial)
+    lines += extra_lines(shop, made, params.get("add_invoice_items") or [])
+    bill = proration.draft(shop, made, lines, reason="subscription_create")
+    made["discounts"] = running(shop, made)
+    if made["collection_method"] == "send_invoice":
+        made["status"] = "trialing" if trial else "active"
+        if bill["amount_due"] == 0:
+            invoices.finalize(shop, bill)
+            invoices.mark_paid(shop, bill, intent=None)
+        else:
+            due = shop.world.now() + shop.world.span(invoices.DRAFT_SECONDS)
+            bill["automatically_finalizes_at"] = due
+            shop.world.schedule("finalize_invoice", bill["id"], due)
+        return
+    invoices.finalize(shop, bill)
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    if behavior == "default_incomplete" and bill["amount_due"]:
+        invoices.intent_of(shop, bill, None)
+        made["status"] = "incomplete"
+        return
+    method = paid_by or invoices.default_method(shop, made)
+    on_session = not params.get("off_session")
+    outcome = invoices.collect(shop, bill, method=method, on_session=on_session)
+    if outcome in ("paid", "processing"):
+        made["status"] = "trialing" if trial else "active"
+        return
+    made["status"] = "incomplete"
+    if behavior == "error_if_incomplete":
+        invoices.void(shop, bill, event=False)
+        shop.world.forget("subscription", made["id"])
+        raise cards.declined(outcome if outcome in cards.MESSAGES else "authentication_required")
+
+
+def _lines(shop: Shop, made: Json, params: Json, *, trial: bool) -> list[Json]:
+    if not params.get("billing_cycle_anchor") or trial:
+        return items.lines(shop, made, free=trial)
+    if params.get("proration_behavior") == "none":
+        return items.lines(shop, made, free=True)
+    part = []
+    for item in items.rows(made):
+        start, end = item["current_period_start"], item["current_period_end"]
+        whole = items.next_end(shop, {"billing_cycle_anchor": start}, item["price"], start) - start
+        amount = round(items.amount_of(item) * min(1.0, (end - start) / whole))
+        item["billed_until"] = end
+        part.append(
+            invoice_lines.subscription_line(shop, made, item, amount=amount, start=start, end=end)
+        )
+    return part
+
+
+def running(shop: Shop, found: Json) -> list[str]:
+    """The discounts that go on after the invoice that was just made."""
+    table = shop.world.table("discount")
+    return [
+        name
+        for name in found["discounts"]
+        if name in table and discounts.still_running(shop, table[name])
+    ]
+
+
+def extra_lines(shop: Shop, made: Json, wanted: list[Json]) -> list[Json]:
+    """Lines for `add_invoice_items`: one-off prices on the invoice of a subscription."""
+    from sandbox.catalog import create_price
+
+    lines = []
+    for number, entry in enumerate(wanted):
+        if entry.get("price_data"):
+            price = create_price(shop, entry["price_data"])
+        else:
+            where = f"add_invoice_items[{number}][price]"
+            price = shop.find("price", entry.get("price"), param=where)
+        lines.append(
+            invoice_lines.price_line(
+                shop,
+                price,
+                quantity=entry.get("quantity", 1),
+                invoice_item=shop.world.new_id("ii"),
+                subscription=made["id"],
+            )
+        )
+    return lines

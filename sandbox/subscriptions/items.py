@@ -1,0 +1,285 @@
+"""A subscription's items: prices, quantities, and the periods that each of them lives in."""
+
+from typing import Any
+
+from sandbox import invoice_lines
+from sandbox.shop import Shop, invalid, merge_metadata
+from sandbox.world import Json
+
+LIVE = ("incomplete", "trialing", "active", "past_due", "unpaid", "paused")
+
+
+def rows(subscription: Json) -> list[Json]:
+    found: list[Json] = subscription["items"]["data"]
+    return found
+
+
+def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
+    """Give a new subscription its items. Raises Stripe's 400 for prices that don't go together."""
+    if not wanted:
+        raise invalid("Missing required param: items.", param="items", code="parameter_missing")
+    prices = [
+        resolve_price(shop, entry, where=f"items[{number}][price]")
+        for number, entry in enumerate(wanted)
+    ]
+    if len({price["currency"] for price in prices}) > 1:
+        raise invalid("All prices on a subscription must have the same currency.", param="items")
+    _check_rhythms(made, prices)
+    made["currency"] = prices[0]["currency"]
+    made["items"] = {
+        "object": "list",
+        "data": [
+            new_item(shop, made, price, entry) for price, entry in zip(prices, wanted, strict=True)
+        ],
+        "has_more": False,
+        "url": f"/v1/subscription_items?subscription={made['id']}",
+    }
+
+
+def _check_rhythms(made: Json, prices: list[Json]) -> None:
+    classic = made["billing_mode"]["type"] == "classic"
+    if classic and len({_cycle(price) for price in prices}) > 1:
+        raise invalid(
+            "All prices on a subscription must have the same `recurring.interval` and"
+            " `recurring.interval_count`. Use `billing_mode[type]=flexible` to mix them.",
+            param="items",
+        )
+
+
+def new_item(shop: Shop, made: Json, price: Json, entry: Json) -> Json:
+    now = shop.world.now()
+    return shop.world.make(
+        "subscription_item",
+        "si",
+        subscription=made["id"],
+        price=price,
+        plan=plan_of(price),
+        quantity=entry.get("quantity", 1),
+        metadata=merge_metadata({}, entry.get("metadata")),
+        current_period_start=now,
+        current_period_end=now,
+    )
+
+
+def change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
+    """Change, add and remove items as an update names them. The periods stay as they are."""
+    items = rows(found)
+    for number, entry in enumerate(wanted):
+        where = f"items[{number}]"
+        item = next((i for i in items if i["id"] == entry.get("id")), None)
+        if entry.get("id") and item is None:
+            raise invalid(
+                f"No such subscription item: '{entry['id']}'",
+                param=f"{where}[id]",
+                code="resource_missing",
+            )
+        if item and entry.get("deleted"):
+            items.remove(item)
+        elif item:
+            _change(shop, item, entry, where)
+        else:
+            price = resolve_price(shop, entry, where=f"{where}[price]")
+            if any(i["price"]["id"] == price["id"] for i in items):
+                raise invalid(
+                    f"Cannot add multiple subscription items with the same plan: {price['id']}",
+                    param=where,
+                )
+            added = new_item(shop, found, price, entry)
+            added["current_period_end"] = _first_end(shop, found, price)
+            items.append(added)
+    if not items:
+        raise invalid("A subscription must have at least one active plan.", param="items")
+    _check_rhythms(found, [item["price"] for item in items])
+
+
+def _change(shop: Shop, item: Json, entry: Json, where: str) -> None:
+    if "price" in entry or "price_data" in entry or "plan" in entry:
+        item["price"] = resolve_price(shop, entry, where=f"{where}[price]")
+        item["plan"] = plan_of(item["price"])
+    item["quantity"] = entry.get("quantity", item["quantity"])
+    if "metadata" in entry:
+        item["metadata"] = merge_metadata(item["metadata"], entry["metadata"])
+
+
+def _first_end(shop: Shop, found: Json, price: Json) -> int:
+    """When the first period of an added item ends: with the others of its rhythm, or with the
+    first full period from the anchor on."""
+    for item in rows(found):
+        if _cycle(item["price"]) == _cycle(price):
+            return int(item["current_period_end"])
+    return next_end(shop, found, price, shop.world.now())
+
+
+def next_end(shop: Shop, found: Json, price: Json, start: int) -> int:
+    """The end of the period of a price that begins at `start`."""
+    recurring = price["recurring"]
+    return shop.world.period_after(
+        start, recurring["interval"], recurring["interval_count"], found["billing_cycle_anchor"]
+    )
+
+
+def _cycle(price: Json) -> tuple[str, int]:
+    return price["recurring"]["interval"], price["recurring"]["interval_count"]
+
+
+def cycles(found: Json) -> set[tuple[str, int]]:
+    """The rhythms in which a subscription bills."""
+    return {_cycle(item["price"]) for item in rows(found)}
+
+
+def plan_of(price: Json) -> Json:
+    """The older rendering of a recurring price, which Stripe still shows beside it."""
+    recurring = price["recurring"]
+    shared = ("id", "active", "billing_scheme", "created", "currency", "livemode", "metadata")
+    return {
+        "object": "plan",
+        **{name: price[name] for name in shared},
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "meter": recurring["meter"],
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": price["tiers_mode"],
+        "transform_usage": None,
+        "trial_period_days": recurring["trial_period_days"],
+        "usage_type": recurring["usage_type"],
+    }
+
+
+def resolve_price(shop: Shop, entry: Json, *, where: str = "items[0][price]") -> Json:
+    """The recurring price of an entry: an existing one, or one made of `price_data`."""
+    if entry.get("price_data"):
+        from sandbox.catalog import create_price
+
+        return create_price(shop, {**entry["price_data"], "active": False})
+    given = entry.get("price") or entry.get("plan")
+    if not given:
+        raise invalid(f"Missing required param: {where}.", param=where, code="parameter_missing")
+    price = shop.find("price", given, param=where)
+    if not price["active"]:
+        raise invalid(
+            f"The price specified is inactive. This field only accepts active prices:"
+            f" {price['id']}",
+            param=where,
+        )
+    if price["type"] != "recurring":
+        raise invalid(
+            "The price specified is set to `type=one_time` but this field only accepts prices with"
+            " `type=recurring`.",
+            param=where,
+        )
+    return price
+
+
+def begin_periods(
+    shop: Shop,
+    made: Json,
+    start: int,
+    *,
+    until: int | None = None,
+    only: list[Json] | None = None,
+) -> None:
+    """Begin a period of all items, or `only` some, at `start`; it ends as their price says, or at
+    one moment."""
+    for item in rows(made) if only is None else only:
+        end = until or next_end(shop, made, item["price"], start)
+        item.update(current_period_start=start, current_period_end=end)
+
+
+def last_end(found: Json) -> int:
+    """When the longest running period ends."""
+    return max(int(item["current_period_end"]) for item in rows(found))
+
+
+def first_end(found: Json) -> int:
+    """When the first of the running periods ends."""
+    return min(int(item["current_period_end"]) for item in rows(found))
+
+
+def moment(found: Json, given: Any) -> int:
+    """A time of an update: a timestamp, or one of Stripe's names for an end."""
+    match given:
+        case "min_period_end":
+            return first_end(found)
+        case "max_period_end":
+            return last_end(found)
+        case "max_billed_until":
+            ends = [item.get("billed_until") or item["current_period_end"] for item in rows(found)]
+            return int(max(ends))
+    return int(given)
+
+
+def amount_of(item: Json) -> int:
+    """What a period of an item costs, in the minor unit."""
+    return int(item["price"]["unit_amount"] or 0) * int(item.get("quantity") or 1)
+
+
+def lines(
+    shop: Shop, made: Json, *, free: bool = False, only: list[Json] | None = None
+) -> list[Json]:
+    """A line for the running period of each item, and one for each period that is billed in
+    advance; none for what was billed before."""
+    made_lines = []
+    for item in rows(made) if only is None else only:
+        start, end = item["current_period_start"], item["current_period_end"]
+        if item.get("billed_until", 0) >= end:
+            continue
+        until = end if free else max(end, _prebilled(shop, made, item))
+        item.update({} if free else {"billed_until": until})
+        while start < until:
+            amount = 0 if free else amount_of(item)
+            made_lines.append(
+                invoice_lines.subscription_line(
+                    shop, made, item, amount=amount, start=start, end=end
+                )
+            )
+            start, end = end, next_end(shop, made, item["price"], end)
+    return made_lines
+
+
+def unbill(item: Json) -> None:
+    """Forget until when an item is billed: its period changes."""
+    item.pop("billed_until", None)
+
+
+def _prebilled(shop: Shop, made: Json, item: Json) -> int:
+    """Until when a billing schedule wants an item billed in advance."""
+    found = 0
+    for schedule in made["billing_schedules"]:
+        only = [entry["price"] for entry in schedule["applies_to"] or []]
+        if not only or item["price"]["id"] in only:
+            found = max(found, schedule["bill_until"]["computed_timestamp"])
+    return found
+
+
+def set_billing_schedules(shop: Shop, made: Json, wanted: list[Json]) -> None:
+    """Bill in advance: until a moment, or for some intervals from the anchor on."""
+    if made["billing_mode"]["type"] != "flexible":
+        raise invalid(
+            "`billing_schedules` needs `billing_mode[type]=flexible`.", param="billing_schedules"
+        )
+    schedules = []
+    for entry in wanted:
+        until = entry.get("bill_until") or {}
+        duration = until.get("duration")
+        if duration:
+            count = duration.get("interval_count", 1)
+            at = shop.world.later(shop.world.now(), duration["interval"], count)
+            duration = {"interval": duration["interval"], "interval_count": count}
+        else:
+            at = int(until.get("timestamp") or last_end(made))
+        schedules.append(
+            {
+                "applies_to": entry.get("applies_to"),
+                "bill_until": {
+                    "computed_timestamp": at,
+                    "duration": duration,
+                    "timestamp": until.get("timestamp"),
+                    "type": "duration" if duration else "timestamp",
+                },
+                "key": entry.get("key") or shop.world.new_id("bs", 8),
+            }
+        )
+    made["billing_schedules"] = schedules

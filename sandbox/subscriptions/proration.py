@@ -1,0 +1,126 @@
+"""Parts of periods: what a change in the middle of one is worth, and who bills it when."""
+
+from sandbox import invoice_lines, invoices
+from sandbox.shop import Shop
+from sandbox.subscriptions import items
+from sandbox.world import Json
+
+
+def share_left(item: Json, at: int) -> float:
+    """How much of an item's running period is still to come, from 0 to 1."""
+    start, end = int(item["current_period_start"]), int(item["current_period_end"])
+    if end <= start:
+        return 0.0
+    return max(0.0, min(1.0, (end - at) / (end - start)))
+
+
+def of_change(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
+    """Lines for changed items: credit for the rest of the old, the rest of the new to pay."""
+    after = {item["id"]: item for item in items.rows(found)}
+    lines = []
+    for old in before:
+        new = after.pop(old["id"], None)
+        if new is not None and _worth(new) == _worth(old):
+            continue
+        lines.append(_line(shop, found, old, at, sign=-1))
+        if new is not None:
+            lines.append(_line(shop, found, new, at, sign=1))
+    lines += [_line(shop, found, item, at, sign=1) for item in after.values()]
+    return [line for line in lines if line["period"]["end"] > at]
+
+
+def credit(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
+    """Lines that give back the rest of the running periods."""
+    return [_line(shop, found, item, at, sign=-1) for item in before if share_left(item, at)]
+
+
+def rest(shop: Shop, found: Json, at: int) -> list[Json]:
+    """Lines that bill the rest of the running periods."""
+    return [_line(shop, found, item, at, sign=1) for item in items.rows(found)]
+
+
+def credit_rest(shop: Shop, found: Json) -> None:
+    """Have the rest of the running periods credited on the next invoice."""
+    wait(shop, found, credit(shop, found, items.rows(found), shop.world.now()))
+
+
+def _worth(item: Json) -> tuple[str, int]:
+    return item["price"]["id"], item.get("quantity") or 1
+
+
+def _line(shop: Shop, found: Json, item: Json, at: int, *, sign: int) -> Json:
+    return invoice_lines.proration_line(
+        shop,
+        found,
+        item,
+        amount=sign * round(items.amount_of(item) * share_left(item, at)),
+        start=at,
+        end=item["current_period_end"],
+        text="Unused time on" if sign < 0 else "Remaining time on",
+    )
+
+
+def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
+    """Keep lines as invoice items for the next invoice of the subscription."""
+    for line in lines:
+        made = shop.world.make(
+            "invoiceitem",
+            "ii",
+            customer=found["customer"],
+            amount=line["amount"],
+            currency=line["currency"],
+            description=line["description"],
+            quantity=line["quantity"],
+            quantity_decimal=line["quantity_decimal"],
+            date=shop.world.now(),
+            proration=True,
+            metadata={},
+            test_clock=found["test_clock"],
+            pricing=line["pricing"],
+            period=line["period"],
+            invoice=None,
+        )
+        details = line["parent"]["subscription_item_details"]
+        made["parent"] = {
+            "type": "subscription_details",
+            "subscription_details": {
+                "subscription": found["id"],
+                "subscription_item": details["subscription_item"],
+            },
+        }
+        shop.save(made, "invoiceitem.created")
+
+
+def invoice(
+    shop: Shop, found: Json, lines: list[Json], *, reason: str = "subscription_update"
+) -> Json:
+    """An open invoice of these lines and of all that waits for the subscription."""
+    bill = draft(shop, found, lines, reason=reason)
+    return invoices.finalize(shop, bill)
+
+
+def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
+    """A draft of these lines and of all that waits for the subscription; it becomes the
+    subscription's latest invoice."""
+    bill = invoices.draft(
+        shop,
+        customer=shop.find("customer", found["customer"]),
+        lines=lines + invoices.take_pending(shop, found["customer"], found["id"]),
+        currency=found["currency"],
+        reason=reason,
+        subscription=found,
+        method=found["collection_method"],
+        days_until_due=found["days_until_due"],
+        discounts=list(found["discounts"]),
+    )
+    invoices.claim_items(shop, bill)
+    found["latest_invoice"] = bill["id"]
+    return bill
+
+
+def invoice_pending(shop: Shop, found: Json) -> None:
+    """Bill now what waits for a subscription."""
+    if invoices.pending_items(shop, found["customer"], found["id"]):
+        bill = invoice(shop, found, [])
+        if bill["amount_due"] == 0:
+            invoices.mark_paid(shop, bill, intent=None)

@@ -1,0 +1,77 @@
+"""Thin events: which object changed and how to read it, without its data."""
+
+import time
+from functools import cache
+from typing import Any
+
+from stripe._stripe_object import StripeObject
+from stripe.events._event_classes import get_v2_event_class
+
+from sandbox.world import Json
+
+_PREFIX, _THIN_PREFIX = "evt_", "evt_test_"
+
+
+@cache
+def known(event_type: str) -> bool:
+    """Whether a snapshot type has a thin counterpart of the same name."""
+    return get_v2_event_class(f"v1.{event_type}") is not StripeObject
+
+
+def thin_id(event_id: str) -> str:
+    """A thin event has an id of its own."""
+    return _THIN_PREFIX + event_id.removeprefix(_PREFIX)
+
+
+def snapshot_id(event_id: str) -> str:
+    """The id of the snapshot event behind a thin one."""
+    return _PREFIX + event_id.removeprefix(_THIN_PREFIX)
+
+
+def iso(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment))
+
+
+def notification(event: Json) -> Json:
+    """What is delivered for a snapshot event to those who want thin ones."""
+    source: Any = event["data"]["object"]
+    kind = source["object"]
+    return {
+        "object": "v2.core.event",
+        "id": thin_id(event["id"]),
+        "type": f"v1.{event['type']}",
+        "livemode": False,
+        "created": iso(event["created"]),
+        "context": None,
+        "reason": _reason(event),
+        "related_object": {
+            "id": source.get("id", ""),
+            "type": kind,
+            "url": f"/v1/{kind.replace('.', '/')}s/{source.get('id', '')}",
+        },
+    }
+
+
+def _reason(event: Json) -> Json | None:
+    request = event["request"] or {}
+    if not request.get("id"):
+        return None
+    named = {"id": request["id"], "idempotency_key": request["idempotency_key"] or ""}
+    return {"type": "request", "request": named}
+
+
+def event(source: Json) -> Json:
+    """What `GET /v2/core/events/{id}` answers for a snapshot event."""
+    return {
+        **notification(source),
+        "changes": _changes(source),
+        "snapshot_event": source["id"],
+    }
+
+
+def _changes(source: Json) -> Json | None:
+    before = source["data"].get("previous_attributes")
+    if not before:
+        return None
+    after = source["data"]["object"]
+    return {"before": before, "after": {key: after.get(key) for key in before}}

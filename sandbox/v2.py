@@ -1,0 +1,205 @@
+"""The part of Stripe's `/v2` that a connector meets: thin events and event destinations."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox import thin
+from sandbox.box import Sandbox
+from sandbox.shop import StripeFault
+from sandbox.world import Json
+
+EVENTS, DESTINATIONS = "/v2/core/events", "/v2/core/event_destinations"
+KIND = "v2.core.event_destination"
+MOST = 100
+KEPT_SECONDS = 30 * 86400
+Call = Callable[[Sandbox, Request, Json], Json]
+
+
+def _problem(status: int, code: str, message: str) -> StripeFault:
+    return StripeFault(status, message, code=code, kind=code)
+
+
+def _event(box: Sandbox, request: Request, given: Json) -> Json:
+    found = box.shop.world.table("event").get(thin.snapshot_id(request.path_params["id"]))
+    too_old = found is not None and found["created"] < box.shop.world.now() - KEPT_SECONDS
+    if found is None or too_old or not thin.known(found["type"]):
+        raise _problem(404, "not_found", f"No such event: {request.path_params['id']}")
+    return thin.event(found)
+
+
+def _events(box: Sandbox, request: Request, given: Json) -> Json:
+    """Newest first; `page` is the position to go on before."""
+    query = request.query_params
+    table = box.shop.world.table("event")
+    limit = _limit(query.get("limit"))
+    types = [value for key, value in query.multi_items() if key.startswith("types")]
+    wanted_object = query.get("object_id")
+    before = int(query["page"]) if query.get("page") else None
+    oldest = box.shop.world.now() - KEPT_SECONDS
+    bounds = {key[8:-1]: value for key, value in query.items() if key.startswith("created[")}
+    found: list[Json] = []
+    for row in table.newest_first({}, before=before, after=None):
+        if row["created"] < oldest or len(found) > limit:
+            break
+        if not thin.known(row["type"]) or (types and f"v1.{row['type']}" not in types):
+            continue
+        if wanted_object and row["data"]["object"].get("id") != wanted_object:
+            continue
+        if _within(thin.iso(row["created"]), bounds):
+            found.append(row)
+    following = None
+    if len(found) > limit:
+        found = found[:limit]
+        following = f"{EVENTS}?limit={limit}&page={table.position(found[-1]['id'])}"
+        for name in types:
+            following += f"&types={name}"
+    return {
+        "data": [thin.event(row) for row in found],
+        "next_page_url": following,
+        "previous_page_url": None,
+    }
+
+
+def _limit(given: str | None) -> int:
+    try:
+        limit = int(given or 20)
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MOST:
+        raise _problem(400, "invalid_fields", f"limit must be between 1 and {MOST}")
+    return limit
+
+
+def _within(moment: str, bounds: dict[str, str]) -> bool:
+    """Whether an ISO time (UTC) is within bounds, which are compared to the second."""
+    tests = {
+        "gt": lambda bound: moment[:19] > bound,
+        "gte": lambda bound: moment[:19] >= bound,
+        "lt": lambda bound: moment[:19] < bound,
+        "lte": lambda bound: moment[:19] <= bound,
+    }
+    return all(tests[name](bound[:19]) for name, bound in bounds.items() if name in tests)
+
+
+def _destination(box: Sandbox, request: Request) -> Json:
+    found = box.shop.world.table(KIND).get(request.path_params["id"])
+    if found is None:
+        raise _problem(404, "not_found", f"No such destination: {request.path_params['id']}")
+    return found
+
+
+def _create(box: Sandbox, request: Request, given: Json) -> Json:
+    world = box.shop.world
+    for name in ("name", "enabled_events", "event_payload", "type"):
+        if not given.get(name):
+            raise _problem(400, "missing_required_param", f"Missing required param: {name}.")
+    url = (given.get("webhook_endpoint") or {}).get("url") or ""
+    if given["type"] != "webhook_endpoint" or not url.startswith(("http://", "https://")):
+        raise _problem(400, "invalid_fields", "The sandbox only delivers to webhook endpoints.")
+    is_thin = given["event_payload"] == "thin"
+    now = thin.iso(world.now())
+    made = {
+        "object": KIND,
+        "id": world.new_id("ed_test"),
+        "created": now,
+        "updated": now,
+        "description": given.get("description") or "",
+        "enabled_events": given["enabled_events"],
+        "event_payload": given["event_payload"],
+        "events_from": given.get("events_from") or ["@self"],
+        "livemode": False,
+        "metadata": given.get("metadata") or {},
+        "name": given["name"],
+        "snapshot_api_version": None if is_thin else given.get("snapshot_api_version"),
+        "status": "enabled",
+        "status_details": None,
+        "type": "webhook_endpoint",
+        "webhook_endpoint": {"signing_secret": None, "url": url},
+        "amazon_eventbridge": None,
+        "azure_event_grid": None,
+    }
+    secret = f"whsec_{world.new_id('x', 32)[2:]}"
+    world.keep(made["id"], secrets=[secret], thin=is_thin)
+    world.store(made)
+    if "webhook_endpoint.signing_secret" in (given.get("include") or []):
+        return {**made, "webhook_endpoint": {"signing_secret": secret, "url": url}}
+    return made
+
+
+def _update(box: Sandbox, request: Request, given: Json) -> Json:
+    found = _destination(box, request)
+    for key in ("description", "enabled_events", "metadata", "name"):
+        if key in given:
+            found[key] = given[key]
+    if url := (given.get("webhook_endpoint") or {}).get("url"):
+        found["webhook_endpoint"] = {**found["webhook_endpoint"], "url": url}
+    return _touched(box, found)
+
+
+def _set_status(status: str, details: Json | None) -> Call:
+    def act(box: Sandbox, request: Request, given: Json) -> Json:
+        found = _destination(box, request)
+        found.update(status=status, status_details=details)
+        return _touched(box, found)
+
+    return act
+
+
+def _touched(box: Sandbox, found: Json) -> Json:
+    found["updated"] = thin.iso(box.shop.world.now())
+    return box.shop.world.store(found)
+
+
+def _delete(box: Sandbox, request: Request, given: Json) -> Json:
+    found = _destination(box, request)
+    box.shop.world.forget(KIND, found["id"])
+    return {"id": found["id"], "object": KIND}
+
+
+def _list(box: Sandbox, request: Request, given: Json) -> Json:
+    rows = box.shop.world.table(KIND).values()[::-1][:MOST]
+    return {"data": rows, "next_page_url": None, "previous_page_url": None}
+
+
+_ROUTES: list[tuple[str, str, Call]] = [
+    ("GET", EVENTS, _events),
+    ("GET", f"{EVENTS}/{{id}}", _event),
+    ("GET", DESTINATIONS, _list),
+    ("POST", DESTINATIONS, _create),
+    ("GET", f"{DESTINATIONS}/{{id}}", lambda box, request, given: _destination(box, request)),
+    ("POST", f"{DESTINATIONS}/{{id}}", _update),
+    ("DELETE", f"{DESTINATIONS}/{{id}}", _delete),
+    ("POST", f"{DESTINATIONS}/{{id}}/enable", _set_status("enabled", None)),
+    (
+        "POST",
+        f"{DESTINATIONS}/{{id}}/disable",
+        _set_status("disabled", {"disabled": {"reason": "user"}}),
+    ),
+]
+
+
+def routes(box: Sandbox) -> list[Route]:
+    """The `/v2` calls of one sandbox."""
+    return [Route(path, _endpoint(box, act), methods=[method]) for method, path, act in _ROUTES]
+
+
+def _endpoint(box: Sandbox, act: Call) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def endpoint(request: Request) -> Response:
+        status, answer = 200, None
+        try:
+            box.api.permit(request)
+            given = await request.json() if await request.body() else {}
+            answer = act(box, request, given)
+        except StripeFault as fault:
+            status, answer = fault.status, {"error": fault.body}
+        box.api.note(request, status)
+        box.flush()
+        return JSONResponse(
+            answer, status, headers={"Request-Id": box.shop.world.new_id("req", 14)}
+        )
+
+    return endpoint
