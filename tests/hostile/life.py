@@ -130,7 +130,7 @@ class Life:
         await truth.control(
             "settings",
             delayed_seconds=10**7,
-            dunning_ends=chance.choice(("cancel", "unpaid", "pause", "leave")),
+            dunning_ends=chance.choice(("cancel", "unpaid", "pause", "past_due")),
         )
         self.free = (await truth.post("coupons", percent_off=100, duration="once"))["id"]
         for number in range(self.size.stripe_products):
