@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from sandbox import thin
+from sandbox.schema import Published
 from sandbox.shop import Shop
 from sandbox.world import Json
 
@@ -190,7 +191,7 @@ class Deliveries:
 
     def _shown(self, event: Json, endpoint: Json) -> Json:
         wanted = self.shop.world.private[endpoint["id"]].get("thin") or self._chance("thin")
-        if wanted and thin.known(event["type"]):
+        if wanted and Published.has_thin(event["type"]):
             return thin.notification(event)
         if self._chance("old_api_version"):
             return {**event, "api_version": "2020-08-27"}
@@ -228,4 +229,4 @@ def _wants(endpoint: Json, event: Json) -> bool:
         return "*" in enabled or event["type"] in enabled
     if endpoint["event_payload"] == "snapshot":
         return event["type"] in enabled
-    return f"v1.{event['type']}" in enabled and thin.known(event["type"])
+    return f"v1.{event['type']}" in enabled and Published.has_thin(event["type"])

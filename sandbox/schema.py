@@ -24,6 +24,7 @@ from stripe._object_classes import OBJECT_CLASSES
 from stripe._request_options import RequestOptions
 from stripe._search_result_object import SearchResultObject
 from stripe._stripe_object import StripeObject, UntypedStripeObject
+from stripe.events._event_classes import get_v2_event_class
 from typing_extensions import is_typeddict
 
 API_VERSION: str = stripe.api_version
@@ -123,6 +124,12 @@ class Published:
             text = json.dumps(self._defs[name]["properties"]["enabled_events"])
             self._event_types = frozenset(re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"', text))
         return self._event_types
+
+    @staticmethod
+    @cache
+    def has_thin(event_type: str) -> bool:
+        """Whether a snapshot type has a thin counterpart of the same name, `v1.` before it."""
+        return get_v2_event_class(f"v1.{event_type}") is not StripeObject
 
     def request_schema(self, route: Route) -> Json:
         """The schema of the form tree, leaves as text; `resolve` follows its references."""

@@ -1,21 +1,11 @@
 """Thin events: which object changed and how to read it, without its data."""
 
 import time
-from functools import cache
 from typing import Any
-
-from stripe._stripe_object import StripeObject
-from stripe.events._event_classes import get_v2_event_class
 
 from sandbox.world import Json
 
 _PREFIX, _THIN_PREFIX = "evt_", "evt_test_"
-
-
-@cache
-def known(event_type: str) -> bool:
-    """Whether a snapshot type has a thin counterpart of the same name."""
-    return get_v2_event_class(f"v1.{event_type}") is not StripeObject
 
 
 def thin_id(event_id: str) -> str:

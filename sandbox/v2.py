@@ -26,7 +26,7 @@ def _problem(status: int, code: str, message: str) -> StripeFault:
 def _event(box: Sandbox, request: Request, given: Json) -> Json:
     found = box.shop.world.table("event").get(thin.snapshot_id(request.path_params["id"]))
     too_old = found is not None and found["created"] < box.shop.world.now() - KEPT_SECONDS
-    if found is None or too_old or not thin.known(found["type"]):
+    if found is None or too_old or not box.shop.world.published.has_thin(found["type"]):
         raise _problem(404, "not_found", f"No such event: {request.path_params['id']}")
     return thin.event(found)
 
@@ -45,7 +45,9 @@ def _events(box: Sandbox, request: Request, given: Json) -> Json:
     for row in table.newest_first({}, before=before, after=None):
         if row["created"] < oldest or len(found) > limit:
             break
-        if not thin.known(row["type"]) or (types and f"v1.{row['type']}" not in types):
+        if not box.shop.world.published.has_thin(row["type"]) or (
+            types and f"v1.{row['type']}" not in types
+        ):
             continue
         if wanted_object and row["data"]["object"].get("id") != wanted_object:
             continue
