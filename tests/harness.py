@@ -450,7 +450,10 @@ async def run_latchkey(
     )
     pool = await create_pool(dsn)
     api = httpx.AsyncClient(
-        base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
+        base_url=f"{url}/api/v1",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=60,
+        limits=httpx.Limits(keepalive_expiry=2),
     )
     client = await Client.connect(temporal_address, namespace=namespace)
     site = Latchkey(settings, stripe, pool, url, api, client, namespace)

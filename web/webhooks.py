@@ -15,12 +15,13 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from latchkey.rules.routing import route_snapshot, route_thin
+from latchkey.rules.routing import Target, route_snapshot, route_thin
 from latchkey.store import inbox
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import SignatureError, verify_signature
 
+LONGEST_NAME = 255
 MAX_BODY = 1024 * 1024
 _RECHECK_SECONDS = 1.0
 
@@ -117,26 +118,40 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
         case other:
             raise Refused(400, "malformed", f"the body is no event: object is {str(other)[:40]!r}")
     _check_origin(event, account)
-    related = event.get("related_object") if thin else (event.get("data") or {}).get("object")
-    if related is not None and not isinstance(related, dict):
-        raise Refused(400, "malformed", "the event names no object")
-    event_type, event_id = event.get("type"), event.get("id")
-    if not (isinstance(event_type, str) and isinstance(event_id, str) and event_id):
-        raise Refused(400, "malformed", "the event lacks its id or its type")
-    route = route_thin if thin else route_snapshot
-    object_id = (related or {}).get("id")
+    try:
+        related = event.get("related_object") if thin else (event.get("data") or {}).get("object")
+        event_type = event.get("type")
+        if not isinstance(event_type, str) or not isinstance(related, dict | None):
+            raise Refused(400, "malformed", "the event lacks its type or its object")
+        target = (route_thin if thin else route_snapshot)(event_type, related or {})
+        object_id = (related or {}).get("id")
+    except (AttributeError, TypeError):
+        raise Refused(400, "malformed", "the event's object is not of Stripe's form") from None
     version = event.get("api_version")
     return inbox.Arrival(
-        id=event_id,
+        id=_name(event.get("id"), "id", required=True),
         account=account,
-        type=event_type,
-        object_id=object_id if isinstance(object_id, str) else "",
+        type=_name(event_type, "type", required=True),
+        object_id=_name(object_id, "object's id"),
         thin=thin,
-        api_version=version if isinstance(version, str) else None,
+        api_version=_name(version, "api_version") or None,
         created_at=_created(event.get("created")),
-        target=route(event_type, related or {}),
+        target=Target(
+            target.kind,
+            _name(target.id, "object's id"),
+            _name(target.checkout_session, "session") or None,
+        ),
         body=_text(body),
     )
+
+
+def _name(value: object, what: str, *, required: bool = False) -> str:
+    """An id or a word as a column can hold it; Stripe's are far shorter and printable."""
+    if not isinstance(value, str):
+        value = ""
+    if len(value) > LONGEST_NAME or not value.isprintable() or (required and not value):
+        raise Refused(400, "malformed", f"the event's {what} is none of Stripe's")
+    return value
 
 
 def _check_origin(event: dict[str, Any], account: Account) -> None:

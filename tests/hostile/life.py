@@ -211,6 +211,7 @@ class Life:
     async def _move(self, person: Person, chance: random.Random) -> None:
         scene = Scene(self.truth, self.goods, self.free, chance)
         move = choose(chance)
+        done = True
         try:
             touched = await move(scene, person)
             if not touched:
@@ -222,12 +223,16 @@ class Life:
                 raise
             self.log.append(f"{person.email} {move.__name__} refused: {refused}")
             touched = [*person.subscriptions, *person.sessions, *person.invoices]
+            done = False
         for source_id in touched:
-            await self._see(source_id, person.email)
+            await self._see(source_id, person.email, told=done)
 
     async def _see(self, source_id: str, owner: str, *, told: bool = True) -> None:
+        """Read a source. Stripe tells of it where something was done (`told`) or has changed."""
         source = self.sources.setdefault(source_id, Source(source_id, owner))
-        source.see(await self.truth.read(source_id), self.links, told=told)
+        reading = await self.truth.read(source_id)
+        changed = source.last is None or reading.timeless() != source.last.timeless()
+        source.see(reading, self.links, told=told or changed)
 
     def _relinked(self, links: Links) -> None:
         self.links = links

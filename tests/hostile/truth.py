@@ -3,7 +3,7 @@
 Written from Stripe's reference alone, so that a mistake of Latchkey's own reading shows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -37,13 +37,19 @@ class Reading:
     refunded: int = 0
     paid: bool = False
 
+    def timeless(self) -> "Reading":
+        """Without the times that a move of the clock moves."""
+        return replace(self, created=0, unpaid_since=None)
+
 
 class Truth:
     """Calls to the sandbox that meet no faults."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.client = httpx.AsyncClient(base_url=url, headers=SPARED, timeout=60)
+        self.client = httpx.AsyncClient(
+            base_url=url, headers=SPARED, timeout=60, limits=httpx.Limits(keepalive_expiry=2)
+        )
 
     async def close(self) -> None:
         await self.client.aclose()

@@ -129,7 +129,7 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 async def _answer(declared: Endpoint, request: Request) -> Response:
     site = site_of(request)
     token = await authenticate(request, site)
-    query = _checked(declared.query, dict(request.query_params), "query")
+    query = _checked(declared.query, _once_each(request), "query")
     raw = b""
     body = None
     if declared.method in ("POST", "PUT", "PATCH"):
@@ -141,6 +141,14 @@ async def _answer(declared: Endpoint, request: Request) -> Response:
     if key is None:
         return await _do(declared, call)
     return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)
+
+
+def _once_each(request: Request) -> dict[str, str]:
+    given = request.query_params.multi_items()
+    found = dict(given)
+    if len(found) < len(given):
+        raise Problem(422, "invalid", "query: a parameter is given twice: give each of them once")
+    return found
 
 
 async def _do(declared: Endpoint, call: Call) -> Response:
