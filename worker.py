@@ -21,6 +21,7 @@ from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
 from activities.objects import ObjectActivities
+from activities.policy import PolicyActivities
 from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
@@ -35,7 +36,9 @@ from workflows.catch_up import CatchUp
 from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
 from workflows.errand import Errand
+from workflows.grant_endings import GrantEndings
 from workflows.link_preview import LinkPreview
+from workflows.policy_change import PolicyChange
 from workflows.product_link import ProductLink
 from workflows.purchase import Purchase
 from workflows.reconciliation import Reconciliation
@@ -54,6 +57,8 @@ WORKFLOWS = [
     Errand,
     CatchUp,
     Reconciliation,
+    PolicyChange,
+    GrantEndings,
 ]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
@@ -111,6 +116,7 @@ def _activities(
     objects = ObjectActivities(edges, client)
     imports = ImportActivities(edges, client)
     catalog = CatalogActivities(edges)
+    policy = PolicyActivities(edges)
     connection = ConnectionActivities(
         edges, public_url=settings.public_url, register=settings.register_webhook == "auto"
     )
@@ -129,6 +135,8 @@ def _activities(
         reconcile.begin,
         reconcile.check,
         reconcile.finish,
+        policy.apply_page,
+        policy.end_due_grants,
     ]
     stripe: list[Activity] = [
         subscriptions.sync,

@@ -26,7 +26,15 @@ from latchkey.contracts import (
 from latchkey.rules import access, reading
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order, Subscription, UnreadableError
-from latchkey.store import catalog, links, orders, passed_over, previews, subscriptions
+from latchkey.store import (
+    catalog,
+    links,
+    orders,
+    passed_over,
+    previews,
+    subscription_mirror,
+    subscriptions,
+)
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
 from latchkey.store.subscriptions import describe
@@ -100,7 +108,7 @@ class ImportActivities:
     async def start_lifecycles(self, job: LifecyclesInput) -> int:
         """Start runs for subscriptions that have none, at a bounded rate; 0 means all have one."""
         async with self._edges.pool.acquire() as connection:
-            waiting = await subscriptions.without_lifecycle(
+            waiting = await subscription_mirror.without_lifecycle(
                 connection, job.link_id, limit=job.limit
             )
         for start in range(0, len(waiting), LIFECYCLES_AT_ONCE):
@@ -110,7 +118,7 @@ class ImportActivities:
                 pause, *(dispatch.start_lifecycle(self._client, one) for one in batch)
             )
             async with self._edges.pool.acquire() as connection:
-                await subscriptions.mark_lifecycles(
+                await subscription_mirror.mark_lifecycles(
                     connection, [one.subscription_id for one in batch]
                 )
             if activity.is_worker_shutdown():

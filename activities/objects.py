@@ -11,7 +11,7 @@ from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import catalog, inbox, orders, people
+from latchkey.store import catalog, inbox, order_mirror, people, rejudging
 from latchkey.store.effects import Occasion
 from latchkey.stripe_api import StripeApi, StripeError
 
@@ -67,7 +67,8 @@ class ObjectActivities:
                 case "customer":
                     customer = reading.customer(source)
                     assert customer is not None, "it has the id we asked for"
-                    await people.mirror_customer(connection, customer, ticket=occasion.ticket)
+                    if await people.mirror_customer(connection, customer, occasion=occasion):
+                        await rejudging.of_customer(connection, object_id, occasion=occasion)
                 case "product" if source.get("deleted"):
                     await catalog.mark_product_deleted(connection, object_id)
                 case "product":
@@ -109,7 +110,7 @@ class ObjectActivities:
         if intent is None:
             return []
         async with self._edges.pool.acquire() as connection:
-            known = await orders.order_of_payment(connection, intent)
+            known = await order_mirror.order_of_payment(connection, intent)
         if not known:
             known = [entry["id"] for entry in await api.sessions_of(payment_intent=intent)]
         if not known:

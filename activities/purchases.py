@@ -11,7 +11,7 @@ from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import inbox, orders
+from latchkey.store import inbox, order_facts, orders
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import linked_products
 from latchkey.store.orders import AppliedOrder
@@ -37,32 +37,48 @@ class PurchaseActivities:
             job, occasion = await self._edges.begin(job, TargetKind.PURCHASE)
             api = await self._edges.keyring.api()
             try:
-                order = await self._read(api, job, occasion)
+                if job.object_id.startswith("in_"):
+                    return await self._invoice(api, job, occasion)
+                return await self._session(api, job, occasion)
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
-            if isinstance(order, Target):
-                await dispatch.nudge(self._client, order, job.event_ids)
-                return SyncResult("passed on", f"Belongs to {order.kind} {order.id}", finished=True)
-            return await self._apply(order, job, occasion)
 
-    async def _read(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> Order | Target:
-        """The order, or whom it belongs to: a subscription, or the session of an invoice."""
-        if not job.object_id.startswith("in_"):
-            session = await reads.session(api, await api.checkout_session(job.object_id))
-            if session.subscription:
-                return Target(
-                    TargetKind.SUBSCRIPTION, session.subscription, checkout_session=session.id
-                )
-            return session
-        source = await api.invoice(job.object_id)
-        invoice = await reads.invoice(api, source)
-        if invoice.subscription:
-            return Target(TargetKind.SUBSCRIPTION, invoice.subscription)
-        if invoice.payment and await self._linked(invoice, occasion):
-            sessions = await api.sessions_of(payment_intent=invoice.payment.payment_intent)
-            if sessions:
-                return Target(TargetKind.PURCHASE, sessions[0]["id"])
-        return invoice
+    async def _session(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
+        """A subscription's checkout is the subscription's business, its one-off lines are ours."""
+        order = await reads.session(api, await api.checkout_session(job.object_id))
+        if order.subscription is None:
+            return await self._apply(order, job, occasion)
+        owner = Target(TargetKind.SUBSCRIPTION, order.subscription, checkout_session=order.id)
+        if not order.one_off_lines:
+            return await self._pass_on(owner, job)
+        result = await self._apply(order, job, occasion)
+        await dispatch.nudge(self._client, owner, [])
+        return result
+
+    async def _invoice(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
+        """An invoice may be a session's or a subscription's; what is left is a purchase itself."""
+        order = await reads.invoice(api, await api.invoice(job.object_id))
+        if not order.one_off_lines or not await self._linked(order, occasion):
+            return await self._bill(order, job, occasion)
+        session = await reads.session_of_invoice(api, order)
+        if session:
+            return await self._pass_on(Target(TargetKind.PURCHASE, session), job)
+        result = await self._apply(order, job, occasion)
+        if order.subscription:
+            owner = Target(TargetKind.SUBSCRIPTION, order.subscription)
+            await dispatch.nudge(self._client, owner, [])
+        return result
+
+    async def _bill(self, order: Order, job: SyncInput, occasion: Occasion) -> SyncResult:
+        if order.subscription is None:
+            return await self._apply(order, job, occasion)
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await order_facts.tell_of_bill(connection, order, occasion=occasion)
+        return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
+
+    async def _pass_on(self, target: Target, job: SyncInput) -> SyncResult:
+        await dispatch.nudge(self._client, target, job.event_ids)
+        return SyncResult("passed on", f"Belongs to {target.kind} {target.id}", finished=True)
 
     async def _linked(self, order: Order, occasion: Occasion) -> bool:
         async with self._edges.pool.acquire() as connection:

@@ -1,7 +1,9 @@
 """Reads from Stripe that take more than one call: long carts, disputes, invoices."""
 
-from latchkey.rules import reading
-from latchkey.rules.reading import Order, Subscription
+from dataclasses import replace
+
+from latchkey.rules import access, reading
+from latchkey.rules.reading import Order, Payment, Subscription
 from latchkey.stripe_api import Json, StripeApi
 
 
@@ -14,30 +16,50 @@ async def subscription(api: StripeApi, source: Json) -> Subscription:
 
 
 async def session(api: StripeApi, source: Json) -> Order:
-    """A checkout session with all its lines and the state of a dispute about it."""
+    """A checkout session with all its lines and the state of its money.
+
+    A subscription's checkout has no payment of its own: one-off lines in it were paid by the
+    subscription's first invoice.
+    """
     found = reading.checkout_session(source)
-    disputed = found.payment is not None and found.payment.disputed
-    if found.lines_complete and not disputed:
-        return found
-    return reading.checkout_session(
-        source,
-        lines=None if found.lines_complete else await api.session_lines(found.id),
-        dispute_status=await _dispute(api, found) if disputed else None,
-    )
+    if not found.lines_complete:
+        found = reading.checkout_session(source, lines=await api.session_lines(found.id))
+    if found.subscription and found.invoice and found.one_off_lines and found.payment is None:
+        bill = await api.invoice(found.invoice)
+        found = replace(found, payment=await _payment(api, bill))
+    return await _with_dispute(api, found)
 
 
 async def invoice(api: StripeApi, source: Json) -> Order:
-    """An invoice with all its lines and the payment intent that paid it."""
-    intent_id = _paid_by(source)
-    intent = await api.payment_intent(intent_id) if intent_id else None
-    found = reading.invoice(source, paid_by=intent)
-    disputed = found.payment is not None and found.payment.disputed
-    return reading.invoice(
-        source,
-        paid_by=intent,
-        lines=None if found.lines_complete else await api.invoice_lines(found.id),
-        dispute_status=await _dispute(api, found) if disputed else None,
-    )
+    """An invoice with all its lines and the payment that paid it."""
+    found = replace(reading.invoice(source), payment=await _payment(api, source))
+    if not found.lines_complete:
+        found = reading.invoice(source, lines=await api.invoice_lines(found.id))
+        found = replace(found, payment=await _payment(api, source))
+    return await _with_dispute(api, found)
+
+
+async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
+    """The checkout session that made an invoice, None for one made otherwise.
+
+    There is no filter by invoice: the session is found by subscription, payment or customer.
+    """
+    if bill.subscription:
+        sessions = await api.sessions_of(subscription=bill.subscription)
+    elif bill.payment:
+        sessions = await api.sessions_of(payment_intent=bill.payment.payment_intent)
+        return str(sessions[0]["id"]) if sessions else None
+    elif bill.customer:
+        sessions = await api.sessions_of(customer=bill.customer.id)
+    else:
+        return None
+    made = [entry for entry in sessions if reading.object_id(entry.get("invoice")) == bill.id]
+    return str(made[0]["id"]) if made else None
+
+
+async def _payment(api: StripeApi, bill: Json) -> Payment | None:
+    intent_id = _paid_by(bill)
+    return reading.payment(await api.payment_intent(intent_id)) if intent_id else None
 
 
 def _paid_by(source: Json) -> str | None:
@@ -49,6 +71,9 @@ def _paid_by(source: Json) -> str | None:
     return None
 
 
-async def _dispute(api: StripeApi, order: Order) -> str | None:
-    assert order.payment is not None, "only a payment is disputed"
-    return await api.dispute_status(order.payment.payment_intent)
+async def _with_dispute(api: StripeApi, order: Order) -> Order:
+    if order.payment is None or not order.payment.disputed:
+        return order
+    statuses = await api.dispute_statuses(order.payment.payment_intent)
+    gravest = access.gravest_dispute(statuses)
+    return replace(order, payment=replace(order.payment, dispute_status=gravest))

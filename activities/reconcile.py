@@ -27,7 +27,16 @@ from latchkey.rules import reading
 from latchkey.rules.drift import Class, Kind
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import catalog, comparing, effects, invariants, links, orders, subscriptions
+from latchkey.store import (
+    catalog,
+    comparing,
+    effects,
+    invariants,
+    links,
+    orders,
+    subscription_mirror,
+    subscriptions,
+)
 from latchkey.store import reconciliations as store
 from latchkey.store.comparing import Difference
 from latchkey.store.effects import Occasion
@@ -343,7 +352,7 @@ class ReconcileActivities:
 
     async def _start(self, subscription_ids: Sequence[str]) -> None:
         async with self._edges.pool.acquire() as connection:
-            waiting = await subscriptions.lifecycles(connection, subscription_ids)
+            waiting = await subscription_mirror.lifecycles(connection, subscription_ids)
         known = {one.subscription_id for one in waiting}
         for start in range(0, len(waiting), AT_ONCE):
             batch = waiting[start : start + AT_ONCE]
@@ -352,7 +361,7 @@ class ReconcileActivities:
             [_target(key) for key in subscription_ids if key.startswith(("cs_", "in_"))]
         )
         async with self._edges.pool.acquire() as connection:
-            await subscriptions.mark_lifecycles(connection, sorted(known))
+            await subscription_mirror.mark_lifecycles(connection, sorted(known))
 
     async def _tell(self, targets: Sequence[Target]) -> None:
         """Have the objects' runs look again, so that they know the new deadline."""

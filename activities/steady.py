@@ -16,8 +16,8 @@ from activities.errors import KEY_REFUSED
 from latchkey.contracts import SyncInput, SyncResult, Wake
 from latchkey.dispatch import TemporalUnavailable
 from latchkey.rules.routing import TargetKind
-from latchkey.store import inbox, subscriptions
-from latchkey.store.subscriptions import Recorded
+from latchkey.store import inbox, subscription_mirror
+from latchkey.store.subscription_mirror import Recorded
 
 PATIENCE = 5
 """Attempts, about 15 seconds, before the run says what it waits for."""
@@ -122,7 +122,7 @@ async def _known(edges: Edges, job: SyncInput, kind: TargetKind) -> Recorded | N
     if kind is not TargetKind.SUBSCRIPTION:
         return None
     async with edges.pool.acquire() as connection:
-        return await subscriptions.recorded(connection, job.object_id)
+        return await subscription_mirror.recorded(connection, job.object_id)
 
 
 def _next(job: SyncInput, known: Recorded | None, pause: timedelta) -> tuple[datetime, Wake]:

@@ -12,10 +12,11 @@ from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import TargetKind
-from latchkey.store import effects, inbox, orders, subscriptions
+from latchkey.store import effects, inbox, orders, subscription_mirror, subscriptions
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import linked_products
-from latchkey.store.subscriptions import Applied, Recorded, SubscriptionContext
+from latchkey.store.subscription_mirror import Recorded
+from latchkey.store.subscriptions import Applied, SubscriptionContext
 from latchkey.stripe_api import StripeApi, StripeError
 
 READ_AGAIN = timedelta(seconds=1)
@@ -78,7 +79,7 @@ class SubscriptionActivities:
             applied = page.applied[reading.id]
             if not applied.stale:
                 await inbox.mark_handled(connection, job.event_ids)
-                await subscriptions.mark_lifecycles(connection, [reading.id])
+                await subscription_mirror.mark_lifecycles(connection, [reading.id])
         return _result(applied, reading, as_of=job.as_of)
 
     async def _session(
@@ -89,7 +90,7 @@ class SubscriptionActivities:
         It holds the buyer's signed reference and the cart's one-off lines.
         """
         async with self._edges.pool.acquire() as connection:
-            known = await subscriptions.recorded(connection, reading.id)
+            known = await subscription_mirror.recorded(connection, reading.id)
             linked = await linked_products(
                 connection, reading.stripe_products, account=occasion.account
             )
@@ -108,7 +109,8 @@ class SubscriptionActivities:
 
 
 def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -> bool:
-    """A cart's one-off lines may be linked where the subscription beside them is not."""
+    """A cart is read where a subscription is new; also where only its one-off lines may be linked,
+    or where a session came to light since."""
     if known is None:
         return linked or named is not None
     return named is not None and known.checkout_session != named

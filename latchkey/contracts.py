@@ -23,6 +23,8 @@ CHECKOUT = "Checkout"
 ERRAND = "Errand"
 CATCH_UP = "CatchUp"
 RECONCILIATION = "Reconciliation"
+POLICY_CHANGE = "PolicyChange"
+GRANT_ENDINGS = "GrantEndings"
 
 NUDGE = "nudge"
 STOP = "stop"
@@ -45,6 +47,8 @@ SETTLE_CHECKOUT = "settle_checkout"
 LOOK_AT_SESSION = "look_at_session"
 OPEN_PORTAL = "open_portal"
 FIND_RECEIPT = "find_receipt"
+APPLY_POLICY_PAGE = "apply_policy_page"
+END_DUE_GRANTS = "end_due_grants"
 CHECK_ENDPOINT = "check_endpoint"
 PLAN_CATCH_UP = "plan_catch_up"
 CATCH_UP_PAGE = "catch_up_page"
@@ -61,6 +65,7 @@ CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
 CATCH_UP_SCHEDULE_ID = "catch-up"
 RECONCILIATION_SCHEDULE_ID = "reconciliation"
+GRANT_ENDINGS_WORKFLOW_ID = "grant-endings"
 
 
 def product_link_workflow_id(product_id: str) -> str:
@@ -96,6 +101,10 @@ def errand_workflow_id(activity: str, nonce: str) -> str:
 
 def reconciliation_workflow_id(reconciliation_id: str) -> str:
     return f"reconciliation/{reconciliation_id}"
+
+
+def policy_change_workflow_id(change_id: int) -> str:
+    return f"policy-change/{change_id}"
 
 
 class Wake(StrEnum):
@@ -175,6 +184,73 @@ class EndDueInput:
 
     source_id: str
     as_of: datetime
+
+
+class PolicyStep(StrEnum):
+    """What a change of policy is applied to, in this order."""
+
+    SUBSCRIPTIONS = "subscriptions"
+    ORDERS = "orders"
+    DONE = "done"
+
+
+@dataclass
+class PolicyChangeState:
+    """How far a change of policy is; carried through continue-as-new."""
+
+    change_id: int
+    step: PolicyStep = PolicyStep.SUBSCRIPTIONS
+    cursor: str | None = None
+    checked: int = 0
+    granted: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class PolicyPageInput:
+    """Apply the policy to the page after `cursor`. The counts are those before this page, so that
+    applying it again counts nothing twice."""
+
+    change_id: int
+    step: PolicyStep
+    as_of: datetime
+    cursor: str | None = None
+    checked: int = 0
+    granted: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class PolicyPageResult:
+    """Where the next page begins, and the counts with this one."""
+
+    step: PolicyStep
+    cursor: str | None
+    checked: int
+    granted: int
+    ended: int
+
+
+@dataclass
+class GrantEndingsState:
+    """`nudged`: an end was set since the last look."""
+
+    nudged: bool = True
+
+
+@dataclass(frozen=True)
+class DueGrantsInput:
+    """End the access given by hand whose time has come by `as_of`."""
+
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class DueGrantsResult:
+    """How many ended, and when the next one is due; None where no end is set."""
+
+    ended: int
+    next_at: datetime | None
 
 
 class LinkState(StrEnum):

@@ -21,15 +21,18 @@ from latchkey.contracts import (
     EntityState,
     ErrandInput,
     ErrandResult,
+    GrantEndingsState,
     LinkPreviewInput,
     Nudge,
+    PolicyChangeState,
     ProductLinkState,
     ReconciliationState,
 )
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import links, previews
+from latchkey.store import links, previews, wakeups
 from latchkey.store.pool import Pool
-from latchkey.store.subscriptions import Lifecycle
+from latchkey.store.subscription_mirror import Lifecycle
+from latchkey.store.wakeups import Wakeup
 
 CALL_TIMEOUT = 5.0
 """Seconds: the client's own retries would hold a call for ten while Temporal is away."""
@@ -155,6 +158,43 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
                 static_summary=f"Compare Stripe with the grants: {what}",
                 priority=Priority(priority_key=5),
             )
+
+
+async def rouse(client: Client, wakeup: Wakeup) -> None:
+    """Tell Temporal what a commit made necessary. Raises `TemporalUnavailable`."""
+    match wakeup.kind:
+        case wakeups.LOOK_AGAIN:
+            await nudge(client, Target(TargetKind.SUBSCRIPTION, wakeup.ref), [])
+        case wakeups.POLICY:
+            await _apply_policy(client, int(wakeup.ref))
+        case wakeups.ENDINGS:
+            await _set_endings(client)
+        case _:
+            raise ValueError(f"there is no wakeup {wakeup.kind}")
+
+
+async def _apply_policy(client: Client, change_id: int) -> None:
+    async with _bounded():
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                contracts.POLICY_CHANGE,
+                PolicyChangeState(change_id),
+                id=contracts.policy_change_workflow_id(change_id),
+                task_queue=contracts.MAIN_QUEUE,
+                static_summary=f"Apply policy change {change_id} to everybody",
+            )
+
+
+async def _set_endings(client: Client) -> None:
+    async with _bounded():
+        await client.start_workflow(
+            contracts.GRANT_ENDINGS,
+            GrantEndingsState(),
+            id=contracts.GRANT_ENDINGS_WORKFLOW_ID,
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=contracts.NUDGE,
+            static_summary="Ends of access that was given by hand",
+        )
 
 
 async def preview_link(

@@ -172,7 +172,7 @@ class StripeApi:
         return await self.page("/v1/checkout/sessions", params, after=after)
 
     async def sessions_of(self, **owner: str) -> list[Json]:
-        """Sessions of a `subscription` or `payment_intent`."""
+        """Sessions of a `subscription`, `payment_intent` or `customer`, the newest hundred."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         page = await self.page("/v1/checkout/sessions", {**owner, "expand": parts}, after=None)
         return page.data
@@ -182,6 +182,13 @@ class StripeApi:
 
     async def invoice(self, invoice_id: str) -> Json:
         return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
+
+    async def paid_invoices(self, *, since: int | None, after: str | None) -> Page:
+        """Paid invoices, renewals too, with their payments; `since` is a Unix time."""
+        params: Json = {"status": "paid", "expand": ["data.payments"]}
+        if since is not None:
+            params["created"] = {"gte": since}
+        return await self.page("/v1/invoices", params, after=after)
 
     async def invoice_lines(self, invoice_id: str) -> list[Json]:
         return await self.all(f"/v1/invoices/{invoice_id}/lines")
@@ -200,12 +207,10 @@ class StripeApi:
             "get", f"/v1/payment_intents/{intent_id}", {"expand": ["latest_charge"]}
         )
 
-    async def dispute_status(self, payment_intent: str) -> str | None:
-        """The state of the newest dispute about a payment."""
-        page = await self.page(
-            "/v1/disputes", {"payment_intent": payment_intent}, after=None, limit=1
-        )
-        return page.data[0]["status"] if page.data else None
+    async def dispute_statuses(self, payment_intent: str) -> list[str]:
+        """The states of the disputes about a payment, the newest first."""
+        page = await self.page("/v1/disputes", {"payment_intent": payment_intent}, after=None)
+        return [entry["status"] for entry in page.data]
 
     async def retrieve(self, path: str) -> Json:
         return await self.call("get", path)

@@ -15,12 +15,13 @@ from temporalio.client import Client
 
 from latchkey import dispatch
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import checkout, inbox, links, orders, reconciliations
+from latchkey.store import checkout, inbox, links, order_mirror, reconciliations, wakeups
 from latchkey.store.inbox import Waiting
 from latchkey.store.pool import Pool
 
 BATCH = 200
 CONCURRENCY = 16
+WAKEUPS = 50
 POLL_SECONDS = 1.0
 LONGEST_WAIT = timedelta(seconds=10)
 
@@ -57,6 +58,7 @@ class Relay:
                 await self._relay_links()
                 await self._relay_checkouts()
                 await self._relay_reconciliations()
+                busy = await self._relay_wakeups() or busy
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
@@ -125,12 +127,26 @@ class Relay:
             async with self._pool.acquire() as connection:
                 await reconciliations.mark_dispatched(connection, reconciliation_id)
 
+    async def _relay_wakeups(self) -> bool:
+        """Tell Temporal what commits made necessary; True where there may be more."""
+        async with self._pool.acquire() as connection:
+            found = await wakeups.waiting(connection, limit=WAKEUPS)
+        for wakeup in found:
+            try:
+                await dispatch.rouse(self._client, wakeup)
+            except dispatch.TemporalUnavailable as error:
+                log.warning("a wakeup waits for Temporal", kind=wakeup.kind, error=str(error))
+                return False
+            async with self._pool.acquire() as connection:
+                await wakeups.done(connection, wakeup)
+        return len(found) == WAKEUPS
+
     async def _placed(self, target: Target) -> Target:
         """A payment becomes the purchase it paid for, where that is known here."""
         if target.kind is not TargetKind.PAYMENT:
             return target
         async with self._pool.acquire() as connection:
-            found = await orders.order_of_payment(connection, target.id)
+            found = await order_mirror.order_of_payment(connection, target.id)
         if found:
             return Target(TargetKind.PURCHASE, found[0])
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")

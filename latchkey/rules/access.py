@@ -1,6 +1,7 @@
 """Who should have access until when, decided from one reading. Pure: the clock is an argument."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -9,7 +10,13 @@ from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Payment, Subscription
 
 LOOK_AGAIN = timedelta(minutes=5)
-"""After a moment that Stripe has not yet acted upon: long enough not to spin, short to notice."""
+"""After a moment that Stripe has not yet acted upon: long enough not to spin, short to notice. The
+longer ago it was, the longer the next wait, up to a day."""
+
+SELDOM = timedelta(days=1)
+
+INCOMPLETE_EXPIRES = timedelta(hours=24)
+"""Stripe gives up on an unpaid first invoice after 23 hours."""
 
 RENEWAL_SLACK = timedelta(hours=2)
 """A renewal's invoice stays a draft for about an hour after the period's end."""
@@ -18,6 +25,7 @@ PENDING_CHECK = timedelta(days=1)
 """How often a delayed payment is looked at if no event tells."""
 
 TERMINAL = frozenset({"canceled", "incomplete_expired"})
+_KNOWN = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
 
 
 class Reason(StrEnum):
@@ -64,9 +72,14 @@ class Verdict:
 
 
 def judge_subscription(
-    reading: Subscription, policy: Policy, *, past_due_since: datetime | None, as_of: datetime
+    reading: Subscription,
+    policy: Policy,
+    *,
+    past_due_since: datetime | None,
+    as_of: datetime,
+    stripe_product: str | None = None,
 ) -> Verdict:
-    """What a subscription gives for a product that one of its items carries.
+    """What a subscription gives for the `stripe_product` that one of its items carries.
 
     `past_due_since` is when the current past-due spell was first seen; None counts from `as_of`.
     """
@@ -81,19 +94,32 @@ def judge_subscription(
             Reason.SCHEDULED_END,
             ended_at=end,
             by_clock=True,
-            wake_at=as_of + LOOK_AGAIN,
+            wake_at=_look_again(end, as_of),
             wake=Wake.RENEWAL_DUE,
         )
     verdict = _by_status(reading, policy, past_due_since=past_due_since or as_of, as_of=as_of)
-    return _with_wake(verdict, reading, as_of=as_of)
+    period_end = reading.period_end_of(stripe_product)
+    return _with_wake(verdict, reading, period_end=period_end, as_of=as_of)
+
+
+def held_back(verdict: Verdict, *, as_of: datetime) -> Verdict:
+    """A verdict against which an admin has decided: no access until the hold is lifted."""
+    return replace(
+        verdict, access=False, reason=Reason.BY_HAND, until=None, ended_at=as_of, by_clock=False
+    )
+
+
+def _look_again(missed: datetime, as_of: datetime) -> datetime:
+    return as_of + min(max(LOOK_AGAIN, (as_of - missed) / 4), SELDOM)
 
 
 def _by_status(
     reading: Subscription, policy: Policy, *, past_due_since: datetime, as_of: datetime
 ) -> Verdict:
     end = reading.scheduled_end
+    excluded = _collection_paused(reading, as_of) and not policy.collection_paused
     match reading.status:
-        case "active" | "trialing" if reading.collection_paused and not policy.collection_paused:
+        case status if excluded and status in _KNOWN:
             return Verdict(False, Reason.BY_POLICY, ended_at=as_of)
         case "active":
             return Verdict(True, Reason.RUNNING, until=end)
@@ -113,6 +139,11 @@ def _by_status(
             return Verdict(False, Reason.UNKNOWN_STATUS, ended_at=as_of)
 
 
+def _collection_paused(reading: Subscription, as_of: datetime) -> bool:
+    over = reading.resumes_at is not None and reading.resumes_at <= as_of
+    return reading.collection_paused and not over
+
+
 def _in_grace(
     end: datetime | None, policy: Policy, *, past_due_since: datetime, as_of: datetime
 ) -> Verdict:
@@ -126,7 +157,9 @@ def _in_grace(
     return Verdict(True, Reason.GRACE, until=over, wake=Wake.GRACE_ENDS)
 
 
-def _with_wake(verdict: Verdict, reading: Subscription, *, as_of: datetime) -> Verdict:
+def _with_wake(
+    verdict: Verdict, reading: Subscription, *, period_end: datetime | None, as_of: datetime
+) -> Verdict:
     """The earliest moment at which this verdict may change without an event."""
     moments: list[tuple[datetime, Wake]] = []
     if verdict.until:
@@ -135,24 +168,19 @@ def _with_wake(verdict: Verdict, reading: Subscription, *, as_of: datetime) -> V
         moments.append((reading.scheduled_end, Wake.ACCESS_ENDS))
     if reading.status == "trialing" and reading.trial_end:
         moments.append((reading.trial_end, Wake.TRIAL_ENDS))
-    elif reading.period_end and reading.status in ("active", "past_due"):
-        moments.append((reading.period_end + RENEWAL_SLACK, Wake.RENEWAL_DUE))
-    if reading.resumes_at:
+    elif reading.status == "incomplete":
+        moments.append((reading.created + INCOMPLETE_EXPIRES, Wake.RENEWAL_DUE))
+    elif period_end and reading.status in ("active", "past_due"):
+        moments.append((period_end + RENEWAL_SLACK, Wake.RENEWAL_DUE))
+    if reading.collection_paused and reading.resumes_at:
         moments.append((reading.resumes_at, Wake.RESUMES))
     if not moments:
         return verdict
     wake_at, wake = min(
-        (at, wake) if at > as_of else (as_of + LOOK_AGAIN, Wake.RENEWAL_DUE) for at, wake in moments
+        (at, wake) if at > as_of else (_look_again(at, as_of), Wake.RENEWAL_DUE)
+        for at, wake in moments
     )
-    return Verdict(
-        verdict.access,
-        verdict.reason,
-        until=verdict.until,
-        ended_at=verdict.ended_at,
-        by_clock=verdict.by_clock,
-        wake_at=wake_at,
-        wake=wake,
-    )
+    return replace(verdict, wake_at=wake_at, wake=wake)
 
 
 def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
@@ -202,6 +230,20 @@ def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Ve
     if payment.amount_refunded and not fully and not policy.partial_refund:
         return Verdict(False, Reason.REFUNDED, ended_at=as_of, terminal=True)
     return Verdict(True, Reason.PAID, terminal=True)
+
+
+def dispute_phase(status: str) -> str:
+    """`open`, `won`, `lost`, `closed` (an inquiry that came to nothing), or a status that Stripe
+    added later, as it is: only what is known to be lost counts as lost."""
+    if status in _DISPUTE_OPEN:
+        return "open"
+    return {"warning_closed": "closed", "prevented": "closed"}.get(status, status)
+
+
+def gravest_dispute(statuses: Iterable[str]) -> str | None:
+    """Of several disputes about one payment the one that decides: lost, then open, then others."""
+    rank = {"lost": 0, "open": 1}
+    return min(statuses, key=lambda status: rank.get(dispute_phase(status), 2), default=None)
 
 
 _DISPUTE_OPEN = frozenset(

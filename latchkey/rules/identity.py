@@ -30,6 +30,17 @@ def email_key(email: str) -> str:
     return email.strip().lower()
 
 
+def other_person(one: str | None, other: str | None) -> bool:
+    """Whether two names are surely two people's: both known, and different but for writing."""
+    if not one or not other:
+        return False
+    return _plain(one) != _plain(other)
+
+
+def _plain(name: str) -> frozenset[str]:
+    return frozenset(name.casefold().replace(",", " ").replace(".", " ").split())
+
+
 def _signature(user_id: int, secret: str) -> str:
     message = f"latchkey buyer {user_id}".encode()
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:40]

@@ -58,11 +58,21 @@ class Subscription:
     trial_end: datetime | None
     collection_paused: bool
     resumes_at: datetime | None
+    pause_reason: str | None = None
+
+    def period_end_of(self, stripe_product: str | None) -> datetime | None:
+        """When the period ends that pays for this Stripe product; None asks for the latest."""
+        ends = [
+            item.period_end
+            for item in self.items
+            if item.period_end and stripe_product in (None, item.stripe_product)
+        ]
+        return max(ends, default=None)
 
     @property
     def period_end(self) -> datetime | None:
         """The latest end among the items: periods live on items and may differ."""
-        return max((item.period_end for item in self.items if item.period_end), default=None)
+        return self.period_end_of(None)
 
     @property
     def scheduled_end(self) -> datetime | None:
@@ -74,7 +84,8 @@ class Subscription:
 
     @property
     def stripe_products(self) -> frozenset[str]:
-        return frozenset(item.stripe_product for item in self.items)
+        """What is bought: an item whose quantity is 0 buys nothing, metered ones have none."""
+        return frozenset(item.stripe_product for item in self.items if item.quantity != 0)
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
         trial_end=moment(source.get("trial_end")),
         collection_paused=bool(paused),
         resumes_at=moment(paused.get("resumes_at")),
+        pause_reason=_pause_reason(source),
     )
 
 
@@ -291,6 +303,16 @@ def invoice_subscription(source: Json) -> str | None:
     return object_id(details.get("subscription"))
 
 
+def may_sell_once(source: Json) -> bool:
+    """Whether an invoice has lines that are no renewal, or more lines than are shown.
+
+    Lines of a finalized invoice don't change, so that an event's copy of it may be asked.
+    """
+    lines: Json = source.get("lines") or {}
+    found = (_invoice_line(entry) for entry in lines.get("data") or ())
+    return bool(lines.get("has_more")) or any(line and not line.recurring for line in found)
+
+
 def payment(value: object, *, dispute_status: str | None = None) -> Payment | None:
     """A payment intent with `latest_charge` expanded; a bare id gives a payment of unknown fate."""
     found = object_id(value)
@@ -341,6 +363,12 @@ def price(source: Json) -> Price:
         nickname=_text(source.get("nickname")),
         created=_created(source),
     )
+
+
+def _pause_reason(source: Json) -> str | None:
+    """Why a subscription is `paused`: asked for, a failed payment, a trial's end, Stripe itself."""
+    paused: Json = (source.get("status_details") or {}).get("paused") or {}
+    return _text((paused.get("subscription") or {}).get("type"))
 
 
 def _item(source: Json) -> Item:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from latchkey.rules.reading import Json, invoice_subscription, object_id
+from latchkey.rules.reading import Json, invoice_subscription, may_sell_once, object_id
 
 HANDLED_EVENTS = (
     "charge.dispute.closed",
@@ -99,7 +99,7 @@ def route_snapshot(event_type: str, source: Json) -> Target:
             return Target(TargetKind.PURCHASE, found)
         case "invoice":
             subscription = invoice_subscription(source)
-            if subscription:
+            if subscription and not may_sell_once(source):
                 return Target(TargetKind.SUBSCRIPTION, subscription)
             return Target(TargetKind.PURCHASE, found)
         case kind if kind in _PAID_BY:

@@ -15,6 +15,10 @@ from latchkey.store.pool import Connection
 _End = tuple[Any, datetime, Reason, bool, str | None]
 """A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
 
+_BY_RULE = frozenset({"policy"})
+"""Causes that change what is given for a purchase, without anything being bought: no purchase is
+told of, and nobody is mailed."""
+
 
 @dataclass(frozen=True)
 class Occasion:
@@ -87,29 +91,49 @@ class Settled:
     begun: list[Claim] = field(default_factory=list)
 
 
-async def settle(
-    connection: Connection,
-    claims: Sequence[Claim],
-    *,
-    source: str,
-    source_ids: Sequence[str],
-    occasion: Occasion,
-) -> Settled:
-    """Make the grants of `source_ids` what `claims` say, with their activity lines and mails.
+@dataclass(frozen=True)
+class Given:
+    """The grants that some sources have given so far, keyed by source id and product id.
 
-    A live grant of these sources that no claim speaks of has lost its reason and ends. The caller
-    holds the sources' rows locked.
+    `held` are those that an admin ended by hand: they are not given again.
     """
+
+    live: dict[tuple[str, str], Any]
+    before: frozenset[tuple[str, str]]
+    held: frozenset[tuple[str, str]]
+
+    @property
+    def sources_before(self) -> frozenset[str]:
+        return frozenset(source_id for source_id, _ in self.before)
+
+
+async def given_by(connection: Connection, source: str, source_ids: Sequence[str]) -> Given:
+    """What these sources have given. The caller holds the sources' rows locked."""
     rows = await connection.fetch(
         """
-        select id, user_id, product_id, source_id, until, ended_at from grants
+        select id, user_id, product_id, source_id, until, ended_at, held, cause from grants
          where source = $1 and source_id = any($2::text[])
         """,
         source,
         list(source_ids),
     )
-    live = {(r["source_id"], r["product_id"]): r for r in rows if r["ended_at"] is None}
-    before = {(r["source_id"], r["product_id"]) for r in rows}
+    keyed = [((r["source_id"], r["product_id"]), r) for r in rows]
+    return Given(
+        live={key: r for key, r in keyed if r["ended_at"] is None},
+        before=frozenset(key for key, r in keyed if r["cause"] not in _BY_RULE),
+        held=frozenset(key for key, r in keyed if r["held"]),
+    )
+
+
+async def settle(
+    connection: Connection, claims: Sequence[Claim], *, given: Given, occasion: Occasion
+) -> Settled:
+    """Make the grants in `given` what `claims` say, with their activity lines and mails.
+
+    A live grant that no claim speaks of has lost its reason and ends. The caller holds the
+    sources' rows locked since before `given` was read.
+    """
+    live = dict(given.live)
     outcome = Settled()
     new: list[Claim] = []
     moved: list[tuple[int, datetime | None]] = []
@@ -123,7 +147,7 @@ async def settle(
                 moved.append((grant["id"], claim.verdict.until))
         elif claim.verdict.access and not claim.product.removed:
             new.append(claim)
-            outcome.begun += [claim] if key not in before else []
+            outcome.begun += [claim] if key not in given.before else []
         elif grant is not None:
             ended.append(_end_of(claim, grant, occasion))
     ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
@@ -132,13 +156,15 @@ async def settle(
     if ended:
         await _end(connection, ended, occasion=occasion)
     if new:
-        await _grant(connection, new, occasion=occasion, begun=outcome.begun)
+        await _grant(connection, new, occasion=occasion, begun=outcome.begun, given=given)
     outcome.granted, outcome.ended = len(new), len(ended)
     return outcome
 
 
 def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
     verdict = claim.verdict
+    if occasion.cause in _BY_RULE:
+        return grant, occasion.as_of, verdict.reason, False, claim.workflow_id
     at = verdict.ended_at or occasion.as_of
     return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
 
@@ -302,7 +328,12 @@ async def _end(
 
 
 async def _grant(
-    connection: Connection, claims: list[Claim], *, occasion: Occasion, begun: list[Claim]
+    connection: Connection,
+    claims: list[Claim],
+    *,
+    occasion: Occasion,
+    begun: list[Claim],
+    given: Given,
 ) -> None:
     await _one_at_a_time(connection, {claim.user_id for claim in claims})
     had_access = {
@@ -346,7 +377,8 @@ async def _grant(
         occasion.account.livemode,
     )
     grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
-    first = {(claim.source_id, claim.product.product_id) for claim in begun}
+    by_rule = occasion.cause in _BY_RULE
+    first = {(claim.source_id, claim.product.product_id) for claim in begun if not by_rule}
     facts: list[Fact] = []
     mails: list[Mail] = []
     for claim in claims:
@@ -355,11 +387,14 @@ async def _grant(
             continue
         imported = bought_before_link(claim)
         begins = (claim.source_id, claim.product.product_id) in first
-        facts += _facts_of_grant(claim, grant_id, occasion, begun=begins, imported=imported)
+        starts = begins and claim.source_id not in given.sources_before
+        facts += _facts_of_grant(
+            claim, grant_id, occasion, begun=begins, starts=starts, imported=imported
+        )
         wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
         gets_in = (claim.user_id, claim.product.product_id) not in had_access
         had_access.add((claim.user_id, claim.product.product_id))
-        if wanted and gets_in:
+        if wanted and gets_in and not by_rule:
             mails.append(
                 Mail(
                     key=f"product_access:{claim.user_id}:{claim.product.product_id}"
@@ -384,8 +419,11 @@ async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
 
 
 def _facts_of_grant(
-    claim: Claim, grant_id: int, occasion: Occasion, *, begun: bool, imported: bool
+    claim: Claim, grant_id: int, occasion: Occasion, *, begun: bool, starts: bool, imported: bool
 ) -> list[Fact]:
+    """`starts` is false where the subscription has given other products before: what was added or
+    switched to is a purchase, and no new subscription."""
+
     def fact(key: str, type_: str, at: datetime, cause: str, data: dict[str, Any]) -> Fact:
         return Fact(
             key=key,
@@ -407,10 +445,11 @@ def _facts_of_grant(
             fact(f"imported:{suffix}", "imported", occasion.as_of, "import", {"grant": grant_id})
         )
     elif begun:
-        at = min(claim.begun_at, occasion.as_of)
+        since_link = claim.begun_at >= claim.product.linked_at.replace(microsecond=0)
+        at = min(claim.begun_at, occasion.as_of) if since_link and starts else occasion.as_of
         kind = {"source": claim.source}
         facts.append(fact(f"product_purchased:{suffix}", "product_purchased", at, "customer", kind))
-        if claim.source == "subscription":
+        if claim.source == "subscription" and starts:
             facts.append(
                 fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
             )

@@ -17,6 +17,11 @@ _STEPS = (
     "update grants set reason = null where user_id = $1",
     "update grants set ended_at = now(), end_reason = 'user_erased'"
     " where user_id = $1 and ended_at is null",
+    "update orders set email = null, name = null where user_id = $1",
+    "delete from user_addresses where user_id = $1",
+    "delete from claims where user_id = $1",
+    "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
+    "update user_merges set email = '', kept = '{}' where into_user = $1",
     "update customers set email = null, name = null, erased = true where user_id = $1",
     "delete from preview_records where lower(email) = any($2) or customer_id = any($3)",
     "delete from user_imports where exists (select from unnest($2::text[]) a"
@@ -85,8 +90,11 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     addresses = [row["email_key"]] + [
         found["email"]
         for found in await connection.fetch(
-            "select distinct lower(email) as email from customers"
-            " where user_id = $1 and email is not null",
+            """
+            select lower(email) as email from customers where user_id = $1 and email is not null
+            union select lower(email) from orders where user_id = $1 and email is not null
+            union select email_key from user_addresses where user_id = $1
+            """,
             user_id,
         )
     ]

@@ -6,7 +6,9 @@ from typing import Any
 
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
-from latchkey.store.effects import Fact, write_facts
+from latchkey.store import complimentary, rejudging
+from latchkey.store.effects import Fact, Occasion, write_facts
+from latchkey.store.linked_products import Account
 from latchkey.store.pool import Connection, Pool
 
 _ACCESS = """
@@ -18,8 +20,13 @@ select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.sou
        and (g.until is null or g.until > now())
  where p.id = $1 or p.slug = $1
 """
-_BY_EMAIL = _ACCESS.format(who="u.email_key = $2")
-_BY_USER = _ACCESS.format(who="u.id = $2")
+_BY_EMAIL = _ACCESS.format(
+    who="""u.id = coalesce((select id from users where email_key = $2),
+                           (select user_id from user_addresses where email_key = $2))"""
+)
+_BY_USER = _ACCESS.format(
+    who="u.id = coalesce((select into_user from user_merges where from_user = $2), $2)"
+)
 
 
 class UnknownProduct(Exception):
@@ -43,6 +50,7 @@ class Grant:
     end_reason: str | None
     cause: str
     reason: str | None
+    held: bool = False
 
     @property
     def state(self) -> str:
@@ -107,71 +115,90 @@ async def give(
     until: datetime | None,
     reason: str | None,
     actor: int | None,
+    mail: bool = True,
 ) -> Grant:
     """Complimentary access for one person, who is created where unknown. Given again it changes
     the end and the reason. Raises `UnknownProduct`. The caller opens the transaction."""
-    from latchkey.store import users
-
     known = await connection.fetchval("select true from products where id = $1", product_id)
     if not known:
         raise UnknownProduct(f"there is no product {product_id}")
-    user, created = await users.find_or_create(connection, email)
-    row = await connection.fetchrow(
-        """
-        insert into grants (user_id, product_id, source, source_id, since, until, cause, reason,
-                            granted_by)
-        values ($1, $2, 'manual', '', now(), $3, 'admin', $4, $5)
-        on conflict (user_id, product_id, source, source_id) where ended_at is null
-           do update set until = excluded.until, reason = excluded.reason
-        returning id, (xmax = 0) as inserted
-        """,
-        user.id,
-        product_id,
-        until,
-        reason,
-        actor,
-    )
-    assert row is not None, "the upsert returns its row"
-    facts = []
-    if created:
-        facts.append(_fact(f"user_created:{user.id}", "user_created", user.id, None, actor))
-    if row["inserted"]:
-        facts.append(
-            _fact(f"access_granted:{row['id']}", "manual_grant", user.id, product_id, actor)
-        )
-    await write_facts(connection, facts)
-    return (await _fetch(connection, "g.id = $1", row["id"]))[0]
+    gift = complimentary.Gift(email, until, reason)
+    given = await complimentary.give(connection, product_id, [gift], actor=actor, mail=mail)
+    return (await _fetch(connection, "g.id = $1", given.grants[email_key(email)]))[0]
 
 
 async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
-    """End a grant by hand, whatever its source; None where there is no such grant. Ending it
-    again changes nothing. The caller opens the transaction."""
+    """End a grant by hand, whatever its source; None where there is no such grant.
+
+    What a purchase gave is held from then on: Stripe's events don't give it again until the hold
+    is lifted. Ending it again changes nothing. The caller opens the transaction.
+    """
     row = await connection.fetchrow(
         """
-        update grants set ended_at = now(), end_reason = $2
-         where id = $1 and ended_at is null returning user_id, product_id
+        update grants set ended_at = now(), end_reason = $2,
+               held = source in ('subscription', 'order')
+         where id = $1 and ended_at is null returning user_id, product_id, source_id
         """,
         grant_id,
         Reason.BY_HAND.value,
     )
     if row:
-        fact = _fact(
-            f"access_ended:{grant_id}", "access_ended", row["user_id"], row["product_id"], actor
-        )
-        await write_facts(connection, [fact])
+        await write_facts(connection, [_fact("access_ended", grant_id, row, actor)])
+    return await by_id(connection, grant_id)
+
+
+async def by_id(connection: Connection, grant_id: int) -> Grant | None:
     found = await _fetch(connection, "g.id = $1", grant_id)
     return found[0] if found else None
 
 
-def _fact(key: str, type_: str, user_id: int, product_id: str | None, actor: int | None) -> Fact:
+async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
+    """Lift the hold on a grant that was ended by hand: its purchase gives access again where it is
+    still good. None where there is no such grant. The caller opens the transaction, and wakes the
+    relay after it."""
+    row = await connection.fetchrow(
+        """
+        update grants g set held = false from grants me
+         where me.id = $1 and me.held and g.source = me.source and g.source_id = me.source_id
+           and g.product_id = me.product_id and g.held
+        returning me.user_id, me.product_id, me.source, me.source_id, me.account_id, me.livemode
+        """,
+        grant_id,
+    )
+    if row:
+        now = datetime.now(UTC)
+        await write_facts(connection, [_fact("hold_lifted", grant_id, row, actor)])
+        ids = [row["source_id"]]
+        by_subscription = row["source"] == "subscription"
+        await rejudging.of_sources(
+            connection,
+            subscriptions=ids if by_subscription else (),
+            orders=() if by_subscription else ids,
+            occasion=Occasion(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
+        )
+    return await by_id(connection, grant_id)
+
+
+async def held(connection: Connection, *, product_id: str, limit: int = 200) -> list[Grant]:
+    """What was ended by hand in a product and stays ended until somebody lifts it."""
+    return await _fetch(
+        connection, "g.product_id = $1 and g.held order by g.id desc limit $2", product_id, limit
+    )
+
+
+def _fact(type_: str, grant_id: int, row: Any, actor: int | None) -> Fact:
     return Fact(
-        key=key,
+        key=f"{type_}:{grant_id}",
         type=type_,
         at=datetime.now(UTC),
         cause="admin",
-        user_id=user_id,
-        product_id=product_id,
+        user_id=row["user_id"],
+        product_id=row["product_id"],
+        source_id=row["source_id"] or None,
         actor_id=actor,
+        data={"grant": grant_id, "reason": Reason.BY_HAND.value}
+        if type_ == "access_ended"
+        else {"grant": grant_id},
     )
 
 
@@ -179,7 +206,7 @@ async def _fetch(connection: Connection, where: str, *values: object) -> list[Gr
     rows = await connection.fetch(
         f"""
         select g.id, g.user_id, u.email, u.name, g.product_id, g.source, g.source_id, g.since,
-               g.until, g.ended_at, g.end_reason, g.cause, g.reason
+               g.until, g.ended_at, g.end_reason, g.cause, g.reason, g.held
           from grants g join users u on u.id = g.user_id where {where}
         """,
         *values,

@@ -1,6 +1,6 @@
 """The products that a Stripe product opens, with what an apply needs to know of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,22 @@ class Account:
 
     id: str
     livemode: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A policy that is being thought about: the overrides of one product, or the site's own."""
+
+    overrides: Mapping[str, object]
+    product_id: str | None = None
+
+    def of(
+        self, product_id: str, site: Mapping[str, object], own: Mapping[str, object]
+    ) -> tuple[Mapping[str, object], Mapping[str, object]]:
+        """The site's and the product's overrides as they would be."""
+        if self.product_id is None:
+            return self.overrides, own
+        return site, self.overrides if product_id == self.product_id else own
 
 
 @dataclass(frozen=True)
@@ -46,9 +62,13 @@ def opened_by(
 
 
 async def linked_products(
-    connection: Connection, stripe_products: Collection[str], *, account: Account
+    connection: Connection,
+    stripe_products: Collection[str],
+    *,
+    account: Account,
+    draft: Draft | None = None,
 ) -> dict[str, list[LinkedProduct]]:
-    """Linked products by Stripe product.
+    """Linked products by Stripe product, under the policy as it is or as `draft` would make it.
 
     Holds the link rows against removal until the transaction ends, so that no grant appears
     behind the back of an unlink.
@@ -58,6 +78,7 @@ async def linked_products(
         select distinct on (l.product_id, l.stripe_product)
                l.id, l.product_id, l.stripe_product, l.state, l.mail, l.created_at,
                l.removed_at is not null as removed, p.access_mail,
+               p.policy_overrides,
                (select value from site_settings where key = 'access_policy') as policy
           from (select * from links
                  where stripe_product = any($1::text[]) and account_id = $2 and livemode = $3
@@ -72,7 +93,9 @@ async def linked_products(
     )
     found: dict[str, list[LinkedProduct]] = {}
     for row in rows:
-        overrides = row["policy"] or {}
+        site, own = row["policy"] or {}, row["policy_overrides"]
+        if draft is not None:
+            site, own = draft.of(row["product_id"], site, own)
         found.setdefault(row["stripe_product"], []).append(
             LinkedProduct(
                 product_id=row["product_id"],
@@ -83,7 +106,7 @@ async def linked_products(
                 linked_at=row["created_at"],
                 import_mail=row["mail"] == "send",
                 access_mail=row["access_mail"],
-                policy=DEFAULT_POLICY.with_overrides(overrides) if overrides else DEFAULT_POLICY,
+                policy=effective(site, own),
             )
         )
     return found
@@ -101,3 +124,10 @@ async def linked_stripe_products(connection: Connection, *, account: Account) ->
         account.livemode,
     )
     return {row["stripe_product"] for row in rows}
+
+
+def effective(site: Mapping[str, object], own: Mapping[str, object]) -> Policy:
+    """The policy of a product: the built-in one, with the site's cells, with its own."""
+    if not site and not own:
+        return DEFAULT_POLICY
+    return DEFAULT_POLICY.with_overrides({**site, **own})

@@ -292,7 +292,9 @@ class Life:
         person, product = self.chance.choice(self.people), self.chance.choice(self.products)
         self.log.append(f"complimentary {person.email} {product}")
         await self.outside.call(
-            "POST", f"/products/{product}/grants", json={"email": person.email, "reason": "friend"}
+            "POST",
+            f"/products/{product}/grants",
+            json={"email": person.email, "reason": "friend", "mail": False},
         )
         self.manual.add((person.email, product))
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -46,6 +47,7 @@ async def lived(site: Latchkey) -> tuple[str, str]:
     await site.stripe.post(f"products/{stripe_product}", name="Renamed")
     await site.stripe.delete(f"subscriptions/{session['subscription']}")
     await site.has(product, f"zaphod.two@{HOST}", access=False)
+    await _without_stripe(site, product)
     await site.settled()
     made = await site.call("POST", "/reconciliations", 202, json={"dry_run": True})
 
@@ -55,6 +57,21 @@ async def lived(site: Latchkey) -> tuple[str, str]:
 
     await until(compared, "the comparison is done")
     return product, str(session["subscription"])
+
+
+async def _without_stripe(site: Latchkey, product: str) -> None:
+    """What happens to access without an event: another policy, an end set by hand."""
+    change = (await site.call("PUT", "/policy", json={"unpaid": True}))["change"]
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    gift = {"email": f"zaphod.four@{HOST}", "until": soon.isoformat(), "reason": "Zaphod asked"}
+    await site.call("POST", f"/products/{product}/grants", 201, json=gift)
+
+    async def over() -> bool:
+        applied = await site.call("GET", f"/policy/changes/{change['id']}")
+        ended = await site.lines(type="access_ended", product=product, cause="timer")
+        return applied["state"] == "done" and bool(ended)
+
+    await until(over, "the policy is applied, the gift has ended")
 
 
 async def histories(site: Latchkey) -> AsyncIterator[WorkflowHistory]:
@@ -86,7 +103,9 @@ async def test_no_history_names_anybody_and_all_replay(site: Latchkey) -> None:
         "Checkout",
         "Connection",
         "Errand",
+        "GrantEndings",
         "LinkPreview",
+        "PolicyChange",
         "ProductLink",
         "Purchase",
         "Reconciliation",

@@ -70,6 +70,11 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
     await shared.has(product, email, access=False)
     assert time.time() >= soon, "access ended before its time"
     await shared.settled()
+
+    async def told() -> list[Json]:
+        return await shared.lines(product=product, type="access_ended")
+
+    await until(told, "the end is in the feed")
     lines = await shared.lines(product=product)
     cancelled = [line for line in lines if line["type"] == "subscription_cancelled"]
     withdrawn = [line for line in lines if line["type"] == "cancellation_withdrawn"]

@@ -58,7 +58,7 @@ def naive(one: Subscription, policy: Policy, since: datetime) -> bool:
     end = one.cancel_at or (one.items[0].period_end if one.cancel_at_period_end else None)
     if end and end <= NOW and one.status not in TERMINAL:
         return False
-    paused = one.status in ("active", "trialing") and one.collection_paused
+    paused = one.collection_paused and not (one.resumes_at and one.resumes_at <= NOW)
     if paused and not policy.collection_paused:
         return False
     if one.status == "past_due":

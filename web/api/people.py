@@ -110,6 +110,7 @@ class Grant(Output):
     end_reason: str | None
     cause: str
     reason: str | None
+    held: bool
     state: str
 
 
@@ -144,6 +145,9 @@ class NewGrant(Input):
     email: Email
     until: AwareDatetime | None = None
     reason: str | None = Field(None, max_length=1000)
+    mail: bool = Field(
+        True, description="tell those who had no access, where the product's access mail is on"
+    )
 
 
 @endpoint("POST", "/products/{id}/grants", body=NewGrant, answer=Grant, status=201)
@@ -165,7 +169,9 @@ async def give(call: Call) -> Grant:
             until=wanted.until,
             reason=wanted.reason,
             actor=None,
+            mail=wanted.mail,
         )
+    call.site.wake.set()
     return _grant(made)
 
 
@@ -174,12 +180,28 @@ async def end(call: Call) -> Grant:
     """End a grant now.
 
     This ends access, not billing: a subscription goes on in Stripe until it is cancelled there.
+    What a purchase gave is held: Stripe's events don't give it again until the hold is lifted.
     """
     grant_id = _number(call.path["id"])
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await grants.end(connection, grant_id, actor=None) if grant_id else None
     if found is None:
         raise not_found("grant", call.path["id"])
+    return _grant(found)
+
+
+@endpoint("POST", "/grants/{id}/lift", answer=Grant)
+async def lift(call: Call) -> Grant:
+    """Lift the hold on a grant that was ended by hand.
+
+    Its purchase gives access again at once, where it is still good.
+    """
+    grant_id = _number(call.path["id"])
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await grants.lift(connection, grant_id, actor=None) if grant_id else None
+    if found is None:
+        raise not_found("grant", call.path["id"])
+    call.site.wake.set()
     return _grant(found)
 
 

@@ -26,6 +26,12 @@ ACTIVITY_TYPES = {
     "signed_in_as": "An admin signed in as them",
     "user_erased": "User erased",
     "user_exported": "Data exported",
+    "hold_lifted": "Hold lifted",
+    "policy_changed": "Access policy changed",
+    "refund_failed": "Refund failed",
+    "unknown_status": "Unknown state in Stripe",
+    "users_merged": "Users merged",
+    "purchase_claimed": "Purchase claimed",
 }
 PRESETS = {
     "Everything": (),
@@ -65,6 +71,7 @@ CAUSES = {
     "stripe": "by Stripe",
     "import": "by the import",
     "timer": "at the set time",
+    "policy": "by the access policy",
     "reconciliation": "by reconciliation",
 }
 REASONS = {
@@ -88,6 +95,9 @@ REASONS = {
     "until_reached": "The end that was set is reached",
     "ended_by_hand": "An admin ended it",
     "complimentary": "Complimentary",
+    "unknown_status": "Stripe reports a state that Latchkey doesn't know",
+    "merged": "Two users were made one",
+    "collection_changed": "The collection no longer holds the product",
 }
 NOTICES = {
     "created": "The product is created.",
@@ -96,6 +106,7 @@ NOTICES = {
     "linked": "The link is saved; the import has begun.",
     "unlinked": "The link is removed.",
     "granted": "Access is granted.",
+    "policy-saved": "The policy is saved and on its way to everybody.",
     "ended": "Access has ended. This did not stop any billing in Stripe.",
     "checked": "The connection was checked.",
     "disconnected": "Stripe is disconnected. Access already granted stays.",

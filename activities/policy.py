@@ -1,0 +1,93 @@
+"""Apply a changed access policy to a page of purchases; end access that was given by hand."""
+
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.base import Edges
+from activities.errors import retried
+from latchkey import contracts
+from latchkey.contracts import (
+    DueGrantsInput,
+    DueGrantsResult,
+    PolicyPageInput,
+    PolicyPageResult,
+    PolicyStep,
+)
+from latchkey.store import complimentary, policy, rejudging
+from latchkey.store.effects import Occasion
+from latchkey.store.pool import Connection
+from latchkey.store.rejudging import Rejudged
+
+PAGE = 200
+AT_ONCE = 500
+AHEAD = timedelta(milliseconds=1)
+"""Temporal's clock counts in milliseconds where Postgres' counts in microseconds: what is due in
+the same millisecond is due."""
+
+
+class PolicyActivities:
+    """What happens to access without a word from Stripe."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+
+    @activity.defn(name=contracts.APPLY_POLICY_PAGE)
+    async def apply_page(self, job: PolicyPageInput) -> PolicyPageResult:
+        """Judge one page anew, in one transaction with the progress."""
+        async with retried():
+            account = await self._edges.account()
+            occasion = Occasion(account, 0, job.as_of, "policy")
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                result = await _apply(connection, job, occasion)
+                await policy.record_progress(
+                    connection,
+                    job.change_id,
+                    checked=result.checked,
+                    granted=result.granted,
+                    ended=result.ended,
+                    done=result.step is PolicyStep.DONE,
+                )
+        return result
+
+    @activity.defn(name=contracts.END_DUE_GRANTS)
+    async def end_due_grants(self, job: DueGrantsInput) -> DueGrantsResult:
+        """End what is due, and say when the next end is."""
+        ended = 0
+        while True:
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                now = await complimentary.end_due(connection, job.as_of + AHEAD, limit=AT_ONCE)
+                next_at = await complimentary.next_end(connection)
+            ended += now
+            if now < AT_ONCE:
+                return DueGrantsResult(ended, next_at)
+
+
+async def _apply(
+    connection: Connection, job: PolicyPageInput, occasion: Occasion
+) -> PolicyPageResult:
+    change = await policy.change(connection, job.change_id)
+    if change is None:
+        return PolicyPageResult(PolicyStep.DONE, None, job.checked, job.granted, job.ended)
+    subscriptions = job.step is PolicyStep.SUBSCRIPTIONS
+    touched = policy.subscriptions_touched if subscriptions else policy.orders_touched
+    ids = await touched(
+        connection, change.touched, product_id=change.product_id, after=job.cursor, limit=PAGE
+    )
+    done = Rejudged(0, 0, 0)
+    if ids:
+        done = await rejudging.of_sources(
+            connection,
+            subscriptions=ids if subscriptions else (),
+            orders=() if subscriptions else ids,
+            occasion=occasion,
+        )
+    more = len(ids) == PAGE
+    after_this = PolicyStep.ORDERS if subscriptions else PolicyStep.DONE
+    return PolicyPageResult(
+        step=job.step if more else after_this,
+        cursor=ids[-1] if more else None,
+        checked=job.checked + done.checked,
+        granted=job.granted + done.granted,
+        ended=job.ended + done.ended,
+    )

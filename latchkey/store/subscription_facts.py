@@ -1,0 +1,115 @@
+"""The lines of the feed about a subscription itself; what changes access is written by `settle`."""
+
+from datetime import datetime
+from typing import Any
+
+from latchkey.rules import access
+from latchkey.rules.access import Reason
+from latchkey.rules.reading import Subscription
+from latchkey.store.effects import Claim, Fact, Occasion, bought_before_link
+
+_Line = tuple[str, str, datetime, str, dict[str, Any]]
+"""Which of its kind, type, when, cause, data."""
+
+_IN_TROUBLE = frozenset({"past_due", "unpaid"})
+
+
+def past_due_since(reading: Subscription, old: Any, occasion: Occasion) -> datetime | None:
+    """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
+    with `unpaid`: what is unpaid was past due before."""
+    if reading.status not in _IN_TROUBLE:
+        return None
+    if old["past_due_since"]:
+        found: datetime = old["past_due_since"]
+        return found
+    return occasion.as_of if old["ticket"] else (period_start(reading) or occasion.as_of)
+
+
+def period_start(reading: Subscription) -> datetime | None:
+    """For a spell that began before we looked: the start of the unpaid period."""
+    return min((item.period_start for item in reading.items if item.period_start), default=None)
+
+
+def newly_cancelled(reading: Subscription, old: Any) -> int:
+    """1 where this reading shows a cancellation that the one before didn't, else 0."""
+    if not old["ticket"] and reading.status not in access.TERMINAL:
+        return 1 if reading.scheduled_end else 0
+    was = old["scheduled_end"] is not None or old["status"] in access.TERMINAL
+    now = reading.scheduled_end is not None or reading.status == "canceled"
+    return 1 if now and not was else 0
+
+
+def facts_of(
+    reading: Subscription,
+    old: Any,
+    claims: list[Claim],
+    *,
+    since: datetime | None,
+    count: int,
+    occasion: Occasion,
+) -> list[Fact]:
+    """What this reading tells that the one before (`old`) didn't, once per product concerned.
+
+    `count` is how often the subscription was cancelled so far, `since` when its spell of unpaid
+    renewals began.
+    """
+    found = [
+        *_cancellation(reading, old, claims, count, occasion),
+        *_payments(reading, old, since, occasion),
+        *_unknown_status(reading, claims, occasion),
+    ]
+    return [
+        Fact(
+            key=f"{type_}:{reading.id}:{claim.product.product_id}:{nth}",
+            type=type_,
+            at=min(at, occasion.as_of),
+            cause=why,
+            user_id=claim.user_id,
+            product_id=claim.product.product_id,
+            source_id=reading.id,
+            event_id=occasion.event_id,
+            workflow_id=claim.workflow_id,
+            data=data,
+        )
+        for claim in claims
+        for nth, type_, at, why, data in found
+    ]
+
+
+def _cancellation(
+    reading: Subscription, old: Any, claims: list[Claim], count: int, occasion: Occasion
+) -> list[_Line]:
+    cause = _cancel_cause(reading)
+    ends = reading.scheduled_end or reading.ended_at
+    brought_in = not old["ticket"] and any(bought_before_link(c) for c in claims)
+    if count > old["cancellations"] and not brought_in:
+        at = reading.canceled_at or occasion.as_of
+        data = {"ends": ends, "stripe_reason": reading.cancel_reason}
+        return [(f"{count}", "subscription_cancelled", at, cause, data)]
+    if old["scheduled_end"] and not ends and reading.status not in access.TERMINAL:
+        return [(f"{count}", "cancellation_withdrawn", occasion.as_of, cause, {})]
+    return []
+
+
+def _payments(
+    reading: Subscription, old: Any, since: datetime | None, occasion: Occasion
+) -> list[_Line]:
+    if since and old["ticket"] and not old["past_due_since"]:
+        return [(f"{int(since.timestamp())}", "payment_failed", since, "stripe", {})]
+    if old["past_due_since"] and reading.status == "active":
+        spell = int(old["past_due_since"].timestamp())
+        return [(f"{spell}", "payment_recovered", occasion.as_of, "stripe", {})]
+    return []
+
+
+def _unknown_status(reading: Subscription, claims: list[Claim], occasion: Occasion) -> list[_Line]:
+    """A status that Stripe added after this was written: loud, and no access."""
+    if not any(claim.verdict.reason is Reason.UNKNOWN_STATUS for claim in claims):
+        return []
+    data = {"status": reading.status}
+    return [(reading.status, "unknown_status", occasion.as_of, "stripe", data)]
+
+
+def _cancel_cause(reading: Subscription) -> str:
+    """Stripe doesn't say who cancelled, but only customers leave feedback or a comment."""
+    return "customer" if reading.cancelled_by_customer else "stripe"

@@ -1,0 +1,67 @@
+"""`PolicyChange`: carries a changed access policy to everybody it concerns, page by page."""
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributeKey
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import (
+        PolicyChangeState,
+        PolicyPageInput,
+        PolicyPageResult,
+        PolicyStep,
+    )
+
+STATE = SearchAttributeKey.for_keyword("LatchkeyState")
+BULK = Priority(priority_key=4)
+
+
+@workflow.defn(name=contracts.POLICY_CHANGE)
+class PolicyChange:
+    """Resumes at the page where it was; a page applied twice changes nothing."""
+
+    @workflow.init
+    def __init__(self, state: PolicyChangeState) -> None:
+        self._state = state
+
+    @workflow.run
+    async def run(self, state: PolicyChangeState) -> str:
+        state = self._state
+        workflow.upsert_search_attributes([STATE.value_set("applying")])
+        while state.step is not PolicyStep.DONE:
+            page = await self._page()
+            state.step, state.cursor = page.step, page.cursor
+            state.checked, state.granted, state.ended = page.checked, page.granted, page.ended
+            workflow.set_current_details(f"Applying to {state.step}: {self._words()}")
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(state)
+        workflow.upsert_search_attributes([STATE.value_set("done")])
+        workflow.set_current_details(f"Done: {self._words()}")
+        return self._words()
+
+    async def _page(self) -> PolicyPageResult:
+        state = self._state
+        result: PolicyPageResult = await workflow.execute_activity(
+            contracts.APPLY_POLICY_PAGE,
+            PolicyPageInput(
+                change_id=state.change_id,
+                step=state.step,
+                as_of=workflow.now(),
+                cursor=state.cursor,
+                checked=state.checked,
+                granted=state.granted,
+                ended=state.ended,
+            ),
+            result_type=PolicyPageResult,
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            priority=BULK,
+            summary=f"Apply the policy to a page of {state.step}",
+        )
+        return result
+
+    def _words(self) -> str:
+        state = self._state
+        return f"{state.checked} checked, {state.granted} granted, {state.ended} ended"
