@@ -61,7 +61,7 @@ async def main() -> None:
         await form.get_by_label("E-mail").fill(settings.admin_email or "admin@localhost")
         await form.get_by_label("Password").fill(settings.admin_password.get_secret_value())
         await form.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url("**/admin/products")
+        await page.wait_for_url("**/admin")
         await shoot(page, f"{site}/admin/products/{product}", "product")
         sandbox = os.environ.get("STRIPE_API_BASE", f"http://127.0.0.1:{settings.sandbox_port}")
         await shoot(page, sandbox, "sandbox")

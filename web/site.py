@@ -1,6 +1,7 @@
 """What every request handler of one web process shares."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,18 +10,32 @@ from temporalio.client import Client
 
 from latchkey.keyring import Keyring
 from latchkey.settings import Settings
+from latchkey.store import site_settings
 from latchkey.store.pool import Pool
+from latchkey.store.site_settings import SiteSettings
+
+LOOK_SECONDS = 5.0
 
 
 @dataclass
 class Site:
-    """The process's settings and connections. `wake` stirs the relay after a commit."""
+    """The process's settings and connections. `wake` stirs the relay after a commit; `look` is as
+    the last page found it."""
 
     settings: Settings
     pool: Pool
     keyring: Keyring
     temporal: Client
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    look: SiteSettings = field(default_factory=SiteSettings)
+    _look_until: float = 0.0
+
+    async def refresh_look(self) -> None:
+        """Read the site's name and colours again, every few seconds at most."""
+        if time.monotonic() >= self._look_until:
+            self._look_until = time.monotonic() + LOOK_SECONDS
+            async with self.pool.acquire() as connection:
+                self.look = await site_settings.read(connection)
 
     def wake_in(self, pause: timedelta) -> None:
         """Stir the relay after a pause."""

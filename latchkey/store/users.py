@@ -111,15 +111,15 @@ async def customers(connection: Connection, user_ids: list[int]) -> dict[int, li
     return found
 
 
-async def set_role(connection: Connection, user_id: int, role: str) -> None:
-    """Give a user a role. Raises `ValueError` where the last owner would go."""
-    if role != "owner":
-        others = await connection.fetchval(
-            "select exists (select from users where role = 'owner' and id <> $1)", user_id
-        )
-        if not others:
-            raise ValueError("The site needs an owner: make somebody else one first.")
-    await connection.execute("update users set role = $2 where id = $1", user_id, role)
+async def staff(connection: Connection) -> list[User]:
+    """Owners, admins and support, in that order."""
+    rows = await connection.fetch(
+        f"""
+        select {_FIELDS} from users where role <> 'member'
+         order by array_position(array['owner', 'admin', 'support'], role), id
+        """
+    )
+    return [User(**dict(row)) for row in rows]
 
 
 async def set_password(connection: Connection, user_id: int, password_hash: str) -> None:

@@ -19,6 +19,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
         await site.stripe.subscribe(f"old{number}@story.example", price)
     await sign_in(page, site)
 
+    await page.get_by_role("link", name="Products", exact=True).click()
     await page.get_by_role("link", name="Make the first one").click()
     await page.get_by_label("Name").fill("Sailing course")
     await page.get_by_label("Live").check()
@@ -147,6 +148,7 @@ async def test_without_javascript_everything_works(site: Latchkey, page: Page) -
     stripe_product = await site.stripe.product("Plain")
     await site.stripe.price(stripe_product)
     await sign_in(plain, site)
+    await plain.goto(f"{site.url}/admin/products")
     await plain.get_by_role("link", name="New product").click()
     await plain.get_by_label("Name").fill("Plain product")
     await plain.get_by_role("button", name="Save").click()

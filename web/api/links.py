@@ -75,7 +75,7 @@ class LinkTo(Input):
 
     stripe_product: str | None = Field(None, min_length=1, max_length=200)
     create: NewPrice | None = None
-    mail: Literal["send", "suppress"] = "send"
+    mail: Literal["send", "suppress", "spread"] = "send"
     members: Literal["keep", "end", "complimentary"] | None = None
 
     @model_validator(mode="after")

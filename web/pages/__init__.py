@@ -19,6 +19,7 @@ from web.pages import (
     checkout,
     connectors,
     feed,
+    home,
     library,
     members,
     policy,
@@ -27,11 +28,13 @@ from web.pages import (
     sales,
     sales_admin,
     signin,
+    site_settings,
     stripe_settings,
+    tokens,
     user,
     users,
 )
-from web.pages.guard import Forbidden, current_user, see
+from web.pages.guard import Forbidden, current_user
 from web.pages.render import page
 from web.security import Forged
 
@@ -41,7 +44,7 @@ log = structlog.get_logger("pages")
 def routes() -> list[Route]:
     """Every page."""
     return [
-        Route("/admin", _admin_home),
+        *home.routes(),
         *categories.routes(),
         *products.routes(),
         *product.routes(),
@@ -50,10 +53,12 @@ def routes() -> list[Route]:
         *checkout.routes(),
         *sales_admin.routes(),
         *connectors.routes(),
+        *tokens.routes(),
         *activity.routes(),
         *policy.routes(),
         *feed.routes(),
         *users.routes(),
+        *site_settings.routes(),
         *user.routes(),
         *acting.routes(),
         *signin.routes(),
@@ -62,10 +67,6 @@ def routes() -> list[Route]:
         *sales.routes(),
         *account.routes(),
     ]
-
-
-async def _admin_home(request: Request) -> Response:
-    return see("/admin/products")
 
 
 def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:

@@ -1,17 +1,32 @@
-"""Connectors: Stripe's card, connect, check, disconnect; API tokens."""
+"""Connectors: Stripe's card; connecting, checking, disconnecting it; the customer portal."""
 
 import hashlib
+from typing import Any
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
-from latchkey.store import connection, tokens
+from latchkey.store import connection, site_settings
+from web.api.products import Url
+from web.api.registry import Input
 from web.pages.guard import admin_page, form, see, text
-from web.pages.products import NotFound
+from web.pages.products import errors_of
 from web.pages.render import page
 from web.site import site_of
+
+LONGEST_KEY = 300
+
+
+class PortalOptions(Input):
+    """What the form of the customer portal sends."""
+
+    portal: bool
+    portal_cancel: bool
+    privacy_url: Url | None = None
+    terms_url: Url | None = None
 
 
 def routes() -> list[Route]:
@@ -20,8 +35,7 @@ def routes() -> list[Route]:
         Route("/admin/connectors/stripe", connect, methods=["POST"]),
         Route("/admin/connectors/stripe/check", check, methods=["POST"]),
         Route("/admin/connectors/stripe/disconnect", disconnect, methods=["GET", "POST"]),
-        Route("/admin/tokens", api_tokens, methods=["GET", "POST"]),
-        Route("/admin/tokens/{id}/revoke", revoke, methods=["POST"]),
+        Route("/admin/connectors/stripe/portal", portal, methods=["POST"]),
     ]
 
 
@@ -38,12 +52,13 @@ async def connect(request: Request) -> Response:
     key, secret = text(given, "key"), text(given, "webhook_secret")
     if site.settings.stripe_secret_key is not None:
         return await _page(request, error="The key is set by STRIPE_SECRET_KEY: change it there.")
-    if not key.startswith(("sk_", "rk_")) or len(key) > 300 or not key.isascii():
-        return await _page(
-            request, error="That is no secret key: it begins with sk_ or rk_ (not pk_)."
-        )
-    if secret and not secret.startswith("whsec_"):
-        return await _page(request, error="A signing secret begins with whsec_.")
+    errors = {}
+    if not key.startswith(("sk_", "rk_")) or len(key) > LONGEST_KEY or not key.isascii():
+        errors["key"] = "That is no secret key: it begins with sk_ or rk_ (not pk_)."
+    if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
+        errors["webhook_secret"] = "A signing secret begins with whsec_."
+    if errors:
+        return await _page(request, errors=errors)
     vault = site.keyring.vault
     async with site.pool.acquire() as connected, connected.transaction():
         fingerprint = hashlib.sha256(key.encode()).hexdigest()[:12]
@@ -63,6 +78,25 @@ async def check(request: Request) -> Response:
     """Check the key again and repair the endpoint."""
     await form(request)
     return await _checked(request)
+
+
+@admin_page
+async def portal(request: Request) -> Response:
+    """Stripe's customer portal: on or off, what it links to, what members may do there."""
+    given = await form(request)
+    values: dict[str, Any] = {
+        "portal": text(given, "portal") == "yes",
+        "portal_cancel": text(given, "portal_cancel") == "yes",
+        "privacy_url": text(given, "privacy_url") or None,
+        "terms_url": text(given, "terms_url") or None,
+    }
+    try:
+        wanted = PortalOptions.model_validate(values)
+    except ValidationError as error:
+        return await _page(request, errors=errors_of(error), options=values)
+    async with site_of(request).pool.acquire() as connected:
+        await site_settings.change(connected, **wanted.model_dump())
+    return see("/admin/connectors?done=saved")
 
 
 @admin_page
@@ -87,46 +121,26 @@ async def _checked(request: Request) -> Response:
     return see("/admin/connectors?done=checked")
 
 
-async def _page(request: Request, *, error: str | None = None) -> Response:
+async def _page(
+    request: Request,
+    *,
+    error: str | None = None,
+    errors: dict[str, str] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connected:
         found = await connection.current(connected)
+        options = options or vars(await site_settings.read(connected))
     return page(
         request,
         "admin/connectors.html",
-        422 if error else 200,
+        422 if error or errors else 200,
         connection=found,
+        missing=[finding for finding in found.findings if not finding["ok"]],
         error=error,
+        errors=errors or {},
+        options=options,
         from_environment=site.settings.stripe_secret_key is not None,
         webhook_url=f"{site.public_url}/webhooks/stripe",
     )
-
-
-@admin_page
-async def api_tokens(request: Request) -> Response:
-    """The tokens of the JSON API; a new one is shown this once."""
-    site = site_of(request)
-    made = None
-    error = None
-    if request.method == "POST":
-        name = text(await form(request), "name")
-        if not 1 <= len(name) <= 100:
-            error = "Give the token a name of up to 100 characters."
-        else:
-            async with site.pool.acquire() as connected:
-                made = await tokens.create(connected, name=name, actor=request.state.user.id)
-    async with site.pool.acquire() as connected:
-        rows = await tokens.listed(connected)
-    return page(
-        request, "admin/tokens.html", 422 if error else 200, rows=rows, made=made, error=error
-    )
-
-
-@admin_page
-async def revoke(request: Request) -> Response:
-    await form(request)
-    token_id = request.path_params["id"]
-    async with site_of(request).pool.acquire() as connected:
-        if not token_id.isdigit() or not await tokens.revoke(connected, int(token_id[:18])):
-            raise NotFound("There is no such token.")
-    return see("/admin/tokens?done=revoked")

@@ -27,6 +27,7 @@ async def current_user(request: Request) -> User | None:
     if hasattr(request.state, "user"):
         found: User | None = request.state.user
         return found
+    await site_of(request).refresh_look()
     token = request.cookies.get(SESSION_COOKIE)
     user = None
     if token:

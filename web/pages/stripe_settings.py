@@ -93,7 +93,7 @@ async def preview(request: Request) -> Response:
         "admin/preview.html",
         product=product,
         preview=found,
-        mail="suppress" if text(given, "mail") == "suppress" else "send",
+        mail=_mail(given),
     )
 
 
@@ -185,6 +185,7 @@ async def _dialog(request: Request, *, error: str | None = None, status: int = 2
         search=search,
         error=error,
         stale=stale,
+        more=len(rows) == SHOWN,
     )
 
 
@@ -211,7 +212,7 @@ async def _ways_out(
 
 def _wanted(given: Any) -> LinkTo:
     """The link that the dialog asks for. Raises `ValueError` and its kin."""
-    mail = "suppress" if text(given, "mail") == "suppress" else "send"
+    mail = _mail(given)
     members = text(given, "members") or None
     if text(given, "choice") != "new":
         chosen = text(given, "stripe_product")
@@ -229,6 +230,11 @@ def _wanted(given: Any) -> LinkTo:
         "interval": text(given, "interval") or None,
     }
     return LinkTo.model_validate({"create": create, "mail": mail, "members": members})
+
+
+def _mail(given: Any) -> str:
+    chosen = text(given, "mail")
+    return chosen if chosen in ("send", "suppress", "spread") else "send"
 
 
 def _again(given: Any) -> dict[str, str]:

@@ -32,6 +32,7 @@ ACTIVITY_TYPES = {
     "unknown_status": "Unknown state in Stripe",
     "users_merged": "Users merged",
     "purchase_claimed": "Purchase claimed",
+    "role_changed": "Role changed",
 }
 PRESETS = {
     "Everything": (),
@@ -42,8 +43,10 @@ PRESETS = {
     ),
     "Access": ("access_granted", "access_ended", "manual_grant", "imported"),
     "People": ("user_created", "signed_in", "mail_sent"),
-    "Admin": ("link_created", "link_removed", "manual_grant", "signed_in_as", "user_erased",
-              "user_exported"),
+    "Admin": (
+        "link_created", "link_removed", "manual_grant", "policy_changed", "role_changed",
+        "signed_in_as", "user_erased", "user_exported",
+    ),
 }  # fmt: skip
 ICONS = {
     "product_purchased": ("money", "good"),
@@ -112,6 +115,7 @@ NOTICES = {
     "disconnected": "Stripe is disconnected. Access already granted stays.",
     "revoked": "The token is revoked.",
     "users-imported": "The users are imported. Nobody was mailed.",
+    "invited": "They are invited: a mail with a link is on its way.",
     "link-mailed": "A link that signs in is on its way to them.",
     "erased": "The person is erased. Amounts and dates were kept, without them.",
     "resent": "It is on its way again.",

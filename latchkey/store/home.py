@@ -1,0 +1,92 @@
+"""What the admin's first page shows: how the site stands, what needs attention, what was tried."""
+
+from dataclasses import dataclass
+
+from latchkey.store.pool import Connection
+
+_LIVE = "('active', 'trialing', 'past_due', 'unpaid')"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Counts of now. `purchases` are of the last 30 days, `ending` of the next 14."""
+
+    members: int
+    subscriptions: int
+    purchases: int
+    ending: int
+    payment_problems: int
+    failed_events: int
+    stuck_events: int
+    failed_mails: int
+    failed_links: int
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was done so far on a new site, or in its rehearsal."""
+
+    connected: bool
+    product: bool
+    linked: bool
+    bought: bool
+    cancelled: bool
+    time_moved: bool
+    door_closed: bool
+
+
+async def standing(connection: Connection) -> Standing:
+    row = await connection.fetchrow(
+        f"""
+        select (select count(*) from (
+                    select distinct user_id from grants
+                     where ended_at is null and (until is null or until > now())) m) as members,
+               (select count(*) from subscriptions where status in {_LIVE}) as subscriptions,
+               (select count(*) from activities
+                 where type = 'product_purchased' and at > now() - interval '30 days'
+                   and at <= now() + interval '1 day') as purchases,
+               (select count(*) from grants
+                 where ended_at is null and until > now()
+                   and until < now() + interval '14 days') as ending,
+               (select count(*) from subscriptions
+                 where status in ('past_due', 'unpaid')) as payment_problems,
+               (select count(*) from events where state = 'failed') as failed_events,
+               (select count(*) from events
+                 where state = 'waiting' and received_at < now() - interval '5 minutes')
+                    as stuck_events,
+               (select count(*) from mails where state = 'failed') as failed_mails,
+               (select count(*) from links
+                 where state = 'failed' and removed_at is null) as failed_links
+        """
+    )
+    assert row is not None, "a query without a table has one row"
+    return Standing(**dict(row))
+
+
+async def begun(connection: Connection) -> Begun:
+    """What happened, from what was recorded: nothing is ticked off by hand.
+
+    Time was moved where Stripe (the sandbox) made an event an hour after we received it.
+    """
+    row = await connection.fetchrow(
+        """
+        select (select state = 'connected' from stripe_connection) as connected,
+               exists (select from products) as product,
+               exists (select from links where state = 'listening') as linked,
+               exists (select from activities where type = 'product_purchased') as bought,
+               exists (select from activities c
+                        where c.type = 'subscription_cancelled'
+                          and exists (select from activities b
+                                       where b.source_id = c.source_id
+                                         and b.type = 'subscription_started')) as cancelled,
+               exists (select from events
+                        where created_at > received_at + interval '1 hour') as time_moved,
+               exists (select from activities e
+                        where e.type = 'access_ended'
+                          and exists (select from activities c
+                                       where c.source_id = e.source_id
+                                         and c.type = 'subscription_cancelled')) as door_closed
+        """
+    )
+    assert row is not None, "a query without a table has one row"
+    return Begun(**dict(row))

@@ -1,0 +1,160 @@
+"""The admin's first page, the connectors, the site's settings, its team and tokens."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.harness import Latchkey, until
+from tests.web.pages import user, visit
+from tests.web.test_admin_users import shown, words
+from web import theme
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_home_says_what_needs_attention(shared: Latchkey) -> None:
+    event = await shared.pool.fetchval("select id from events limit 1")
+    if event is None:
+        await shared.stripe.product("Something happens")
+        await shared.settled()
+        event = await shared.pool.fetchval("select id from events limit 1")
+    before = await shared.pool.fetchval("select state from events where id = $1", event)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        await shared.pool.execute("update events set state = 'failed' where id = $1", event)
+        text = await shown(admin, "/admin")
+        assert "An event failed. See them in the inbox" in text
+        await shared.pool.execute("update events set state = $2 where id = $1", event, before)
+        text = await shown(admin, "/admin")
+        assert "An event failed" not in text
+        assert "members with access" in text
+
+
+async def test_site_settings_show_everywhere_at_once(shared: Latchkey) -> None:
+    async with visit(shared) as admin, visit(shared) as visitor:
+        await admin.sign_in()
+        before = await shared.pool.fetchval("select value from site_settings where key = 'site'")
+        try:
+            fields: dict[str, Any] = {"name": "Sailing <School>", "colour": "#FFEE00"}
+            await admin.send("/admin/settings", **fields)
+            page = (await admin.get("/admin")).text
+            assert "<span>Sailing &lt;School&gt;</span>" in page
+            assert "/theme.css?colour=ffee00" in page
+            answer = await admin.send("/admin/settings", expect=422, name="x", colour="red")
+            assert 'id="colour-error"' in answer.text
+            assert "a colour such as" in answer.text
+            sheet = await visitor.get("/theme.css?colour=ffee00")
+            assert sheet.headers["content-type"].startswith("text/css")
+            await visitor.get("/theme.css?colour=%3Cscript")
+        finally:
+            await shared.pool.execute(
+                "update site_settings set value = $1::jsonb where key = 'site'", before or {}
+            )
+
+
+@pytest.mark.parametrize(
+    "colour", ["#3d4ed8", "#ffee00", "#000000", "#ffffff", "#7f7f7f", "#ff0000"]
+)
+def test_every_colour_can_be_read(colour: str) -> None:
+    light, _, dark = theme.style_sheet(colour).partition("@media")
+    for sheet, card in ((light, "#ffffff"), (dark, "#161b23")):
+        values = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", sheet))
+        assert theme.contrast(values["accent-ink"], values["accent-back"]) >= 4.5
+        assert theme.contrast(values["accent-ink"], card) >= 4.5
+        assert theme.contrast(values["on-accent"], values["accent"]) >= 4.5
+
+
+async def test_the_team_is_invited_and_keeps_an_owner(shared: Latchkey) -> None:
+    here = "/admin/settings/team"
+    async with visit(shared) as owner, visit(shared) as admin:
+        await owner.sign_in()
+        await owner.send(here, email="new.admin@team.example", role="admin")
+        found = await shared.pool.fetchrow(
+            "select id, role from users where email = 'new.admin@team.example'"
+        )
+        assert found is not None
+        assert found["role"] == "admin"
+        mails = await shared.pool.fetch("select kind from mails where user_id = $1", found["id"])
+        assert [mail["kind"] for mail in mails] == ["login_instructions"]
+        answer = await owner.send(here, expect=422, email="new.admin@team.example", role="support")
+        assert "looks after the site already" in answer.text
+        await owner.send(here, expect=422, email="nonsense", role="support")
+
+        await admin.sign_in_as(found["id"], "team-admin")
+        me = await shared.pool.fetchval("select id from users where role = 'owner'")
+        refused = await admin.send(here, f"{here}/{me}", 422, role="support")
+        assert "Only an owner" in words(refused.text)
+        refused = await owner.send(here, f"{here}/{me}", 422, role="member")
+        assert "needs an owner" in words(refused.text)
+
+        await owner.send(here, f"{here}/{found['id']}", role="support")
+        await admin.get("/admin/products")
+        await admin.send("/admin/products", "/admin/settings", 403, name="x", colour="#000000")
+        await owner.send(here, f"{here}/{found['id']}", role="member")
+        await admin.get("/admin/products", 403)
+    assert len(await shared.lines(type="role_changed", user=found["id"])) == 3
+
+
+async def test_tokens_are_shown_once_and_revoked_after_asking(shared: Latchkey) -> None:
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        made = await admin.send("/admin/tokens", expect=200, name="Forum <b>")
+        token = re.search(r'<code id="token"[^>]*>(lk_[\w-]+)<', made.text)
+        assert token
+        assert token[1] not in (await admin.get("/admin/tokens")).text
+        headers = {"Authorization": f"Bearer {token[1]}"}
+        answer = await admin.client.get("/api/v1/products", headers=headers)
+        assert answer.status_code == 200
+        where = re.search(r'href="(/admin/tokens/\d+/revoke)"', made.text)
+        assert where
+        assert "refused from now on" in await shown(admin, where[1])
+        await admin.send(where[1])
+
+        async def refused() -> bool:
+            answer = await admin.client.get("/api/v1/products", headers=headers)
+            return answer.status_code == 401
+
+        await until(refused, "the token is refused")
+        await admin.get(where[1], 404)
+        await admin.send("/admin/tokens", expect=422, name="")
+
+
+async def test_the_connectors_page_names_what_the_key_may_not_do(shared: Latchkey) -> None:
+    findings = await shared.pool.fetchval("select findings from stripe_connection")
+    missing = [
+        {**finding, "ok": False, "message": "No <rak_disputes>"}
+        if finding["area"] == "Disputes"
+        else finding
+        for finding in findings
+    ]
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        text = await shown(admin, "/admin/connectors")
+        assert "Stripe Connected Test mode" in text
+        assert "may not do everything" not in text
+        await shared.pool.execute("update stripe_connection set findings = $1::jsonb", missing)
+        text = await shown(admin, "/admin/connectors")
+        await shared.pool.execute("update stripe_connection set findings = $1::jsonb", findings)
+        assert "Disputes , for disputes. Stripe says: “No <rak_disputes>”" in text
+
+        form = "/admin/connectors/stripe/portal"
+        await admin.send(
+            "/admin/connectors", form, portal="yes", privacy_url="https://x.example/privacy"
+        )
+        kept = await shared.pool.fetchval("select value from site_settings where key = 'site'")
+        assert kept["portal"] is True
+        assert kept["portal_cancel"] is False
+        assert kept["privacy_url"] == "https://x.example/privacy"
+        answer = await admin.send("/admin/connectors", form, 422, terms_url="javascript:1")
+        assert 'id="terms_url-error"' in answer.text
+        await admin.send("/admin/connectors", form, portal="yes", portal_cancel="yes")
+
+
+async def test_support_is_shown_no_forms_that_it_may_not_send(shared: Latchkey) -> None:
+    async with visit(shared) as helper:
+        await helper.sign_in_as(await user(shared, "forms@team.example", "support"), "forms")
+        for path in ("/admin/settings", "/admin/settings/team", "/admin/tokens", "/admin/users"):
+            text = await shown(helper, path)
+            for button in ("Save", "Invite somebody", "Make a token", "Import"):
+                assert button not in text, path
