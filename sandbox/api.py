@@ -198,8 +198,9 @@ class Api:
         body = orjson.dumps(made)
         if wanted or _LISTING & made.keys():
             made = shortened(orjson.loads(body))
-            for row in made.get("data", ()):
-                shortened(row)
+            if made.get("object") in ("list", "search_result"):
+                for row in made["data"]:
+                    shortened(row)
             expand(self.shop, made, wanted)
             body = orjson.dumps(made)
         problems = world.published.response_errors(route, made)
