@@ -18,8 +18,11 @@ from web.pages import (
     categories,
     checkout,
     connectors,
+    drift,
     feed,
     home,
+    health,
+    inbox,
     library,
     members,
     policy,
@@ -33,6 +36,7 @@ from web.pages import (
     tokens,
     user,
     users,
+    why,
 )
 from web.pages.guard import Forbidden, current_user
 from web.pages.render import page
@@ -61,6 +65,10 @@ def routes() -> list[Route]:
         *site_settings.routes(),
         *user.routes(),
         *acting.routes(),
+        *inbox.routes(),
+        *drift.routes(),
+        *health.routes(),
+        *why.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),
