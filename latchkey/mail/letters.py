@@ -84,7 +84,7 @@ def _login_instructions(mail: OutMail, site: SiteSettings) -> Letter:
             " mailed whenever you come back.",
         ],
         "Sign in",
-        "/account/settings#password",
+        mail.data.get("next") or "/account/settings#password",
         _SIGNS_IN,
     )
 

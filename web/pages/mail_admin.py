@@ -1,9 +1,8 @@
 """Mails as admins see them: the outbox, one mail, samples of each kind, and their settings."""
 
-import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -13,7 +12,6 @@ from latchkey.mail.render import Rendered, render
 from latchkey.store import mails, site_settings
 from latchkey.store.mails import OutMail
 from web.api.people import Email
-from web.api.products import Name, Url
 from web.api.registry import Input
 from web.pages.guard import admin_page, form, see, support_page, text
 from web.pages.lists import Query, number
@@ -30,22 +28,12 @@ FRAMED = (
 """The policy of a page that shows a mail in a frame of its own."""
 
 
-def _colour(value: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError("must be a colour such as #3d4ed8")
-    return value.lower()
-
-
 class SettingsForm(Input):
     """What the settings form sends."""
 
-    name: Name
     sender_name: Annotated[str, Field(max_length=100)] | None
     mail_from: Email | None
     reply_to: Email | None
-    logo_url: Url | None
-    colour: Annotated[str, AfterValidator(_colour)]
-    public_content: bool
     login_mail: bool
     cancellation_mail: bool
     payment_mail: bool
@@ -162,7 +150,7 @@ async def settings(request: Request) -> Response:
         async with pool.acquire() as connection:
             return _settings(request, vars(await site_settings.read(connection)), {})
     given = await form(request)
-    switches = ("public_content", "login_mail", "cancellation_mail", "payment_mail")
+    switches = ("login_mail", "cancellation_mail", "payment_mail")
     values: dict[str, Any] = {
         name: text(given, name) or None
         for name in SettingsForm.model_fields
