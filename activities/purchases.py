@@ -1,12 +1,14 @@
 """Fetch one one-off purchase and apply it."""
 
+from datetime import datetime
+
 from temporalio import activity
 from temporalio.client import Client
 
 from activities import reads
 from activities.base import Edges
 from activities.errors import retried
-from activities.steady import failed, steady
+from activities.steady import failed, read_again, steady
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules.reading import Order, UnreadableError
@@ -98,10 +100,8 @@ class PurchaseActivities:
                 occasion=occasion,
                 references={order.id: user} if user is not None else None,
             )
-            applied = outcome.applied[order.id]
-            if not applied.stale:
-                await inbox.mark_handled(connection, job.event_ids)
-        return _result(applied, order)
+            await inbox.mark_handled(connection, job.event_ids)
+        return _result(outcome.applied[order.id], order, as_of=job.as_of)
 
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):
@@ -109,11 +109,13 @@ class PurchaseActivities:
         return await failed(self._edges, job, TargetKind.PURCHASE, str(error))
 
 
-def _result(applied: AppliedOrder, order: Order) -> SyncResult:
+def _result(applied: AppliedOrder, order: Order, *, as_of: datetime) -> SyncResult:
+    if applied.stale:
+        return read_again(as_of)
     return SyncResult(
         label=_label(applied),
         state=f"{applied.state}. Stripe says: {order.status}, {order.payment_status}",
-        finished=applied.terminal or applied.stale or not applied.relevant,
+        finished=applied.terminal or not applied.relevant,
         wake_at=applied.wake_at,
         wake=applied.wake,
         product=applied.products[0] if applied.products else None,

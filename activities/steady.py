@@ -24,6 +24,7 @@ PATIENCE = 5
 
 TRY_AGAIN = timedelta(minutes=1)
 TRY_LATER = timedelta(hours=1)
+READ_AGAIN = timedelta(seconds=1)
 
 _PASSING = (
     OSError,
@@ -37,7 +38,7 @@ _PASSING = (
 )
 
 log = structlog.get_logger("worker")
-FAILED = Counter("latchkey_events_given_up_total", "Events that could not be handled.")
+FAILED = Counter("latchkey_events_failed_total", "Events that could not be handled.")
 
 
 class _Job(Protocol):
@@ -101,6 +102,17 @@ async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> 
         wake_at=wake_at if known else None,
         wake=wake if known else None,
         unread=True,
+    )
+
+
+def read_again(as_of: datetime) -> SyncResult:
+    """For a reading that a later one has overtaken. Its events are served: they were stored before
+    its ticket was taken, and the later one was read after that. Only the deadline is missing."""
+    return SyncResult(
+        label="reading",
+        state="A later reading was there first: reading again",
+        finished=False,
+        wake_at=as_of + READ_AGAIN,
     )
 
 

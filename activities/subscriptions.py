@@ -1,13 +1,13 @@
 """Fetch one subscription and apply it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import activity
 
 from activities import reads
 from activities.base import Edges
 from activities.errors import retried
-from activities.steady import failed, steady
+from activities.steady import failed, read_again, steady
 from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
@@ -18,8 +18,6 @@ from latchkey.store.linked_products import linked_products
 from latchkey.store.subscription_mirror import Recorded
 from latchkey.store.subscriptions import Applied, SubscriptionContext
 from latchkey.stripe_api import StripeApi, StripeError
-
-READ_AGAIN = timedelta(seconds=1)
 
 
 class SubscriptionActivities:
@@ -76,11 +74,9 @@ class SubscriptionActivities:
                     occasion=occasion,
                     references={session.id: user} if (user := context.reference_user) else None,
                 )
-            applied = page.applied[reading.id]
-            if not applied.stale:
-                await inbox.mark_handled(connection, job.event_ids)
-                await subscription_mirror.mark_lifecycles(connection, [reading.id])
-        return _result(applied, reading, as_of=job.as_of)
+            await inbox.mark_handled(connection, job.event_ids)
+            await subscription_mirror.mark_lifecycles(connection, [reading.id])
+        return _result(page.applied[reading.id], reading, as_of=job.as_of)
 
     async def _session(
         self, api: StripeApi, reading: Subscription, job: SyncInput, occasion: Occasion
@@ -118,12 +114,7 @@ def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -
 
 def _result(applied: Applied, reading: Subscription, *, as_of: datetime) -> SyncResult:
     if applied.stale:
-        return SyncResult(
-            label="reading",
-            state="A later reading was there first: reading again",
-            finished=False,
-            wake_at=as_of + READ_AGAIN,
-        )
+        return read_again(as_of)
     return SyncResult(
         label=_label(applied),
         state=f"{applied.state}. Stripe says: {reading.status}",

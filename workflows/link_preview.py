@@ -51,17 +51,8 @@ class LinkPreview:
         for price in prices:
             await self._pages(job, ImportStep.SUBSCRIPTIONS, price)
         await self._pages(job, ImportStep.ORDERS, None)
-        if plan.invoices:
-            await self._pages(job, ImportStep.INVOICES, None, since=plan.invoices_since)
 
-    async def _pages(
-        self,
-        job: LinkPreviewInput,
-        step: ImportStep,
-        price: str | None,
-        *,
-        since: int | None = None,
-    ) -> None:
+    async def _pages(self, job: LinkPreviewInput, step: ImportStep, price: str | None) -> None:
         cursor: str | None = None
         while True:
             page = await workflow.execute_activity(
@@ -74,7 +65,6 @@ class LinkPreview:
                     as_of=workflow.now(),
                     price=price,
                     cursor=cursor,
-                    since=since,
                 ),
                 result_type=PreviewPageResult,
                 task_queue=contracts.STRIPE_QUEUE,

@@ -43,7 +43,6 @@ class LinkedProduct:
     removed: bool
     linked_at: datetime
     import_mail: bool
-    import_spread: bool
     access_mail: bool
     policy: Policy
 
@@ -105,8 +104,7 @@ async def linked_products(
                 importing=row["state"] == "importing",
                 removed=row["removed"],
                 linked_at=row["created_at"],
-                import_mail=row["mail"] != "suppress",
-                import_spread=row["mail"] == "spread",
+                import_mail=row["mail"] == "send",
                 access_mail=row["access_mail"],
                 policy=effective(site, own),
             )

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from latchkey import schedules
 from sandbox.schema import Published
 from tests.harness import Postgres, run_latchkey, run_sandbox
 from tests.hostile.life import Outside
@@ -15,7 +16,11 @@ async def stage(postgres: Postgres, temporal: str, published: Published) -> Asyn
     with run_sandbox(published) as stripe:
         async with run_latchkey(await postgres.create(), temporal, stripe) as site:
             truth = Truth(stripe.url)
+
+            async def catch_up() -> None:
+                await schedules.catch_up_now(site.temporal)
+
             try:
-                yield Outside(site.api, site.pool, truth)
+                yield Outside(site.api, site.pool, truth, catch_up)
             finally:
                 await truth.close()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.harness import Latchkey
+from latchkey.stripe_api import StripeApi
+from tests.harness import Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +66,33 @@ async def test_another_links_import_does_not_pass_a_purchase_off_as_imported(
     assert len(await site.lines(type="product_purchased", product=first)) == 1
     assert await site.lines(type="imported", product=first) == []
     assert len(await site.lines(type="imported", product=second)) == 1
+
+
+async def test_an_overtaken_reading_leaves_no_event_behind(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    session = await site.stripe.buy("overtaken@crossing.example", price, mode="payment")
+    await site.has(product, "overtaken@crossing.example")
+    await site.settled()
+    read, times = StripeApi.checkout_session, []
+
+    async def overtaken(api: StripeApi, session_id: str) -> Json:
+        found = await read(api, session_id)
+        times.append(session_id)
+        if len(times) == 1:
+            await site.pool.execute("update orders set ticket = nextval('reading_tickets')")
+        return found
+
+    monkeypatch.setattr(StripeApi, "checkout_session", overtaken)
+    (event,) = await site.pool.fetch("select id from events where target_id = $1", session["id"])
+    await site.call("POST", f"/events/{event['id']}/resend", 202)
+    await site.settled()
+
+    async def again() -> bool:
+        return len(times) == 2
+
+    await until(again, "it is read again, for its deadline")

@@ -1,0 +1,148 @@
+"""`python -m bench.hostile`: random lives as a load: events a second to a settled state, and what
+they cost in reads from Stripe, first in peace, then under faults."""
+
+import asyncio
+import collections
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+from temporalio.client import Client
+
+from bench.stack import Stack, stack
+from latchkey import schedules
+from latchkey.store.pool import create_pool
+from tests.harness import TOKEN
+from tests.hostile.life import Life, Outside, Size
+from tests.hostile.truth import Truth
+
+BURSTS = 150
+SIZE = Size(people=60, rounds=4, moves=80)
+
+
+@asynccontextmanager
+async def reached(running: Stack) -> AsyncIterator[Outside]:
+    """The engine's way to the running processes."""
+    pool = await create_pool(running.dsn)
+    client = await Client.connect(running.environment["TEMPORAL_ADDRESS"], namespace="default")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    truth = Truth(running.sandbox)
+    async with httpx.AsyncClient(
+        base_url=f"{running.url}/api/v1", headers=headers, timeout=60
+    ) as api:
+        yield Outside(api, pool, truth, lambda: schedules.catch_up_now(client))
+    await truth.close()
+    await pool.close()
+
+
+async def reads(truth: Truth, *, forget: bool = False) -> collections.Counter[str]:
+    """Latchkey's calls to the sandbox since the log was forgotten, by kind."""
+    if forget:
+        await truth.client.request("DELETE", "/_sandbox/requests")
+        return collections.Counter()
+    answer = await truth.client.get("/_sandbox/requests")
+    return collections.Counter(
+        re.sub(r"(?<=/)\w+_\w{10,}", "{id}", entry["path"])
+        for entry in answer.json()["data"]
+        if not entry["spared"]
+    )
+
+
+def words(counted: collections.Counter[str], bursts: int) -> str:
+    each = ", ".join(f"{path} {count / bursts:.2f}" for path, count in counted.most_common(4))
+    return f"{sum(counted.values()) / bursts:.2f} a burst: {each}"
+
+
+async def stored(life: Life) -> int:
+    found: int = await life.outside.pool.fetchval("select count(*) from events")
+    return found
+
+
+async def in_peace(life: Life) -> None:
+    """Bursts about one object each: a purchase, then a cancellation, an undoing and an end."""
+    truth, price = life.truth, life.goods[0].monthly[0]
+    made: list[str] = []
+
+    async def buy(number: int) -> None:
+        session = await truth.post(
+            "checkout/sessions",
+            mode="subscription",
+            line_items=[{"price": price, "quantity": 1}],
+            success_url="http://127.0.0.1/thanks",
+        )
+        email = f"burst{number}@lives.example"
+        paid = await truth.control(f"checkout/{session['id']}/pay", email=email)
+        made.append(paid["session"]["subscription"])
+
+    async def change(subscription: str) -> None:
+        await truth.post(f"subscriptions/{subscription}", cancel_at_period_end=True)
+        await truth.post(f"subscriptions/{subscription}", metadata={"note": "noise"})
+        await truth.post(f"subscriptions/{subscription}", cancel_at_period_end=False)
+
+    await measure(life, "purchases at checkout", [buy(number) for number in range(BURSTS)])
+    await measure(life, "three changes at once", [change(one) for one in made])
+    await measure(life, "ends", [truth.delete(f"subscriptions/{one}") for one in made])
+
+
+async def measure(life: Life, name: str, moves: Sequence[Awaitable[object]]) -> None:
+    """Do the moves, some at a time, and say how long the events took to be settled."""
+    gate = asyncio.Semaphore(4)
+
+    async def one(move: Awaitable[object]) -> None:
+        async with gate:
+            await move
+
+    before = await stored(life)
+    await reads(life.truth, forget=True)
+    began = time.perf_counter()
+    await asyncio.gather(*(one(move) for move in moves))
+    await life.settle()
+    took = time.perf_counter() - began
+    events = await stored(life) - before
+    counted = await reads(life.truth)
+    print(
+        f"{name:24} {events:5} events, {events / took:6.1f}/s to settled;"
+        f" Stripe calls {words(counted, len(moves))}",
+        flush=True,
+    )
+
+
+async def under_faults(life: Life) -> None:
+    """The property test's rounds, compared with the model each time."""
+    events, took = 0, 0.0
+    await reads(life.truth, forget=True)
+    for number in range(life.size.rounds):
+        before, began = await stored(life), time.perf_counter()
+        await life.round(number)
+        await life.settle()
+        took += time.perf_counter() - began
+        events += await stored(life) - before
+        await life.compare()
+    counted = await reads(life.truth)
+    print(
+        f"{'lives under faults':24} {events:5} events, {events / took:6.1f}/s to settled;"
+        f" Stripe calls {sum(counted.values()) / events:.2f} an event, repeats included",
+        flush=True,
+    )
+
+
+async def run(running: Stack, seed: int) -> None:
+    async with reached(running) as outside:
+        life = Life(outside, seed, SIZE)
+        await life.prepare()
+        await in_peace(life)
+        await under_faults(life)
+
+
+def main() -> None:
+    """Another seed by argument."""
+    seed = int(sys.argv[1]) if sys.argv[1:] else 1
+    with stack() as running:
+        asyncio.run(run(running, seed))
+
+
+if __name__ == "__main__":
+    main()
