@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.client import Client
@@ -24,17 +24,19 @@ from latchkey.contracts import (
     Progress,
 )
 from latchkey.rules import access, reading
-from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.store import (
     catalog,
     links,
+    order_mirror,
     orders,
     passed_over,
     previews,
     subscription_mirror,
     subscriptions,
 )
+from latchkey.store import policy as policies
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
 from latchkey.store.subscriptions import describe
@@ -42,6 +44,8 @@ from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
 """From here on walking all subscriptions once is cheaper than one list per price."""
+
+INVOICES_YEAR = timedelta(days=366)
 
 LIFECYCLES_AT_ONCE = 8
 LIFECYCLES_PER_SECOND = 50
@@ -62,12 +66,13 @@ class ImportActivities:
             async with self._edges.pool.acquire() as connection:
                 job = await links.job(connection, link_id)
             stripe_product = job.stripe_product or await self._create(api, job)
-            return await self._prices(api, stripe_product)
+            return await self._prices(api, stripe_product, invoices=job.invoices)
 
     @activity.defn(name=contracts.PLAN_PREVIEW)
     async def plan_preview(self, stripe_product: str) -> ImportPlan:
         async with retried():
-            return await self._prices(await self._edges.keyring.api(), stripe_product)
+            api = await self._edges.keyring.api()
+            return await self._prices(api, stripe_product, invoices="year")
 
     @activity.defn(name=contracts.IMPORT_PAGE)
     async def page(self, job: ImportPageInput) -> ImportPageResult:
@@ -75,9 +80,10 @@ class ImportActivities:
         async with retried():
             occasion = await self._edges.occasion(as_of=job.as_of, cause="import")
             api = await self._edges.keyring.api()
-            page = await _read(api, job.step, job.price, job.cursor)
+            page = await _read(api, job)
             found_subscriptions = await _subscriptions(api, page.data, job)
             found_orders = await _orders(api, page.data, job)
+            found_orders += await self._invoices(api, page.data, job)
             references = {
                 order.id: user
                 for order in found_orders
@@ -138,13 +144,15 @@ class ImportActivities:
         """Judge one page without writing anything but the preview's own records."""
         async with retried():
             api = await self._edges.keyring.api()
-            page = await _read(api, job.step, job.price, job.cursor)
+            page = await _read(api, job)
             found: list[Subscription | Order] = [
                 *await _subscriptions(api, page.data, job),
                 *await _orders(api, page.data, job),
+                *await self._invoices(api, page.data, job),
             ]
-            candidates = [_candidate(one, job) for one in found]
             async with self._edges.pool.acquire() as connection:
+                policy = await policies.read(connection, job.product_id)
+                candidates = [_candidate(one, job, policy.effective) for one in found]
                 await previews.add(
                     connection,
                     preview_id=job.preview_id,
@@ -183,8 +191,35 @@ class ImportActivities:
             await links.set_stripe_product(connection, job.id, source["id"])
         return str(source["id"])
 
-    async def _prices(self, api: StripeApi, stripe_product: str) -> ImportPlan:
-        """All prices of the product, archived ones too: whoever pays any of them gets in."""
+    async def _invoices(
+        self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
+    ) -> list[Order]:
+        """Invoices that sold the product once, without those of checkout sessions: the sessions
+        were walked before."""
+        if job.step is not ImportStep.INVOICES:
+            return []
+        selling: dict[str, Json] = {}
+        for source in page:
+            try:
+                quick = reading.invoice(source)
+            except UnreadableError as error:
+                activity.logger.warning("left out: %s", error)
+                continue
+            if not quick.lines_complete or _sells(quick, job.stripe_product):
+                selling[quick.id] = source
+        async with self._edges.pool.acquire() as connection:
+            known = await order_mirror.orders_of_invoices(connection, list(selling))
+        found = [
+            await reads.invoice(api, source) for key, source in selling.items() if key not in known
+        ]
+        return [one for one in found if _sells(one, job.stripe_product)]
+
+    async def _prices(self, api: StripeApi, stripe_product: str, *, invoices: str) -> ImportPlan:
+        """All prices of the product, archived ones too: whoever pays any of them gets in.
+
+        Invoices are walked where the product was ever priced once: renewals are invoices, too, and
+        make a long list.
+        """
         account = await self._edges.account()
         found = [reading.price(source) for source in await api.prices_of(stripe_product)]
         async with self._edges.pool.acquire() as connection:
@@ -192,13 +227,24 @@ class ImportActivities:
             await catalog.mirror_prices(connection, found, account=account, ticket=ticket)
         recurring = [price.id for price in found if price.type == "recurring"]
         scan = len(recurring) > MANY_PRICES
-        return ImportPlan(stripe_product, [] if scan else recurring, scan=scan)
+        once = any(price.type != "recurring" for price in found)
+        year_ago = int((datetime.now(UTC) - INVOICES_YEAR).timestamp())
+        return ImportPlan(
+            stripe_product,
+            [] if scan else recurring,
+            scan=scan,
+            invoices=once and invoices != "none",
+            invoices_since=year_ago if invoices == "year" else None,
+        )
 
 
-async def _read(api: StripeApi, step: ImportStep, price: str | None, cursor: str | None) -> Page:
-    if step is ImportStep.SUBSCRIPTIONS:
-        return await api.subscriptions(price=price, after=cursor)
-    return await api.completed_sessions(after=cursor)
+async def _read(api: StripeApi, job: ImportPageInput | PreviewPageInput) -> Page:
+    match job.step:
+        case ImportStep.SUBSCRIPTIONS:
+            return await api.subscriptions(price=job.price, after=job.cursor)
+        case ImportStep.INVOICES:
+            return await api.paid_invoices(since=job.since, after=job.cursor)
+    return await api.completed_sessions(after=job.cursor)
 
 
 async def _subscriptions(
@@ -242,13 +288,17 @@ def _sells(order: Order, stripe_product: str) -> bool:
     return any(line.stripe_product == stripe_product for line in order.one_off_lines)
 
 
-def _candidate(found: Subscription | Order, job: PreviewPageInput) -> Candidate:
+def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Policy) -> Candidate:
     if isinstance(found, Subscription):
         verdict = access.judge_subscription(
-            found, DEFAULT_POLICY, past_due_since=None, as_of=job.as_of
+            found,
+            policy,
+            past_due_since=None,
+            as_of=job.as_of,
+            stripe_product=job.stripe_product,
         )
         what = f"subscription is {found.status.replace('_', ' ')}"
     else:
-        verdict = access.judge_order(found, DEFAULT_POLICY, as_of=job.as_of)
+        verdict = access.judge_order(found, policy, as_of=job.as_of)
         what = f"one-off order is {access.order_state(found)}"
     return Candidate(found, verdict.access, f"{what}: {describe(verdict).lower()}")

@@ -30,12 +30,13 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import (
     catalog,
     comparing,
-    effects,
+    complimentary,
     invariants,
     links,
     orders,
     subscription_mirror,
     subscriptions,
+    wakeups,
 )
 from latchkey.store import reconciliations as store
 from latchkey.store.comparing import Difference
@@ -48,6 +49,7 @@ from latchkey.stripe_api import Json, StripeApi, StripeError
 UNSEEN_AT_ONCE = 25
 REPAIRS_AT_ONCE = 20
 RUNS_PER_PAGE = 1000
+MANUAL_AT_ONCE = 1000
 AT_ONCE = 8
 
 _RUNNING = (
@@ -270,10 +272,9 @@ class ReconcileActivities:
         mended = [one for one in batch if one.source_id not in gone]
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await self._apply(connection, found, set(found.ids), occasion)
-            if any(one.source == "manual" for one in mended):
-                await effects.end_due(
-                    connection, source_id="", as_of=occasion.as_of, workflow_id=""
-                )
+            if any(one.source in ("manual", "collection") for one in mended):
+                await complimentary.end_due(connection, occasion.as_of, limit=MANUAL_AT_ONCE)
+                await wakeups.add(connection, wakeups.ENDINGS, [""])
             for one in mended:
                 if one.source == "link":
                     await links.dispatch_again(connection, int(one.source_id))

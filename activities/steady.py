@@ -38,7 +38,7 @@ _PASSING = (
 )
 
 log = structlog.get_logger("worker")
-FAILED = Counter("latchkey_events_failed_total", "Events that could not be handled.")
+FAILED = Counter("latchkey_events_given_up_total", "Events that could not be handled.")
 
 
 class _Job(Protocol):

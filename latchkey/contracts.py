@@ -265,16 +265,20 @@ class ImportStep(StrEnum):
 
     SUBSCRIPTIONS = "subscriptions"
     ORDERS = "orders"
+    INVOICES = "invoices"
     DONE = "done"
 
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Which lists to walk: subscriptions by each of `prices`, or all where `scan` is set."""
+    """Which lists to walk: subscriptions by each of `prices`, or all where `scan` is set; paid
+    invoices where `invoices` is set, made since the Unix time `invoices_since` if there is one."""
 
     stripe_product: str
     prices: list[str]
     scan: bool = False
+    invoices: bool = False
+    invoices_since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -306,7 +310,8 @@ class ProductLinkState:
 
 @dataclass(frozen=True)
 class ImportPageInput:
-    """One page of one list. `price` filters subscriptions; None scans them all."""
+    """One page of one list. `price` filters subscriptions, None scans them all; `since` is the Unix
+    time from which invoices are read."""
 
     link_id: int
     stripe_product: str
@@ -315,6 +320,7 @@ class ImportPageInput:
     price: str | None = None
     cursor: str | None = None
     progress: Progress = field(default_factory=Progress)
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -357,6 +363,7 @@ class PreviewPageInput:
     as_of: datetime
     price: str | None = None
     cursor: str | None = None
+    since: int | None = None
 
 
 @dataclass(frozen=True)

@@ -195,11 +195,13 @@ class Api:
             world.settle_clock()
         if made.get("object") == "list":
             self._end_early(faults, made)
+            self._shift(faults, made, params)
         body = orjson.dumps(made)
         if wanted or _LISTING & made.keys():
             made = shortened(orjson.loads(body))
-            for row in made.get("data", ()):
-                shortened(row)
+            if made.get("object") in ("list", "search_result"):
+                for row in made["data"]:
+                    shortened(row)
             expand(self.shop, made, wanted)
             body = orjson.dumps(made)
         problems = world.published.response_errors(route, made)
@@ -290,6 +292,18 @@ class Api:
         rate = faults.short_page
         if rate and len(made["data"]) > 1 and self.shop.world.random.random() < rate:
             made.update(data=made["data"][:-1], has_more=True)
+
+    def _shift(self, faults: Faults, made: Json, params: Json) -> None:
+        """A page over a list that moved meanwhile: what was seen comes again."""
+        rate, cursor = faults.shifting_page, params.get("starting_after")
+        if not rate or not cursor or self.shop.world.random.random() >= rate:
+            return
+        for table in self.shop.world.tables.values():
+            seen = table.get(cursor)
+            if seen is not None:
+                rows = [seen, *made["data"]]
+                most = params.get("limit", 10)
+                made.update(data=rows[:most], has_more=made["has_more"] or len(rows) > most)
 
     def _misbehave_after(self, faults: Faults, answer: Answer) -> Answer:
         rate = faults.api_500_after

@@ -20,9 +20,36 @@ RETRIES = (2, 5, 15, 60, 300, 1800, 3600, 3600, 7200)
 AT_ONCE = 32
 
 
+SWITCHED = {
+    "duplicate": "deliver an event twice",
+    "delay": "deliver late, so that the order changes",
+    "drop": "never deliver",
+    "stale_timestamp": "sign with a time an hour ago",
+    "bad_signature": "sign wrongly",
+    "old_api_version": "render events as of 2020",
+    "old_snapshot": "show the object as it was before",
+    "thin": "deliver thin events",
+    "short_page": "end a page early, with more to come",
+    "shifting_page": "begin a page with the last row of the page before",
+    "cut_connection": "break the connection instead of answering",
+    "api_409": "answer that the object is locked",
+    "api_429": "answer that there are too many requests",
+    "api_429_retry": "the same, with Stripe-Should-Retry",
+    "api_500_before": "fail before anything is written",
+    "api_500_after": "fail after it is written",
+}
+"""Faults that happen at a rate from 0 to 1, and what they do."""
+SECONDS = {
+    "delay_seconds": "Longest delay of a delivery (seconds)",
+    "api_latency_seconds": "Wait before answering a call (seconds)",
+    "api_rate": "Calls a second that are let through (0: all)",
+}
+"""Faults with another measure."""
+
+
 @dataclass
 class Faults:
-    """What goes wrong on purpose: rates from 0 to 1, seconds, and calls a second (`api_rate`)."""
+    """What goes wrong on purpose: `SWITCHED` by rate, `SECONDS` by their own measure."""
 
     duplicate: float = 0
     delay: float = 0
@@ -34,6 +61,7 @@ class Faults:
     old_snapshot: float = 0
     thin: float = 0
     short_page: float = 0
+    shifting_page: float = 0
     cut_connection: float = 0
     api_409: float = 0
     api_429: float = 0
@@ -44,9 +72,12 @@ class Faults:
     api_rate: float = 0
 
     def update(self, given: Json) -> None:
+        """Set some. Raises ValueError for a name that there isn't, or a rate above 1."""
         for key, value in given.items():
             if not hasattr(self, key) or isinstance(value, bool):
                 raise ValueError(f"there is no fault {key!r}")
+            if float(value) < 0 or (key in SWITCHED and float(value) > 1):
+                raise ValueError(f"{key} is a rate from 0 to 1")
             setattr(self, key, float(value))
 
 

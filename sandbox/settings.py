@@ -14,7 +14,8 @@ class Settings:
     `delayed_seconds` how long a bank debit takes (real time), `upcoming_days` when
     `invoice.upcoming` comes before a renewal, `billing_mode` that of subscriptions from checkout,
     `dispute_cancels` whether a dispute ends the subscription it is about, `events_version` the API
-    version in which listed events are rendered."""
+    version in which listed events are rendered, `portal_saved` whether the portal's default
+    configuration was ever saved."""
 
     dunning_ends: DunningEnd = "cancel"
     retry_days: tuple[float, ...] = (3, 5, 7)
@@ -23,6 +24,7 @@ class Settings:
     billing_mode: BillingMode = "flexible"
     dispute_cancels: bool = False
     events_version: str | None = None
+    portal_saved: bool = True
 
     def update(self, given: dict[str, Any]) -> None:
         """Change what is named. Raises ValueError for a name or a value that there isn't."""

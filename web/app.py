@@ -64,8 +64,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_site(settings) as site:
             app.state.site = site
-            webhooks.endpoint = WebhookEndpoint(site.pool, site.keyring, site.wake_in)
-            relay = Relay(site.pool, site.temporal, site.wake)
+            webhooks.endpoint = WebhookEndpoint(
+                site.pool, site.keyring, site.wake_in, site.refusals.count
+            )
+            relay = Relay(site.pool, site.temporal, site.wake, site.refusals)
             app.state.relay = relay
             relaying = asyncio.create_task(relay.run())
             log.info("web ready", url=settings.public_url)

@@ -1,6 +1,7 @@
 """`/healthz`, `/readyz`, `/metrics`."""
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -26,7 +27,7 @@ async def readyz(request: Request) -> Response:
     checks = dict(
         zip(
             ("postgres", "temporal"),
-            await asyncio.gather(_postgres(site), _temporal(site)),
+            await asyncio.gather(postgres(site), temporal(site)),
             strict=True,
         )
     )
@@ -36,11 +37,15 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus."""
+    """Prometheus. The figures from the database are missing while it doesn't answer."""
+    site = site_of(request)
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await site.bell.measure(site.pool)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _postgres(site: Site) -> str:
+async def postgres(site: Site) -> str:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), site.pool.acquire() as connection:
             lacking = await missing(connection)
@@ -49,7 +54,7 @@ async def _postgres(site: Site) -> str:
     return f"not migrated: {', '.join(lacking)}" if lacking else "ok"
 
 
-async def _temporal(site: Site) -> str:
+async def temporal(site: Site) -> str:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await site.temporal.service_client.check_health()

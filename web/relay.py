@@ -18,6 +18,7 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import checkout, inbox, links, order_mirror, reconciliations, wakeups
 from latchkey.store.inbox import Waiting
 from latchkey.store.pool import Pool
+from web.refusals import Refusals
 
 BATCH = 200
 CONCURRENCY = 16
@@ -34,7 +35,8 @@ RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 class Relay:
     """Carries events and link jobs to Temporal until `stop` is called."""
 
-    def __init__(self, pool: Pool, client: Client, wake: asyncio.Event) -> None:
+    def __init__(self, pool: Pool, client: Client, wake: asyncio.Event, refusals: Refusals) -> None:
+        self._refusals = refusals
         self._pool = pool
         self._client = client
         self._wake = wake
@@ -59,6 +61,7 @@ class Relay:
                 await self._relay_checkouts()
                 await self._relay_reconciliations()
                 busy = await self._relay_wakeups() or busy
+                await self._refusals.flush(self._pool)
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False

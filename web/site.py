@@ -13,6 +13,8 @@ from latchkey.settings import Settings
 from latchkey.store import site_settings
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
+from web.alarms import Bell
+from web.refusals import Refusals
 
 LOOK_SECONDS = 5.0
 
@@ -27,8 +29,13 @@ class Site:
     keyring: Keyring
     temporal: Client
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    refusals: Refusals = field(default_factory=Refusals)
     look: SiteSettings = field(default_factory=SiteSettings)
+    bell: Bell = field(init=False)
     _look_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.bell = Bell(self.settings)
 
     async def refresh_look(self) -> None:
         """Read the site's name and colours again, every few seconds at most."""

@@ -52,8 +52,15 @@ class Keyring(Protocol):
 class WebhookEndpoint:
     """The ASGI app. `wake` tells this process's relay when an event is due."""
 
-    def __init__(self, pool: Pool, keyring: Keyring, wake: Callable[[timedelta], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        keyring: Keyring,
+        wake: Callable[[timedelta], None],
+        refused: Callable[[str], None] = lambda code: None,
+    ) -> None:
         self._pool = pool
+        self._refused = refused
         self._keyring = keyring
         self._wake = wake
         self._reloaded = 0.0
@@ -66,6 +73,7 @@ class WebhookEndpoint:
             await self._accept(body, _header(scope, b"stripe-signature"))
         except Refused as refusal:
             RECEIVED.labels(refusal.code).inc()
+            self._refused(refusal.code)
             log.warning("webhook refused", status=refusal.status, reason=refusal.code)
             await _answer(send, refusal.status, refusal.code, refusal.detail)
         else:

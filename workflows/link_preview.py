@@ -51,8 +51,17 @@ class LinkPreview:
         for price in prices:
             await self._pages(job, ImportStep.SUBSCRIPTIONS, price)
         await self._pages(job, ImportStep.ORDERS, None)
+        if plan.invoices:
+            await self._pages(job, ImportStep.INVOICES, None, since=plan.invoices_since)
 
-    async def _pages(self, job: LinkPreviewInput, step: ImportStep, price: str | None) -> None:
+    async def _pages(
+        self,
+        job: LinkPreviewInput,
+        step: ImportStep,
+        price: str | None,
+        *,
+        since: int | None = None,
+    ) -> None:
         cursor: str | None = None
         while True:
             page = await workflow.execute_activity(
@@ -65,6 +74,7 @@ class LinkPreview:
                     as_of=workflow.now(),
                     price=price,
                     cursor=cursor,
+                    since=since,
                 ),
                 result_type=PreviewPageResult,
                 task_queue=contracts.STRIPE_QUEUE,

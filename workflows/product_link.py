@@ -99,6 +99,7 @@ class ProductLink:
                 state.step = ImportStep.ORDERS
                 return
             price = plan.prices[state.price_index]
+        invoices = state.step is ImportStep.INVOICES
         page = await self._stripe(
             contracts.IMPORT_PAGE,
             ImportPageInput(
@@ -109,6 +110,7 @@ class ProductLink:
                 price=price,
                 cursor=state.cursor,
                 progress=state.progress,
+                since=plan.invoices_since if invoices else None,
             ),
             ImportPageResult,
             f"Import a page of {state.step}",
@@ -121,7 +123,9 @@ class ProductLink:
             workflow.continue_as_new(state)
 
     def _next_list(self, state: ProductLinkState, plan: ImportPlan) -> None:
-        if state.step is ImportStep.ORDERS:
+        if state.step is ImportStep.ORDERS and plan.invoices:
+            state.step = ImportStep.INVOICES
+        elif state.step in (ImportStep.ORDERS, ImportStep.INVOICES):
             state.step = ImportStep.DONE
         elif plan.scan:
             state.step = ImportStep.ORDERS

@@ -1,7 +1,9 @@
 """Sends what is in the outbox, where an SMTP server is set; elsewhere mails stay readable there."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -11,11 +13,17 @@ from prometheus_client import Counter
 
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
-from latchkey.store import mails
+from latchkey.store import mails, site_settings
+from latchkey.store.mails import OutMail
 from latchkey.store.pool import Pool
+from latchkey.store.site_settings import SiteSettings
 
 BATCH = 20
 POLL_SECONDS = 2.0
+SERVER_AWAY = timedelta(seconds=60)
+_AWAY = (aiosmtplib.SMTPServerDisconnected, OSError, TimeoutError)
+"""The server is gone; nothing is said about the mail itself. aiosmtplib's time-outs are among
+Python's."""
 
 log = structlog.get_logger("outbox")
 SENT = Counter("latchkey_mails_total", "Mails by outcome.", ["outcome"])
@@ -39,49 +47,70 @@ async def run(pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
 async def send_due(pool: Pool, settings: Settings) -> bool:
     """Send one batch; True where there may be more."""
     async with pool.acquire() as connection:
-        due = await mails.claim(connection, limit=BATCH)
+        site = await site_settings.read(connection)
+        due = await mails.claim(connection, limit=BATCH, site=site)
     if not due:
         return False
     assert settings.smtp_url is not None, "run checks it"
     try:
         server = await _connected(settings.smtp_url.get_secret_value())
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
         await _put_back(pool, due, f"can't reach the mail server: {error}")
         return False
     try:
-        for mail in due:
-            await _send(pool, settings, server, mail)
+        for place, mail in enumerate(due):
+            if not await _send(pool, settings, site, server, mail):
+                await _put_back(pool, due[place + 1 :], "the mail server broke off")
+                return False
     finally:
-        with suppress(aiosmtplib.SMTPException):
+        with suppress(aiosmtplib.SMTPException, OSError):
             await server.quit()
     return len(due) == BATCH
 
 
 async def _send(
-    pool: Pool, settings: Settings, server: aiosmtplib.SMTP, mail: mails.OutMail
-) -> None:
-    rendered = render(mail, public_url=settings.public_url, secret=settings.require_secret())
-    made = message(mail, rendered, sender=settings.mail_from, public_url=settings.public_url)
+    pool: Pool, settings: Settings, site: SiteSettings, server: aiosmtplib.SMTP, mail: OutMail
+) -> bool:
+    """Send one; False where the server is gone and the rest needn't be tried."""
     try:
+        rendered = render(
+            mail, public_url=settings.public_url, secret=settings.require_secret(), site=site
+        )
+        made = message(
+            mail, rendered, sender=settings.mail_from, public_url=settings.public_url, site=site
+        )
         await server.send_message(made)
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-        refused = isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 500
-        refused = refused or isinstance(error, aiosmtplib.SMTPRecipientsRefused | ValueError)
+    except (aiosmtplib.SMTPException, OSError, ValueError, KeyError) as error:
         SENT.labels("failed").inc()
         log.warning("mail not sent", mail=mail.id, error=type(error).__name__)
         async with pool.acquire() as connection:
-            await mails.mark_failed(connection, mail, error=str(error), for_good=refused)
-        return
+            await mails.mark_failed(connection, mail, error=str(error), for_good=_for_good(error))
+        return not isinstance(error, _AWAY)
     SENT.labels("sent").inc()
     async with pool.acquire() as connection:
         await mails.mark_sent(connection, mail.id)
+    return True
 
 
-async def _put_back(pool: Pool, due: list[mails.OutMail], error: str) -> None:
-    log.warning("mails wait", count=len(due), error=error)
+def _for_good(error: Exception) -> bool:
+    """Whether trying again is in vain: the recipient or the mail is refused (5xx), or it can't be
+    written. A refused sender is our own setting, which somebody will mend."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused():
+            return all(refusal.code >= 500 for refusal in error.recipients)
+        case aiosmtplib.SMTPSenderRefused():
+            return False
+        case aiosmtplib.SMTPResponseException():
+            return error.code >= 500
+    return isinstance(error, ValueError | KeyError)
+
+
+async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
+    if not due:
+        return
+    log.warning("mails wait", count=len(due))
     async with pool.acquire() as connection:
-        for mail in due:
-            await mails.mark_failed(connection, mail, error=error, for_good=False)
+        await mails.put_back(connection, [mail.id for mail in due], error=error, pause=SERVER_AWAY)
 
 
 async def _connected(url: str) -> aiosmtplib.SMTP:

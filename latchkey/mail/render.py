@@ -1,91 +1,151 @@
-"""The text of each kind of mail, as plain text and HTML."""
+"""A mail as it goes out: plain text, HTML and headers."""
 
 import hashlib
 from dataclasses import dataclass
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from latchkey import signin_links
+from latchkey.mail.letters import Letter, letter, line
+from latchkey.mail.look import Look
+from latchkey.store.account import OPTIONAL_MAILS
 from latchkey.store.mails import OutMail
+from latchkey.store.site_settings import SiteSettings
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
     undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-_LONGEST_SUBJECT = 150
+
+
+class _Unfolded(UnstructuredHeader, BaseHeader):
+    """A header in one line: folded, a long address would be encoded and lead nowhere."""
+
+    max_count = 1
+
+    def fold(self, *, policy: Any) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _policy() -> "EmailPolicy[EmailMessage]":
+    headers = HeaderRegistry()
+    headers.map_to_type("list-unsubscribe", _Unfolded)
+    return SMTP.clone(header_factory=headers)
+
+
+_POLICY = _policy()
 
 
 @dataclass(frozen=True)
 class Rendered:
+    """`link` is the address behind the button, a secret where it signs in; `html` carries its
+    styles inline, `preview` as a style sheet of hash `preview_style`."""
+
     subject: str
     text: str
     html: str
-    link: str
+    preview: str
+    preview_style: str
+    link: str | None
+    unsubscribe: str | None
 
 
-def render(mail: OutMail, *, public_url: str, secret: str) -> Rendered:
+def render(
+    mail: OutMail, *, public_url: str, secret: str, site: SiteSettings | None = None
+) -> Rendered:
     """A mail's text. The same row always gives the same text, its sign-in link included."""
-    token = signin_links.sign(
-        mail.user_id, f"mail:{mail.id}", secret=secret, issued_at=mail.created_at.timestamp()
+    site = site or SiteSettings()
+    said = letter(mail, site)
+    link = _link(mail, said, public_url=public_url, secret=secret)
+    unsubscribe = None
+    if mail.kind in OPTIONAL_MAILS:
+        token = signin_links.sign_unsubscribe(mail.user_id, mail.kind, secret=secret)
+        unsubscribe = f"{public_url}/unsubscribe/{token}"
+    body = [f"Hello {line(mail.name)}," if mail.name else "Hello,", *said.paragraphs]
+    text = [*body, f"{said.action}: {link}"] if link else body
+    text += [said.note] if said.note else []
+    text += [f"-- \n{line(site.name)}, {public_url}"]
+    text += [f"No more mails of this kind: {unsubscribe}"] if unsubscribe else []
+    inline, sheet = Look(site.colour, inline=True), Look(site.colour, inline=False)
+    values = {
+        "said": said,
+        "body": body,
+        "link": link,
+        "unsubscribe": unsubscribe,
+        "site": site,
+        "public_url": public_url,
+    }
+    return Rendered(
+        line(said.subject),
+        "\n\n".join(text) + "\n",
+        _html(inline, values),
+        _html(sheet, values),
+        sheet.sheet_hash,
+        link,
+        unsubscribe,
     )
-    subject, paragraphs, action, path = _words(mail)
-    link = f"{public_url}/login/{token}?next={path}"
-    greeting = f"Hello {mail.name}," if mail.name else "Hello,"
-    body = [greeting, *paragraphs]
-    text = "\n\n".join([*body, f"{action}: {link}", "The link works once, for 48 hours."])
-    html = _ENVIRONMENT.get_template("mail.html").render(
-        subject=subject, paragraphs=body, link=link, action=action, site=public_url
-    )
-    return Rendered(subject, text + "\n", html, link)
 
 
-def message(mail: OutMail, rendered: Rendered, *, sender: str, public_url: str) -> EmailMessage:
-    """The mail as it goes out. Its Message-ID depends on its key alone, so that a second try is
-    recognised as the same mail."""
-    made = EmailMessage()
+def message(
+    mail: OutMail,
+    rendered: Rendered,
+    *,
+    sender: str,
+    public_url: str,
+    site: SiteSettings | None = None,
+) -> EmailMessage:
+    """The mail as it goes out. Its Message-ID depends on its key and issue alone, so that a second
+    try is recognised as the same mail."""
+    site = site or SiteSettings()
+    made = EmailMessage(_POLICY)
     name, address = parseaddr(sender)
-    made["From"] = formataddr((name, address))
-    made["To"] = formataddr((_line(mail.name or ""), mail.email))
+    made["From"] = formataddr((line(site.sender_name or name), site.mail_from or address))
+    if site.reply_to:
+        made["Reply-To"] = site.reply_to
+    made["To"] = formataddr((line(mail.name or ""), mail.email))
     made["Subject"] = rendered.subject
-    made["Date"] = format_datetime(mail.created_at)
+    made["Date"] = format_datetime(mail.issued_at)
     host = urlsplit(public_url).hostname or "localhost"
-    made["Message-ID"] = f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:32]}@{host}>"
+    named = mail.key if not mail.issue else f"{mail.key} {mail.issue}"
+    made["Message-ID"] = f"<{hashlib.sha256(named.encode()).hexdigest()[:32]}@{host}>"
     made["Auto-Submitted"] = "auto-generated"
+    if rendered.unsubscribe:
+        made["List-Unsubscribe"] = f"<{rendered.unsubscribe}>"
+        made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(rendered.text)
     made.add_alternative(rendered.html, subtype="html")
     return made
 
 
-def _words(mail: OutMail) -> tuple[str, list[str], str, str]:
-    """Subject, paragraphs, the button's text, and where it leads."""
-    product = _line(mail.product_name or "your product")
-    match mail.kind:
-        case "product_access":
-            return (
-                f"You have access to {product}",
-                [
-                    f"{product} is open for you.",
-                    "The button below signs you in and takes you there.",
-                ],
-                f"Open {product}",
-                f"/products/{mail.product_slug}" if mail.product_slug else "/library",
-            )
-        case "sign_in":
-            return (
-                "Your sign-in link",
-                ["You, or somebody who knows your address, asked for a link to sign in."],
-                "Sign in",
-                "/library",
-            )
-    raise ValueError(f"there is no mail of kind {mail.kind}")
+def nonce(mail: OutMail) -> str:
+    """The name under which a mail's link is used up; sent again, it is another link."""
+    return f"mail:{mail.id}" if not mail.issue else f"mail:{mail.id}:{mail.issue}"
 
 
-def _line(text: str) -> str:
-    """A name as one line of bounded length: it goes into a header."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST_SUBJECT else flat[: _LONGEST_SUBJECT - 1] + "…"
+def _link(mail: OutMail, said: Letter, *, public_url: str, secret: str) -> str | None:
+    if mail.kind == "email_change":
+        token = signin_links.sign_change(int(mail.data["change"]), secret=secret)
+        return f"{public_url}/account/email/{token}"
+    if said.path is None:
+        return None
+    token = signin_links.sign(
+        mail.user_id, nonce(mail), secret=secret, issued_at=mail.issued_at.timestamp()
+    )
+    return f"{public_url}/login/{token}?next={quote(said.path, safe='/')}"
+
+
+def _html(look: Look, values: dict[str, object]) -> str:
+    return _ENVIRONMENT.get_template("mail.html").render(
+        look=lambda name: Markup(look.part(name)), sheet=Markup(look.sheet), **values
+    )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from latchkey.rules.identity import email_key
-from latchkey.store.effects import Fact, Mail, write_facts, write_mails
+from latchkey.store.effects import Fact, write_facts
+from latchkey.store.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 
 CHANGE_LIFE = timedelta(hours=48)

@@ -12,7 +12,8 @@ from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
 from latchkey.store import wakeups
-from latchkey.store.effects import Fact, Mail, write_facts, write_mails
+from latchkey.store.effects import Fact, write_facts
+from latchkey.store.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 
 

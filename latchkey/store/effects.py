@@ -10,6 +10,8 @@ from typing import Any
 
 from latchkey.rules.access import Reason, Verdict
 from latchkey.store.linked_products import Account, LinkedProduct
+from latchkey.store.notices import write_notices
+from latchkey.store.outgoing import Opened, access_mails, write_mails
 from latchkey.store.pool import Connection
 
 _End = tuple[Any, datetime, Reason, bool, str | None]
@@ -63,22 +65,6 @@ class Fact:
     workflow_id: str | None = None
     actor_id: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A row for the outbox; the same `key` never mails twice.
-
-    `to_email` is an address other than the user's; `spread` mails wait for their turn.
-    """
-
-    key: str
-    kind: str
-    user_id: int
-    product_id: str | None = None
-    data: dict[str, Any] = field(default_factory=dict)
-    to_email: str | None = None
-    spread: bool = False
 
 
 @dataclass
@@ -180,7 +166,9 @@ def bought_before_link(claim: Claim) -> bool:
 
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Add lines to the feed; facts that are already there stay as they are."""
+    """Add lines to the feed; facts that are already there stay as they are. New ones queue the
+    mails that they call for."""
+    facts = list(facts)
     rows = [
         {
             "fact": f.key,
@@ -199,7 +187,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     ]
     if not rows:
         return
-    await connection.execute(
+    fresh = await connection.fetch(
         """
         insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
                                 workflow_id, actor_id, data)
@@ -207,41 +195,12 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
             fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
             source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
         on conflict (fact) do nothing
+        returning fact
         """,
         rows,
     )
-
-
-async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
-    """Queue mails; one whose key is already in the outbox is not queued again, and one of a kind
-    that the user switched off is kept there unsent."""
-    rows = [
-        {
-            "key": m.key,
-            "kind": m.kind,
-            "user_id": m.user_id,
-            "product_id": m.product_id,
-            "data": m.data,
-            "to_email": m.to_email,
-            "pace": "spread" if m.spread else "now",
-        }
-        for m in mails
-    ]
-    if not rows:
-        return
-    await connection.execute(
-        """
-        insert into mails (key, kind, user_id, product_id, data, to_email, pace, state)
-        select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.pace,
-               case when g.kind = any(u.mails_off) then 'suppressed' else 'queued' end
-          from jsonb_to_recordset($1::jsonb) as g (
-            key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
-            pace text)
-          join users u on u.id = g.user_id
-        on conflict (key) do nothing
-        """,
-        rows,
-    )
+    new = {row["fact"] for row in fresh}
+    await write_notices(connection, [fact for fact in facts if fact.key in new])
 
 
 async def end_due(
@@ -380,7 +339,7 @@ async def _grant(
     by_rule = occasion.cause in _BY_RULE
     first = {(claim.source_id, claim.product.product_id) for claim in begun if not by_rule}
     facts: list[Fact] = []
-    mails: list[Mail] = []
+    opened: list[Opened] = []
     for claim in claims:
         grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
         if grant_id is None:
@@ -395,18 +354,17 @@ async def _grant(
         gets_in = (claim.user_id, claim.product.product_id) not in had_access
         had_access.add((claim.user_id, claim.product.product_id))
         if wanted and gets_in and not by_rule:
-            mails.append(
-                Mail(
-                    key=f"product_access:{claim.user_id}:{claim.product.product_id}"
-                    f":{claim.source_id}",
-                    kind="product_access",
+            opened.append(
+                Opened(
                     user_id=claim.user_id,
                     product_id=claim.product.product_id,
-                    data={"source_id": claim.source_id, "imported": imported},
+                    source_id=claim.source_id,
+                    imported=imported,
+                    spread=claim.product.import_spread,
                 )
             )
     await write_facts(connection, facts)
-    await write_mails(connection, mails)
+    await write_mails(connection, access_mails(opened))
 
 
 async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:

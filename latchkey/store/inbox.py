@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from latchkey.contracts import (
+    purchase_workflow_id,
+    stripe_object_workflow_id,
+    subscription_workflow_id,
+)
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Connection, Pool
@@ -214,6 +219,18 @@ class Received:
     source: str
     api_version: str | None
     ignored_reason: str | None
+
+    @property
+    def workflow_id(self) -> str | None:
+        """The run that looks after the object; a payment's purchase isn't known before."""
+        match TargetKind(self.target_kind):
+            case TargetKind.SUBSCRIPTION:
+                return subscription_workflow_id(self.target_id)
+            case TargetKind.PURCHASE:
+                return purchase_workflow_id(self.target_id)
+            case TargetKind.OBJECT:
+                return stripe_object_workflow_id(self.target_id)
+        return None
 
 
 _SHOWN = (

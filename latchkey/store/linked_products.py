@@ -43,6 +43,7 @@ class LinkedProduct:
     removed: bool
     linked_at: datetime
     import_mail: bool
+    import_spread: bool
     access_mail: bool
     policy: Policy
 
@@ -104,7 +105,8 @@ async def linked_products(
                 importing=row["state"] == "importing",
                 removed=row["removed"],
                 linked_at=row["created_at"],
-                import_mail=row["mail"] == "send",
+                import_mail=row["mail"] != "suppress",
+                import_spread=row["mail"] == "spread",
                 access_mail=row["access_mail"],
                 policy=effective(site, own),
             )

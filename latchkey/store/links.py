@@ -100,6 +100,7 @@ class LinkJob:
     description: str
     image_url: str | None
     removed: bool
+    invoices: str
 
 
 async def current_link(connection: Connection, product_id: str) -> Link | None:
@@ -170,12 +171,14 @@ async def create_link(
     mail: str,
     actor: int | None,
     members: str | None = None,
+    invoices: str = "year",
 ) -> Link:
     """Link a product to a Stripe product, an existing one or one to be created.
 
     The same link again is returned as it is; after a failure it starts anew. Another one first
-    removes the present one, which takes `members` where it has live subscriptions. The caller
-    opens the transaction and wakes the relay after it.
+    removes the present one, which takes `members` where it has live subscriptions. `invoices` says
+    which past one-off invoices the import reads: none, those of a year, or all. The caller opens
+    the transaction and wakes the relay after it.
 
     Raises `LinkError`s: `NotConnected`, `UnknownProduct`, `UnknownStripeProduct`, `InvalidPrice`,
     `LiveSubscriptions`.
@@ -203,8 +206,8 @@ async def create_link(
     link_id = await connection.fetchval(
         """
         insert into links (product_id, account_id, livemode, stripe_product, create_params, mail,
-                           created_by)
-        values ($1, $2, $3, $4, $5, $6, $7) returning id
+                           created_by, invoices)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
         """,
         product_id,
         account.id,
@@ -213,6 +216,7 @@ async def create_link(
         asdict(create) if create else None,
         mail,
         actor,
+        invoices,
     )
     await _adopt(connection, product_id, link_id, stripe_product)
     await _line(connection, "link_created", link_id, product_id, stripe_product, actor)
@@ -272,7 +276,7 @@ async def waiting_jobs(connection: Connection, *, limit: int) -> list[LinkJob]:
     rows = await connection.fetch(
         """
         select l.id, l.product_id, l.stripe_product, l.create_params, l.removed_at is not null as
-               removed, p.name, p.description, p.image_url
+               removed, p.name, p.description, p.image_url, l.invoices
           from links l join products p on p.id = l.product_id
          where l.dispatched_at is null order by l.id limit $1
         """,
@@ -285,7 +289,8 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
     row = await connection.fetchrow(
         """
         select l.id, l.product_id, l.stripe_product, l.create_params,
-               l.removed_at is not null as removed, p.name, p.description, p.image_url
+               l.removed_at is not null as removed, p.name, p.description, p.image_url,
+               l.invoices
           from links l join products p on p.id = l.product_id
          where l.id = $1
         """,
@@ -488,4 +493,5 @@ def _job(row: Any) -> LinkJob:
         description=row["description"],
         image_url=row["image_url"],
         removed=row["removed"],
+        invoices=row["invoices"],
     )

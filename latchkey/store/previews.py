@@ -72,6 +72,8 @@ async def add(
           join users u on u.id = c.user_id where c.id = any($1::text[])
         union all
         select null, id, email_key from users where email_key = any($2::text[])
+        union all
+        select null, user_id, email_key from user_addresses where email_key = any($2::text[])
         """,
         ids,
         emails,
@@ -90,6 +92,7 @@ async def add(
             list(set(by_customer.values()) | set(by_email.values())),
         )
     }
+    candidates = await _not_seen(connection, preview_id, candidates)
     records = []
     for candidate in candidates:
         reading = candidate.reading
@@ -104,13 +107,17 @@ async def add(
     await connection.execute(
         """
         insert into preview_records (preview_id, source_id, customer_id, email, name, outcome,
-                                     reason)
-        select $2, source_id, customer_id, email, name, outcome, reason
+                                     reason, invoice)
+        select $2, source_id, customer_id, email, name, outcome, reason, invoice
           from jsonb_to_recordset($1::jsonb) as g (
-               source_id text, customer_id text, email text, name text, outcome text, reason text)
+               source_id text, customer_id text, email text, name text, outcome text, reason text,
+               invoice text)
         on conflict (preview_id, source_id) do nothing
         """,
-        [asdict(record) for record in records],
+        [
+            asdict(record) | {"invoice": _invoice(candidate.reading)}
+            for record, candidate in zip(records, candidates, strict=True)
+        ],
         preview_id,
     )
 
@@ -172,6 +179,23 @@ def _outcome(
         return ALREADY, f"{candidate.reason}; has access already"
     how = "known by the Stripe customer" if by_id else "matched by e-mail address"
     return MATCHED_USER, f"{candidate.reason}; {how}"
+
+
+async def _not_seen(
+    connection: Connection, preview_id: str, candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """Without the invoices of checkout sessions that the preview has seen."""
+    rows = await connection.fetch(
+        "select invoice from preview_records where preview_id = $1 and invoice = any($2::text[])",
+        preview_id,
+        [candidate.reading.id for candidate in candidates],
+    )
+    seen = {row["invoice"] for row in rows}
+    return [candidate for candidate in candidates if candidate.reading.id not in seen]
+
+
+def _invoice(reading: Subscription | Order) -> str | None:
+    return None if isinstance(reading, Subscription) else reading.invoice
 
 
 def _email(reading: Subscription | Order) -> str | None:

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from latchkey.store.effects import Mail, write_mails
+from latchkey.store.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 
 SWEEP = 500

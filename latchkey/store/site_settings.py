@@ -12,8 +12,9 @@ KEY = "site"
 class SiteSettings:
     """`colour` is `#rrggbb`. `mail_from` is an address, None for that of LATCHKEY_MAIL_FROM.
 
-    `login_mail` mails login instructions to every new user, `public_content` lets visitors see
-    the library. `spread_per_hour` bounds the mails of imports that are spread.
+    `login_mail` mails login instructions to every new user, `cancellation_mail` and
+    `payment_mail` what members should know of their money. `public_content` lets visitors see the
+    library. `spread_per_hour` bounds the mails of imports that are spread.
     """
 
     name: str = "Latchkey"
@@ -24,6 +25,8 @@ class SiteSettings:
     mail_from: str | None = None
     reply_to: str | None = None
     login_mail: bool = False
+    cancellation_mail: bool = True
+    payment_mail: bool = True
     mails_per_minute: int = 120
     spread_per_hour: int = 300
     portal: bool = True

@@ -1,6 +1,6 @@
 """The lines of the feed about a subscription itself; what changes access is written by `settle`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.rules import access
@@ -95,11 +95,15 @@ def _payments(
     reading: Subscription, old: Any, since: datetime | None, occasion: Occasion
 ) -> list[_Line]:
     if since and old["ticket"] and not old["past_due_since"]:
-        return [(f"{int(since.timestamp())}", "payment_failed", since, "stripe", {})]
+        return [(_spell(since), "payment_failed", since, "stripe", {})]
     if old["past_due_since"] and reading.status == "active":
-        spell = int(old["past_due_since"].timestamp())
-        return [(f"{spell}", "payment_recovered", occasion.as_of, "stripe", {})]
+        spell = _spell(old["past_due_since"])
+        return [(spell, "payment_recovered", occasion.as_of, "stripe", {})]
     return []
+
+
+def _spell(since: datetime) -> str:
+    return f"{since.astimezone(UTC):%Y%m%d%H%M%S%f}"
 
 
 def _unknown_status(reading: Subscription, claims: list[Claim], occasion: Occasion) -> list[_Line]:

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from latchkey.store import users
-from latchkey.store.effects import Fact, Mail, write_facts, write_mails
+from latchkey.store.effects import Fact, write_facts
+from latchkey.store.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.users import User
 

@@ -3,7 +3,7 @@
 from sandbox import lists
 from sandbox.calls.registry import Call, call, listable, readable
 from sandbox.fields import apply
-from sandbox.shop import invalid, missing, snapshot
+from sandbox.shop import Shop, invalid, missing, snapshot
 from sandbox.world import Json
 
 
@@ -119,10 +119,19 @@ def _configure(c: Call, made: Json) -> None:
         for key, value in given.items():
             if key == "allowed_updates" or key == "default_allowed_updates":
                 known[name][key] = value or []
+            elif key == "products":
+                known[name][key] = [_offered(c, entry) for entry in value or []]
             elif key == "cancellation_reason":
                 known[name][key] = {"options": [], **value}
             else:
                 known[name][key] = value
+
+
+def _offered(c: Call, entry: Json) -> Json:
+    """A product that the portal offers. Raises Stripe's 400 for one that there isn't."""
+    c.shop.find("product", entry["product"], param="features[subscription_update][products]")
+    quantity = {"enabled": False, "minimum": 1, "maximum": None}
+    return {**entry, "adjustable_quantity": quantity | (entry.get("adjustable_quantity") or {})}
 
 
 readable("billing_portal.configuration", "/v1/billing_portal/configurations")
@@ -131,18 +140,56 @@ listable("billing_portal.configuration", "/v1/billing_portal/configurations", "a
 
 @call("POST", "/v1/billing_portal/sessions")
 def create_portal_session(c: Call) -> Json:
-    params, world = c.params, c.shop.world
-    c.shop.find("customer", params.get("customer"), param="customer")
-    configuration = params.get("configuration")
-    if configuration:
-        c.shop.find("billing_portal.configuration", configuration, param="configuration")
+    return open_portal(c.shop, c.params)
+
+
+def open_portal(shop: Shop, params: Json) -> Json:
+    """A session of the customer portal. Without a configuration it takes the account's default one,
+    which its owner must have saved. Raises Stripe's 400 where there is none."""
+    world = shop.world
+    customer = shop.find("customer", params.get("customer"), param="customer")
+    if given := params.get("configuration"):
+        configuration = shop.find("billing_portal.configuration", given, param="configuration")
+        if not configuration["active"]:
+            raise invalid(f"The configuration {given} is not active.", param="configuration")
+    else:
+        configuration = _default_configuration(shop)
     made = world.make(
         "billing_portal.session",
         "bps",
-        customer=params["customer"],
-        return_url=params.get("return_url"),
-        configuration=configuration or "",
+        customer=customer["id"],
+        return_url=params.get("return_url") or configuration["default_return_url"],
+        configuration=configuration["id"],
     )
     made["url"] = f"{world.base_url}/p/session/{made['id']}"
     world.keep(made["id"], flow=params.get("flow_data"))
-    return c.shop.save(made, "billing_portal.session.created")
+    return shop.save(made, "billing_portal.session.created")
+
+
+def _default_configuration(shop: Shop) -> Json:
+    table = shop.world.table("billing_portal.configuration")
+    known = next((row for row in table.values() if row["is_default"]), None)
+    if known is not None:
+        return known
+    if not shop.settings.portal_saved:
+        raise invalid(
+            "No configuration provided and your test mode default configuration has not been"
+            " created. Provide a configuration or create your default by saving your customer"
+            " portal settings in test mode at"
+            " https://dashboard.stripe.com/test/settings/billing/portal."
+        )
+    made = shop.world.make("billing_portal.configuration", "bpc", active=True, is_default=True)
+    made["updated"] = shop.world.now()
+    features = made["features"]
+    for name in (
+        "customer_update",
+        "invoice_history",
+        "payment_method_update",
+        "subscription_cancel",
+        "subscription_update",
+    ):
+        features[name]["enabled"] = True
+    features["subscription_cancel"]["mode"] = "at_period_end"
+    features["subscription_update"]["default_allowed_updates"] = ["price"]
+    features["customer_update"]["allowed_updates"] = ["email", "name"]
+    return shop.world.store(made)

@@ -18,7 +18,8 @@ def ready(order: Order) -> Json:
 @control("POST", "/settings")
 def settings(order: Order) -> Json:
     """What the account's owner chooses in the dashboard: `dunning_ends`, `retry_days`,
-    `delayed_seconds`, `upcoming_days`, `billing_mode`, `dispute_cancels`, `events_version`."""
+    `delayed_seconds`, `upcoming_days`, `billing_mode`, `dispute_cancels`, `events_version`,
+    `portal_saved`."""
     order.shop.settings.update(order.given)
     shown = order.shop.settings.shown()
     if order.given:

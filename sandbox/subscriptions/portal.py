@@ -65,3 +65,8 @@ def switch(
 def pause(shop: Shop, found: Json) -> Json:
     """Pause the subscription."""
     return pauses.pause(shop, found, {})
+
+
+def resume(shop: Shop, found: Json) -> Json:
+    """Take a paused subscription up again."""
+    return pauses.resume(shop, found, {})

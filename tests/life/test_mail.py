@@ -1,24 +1,40 @@
 """Mails go out once, to a real SMTP server, or stay readable."""
 
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
+import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from latchkey.mail.letters import KINDS
+from latchkey.mail.render import message, render
+from latchkey.store import mails, signin, site_settings
+from latchkey.store.site_settings import SiteSettings
+from tests.harness import SECRET, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 
 pytestmark = pytest.mark.anyio
 
 
 class Inbox:
-    """What arrived; `refuse` answers that often with a temporary error first."""
+    """What arrived; `refuse` answers that often with a temporary error first. Addresses that begin
+    with `gone` are refused for good."""
 
     def __init__(self, refuse: int = 0) -> None:
         self.mails: list[Message] = []
         self.refuse = refuse
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if address.startswith("gone"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.refuse:
@@ -92,3 +108,230 @@ async def test_a_temporary_refusal_is_tried_again_with_the_same_id(
     state = await site.pool.fetchrow("select state, attempts from mails")
     assert state is not None
     assert (state["state"], state["attempts"]) == ("sent", 2)
+
+
+async def outbox(site: Latchkey, email: str) -> list[Any]:
+    """The mails to an address, oldest first."""
+    return await site.pool.fetch(
+        """
+        select m.id, m.kind, m.state, m.attempts, m.error, m.data, m.pace from mails m
+          join users u on u.id = m.user_id where u.email = $1 order by m.id
+        """,
+        email,
+    )
+
+
+async def test_a_refused_address_is_not_tried_again_and_holds_nobody_up(
+    mailing: tuple[Latchkey, Inbox],
+) -> None:
+    site, inbox = mailing
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.stripe.buy("gone@post.example", price)
+    await site.stripe.buy("there@post.example", price)
+
+    async def settled() -> bool:
+        left = await site.pool.fetchval(
+            "select count(*) from mails where state in ('queued', 'sending')"
+        )
+        return left == 0 and len(inbox.mails) == 1
+
+    await until(settled, "one is sent, the other refused")
+    refused = (await outbox(site, "gone@post.example"))[0]
+    assert (refused["state"], refused["attempts"]) == ("failed", 1)
+    assert "550" in refused["error"] or "no such mailbox" in refused["error"]
+
+
+async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox]) -> None:
+    site, inbox = mailing
+    await site.pool.execute(
+        "insert into site_settings (key, value) values ('site', $1)",
+        {
+            "name": "Seaside School",
+            "sender_name": "Ada of Seaside",
+            "mail_from": "hello@seaside.example",
+            "reply_to": "help@seaside.example",
+            "colour": "#ffee00",
+            "logo_url": "https://seaside.example/logo.png",
+        },
+    )
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    for name in ("Knots", "Charts"):
+        await site.link(await site.product(name), stripe_product)
+    await site.stripe.buy("digest@post.example", price, name="Dora\r\nBcc: x@evil.example")
+
+    async def arrived() -> bool:
+        return len(inbox.mails) > 0
+
+    await until(arrived, "the mail arrives")
+    await site.settled()
+    assert [row["kind"] for row in await outbox(site, "digest@post.example")] == ["product_access"]
+    mail = inbox.mails[0]
+    assert mail["Subject"] == "You have access to Charts and 1 more"
+    assert mail["From"] == "Ada of Seaside <hello@seaside.example>"
+    assert mail["Reply-To"] == "help@seaside.example"
+    assert mail["Bcc"] is None
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    text, html = (
+        part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+        for part in mail.get_payload()
+    )
+    assert "• Knots" in text
+    assert "https://seaside.example/logo.png" in html
+    assert "background:#ffee00;color:#000000" in html
+    address = mail["List-Unsubscribe"].strip("<>")
+    async with httpx.AsyncClient() as program:
+        answer = await program.post(address, data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    await site.stripe.buy("digest@post.example", price)
+    other = await site.product("Sails")
+    second = await site.stripe.product()
+    await site.link(other, second)
+    await site.stripe.buy("digest@post.example", await site.stripe.price(second))
+    await site.has(other, "digest@post.example")
+    states = {row["state"] for row in (await outbox(site, "digest@post.example"))[1:]}
+    assert states == {"suppressed"}
+    assert len(inbox.mails) == 1
+
+
+async def test_members_hear_of_cancellations_and_failed_payments(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product("Sailing")
+    await site.link(product, stripe_product)
+    leaving = await site.stripe.buy("leaving@post.example", price)
+    failing = await site.stripe.buy("failing@post.example", price)
+    await site.has(product, "leaving@post.example")
+    await site.has(product, "failing@post.example")
+    for _ in range(2):
+        await site.stripe.control(f"subscriptions/{leaving['subscription']}/portal_cancel")
+    await site.settled()
+
+    async def told(email: str, kind: str) -> Any:
+        rows = [row for row in await outbox(site, email) if row["kind"] == kind]
+        assert len(rows) < 2
+        return rows[0] if rows else None
+
+    mail = await until(lambda: told("leaving@post.example", "cancellation"), "a cancellation mail")
+    async with site.pool.acquire() as connection:
+        found = await mails.find(connection, mail["id"])
+    assert found is not None
+    rendered = render(found, public_url=site.url, secret=SECRET)
+    until_day = (await site.access(product, "leaving@post.example"))["until"]
+    words = datetime.fromisoformat(until_day)
+    assert rendered.subject == f"Cancelled: you have access until {words.day} {words:%B %Y}"
+    assert "Sailing" in rendered.text
+    subscription = await site.stripe.get(f"subscriptions/{failing['subscription']}")
+    await site.stripe.post(
+        f"customers/{subscription['customer']}",
+        invoice_settings={"default_payment_method": "pm_card_chargeCustomerFail"},
+    )
+    await site.stripe.post(
+        f"subscriptions/{failing['subscription']}",
+        default_payment_method="pm_card_chargeCustomerFail",
+    )
+    ends = subscription["items"]["data"][0]["current_period_end"]
+    await site.stripe.control("clock/advance", seconds=ends - int(time.time()) + 2 * 3600)
+    mail = await until(lambda: told("failing@post.example", "payment_problem"), "a payment mail")
+    await site.settled()
+    assert await told("leaving@post.example", "cancellation")
+
+
+async def test_new_users_are_told_how_to_sign_in_where_the_site_says_so(site: Latchkey) -> None:
+    product = await site.product()
+    await site.call("POST", f"/products/{product}/grants", 201, json={"email": "a@new.example"})
+    async with site.pool.acquire() as connection:
+        await site_settings.change(connection, login_mail=True)
+    for _ in range(2):
+        await site.call("POST", f"/products/{product}/grants", 201, json={"email": "b@new.example"})
+    kinds = [row["kind"] for row in await outbox(site, "a@new.example")]
+    assert "login_instructions" not in kinds
+    kinds = [row["kind"] for row in await outbox(site, "b@new.example")]
+    assert kinds.count("login_instructions") == 1
+
+
+async def test_an_import_spreads_its_mails_after_the_others(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    for number in range(30):
+        await site.stripe.subscribe(f"old{number}@spread.example", price)
+    product = await site.product()
+    await site.link(product, stripe_product, mail="spread")
+    await site.stripe.buy("new@spread.example", price)
+    await site.has(product, "new@spread.example")
+    await site.settled()
+    rows = await site.pool.fetch("select pace, data->'imported' as imported from mails")
+    assert {(row["pace"], row["imported"]) for row in rows} >= {("spread", True), ("now", False)}
+    assert all((row["pace"] == "spread") is row["imported"] for row in rows)
+    await site.pool.execute(
+        """
+        update mails set pace = 'spread'
+         where user_id in (select id from users where email like 'old%')
+        """
+    )
+    rates = SiteSettings(mails_per_minute=7, spread_per_hour=48)
+    async with site.pool.acquire() as connection:
+        first = await mails.claim(connection, limit=20, site=rates)
+        assert [mail.email for mail in first if mail.pace == "now"] == ["new@spread.example"]
+        assert len(first) == 5
+        assert await mails.claim(connection, limit=20, site=rates) == []
+        await connection.execute(
+            "update mails set claimed_at = claimed_at - interval '6 minutes'"
+            " where claimed_at is not null"
+        )
+        assert len(await mails.claim(connection, limit=20, site=rates)) == 4
+
+
+async def test_sending_again_gives_a_fresh_link_and_a_new_id(site: Latchkey) -> None:
+    product = await site.product()
+    await site.call("POST", f"/products/{product}/grants", 201, json={"email": "re@sent.example"})
+    user_id = await site.pool.fetchval("select id from users where email = 're@sent.example'")
+    async with site.pool.acquire() as connection:
+        await signin.mail_link(connection, user_id)
+        row = await connection.fetchval(
+            "select id from mails where kind = 'sign_in' and user_id = $1", user_id
+        )
+        first = await mails.find(connection, row)
+        await mails.claim(connection, limit=9, site=SiteSettings())
+        await mails.mark_sent(connection, row)
+        assert await mails.resend(connection, row)
+        again = await mails.find(connection, row)
+        assert not await mails.resend(connection, row + 1000)
+    assert first is not None
+    assert again is not None
+    assert (again.state, again.issue) == ("queued", 1)
+    links = [render(mail, public_url=site.url, secret=SECRET).link for mail in (first, again)]
+    assert links[0] != links[1]
+    ids = {
+        message(
+            mail,
+            render(mail, public_url=site.url, secret=SECRET),
+            sender="L <l@l.example>",
+            public_url=site.url,
+        )["Message-ID"]
+        for mail in (first, again)
+    }
+    assert len(ids) == 2
+    stored = str([dict(row) for row in await site.pool.fetch("select * from mails")])
+    assert "/login/" not in stored
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+async def test_every_kind_has_words_and_links_only_where_it_should(
+    shared: Latchkey, kind: str
+) -> None:
+    site = shared
+    await site.product("Sample product")
+    owner = await site.pool.fetchval("select id from users where role = 'owner'")
+    async with site.pool.acquire() as connection:
+        mail = await mails.sample(connection, kind, user_id=owner)
+    assert mail is not None
+    rendered = render(mail, public_url=site.url, secret=SECRET)
+    assert rendered.subject
+    assert ("/login/" in rendered.text) is (kind not in ("email_change", "email_changed"))
+    assert (rendered.unsubscribe is not None) is (kind in ("product_access", "login_instructions"))
+    assert 'style="' in rendered.html
+    assert 'style="' not in rendered.preview

@@ -172,7 +172,7 @@ async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> 
 
 
 async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
-    _, _, sessions = await populated(site)
+    product, _, sessions = await populated(site)
     missing, late, ended = (sessions[name]["subscription"] for name in ("stays", "leaves", "ends"))
     run = site.temporal.get_workflow_handle(f"subscription/{missing}")
     await run.terminate()
@@ -194,6 +194,12 @@ async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
         "delete from grants where source_id = $1", sessions["moves"]["subscription"]
     )
 
+    given = {"email": "given@drift.example"}
+    await site.call("POST", f"/products/{product}/grants", 201, json=given)
+    await site.pool.execute(
+        "update grants set until = now() - interval '1 hour' where source = 'manual'"
+    )
+
     async def listed() -> bool:
         query = f"WorkflowId = 'subscription/{missing}' and ExecutionStatus = 'Terminated'"
         return await site.temporal.count_workflows(query) is not None and bool(
@@ -207,6 +213,7 @@ async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
         missing: "workflow_missing",
         late: "timer_missing",
         ended: "until_differs",
+        "": "access_after_end",
         sessions["once"]["id"]: "access_missing",
         sessions["moves"]["subscription"]: "access_missing",
     }

@@ -1,13 +1,16 @@
 """May this person open this product, and why."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pydantic import Field
 
-from latchkey.store import grants, products, users, why
+from latchkey.store import access_history, grants, products, users, why
+from web import explain as explain_in_words
+from web.api.cursors import cursor, number
 from web.api.problems import Problem, not_found
-from web.api.registry import Call, Input, Output, endpoint
+from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.site import Site
 
 
 class Who(Input):
@@ -68,21 +71,28 @@ async def access(call: Call) -> Access:
 
 
 class Step(Output):
-    """One grant of the chain, with everything that led to it or followed from it."""
+    """One source of access, with everything that led to it or followed from it. `grant` is null for
+    a purchase that gave none; `explanation` says when and why it ends, or why there is none."""
 
-    grant: dict[str, Any]
+    explanation: str
+    grant: dict[str, Any] | None
     stripe_object: dict[str, Any] | None
+    stripe_url: str | None
     workflow_id: str | None
+    workflow_url: str | None
     events: list[dict[str, Any]]
     activities: list[dict[str, Any]]
     mails: list[dict[str, Any]]
 
 
 class Why(Output):
-    """The chain behind the answer of `/access`, ended grants too, newest first."""
+    """The chain behind the answer of `/access`: live sources first, ended ones after them."""
 
     access: bool
     until: datetime | None
+    explanation: str
+    product: str
+    user: int | None
     chain: list[Step]
 
 
@@ -90,11 +100,13 @@ class Why(Output):
 async def explain(call: Call) -> Why:
     """The full chain behind an access decision.
 
-    Grant, its object in Stripe, the events that led to it, workflow, activity lines and mails.
+    Grant, its object in Stripe, the events that led to it, workflow, activity lines and mails, and
+    when and why it ends, or why there is no access.
     """
     who: Who = call.query
     _one(who)
-    async with call.site.pool.acquire() as connection:
+    site = call.site
+    async with site.pool.acquire() as connection:
         product = await products.find(connection, who.product)
         if product is None:
             raise not_found("product", who.product)
@@ -103,22 +115,135 @@ async def explain(call: Call) -> Why:
         else:
             user = await users.by_id(connection, who.user or 0)
         if user is None:
-            return Why(access=False, until=None, chain=[])
-        links = await why.chain(connection, user_id=user.id, product_id=product.id)
-    rows = await grants.access_rows(call.site.pool, product.id, user_id=user.id)
+            return Why(
+                access=False,
+                until=None,
+                explanation="No access: nobody with this address is known here",
+                product=product.id,
+                user=None,
+                chain=[],
+            )
+        found = await why.chain(connection, user_id=user.id, product_id=product.id)
+    rows = await grants.access_rows(site.pool, product.id, user_id=user.id)
     allowed, until = grants.may_open(rows)
-    return Why(access=allowed, until=until, chain=[_step(link) for link in links])
+    return Why(
+        access=allowed,
+        until=until,
+        explanation=explain_in_words.answer(product, found, access=allowed, until=until),
+        product=product.id,
+        user=user.id,
+        chain=[_step(site, link) for link in found.links],
+    )
 
 
-def _step(link: why.Link) -> Step:
+def _step(site: Site, link: why.Link) -> Step:
     plain = why.shown(link)
     return Step(
-        grant=plain["grant"] | {"state": link.grant.state},
+        explanation=explain_in_words.ending(link),
+        grant=plain["grant"] | {"state": link.grant.state} if link.grant else None,
         stripe_object=plain["stripe_object"],
+        stripe_url=explain_in_words.stripe_url(site, link.stripe_object),
         workflow_id=plain["workflow_id"],
+        workflow_url=explain_in_words.workflow_url(site, link.workflow_id),
         events=plain["events"],
         activities=plain["lines"],
         mails=plain["mails"],
+    )
+
+
+class OnDay(Paging):
+    on: date = Field(description="the day, in UTC")
+
+
+class AccessSpan(Output):
+    """One grant as a stretch of time; `until` is its first moment without, null where none is
+    known."""
+
+    id: int
+    user: int
+    email: str
+    product: str
+    source: str
+    source_id: str
+    since: datetime
+    until: datetime | None
+    end_reason: str | None
+    cause: str
+
+
+class SpanList(Output):
+    data: list[AccessSpan]
+    next: str | None
+
+
+@endpoint("GET", "/products/{id}/access", query=OnDay, answer=SpanList)
+async def on_day(call: Call) -> SpanList:
+    """Who had access to a product on a day, at any moment of it: one entry per grant."""
+    wanted: OnDay = call.query
+    start = datetime.combine(wanted.on, time(), UTC)
+    async with call.site.pool.acquire() as connection:
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        spans = await access_history.of_product(
+            connection,
+            product.id,
+            start=start,
+            end=start + timedelta(days=1),
+            after=number(wanted.after),
+            limit=wanted.limit + 1,
+        )
+    return _spans(spans, wanted.limit)
+
+
+class OfProduct(Paging):
+    product: str | None = Field(None, description="slug or id; all products without")
+
+
+@endpoint("GET", "/users/{id}/access", query=OfProduct, answer=SpanList)
+async def over_time(call: Call) -> SpanList:
+    """A user's access over time, the newest grant first."""
+    wanted: OfProduct = call.query
+    user_id = int(call.path["id"]) if call.path["id"].isdecimal() else 0
+    async with call.site.pool.acquire() as connection:
+        user = await users.by_id(connection, user_id) if 0 < user_id < 2**63 else None
+        if user is None:
+            raise not_found("user", call.path["id"])
+        product_id = None
+        if wanted.product is not None:
+            product = await products.find(connection, wanted.product)
+            if product is None:
+                raise not_found("product", wanted.product)
+            product_id = product.id
+        spans = await access_history.of_user(
+            connection,
+            user.id,
+            product_id=product_id,
+            after=number(wanted.after),
+            limit=wanted.limit + 1,
+        )
+    return _spans(spans, wanted.limit)
+
+
+def _spans(spans: list[access_history.Span], limit: int) -> SpanList:
+    page = spans[:limit]
+    return SpanList(
+        data=[
+            AccessSpan(
+                id=span.id,
+                user=span.user_id,
+                email=span.email,
+                product=span.product_id,
+                source=span.source,
+                source_id=span.source_id,
+                since=span.since,
+                until=span.ended,
+                end_reason=span.end_reason,
+                cause=span.cause,
+            )
+            for span in page
+        ],
+        next=cursor(page[-1].id) if len(spans) > limit else None,
     )
 
 

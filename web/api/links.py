@@ -77,6 +77,9 @@ class LinkTo(Input):
     create: NewPrice | None = None
     mail: Literal["send", "suppress", "spread"] = "send"
     members: Literal["keep", "end", "complimentary"] | None = None
+    invoices: Literal["none", "year", "all"] = Field(
+        "year", description="which past one-off invoices are imported"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> "LinkTo":
@@ -122,6 +125,7 @@ async def put_link(call: Call) -> Link:
                 stripe_product=wanted.stripe_product,
                 create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
                 mail=wanted.mail,
+                invoices=wanted.invoices,
                 actor=None,
                 members=wanted.members,
             )

@@ -85,6 +85,8 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
         reads = request.method in ("GET", "HEAD") or support_posts
         if not user.is_admin and not (user.is_staff and reads):
             raise Forbidden
+        site = site_of(request)
+        request.state.alarms = await site.bell.alarms(site.pool)
         return await handle(request)
 
     return guarded

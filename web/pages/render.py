@@ -52,6 +52,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         site_name=site.look.name,
         site_logo=site.look.logo_url,
         site_colour=site.look.colour,
+        alarms=getattr(request.state, "alarms", None),
         notice=words.NOTICES.get(request.query_params.get("done", "")),
         sandbox_url=site.settings.sandbox_url,
         temporal_ui=site.settings.temporal_ui_url,

@@ -56,6 +56,7 @@ async def settings(request: Request) -> Response:
                 stripe_product=wanted.stripe_product,
                 create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
                 mail=wanted.mail,
+                invoices=wanted.invoices,
                 actor=request.state.user.id,
                 members=wanted.members,
             )
@@ -94,6 +95,7 @@ async def preview(request: Request) -> Response:
         product=product,
         preview=found,
         mail=_mail(given),
+        invoices=text(given, "invoices") or "year",
     )
 
 
@@ -214,11 +216,13 @@ def _wanted(given: Any) -> LinkTo:
     """The link that the dialog asks for. Raises `ValueError` and its kin."""
     mail = _mail(given)
     members = text(given, "members") or None
+    invoices = text(given, "invoices") or "year"
+    shared: dict[str, Any] = {"mail": mail, "members": members, "invoices": invoices}
     if text(given, "choice") != "new":
         chosen = text(given, "stripe_product")
         if not chosen:
             raise ValueError("Choose a Stripe product, or the creation of a new one.")
-        return LinkTo.model_validate({"stripe_product": chosen, "mail": mail, "members": members})
+        return LinkTo.model_validate(shared | {"stripe_product": chosen})
     currency = text(given, "currency").upper()
     amount = Decimal(text(given, "amount").replace(",", "."))
     minor = amount.scaleb(get_currency_precision(currency))
@@ -229,7 +233,7 @@ def _wanted(given: Any) -> LinkTo:
         "currency": currency,
         "interval": text(given, "interval") or None,
     }
-    return LinkTo.model_validate({"create": create, "mail": mail, "members": members})
+    return LinkTo.model_validate(shared | {"create": create})
 
 
 def _mail(given: Any) -> str:
@@ -239,7 +243,7 @@ def _mail(given: Any) -> str:
 
 def _again(given: Any) -> dict[str, str]:
     """The dialog's fields, to be sent once more with a way out."""
-    names = ("choice", "stripe_product", "amount", "currency", "interval", "mail")
+    names = ("choice", "stripe_product", "amount", "currency", "interval", "mail", "invoices")
     return {name: text(given, name) for name in names if text(given, name)}
 
 

@@ -33,6 +33,7 @@ ACTIVITY_TYPES = {
     "users_merged": "Users merged",
     "purchase_claimed": "Purchase claimed",
     "role_changed": "Role changed",
+    "repaired": "Repaired by a comparison",
 }
 PRESETS = {
     "Everything": (),
@@ -65,6 +66,7 @@ ICONS = {
     "link_created": ("link", "info"),
     "link_removed": ("link", ""),
     "mail_sent": ("mail", "info"),
+    "repaired": ("check", "info"),
     "signed_in_as": ("person", "warn"),
     "user_erased": ("cross", "warn"),
 }
@@ -119,6 +121,7 @@ NOTICES = {
     "link-mailed": "A link that signs in is on its way to them.",
     "erased": "The person is erased. Amounts and dates were kept, without them.",
     "resent": "It is on its way again.",
+    "ignored": "It is put away. A resend takes it up again.",
     "link-sent": "If that address is known here, a sign-in link is on its way to it.",
     "signed-out": "You are signed out.",
     "recovery-sent": "If that address is known here, a link for a new password is on its way.",

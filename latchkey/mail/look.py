@@ -1,0 +1,60 @@
+"""The look of mails: one list of styles, written inline for mail programs, or as a style sheet for
+the preview, whose page allows no inline styles."""
+
+import base64
+import hashlib
+
+_STYLES = {
+    "page": "margin:0;padding:0;background:#f4f5f8;color:#1a1f36;"
+    "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif",
+    "frame": "max-width:560px;margin:0 auto;padding:24px 16px",
+    "logo": "display:block;max-height:48px;max-width:200px;margin:0 0 16px;border:0",
+    "name": "font-size:15px;font-weight:700;margin:0 0 16px;color:#545b6e",
+    "sheet": "background:#ffffff;border-radius:12px;padding:28px;border-top:4px solid {colour}",
+    "title": "font-size:21px;line-height:1.3;margin:0 0 16px;overflow-wrap:anywhere",
+    "text": "font-size:15px;line-height:1.55;margin:0 0 14px;overflow-wrap:anywhere",
+    "button": "display:inline-block;background:{colour};color:{ink};padding:12px 22px;"
+    "border-radius:8px;text-decoration:none;font-weight:600;font-size:15px",
+    "act": "margin:22px 0",
+    "small": "color:#545b6e;font-size:13px;line-height:1.5;margin:0 0 8px;overflow-wrap:anywhere",
+    "foot": "padding:16px 12px 0;text-align:center",
+    "link": "color:#545b6e",
+}
+
+
+class Look:
+    """How each part of a mail looks in the site's colour (`#rrggbb`)."""
+
+    def __init__(self, colour: str, *, inline: bool) -> None:
+        self._values = {
+            name: style.replace("{colour}", colour).replace("{ink}", _ink_on(colour))
+            for name, style in _STYLES.items()
+        }
+        self._inline = inline
+
+    def part(self, name: str) -> str:
+        """The attribute that gives a part its look."""
+        return f'style="{self._values[name]}"' if self._inline else f'class="{name}"'
+
+    @property
+    def sheet(self) -> str:
+        """The style sheet, empty where the parts carry their styles themselves."""
+        if self._inline:
+            return ""
+        return "".join(f".{name}{{{style}}}" for name, style in self._values.items())
+
+    @property
+    def sheet_hash(self) -> str:
+        """What a content security policy calls the style sheet."""
+        digest = hashlib.sha256(self.sheet.encode()).digest()
+        return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _ink_on(colour: str) -> str:
+    """Black or white, whichever is read better on the colour (WCAG's relative luminance)."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#ffffff" if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else "#000000"

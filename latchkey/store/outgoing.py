@@ -1,0 +1,92 @@
+"""Mails on their way into the outbox; each key mails once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from latchkey.store.pool import Connection
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A row for the outbox; the same `key` never mails twice.
+
+    `to_email` is an address other than the user's; `spread` mails wait for their turn.
+    """
+
+    key: str
+    kind: str
+    user_id: int
+    product_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    to_email: str | None = None
+    spread: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A product that opened for a user who is to be told: by which source, whether an import
+    brought it in, and whether that import spreads its mails."""
+
+    user_id: int
+    product_id: str
+    source_id: str
+    imported: bool
+    spread: bool
+
+
+def access_mails(opened: Iterable[Opened]) -> list[Mail]:
+    """One mail for all that one source opened at once."""
+    groups: dict[tuple[int, str], list[Opened]] = {}
+    for entry in opened:
+        groups.setdefault((entry.user_id, entry.source_id), []).append(entry)
+    mails = []
+    for (user_id, source_id), entries in groups.items():
+        products = sorted({entry.product_id for entry in entries})
+        mails.append(
+            Mail(
+                key=f"product_access:{user_id}:{','.join(products)}:{source_id}",
+                kind="product_access",
+                user_id=user_id,
+                product_id=products[0],
+                data={
+                    "source_id": source_id,
+                    "imported": all(entry.imported for entry in entries),
+                    **({"products": products} if len(products) > 1 else {}),
+                },
+                spread=all(entry.imported and entry.spread for entry in entries),
+            )
+        )
+    return mails
+
+
+async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
+    """Queue mails; one whose key is already in the outbox is not queued again, and one of a kind
+    that the user switched off is kept there unsent."""
+    rows = [
+        {
+            "key": m.key,
+            "kind": m.kind,
+            "user_id": m.user_id,
+            "product_id": m.product_id,
+            "data": m.data,
+            "to_email": m.to_email,
+            "pace": "spread" if m.spread else "now",
+        }
+        for m in mails
+    ]
+    if not rows:
+        return
+    await connection.execute(
+        """
+        insert into mails (key, kind, user_id, product_id, data, to_email, pace, state)
+        select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.pace,
+               case when g.kind = any(u.mails_off) then 'suppressed' else 'queued' end
+          from jsonb_to_recordset($1::jsonb) as g (
+            key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
+            pace text)
+          join users u on u.id = g.user_id
+        on conflict (key) do nothing
+        """,
+        rows,
+    )

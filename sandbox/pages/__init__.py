@@ -1,0 +1,37 @@
+"""Pages: checkout, payment link, customer portal, invoice, and the control pages."""
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from sandbox.box import Sandbox
+from sandbox.pages.checkout import CheckoutPages
+from sandbox.pages.desk import DeskPages
+from sandbox.pages.frame import TEMPLATES
+from sandbox.pages.portal import PortalPages
+
+
+def routes(box: Sandbox) -> list[Route]:
+    """The pages of one sandbox."""
+    buying, portal, desk = CheckoutPages(box), PortalPages(box), DeskPages(box)
+    both = ["GET", "POST"]
+    return [
+        Route("/", desk.overview),
+        Route("/webhooks", desk.webhooks),
+        Route("/webhooks/events/{id}", desk.event),
+        Route("/requests", desk.requests),
+        Route("/faults", desk.faults),
+        Route("/objects", desk.objects),
+        Route("/objects/{id}", desk.one),
+        Route("/control/{what}", desk.act, methods=["POST"]),
+        Route("/sandbox.css", _style),
+        Route("/c/pay/{id}", buying.checkout, methods=both),
+        Route("/b/{id}", buying.payment_link),
+        Route("/p/session/{id}", portal.portal, methods=both),
+        Route("/i/{id}", portal.invoice, methods=both),
+        Route("/i/{id}/pdf", portal.invoice),
+    ]
+
+
+async def _style(request: Request) -> Response:
+    return FileResponse(TEMPLATES / "sandbox.css")

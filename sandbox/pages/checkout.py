@@ -1,0 +1,171 @@
+"""The checkout page, and the payment links that lead to it."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from sandbox import buying, cards, checkout
+from sandbox.control.buying import buyer
+from sandbox.pages.frame import Frame, day, form
+from sandbox.shop import StripeFault
+from sandbox.world import Json
+
+CARDS = [
+    ("4242 4242 4242 4242", "works"),
+    ("4000 0027 6000 3184", "asks for 3-D Secure"),
+    ("4000 0000 0000 0002", "is declined"),
+    ("4000 0000 0000 9995", "has insufficient funds"),
+    ("4000 0000 0000 0341", "works now, later charges fail"),
+    ("4000 0000 0000 0259", "pays and is disputed"),
+]
+METHODS = [
+    ("card", "Card"),
+    ("sepa_debit", "Bank debit, the money arrives later"),
+    ("AT861904300235473202", "Bank debit that fails later"),
+]
+
+
+class CheckoutPages(Frame):
+    """Each a request in and a page out."""
+
+    async def checkout(self, request: Request) -> Response:
+        session = self.shop.world.table("checkout.session").get(request.path_params["id"])
+        if session is None:
+            return self.message("Nothing here", "There is no such checkout.", status=404)
+        if session["status"] != "open":
+            text = (
+                "It was paid already."
+                if session["status"] == "complete"
+                else "It has expired; go back and start again."
+            )
+            back = success_url(session) if session["status"] == "complete" else None
+            return self.message("This checkout is over", text, back=back or session["cancel_url"])
+        entered = await form(request) if request.method == "POST" else {}
+        if not entered:
+            return self._show(session, self._prefilled(session))
+        return self._submit(session, entered)
+
+    def _submit(self, session: Json, entered: Json) -> Response:
+        if entered.get("authenticated") == "no":
+            text = (
+                "We are unable to authenticate your payment method. Choose another and try again."
+            )
+            return self._show(session, entered, error=text)
+        if entered.get("do") == "promotion":
+            return self._promote(session, entered)
+        if entered.get("method", "card") != "card":
+            entered = {**entered, "card": entered["method"]}
+        try:
+            outcome = buying.pay(self.shop, session, buyer({**entered, "promotion_code": None}))
+        except StripeFault as fault:
+            text = str(fault)
+            if fault.status == 404:
+                text = "Your card number is invalid."
+            return self._show(session, entered, error=text)
+        self.box.flush()
+        if outcome == "requires_action":
+            return self._show(session, entered, challenge=True)
+        if outcome != "complete":
+            return self._show(session, entered, error=cards.MESSAGES[outcome])
+        if url := success_url(session):
+            return RedirectResponse(url, 303)
+        return self._thanks(session)
+
+    def _promote(self, session: Json, entered: Json) -> Response:
+        try:
+            buying.apply_code(self.shop, session, entered.get("promotion_code", ""))
+        except StripeFault as fault:
+            return self._show(session, entered, code_error=str(fault))
+        self.box.flush()
+        return self._show(session, entered)
+
+    def _thanks(self, session: Json) -> Response:
+        link = self.shop.world.table("payment_link").get(session["payment_link"]) or {}
+        shown = (link.get("after_completion") or {}).get("hosted_confirmation") or {}
+        paid = session["payment_status"] != "unpaid"
+        text = shown.get("custom_message") or (
+            "A receipt would be on its way." if paid else "The money is on its way from your bank."
+        )
+        return self.message("Thanks for your purchase", text)
+
+    def _prefilled(self, session: Json) -> Json:
+        customer = self.shop.world.table("customer").get(session["customer"]) or {}
+        kept = self.shop.world.private[session["id"]]
+        return {
+            "email": customer.get("email") or session["customer_email"] or "",
+            "name": customer.get("name") or "",
+            "promotion_code": kept.get("prefilled_code") or "",
+        }
+
+    def _show(self, session: Json, entered: Json, **values: Any) -> Response:
+        lines = checkout.line_items(self.shop, session)
+        return self.page(
+            "checkout.html",
+            402 if values.get("error") else 200,
+            session=session,
+            lines=lines,
+            entered=entered,
+            locked=bool(session["customer"] or session["customer_email"]),
+            needs_method=buying.needs_method(self.shop, session),
+            later=self._later(session, lines),
+            code=self._code(session),
+            verb=self._verb(session),
+            cards=CARDS,
+            methods=METHODS,
+            **values,
+        )
+
+    def _later(self, session: Json, lines: list[Json]) -> str | None:
+        """What comes after a trial."""
+        if not checkout.starts_with_trial(self.shop, session):
+            return None
+        data = self.shop.world.private[session["id"]]["subscription_data"]
+        if days := data.get("trial_period_days"):
+            return f"{days} day{'s' if days != 1 else ''} free"
+        return f"free until {day(data['trial_end'])}"
+
+    def _code(self, session: Json) -> str | None:
+        for given in session["discounts"]:
+            if given["promotion_code"]:
+                promotion = self.shop.world.table("promotion_code").get(given["promotion_code"])
+                return str(promotion["code"]) if promotion else None
+            coupon = self.shop.world.table("coupon").get(given["coupon"]) or {}
+            return str(coupon.get("name") or given["coupon"])
+        return None
+
+    def _verb(self, session: Json) -> str:
+        if session["mode"] == "setup":
+            return "Save card"
+        if checkout.starts_with_trial(self.shop, session):
+            return "Start trial"
+        if session["mode"] == "subscription":
+            return "Subscribe"
+        return {"donate": "Donate", "book": "Book"}.get(session["submit_type"] or "", "Pay")
+
+    async def payment_link(self, request: Request) -> Response:
+        """A visit of a link: a fresh session each time."""
+        link = self.shop.world.table("payment_link").get(request.path_params["id"])
+        if link is None:
+            return self.message("Nothing here", "There is no such payment link.", status=404)
+        if not link["active"]:
+            text = (link.get("inactive_message") or "").strip() or "It was switched off."
+            return self.message("This link is no longer active", text)
+        query = request.query_params
+        reference = query.get("client_reference_id") or ""
+        allowed = len(reference) <= 200 and reference.replace("-", "").replace("_", "").isalnum()
+        session = checkout.open_link(
+            self.shop,
+            link,
+            reference=reference if allowed and reference.isascii() else None,
+            email=query.get("locked_prefilled_email") or query.get("prefilled_email"),
+            promotion_code=query.get("prefilled_promo_code"),
+        )
+        self.box.flush()
+        return RedirectResponse(session["url"], 303)
+
+
+def success_url(session: Json) -> str | None:
+    """Where a buyer goes after paying."""
+    url = session["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"]) if url else None

@@ -1,0 +1,269 @@
+"""What toy integrations get wrong about one-off purchases, by the numbers of docs/gotchas.md."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.harness import Json, Latchkey, until
+from tests.life.play import (
+    charge_of,
+    charge_of_invoice,
+    granted,
+    linked,
+    types,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def invoiced(site: Latchkey, email: str, price: str, **given: Any) -> Json:
+    """A finalized one-off invoice."""
+    customer = given.pop("customer", None) or await site.stripe.customer(email)
+    bill = await site.stripe.post("invoices", customer=customer, **given)
+    await site.stripe.post(
+        "invoiceitems", customer=customer, invoice=bill["id"], pricing={"price": price}
+    )
+    return await site.stripe.post(f"invoices/{bill['id']}/finalize")
+
+
+async def test_05_06_07_unpaid_is_pending_free_is_paid(shared: Latchkey) -> None:
+    """5, 6, 7: a completed session may be unpaid (pending, not failed), and one without any payment
+    may be paid."""
+    product, _, price = await linked(shared, every=None)
+    session = await shared.stripe.buy(
+        "g05@gotcha.example", price, mode="payment", card="sepa_debit"
+    )
+    assert session["payment_status"] == "unpaid"
+    assert await types(shared, product) == ["payment_pending"]
+    assert (await shared.access(product, "g05@gotcha.example"))["access"] is False
+    await shared.stripe.control(f"checkout/{session['id']}/settle", outcome="succeeded")
+    await shared.has(product, "g05@gotcha.example")
+    coupon = await shared.stripe.post("coupons", percent_off=100, duration="once")
+    free = await shared.stripe.checkout(price, mode="payment", discounts=[{"coupon": coupon["id"]}])
+    paid = await shared.stripe.pay(free, "g06@gotcha.example")
+    assert paid["payment_intent"] is None
+    await shared.has(product, "g06@gotcha.example")
+
+
+async def test_08_the_line_may_be_the_twelfth(shared: Latchkey) -> None:
+    """8: line items are fetched, beyond the ten that Stripe shows inline."""
+    product, _, price = await linked(shared, every=None)
+    others = [
+        await shared.stripe.price(await shared.stripe.product(f"Other {n}"), every=None)
+        for n in range(11)
+    ]
+    await shared.stripe.buy("g08@gotcha.example", *others, price, mode="payment")
+    await shared.has(product, "g08@gotcha.example")
+
+
+async def test_11_one_off_lines_of_a_subscriptions_checkout(shared: Latchkey) -> None:
+    """11: the mode doesn't tell; the one-off line is granted though the subscription isn't linked,
+    and follows the money of the subscription's first invoice."""
+    book, _, once = await linked(shared, every=None)
+    monthly = await shared.stripe.price(await shared.stripe.product("Not linked"))
+    session = await shared.stripe.buy("g11@gotcha.example", monthly, once)
+    assert session["mode"] == "subscription"
+    grants = await granted(shared, book, "g11@gotcha.example", 1)
+    assert grants[0]["source_id"] == session["id"]
+    await shared.settled()
+    assert await types(shared, book) == ["access_granted", "product_purchased"]
+    charge = await charge_of_invoice(shared, session["invoice"])
+    await shared.stripe.post("refunds", charge=charge)
+    await shared.has(book, "g11@gotcha.example", access=False)
+    assert (await types(shared, book)).count("refunded") == 1
+
+
+async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> None:
+    """11: an invoice item beside a subscription made by the API is a purchase, too."""
+    club, _, monthly = await linked(shared)
+    book, _, once = await linked(shared, every=None)
+    made = await shared.stripe.subscribe(
+        "g11api@gotcha.example", monthly, add_invoice_items=[{"price": once}]
+    )
+    await shared.has(club, "g11api@gotcha.example")
+    grants = await granted(shared, book, "g11api@gotcha.example", 1)
+    assert grants[0]["source_id"] == made["latest_invoice"]
+    assert await types(shared, book) == ["access_granted", "product_purchased"]
+
+
+async def test_12_guests_have_no_customer(shared: Latchkey) -> None:
+    """12: an order by e-mail alone, and a second one by the same person."""
+    product, _, price = await linked(shared, every=None)
+    first = await shared.stripe.buy("g12@gotcha.example", price, mode="payment")
+    second = await shared.stripe.buy("G12@Gotcha.example", price, mode="payment")
+    assert first["customer"] is None
+    grants = await granted(shared, product, "g12@gotcha.example", 2)
+    assert {grant["source_id"] for grant in grants} == {first["id"], second["id"]}
+    mails = await shared.pool.fetchval("select count(*) from mails where product_id = $1", product)
+    assert mails == 1
+
+
+async def test_14_an_unsigned_reference_counts_for_nothing(shared: Latchkey) -> None:
+    """14: a bare or forged `client_reference_id` doesn't say whose the purchase is."""
+    product, _, price = await linked(shared, every=None)
+    for number, forged in enumerate(("1", "lk1_1_" + "0" * 40)):
+        session = await shared.stripe.checkout(price, mode="payment", client_reference_id=forged)
+        await shared.stripe.pay(session, f"g14{number}@gotcha.example")
+        await shared.has(product, f"g14{number}@gotcha.example")
+
+
+async def test_28_29_refunds_add_up_and_may_bounce(shared: Latchkey) -> None:
+    """28, 29: partial refunds are cumulative, and a refund that fails gives access back; doing it
+    again is told again."""
+    product, _, price = await linked(shared, every=None, amount=3000)
+    session = await shared.stripe.buy("g28@gotcha.example", price, mode="payment")
+    await shared.has(product, "g28@gotcha.example")
+    charge = await charge_of(shared, session["payment_intent"])
+    for _ in range(2):
+        await shared.stripe.post("refunds", charge=charge, amount=1000)
+        await shared.settled()
+        assert (await shared.access(product, "g28@gotcha.example"))["access"] is True
+    last = await shared.stripe.post("refunds", charge=charge, amount=1000)
+    await shared.has(product, "g28@gotcha.example", access=False)
+    await shared.stripe.control(f"refunds/{last['id']}/fail")
+    await shared.has(product, "g28@gotcha.example")
+    await shared.stripe.post("refunds", charge=charge, amount=1000)
+    await shared.has(product, "g28@gotcha.example", access=False)
+    found = await types(shared, product)
+    assert found.count("refunded") == 4
+    assert found.count("refund_failed") == 1
+    assert found.count("access_granted") == found.count("access_ended") == 2
+    assert found.count("product_purchased") == 1
+
+
+@pytest.mark.parametrize(
+    ("opened", "outcome", "access"),
+    [
+        ("needs_response", "won", True),
+        ("needs_response", "lost", False),
+        ("warning_needs_response", "warning_closed", True),
+        ("needs_response", "prevented", True),
+    ],
+)
+async def test_disputes_in_all_outcomes(
+    shared: Latchkey, opened: str, outcome: str, access: bool
+) -> None:
+    """28, 50: an inquiry or a dispute keeps access while it is open; only a lost one ends it."""
+    product, _, price = await linked(shared, every=None)
+    email = f"{opened}{outcome}@gotcha.example"
+    session = await shared.stripe.buy(email, price, mode="payment")
+    await shared.has(product, email)
+    charge = await charge_of(shared, session["payment_intent"])
+    made = await shared.stripe.control(f"charges/{charge}/dispute", status=opened)
+    await shared.settled()
+    assert (await shared.access(product, email))["access"] is True
+    await shared.stripe.control(f"disputes/{made['id']}/close", outcome=outcome)
+    await shared.has(product, email, access=access)
+    lines = await types(shared, product)
+    assert lines.count("disputed") == 2
+    assert lines.count("access_ended") == (0 if access else 1)
+
+
+async def test_50_an_unknown_dispute_is_no_lost_one(shared: Latchkey) -> None:
+    """50: enums are open: what nobody knows is shown, and takes nothing away."""
+    product, _, price = await linked(shared, every=None)
+    session = await shared.stripe.buy("g50@buys.example", price, mode="payment")
+    await shared.has(product, "g50@buys.example")
+    charge = await charge_of(shared, session["payment_intent"])
+    made = await shared.stripe.control(f"charges/{charge}/dispute")
+    await shared.stripe.control(
+        f"objects/{made['id']}", set={"status": "haunted"}, event="charge.dispute.closed"
+    )
+    await shared.settled()
+    assert (await shared.access(product, "g50@buys.example"))["access"] is True
+    lines = await shared.lines(product=product, type="disputed")
+    assert "haunted" in {line["data"]["status"] for line in lines}
+
+
+async def test_31_invoices_paid_out_of_band_and_by_card(shared: Latchkey) -> None:
+    """24, 31: a one-off invoice is a purchase, however it was paid; its refund is found through its
+    payments."""
+    product, _, price = await linked(shared, every=None)
+    cash = await invoiced(shared, "cash@gotcha.example", price)
+    await shared.stripe.post(f"invoices/{cash['id']}/pay", paid_out_of_band=True)
+    await shared.has(product, "cash@gotcha.example")
+    card = await invoiced(shared, "card@gotcha.example", price)
+    await shared.stripe.post(f"invoices/{card['id']}/pay")
+    await shared.has(product, "card@gotcha.example")
+    await shared.stripe.post("refunds", charge=await charge_of_invoice(shared, card["id"]))
+    await shared.has(product, "card@gotcha.example", access=False)
+    draft = await invoiced(shared, "void@gotcha.example", price)
+    await shared.stripe.post(f"invoices/{draft['id']}/void")
+    await shared.settled()
+    assert (await shared.access(product, "void@gotcha.example"))["access"] is False
+
+
+async def test_17_a_session_and_its_invoice_are_one_purchase(shared: Latchkey) -> None:
+    """17: with `invoice_creation` two objects tell of one purchase, also of a free one."""
+    product, _, price = await linked(shared, every=None)
+    customer = await shared.stripe.customer("g17@gotcha.example")
+    session = await shared.stripe.checkout(
+        price, mode="payment", customer=customer, invoice_creation={"enabled": True}
+    )
+    paid = await shared.stripe.pay(session, "g17@gotcha.example")
+    assert paid["invoice"]
+    grants = await granted(shared, product, "g17@gotcha.example", 1)
+    await shared.settled()
+    assert await granted(shared, product, "g17@gotcha.example", 1) == grants
+    assert grants[0]["source_id"] == session["id"]
+    assert await types(shared, product) == ["access_granted", "product_purchased"]
+
+
+async def test_past_one_off_invoices_are_imported_once(site: Latchkey) -> None:
+    """6 of the import: invoices of the last year, without those that sessions made; all or none
+    where the link asks for it."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    old = await invoiced(site, "old@gotcha.example", price)
+    await site.stripe.post(f"invoices/{old['id']}/pay")
+    await site.stripe.control("clock/advance", seconds=2 * 366 * 86400)
+    bill = await invoiced(site, "bill@gotcha.example", price)
+    await site.stripe.post(f"invoices/{bill['id']}/pay")
+    back = await invoiced(site, "back@gotcha.example", price)
+    await site.stripe.post(f"invoices/{back['id']}/pay")
+    await site.stripe.post("refunds", charge=await charge_of_invoice(site, back["id"]))
+    customer = await site.stripe.customer("both@gotcha.example")
+    session = await site.stripe.checkout(
+        price, mode="payment", customer=customer, invoice_creation={"enabled": True}
+    )
+    await site.stripe.pay(session, "both@gotcha.example")
+
+    async def a_second_ago() -> bool:
+        return bool(time.time() > session["created"] + 2)
+
+    await until(a_second_ago, "all of it lies before the link")
+    product = await site.product()
+    await site.know(stripe_product)
+    preview = await site.call(
+        "POST", f"/products/{product}/link/preview", json={"stripe_product": stripe_product}
+    )
+    outcomes = {(r["email"], r["outcome"]) for r in preview["records"]}
+    assert ("bill@gotcha.example", "new_user") in outcomes
+    assert ("back@gotcha.example", "skipped") in outcomes
+    assert len([r for r in preview["records"] if r["email"] == "both@gotcha.example"]) == 1
+    await site.link(product, stripe_product)
+    await site.has(product, "bill@gotcha.example")
+    await site.has(product, "both@gotcha.example")
+    assert len(await granted(site, product, "both@gotcha.example", 1)) == 1
+    assert (await site.access(product, "old@gotcha.example"))["access"] is False
+    assert (await site.access(product, "back@gotcha.example"))["access"] is False
+    other = await site.product()
+    await site.call(
+        "PUT",
+        f"/products/{other}/link",
+        202,
+        json={"stripe_product": stripe_product, "invoices": "all"},
+    )
+    await site.listening(other)
+    await site.has(other, "old@gotcha.example")
+    none = await site.product()
+    body = {"stripe_product": stripe_product, "invoices": "none"}
+    await site.call("PUT", f"/products/{none}/link", 202, json=body)
+    await site.listening(none)
+    assert (await site.access(none, "bill@gotcha.example"))["access"] is False
+    assert (await site.access(none, "both@gotcha.example"))["access"] is True
+    imported = await site.lines(product=product, type="imported")
+    assert sorted(line["source_id"] for line in imported) == sorted([bill["id"], session["id"]])
+    purchased = await site.lines(product=product, type="product_purchased")
+    assert not {bill["id"], session["id"]} & {line["source_id"] for line in purchased}

@@ -1,0 +1,44 @@
+"""Signed-in admins for the pages of this part."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.harness import ADMIN, PASSWORD, Latchkey
+
+
+async def token(client: httpx.AsyncClient, path: str) -> str:
+    """The token of the forms on a page."""
+    text = (await client.get(path)).text
+    found = re.search(r'name="csrf_token" value="([^"]+)"', text)
+    assert found, f"{path} has no form: {text[:300]}"
+    return found[1]
+
+
+async def signed_in(site: Latchkey) -> httpx.AsyncClient:
+    client = httpx.AsyncClient(base_url=site.url, timeout=60)
+    fields = {
+        "email": ADMIN,
+        "password": PASSWORD,
+        "csrf_token": await token(client, "/login"),
+    }
+    answer = await client.post("/login", data=fields)
+    assert answer.status_code == 303, answer.text
+    return client
+
+
+@pytest.fixture
+async def admin(site: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
+    """The admin of the test's own site."""
+    client = await signed_in(site)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def shared_admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
+    client = await signed_in(shared)
+    yield client
+    await client.aclose()

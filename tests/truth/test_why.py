@@ -1,0 +1,205 @@
+"""Why someone has access or not, who had it when, and what the pages say of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from latchkey.store.access_history import Span, stretches
+from tests.harness import Json, Latchkey
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def span(number: int, begin: int, end: int | None, product: str = "prd_1") -> Span:
+    return Span(
+        number, 1, "a@b.example", None, product, product, "subscription", f"sub_{number}",
+        NOON + timedelta(days=begin), NOON + timedelta(days=end) if end is not None else None,
+        None, "stripe", None,
+    )  # fmt: skip
+
+
+def test_overlapping_grants_are_one_stretch_and_gaps_are_seen() -> None:
+    found = stretches(
+        [
+            span(1, 0, 5),
+            span(2, 3, 10),
+            span(3, 10, 12),
+            span(4, 20, None),
+            span(5, 30, 31),
+            span(6, 1, 2, "prd_2"),
+            span(7, 4, 4),
+        ]
+    )
+    shown = [
+        (s.product_id, (s.since - NOON).days, (s.ended - NOON).days if s.ended else None, s.grants)
+        for s in found
+    ]
+    assert shown == [
+        ("prd_1", 20, None, (4, 5)),
+        ("prd_2", 1, 2, (6,)),
+        ("prd_1", 0, 12, (1, 2, 3)),
+    ]
+
+
+async def why(site: Latchkey, product: str, email: str) -> Json:
+    return await site.call("GET", "/why", params={"product": product, "email": email})
+
+
+async def linked(site: Latchkey) -> tuple[str, str, str]:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product("Night school")
+    await site.link(product, stripe_product)
+    return product, price, stripe_product
+
+
+async def test_the_chain_leads_from_the_grant_to_everything_behind_it(
+    shared: Latchkey, shared_admin: httpx.AsyncClient
+) -> None:
+    product, price, _ = await linked(shared)
+    session = await shared.stripe.buy("chain@why.example", price)
+    await shared.has(product, "chain@why.example")
+    await shared.settled()
+    subscription = session["subscription"]
+    found = await why(shared, product, "chain@why.example")
+    assert found["access"] is True
+    assert found["explanation"] == "Access without a known end"
+    (step,) = found["chain"]
+    assert step["explanation"].startswith("Goes on as long as it is paid; the next bill is due on")
+    assert step["grant"]["state"] == "live"
+    assert step["stripe_object"]["id"] == subscription
+    assert step["stripe_object"]["status"] == "active"
+    assert step["stripe_url"] == f"https://dashboard.stripe.com/test/subscriptions/{subscription}"
+    assert step["workflow_id"] == f"subscription/{subscription}"
+    assert {event["type"] for event in step["events"]} >= {
+        "customer.subscription.created",
+        "checkout.session.completed",
+    }
+    assert {line["type"] for line in step["activities"]} >= {"access_granted", "product_purchased"}
+    assert [mail["kind"] for mail in step["mails"]] == ["product_access"]
+    user = found["user"]
+    text = (await shared_admin.get(f"/admin/users/{user}/why/{product}")).text
+    for part in (subscription, "the next bill is due on", "customer.subscription.created"):
+        assert part in text
+    await shared.stripe.post(f"subscriptions/{subscription}", cancel_at_period_end=True)
+    await shared.settled()
+    cancelled = await why(shared, product, "chain@why.example")
+    assert cancelled["until"] is not None
+    assert "the subscription is cancelled for then" in cancelled["chain"][0]["explanation"]
+    await shared.stripe.delete(f"subscriptions/{subscription}")
+    await shared.has(product, "chain@why.example", access=False)
+    ended = await why(shared, product, "chain@why.example")
+    assert ended["explanation"].startswith("No access: ended on ")
+    assert ended["chain"][0]["grant"]["state"] == "ended"
+
+
+async def test_no_access_has_its_reason_too(
+    shared: Latchkey, shared_admin: httpx.AsyncClient
+) -> None:
+    product, price, _ = await linked(shared)
+    nobody = await why(shared, product, "nobody@why.example")
+    assert nobody["explanation"] == "No access: nobody with this address is known here"
+    other = await shared.product("Other")
+    await shared.call("POST", f"/products/{other}/grants", 201, json={"email": "no@why.example"})
+    unlinked = await shared.product("Unlinked")
+    found = await why(shared, product, "no@why.example")
+    assert found["explanation"].startswith("No access: nothing is known of a purchase")
+    assert found["chain"] == []
+    assert "not linked" in (await why(shared, unlinked, "no@why.example"))["explanation"]
+    by_hand = await why(shared, other, "no@why.example")
+    assert by_hand["chain"][0]["explanation"] == "Without end, until somebody ends it"
+    page = await shared_admin.get(f"/admin/users/{found['user']}/why/{product}")
+    assert "nothing is known of a purchase" in page.text
+    made = await shared.stripe.subscribe("unpaid@why.example", price)
+    await shared.has(product, "unpaid@why.example")
+    await shared.settled()
+    await shared.pool.execute("delete from grants where source_id = $1", made["id"])
+    without = await why(shared, product, "unpaid@why.example")
+    assert made["id"] in without["explanation"]
+    assert without["chain"][0]["grant"] is None
+    await shared.call("GET", "/why", 404, params={"product": "none", "email": "a@b.example"})
+
+
+async def test_a_long_story_costs_as_many_queries_as_a_short_one(shared: Latchkey) -> None:
+    product, price, _ = await linked(shared)
+    counts = []
+    from latchkey.store import why as store
+
+    for times in (1, 4):
+        for _ in range(times):
+            await shared.stripe.buy("long@why.example", price)
+        await shared.has(product, "long@why.example")
+        await shared.settled()
+        user = (await why(shared, product, "long@why.example"))["user"]
+        queries = 0
+
+        def count(record: object) -> None:
+            nonlocal queries
+            queries += 1
+
+        async with shared.pool.acquire() as connection:
+            raw: asyncpg.Connection[asyncpg.Record] = connection._con  # type: ignore[attr-defined]
+            with raw.query_logger(count):
+                chain = await store.chain(connection, user_id=user, product_id=product)
+        counts.append((len(chain.links), queries))
+    assert [links for links, _ in counts] == [1, 5]
+    assert counts[0][1] == counts[1][1]
+
+
+async def test_who_had_access_on_a_day_and_when_a_user_had_it(
+    shared: Latchkey, shared_admin: httpx.AsyncClient
+) -> None:
+    product, price, _ = await linked(shared)
+    for name in ("early", "late", "always"):
+        await shared.stripe.buy(f"{name}@day.example", price)
+        await shared.has(product, f"{name}@day.example")
+    await shared.settled()
+    moments = {
+        "early": ("2026-01-01T10:00Z", "2026-02-01T09:00Z"),
+        "late": ("2026-02-01T10:00Z", "2026-03-01T00:00Z"),
+        "always": ("2025-06-01T00:00Z", None),
+    }
+    for name, (since, ended) in moments.items():
+        await shared.pool.execute(
+            """
+            update grants g set since = $2, ended_at = $3 from users u
+             where u.id = g.user_id and u.email = $1
+            """,
+            f"{name}@day.example",
+            datetime.fromisoformat(since),
+            datetime.fromisoformat(ended) if ended else None,
+        )
+
+    async def on(day: str) -> list[str]:
+        found = await shared.call("GET", f"/products/{product}/access", params={"on": day})
+        return sorted(entry["email"].split("@")[0] for entry in found["data"])
+
+    assert await on("2025-12-31") == ["always"]
+    assert await on("2026-01-01") == ["always", "early"]
+    assert await on("2026-02-01") == ["always", "early", "late"]
+    assert await on("2026-02-28") == ["always", "late"]
+    assert await on("2026-03-01") == ["always"]
+    first = await shared.call(
+        "GET", f"/products/{product}/access", params={"on": "2026-02-01", "limit": 2}
+    )
+    rest = await shared.call(
+        "GET",
+        f"/products/{product}/access",
+        params={"on": "2026-02-01", "limit": 2, "after": first["next"]},
+    )
+    assert (len(first["data"]), len(rest["data"]), rest["next"]) == (2, 1, None)
+    page = await shared_admin.get(f"/admin/products/{product}/access?on=2026-02-01")
+    assert all(f"{name}@day.example" in page.text for name in moments)
+    assert (await shared_admin.get(f"/admin/products/{product}/access?on=soon")).status_code == 422
+    table = await shared_admin.get(f"/admin/products/{product}/access.csv?on=2026-02-28")
+    assert len(table.text.strip().splitlines()) == 3
+    user = first["data"][0]["user"]
+    spans = await shared.call("GET", f"/users/{user}/access", params={"product": product})
+    assert len(spans["data"]) == 1
+    over_time = await shared_admin.get(f"/admin/users/{user}/access")
+    assert "Night school" in over_time.text
+    assert (await shared_admin.get(f"/admin/users/{user}/access.csv")).text.count("\n") == 2

@@ -1,0 +1,133 @@
+"""What is wrong right now, for the head of every admin page, and as metrics."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import Gauge
+
+from latchkey.rules import endpoint
+from latchkey.settings import Settings
+from latchkey.store import health
+from latchkey.store.health import MANY, Signs
+from latchkey.store.pool import Pool
+from latchkey.stripe_api import API_VERSION
+
+FRESH_SECONDS = 3.0
+LONG_UNPROCESSED = timedelta(minutes=5)
+
+_FAILED = Gauge("latchkey_events_failed", "Events in the inbox that failed, up to 1000.")
+_UNPROCESSED = Gauge("latchkey_events_unprocessed", "Events waiting or on their way, up to 1000.")
+_OLDEST = Gauge("latchkey_oldest_unprocessed_event_seconds", "Age of the oldest such event.")
+_DRIFT = Gauge("latchkey_drift_differences", "Open differences of the last comparison.")
+_OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions whose deadline passed unnoticed.")
+_LOOKED = Gauge("latchkey_catch_up_age_seconds", "Since missed events were last looked for.")
+_ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "Whether Stripe's endpoint sends what we need.")
+_MAILS = Gauge("latchkey_mails_failed", "Mails that could not be sent, up to 1000.")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is wrong, and the page where it is put right."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """`badges` are counts beside menu entries, by address."""
+
+    raised: tuple[Alarm, ...]
+    badges: dict[str, str]
+
+
+class Bell:
+    """Asks the database at most every few seconds, however many pages are shown."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG_UNPROCESSED
+        self._found: Alarms | None = None
+        self._read_at = 0.0
+
+    async def alarms(self, pool: Pool) -> Alarms:
+        if self._found is None or time.monotonic() - self._read_at > FRESH_SECONDS:
+            async with pool.acquire() as connection:
+                signs = await health.signs(connection)
+            self._found, self._read_at = self._judge(signs), time.monotonic()
+        return self._found
+
+    def forget(self) -> None:
+        """Ask anew: something was put right."""
+        self._found = None
+
+    async def measure(self, pool: Pool) -> None:
+        """Set the gauges."""
+        async with pool.acquire() as connection:
+            signs = await health.signs(connection)
+        _FAILED.set(signs.failed)
+        _UNPROCESSED.set(signs.unprocessed)
+        oldest, looked = signs.oldest_unprocessed, signs.looked_at
+        _OLDEST.set((signs.now - oldest).total_seconds() if oldest else 0)
+        _LOOKED.set((signs.now - looked).total_seconds() if looked else 0)
+        _DRIFT.set(signs.drift)
+        _OVERDUE.set(signs.overdue)
+        _MAILS.set(signs.mails_failed)
+        _ENDPOINT.set(0 if _endpoint(signs) else 1)
+
+    def _judge(self, signs: Signs) -> Alarms:
+        raised = [
+            Alarm(text, address)
+            for holds, text, address in (
+                (
+                    signs.connection == "refused",
+                    f"Stripe refuses the key: {signs.connection_error}",
+                    "/admin/connectors",
+                ),
+                (
+                    signs.failed > 0,
+                    f"{_count(signs.failed, 'event')} failed and changed nothing",
+                    "/admin/inbox?state=failed",
+                ),
+                (
+                    _older(signs, LONG_UNPROCESSED),
+                    "Events have been waiting for more than five minutes: is a worker running?",
+                    "/admin/health",
+                ),
+                (bool(_endpoint(signs)), "; ".join(_endpoint(signs)), "/admin/health"),
+                (
+                    signs.looked_at is not None and signs.now - signs.looked_at > self._late,
+                    "Missed events have not been looked for lately",
+                    "/admin/health",
+                ),
+            )
+            if holds
+        ]
+        counts = {
+            "/admin/inbox": signs.failed,
+            "/admin/drift": signs.drift,
+            "/admin/mails": signs.mails_failed,
+        }
+        badges = {
+            address: f"{count}{'+' if count >= MANY else ''}"
+            for address, count in counts.items()
+            if count
+        }
+        if any(alarm.address == "/admin/health" for alarm in raised):
+            badges["/admin/health"] = "!"
+        return Alarms(tuple(raised), badges)
+
+
+def _older(signs: Signs, age: timedelta) -> bool:
+    oldest = signs.oldest_unprocessed
+    return oldest is not None and signs.now - oldest > age
+
+
+def _endpoint(signs: Signs) -> list[str]:
+    if signs.connection != "connected":
+        return []
+    return endpoint.problems(signs.endpoint_found, version=API_VERSION)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number}{'+' if number >= MANY else ''} {noun}{'' if number == 1 else 's'}"
