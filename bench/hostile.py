@@ -16,7 +16,8 @@ from bench.stack import Stack, stack
 from latchkey import schedules
 from latchkey.store.pool import create_pool
 from tests.harness import TOKEN
-from tests.hostile.life import Life, Outside, Size
+from tests.hostile.life import Life, Size
+from tests.hostile.outside import Outside
 from tests.hostile.truth import Truth
 
 BURSTS = 150

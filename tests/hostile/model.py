@@ -90,11 +90,9 @@ class Source:
         self.seen.append(Look(reading, links, time.time(), told=told))
 
     def relinked(self, links: Links) -> None:
-        """The links changed under the last state: an import looks at it, unless it is an invoice,
-        which imports leave alone."""
+        """The links changed under the last state: an import looks at it."""
         if self.last is not None:
-            told = not self.id.startswith("in_")
-            self.seen.append(Look(self.last, links, time.time(), told=told))
+            self.see(self.last, links)
 
     def cut(self, product: str) -> None:
         """Its grants of a product were ended by hand, at a settled moment."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from latchkey import schedules
 from sandbox.schema import Published
 from tests.harness import Postgres, run_latchkey, run_sandbox
-from tests.hostile.life import Outside
+from tests.hostile.outside import Outside
 from tests.hostile.truth import Truth
 
 

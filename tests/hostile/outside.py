@@ -1,0 +1,65 @@
+"""How the engine reaches a running Latchkey: its API, its database, its sandbox."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+import httpx
+
+from latchkey.store.pool import Pool
+from tests.hostile.truth import Json, Truth
+
+Found = TypeVar("Found")
+
+AWAY = (OSError, TimeoutError, httpx.TransportError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Away(Exception):
+    """The web process can't serve for now."""
+
+
+@dataclass
+class Outside:
+    """`catch_up` has Latchkey look for missed events at once. Where processes are killed meanwhile,
+    what finds them away is tried again for `patience` seconds."""
+
+    api: httpx.AsyncClient
+    pool: Pool
+    truth: Truth
+    catch_up: Callable[[], Awaitable[None]]
+    patience: float = 0.0
+
+    async def call(
+        self, method: str, path: str, *, gone_is_done: bool = False, **given: Any
+    ) -> Json:
+        """A call of the JSON API. With `gone_is_done` a 404 is a success: of an attempt before."""
+
+        async def once() -> Json:
+            answer = await self.api.request(method, path, **given)
+            if self.patience and answer.status_code in (500, 502, 503):
+                raise Away
+            if answer.status_code == 404 and gone_is_done:
+                return {}
+            assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
+            return answer.json() if answer.content else {}
+
+        return await self._patiently(once)
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        async def once() -> list[Any]:
+            return list(await self.pool.fetch(query, *values))
+
+        return await self._patiently(once)
+
+    async def _patiently(self, once: Callable[[], Awaitable[Found]]) -> Found:
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return await once()
+            except (*AWAY, Away):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.2)
