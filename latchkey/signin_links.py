@@ -56,6 +56,23 @@ def read_change(token: str, *, secret: str) -> int:
     return change_id
 
 
+def sign_claim(claim_id: int, *, secret: str) -> str:
+    """The token that confirms a claim; how long it holds is in the database."""
+    token: str = _serializer(secret, "latchkey claim").dumps(claim_id)
+    return token
+
+
+def read_claim(token: str, *, secret: str) -> int:
+    """The claim that a token confirms. Raises `LinkRefused`."""
+    try:
+        claim_id = _serializer(secret, "latchkey claim").loads(token)
+    except BadSignature:
+        claim_id = None
+    if not isinstance(claim_id, int):
+        raise LinkRefused("This link is not valid. Ask for a new one in your account.")
+    return claim_id
+
+
 def sign_unsubscribe(user_id: int, kind: str, *, secret: str) -> str:
     """The token that switches one kind of mail off. It holds for ever: mails are kept."""
     token: str = _serializer(secret, "latchkey unsubscribe").dumps([user_id, kind])

@@ -18,6 +18,7 @@ KINDS = {
     "payment_problem": "Payment problem",
     "email_change": "Address to confirm",
     "email_changed": "Address changed",
+    "claim": "Address to claim",
 }
 LONGEST_LINE = 150
 
@@ -177,6 +178,21 @@ def _email_change(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+def _claim(mail: OutMail, site: SiteSettings) -> Letter:
+    return Letter(
+        "Is what you bought with this address yours?",
+        [
+            f"Somebody who is signed in to {line(site.name)} says that this address is theirs, too,"
+            " and wants what was bought with it in their account.",
+            "If that is you, confirm it in the browser where you are signed in.",
+        ],
+        "Put it into my account",
+        None,
+        "The link works once, for 48 hours, for the account that asked. Not you? Then ignore this"
+        " mail: nothing changes.",
+    )
+
+
 def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
         "Your address was changed",
@@ -200,6 +216,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "payment_problem": _payment_problem,
     "email_change": _email_change,
     "email_changed": _email_changed,
+    "claim": _claim,
 }
 
 

@@ -137,6 +137,9 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secret: str) -> str |
     if mail.kind == "email_change":
         token = signin_links.sign_change(int(mail.data["change"]), secret=secret)
         return f"{public_url}/account/email/{token}"
+    if mail.kind == "claim":
+        token = signin_links.sign_claim(int(mail.data["claim"]), secret=secret)
+        return f"{public_url}/account/claims/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     LINK_REMOVED = "link_removed"
     UNTIL_REACHED = "until_reached"
     BY_HAND = "ended_by_hand"
+    MERGED = "merged"
+    COLLECTION_CHANGED = "collection_changed"
 
 
 @dataclass(frozen=True)

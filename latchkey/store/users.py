@@ -48,13 +48,26 @@ class StripeCustomer:
 
 
 async def by_id(connection: Connection, user_id: int) -> User | None:
-    row = await connection.fetchrow(f"select {_FIELDS} from users where id = $1", user_id)
+    """The user of this id, or the one that this id was merged into."""
+    row = await connection.fetchrow(
+        f"""
+        select {_FIELDS} from users
+         where id = coalesce((select into_user from user_merges where from_user = $1), $1)
+        """,
+        user_id,
+    )
     return User(**dict(row)) if row else None
 
 
 async def by_email(connection: Connection, email: str) -> User | None:
+    """The user whose address this is, their own one or a further one."""
     row = await connection.fetchrow(
-        f"select {_FIELDS} from users where email_key = $1", email_key(email)
+        f"""
+        select {_FIELDS} from users
+         where id = coalesce((select id from users where email_key = $1),
+                             (select user_id from user_addresses where email_key = $1))
+        """,
+        email_key(email),
     )
     return User(**dict(row)) if row else None
 
@@ -64,8 +77,11 @@ async def find_or_create(
 ) -> tuple[User, bool]:
     """The user with this address, and whether they were created just now."""
     row = await connection.fetchrow(
-        f"insert into users (email, name) values ($1, $2) on conflict (email_key) do nothing"
-        f" returning {_FIELDS}",
+        f"""
+        insert into users (email, name)
+        select $1, $2 where not exists (select from user_addresses where email_key = lower($1))
+        on conflict (email_key) do nothing returning {_FIELDS}
+        """,
         email.strip(),
         name,
     )

@@ -1,0 +1,156 @@
+"""Who is who: doubtful matches, merges, a user's further addresses."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from latchkey.store import identity, matches, merging, users
+from web.api.cursors import cursor, number
+from web.api.people import Email
+from web.api.problems import Problem, not_found
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+
+class Match(Output):
+    """A doubt about who somebody is. `user` has (or keeps) the purchase, `other` is who it might
+    be as well; `merges` says whether accepting makes them one."""
+
+    id: int
+    kind: str
+    user_id: int | None
+    user_email: str | None
+    other_id: int | None
+    other_email: str | None
+    customer_id: str | None
+    source: str | None
+    source_id: str | None
+    email: str | None
+    merges: bool
+    state: str
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class MatchList(Output):
+    data: list[Match]
+    next: str | None
+
+
+class MatchSearch(Paging):
+    state: Literal["open", "accepted", "dismissed", "settled"] | None = "open"
+
+
+class Acceptance(Input):
+    """`email` says whose a purchase without an address is."""
+
+    email: Email | None = None
+
+
+class MergeWith(Input):
+    """The user who becomes part of the one in the address."""
+
+    user: int = Field(ge=1)
+    reason: str | None = Field(None, max_length=1000)
+
+
+class Merge(Output):
+    """How many rows moved, by table and column."""
+
+    user_id: int
+    from_user: int
+    moved: dict[str, int]
+
+
+class Address(Output):
+    email: str
+    source: str
+    added_at: datetime
+
+
+class AddressList(Output):
+    data: list[Address]
+    next: None = None
+
+
+@endpoint("GET", "/matches", query=MatchSearch, answer=MatchList)
+async def list_matches(call: Call) -> MatchList:
+    """Doubtful matches, newest first."""
+    search: MatchSearch = call.query
+    async with call.site.pool.acquire() as connection:
+        rows = await matches.listed(
+            connection, state=search.state, after=number(search.after), limit=search.limit + 1
+        )
+    page = rows[: search.limit]
+    more = len(rows) > search.limit
+    return MatchList(data=[_shown(row) for row in page], next=cursor(page[-1].id) if more else None)
+
+
+@endpoint("POST", "/matches/{id}/accept", body=Acceptance, answer=Match)
+async def accept(call: Call) -> Match:
+    """Do what a match proposes: make the two users one, or give the purchase to `email`."""
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await matches.find(connection, _id(call))
+        if found is None:
+            raise not_found("match", call.path["id"])
+        try:
+            await identity.accept(connection, found, email=call.body.email, actor=None)
+        except identity.NotDecidable as error:
+            raise Problem(409, "not_decidable", str(error)) from None
+        decided = await matches.find(connection, found.id)
+    call.site.wake.set()
+    return _shown(decided or found)
+
+
+@endpoint("POST", "/matches/{id}/dismiss", answer=Match)
+async def dismiss(call: Call) -> Match:
+    """Leave everything as it is; the same doubt isn't raised again."""
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        if await matches.find(connection, _id(call)) is None:
+            raise not_found("match", call.path["id"])
+        if not await matches.decide(connection, _id(call), "dismissed", actor=None):
+            raise Problem(409, "not_decidable", "This was decided already.")
+        found = await matches.find(connection, _id(call))
+    assert found is not None, "it was decided above"
+    return _shown(found)
+
+
+@endpoint("POST", "/users/{id}/merge", body=MergeWith, answer=Merge)
+async def merge(call: Call) -> Merge:
+    """Make another user part of this one.
+
+    Grants, purchases, mails, lines, customers and addresses move; the other id answers for this
+    user from then on.
+    """
+    wanted: MergeWith = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        into = await users.by_id(connection, _id(call))
+        if into is None:
+            raise not_found("user", call.path["id"])
+        try:
+            done = await merging.merge(
+                connection, into=into.id, other=wanted.user, reason=wanted.reason, actor=None
+            )
+        except merging.NotMergeable as error:
+            raise Problem(409, "not_mergeable", str(error)) from None
+    return Merge(user_id=done.into_user, from_user=done.from_user, moved=done.moved)
+
+
+@endpoint("GET", "/users/{id}/addresses", answer=AddressList)
+async def list_addresses(call: Call) -> AddressList:
+    """The further addresses of a user, claimed or come by a merge."""
+    async with call.site.pool.acquire() as connection:
+        found = await users.by_id(connection, _id(call))
+        if found is None:
+            raise not_found("user", call.path["id"])
+        rows = await identity.addresses(connection, found.id)
+    return AddressList(data=[Address.model_validate(vars(row)) for row in rows])
+
+
+def _id(call: Call) -> int:
+    text = call.path["id"]
+    return int(text) if text.isdigit() and len(text) <= 18 else 0
+
+
+def _shown(match: matches.Match) -> Match:
+    return Match.model_validate({**vars(match), "merges": match.merges})
