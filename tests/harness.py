@@ -123,10 +123,13 @@ def run_temporal(
     port: int | None = None,
     database: Path | None = None,
     namespaces: Sequence[str] = NAMESPACES,
+    dynamic: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A Temporal dev server with many namespaces: its address."""
+    """A Temporal dev server with many namespaces: its address. `dynamic` are values of its dynamic
+    configuration, as `key=JSON`."""
     port = port or free_port()
     extra = tuple(f"--namespace={name}" for name in namespaces)
+    extra += tuple(f"--dynamic-config-value={value}" for value in dynamic)
     process = subprocess.Popen(
         temporal_argv(database, port=port, ui_port=None, extra=extra),
         stdout=subprocess.DEVNULL,

@@ -1,12 +1,13 @@
 """`ProductLink`: imports who has bought already, then listens until the link is removed."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 
 from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
 
@@ -29,6 +30,11 @@ STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 LIFECYCLES_ATTEMPT = timedelta(minutes=10)
 BULK = Priority(priority_key=4)
+A_FEW_TIMES = RetryPolicy(maximum_attempts=4)
+TRY_AGAIN = timedelta(minutes=1)
+
+SAYS_WHAT_IT_WAITS_FOR = "says-what-it-waits-for"
+"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
 
 Result = TypeVar("Result")
 
@@ -153,8 +159,7 @@ class ProductLink:
                 workflow.continue_as_new(self._state)
 
     async def _fail(self, error: ActivityError) -> None:
-        cause = error.cause
-        reason = cause.message if isinstance(cause, ApplicationError) else str(error)
+        reason = _reason(error)
         self._show("failed", f"The import failed: {reason}")
         await self._record(LinkState.FAILED, reason)
 
@@ -170,22 +175,50 @@ class ProductLink:
     async def _stripe(
         self, activity: str, job: object, result_type: type[Result], summary: str
     ) -> Result:
-        result: Result = await workflow.execute_activity(
-            activity,
-            job,
-            result_type=result_type,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
-            priority=BULK,
-            summary=summary,
-        )
-        return result
+        """Where Stripe stays away the run says what it waits for, and tries again by and by."""
+        while True:
+            try:
+                result: Result = await workflow.execute_activity(
+                    activity,
+                    job,
+                    result_type=result_type,
+                    task_queue=contracts.STRIPE_QUEUE,
+                    start_to_close_timeout=ONE_ATTEMPT,
+                    heartbeat_timeout=HEARTBEAT,
+                    retry_policy=A_FEW_TIMES,
+                    priority=BULK,
+                    summary=summary,
+                )
+            except ActivityError as error:
+                passing = error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED
+                if not passing or not workflow.patched(SAYS_WHAT_IT_WAITS_FOR):
+                    raise
+                await self._wait_for_stripe(error)
+                if self._interrupted:
+                    raise
+            else:
+                return result
+
+    async def _wait_for_stripe(self, error: ActivityError) -> None:
+        reason = _reason(error)
+        self._show("waiting for Stripe", f"Can't go on for now: {reason}")
+        await self._record(LinkState.IMPORTING, reason)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._again or self._interrupted,
+                timeout=TRY_AGAIN,
+                timeout_summary="Stripe can't be read: try again",
+            )
+        self._again = False
 
     def _show(self, label: str, details: str) -> None:
         workflow.set_current_details(details)
         if workflow.info().typed_search_attributes.get(STATE) != label:
             workflow.upsert_search_attributes([STATE.value_set(label)])
+
+
+def _reason(error: ActivityError) -> str:
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error)
 
 
 def _words(progress: Progress) -> str:

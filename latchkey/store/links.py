@@ -346,7 +346,9 @@ async def set_state(
 
 async def write_progress(connection: Connection, link_id: int, progress: Progress) -> None:
     await connection.execute(
-        "update links set progress = $2::jsonb where id = $1", link_id, asdict(progress)
+        "update links set progress = $2::jsonb, error = null where id = $1",
+        link_id,
+        asdict(progress),
     )
 
 

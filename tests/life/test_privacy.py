@@ -1,11 +1,9 @@
 """Histories hold no personal data, runs can be found and read, and recorded ones replay."""
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.harness import Latchkey, until
+from tests.workflows.recording import record
 from worker import WORKFLOWS, workflow_runner
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +95,7 @@ async def test_no_history_names_anybody_and_all_replay(site: Latchkey) -> None:
             assert word not in decoded.lower(), f"{history.workflow_id} names somebody: {word}"
         assert not ADDRESS.findall(decoded), f"{history.workflow_id} holds an address"
         await replayer.replay_workflow(history)
-        _record(history)
+        record(history, re.sub(r"-\d{4}-.*", "", history.workflow_id.split("/")[0]))
     assert kinds == {
         "CatchUp",
         "Catalog",
@@ -113,16 +112,6 @@ async def test_no_history_names_anybody_and_all_replay(site: Latchkey) -> None:
         "Subscription",
     }
     await _readable(site, product, subscription)
-
-
-def _record(history: WorkflowHistory) -> None:
-    """Keep one history of each type for later releases, where the variable asks for it."""
-    folder = os.environ.get("LATCHKEY_RECORD_HISTORIES")
-    if folder:
-        text = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
-        text = re.sub(r"\d+@[\w.-]+", "worker", text)
-        name = re.sub(r"-\d{4}-.*", "", history.workflow_id.split("/")[0])
-        Path(folder, f"{name}.json").write_text(text)
 
 
 async def _readable(site: Latchkey, product: str, subscription: str) -> None:

@@ -10,6 +10,7 @@ from latchkey.rules.routing import HANDLED_EVENTS
 from tests.harness import KEY, Json, Latchkey, until
 from tests.truth.conftest import token
 from tests.web.test_webhooks import event, post, secret, send, signed
+from tests.workflows.recording import record
 
 pytestmark = pytest.mark.anyio
 
@@ -217,3 +218,31 @@ async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> No
     assert await site.pool.fetchval("select count(*) from events") == count
     oldest = (await site.call("GET", "/events", params={"limit": 200}))["data"][-1]["id"]
     assert (await site.call("GET", f"/events/{oldest}"))["body"] is None
+
+
+@pytest.mark.slow
+async def test_an_import_that_cant_go_on_says_why_and_goes_on(site: Latchkey) -> None:
+    made = await site.stripe.control("bulk", count=150)
+    product = await site.product()
+    await site.know(made["product"])
+    await site.stripe.control("faults", api_500_before=1)
+    body = {"stripe_product": made["product"]}
+    await site.call("PUT", f"/products/{product}/link", 202, json=body)
+    run = site.temporal.get_workflow_handle(f"product-link/{product}")
+
+    async def told() -> bool:
+        error = await site.pool.fetchval("select error from links where product_id = $1", product)
+        return bool(error and "Stripe answered 500" in error)
+
+    await until(told, "the link says what it waits for", seconds=40)
+    details = await run.query("__temporal_workflow_metadata")
+    assert "Can't go on for now: Stripe answered 500" in details.current_details
+    assert (await site.call("GET", f"/products/{product}/link"))["state"] == "importing"
+    await site.stripe.control("faults", api_500_before=0)
+    link_id = await site.pool.fetchval("select id from links where product_id = $1", product)
+    await run.signal("nudge", link_id)
+    found = await site.listening(product)
+    assert found["progress"]["subscriptions"] == 150
+    error = await site.pool.fetchval("select error from links where product_id = $1", product)
+    assert error is None
+    record(await run.fetch_history(), "product-link-waited")

@@ -176,7 +176,8 @@ def progress(link: Any) -> str:
     )
     match link.state:
         case "importing":
-            return f"Importing: {counts} so far"
+            waits = f". It waits: {link.error}" if link.error else ""
+            return f"Importing: {counts} so far{waits}"
         case "listening":
             return f"Listening. Imported: {counts}"
         case "failed":

@@ -1,0 +1,129 @@
+"""The life that subscriptions, purchases and other Stripe objects share.
+
+Nudged or woken by its timer, an entity has its object fetched and applied, arms the timer for the
+next deadline and sleeps. The decision lies in the Temporal activity, so that changing it needs no
+change here.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributeKey, SearchAttributeUpdate
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import EndDueInput, EntityState, Nudge, SyncInput, SyncResult
+
+PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
+CUSTOMER = SearchAttributeKey.for_keyword("StripeCustomer")
+STATE = SearchAttributeKey.for_keyword("LatchkeyState")
+
+SOON = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Syncing:
+    """The Temporal activity that fetches and applies, and what it does in the operator's words."""
+
+    activity: str
+    summary: str
+
+
+def take(state: EntityState, nudge: Nudge) -> None:
+    """Note a nudge. All that a signal handler does: it must never fail."""
+    state.nudged = True
+    state.event_ids += nudge.event_ids
+    state.checkout_session = nudge.checkout_session or state.checkout_session
+
+
+async def live(state: EntityState, syncing: Syncing) -> str:
+    """Keep the object in step until it is finished; returns its last state in words."""
+    by_timer = False
+    while True:
+        if state.nudged:
+            result = await _sync(state, syncing, by_timer=by_timer)
+            _show(state, result)
+            if result.finished and not state.nudged:
+                return result.state
+            state.wake_at, state.wake = result.wake_at, result.wake
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(state)
+        by_timer = await _sleep(state)
+        if by_timer:
+            await _wake(state)
+
+
+async def _sync(state: EntityState, syncing: Syncing, *, by_timer: bool) -> SyncResult:
+    """The flag is lowered before the read, so that a nudge during the read causes another one."""
+    job = SyncInput(
+        object_id=state.object_id,
+        as_of=workflow.now(),
+        event_ids=state.event_ids,
+        checkout_session=state.checkout_session,
+        by_timer=by_timer,
+    )
+    state.nudged, state.event_ids, state.checkout_session = False, [], None
+    result: SyncResult = await workflow.execute_activity(
+        syncing.activity,
+        job,
+        result_type=SyncResult,
+        task_queue=contracts.STRIPE_QUEUE,
+        start_to_close_timeout=ONE_ATTEMPT,
+        heartbeat_timeout=HEARTBEAT,
+        priority=Priority(priority_key=2),
+        summary=syncing.summary,
+    )
+    return result
+
+
+def _show(state: EntityState, result: SyncResult) -> None:
+    """Make the state readable in the UI; attributes are only written when they changed."""
+    updates: list[SearchAttributeUpdate[str]] = []
+    if result.label != state.label:
+        updates.append(STATE.value_set(result.label))
+    if result.product and result.product != state.product:
+        updates.append(PRODUCT.value_set(result.product))
+    if result.customer and result.customer != state.customer:
+        updates.append(CUSTOMER.value_set(result.customer))
+    if updates:
+        workflow.upsert_search_attributes(updates)
+    state.label = result.label
+    state.product = result.product or state.product
+    state.customer = result.customer or state.customer
+    details = result.state
+    if result.wake_at is not None:
+        details += f"\n\nNext: {result.wake}, {result.wake_at:%Y-%m-%d %H:%M:%S} UTC"
+    workflow.set_current_details(details)
+
+
+async def _sleep(state: EntityState) -> bool:
+    """Sleep until nudged or until the deadline; True where it was the deadline."""
+    left = None
+    if state.wake_at is not None:
+        left = max(state.wake_at - workflow.now(), SOON)
+    try:
+        await workflow.wait_condition(
+            lambda: state.nudged,
+            timeout=left,
+            timeout_summary=str(state.wake) if state.wake else None,
+        )
+    except TimeoutError:
+        return True
+    return False
+
+
+async def _wake(state: EntityState) -> None:
+    """The deadline came: end what is due without waiting for Stripe, then look there."""
+    if state.wake is not None and state.wake.ends_access:
+        await workflow.execute_activity(
+            contracts.END_DUE_ACCESS,
+            EndDueInput(state.object_id, workflow.now()),
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            priority=Priority(priority_key=1),
+            summary="End the access that is due",
+        )
+    state.nudged = True

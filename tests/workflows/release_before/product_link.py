@@ -1,0 +1,191 @@
+"""`ProductLink`: imports who has bought already, then listens until the link is removed."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import (
+        ImportPageInput,
+        ImportPageResult,
+        ImportPlan,
+        ImportStep,
+        LifecyclesInput,
+        LinkState,
+        LinkStateInput,
+        ProductLinkState,
+        Progress,
+    )
+
+STRIPE_PRODUCT = SearchAttributeKey.for_keyword("StripeProduct")
+STATE = SearchAttributeKey.for_keyword("LatchkeyState")
+
+LIFECYCLES_ATTEMPT = timedelta(minutes=10)
+BULK = Priority(priority_key=4)
+
+Result = TypeVar("Result")
+
+
+@workflow.defn(name=contracts.PRODUCT_LINK)
+class ProductLink:
+    """One product's link to a Stripe product, from its making to its removal."""
+
+    @workflow.init
+    def __init__(self, state: ProductLinkState) -> None:
+        self._state = state
+        self._again = False
+
+    @workflow.signal(name=contracts.NUDGE)
+    def nudge(self, link_id: int) -> None:
+        """A link was made or retried: the present one imports again, another one takes over."""
+        if link_id == self._state.link_id:
+            self._again = True
+        else:
+            self._state.next_link = link_id
+
+    @workflow.signal(name=contracts.STOP)
+    def stop(self, link_id: int) -> None:
+        if link_id == self._state.link_id:
+            self._state.stopped = True
+
+    @workflow.run
+    async def run(self, state: ProductLinkState) -> str:
+        while True:
+            if self._state.next_link is not None:
+                self._state = ProductLinkState(self._state.next_link, self._state.product_id)
+            if self._state.stopped:
+                self._show("removed", "The link was removed")
+                return "removed"
+            self._again = False
+            try:
+                await self._import()
+            except ActivityError as error:
+                await self._fail(error)
+            await workflow.wait_condition(lambda: self._again or self._interrupted)
+            if not self._interrupted:
+                self._state = ProductLinkState(self._state.link_id, self._state.product_id)
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._state.stopped or self._state.next_link is not None
+
+    async def _import(self) -> None:
+        state = self._state
+        if state.plan is None:
+            self._show("importing", "Importing: looking at the prices")
+            state.plan = await self._stripe(
+                contracts.PLAN_IMPORT, state.link_id, ImportPlan, "List the product's prices"
+            )
+            workflow.upsert_search_attributes([STRIPE_PRODUCT.value_set(state.plan.stripe_product)])
+        while state.step is not ImportStep.DONE and not self._interrupted:
+            await self._walk_page(state, state.plan)
+        if self._interrupted:
+            return
+        await self._record(LinkState.LISTENING)
+        self._show("listening", f"Listening. Imported: {_words(state.progress)}")
+        await self._start_lifecycles()
+
+    async def _walk_page(self, state: ProductLinkState, plan: ImportPlan) -> None:
+        price = None
+        if state.step is ImportStep.SUBSCRIPTIONS and not plan.scan:
+            if state.price_index >= len(plan.prices):
+                state.step = ImportStep.ORDERS
+                return
+            price = plan.prices[state.price_index]
+        page = await self._stripe(
+            contracts.IMPORT_PAGE,
+            ImportPageInput(
+                link_id=state.link_id,
+                stripe_product=plan.stripe_product,
+                step=state.step,
+                as_of=workflow.now(),
+                price=price,
+                cursor=state.cursor,
+                progress=state.progress,
+            ),
+            ImportPageResult,
+            f"Import a page of {state.step}",
+        )
+        state.progress, state.cursor = page.progress, page.cursor
+        self._show("importing", f"Importing {state.step}: {_words(state.progress)}")
+        if state.cursor is None:
+            self._next_list(state, plan)
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(state)
+
+    def _next_list(self, state: ProductLinkState, plan: ImportPlan) -> None:
+        if state.step is ImportStep.ORDERS:
+            state.step = ImportStep.DONE
+        elif plan.scan:
+            state.step = ImportStep.ORDERS
+        else:
+            state.price_index += 1
+
+    async def _start_lifecycles(self) -> None:
+        """Access is there already; the runs follow at a bounded rate."""
+        while not self._interrupted:
+            started = await workflow.execute_activity(
+                contracts.START_LIFECYCLES,
+                LifecyclesInput(self._state.link_id),
+                result_type=int,
+                start_to_close_timeout=LIFECYCLES_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
+                priority=BULK,
+                summary="Start the subscriptions' runs",
+            )
+            if not started:
+                return
+            progress = self._state.progress
+            self._state.progress = replace(progress, lifecycles=progress.lifecycles + started)
+            await self._record(LinkState.LISTENING)
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(self._state)
+
+    async def _fail(self, error: ActivityError) -> None:
+        cause = error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(error)
+        self._show("failed", f"The import failed: {reason}")
+        await self._record(LinkState.FAILED, reason)
+
+    async def _record(self, state: LinkState, error: str | None = None) -> None:
+        await workflow.execute_activity(
+            contracts.SET_LINK_STATE,
+            LinkStateInput(self._state.link_id, state, self._state.progress, error),
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            summary=f"Record: {state}",
+        )
+
+    async def _stripe(
+        self, activity: str, job: object, result_type: type[Result], summary: str
+    ) -> Result:
+        result: Result = await workflow.execute_activity(
+            activity,
+            job,
+            result_type=result_type,
+            task_queue=contracts.STRIPE_QUEUE,
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            priority=BULK,
+            summary=summary,
+        )
+        return result
+
+    def _show(self, label: str, details: str) -> None:
+        workflow.set_current_details(details)
+        if workflow.info().typed_search_attributes.get(STATE) != label:
+            workflow.upsert_search_attributes([STATE.value_set(label)])
+
+
+def _words(progress: Progress) -> str:
+    return (
+        f"{progress.subscriptions} subscriptions, {progress.orders} orders;"
+        f" {progress.granted} got access, {progress.already_had_access} had it"
+    )
