@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -26,7 +26,7 @@ from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import contracts, dispatch, schedules, temporal
+from latchkey import contracts, dispatch, schedules, temporal, worker_metrics
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
@@ -164,10 +164,11 @@ def _activities(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish what is under way."""
-    runtime = None
-    if settings.worker_metrics_port:
-        metrics = PrometheusConfig(bind_address=f"127.0.0.1:{settings.worker_metrics_port}")
-        runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    with worker_metrics.served(settings.worker_metrics_port) as runtime:
+        await _run(settings, stop, runtime)
+
+
+async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None) -> None:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
         pool,

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
 
 import asyncpg
 import temporalio.api.operatorservice.v1 as operator
@@ -11,23 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.service import RPCError
 
-from latchkey import temporal
+from latchkey import signs, temporal
+from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, variables
+from latchkey.signs import Check
 from latchkey.store.migrate import pending
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
 
 OLDEST_POSTGRES = 150000
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding. `advice` says what to do where `ok` is False."""
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
 
 
 async def examine(settings: Settings, console: Console, *, offline: bool) -> bool:
@@ -41,8 +32,9 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
     settings = as_running(settings)
     checks = [
         await _database(settings),
-        await _temporal(),
+        *await _temporal(),
         *await _stripe(settings),
+        *await signs.of_database(settings),
     ]
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "
@@ -98,7 +90,7 @@ async def _database(settings: Settings) -> Check:
     return Check("database", True, f"Postgres {number // 10000}, migrations applied")
 
 
-async def _temporal() -> Check:
+async def _temporal() -> list[Check]:
     try:
         async with asyncio.timeout(5):
             client = await temporal.connect()
@@ -107,12 +99,14 @@ async def _temporal() -> Check:
             )
     except (RuntimeError, TimeoutError, OSError, RPCError) as error:
         advice = "check that the service runs and that TEMPORAL_ADDRESS and _NAMESPACE are right"
-        return Check("Temporal", False, f"can't be reached ({type(error).__name__})", advice)
+        return [Check("Temporal", False, f"can't be reached ({type(error).__name__})", advice)]
     missing = [k.name for k in temporal.SEARCH_ATTRIBUTES if k.name not in known.custom_attributes]
     if missing:
         advice = "start a worker: it registers them"
-        return Check("Temporal", False, f"search attributes missing: {', '.join(missing)}", advice)
-    return Check("Temporal", True, f"namespace {client.namespace}, search attributes registered")
+        found = f"search attributes missing: {', '.join(missing)}"
+        return [Check("Temporal", False, found, advice)]
+    found = f"namespace {client.namespace}, search attributes registered"
+    return [Check("Temporal", True, found), *await signs.of_temporal(client)]
 
 
 async def _stripe(settings: Settings) -> list[Check]:
@@ -142,4 +136,10 @@ def _endpoint(settings: Settings, endpoints: list[dict[str, object]]) -> Check:
     if ours[0]["api_version"] != API_VERSION:
         advice = f"make an endpoint at version {API_VERSION} and delete this one"
         return Check("webhook", False, f"its version is {ours[0]['api_version']}", advice)
-    return Check("webhook", True, f"{url} is enabled")
+    enabled = ours[0]["enabled_events"]
+    assert isinstance(enabled, list), "Stripe lists the types by name"
+    missing = [] if "*" in enabled else sorted(set(HANDLED_EVENTS) - set(enabled))
+    if missing:
+        advice = "press Repair under Health in the admin pages, or enable them in the Dashboard"
+        return Check("webhook", False, f"it doesn't send {', '.join(missing)}", advice)
+    return Check("webhook", True, f"{url} is enabled and sends what is handled")

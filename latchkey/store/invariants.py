@@ -131,7 +131,7 @@ async def _subscriptions_without_run(
         {_INSERT}
         select $1, $2, $3, 'It goes on and has no workflow: its next deadline would be missed',
                'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
-          from subscriptions s join users u on u.id = s.user_id
+          from subscriptions s left join users u on u.id = s.user_id
          where s.status <> all($4::text[])
            and coalesce(s.lifecycle_at, s.read_at) < now() - $6::interval
            and exists (select from subscription_items i
@@ -210,7 +210,7 @@ async def _timer_missing(
         {_INSERT}
         select $1, $2, $3, 'Its deadline (' || s.wake || ') passed and nobody looked',
                'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
-          from subscriptions s join users u on u.id = s.user_id
+          from subscriptions s left join users u on u.id = s.user_id
          where s.wake_at < now() - $6::interval and s.ended_at is null
            and s.status <> all($4::text[])
            and ($5::text is null or exists (

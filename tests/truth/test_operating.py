@@ -1,0 +1,125 @@
+"""What operators are told: by doctor, by the worker's metrics; and gaps in Stripe's list."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from rich.console import Console
+
+from latchkey import doctor
+from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.truth.test_loud import failed, poisoned
+
+pytestmark = pytest.mark.anyio
+
+
+async def said(site: Latchkey, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
+    """What doctor says, and whether all is well."""
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", site.namespace)
+    console = Console(record=True, width=200, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    healthy = await doctor.examine(site.settings, console, offline=False)
+    return healthy, console.export_text()
+
+
+async def test_doctor_knows_what_went_wrong_and_what_to_do(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def well() -> bool:
+        healthy, text = await said(site, monkeypatch)
+        return healthy and "last looked for at" in text
+
+    await until(well, "doctor finds nothing wrong")
+    await failed(site, await poisoned(site))
+    await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
+    endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
+    await site.stripe.post(f"webhook_endpoints/{endpoint}", enabled_events=["invoice.paid"])
+    await site.pool.execute("update catch_up set looked_at = now() - interval '2 days'")
+    healthy, text = await said(site, monkeypatch)
+    assert not healthy
+    for part in (
+        "events: 1 failed",
+        "see the inbox",
+        "schedule catch-up: is paused: maintenance",
+        "it doesn't send",
+        "missed events: last looked for at",
+        "both task queues are listened on",
+    ):
+        assert part in text, text
+
+
+@pytest.fixture
+async def measured(
+    postgres: Postgres, temporal_address: str, stripe: Stripe
+) -> AsyncIterator[tuple[Latchkey, int]]:
+    port = free_port()
+    options = {"LATCHKEY_WORKER_METRICS_PORT": port}
+    async with run_latchkey(
+        await postgres.create(), temporal_address, stripe, **options
+    ) as running:
+        yield running, port
+
+
+async def test_the_workers_metrics_are_temporals_and_ours(
+    measured: tuple[Latchkey, int],
+) -> None:
+    site, port = measured
+    await failed(site, await poisoned(site))
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    for name in (
+        "temporal_worker_task_slots_available",
+        "latchkey_events_given_up_total",
+        "latchkey_events_missed_total",
+        "latchkey_mails_total",
+    ):
+        assert name in text
+
+
+async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
+    """After longer than Stripe keeps events, and after the last known event is gone."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    left = await site.stripe.buy("left@gap.example", price)
+    await site.has(product, "left@gap.example")
+    await site.quiet()
+    schedule = site.temporal.get_schedule_handle("catch-up")
+    await schedule.pause()
+    await site.stripe.control("faults", drop=1)
+    await site.stripe.buy("joined@gap.example", price)
+    await site.stripe.delete(f"subscriptions/{left['subscription']}")
+    events = site.stripe.box.shop.world.table("event")
+    for event in list(events.values()):
+        site.stripe.box.shop.world.forget("event", event["id"])
+    await site.pool.execute("update catch_up set looked_at = now() - interval '40 days'")
+    await schedule.trigger()
+    await site.has(product, "joined@gap.example")
+    await site.has(product, "left@gap.example", access=False)
+
+    async def swept() -> bool:
+        data = (await site.call("GET", "/reconciliations"))["data"]
+        return [(one["cause"], one["state"], one["dry_run"]) for one in data] == [
+            ("catch_up", "done", False)
+        ]
+
+    await until(swept, "one sweep is done")
+    lines = await site.lines(product=product, cause="reconciliation")
+    assert {line["type"] for line in lines} >= {"access_granted", "access_ended", "repaired"}
+
+
+async def test_an_anchor_that_only_grew_old_is_no_gap(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.quiet()
+    schedule = site.temporal.get_schedule_handle("catch-up")
+    await site.pool.execute(
+        "update catch_up set anchor_id = 'evt_gone', anchor_at = now() - interval '40 days'"
+    )
+    await site.stripe.control("faults", drop=1)
+    await site.stripe.buy("quiet@gap.example", price)
+    await schedule.trigger()
+    await site.has(product, "quiet@gap.example")
+    assert (await site.call("GET", "/reconciliations"))["data"] == []
