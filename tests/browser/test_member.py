@@ -1,0 +1,279 @@
+"""What visitors and members do: read, buy, come in, manage, leave; on a phone, without scripts."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from latchkey import signin_links
+from tests.browser.conftest import sign_in
+from tests.harness import SECRET, Latchkey, until
+from tests.web.pages import user
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+SHOTS = os.environ.get("LATCHKEY_SHOTS")
+
+
+async def shot(page: Page, name: str) -> None:
+    """Keep a picture where the variable asks for it: laptop, phone, dark."""
+    if not SHOTS:
+        return
+    await page.screenshot(path=Path(SHOTS, f"{name}.png"), full_page=True)
+    size = page.viewport_size
+    await page.set_viewport_size({"width": 320, "height": 700})
+    await page.emulate_media(color_scheme="dark")
+    await page.screenshot(path=Path(SHOTS, f"{name}-phone.png"), full_page=True)
+    await page.emulate_media(color_scheme="light")
+    if size:
+        await page.set_viewport_size(size)
+
+
+async def linked(site: Latchkey, name: str, description: str = "") -> tuple[str, str]:
+    """A live product linked to a Stripe product with a monthly price: both ids."""
+    stripe_product = await site.stripe.product(name)
+    await site.stripe.price(stripe_product, 2900)
+    product = await site.product(name, description=description, content="# Welcome inside")
+    await site.link(product, stripe_product)
+    return product, stripe_product
+
+
+async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Page) -> None:
+    product, _ = await linked(site, "Learn to Sail", "From the first knot to the open sea.")
+    await sign_in(page, site)
+    await page.goto(f"{site.url}/admin/products/{product}/checkout")
+    await page.get_by_label("A sales page, then the checkout").check()
+    await page.get_by_label("Checkout is on").check()
+    await page.get_by_label("$29.00 every month").check()
+    await page.get_by_label("Accept promotion codes").check()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    await expect(page.locator("a[href*='/b/plink_']")).to_be_visible()
+    await shot(page, "admin-checkout")
+
+    await page.get_by_role("link", name="Write a sales page").click()
+    await shot(page, "admin-sales-start")
+    await page.get_by_role("button", name="Begin").click()
+    await page.get_by_role("textbox", name="Headline").fill("Cast off in six weeks")
+    await page.get_by_role("textbox", name="Body").fill("## On board\n\n- Knots\n- Charts")
+    await expect(page.locator("#preview").get_by_role("heading", name="On board")).to_be_visible()
+    await page.get_by_label("Live, at").check()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    await shot(page, "admin-sales-edit")
+    await page.goto(f"{site.url}/admin/settings")
+    await page.get_by_label("Visitors may see the library").check()
+    await page.get_by_role("button", name="Save").click()
+    await page.context.clear_cookies()
+
+    await page.goto(f"{site.url}/")
+    await expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    card = page.get_by_role("link", name=re.compile("Learn to Sail"))
+    await expect(card).to_contain_text("$29.00 every month")
+    await expect(card).to_contain_text("Learn more")
+    await shot(page, "library-visitor")
+    await card.click()
+    await expect(page.get_by_role("heading", name="Cast off in six weeks")).to_be_visible()
+    await shot(page, "sales-page")
+    await page.get_by_role("link", name="Subscribe").click()
+    await page.get_by_label("E-mail").fill("nell@member.example")
+    await page.get_by_label("Name").fill("Nell New")
+    await page.get_by_role("button", name="Subscribe").click()
+    await expect(page.get_by_role("heading", name="it is yours")).to_be_visible()
+    await expect(page.get_by_text("We have sent a mail")).to_be_visible()
+    await expect(page.get_by_role("link", name="Sign in", exact=True)).to_be_visible()
+    await shot(page, "bought-visitor")
+
+    await come_in(page, site, "nell@member.example", "product_access")
+    await expect(page.get_by_role("heading", name="Welcome inside")).to_be_visible()
+    await shot(page, "product-open")
+    await page.get_by_role("link", name="Library").click()
+    await expect(page.get_by_text("Yours")).to_be_visible()
+    await page.goto(f"{site.url}/buy/learn-to-sail")
+    await expect(page.get_by_text("This is yours already")).to_be_visible()
+
+    await page.get_by_role("link", name="Account").click()
+    await expect(page.get_by_text("Next bill on")).to_be_visible()
+    await shot(page, "account")
+    await page.get_by_role("button", name="Manage billing").click()
+    await page.get_by_role("button", name="Cancel subscription").click()
+    await page.get_by_role("link", name=re.compile("^Return to")).click()
+
+    async def cancelled() -> bool:
+        await page.goto(f"{site.url}/account")
+        return await page.get_by_text("Access until").count() == 1
+
+    await until(cancelled, "the account says until when")
+    await expect(page.get_by_role("button", name="Keep it")).to_be_visible()
+    await page.get_by_role("link", name="Library").click()
+    await expect(page.get_by_text(re.compile("Ends on .*: cancelled"))).to_be_visible()
+    await shot(page, "library-member")
+    await page.goto(f"{site.url}/products/learn-to-sail")
+    await expect(page.get_by_text("the subscription is cancelled")).to_be_visible()
+
+    await sign_out(page)
+    await sign_in(page, site)
+    await page.goto(f"{site.url}/admin/mails")
+    row = page.get_by_role("row").filter(has_text="nell@member.example")
+    await expect(row.filter(has_text="Cancellation")).to_have_count(1)
+    await shot(page, "admin-mails")
+    await row.filter(has_text="Cancellation").get_by_role("link", name="Cancellation").click()
+    letter = page.frame_locator("iframe.letter")
+    await expect(letter.get_by_role("heading", name="you have access until")).to_be_visible()
+    await shot(page, "admin-mail")
+    await page.goto(f"{site.url}/admin/mails/samples/payment_problem")
+    await expect(letter.get_by_role("link", name="Update your card")).to_be_visible()
+    await page.get_by_role("link", name="New password").click()
+    await expect(letter.get_by_role("heading", name="Set a new password")).to_be_visible()
+    await page.get_by_role("link", name="Mail settings").first.click()
+    await shot(page, "admin-mail-settings")
+
+
+async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
+    """Follow the link in somebody's newest mail of a kind."""
+
+    async def mailed() -> str | None:
+        row = await site.pool.fetchrow(
+            """
+            select m.id, m.user_id, m.product_id, m.data->>'next' as next from mails m
+              join users u on u.id = m.user_id
+             where u.email = $1 and m.kind = $2 order by m.id desc limit 1
+            """,
+            email,
+            kind,
+        )
+        if row is None:
+            return None
+        token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secret=SECRET)
+        slug = await site.pool.fetchval(
+            "select slug from products where id = $1", row["product_id"]
+        )
+        return f"/login/{token}?next={row['next'] or f'/products/{slug}'}"
+
+    path = await until(mailed, f"a {kind} mail to {email}")
+    await page.goto(f"{site.url}{path}")
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def sign_out(page: Page) -> None:
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+async def test_a_member_looks_after_their_account(shared: Latchkey, page: Page) -> None:
+    site, email = shared, "ada@settings.example"
+    await user(site, email)
+    await page.goto(f"{site.url}/login")
+    await shot(page, "login")
+    await page.get_by_role("link", name="Forgotten your password?").click()
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_role("button", name="Send the link").click()
+    await expect(page.get_by_text("If that address is known here")).to_be_visible()
+    await come_in(page, site, email, "recovery")
+    await expect(page.get_by_role("heading", name="Set a password")).to_be_visible()
+    await page.get_by_label("New password").fill("a very long password")
+    await page.get_by_role("button", name="Save the password").click()
+    await expect(page.get_by_text("Your password is set.")).to_be_visible()
+    await shot(page, "account-settings")
+
+    await page.get_by_label("New address").fill("ada.new@settings.example")
+    await page.get_by_role("button", name="Mail me the link").click()
+    await expect(page.get_by_text("A link is on its way to the new address.")).to_be_visible()
+    change = await site.pool.fetchval("select max(id) from email_changes")
+    token = signin_links.sign_change(change, secret=SECRET)
+    await page.goto(f"{site.url}/account/email/{token}")
+    await page.get_by_role("button", name="Yes, change it").click()
+    await expect(page.get_by_text("ada.new@settings.example").first).to_be_visible()
+
+    await page.get_by_label("When a product opens for me").uncheck()
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_label("When a product opens for me")).not_to_be_checked()
+
+    other = await page.context.browser.new_context()  # type: ignore[union-attr]
+    elsewhere = await other.new_page()
+    await elsewhere.goto(f"{site.url}/login")
+    form = elsewhere.locator("form[action='/login']")
+    await form.get_by_label("E-mail").fill("ada.new@settings.example")
+    await form.get_by_label("Password").fill("a very long password")
+    await form.get_by_role("button", name="Sign in").click()
+    await expect(elsewhere.get_by_role("heading", name="Your library")).to_be_visible()
+    await page.reload()
+    await page.get_by_role("button", name=re.compile("^End the session")).click()
+    await expect(page.get_by_text("Whoever used it has to sign in again")).to_be_visible()
+    await elsewhere.goto(f"{site.url}/account")
+    await expect(elsewhere.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    await other.close()
+
+
+async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page) -> None:
+    """Nothing is wider than 320 px, whatever the names are, and every form works."""
+    word = "Donaudampfschifffahrtsgesellschaft" * 3
+    product, stripe_product = await linked(site, word, f"{word} — مرحبا بكم")
+    price = await site.pool.fetchval(
+        "select id from prices where stripe_product = $1", stripe_product
+    )
+    await site.call("PUT", f"/products/{product}/checkout", json={"enabled": True, "price": price})
+    await site.pool.execute(
+        """
+        insert into sales_pages (product_id, status, headline, body, button)
+        values ($1, 'live', $2, $2, $2)
+        """,
+        product,
+        word[:60],
+    )
+    slug = (await site.call("GET", f"/products/{product}"))["slug"]
+    context = await page.context.browser.new_context(  # type: ignore[union-attr]
+        java_script_enabled=False, viewport={"width": 320, "height": 700}, color_scheme="dark"
+    )
+    plain = await context.new_page()
+    member = await user(site, f"{'long' * 12}@phone.example")
+    link = signin_links.sign(member, "phone", secret=SECRET)
+    await plain.goto(f"{site.url}/login/{link}?next=/library")
+    await plain.get_by_role("button", name="Sign in").click()
+    await plain.get_by_role("link", name=re.compile(word[:20])).click()
+    await plain.get_by_label("Name").fill("Phil Phone")
+    assert await plain.get_by_label("E-mail").get_attribute("readonly") is not None
+    await plain.get_by_role("button", name="Subscribe").click()
+    await plain.get_by_role("link", name=re.compile("^Open ")).click()
+    await expect(plain.get_by_role("heading", name="Welcome inside")).to_be_visible()
+    wide = await context.browser.new_context(  # type: ignore[union-attr]
+        viewport={"width": 320, "height": 700}, storage_state=await context.storage_state()
+    )
+    measured = await wide.new_page()
+    for path in (
+        "/library", f"/products/{slug}", f"/sales/{slug}", "/account", "/account/settings",
+        "/account/billing", "/login/recover", "/checkout/success?session=cs_test_none",
+    ):  # fmt: skip
+        await measured.goto(f"{site.url}{path}")
+        width = await measured.evaluate("document.documentElement.scrollWidth")
+        assert width <= 320, f"{path} is {width} px wide"
+    await wide.close()
+    await context.close()
+
+
+async def test_the_keyboard_reaches_everything(shared: Latchkey, page: Page) -> None:
+    """From the top of the sign-in page to its last button, in order and visibly."""
+    await page.goto(f"{shared.url}/login")
+    seen = []
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        found = await page.evaluate(
+            """() => {
+              const e = document.activeElement, s = getComputedStyle(e);
+              return [e.textContent.trim() || e.name, s.outlineStyle !== 'none'];
+            }"""
+        )
+        seen.append(found)
+    names = [name for name, _ in seen]
+    wanted = [
+        "Skip to the content",
+        "email",
+        "password",
+        "Forgotten your password?",
+        "Send me a link",
+    ]
+    places = [names.index(name) for name in wanted]
+    assert places == sorted(places)
+    assert all(visible for name, visible in seen if name in wanted)
