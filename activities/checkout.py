@@ -13,7 +13,7 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import checkout
 from latchkey.store.checkout import LinkJob
 from latchkey.store.linked_products import linked_products
-from latchkey.stripe_api import StripeApi, StripeError
+from latchkey.stripe_api import Json, StripeApi, StripeError
 
 
 class CheckoutActivities:
@@ -55,14 +55,7 @@ class CheckoutActivities:
                 await checkout.retired(connection, link.id)
             return
         if link.stripe_id is None:
-            made = await api.create_payment_link(
-                price=link.price_id,
-                recurring=job.recurring,
-                promotion_codes=job.codes,
-                redirect=self._redirect,
-                metadata={"latchkey_product": link.product_id},
-                idempotency_key=f"latchkey-payment-link-{link.id}-{int(job.codes)}",
-            )
+            made = await self._found(api, job) or await self._made(api, job)
         else:
             made = await api.update_payment_link(
                 link.stripe_id, active=True, allow_promotion_codes=job.codes
@@ -71,6 +64,30 @@ class CheckoutActivities:
             await checkout.opened(
                 connection, link.id, stripe_id=made["id"], url=made["url"], codes=job.codes
             )
+
+    async def _found(self, api: StripeApi, job: LinkJob) -> Json | None:
+        """The link of an earlier attempt whose answer was lost: Stripe keeps a failed answer for
+        its key, so the key alone would never get any further."""
+        if activity.info().attempt == 1:
+            return None
+        for made in await api.newest_payment_links():
+            if made["metadata"].items() >= _marks(job).items():
+                return await api.update_payment_link(
+                    made["id"], active=True, allow_promotion_codes=job.codes
+                )
+        return None
+
+    async def _made(self, api: StripeApi, job: LinkJob) -> Json:
+        link, attempt = job.link, activity.info().attempt
+        return await api.create_payment_link(
+            price=link.price_id,
+            recurring=job.recurring,
+            promotion_codes=job.codes,
+            redirect=self._redirect,
+            metadata=_marks(job),
+            idempotency_key=f"latchkey-payment-link-{link.product_id}-{link.id}"
+            f"-{int(job.codes)}-{attempt}",
+        )
 
     @activity.defn(name=contracts.LOOK_AT_SESSION)
     async def look_at_session(self, errand: ErrandInput) -> ErrandResult:
@@ -104,3 +121,8 @@ class CheckoutActivities:
             await dispatch.nudge(self._client, target, [])
         state = "pending" if session.payment_status == "unpaid" else "complete"
         return ErrandResult(state, target.id)
+
+
+def _marks(job: LinkJob) -> dict[str, str]:
+    """What a payment link is known by; product ids are random, so no other site has the same."""
+    return {"latchkey_product": job.link.product_id, "latchkey_link": str(job.link.id)}

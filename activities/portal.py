@@ -62,14 +62,15 @@ class PortalActivities:
             "privacy_url": settings.privacy_url,
             "terms_url": settings.terms_url,
             "may_cancel": settings.portal_cancel,
-            "idempotency_key": f"latchkey-portal-{account.id}-{account.livemode}-{wanted}",
+            "site": self._url,
+            "idempotency_key": f"latchkey-portal-{_hash(self._url)}-{wanted}"
+            f"-{activity.info().attempt}",
         }
+        stripe_id = known.stripe_id if known else await self._earlier(api)
         try:
-            made = await api.save_portal_configuration(
-                known.stripe_id if known else None, **options
-            )
+            made = await api.save_portal_configuration(stripe_id, **options)
         except StripeError as error:
-            if known is None or not error.missing:
+            if stripe_id is None or not error.missing:
                 raise
             made = await api.save_portal_configuration(None, **options)
         async with self._edges.pool.acquire() as connection:
@@ -78,6 +79,15 @@ class PortalActivities:
             )
         found: str = made["id"]
         return found
+
+    async def _earlier(self, api: StripeApi) -> str | None:
+        """A configuration that this site made and doesn't know of: an answer was lost, or the
+        database."""
+        for made in await api.portal_configurations():
+            if made["active"] and made["metadata"].get("latchkey") == self._url:
+                found: str = made["id"]
+                return found
+        return None
 
     def _sealed(self, url: str) -> str:
         return self._edges.keyring.vault.seal(url).decode()
@@ -98,7 +108,11 @@ def _flow(errand: ErrandInput, site: str) -> Json | None:
 
 def _fingerprint(settings: SiteSettings) -> str:
     told = f"{settings.privacy_url} {settings.terms_url} {settings.portal_cancel}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    return _hash(told)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 async def _receipt(api: StripeApi, source_id: str) -> str | None:

@@ -273,6 +273,14 @@ class StripeApi:
             params["customer_creation"] = "always"
         return await self.call("post", "/v1/payment_links", params, idempotency_key=idempotency_key)
 
+    async def newest_payment_links(self) -> list[Json]:
+        """The last hundred payment links made, whoever made them."""
+        return (await self.page("/v1/payment_links", {}, after=None)).data
+
+    async def portal_configurations(self) -> list[Json]:
+        """The last hundred portal configurations made."""
+        return (await self.page("/v1/billing_portal/configurations", {}, after=None)).data
+
     async def update_payment_link(self, link_id: str, **changes: Any) -> Json:
         return await self.call("post", f"/v1/payment_links/{link_id}", changes)
 
@@ -283,9 +291,10 @@ class StripeApi:
         privacy_url: str | None,
         terms_url: str | None,
         may_cancel: bool,
+        site: str,
         idempotency_key: str,
     ) -> Json:
-        """Make the customer portal's configuration, or change the one we made."""
+        """Make the customer portal's configuration, marked as that of `site`, or change it."""
         profile = {"privacy_policy_url": privacy_url or "", "terms_of_service_url": terms_url or ""}
         if configuration_id is None:
             profile = {key: value for key, value in profile.items() if value}
@@ -302,7 +311,7 @@ class StripeApi:
         path = "/v1/billing_portal/configurations"
         if configuration_id is not None:
             return await self.call("post", f"{path}/{configuration_id}", params)
-        params["metadata"] = {"latchkey": "1"}
+        params["metadata"] = {"latchkey": site}
         return await self.call("post", path, params, idempotency_key=idempotency_key)
 
     async def create_portal_session(

@@ -87,8 +87,8 @@ async def _send(
             await mails.mark_failed(connection, mail, error=str(error), for_good=_for_good(error))
         return not isinstance(error, _AWAY)
     SENT.labels("sent").inc()
-    async with pool.acquire() as connection:
-        await mails.mark_sent(connection, mail.id)
+    async with pool.acquire() as connection, connection.transaction():
+        await mails.mark_sent(connection, mail)
     return True
 
 

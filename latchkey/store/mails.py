@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchkey.store.effects import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
 
@@ -104,10 +105,38 @@ async def _take(connection: Connection, pace: str, most: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def mark_sent(connection: Connection, mail_id: int) -> None:
-    await connection.execute(
-        "update mails set state = 'sent', sent_at = now(), error = null where id = $1", mail_id
+async def mark_sent(connection: Connection, mail: OutMail) -> None:
+    """Note that it is sent, with a line in the feed. The caller opens the transaction."""
+    at: datetime = await connection.fetchval(
+        "update mails set state = 'sent', sent_at = now(), error = null where id = $1"
+        " returning sent_at",
+        mail.id,
     )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"mail_sent:{mail.id}:{mail.issue}",
+                type="mail_sent",
+                at=at,
+                cause=_cause(mail),
+                user_id=mail.user_id,
+                product_id=mail.product_id,
+                source_id=mail.data.get("source_id"),
+                data={"mail": mail.id, "kind": mail.kind},
+            )
+        ],
+    )
+
+
+def _cause(mail: OutMail) -> str:
+    """Who or what called for a mail."""
+    if mail.issue or "grant" in mail.data:
+        return "admin"
+    if mail.data.get("imported"):
+        return "import"
+    by_themselves = ("sign_in", "recovery", "email_change", "email_changed")
+    return "customer" if mail.kind in by_themselves else "stripe"
 
 
 async def mark_failed(connection: Connection, mail: OutMail, *, error: str, for_good: bool) -> None:

@@ -3,10 +3,13 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from latchkey.store import users
+from latchkey.store.effects import Fact, write_facts
 from latchkey.store.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
+from latchkey.store.users import User
 
 SWEEP = 500
 """How many spent counters one try clears away, so that the table stays small."""
@@ -73,6 +76,47 @@ async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -
     if not told:
         mail = Mail(key=f"sign_in:{user_id}:{session_id}", kind="sign_in", user_id=user_id)
         await write_mails(connection, [mail])
+
+
+async def begin(
+    connection: Connection, user: User, *, via: str, ip: str | None, agent: str | None
+) -> str:
+    """Sign a user in, with a line in the feed: the token for their cookie. Sweeps away what is
+    over. The caller opens the transaction."""
+    token = await users.begin_session(connection, user.id, via=via, ip=ip, agent=agent)
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"signed_in:{_hashed(token).hex()[:32]}",
+                type="signed_in",
+                at=datetime.now(UTC),
+                cause="admin" if user.is_staff else "customer",
+                user_id=user.id,
+                data={"via": via},
+            )
+        ],
+    )
+    await connection.execute(
+        """
+        delete from sessions where token_hash in (
+            select token_hash from sessions where expires_at <= now() limit $1)
+        """,
+        SWEEP,
+    )
+    return token
+
+
+async def use_link(connection: Connection, nonce: str) -> bool:
+    """Use a link up; False where it was used before. Forgets those that are long out of date."""
+    await connection.execute(
+        """
+        delete from used_links where nonce in (
+            select nonce from used_links where used_at < now() - interval '7 days' limit $1)
+        """,
+        SWEEP,
+    )
+    return await users.use_link(connection, nonce)
 
 
 @dataclass(frozen=True)

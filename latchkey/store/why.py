@@ -56,7 +56,9 @@ async def chain(connection: Connection, *, user_id: int, product_id: str) -> Cha
     mails = await connection.fetch(
         """
         select id, kind, state, created_at, sent_at, data ->> 'source_id' as source_id
-          from mails where user_id = $1 and product_id = $2 order by id desc limit 100
+          from mails
+         where user_id = $1 and (product_id = $2 or data -> 'products' ? $2)
+         order by id desc limit 100
         """,
         user_id,
         product_id,

@@ -286,6 +286,25 @@ async def test_sessions_are_listed_and_ended(shared: Latchkey, visitor: Visitor)
         await second.get("/account/settings", 303)
         await third.get("/account/settings", 303)
     await visitor.get("/account/settings")
+    lines = await shared.lines(type="signed_in", user=member)
+    assert [line["cause"] for line in lines] == ["customer"] * 3
+
+
+async def test_what_is_over_is_swept_away(shared: Latchkey, visitor: Visitor) -> None:
+    member = await user(shared, "swept@account.example")
+    await visitor.sign_in_as(member, "swept-1")
+    await shared.pool.execute(
+        "update sessions set expires_at = now() - interval '1 second' where user_id = $1", member
+    )
+    await shared.pool.execute(
+        "update used_links set used_at = now() - interval '8 days' where nonce = 'swept-1'"
+    )
+    await visitor.get("/account", 303)
+    await visitor.sign_in_as(member, "swept-2")
+    count = "select count(*) from sessions where user_id = $1"
+    assert await shared.pool.fetchval(count, member) == 1
+    used = await shared.pool.fetch("select nonce from used_links where nonce like 'swept-%'")
+    assert [row["nonce"] for row in used] == ["swept-2"]
 
 
 async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor: Visitor) -> None:

@@ -1,5 +1,6 @@
 """Selling: payment links made and retired, the stable address, the page buyers come back to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -78,6 +79,31 @@ async def test_another_price_makes_another_link_and_retires_the_old_one(shared: 
     off = await shared.call("PUT", f"/products/{product}/checkout", json={"enabled": False})
     assert (off["enabled"], off["url"], off["purchase_method"]) == (False, None, "none")
     assert (await links(shared))[first] is False
+
+
+async def test_double_clicks_and_faults_make_one_link(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product("Once only")
+    price = await site.stripe.price(stripe_product)
+    product = await site.product("Once only")
+    await site.link(product, stripe_product)
+    await site.settled()
+    await site.stripe.control("faults", api_500_after=0.6, api_429=0.2)
+
+    async def put() -> str:
+        body = {"enabled": True, "price": price}
+        answer = await site.api.put(f"/products/{product}/checkout", json=body)
+        return str(answer.json().get("url"))
+
+    await asyncio.gather(*(put() for _ in range(5)))
+
+    async def there() -> bool:
+        return await put() != "None"
+
+    await until(there, "the link is made in spite of it all", seconds=60)
+    await site.stripe.control("faults", api_500_after=0, api_429=0)
+    made = (await site.stripe.get("payment_links", limit=100))["data"]
+    assert [row["url"] for row in made if row["active"]] == [await put()]
+    assert len(made) == 1
 
 
 async def test_a_choice_that_cannot_be_sold_changes_nothing(shared: Latchkey) -> None:

@@ -118,7 +118,7 @@ async def use_link(request: Request) -> Response:
     await form(request)
     async with site.pool.acquire() as connection, connection.transaction():
         user = await users.by_id(connection, link.user_id)
-        fresh = user is not None and await users.use_link(connection, link.nonce)
+        fresh = user is not None and await signin.use_link(connection, link.nonce)
     if user is None or not fresh:
         error = "This link was used already. Ask for a new one below."
         return _form(request, 400, target=target, error=error)
@@ -147,10 +147,10 @@ async def begin(
     request: Request, user: users.User, target: str | None, *, via: str = "password"
 ) -> Response:
     """Sign a user in and send them on."""
-    async with site_of(request).pool.acquire() as connection:
-        token = await users.begin_session(
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        token = await signin.begin(
             connection,
-            user.id,
+            user,
             via=via,
             ip=address_of(request),
             agent=request.headers.get("user-agent"),
