@@ -3,6 +3,9 @@
 import copy
 from typing import Any
 
+import orjson
+
+from sandbox import defaults
 from sandbox.schema import NUMBER, Published
 
 Json = dict[str, Any]
@@ -13,14 +16,22 @@ class Blanks:
 
     def __init__(self, published: Published) -> None:
         self._published = published
-        self._made: dict[str, Json] = {}
+        self._made: dict[str, bytes] = {}
 
     def make(self, kind: str, **fields: Any) -> Json:
         """A valid object of `kind` with `fields` set over the blanks."""
         if kind not in self._made:
-            self._made[kind] = self._blank(self._published.object_schema(kind))
-        made = copy.deepcopy(self._made[kind])
+            self._made[kind] = orjson.dumps(self._whole(kind))
+        made: Json = orjson.loads(self._made[kind])
         made.update(fields)
+        return made
+
+    def _whole(self, kind: str) -> Json:
+        schema = self._published.resolve(self._published.object_schema(kind))
+        made: Json = self._blank(schema)
+        defaults.over(
+            made, defaults.DEFAULTS.get(kind, {}), schema.get("else", schema)["properties"]
+        )
         return made
 
     def part(self, schema: Json) -> Any:

@@ -22,7 +22,7 @@ class Buyer:
 def needs_method(shop: Shop, session: Json) -> bool:
     """Whether the page asks for a card: not for what is free for good, nor where a session says
     that it is needed only when something is due today."""
-    if session["amount_total"]:
+    if session["amount_total"] or session["mode"] == "setup":
         return True
     if session["mode"] == "payment":
         return False

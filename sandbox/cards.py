@@ -98,6 +98,14 @@ _OWN_CODES = ("authentication_required", "expired_card", "incorrect_cvc", "proce
 """Decline codes that are error codes themselves; all others are a `card_declined`."""
 
 
+def other_kind(shop: Shop, kind: str) -> bool:
+    """Whether there is a kind of payment method by this name that the sandbox only keeps: its
+    payments arrive later, like a bank debit's."""
+    schema = shop.world.published.resolve(shop.world.published.object_schema("payment_method"))
+    properties: Json = schema.get("else", schema)["properties"]
+    return kind in properties and kind in properties["type"]["enum"]
+
+
 def behaviour(given: str) -> Card | None:
     """How what a person or a call names behaves: a card number, a magic id, an account number."""
     if given in FAILING_ACCOUNTS:
@@ -112,6 +120,8 @@ def payment_method(shop: Shop, given: str, *, billing: Json | None = None) -> Js
     if found is not None:
         return found
     card = behaviour(given)
+    if card is None and other_kind(shop, given):
+        card = Card(given, "", delayed=given)
     if card is None:
         raise StripeFault(
             404,
@@ -136,7 +146,7 @@ def _new_method(shop: Shop, card: Card, billing: Json | None) -> Json:
     made["customer"] = None
     if card.delayed:
         details = shop.world.part("payment_method", card.delayed)
-        made[card.delayed] = {**details, "last4": card.last4}
+        made[card.delayed] = {**details, **({"last4": card.last4} if card.last4 else {})}
     else:
         made["card"] = _card_details(shop, card)
     shop.world.keep(made["id"], card=asdict(card))
@@ -153,7 +163,15 @@ def _card_details(shop: Shop, card: Card) -> Json:
         "country": "US",
         "funding": "credit",
         "fingerprint": f"fp{card.last4}",
-        "display_brand": card.brand,
+        "display_brand": "american_express" if card.brand == "amex" else card.brand,
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "pass",
+        },
+        "networks": {"available": [card.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
     }
 
 
@@ -186,7 +204,7 @@ def error_code(decline: str) -> str:
 
 def declined(code: str, *, intent: Json | None = None, charge: str | None = None) -> StripeFault:
     """Stripe's 402."""
-    extra: Json = {}
+    extra: Json = {"advice_code": "try_again_later", "network_decline_code": "01", "param": ""}
     if charge:
         extra["charge"] = charge
     if intent:

@@ -69,6 +69,29 @@ def create_price(shop: Shop, params: Json) -> Json:
     return shop.save(made, "price.created")
 
 
+def inline_price(shop: Shop, amount: int, params: Json) -> Json:
+    """The price behind an amount that was given without one: of a product that nobody can buy
+    again. Neither has events."""
+    world = shop.world
+    name = params.get("description") or "Item"
+    product = world.make("product", "prod", name=name, active=False, metadata={}, type="service")
+    world.store(product)
+    made = world.make(
+        "price",
+        "price",
+        product=product["id"],
+        currency=(params.get("currency") or "usd").lower(),
+        unit_amount=amount,
+        unit_amount_decimal=str(amount),
+        active=False,
+        metadata={},
+        type="one_time",
+        billing_scheme="per_unit",
+        tax_behavior="unspecified",
+    )
+    return world.store(made)
+
+
 def delete_product(shop: Shop, found: Json) -> Json:
     used = shop.world.table("price").newest_first({"product": found["id"]}, before=None, after=None)
     if next(used, None):

@@ -30,7 +30,7 @@ def create(shop: Shop, params: Json) -> Json:
         shop,
         mode=mode,
         lines=lines,
-        fields={key: params.get(key) for key in _SHOWN},
+        fields={key: params.get(key) for key in (*_SHOWN, "currency") if key in params},
         metadata=merge_metadata({}, params.get("metadata")),
         kept={
             "subscription_data": params.get("subscription_data") or {},
@@ -105,6 +105,7 @@ def _open(
     customer = fields.get("customer")
     if customer:
         shop.find("customer", customer, param="customer")
+    currency = fields.pop("currency", None)
     expires = fields.pop("expires_at", None) or world.now() + OPEN_SECONDS
     made = world.make(
         "checkout.session",
@@ -124,9 +125,23 @@ def _open(
     )
     if customer or mode == "setup":
         made["customer_creation"] = None
+    if mode != "payment":
+        made["payment_method_collection"] = made["payment_method_collection"] or "always"
+    if customer:
+        known = world.table("customer")[customer]
+        details = world.part("checkout.session", "customer_details")
+        made["customer_details"] = {
+            **details,
+            "email": known["email"],
+            "tax_exempt": "none",
+            "tax_ids": None,
+        }
     made["url"] = f"{world.base_url}/c/pay/{made['id']}"
     world.keep(made["id"], lines=lines, **kept)
-    _total(shop, made)
+    if mode == "setup":
+        made.update(currency=currency, discounts=None, total_details=None)
+    else:
+        _total(shop, made)
     world.schedule("expire_session", made["id"], made["expires_at"])
     return shop.save(made)
 

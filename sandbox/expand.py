@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox import checkout, invoices
+from sandbox.defaults import NO_TAX
 from sandbox.lists import slice_of
 from sandbox.shop import Shop, invalid, shortened
 from sandbox.world import Json
@@ -27,6 +28,7 @@ KINDS = {
     "promo": "promotion_code",
     "di": "discount",
     "evt": "event",
+    "txn": "balance_transaction",
     "bpc": "billing_portal.configuration",
 }
 
@@ -55,19 +57,26 @@ def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
         return step in _optional(shop, node)
     value = node[step]
     if isinstance(value, str):
-        found = _object(shop, value)
+        found = _object(shop, value, step)
         if found is None:
             return not value
         node[step] = found
+    elif isinstance(value, list) and value and isinstance(value[0], str):
+        node[step] = [_object(shop, entry, step) or entry for entry in value]
     elif not rest and not isinstance(value, dict | list):
         return value is None
     return _follow(shop, node[step], rest) if rest else True
 
 
-def _object(shop: Shop, object_id: str) -> Json | None:
+_BY_FIELD = {"coupon": "coupon", "price": "price", "product": "product", "default_price": "price"}
+"""Fields that name objects whose ids may be anything."""
+
+
+def _object(shop: Shop, object_id: str, field: str) -> Json | None:
     kind = KINDS.get(object_id.split("_")[0])
     if object_id.startswith("sub_sched_"):
         kind = "subscription_schedule"
+    kind = _BY_FIELD.get(field, kind)
     found = shop.world.table(kind).get(object_id) if kind else None
     if found is None:
         found = shop.world.private.get(f"deleted/{object_id}")
@@ -86,6 +95,7 @@ def _optional(shop: Shop, node: Json) -> Json:
 def _include(shop: Shop, node: Json, step: str) -> bool:
     """Put in a list that Stripe only includes on request."""
     world = shop.world
+    made: Json | None
     match node.get("object"), step:
         case ("checkout.session", "line_items") | ("payment_link", "line_items"):
             made = slice_of(
@@ -95,6 +105,12 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
             )
         case "invoice", "payments":
             made = invoices.payments_of(shop, node)
+        case "invoice", "confirmation_secret":
+            made = invoices.confirmation_secret(shop, node)
+        case "customer", "tax":
+            made = NO_TAX
+        case "customer", "invoice_credit_balance":
+            made = {}
         case "customer", "subscriptions":
             rows = world.table("subscription").newest_first(
                 {"customer": node["id"]}, before=None, after=None
@@ -106,9 +122,10 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
                 {"charge": node["id"]}, before=None, after=None
             )
             made = slice_of(f"/v1/charges/{node['id']}/refunds", list(rows), {})
+            made["total_count"] = len(made["data"])
         case _:
             return False
-    node[step] = world.copy(made)
+    node[step] = None if made is None else world.copy(made)
     return True
 
 

@@ -12,6 +12,11 @@ def subscription_line(
     line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
+    if amount or not item["price"]["unit_amount"]:
+        line["description"] = f"{line['quantity']} × {line['description']} {_at(item['price'])}"
+    else:
+        line["pricing"]["unit_amount_decimal"] = "0"
+        line["description"] = f"Free trial for {line['quantity']} × {line['description']}"
     line["parent"] = _of_subscription(subscription, item, proration=False)
     return line
 
@@ -24,8 +29,19 @@ def proration_line(
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
     line["description"] = f"{text} {line['description']}"
+    line["discountable"] = False
+    line["pricing"]["unit_amount_decimal"] = None
     line["parent"] = _of_subscription(subscription, item, proration=True)
     return line
+
+
+def _at(price: Json) -> str:
+    """The price of a line in words: "(at $9.00 / month)"."""
+    recurring, amount = price["recurring"], (price["unit_amount"] or 0) / 100
+    count = recurring["interval_count"]
+    rhythm = recurring["interval"] if count == 1 else f"every {count} {recurring['interval']}s"
+    sign = "$" if price["currency"] == "usd" else f"{price['currency'].upper()} "
+    return f"(at {sign}{amount:.2f} / {rhythm})"
 
 
 def _of_subscription(subscription: Json, item: Json, *, proration: bool) -> Json:
@@ -67,11 +83,21 @@ def item_line(shop: Shop, item: Json) -> Json:
         period=dict(item["period"]),
         pricing=item["pricing"],
     )
+    line["discounts"] = list(item["discounts"])
+    line["discountable"] = item["discountable"]
     details = (item["parent"] or {}).get("subscription_details") or {}
     line["subscription"] = details.get("subscription")
-    line["parent"] = _of_item(
-        item["id"], proration=item["proration"], subscription=details.get("subscription")
-    )
+    if item["proration"]:
+        line["parent"] = _of_subscription(
+            {"id": details.get("subscription")},
+            {"id": details.get("subscription_item")},
+            proration=True,
+        )
+        line["parent"]["subscription_item_details"]["invoice_item"] = item["id"]
+    else:
+        line["parent"] = _of_item(
+            item["id"], proration=False, subscription=details.get("subscription")
+        )
     return line
 
 
@@ -115,26 +141,30 @@ def put_lines(shop: Shop, invoice: Json, lines: list[Json]) -> None:
     for line in lines:
         line["invoice"] = invoice["id"]
     invoice["lines"]["data"] += lines
+    invoice["lines"]["total_count"] = len(invoice["lines"]["data"])
     total(shop, invoice)
 
 
 def total(shop: Shop, invoice: Json) -> None:
-    """Sum up the lines of a draft, less its discounts."""
+    """Sum up the lines of a draft, less the discounts: those of lines count in the subtotal."""
     lines = invoice["lines"]["data"]
-    subtotal = sum(line["amount"] for line in lines)
-    taken = []
+    taken: list[Json] = []
     for line in lines:
         line["discount_amounts"] = []
-    for name in invoice["discounts"]:
+    own = [(name, [line]) for line in lines for name in line["discounts"]]
+    for name, rows in own + [(name, lines) for name in invoice["discounts"]]:
         discount = shop.world.table("discount").get(name)
         coupon = shop.world.table("coupon").get(discount["source"]["coupon"]) if discount else None
         if coupon is None:
             continue
-        left = [(_product(line), max(0, line["amount"] - _taken(line))) for line in lines]
+        left = [(_product(line), max(0, line["amount"] - _taken(line))) for line in rows]
         off = discounts.amount_off(shop, coupon, left)
         taken.append({"amount": off, "discount": name})
-        _spread(lines, left, off, name)
-    whole = subtotal - sum(entry["amount"] for entry in taken)
+        _spread(rows, left, off, name)
+    before = sum(line["amount"] for line in lines)
+    names = {name for name, _ in own}
+    subtotal = before - sum(row["amount"] for row in taken if row["discount"] in names)
+    whole = before - sum(entry["amount"] for entry in taken)
     invoice.update(
         subtotal=subtotal,
         subtotal_excluding_tax=subtotal,

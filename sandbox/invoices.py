@@ -6,6 +6,12 @@ from sandbox.world import Json
 
 DRAFT_SECONDS = 3600
 DAY = 86400
+_DESCRIPTIONS = {
+    "subscription_create": "Subscription creation",
+    "subscription_update": "Subscription update",
+    "subscription_cycle": "Subscription update",
+}
+"""How payments of subscriptions' invoices are described, by billing reason."""
 
 
 def draft(
@@ -32,6 +38,7 @@ def draft(
         test_clock=customer.get("test_clock"),
         customer_email=customer["email"],
         customer_name=customer["name"],
+        account_name=shop.account["settings"]["dashboard"]["display_name"],
         billing_reason=reason,
         collection_method=method,
         auto_advance=reason != "manual",
@@ -40,6 +47,7 @@ def draft(
         attempted=False,
         discounts=discounts or [],
         metadata=metadata or {},
+        webhooks_delivered_at=world.now(),
         period_start=world.now(),
         period_end=world.now(),
     )
@@ -49,6 +57,7 @@ def draft(
         "object": "list",
         "data": [],
         "has_more": False,
+        "total_count": 0,
         "url": f"/v1/invoices/{made['id']}/lines",
     }
     invoice_lines.put_lines(shop, made, lines)
@@ -125,7 +134,8 @@ def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool 
         invoice.update(attempted=True)
         shop.save(invoice)
         return outcome
-    invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
+    tries = 0 if outcome == "requires_action" else 1
+    invoice.update(attempt_count=invoice["attempt_count"] + tries, attempted=True)
     shop.save(invoice, "invoice.payment_failed")
     if outcome in ("requires_action", "authentication_required"):
         shop.emit("invoice.payment_action_required", invoice)
@@ -146,8 +156,10 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         currency=invoice["currency"],
         customer=invoice["customer"],
         method=method,
-        description="Subscription" if invoice["parent"] else "Invoice",
+        description=_DESCRIPTIONS.get(invoice["billing_reason"], "Payment for Invoice"),
     )
+    if invoice["parent"]:
+        intent["setup_future_usage"] = "off_session"
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
     shop.world.keep(intent["id"], invoice=invoice["id"])
     record_payment(shop, invoice, intent)
@@ -214,6 +226,15 @@ def payments_of(shop: Shop, invoice: Json) -> Json:
         "has_more": False,
         "url": f"/v1/invoice_payments?invoice={invoice['id']}",
     }
+
+
+def confirmation_secret(shop: Shop, invoice: Json) -> Json | None:
+    """What a page needs to have an invoice paid."""
+    kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
+    intent = shop.world.table("payment_intent").get(kept)
+    if intent is None:
+        return None
+    return {"client_secret": intent["client_secret"], "type": "payment_intent"}
 
 
 def plan_retry(shop: Shop, invoice: Json) -> bool:
@@ -356,7 +377,10 @@ def take_pending(shop: Shop, customer: str, subscription: str | None) -> list[Js
 def claim_items(shop: Shop, invoice: Json) -> None:
     """Note on the items that stand on an invoice that they do."""
     for line in invoice["lines"]["data"]:
-        details = (line["parent"] or {}).get("invoice_item_details") or {}
+        parent = line["parent"] or {}
+        details = (
+            parent.get("invoice_item_details") or parent.get("subscription_item_details") or {}
+        )
         item = shop.world.table("invoiceitem").get(details.get("invoice_item"))
         if item is not None:
             item["invoice"] = invoice["id"]

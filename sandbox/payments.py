@@ -14,14 +14,17 @@ def new_intent(
     method: Json | None,
     metadata: Json | None = None,
     description: str | None = None,
+    capture_method: str = "automatic",
 ) -> Json:
+    """A payment intent, to be confirmed. With `automatic_async`, the default of Stripe's API, a
+    charge has no balance transaction yet when it succeeds."""
     intent = shop.world.make(
         "payment_intent",
         "pi",
         amount=amount,
         amount_capturable=0,
         amount_received=0,
-        capture_method="automatic",
+        capture_method=capture_method,
         confirmation_method="automatic",
         currency=currency,
         customer=customer,
@@ -35,12 +38,20 @@ def new_intent(
     return shop.save(intent, "payment_intent.created")
 
 
-def confirm(shop: Shop, intent: Json, *, on_session: bool, billing: Json | None = None) -> str:
+def confirm(
+    shop: Shop,
+    intent: Json,
+    *,
+    on_session: bool,
+    billing: Json | None = None,
+    return_url: str | None = None,
+) -> str:
     """Try to take the money: `succeeded`, `processing`, `requires_action` or a decline code."""
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
     if card.needs_authentication:
         if on_session:
+            intent["next_action"] = _step(shop, intent, return_url)
             return _awaiting(shop, intent, "requires_action", "payment_intent.requires_action")
         return _fail(shop, intent, method, "authentication_required", billing)
     if card.decline and card.fails != 0:
@@ -67,6 +78,8 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
     else:
         charge = _charge(shop, intent, method, billing, status="succeeded")
     charge.update(amount_captured=charge["amount"])
+    if intent["capture_method"] != "automatic_async":
+        charge["balance_transaction"] = transaction(shop, charge)["id"]
     shop.save(charge, "charge.succeeded")
     intent.update(
         status="succeeded",
@@ -95,6 +108,55 @@ def fail_pending(shop: Shop, intent: Json) -> None:
     shop.save(intent, "payment_intent.payment_failed")
 
 
+def _fee(amount: int, currency: str) -> Json:
+    words = "Stripe processing fees"
+    return {
+        "amount": amount,
+        "application": None,
+        "currency": currency,
+        "description": words,
+        "type": "stripe_fee",
+    }
+
+
+def _step(shop: Shop, intent: Json, return_url: str | None) -> Json:
+    """What the buyer has to do: a page of ours that leads back, or whatever a script does."""
+    action = shop.world.part("payment_intent", "next_action")
+    if return_url is None:
+        return {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
+    url = f"{shop.world.base_url}/3ds/{intent['id']}"
+    shop.world.keep(intent["id"], return_url=return_url)
+    return {
+        **action,
+        "type": "redirect_to_url",
+        "redirect_to_url": {"return_url": return_url, "url": url},
+    }
+
+
+def transaction(shop: Shop, source: Json, *, kind: str = "charge") -> Json:
+    """What a charge (or refund) does to the account's balance, Stripe's fee (2.9 % + 30) taken."""
+    back = kind == "refund"
+    amount = -source["amount"] if back else source["amount"]
+    fee = 0 if back else (amount * 29 + 500) // 1000 + 30
+    made = shop.world.make(
+        "balance_transaction",
+        "txn",
+        amount=amount,
+        available_on=shop.world.now() + 7 * 86400,
+        currency=source["currency"],
+        description=source.get("description"),
+        fee=fee,
+        net=amount - fee,
+        source=source["id"],
+        status="pending",
+        type=kind,
+        reporting_category=kind,
+        balance_type="payments",
+        fee_details=[_fee(fee, source["currency"])] if fee else [],
+    )
+    return shop.save(made)
+
+
 def refuse(shop: Shop, intent: Json) -> None:
     """The bank's confirmation (3-D Secure) was refused."""
     method = shop.find("payment_method", intent["payment_method"])
@@ -104,9 +166,6 @@ def refuse(shop: Shop, intent: Json) -> None:
 
 def _awaiting(shop: Shop, intent: Json, status: str, event: str) -> str:
     intent["status"] = status
-    if status == "requires_action":
-        action = shop.world.part("payment_intent", "next_action")
-        intent["next_action"] = {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
     shop.save(intent, event)
     return status
 
@@ -149,6 +208,7 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         captured=status == "succeeded",
         disputed=False,
         refunded=False,
+        shipping=intent["shipping"],
         receipt_url=f"{shop.world.base_url}/receipts/{intent['id']}",
     )
     charge["billing_details"] = {
@@ -156,4 +216,47 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         "email": (billing or {}).get("email") or method["billing_details"]["email"],
         "name": (billing or {}).get("name") or method["billing_details"]["name"],
     }
+    charge["outcome"] = _outcome(shop, status)
+    if method["type"] == "card":
+        details = shop.world.part("charge", "payment_method_details")
+        shown = {key: method["card"][key] for key in _SHOWN if key in method["card"]}
+        charge["payment_method_details"] = {**details, "type": "card", "card": shown}
+        _fill_card(shop, charge, method["card"])
     return charge
+
+
+_SHOWN = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+
+
+def _outcome(shop: Shop, status: str) -> Json:
+    blank = shop.world.part("charge", "outcome")
+    good = status != "failed"
+    return {
+        **blank,
+        "network_status": "approved_by_network" if good else "declined_by_network",
+        "reason": None if good else "generic_decline",
+        "risk_level": "normal",
+        "seller_message": "Payment complete." if good else "The bank did not approve it.",
+        "type": "authorized" if good else "issuer_declined",
+    }
+
+
+def _fill_card(shop: Shop, charge: Json, card: Json) -> None:
+    """The rest of a card's details on a charge, over blanks."""
+    details = charge["payment_method_details"]
+    schema = shop.world.published.resolve(shop.world.published.object_schema("charge"))
+    found: Json = schema.get("else", schema)["properties"]["payment_method_details"]
+    choices = found.get("anyOf", [found])
+    part = shop.world.published.resolve(
+        next(choice for choice in choices if choice.get("type") != "null")
+    )
+    blank = shop.world.blanks.part(part["properties"]["card"])
+    details["card"] = {
+        **blank,
+        **details["card"],
+        "amount_authorized": charge["amount"],
+        "authorization_code": "123456",
+        "network": card["brand"],
+        "network_transaction_id": "123456789012345",
+        "regulated_status": "unregulated",
+    }

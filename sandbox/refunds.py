@@ -1,6 +1,6 @@
 """Refunds: given, arriving late, coming back."""
 
-from sandbox import cards
+from sandbox import cards, payments
 from sandbox.shop import Shop, invalid, snapshot
 from sandbox.world import Json
 
@@ -47,6 +47,15 @@ def refund(
             customer=charge["customer"],
             payment_method=charge["payment_method"],
         )
+        made["destination_details"] = {
+            "card": {
+                "reference_status": "pending",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
+            "type": "card",
+        }
+        made["balance_transaction"] = payments.transaction(shop, made, kind="refund")["id"]
         shop.save(made, "refund.created")
         before = snapshot(charge)
         charge["amount_refunded"] += amount

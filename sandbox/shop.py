@@ -43,6 +43,9 @@ class StripeFault(Exception):
             },
             **(extra or {}),
         }
+        if code:
+            words = code.replace("_", "-")
+            self.body["doc_url"] = f"https://stripe.com/docs/error-codes/{words}"
 
 
 def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:

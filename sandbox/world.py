@@ -398,6 +398,7 @@ def _tables() -> dict[str, Table]:
             customer=_field("customer"), subscription=_field("subscription")
         ),
         "discount": Table(),
+        "balance_transaction": Table(source=_field("source")),
         "refund": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "dispute": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "coupon": Table(),

@@ -66,13 +66,20 @@ def create_item(c: Call) -> Json:
     if amount is None and price is not None:
         amount = (price["unit_amount"] or 0) * quantity
     product = world.table("product").get(price["product"]) if price else None
+    if price is None:
+        assert amount is not None, "checked above"
+        price = catalog.inline_price(c.shop, amount, params)
     made = world.make(
         "invoiceitem",
         "ii",
         customer=customer["id"],
         amount=amount,
-        currency=price["currency"] if price else params.get("currency", "usd"),
+        currency=price["currency"],
         description=params.get("description") or (product or {}).get("name"),
+        discounts=[
+            discounts.redeem(c.shop, given, customer=customer["id"])["id"]
+            for given in params.get("discounts") or []
+        ],
         quantity=quantity,
         quantity_decimal=str(quantity),
         date=world.now(),
@@ -81,12 +88,11 @@ def create_item(c: Call) -> Json:
         test_clock=customer.get("test_clock"),
     )
     made["period"] = params.get("period") or {"start": world.now(), "end": world.now()}
-    if price:
-        made["pricing"] = {
-            "type": "price_details",
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "unit_amount_decimal": str(price["unit_amount"]),
-        }
+    made["pricing"] = {
+        "type": "price_details",
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "unit_amount_decimal": str(price["unit_amount"]),
+    }
     if params.get("subscription"):
         found = c.shop.find("subscription", params["subscription"], param="subscription")
         made["parent"] = {

@@ -12,6 +12,7 @@ for _kind, _url in (
     ("refund", "/v1/refunds"),
     ("dispute", "/v1/disputes"),
     ("setup_intent", "/v1/setup_intents"),
+    ("balance_transaction", "/v1/balance_transactions"),
 ):
     readable(_kind, _url)
 
@@ -19,6 +20,7 @@ listable("payment_intent", "/v1/payment_intents", "customer")
 listable("charge", "/v1/charges", "customer", "payment_intent")
 listable("refund", "/v1/refunds", "charge", "payment_intent")
 listable("dispute", "/v1/disputes", "charge", "payment_intent")
+listable("balance_transaction", "/v1/balance_transactions", "source", "type")
 listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
 updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
 updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
@@ -81,6 +83,14 @@ def cancel_setup_intent(c: Call) -> Json:
     return c.shop.save(found, "setup_intent.canceled")
 
 
+_NOT_PLAIN = (
+    *("amount", "currency", "customer", "payment_method", "metadata", "description", "confirm"),
+    *("automatic_payment_methods", "payment_method_options", "payment_details", "amount_details"),
+    *("return_url", "hooks", "transfer_data", "payment_method_data"),
+)
+"""Parameters of a payment intent that aren't plainly its fields, or are set before."""
+
+
 @call("POST", "/v1/payment_intents")
 def create_intent(c: Call) -> Json:
     params = c.params
@@ -103,14 +113,21 @@ def create_intent(c: Call) -> Json:
             method=method,
             metadata=params.get("metadata"),
             description=params.get("description"),
+            capture_method=params.get("capture_method", "automatic_async"),
         )
+        apply(c.shop, "payment_intent", made, params, *_NOT_PLAIN)
         if params.get("confirm"):
-            _confirm(c.shop, made, off_session=bool(params.get("off_session")))
+            _confirm(c, made)
     return made
 
 
-def _confirm(shop: Shop, intent: Json, *, off_session: bool) -> None:
-    outcome = payments.confirm(shop, intent, on_session=not off_session)
+def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
+    shop = c.shop
+    if off_session is None:
+        off_session = bool(c.params.get("off_session"))
+    outcome = payments.confirm(
+        shop, intent, on_session=not off_session, return_url=c.params.get("return_url")
+    )
     if outcome in cards.MESSAGES:
         raise cards.declined(
             outcome, intent=shop.world.copy(intent), charge=intent["latest_charge"]
@@ -134,7 +151,7 @@ def confirm(c: Call) -> Json:
                 " again, or confirm it again directly with a payment method.",
                 code="payment_intent_unexpected_state",
             )
-        _confirm(c.shop, intent, off_session=bool(c.params.get("off_session")))
+        _confirm(c, intent)
     return intent
 
 
@@ -176,7 +193,7 @@ def create_charge(c: Call) -> Json:
             metadata=params.get("metadata"),
             description=params.get("description"),
         )
-        _confirm(c.shop, intent, off_session=True)
+        _confirm(c, intent, off_session=True)
     return c.shop.find("charge", intent["latest_charge"])
 
 

@@ -28,6 +28,7 @@ def routes(box: Sandbox) -> list[Route]:
         Route("/c/pay/{id}", buying.checkout, methods=both),
         Route("/b/{id}", buying.payment_link),
         Route("/p/session/{id}", portal.portal, methods=both),
+        Route("/3ds/{id}", buying.authenticate, methods=both),
         Route("/i/{id}", portal.invoice, methods=both),
         Route("/i/{id}/pdf", portal.invoice),
     ]

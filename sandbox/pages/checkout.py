@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import buying, cards, checkout
+from sandbox import buying, cards, checkout, settling
 from sandbox.control.buying import buyer
 from sandbox.pages.frame import Frame, day, form
 from sandbox.shop import StripeFault
@@ -142,6 +142,26 @@ class CheckoutPages(Frame):
         if session["mode"] == "subscription":
             return "Subscribe"
         return {"donate": "Donate", "book": "Book"}.get(session["submit_type"] or "", "Pay")
+
+    async def authenticate(self, request: Request) -> Response:
+        """The bank's page for a payment that was made through the API."""
+        intent = self.shop.world.table("payment_intent").get(request.path_params["id"])
+        if intent is None:
+            return self.message("Nothing here", "There is no such payment.", status=404)
+        back = self.shop.world.private.get(intent["id"], {}).get("return_url")
+        if intent["status"] != "requires_action":
+            return self.message("Nothing to confirm", f"It is {intent['status']}.", back=back)
+        if request.method == "GET":
+            return self.page("authenticate.html", intent=intent)
+        entered = await form(request)
+        good = entered.get("authenticated") == "yes"
+        settling.settle(self.shop, intent, "succeeded" if good else "failed")
+        self.box.flush()
+        if not back:
+            return self.message("Done", f"The payment is {intent['status']}.")
+        joint = "&" if "?" in back else "?"
+        named = f"payment_intent={intent['id']}&redirect_status={'succeeded' if good else 'failed'}"
+        return RedirectResponse(f"{back}{joint}{named}", 303)
 
     async def payment_link(self, request: Request) -> Response:
         """A visit of a link: a fresh session each time."""

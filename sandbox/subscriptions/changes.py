@@ -22,9 +22,10 @@ _AFTER_THE_END = {"metadata", "cancellation_details", "expand"}
 
 @dataclass
 class Cost:
-    """What an update costs: lines, and whether they are billed at once."""
+    """What an update costs: whole lines, parts of periods, and whether it is billed at once."""
 
     lines: list[Json] = field(default_factory=list)
+    parts: list[Json] = field(default_factory=list)
     now: bool = False
 
 
@@ -90,21 +91,25 @@ def _reprice(shop: Shop, found: Json, params: Json) -> Cost:
     if "items" in params:
         items.change_items(shop, found, params["items"])
     extra = creation.extra_lines(shop, found, params.get("add_invoice_items") or [])
-    if "trial_end" in params:
+    if "trial_end" in params and (params["trial_end"] != "now" or found["status"] == "trialing"):
         cost = _move_trial(shop, found, params["trial_end"], old, behavior)
     elif found["status"] in ("trialing", "paused", "incomplete"):
         cost = Cost()
     elif anchor == "now" or (items.cycles(found) != rhythm and len(rhythm) == 1):
         credit = [] if behavior == "none" else proration.credit(shop, found, old, at)
-        cost = Cost(credit + _start_over(shop, found), now=True)
+        lines = _start_over(shop, found)
+        if "items" in params and behavior != "none":
+            cost = Cost(parts=credit + proration.rest(shop, found, at), now=True)
+        else:
+            cost = Cost(lines, credit, now=True)
     elif behavior == "none":
         cost = Cost()
     else:
         lines = proration.of_change(shop, found, old, at)
-        cost = Cost(lines, now=behavior == "always_invoice" and bool(lines))
+        cost = Cost(parts=lines, now=behavior == "always_invoice" and bool(lines))
     if params.get("billing_schedules"):
-        cost = Cost(cost.lines + items.lines(shop, found), now=True)
-    return Cost(cost.lines + extra, cost.now)
+        cost = Cost(cost.lines + items.lines(shop, found), cost.parts, now=True)
+    return Cost(cost.lines + extra, cost.parts, cost.now)
 
 
 def _start_over(shop: Shop, found: Json) -> list[Json]:
@@ -119,8 +124,6 @@ def _start_over(shop: Shop, found: Json) -> list[Json]:
 def _move_trial(shop: Shop, found: Json, given: int | str, old: list[Json], behavior: str) -> Cost:
     now = shop.world.now()
     if given == "now" or int(given) <= now:
-        if found["status"] != "trialing":
-            return Cost()
         found.update(trial_end=now, status="active")
         return Cost(_start_over(shop, found), now=True)
     end = int(given)
@@ -134,13 +137,13 @@ def _move_trial(shop: Shop, found: Json, given: int | str, old: list[Json], beha
     for item in items.rows(found):
         item["current_period_end"] = end
         items.unbill(item)
-    return Cost(credit)
+    return Cost(parts=credit)
 
 
 def _bill(shop: Shop, found: Json, cost: Cost, params: Json) -> Json | None:
     """The open invoice of what an update costs now; what can wait waits for the next one."""
+    proration.wait(shop, found, cost.parts if cost.now else cost.parts + cost.lines)
     if not cost.now:
-        proration.wait(shop, found, cost.lines)
         return None
     bill = proration.invoice(shop, found, cost.lines)
     if bill["amount_due"] == 0:

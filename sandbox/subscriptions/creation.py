@@ -51,6 +51,8 @@ def _set_mode(made: Json, params: Json) -> None:
     if mode["type"] == "flexible":
         flexible = {"proration_discounts": "included", **(mode.get("flexible") or {})}
     made["billing_mode"] = {"type": mode["type"], "flexible": flexible}
+    if flexible:
+        made["billing_mode"]["updated_at"] = made["created"]
     made["cancellation_details"] = endings.no_cancellation()
     ending = (params.get("trial_settings") or {}).get("end_behavior") or {}
     made["trial_settings"] = {

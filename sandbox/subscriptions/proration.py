@@ -72,22 +72,22 @@ def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
             description=line["description"],
             quantity=line["quantity"],
             quantity_decimal=line["quantity_decimal"],
+            discountable=False,
             date=shop.world.now(),
-            proration=True,
+            proration=bool(line["parent"]["subscription_item_details"]),
             metadata={},
             test_clock=found["test_clock"],
             pricing=line["pricing"],
             period=line["period"],
             invoice=None,
         )
-        details = line["parent"]["subscription_item_details"]
         made["parent"] = {
             "type": "subscription_details",
-            "subscription_details": {
-                "subscription": found["id"],
-                "subscription_item": details["subscription_item"],
-            },
+            "subscription_details": {"subscription": found["id"]},
         }
+        if details := line["parent"]["subscription_item_details"]:
+            item = details["subscription_item"]
+            made["parent"]["subscription_details"]["subscription_item"] = item
         shop.save(made, "invoiceitem.created")
 
 
@@ -105,7 +105,7 @@ def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
     bill = invoices.draft(
         shop,
         customer=shop.find("customer", found["customer"]),
-        lines=lines + invoices.take_pending(shop, found["customer"], found["id"]),
+        lines=invoices.take_pending(shop, found["customer"], found["id"]) + lines,
         currency=found["currency"],
         reason=reason,
         subscription=found,

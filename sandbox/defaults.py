@@ -1,0 +1,91 @@
+"""What objects say where nobody chose anything, as far as blanks of the right shape don't say it.
+
+Values as recorded from real accounts in test mode; what a schema doesn't know is left out.
+"""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+_ADDRESS = {key: None for key in ("city", "country", "line1", "line2", "postal_code", "state")}
+NO_TAX = {
+    "automatic_tax": "unrecognized_location",
+    "ip_address": None,
+    "location": None,
+    "provider": "stripe",
+}
+DEFAULTS: dict[str, Json] = {
+    "customer": {
+        "address": None,
+        "currency": None,
+        "customer_account": None,
+        "delinquent": False,
+        "discount": None,
+        "invoice_prefix": "SANDBOX1",
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "tax_exempt": "none",
+        "test_clock": None,
+    },
+    "charge": {
+        "billing_details": {"address": _ADDRESS},
+        "calculated_statement_descriptor": "SANDBOX",
+        "destination": None,
+        "dispute": None,
+        "fraud_details": {},
+        "order": None,
+        "radar_options": {},
+    },
+    "checkout.session": {
+        "adaptive_pricing": {"enabled": False},
+        "phone_number_collection": {"enabled": False},
+    },
+    "invoice": {
+        "account_country": "US",
+        "account_name": "Sandbox",
+        "customer_tax_exempt": "none",
+        "customer_tax_ids": [],
+        "hosted_invoice_url": None,
+        "invoice_pdf": None,
+        "issuer": {"type": "self"},
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+    },
+    "invoiceitem": {"discountable": True, "discounts": [], "tax_rates": []},
+    "line_item": {
+        "discountable": True,
+        "discounts": [],
+        "discount_amounts": [],
+        "pretax_credit_amounts": [],
+        "taxes": [],
+    },
+    "payment_intent": {
+        "amount_details": {"tip": {}},
+        "transfer_data": None,
+        "payment_method_options": {},
+    },
+    "payment_method": {"allow_redisplay": "unspecified", "metadata": {}},
+    "setup_intent": {"flow_directions": None, "payment_method_options": {}},
+    "subscription": {
+        "default_tax_rates": [],
+        "invoice_settings": {"issuer": {"type": "self"}},
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+    },
+    "subscription_item": {"tax_rates": []},
+}
+
+
+def over(blank: Json, chosen: Json, known: Json) -> None:
+    """Set what is chosen on a blank, inside its parts too; `known` are the schema's properties."""
+    for key, value in chosen.items():
+        if key not in known:
+            continue
+        if isinstance(value, dict) and isinstance(blank.get(key), dict):
+            blank[key] |= value
+        else:
+            blank[key] = value

@@ -1,0 +1,104 @@
+"""Why the sandbox's answers are not in all things like recorded ones.
+
+The recordings are of two older API versions (2025-10-29.clover, 2026-03-25.dahlia) and of one
+account with its own settings; the sandbox speaks 2026-10-28.endive.
+"""
+
+from fnmatch import fnmatchcase
+
+from tests.sandbox.recorded.replay import Difference
+
+REASONS = {
+    "newer": "the key came with a later API version than the recording's",
+    "unpublished": "Stripe sends it, but its description of our version doesn't name it",
+    "account": "a setting, a number or a payment method of the recorded account",
+    "setup": "the recording takes the object for granted; it was made anew for the replay",
+    "card": "another test card, or its network's details of a payment",
+    "method": "details of local payment methods; the sandbox only has their money come later",
+    "unasked": "details of shipping, tax and order references, which the sandbox doesn't play",
+    "words": "the text of a line; the account calls its units otherwise",
+    "absent": "the sandbox has no credit notes, as its documentation says",
+}
+_EXPLAINED = {
+    "newer": (
+        "added *.customer_account",
+        "added *.managed_payments",
+        "added *.allowed_payment_method_types",
+        "added *.quantity_decimal",
+        "added line_item.subscription",
+        "added line_item.subtotal",
+        "added payment_intent.payment_record",
+        "added refund.customer",
+        "added refund.payment_method",
+        "added subscription.billing_schedules",
+        "added subscription.cancellation_details.feedback_option",
+        "added subscription.invoice_settings.*",
+        "added subscription.trial_settings.end_behavior.billing_cycle_anchor",
+        "added subscription_item.billed_until",
+        "added subscription_item.current_trial",
+        "added charge.payment_method_details.card.*",
+    ),
+    "unpublished": (
+        "missing subscription.plan",
+        "missing subscription.quantity",
+        "missing charge.destination",
+        "missing charge.dispute",
+        "missing charge.order",
+    ),
+    "account": (
+        "* *payment_method_types[[]]",
+        "* *.payment_method_configuration_details",
+        "* *.payment_method_options*",
+        "* *.automatic_payment_methods",
+        "value customer.invoice_prefix",
+        "value invoice.account_name",
+        "value invoice.number",
+        "value charge.calculated_statement_descriptor",
+        "value checkout.session.adaptive_pricing.enabled",
+        "missing checkout.session.branding_settings",
+        "type checkout.session.saved_payment_method_options",
+        "value price.tax_behavior",
+    ),
+    "setup": (
+        "value *.product",
+        "value *.pricing.price_details.price",
+        "value coupon.times_redeemed",
+    ),
+    "card": (
+        "* charge.payment_method_details.card.*",
+        "* payment_method.card.*",
+        "missing charge.outcome.risk_score",
+        "missing payment_intent.next_action.use_stripe_sdk.*",
+    ),
+    "method": (
+        *(f"* payment_method.{kind}.*" for kind in ("acss_debit", "eps", "fpx", "ideal", "p24")),
+        "* payment_method.sepa_debit.*",
+    ),
+    "unasked": (
+        "missing *.shipping.*",
+        "missing payment_intent.payment_details",
+        "type checkout.session.collected_information",
+        "type checkout.session.customer_details.tax_exempt",
+        "type checkout.session.setup_intent",
+        "type discount.invoice_item",
+        "type invoice.rendering",
+        "type line_item.parent.subscription_item_details.proration_details.credited_items",
+        "value *pretax_credit_amounts[[]]",
+    ),
+    "words": ("* line_item.description",),
+    "absent": ("status POST /v1/credit_notes", "value invoice.post_payment_credit_notes_amount"),
+}
+
+
+def reason(difference: Difference) -> str | None:
+    """Why a difference is none to worry about; None for one that nobody has explained."""
+    given = f"{difference.what} {difference.where}"
+    for name, patterns in _EXPLAINED.items():
+        if any(fnmatchcase(given, pattern) for pattern in patterns):
+            return name
+    return None
+
+
+def patterns() -> list[str]:
+    """All that is explained, to be told when it is no longer needed."""
+    return [pattern for found in _EXPLAINED.values() for pattern in found]

@@ -1,0 +1,207 @@
+"""Replays recorded dialogues with real Stripe into a sandbox, and says where its answers differ.
+
+A dialogue is a list of requests and answers. Ids differ from run to run, so the ids of the
+recording are mapped to ours by where they stand in the answers. What the recording takes for
+granted (prices, coupons) is made first; requests about objects that it never made are left out.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+
+from sandbox.box import Sandbox, build
+from sandbox.schema import Published
+from sandbox.server import create_app
+from tests.harness import KEY
+
+Json = dict[str, Any]
+ID = re.compile(r"\b(?:cus|sub|pi|pm|in|ch|re|si|il|ii|di|txn|cs|seti|inpay|bps|bpc|li)_\w+")
+_TAKEN = re.compile(r"(?:price|plan|coupon)\]?=([^&\s]+)")
+_PASSING = re.compile(
+    r"_at$|^created$|period_|_date$|^start$|^end$|^date$|_anchor$|_until$|^updated$|^trial_|_on$"
+)
+
+
+@dataclass
+class Difference:
+    """One place where an answer of ours is not like the recorded one. `where` is the object's kind
+    and the path inside it; `what` is `status`, `missing`, `added`, `type` or `value`."""
+
+    what: str
+    where: str
+    theirs: Any
+    ours: Any
+
+
+@dataclass
+class Replay:
+    """One dialogue, replayed: what differed, and how many requests were made and left out."""
+
+    differences: list[Difference] = field(default_factory=list)
+    made: int = 0
+    left_out: int = 0
+
+
+def dialogues(path: Path) -> dict[str, list[Json]]:
+    """The recorded requests of a file, by dialogue."""
+    found: dict[str, list[Json]] = {}
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        found.setdefault(entry["case"], []).append(entry)
+    return found
+
+
+async def replay(dialogue: list[Json], published: Published) -> Replay:
+    """Make the requests of a dialogue to a fresh sandbox."""
+    box = build(base_url="http://sandbox", published=published, chance=1)
+    result, known = Replay(), dict[str, str]()
+    transport = httpx.ASGITransport(app=create_app(box))
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://sandbox", headers=headers
+    ) as client:
+        await _take_for_granted(client, box, dialogue)
+        for entry in dialogue:
+            if not _is_ours(entry, known):
+                result.left_out += 1
+                continue
+            answer = await _ask(client, entry, known)
+            result.made += 1
+            _compare(entry, answer, known, result)
+    result.differences += [
+        Difference("value", "the sandbox's own checks", None, problem)
+        for problem in box.shop.problems
+    ]
+    return result
+
+
+def _is_ours(entry: Json, known: dict[str, str]) -> bool:
+    named = ID.findall(unquote(entry["path"]) + "&" + unquote(entry["form"] or ""))
+    return all(name in known or name.startswith("pm_card_") for name in named)
+
+
+async def _ask(client: httpx.AsyncClient, entry: Json, known: dict[str, str]) -> httpx.Response:
+    def ours(text: str) -> str:
+        return ID.sub(lambda found: known.get(found[0], found[0]), text)
+
+    return await client.request(
+        entry["method"],
+        ours(entry["path"]),
+        content=ours(entry["form"] or ""),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+
+async def _take_for_granted(client: httpx.AsyncClient, box: Sandbox, dialogue: list[Json]) -> None:
+    """Make the prices and coupons that the requests name, as the answers show them."""
+    forms = " ".join(unquote(entry["form"] or "") for entry in dialogue)
+    shown = {
+        (one["object"], one["id"]): one
+        for entry in dialogue
+        for one in objects(entry["body"])
+        if one.get("object") in ("price", "coupon")
+    }
+    product = (await client.post("/v1/products", data={"name": "Recorded"})).json()["id"]
+    table = box.shop.world.table
+    for name in sorted(set(_TAKEN.findall(forms))):
+        if ("coupon", name) in shown or "coupon]=" + name in forms:
+            source = shown.get(("coupon", name), {"percent_off": 10})
+            params = {"id": name, "duration": source.get("duration", "once")}
+            if source.get("name"):
+                params["name"] = source["name"]
+            if source.get("percent_off") is not None:
+                params["percent_off"] = str(source["percent_off"])
+            else:
+                params |= {
+                    "amount_off": str(source["amount_off"]),
+                    "currency": source.get("currency") or "usd",
+                }
+            (await client.post("/v1/coupons", data=params)).raise_for_status()
+            continue
+        source = shown.get(("price", name), {"unit_amount": 1000, "currency": "usd"})
+        params = {
+            "product": product,
+            "currency": source["currency"],
+            "unit_amount": str(source["unit_amount"]),
+            "recurring[interval]": (source.get("recurring") or {}).get("interval", "month"),
+        }
+        made = (await client.post("/v1/prices", data=params)).json()["id"]
+        row = dict(table("price")[made])
+        table("price").put({**row, "id": name, "nickname": source.get("nickname")})
+
+
+def objects(node: Any) -> Iterator[Json]:
+    """Every Stripe object in an answer, the expanded ones too."""
+    if isinstance(node, dict):
+        if isinstance(node.get("object"), str) and "id" in node:
+            yield node
+        for value in node.values():
+            yield from objects(value)
+    elif isinstance(node, list):
+        for entry in node:
+            yield from objects(entry)
+
+
+def _compare(entry: Json, answer: httpx.Response, known: dict[str, str], result: Replay) -> None:
+    if answer.status_code != entry["status"]:
+        where = f"{entry['method']} {ID.sub('{id}', entry['path'].split('?')[0])}"
+        said = answer.json().get("error", {}).get("message", "")
+        result.differences.append(
+            Difference("status", where, entry["status"], f"{answer.status_code} {said}")
+        )
+        return
+    _walk(entry["body"], answer.json(), "", "error", known, result.differences)
+
+
+def _walk(
+    theirs: Any, ours: Any, path: str, kind: str, known: dict[str, str], out: list[Difference]
+) -> None:
+    where = f"{kind}{path}"
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        _walk_object(theirs, ours, path, kind, known, out)
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        if len(theirs) != len(ours):
+            out.append(Difference("value", f"{where}[]", len(theirs), len(ours)))
+        for one, other in zip(theirs, ours, strict=False):
+            _walk(one, other, f"{path}[]", kind, known, out)
+    elif type(theirs) is not type(ours):
+        out.append(Difference("type", where, theirs, ours))
+    elif isinstance(theirs, str) and ID.fullmatch(theirs):
+        _learn(theirs, ours, known)
+    elif theirs != ours and not _passing(where.rsplit(".", 1)[-1], theirs):
+        out.append(Difference("value", where, theirs, ours))
+
+
+def _walk_object(
+    theirs: Json, ours: Json, path: str, kind: str, known: dict[str, str], out: list[Difference]
+) -> None:
+    inner = theirs.get("object")
+    if isinstance(inner, str) and inner != "list":
+        kind, path = inner, ""
+        _learn(theirs.get("id"), ours.get("id"), known)
+    for key in sorted(set(theirs) | set(ours)):
+        where = f"{kind}{path}.{key}"
+        if key not in ours:
+            out.append(Difference("missing", where, theirs[key], None))
+        elif key not in theirs:
+            out.append(Difference("added", where, None, ours[key]))
+        else:
+            _walk(theirs[key], ours[key], f"{path}.{key}", kind, known, out)
+
+
+def _learn(theirs: Any, ours: Any, known: dict[str, str]) -> None:
+    if isinstance(theirs, str) and isinstance(ours, str) and ID.fullmatch(theirs):
+        known.setdefault(theirs, ours)
+
+
+def _passing(key: str, value: Any) -> bool:
+    """Values that no two runs share: times, addresses, secrets."""
+    if isinstance(value, str):
+        return any(sign in value for sign in ("://", "_secret", "redacted", "/v1/"))
+    return bool(_PASSING.search(key))

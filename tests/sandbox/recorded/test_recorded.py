@@ -1,0 +1,72 @@
+"""Recorded dialogues with real Stripe, replayed into the sandbox: its answers are like the real
+ones, and what isn't is explained.
+
+The recordings are no part of the project: they are replayed where they are at hand. A small
+dialogue of our own making, in the same format, is always there and shows that the judge judges.
+"""
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from sandbox.schema import Published
+from tests.harness import Json
+from tests.sandbox.recorded.differences import REASONS, patterns, reason
+from tests.sandbox.recorded.replay import Difference, dialogues, replay
+
+pytestmark = pytest.mark.anyio
+SAMPLE = Path(__file__).with_name("sample.jsonl")
+BESIDE = Path(__file__).parents[3].parent / "shared" / "data"
+RECORDED = Path(os.environ.get("LATCHKEY_REFERENCE_DATA", BESIDE)) / "stripe-recorded.jsonl"
+
+
+def found() -> dict[str, list[Json]]:
+    """The dialogues at hand, by name."""
+    known = dialogues(SAMPLE)
+    return known | (dialogues(RECORDED) if RECORDED.exists() else {})
+
+
+FOUND = found()
+
+
+@pytest.mark.parametrize("name", FOUND)
+async def test_our_answers_are_like_the_recorded_ones(name: str, published: Published) -> None:
+    result = await replay(FOUND[name], published)
+    unexplained = [one for one in result.differences if reason(one) is None]
+    assert unexplained == []
+    assert result.made or name not in dialogues(SAMPLE)
+
+
+def test_the_sample_is_replayed_in_full() -> None:
+    assert set(dialogues(SAMPLE)) <= set(FOUND)
+
+
+async def test_a_wrong_answer_would_be_noticed(published: Published) -> None:
+    """The judge itself: each entry of the sample, falsified, makes an unexplained difference."""
+    name, entries = next(iter(dialogues(SAMPLE).items()))
+    for number, entry in enumerate(entries):
+        false = [dict(one) for one in entries]
+        false[number]["status"] = 418
+        result = await replay(false, published)
+        assert any(one.what == "status" for one in result.differences), name
+        false = [dict(one) for one in entries]
+        kept = {key: value for key, value in entry["body"].items() if key != "metadata"}
+        false[number]["body"] = {**kept, "livemode": True, "no_such_key": 1}
+        result = await replay(false, published)
+        said = {(one.what, reason(one)) for one in result.differences}
+        assert {("missing", None), ("value", None)} & said, name
+
+
+async def test_no_explanation_outlives_its_difference(published: Published) -> None:
+    """Where the recordings are at hand, each pattern explains something that is seen; without them
+    the table is only known to be well formed."""
+    seen: list[Difference] = []
+    for entries in FOUND.values():
+        seen += (await replay(entries, published)).differences
+    assert {reason(one) for one in seen} <= set(REASONS)
+    said = [f"{one.what} {one.where}" for one in seen]
+    unused = [p for p in patterns() if not any(fnmatchcase(one, p) for one in said)]
+    assert unused == [] or not RECORDED.exists()
+    assert all(pattern.partition(" ")[2] for pattern in patterns())
