@@ -90,6 +90,8 @@ class ImportActivities:
                 if (user := self._edges.reference_user(order.reference)) is not None
             }
             async with self._edges.pool.acquire() as connection, connection.transaction():
+                if not await links.holds_import(connection, job.link_id):
+                    return ImportPageResult(page.next, job.progress)
                 by_subscription = await subscriptions.apply_subscriptions(
                     connection, found_subscriptions, occasion=occasion
                 )

@@ -242,7 +242,7 @@ async def _move(connection: Connection, moved: list[tuple[int, datetime | None]]
         """
         update grants set until = given.until
           from unnest($1::bigint[], $2::timestamptz[]) as given (id, until)
-         where grants.id = given.id
+         where grants.id = given.id and grants.ended_at is null
         """,
         [grant_id for grant_id, _ in moved],
         [until for _, until in moved],
@@ -260,7 +260,7 @@ async def _end(
         update grants set ended_at = given.ended_at, end_reason = given.reason
           from unnest($1::bigint[], $2::timestamptz[], $3::text[])
                as given (id, ended_at, reason)
-         where grants.id = given.id
+         where grants.id = given.id and grants.ended_at is null
         """,
         [grant["id"] for grant, *_ in ended],
         [at for _, at, *_ in ended],

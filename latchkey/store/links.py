@@ -344,6 +344,16 @@ async def set_state(
     )
 
 
+async def holds_import(connection: Connection, link_id: int) -> bool:
+    """Whether the link imports, and keeps it so until the transaction ends.
+
+    A page that a slow worker still holds when the import is long over shows a past that nothing
+    guards against any more.
+    """
+    state = await connection.fetchval("select state from links where id = $1 for share", link_id)
+    return bool(state == "importing")
+
+
 async def write_progress(connection: Connection, link_id: int, progress: Progress) -> None:
     await connection.execute(
         "update links set progress = $2::jsonb, error = null where id = $1",

@@ -82,6 +82,7 @@ async def resolve(
         doubts += _contradictions(buyer, person, known)
     doubts += await _namesakes(connection, buyers, people)
     await _record_customers(connection, buyers, chosen, occasion=occasion)
+    people = await _as_bound(connection, buyers, people)
     await _tell_created(connection, people.values(), occasion=occasion)
     doubts += await _similar_addresses(connection, people.values())
     await matches.raise_doubts(connection, doubts)
@@ -337,6 +338,27 @@ async def _record_customers(
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
     )
+
+
+async def _as_bound(
+    connection: Connection, buyers: Sequence[Buyer], people: dict[str, Person]
+) -> dict[str, Person]:
+    """The same people, but where somebody else bound a customer to another user just before us:
+    then it is theirs. A reference decides for itself."""
+    unsure = {
+        buyer.key: buyer.customer_id
+        for buyer in buyers
+        if buyer.customer_id
+        and (person := people.get(buyer.key))
+        and person.bound_by in ("email", "created")
+    }
+    bound = await known_customers(connection, list(unsure.values()))
+    found = dict(people)
+    for key, customer_id in unsure.items():
+        user = bound.get(customer_id)
+        if user is not None and user != people[key].user_id:
+            found[key] = Person(user, created=False, bound_by="customer")
+    return found
 
 
 async def hand_over(

@@ -145,16 +145,18 @@ def _look(past: Past, look: Look) -> list[Past]:
         outcomes = [
             begun
             for outcome in outcomes
-            for begun in _begin(outcome, product, reading, links.linked_at(product))
+            for begun in _begin(outcome, product, look, first=not was_known)
         ]
     return [_tell(o, past, reading, frozenset(opened), was_known=was_known) for o in outcomes]
 
 
-def _begin(past: Past, product: str, reading: Reading, linked_at: float | None) -> list[Past]:
-    """The first grant of a source: bought before the link it is imported, since then purchased."""
+def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
+    """A source begins to give a product: bought before the link it is imported, since then
+    purchased. A subscription that changes its items doesn't start anew."""
+    reading, linked_at = look.reading, look.links.linked_at(product)
     begun = past.begun | {product}
     bought = replace(past.plus("product_purchased", [product]), begun=begun)
-    if reading.kind == "subscription":
+    if reading.kind == "subscription" and first:
         bought = bought.plus("subscription_started", [product])
     brought = replace(
         past.plus("imported", [product]), begun=begun, imported=past.imported | {product}

@@ -1,0 +1,137 @@
+"""What two transactions do that meet: the second waits, and then knows what the first did."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.base import Edges
+from activities.imports import ImportActivities
+from latchkey.contracts import ImportPageInput, ImportStep
+from latchkey.keyring import Keyring
+from latchkey.rules.access import Reason, Verdict
+from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.store import people
+from latchkey.store.effects import Claim, Occasion, given_by, settle
+from latchkey.store.linked_products import Account, LinkedProduct
+from latchkey.store.people import Buyer
+from latchkey.store.pool import Connection, Pool
+from latchkey.stripe_api import Page, StripeApi
+from latchkey.vault import Vault
+from tests.harness import KEY, SECRET, Json, Latchkey, until
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def occasion(ticket: int) -> Occasion:
+    return Occasion(Account("acct_1", livemode=False), ticket, NOW, "stripe")
+
+
+async def blocked(pool: Pool) -> bool:
+    found: int = await pool.fetchval(
+        """
+        select count(*) from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'
+        """
+    )
+    return found > 0
+
+
+async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> None:
+    first = await pool.fetchval("insert into users (email) values ('a@x.example') returning id")
+    one = Buyer("sub_1", "subscription", "cus_1", "a@x.example", "A", reference_user=first)
+    other = Buyer("sub_2", "subscription", "cus_1", "b@x.example", "B")
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        begun = mine.transaction()
+        await begun.start()
+        await people.resolve(mine, [one], occasion=occasion(1))
+
+        async def second() -> dict[str, people.Person]:
+            async with theirs.transaction():
+                return await people.resolve(theirs, [other], occasion=occasion(2))
+
+        task = asyncio.create_task(second())
+        await until(lambda: blocked(pool), "the second waits for the first")
+        await begun.commit()
+        found = await task
+    assert found["sub_2"].user_id == first
+
+
+async def _product(pool: Pool) -> tuple[int, LinkedProduct]:
+    user: int = await pool.fetchval("insert into users (email) values ('a@x.example') returning id")
+    await pool.execute("insert into products (id, slug, name) values ('prd_1', 'one', 'One')")
+    link: int = await pool.fetchval(
+        """
+        insert into links (product_id, account_id, livemode, stripe_product, state)
+        values ('prd_1', 'acct_1', false, 'prod_1', 'listening') returning id
+        """
+    )
+    product = LinkedProduct(
+        product_id="prd_1",
+        link_id=link,
+        stripe_product="prod_1",
+        importing=False,
+        removed=False,
+        linked_at=NOW,
+        import_mail=True,
+        import_spread=False,
+        access_mail=True,
+        policy=DEFAULT_POLICY,
+    )
+    return user, product
+
+
+async def _buy(connection: Connection, order: str, user: int, product: LinkedProduct) -> None:
+    verdict = Verdict(True, Reason.PAID, terminal=True)
+    claim = Claim(user, product, "order", order, f"purchase/{order}", NOW, verdict)
+    given = await given_by(connection, "order", [order])
+    await settle(connection, [claim], given=given, occasion=occasion(1))
+
+
+async def test_two_purchases_of_a_product_at_once_are_one_mail(pool: Pool) -> None:
+    user, product = await _product(pool)
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        begun = mine.transaction()
+        await begun.start()
+        await _buy(mine, "cs_1", user, product)
+
+        async def second() -> None:
+            async with theirs.transaction():
+                await _buy(theirs, "cs_2", user, product)
+
+        task = asyncio.create_task(second())
+        await until(lambda: blocked(pool), "the second waits for the first")
+        await begun.commit()
+        await task
+    assert await pool.fetchval("select count(*) from grants where ended_at is null") == 2
+    mails = await pool.fetchval("select count(*) from mails where kind = 'product_access'")
+    assert mails == 1
+
+
+async def test_a_page_held_past_its_import_brings_nobody_back(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    made = await site.stripe.subscribe("held@x.example", price)
+    customer = await site.stripe.get(f"customers/{made['customer']}")
+    old: Json = {**await site.stripe.get(f"subscriptions/{made['id']}"), "customer": customer}
+    await site.stripe.delete(f"subscriptions/{made['id']}")
+    await site.settled()
+    product = await site.product()
+    link = await site.link(product, stripe_product)
+
+    async def page(api: StripeApi, **given: object) -> Page:
+        return Page([old], None)
+
+    monkeypatch.setattr(StripeApi, "subscriptions", page)
+    keyring = Keyring(
+        site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+    )
+    imports = ImportActivities(Edges(site.pool, keyring, SECRET), site.temporal)
+    job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
+    await ActivityEnvironment().run(imports.page, job)
+    assert (await site.access(product, "held@x.example"))["access"] is False
