@@ -51,7 +51,7 @@ async def give(
     With `mail`, those who had no access are told, where the product's mail is on.
     """
     last = {email_key(gift.email): gift for gift in gifts}
-    users, created = await _users(connection, last, actor=actor)
+    users, created = await users_of(connection, last, actor=actor)
     rows = [
         {"user_id": users[key], "until": gift.until, "reason": gift.reason}
         for key, gift in sorted(last.items())
@@ -149,7 +149,7 @@ async def next_end(connection: Connection) -> datetime | None:
     return found
 
 
-async def _users(
+async def users_of(
     connection: Connection, gifts: dict[str, Gift], *, actor: int | None
 ) -> tuple[dict[str, int], int]:
     """The user of each address, by its key, and how many of them are new."""

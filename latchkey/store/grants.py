@@ -6,7 +6,7 @@ from typing import Any
 
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
-from latchkey.store import complimentary, rejudging
+from latchkey.store import collections, complimentary, rejudging
 from latchkey.store.effects import Fact, Occasion, write_facts
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Connection, Pool
@@ -130,13 +130,13 @@ async def give(
 async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
     """End a grant by hand, whatever its source; None where there is no such grant.
 
-    What a purchase gave is held from then on: Stripe's events don't give it again until the hold
+    What a purchase or a collection gave is held from then on: nothing gives it again until the hold
     is lifted. Ending it again changes nothing. The caller opens the transaction.
     """
     row = await connection.fetchrow(
         """
         update grants set ended_at = now(), end_reason = $2,
-               held = source in ('subscription', 'order')
+               held = source <> 'manual'
          where id = $1 and ended_at is null returning user_id, product_id, source_id
         """,
         grant_id,
@@ -168,14 +168,17 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
     if row:
         now = datetime.now(UTC)
         await write_facts(connection, [_fact("hold_lifted", grant_id, row, actor)])
-        ids = [row["source_id"]]
-        by_subscription = row["source"] == "subscription"
-        await rejudging.of_sources(
-            connection,
-            subscriptions=ids if by_subscription else (),
-            orders=() if by_subscription else ids,
-            occasion=Occasion(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
-        )
+        if row["source"] == "collection":
+            await collections.settle(connection, row["source_id"], actor=actor, mail=False)
+        else:
+            ids = [row["source_id"]]
+            by_subscription = row["source"] == "subscription"
+            await rejudging.of_sources(
+                connection,
+                subscriptions=ids if by_subscription else (),
+                orders=() if by_subscription else ids,
+                occasion=Occasion(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
+            )
     return await by_id(connection, grant_id)
 
 

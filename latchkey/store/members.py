@@ -31,13 +31,14 @@ class Membership:
     period_end: datetime | None
     trial_end: datetime | None
     order_state: str | None
+    held: bool
 
 
 _SELECT = """
 select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g.source,
        g.source_id, g.since, g.until, g.ended_at, g.end_reason, g.cause, g.reason,
        b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
-       o.state as order_state,
+       o.state as order_state, g.held,
        (select a.cause from activities a
          where a.source_id = g.source_id and a.type = 'subscription_cancelled'
          order by a.id desc limit 1) as cancelled_by

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from web.api import (
     access,
     checkout,
+    collections,
     feed,
     identity,
     inbox,
@@ -23,6 +24,7 @@ from web.api.problems import Problem
 __all__ = [
     "access",
     "checkout",
+    "collections",
     "feed",
     "identity",
     "inbox",

@@ -85,7 +85,7 @@ async def read_file(request: Request) -> Response:
         return page(request, "admin/users_import.html", problem=None)
     given = await form(request, files=1)
     try:
-        content = await _content(given)
+        content = await content_of(given)
         good, bad = read_users(content)
     except ValueError as error:
         return page(request, "admin/users_import.html", 422, problem=str(error))
@@ -125,7 +125,7 @@ def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:
     first column is the address and the second the name. Commas, semicolons and tabs separate.
     Raises `ValueError` for what is no such file.
     """
-    lines = list(_rows(content))
+    lines = list(rows_of(content))
     if not lines:
         raise ValueError("The file is empty.")
     if len(lines) > MOST_ROWS:
@@ -165,7 +165,7 @@ def _problem(email: str, name: str) -> str | None:
     return None
 
 
-def _rows(content: str) -> list[list[str]]:
+def rows_of(content: str) -> list[list[str]]:
     try:
         dialect: type[csv.Dialect] | str = csv.Sniffer().sniff(content[:2000], ",;\t")
     except csv.Error:
@@ -176,7 +176,7 @@ def _rows(content: str) -> list[list[str]]:
         raise ValueError(f"This is no CSV: {error}.") from None
 
 
-async def _content(given: FormData) -> str:
+async def content_of(given: FormData) -> str:
     file = given.get("file")
     raw = await file.read(MOST_BYTES + 1) if isinstance(file, UploadFile) else b""
     raw = raw or text(given, "lines").encode()

@@ -1,0 +1,209 @@
+"""Collections of products, and complimentary access for many at once."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, Field
+
+from latchkey.store import collections, complimentary, products
+from latchkey.store.complimentary import Gift
+from latchkey.store.pool import Connection
+from web.api.cursors import cursor, number
+from web.api.people import Email, NewGrant
+from web.api.problems import Problem, not_found
+from web.api.products import Name, Text
+from web.api.registry import Call, Input, Output, Paging, endpoint
+
+MOST_GIFTS = 1000
+
+
+class NewCollection(Input):
+    """Products that are granted together, by id."""
+
+    name: Name
+    description: Text = ""
+    products: list[str] = Field(default_factory=list, max_length=500)
+
+
+class CollectionChanges(Input):
+    """What may be changed; what is left out stays. `products` are all of them."""
+
+    name: Name | None = None
+    description: Text | None = None
+    products: list[str] | None = Field(None, max_length=500)
+
+
+class Collection(Output):
+    id: str
+    name: str
+    description: str
+    products: list[str]
+    holders: int
+    created_at: datetime
+
+
+class CollectionList(Output):
+    data: list[Collection]
+    next: None = None
+
+
+class Holder(Output):
+    """Somebody who has the collection."""
+
+    id: int
+    user_id: int
+    email: str
+    since: datetime
+    until: datetime | None
+    reason: str | None
+
+
+class HolderList(Output):
+    data: list[Holder]
+    next: str | None
+
+
+class OneGift(Input):
+    email: Email
+    until: AwareDatetime | None = None
+    reason: str | None = Field(None, max_length=1000)
+
+
+class Gifts(Input):
+    """Access for many; the same address twice counts once, by its last entry."""
+
+    grants: list[OneGift] = Field(min_length=1, max_length=MOST_GIFTS)
+    mail: bool = True
+
+
+class GiftsDone(Output):
+    """How many got access, whose was changed, and how many users are new."""
+
+    granted: int
+    changed: int
+    users_created: int
+
+
+@endpoint("GET", "/collections", answer=CollectionList)
+async def list_collections(call: Call) -> CollectionList:
+    """The site's collections."""
+    async with call.site.pool.acquire() as connection:
+        rows = await collections.listed(connection)
+    return CollectionList(data=[_shown(row) for row in rows])
+
+
+@endpoint("POST", "/collections", body=NewCollection, answer=Collection, status=201)
+async def create_collection(call: Call) -> Collection:
+    """Make a collection."""
+    wanted: NewCollection = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        try:
+            made = await collections.create(
+                connection,
+                name=wanted.name,
+                description=wanted.description,
+                products=wanted.products,
+            )
+        except collections.UnknownProduct as error:
+            raise Problem(422, "unknown_product", str(error)) from None
+    return _shown(made)
+
+
+@endpoint("GET", "/collections/{id}", answer=Collection)
+async def get_collection(call: Call) -> Collection:
+    """One collection."""
+    async with call.site.pool.acquire() as connection:
+        return _shown(await _found(connection, call))
+
+
+@endpoint("PATCH", "/collections/{id}", body=CollectionChanges, answer=Collection)
+async def change_collection(call: Call) -> Collection:
+    """Change a collection. What comes into it reaches its holders, what goes out is let go."""
+    wanted: CollectionChanges = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await _found(connection, call)
+        await collections.rename(
+            connection, found.id, name=wanted.name, description=wanted.description
+        )
+        if wanted.products is not None:
+            try:
+                await collections.set_products(connection, found.id, wanted.products, actor=None)
+            except collections.UnknownProduct as error:
+                raise Problem(422, "unknown_product", str(error)) from None
+        return _shown(await _found(connection, call))
+
+
+@endpoint("DELETE", "/collections/{id}", answer=None)
+async def delete_collection(call: Call) -> None:
+    """Delete a collection; the access it gave ends."""
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        await collections.delete(connection, (await _found(connection, call)).id, actor=None)
+
+
+@endpoint("GET", "/collections/{id}/grants", query=Paging, answer=HolderList)
+async def list_holders(call: Call) -> HolderList:
+    """Who holds a collection, newest first."""
+    paging: Paging = call.query
+    async with call.site.pool.acquire() as connection:
+        found = await _found(connection, call)
+        rows = await collections.holders(
+            connection, found.id, after=number(paging.after), limit=paging.limit + 1
+        )
+    page = rows[: paging.limit]
+    more = len(rows) > paging.limit
+    return HolderList(
+        data=[Holder.model_validate(vars(row)) for row in page],
+        next=cursor(page[-1].id) if more else None,
+    )
+
+
+@endpoint("POST", "/collections/{id}/grants", body=NewGrant, answer=Holder, status=201)
+async def give_collection(call: Call) -> Holder:
+    """Give a person a collection. Given again, it changes the end and the reason."""
+    wanted: NewGrant = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await _found(connection, call)
+        gift = Gift(wanted.email, wanted.until, wanted.reason)
+        await collections.give(connection, found.id, [gift], actor=None, mail=wanted.mail)
+        row = await collections.holder(connection, found.id, wanted.email)
+    call.site.wake.set()
+    assert row is not None, "it was given above"
+    return Holder.model_validate(vars(row))
+
+
+@endpoint("DELETE", "/collections/{id}/grants/{holder}", answer=None)
+async def end_collection(call: Call) -> None:
+    """End somebody's holding of a collection, with the access it gave."""
+    text = call.path["holder"]
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        found = await _found(connection, call)
+        known = text.isdigit() and len(text) <= 18
+        if not known or not await collections.end(connection, found.id, int(text), actor=None):
+            raise not_found("holder", text)
+
+
+@endpoint("POST", "/products/{id}/grants/bulk", body=Gifts, answer=GiftsDone)
+async def give_many(call: Call) -> GiftsDone:
+    """Give many people complimentary access, at most a thousand at once.
+
+    All of them or, where one entry can't be, none.
+    """
+    wanted: Gifts = call.body
+    gifts = [Gift(one.email, one.until, one.reason) for one in wanted.grants]
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        done = await complimentary.give(connection, product.id, gifts, actor=None, mail=wanted.mail)
+    call.site.wake.set()
+    return GiftsDone(granted=done.granted, changed=done.changed, users_created=done.users_created)
+
+
+async def _found(connection: Connection, call: Call) -> collections.Collection:
+    found = await collections.find(connection, call.path["id"])
+    if found is None:
+        raise not_found("collection", call.path["id"])
+    return found
+
+
+def _shown(found: collections.Collection) -> Collection:
+    return Collection.model_validate(vars(found))
