@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import sys
 import tempfile
 import time
@@ -15,34 +16,52 @@ import structlog
 
 from sandbox.schema import Published
 from tests.harness import (
+    NAMESPACES,
     Postgres,
     forget_namespaces,
     run_postgres,
     run_temporal,
 )
-from tests.hostile.life import Life, Size, Wrong
+from tests.hostile.crashing import crashing_stage
+from tests.hostile.life import Life, Size
 from tests.hostile.stage import stage
 
 
-async def one(
+async def together(
     seed: int, size: Size, calm: bool, postgres: Postgres, temporal: str, published: Published
 ) -> str | None:
-    """Play a seed; what went wrong, or None."""
+    """A life of a Latchkey within this process; what went wrong, or None."""
     async with stage(postgres, temporal, published) as outside:
         life = Life(outside, seed, size)
         if calm:
             life.faults = {}
-        try:
-            await life.play()
-        except (Wrong, AssertionError, Exception) as error:
-            told = "" if isinstance(error, Wrong) else traceback.format_exc()
-            report = Path(tempfile.gettempdir()) / f"hostile-{seed}.txt"
-            report.write_text("\n".join([*life.log, f"{error}", told]))
-            return f"{type(error).__name__}: {str(error)[:2500]}\n{told}see {report}"
+        return await _played(life)
+
+
+async def crashing(seed: int, size: Size) -> str | None:
+    """A life during which processes are killed; what went wrong, or None."""
+    with tempfile.TemporaryDirectory(prefix="hostile-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        async with crashing_stage(folder) as (outside, processes):
+            life = Life(outside, seed, size)
+            chance = random.Random(seed)
+            life.meanwhile = lambda: processes.havoc(chance)
+            told = await _played(life)
+            return told and f"killed {processes.killed}: {told}\n{processes.text()}"
+
+
+async def _played(life: Life) -> str | None:
+    try:
+        await life.play()
+    except Exception as error:
+        report = Path(tempfile.gettempdir()) / f"hostile-{life.seed}.txt"
+        report.write_text("\n".join([*life.log, f"{error}", traceback.format_exc()]))
+        return f"{type(error).__name__}: {str(error)[:2500]}\nsee {report}"
     return None
 
 
-def main() -> int:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, help="how many lives")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
@@ -50,28 +69,39 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=Size.people)
     parser.add_argument("--moves", type=int, default=Size.moves, help="moves of each round")
     parser.add_argument("--calm", action="store_true", help="without faults")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--crash", action="store_true", help="each part a process, killed at random moments"
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = _arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.disable(logging.CRITICAL)
     size = Size(rounds=options.rounds, people=options.people, moves=options.moves)
     published, wrong = Published(), 0
-    seeds = range(options.first, options.first + options.seeds)
     with contextlib.ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="hostile-")))
         folder.chmod(0o755)
         postgres = opened.enter_context(run_postgres(folder / "postgres"))
-        for start in range(0, len(seeds), 40):
-            with run_temporal() as address:
-                os.environ["TEMPORAL_ADDRESS"] = address
-                forget_namespaces()
-                for seed in seeds[start : start + 40]:
-                    began = time.monotonic()
-                    told = asyncio.run(one(seed, size, options.calm, postgres, address, published))
-                    wrong += told is not None
-                    took = time.monotonic() - began
-                    sys.stdout.write(f"seed {seed}: {told or 'right'} ({took:.1f} s)\n")
-                    sys.stdout.flush()
-    sys.stdout.write(f"{wrong} of {len(seeds)} went wrong\n")
+        servers = opened.enter_context(contextlib.ExitStack())
+        address = ""
+        for number in range(options.seeds):
+            seed, began = options.first + number, time.monotonic()
+            if options.crash:
+                told = asyncio.run(crashing(seed, size))
+            else:
+                if number % len(NAMESPACES) == 0:
+                    servers.close()
+                    address = servers.enter_context(run_temporal())
+                    os.environ["TEMPORAL_ADDRESS"] = address
+                    forget_namespaces()
+                told = asyncio.run(together(seed, size, options.calm, postgres, address, published))
+            wrong += told is not None
+            sys.stdout.write(f"seed {seed}: {told or 'right'} ({time.monotonic() - began:.1f} s)\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{wrong} of {options.seeds} went wrong\n")
     return 1 if wrong else 0
 
 

@@ -34,6 +34,7 @@ class Crashing:
     commands: dict[str, tuple[list[str], dict[str, Any]]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
 
     def start(self, name: str) -> None:
         argv, options = self.commands[name]
@@ -61,9 +62,20 @@ class Crashing:
         """Kill one to three of them at random moments, and start each again a little later."""
         for name in chance.choices(VICTIMS, k=chance.randint(1, 3)):
             await asyncio.sleep(chance.uniform(0, 2.5))
+            self.down.add(name)
             self.kill(name)
             await asyncio.sleep(chance.uniform(0, 1.5))
             self.start(name)
+            self.down.discard(name)
+
+    async def supervise(self) -> None:
+        """Start again what ends by itself, as a supervisor does: a web process that begins while
+        Postgres recovers gives up."""
+        while True:
+            await asyncio.sleep(0.5)
+            for name, process in self.processes.items():
+                if process.poll() is not None and name not in self.down:
+                    self.start(name)
 
     def text(self) -> str:
         """The end of every log."""
@@ -154,7 +166,9 @@ async def crashing_stage(folder: Path) -> AsyncIterator[tuple[Outside, Crashing]
 
         try:
             await until(connected, "Stripe is connected", seconds=90)
+            supervising = asyncio.create_task(made.supervise())
             yield Outside(api, pool, truth, catch_up, patience=60.0), made
+            supervising.cancel()
         finally:
             await api.aclose()
             await truth.close()

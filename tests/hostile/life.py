@@ -522,21 +522,29 @@ class Life:
         await asyncio.gather(*(ask(p, product) for p in self.people for product in self.products))
 
     async def _judge_mails(self, before: dict[str, set[Past]], after: dict[str, set[Past]]) -> None:
-        """One mail where somebody gets into a product anew, none where they were in already."""
+        """One mail where somebody gets into a product anew, none where they were in already. One
+        may speak of several products."""
         rows = await self.outside.fetch(
             """
-            select u.email, m.product_id, count(*) as count from mails m
+            select u.email, told.product, count(*) as count from mails m
               join users u on u.id = m.user_id
+             cross join jsonb_array_elements_text(
+                   coalesce(m.data -> 'products', jsonb_build_array(m.product_id)))
+                   as told (product)
              where m.kind = 'product_access' group by 1, 2
             """
         )
-        now = Counter({(r["email"].lower(), r["product_id"]): r["count"] for r in rows})
+        now = Counter({(r["email"].lower(), r["product"]): r["count"] for r in rows})
         ours = {person.email for person in self.people}
         for key in [key for key in now | self.mails if key[0] in ours]:
             more = now[key] - self.mails[key]
             least, most = self._mails_due(key[0], key[1], before, after)
             if not least <= more <= most:
-                raise Wrong(f"{key} got {more} new access mails, should be {least} to {most}")
+                sent = await self.outside.fetch(_MAILS_OF, key[0])
+                raise Wrong(
+                    f"{key} got {more} new access mails, should be {least} to {most}:\n  "
+                    + "\n  ".join(str(dict(row)) for row in sent)
+                )
         self.mails = now
 
     def _mails_due(
@@ -607,6 +615,10 @@ def _agreed(past: Past, lines: Counter[tuple[str, str]]) -> Past:
     return replace(past, lines=tuple(sorted(lines.items())))
 
 
+_MAILS_OF = """
+select m.key, m.product_id, m.data, m.created_at from mails m join users u on u.id = m.user_id
+ where u.email_key = $1 and m.kind = 'product_access' order by m.id
+"""
 _UNSETTLED = """
 select (select count(*) from events where state in ('waiting', 'relayed'))
      + (select count(*) from links where state = 'importing' or dispatched_at is null)

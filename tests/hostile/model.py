@@ -147,7 +147,11 @@ def _look(past: Past, look: Look) -> list[Past]:
             for outcome in outcomes
             for begun in _begin(outcome, product, look, first=not was_known)
         ]
-    return [_tell(o, past, reading, frozenset(opened), was_known=was_known) for o in outcomes]
+    return [
+        told
+        for outcome in outcomes
+        for told in _tell(outcome, past, reading, frozenset(opened), was_known=was_known)
+    ]
 
 
 def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
@@ -170,14 +174,16 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
 
 def _tell(
     past: Past, before: Past, reading: Reading, opened: frozenset[str], *, was_known: bool
-) -> Past:
-    """Lines about the source itself, for the products it carries."""
+) -> list[Past]:
+    """Lines about the source itself, for the products it carries. Whether money that went back for
+    what never gave anything is told of depends on whether the buyer is a user for other reasons."""
     if reading.kind == "order":
-        if reading.paid and opened and reading.refunded > before.refunded:
-            past = past.plus("refunded", opened)
-        return replace(past, refunded=reading.refunded if opened else 0)
+        noted = replace(past, refunded=reading.refunded)
+        more = reading.paid and opened and reading.refunded > before.refunded
+        told = [noted.plus("refunded", opened)] if more else [noted]
+        return told if was_known or not more else [noted, past, *told]
     if not past.known:
-        return past
+        return [past]
     scheduled = reading.ends is not None
     newly = reading.cancelled and not before.cancelled
     if newly and (was_known or not past.imported):
@@ -189,4 +195,4 @@ def _tell(
         past = past.plus("payment_failed", opened)
     if before.past_due and reading.status == "active":
         past = past.plus("payment_recovered", opened)
-    return replace(past, cancelled=reading.cancelled, scheduled=scheduled, past_due=past_due)
+    return [replace(past, cancelled=reading.cancelled, scheduled=scheduled, past_due=past_due)]

@@ -48,7 +48,10 @@ class Truth:
     def __init__(self, url: str) -> None:
         self.url = url
         self.client = httpx.AsyncClient(
-            base_url=url, headers=SPARED, timeout=60, limits=httpx.Limits(keepalive_expiry=2)
+            base_url=url,
+            headers=SPARED,
+            timeout=60,
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def close(self) -> None:
