@@ -16,6 +16,10 @@ class CheckoutError(Exception):
     """Checkout can't be set up that way; the message says what to do."""
 
 
+class UnknownPrice(CheckoutError):
+    """The mirror holds no such price of the linked Stripe product; reading it anew may help."""
+
+
 @dataclass(frozen=True)
 class PaymentLink:
     """A payment link, there (`active`), to be made, or retired. `error` is Stripe's refusal."""
@@ -229,7 +233,7 @@ async def _price_to_sell(
         row["account_id"],
     )
     if known is None or known["stripe_product"] != row["stripe_product"]:
-        raise CheckoutError(
+        raise UnknownPrice(
             f"{wanted} is no price of the linked Stripe product: choose one of its prices, or"
             " refresh the list if it was made just now"
         )

@@ -102,7 +102,7 @@ with mine as (
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
        c.problem, c.cancelled, c.purchase_method, c.checkout_target, c.has_link,
        c.has_sales_page, r.unit_amount, r.currency, r.interval, r.interval_count
-  from cards c
+  from (select * from cards c {shelf}) c
   left join lateral (
         select r.unit_amount, r.currency, r.interval, r.interval_count
           from prices r
@@ -114,12 +114,18 @@ select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned,
                          where l.product_id = c.id and l.removed_at is null)))
          order by k.id nulls last, r.unit_amount nulls last, r.id limit 1) r on true
 """
-_ON_SHELF = """
- where (c.owned or c.show_locked or c.problem is not null)
-   and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
-                               > ($5, $6::text, $7::text))
- order by case when c.owned then 0 else 1 end, lower(c.name), c.id limit $8
-"""
+_ORDER = "order by case when c.owned then 0 else 1 end, lower(c.name), c.id"
+_ONE = _CARDS.format(shelf="")
+_SHELF = (
+    _CARDS.format(
+        shelf=f"""
+     where (c.owned or c.show_locked or c.problem is not null)
+       and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
+                                   > ($5, $6::text, $7::text))
+     {_ORDER} limit $8"""
+    )
+    + _ORDER
+)
 
 
 async def cards(
@@ -137,14 +143,14 @@ async def cards(
     """
     rank, name, product_id = _place(after)
     rows = await connection.fetch(
-        _CARDS + _ON_SHELF, user_id, search or None, None, category, rank, name, product_id, limit
+        _SHELF, user_id, search or None, None, category, rank, name, product_id, limit
     )
     return [Card(**dict(row)) for row in rows]
 
 
 async def card(connection: Connection, user_id: int | None, product_id: str) -> Card | None:
     """One live product as the user sees it, shown on the shelf or not."""
-    row = await connection.fetchrow(_CARDS, user_id, None, product_id, None)
+    row = await connection.fetchrow(_ONE, user_id, None, product_id, None)
     return Card(**dict(row)) if row else None
 
 

@@ -11,7 +11,8 @@ from latchkey.store.pool import Connection
 class Mail:
     """A row for the outbox; the same `key` never mails twice.
 
-    `to_email` is an address other than the user's; `spread` mails wait for their turn.
+    `to_email` is an address other than the user's; `spread` mails wait for their turn. One that was
+    `asked_for` goes out whatever the user switched off.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Mail:
     data: dict[str, Any] = field(default_factory=dict)
     to_email: str | None = None
     spread: bool = False
+    asked_for: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
             "data": m.data,
             "to_email": m.to_email,
             "pace": "spread" if m.spread else "now",
+            "asked_for": m.asked_for,
         }
         for m in mails
     ]
@@ -81,10 +84,11 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
         """
         insert into mails (key, kind, user_id, product_id, data, to_email, pace, state)
         select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.pace,
-               case when g.kind = any(u.mails_off) then 'suppressed' else 'queued' end
+               case when g.kind = any(u.mails_off) and not g.asked_for then 'suppressed'
+                    else 'queued' end
           from jsonb_to_recordset($1::jsonb) as g (
             key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
-            pace text)
+            pace text, asked_for boolean)
           join users u on u.id = g.user_id
         on conflict (key) do nothing
         """,

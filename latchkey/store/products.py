@@ -15,11 +15,12 @@ STATUSES = ("draft", "live")
 ACCESS_MODES = ("assigned", "signed_in", "public")
 _FIELDS = (
     "id, slug, name, description, image_url, status, access_mode, access_mail, content,"
-    " content_url, created_at, updated_at"
+    " content_url, purchase_method, checkout_target, external_url, show_locked, created_at,"
+    " updated_at"
 )
 _CHANGEABLE = (
     "slug", "name", "description", "image_url", "status", "access_mode", "access_mail", "content",
-    "content_url",
+    "content_url", "purchase_method", "checkout_target", "external_url", "show_locked",
 )  # fmt: skip
 
 
@@ -33,7 +34,10 @@ class StillLinked(Exception):
 
 @dataclass(frozen=True)
 class Product:
-    """`status` draft or live; `access_mode` assigned, signed_in or public; `content` Markdown."""
+    """`status` draft or live; `access_mode` assigned, signed_in or public; `content` Markdown.
+
+    `purchase_method` none, sales_page or checkout; `checkout_target` stripe or external.
+    """
 
     id: str
     slug: str
@@ -45,6 +49,10 @@ class Product:
     access_mail: bool
     content: str
     content_url: str | None
+    purchase_method: str
+    checkout_target: str
+    external_url: str | None
+    show_locked: bool
     created_at: datetime
     updated_at: datetime
 

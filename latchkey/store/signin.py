@@ -57,7 +57,8 @@ async def mail_link(
     """Queue a mail with a link that signs in: `sign_in`, `recovery` or `login_instructions`."""
     key = f"{kind}:{user_id}:{secrets.token_hex(8)}"
     data = {"next": next_path} if next_path else {}
-    await write_mails(connection, [Mail(key=key, kind=kind, user_id=user_id, data=data)])
+    mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True)
+    await write_mails(connection, [mail])
 
 
 async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -> None:

@@ -28,6 +28,7 @@ async def invite(connection: Connection, email: str, role: str, *, actor: User) 
         kind="login_instructions",
         user_id=user.id,
         data={"next": "/admin"},
+        asked_for=True,
     )
     await write_mails(connection, [mail])
     return user

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 
 LONG = "a long enough password"
 SUPPORT_MAY_POST = {
+    "/admin/inbox/resend-failed",
     "/admin/inbox/{id}/resend",
     "/admin/mails/{id}/resend",
     "/admin/users/{id}/link",
@@ -324,6 +325,13 @@ async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor
         "select state from mails where user_id = $1 and kind = 'product_access'", member
     )
     assert state == "suppressed"
+    await visitor.send("/account/settings", "/account/mails")
+    async with shared.pool.acquire() as connection:
+        await signin.mail_link(connection, member, kind="login_instructions")
+    state = await shared.pool.fetchval(
+        "select state from mails where user_id = $1 and kind = 'login_instructions'", member
+    )
+    assert state == "queued"
     await visitor.send(
         "/account/settings", "/account/mails", login_instructions="yes", product_access="yes"
     )

@@ -59,7 +59,6 @@ async def test_another_price_makes_another_link_and_retires_the_old_one(shared: 
     late = await opened(shared, first)
     stripe_product = (await shared.call("GET", f"/products/{product}/link"))["stripe_product"]
     other = await shared.stripe.price(stripe_product, 4900)
-    await shared.settled()
     changed = await shared.call(
         "PUT", f"/products/{product}/checkout", json={"enabled": True, "price": other}
     )
@@ -77,6 +76,7 @@ async def test_another_price_makes_another_link_and_retires_the_old_one(shared: 
     made = [row for row in state if row in (first, changed["url"])]
     assert len(made) == 2
     off = await shared.call("PUT", f"/products/{product}/checkout", json={"enabled": False})
+    assert await shared.call("GET", f"/products/{product}/checkout") == off
     assert (off["enabled"], off["url"], off["purchase_method"]) == (False, None, "none")
     assert (await links(shared))[first] is False
 
@@ -267,6 +267,24 @@ async def test_a_made_up_session_changes_nothing(shared: Latchkey, visitor: Visi
     await shared.settled()
     after = [await shared.pool.fetchval(f"select count(*) from {name}") for name in tables]
     assert after == before
+
+
+async def test_other_programs_choose_the_purchase_method(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product, slug, _, url = await for_sale(shared, "By program")
+    changed = await shared.call(
+        "PATCH",
+        f"/products/{product}",
+        json={"checkout_target": "external", "external_url": "https://shop.example/y"},
+    )
+    assert changed["purchase_method"] == "checkout"
+    assert await visitor.goes(f"/buy/{slug}") == "https://shop.example/y"
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "stripe"})
+    assert await visitor.goes(f"/buy/{slug}") == url
+    await shared.call("PATCH", f"/products/{product}", 422, json={"external_url": "ftp://x"})
+    await shared.call("PATCH", f"/products/{product}", json={"purchase_method": "none"})
+    await visitor.get(f"/buy/{slug}", 404)
 
 
 async def test_an_admin_sells_from_the_page(shared: Latchkey, visitor: Visitor) -> None:

@@ -39,9 +39,48 @@ async def put_checkout(call: Call) -> Checkout:
     another link and deactivates the one before; who had it open can still pay, and gets in. The
     same choice again changes nothing.
     """
-    wanted: CheckoutChoice = call.body
     pool = call.site.pool
-    async with pool.acquire() as connection, connection.transaction():
+    try:
+        product_id = await _choose(call)
+    except checkout.UnknownPrice:
+        await dispatch.refresh_catalog(call.site.temporal)
+        try:
+            product_id = await _choose(call)
+        except checkout.UnknownPrice as error:
+            raise Problem(422, "unknown_price", str(error)) from None
+    call.site.wake.set()
+    try:
+        await dispatch.settle_checkout(call.site.temporal, product_id, seconds=WAIT_SECONDS)
+    except dispatch.WorkflowFailed as error:
+        raise Problem(502, "stripe_refused", str(error)) from None
+    async with pool.acquire() as connection:
+        now = await checkout.selling(connection, product_id)
+    link = now.wanted
+    if link and link.error:
+        raise Problem(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
+    if link and not link.url:
+        raise Problem(
+            503,
+            "unavailable",
+            "the choice is saved; its payment link is still being made: ask again",
+        )
+    return _shown(now)
+
+
+@endpoint("GET", "/products/{id}/checkout", answer=Checkout)
+async def get_checkout(call: Call) -> Checkout:
+    """A product's checkout and its payment link."""
+    async with call.site.pool.acquire() as connection:
+        product = await products.find(connection, call.path["id"])
+        if product is None:
+            raise not_found("product", call.path["id"])
+        return _shown(await checkout.selling(connection, product.id))
+
+
+async def _choose(call: Call) -> str:
+    """Write the choice down: the product's id. Raises `UnknownPrice`."""
+    wanted: CheckoutChoice = call.body
+    async with call.site.pool.acquire() as connection, connection.transaction():
         product = await products.find(connection, call.path["id"])
         if product is None:
             raise not_found("product", call.path["id"])
@@ -53,24 +92,15 @@ async def put_checkout(call: Call) -> Checkout:
                 price=wanted.price,
                 promotion_codes=wanted.promotion_codes,
             )
+        except checkout.UnknownPrice:
+            raise
         except checkout.CheckoutError as error:
             raise Problem(422, "invalid", str(error)) from None
-    call.site.wake.set()
-    try:
-        await dispatch.settle_checkout(call.site.temporal, product.id, seconds=WAIT_SECONDS)
-    except dispatch.WorkflowFailed as error:
-        raise Problem(502, "stripe_refused", str(error)) from None
-    async with pool.acquire() as connection:
-        now = await checkout.selling(connection, product.id)
+    return product.id
+
+
+def _shown(now: checkout.Selling) -> Checkout:
     link = now.wanted
-    if link and link.error:
-        raise Problem(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
-    if link and not link.url:
-        raise Problem(
-            503,
-            "unavailable",
-            "the choice is saved; its payment link is still being made: ask again",
-        )
     return Checkout(
         enabled=link is not None,
         price=link.price_id if link else None,

@@ -52,6 +52,10 @@ class ProductChanges(Input):
     access_mail: bool | None = None
     content: Markdown | None = None
     content_url: Url | None = None
+    purchase_method: Literal["none", "sales_page", "checkout"] | None = None
+    checkout_target: Literal["stripe", "external"] | None = None
+    external_url: Url | None = None
+    show_locked: bool | None = None
 
 
 class NewProduct(ProductChanges):
@@ -61,7 +65,11 @@ class NewProduct(ProductChanges):
 
 
 class Product(Output):
-    """A product of the site. `content` is Markdown."""
+    """A product of the site. `content` is Markdown.
+
+    `/buy/<slug>` leads to what `purchase_method` and `checkout_target` say; `show_locked` shows a
+    locked card to those without access.
+    """
 
     id: str
     slug: str
@@ -73,6 +81,10 @@ class Product(Output):
     access_mail: bool
     content: str
     content_url: str | None
+    purchase_method: str
+    checkout_target: str
+    external_url: str | None
+    show_locked: bool
     created_at: datetime
     updated_at: datetime
 
@@ -122,9 +134,9 @@ async def get_product(call: Call) -> Product:
 
 @endpoint("PATCH", "/products/{id}", body=ProductChanges, answer=Product)
 async def change_product(call: Call) -> Product:
-    """Change a product. A null clears the image or the content's address."""
+    """Change a product. A null clears the image, the content's address or the external one."""
     given = call.body.model_dump(exclude_unset=True)
-    clearable = ("image_url", "content_url")
+    clearable = ("image_url", "content_url", "external_url")
     empty = [key for key, value in given.items() if value is None and key not in clearable]
     if empty:
         raise Problem(422, "invalid", f"body: {empty[0]}: must not be null")
