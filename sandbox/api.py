@@ -19,7 +19,7 @@ from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
 from sandbox.shop import Request as Cause
-from sandbox.shop import Shop, StripeFault, invalid, shortened
+from sandbox.shop import Shop, StripeFault, invalid, shortened, too_long
 from sandbox.world import Json
 
 LOGGED = 5000
@@ -30,8 +30,6 @@ SPARED = "Sandbox-Spared"
 truth, while the connector under test meets them all."""
 _OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
 """Parameters that name whom a call is about."""
-_LISTING = {"lines", "items", "data"}
-"""Fields in which there are lists."""
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 
 
@@ -58,7 +56,7 @@ class Api:
         request = Request(scope, receive)
         response = await self._respond(request)
         rate = self._faults(request).cut_connection
-        if rate and self.shop.world.random.random() < rate:
+        if rate and self._chance("cut_connection") < rate:
             await send({"type": "http.response.start", "status": 200, "headers": [_UNKEPT]})
             return
         await response(scope, receive, send)
@@ -130,6 +128,9 @@ class Api:
             ),
         )
 
+    def _chance(self, fault: str) -> float:
+        return self.shop.world.dice.stream(fault).random()
+
     def _faults(self, request: Request) -> Faults:
         return Faults() if SPARED in request.headers else self.faults
 
@@ -196,14 +197,13 @@ class Api:
         if made.get("object") == "list":
             self._end_early(faults, made)
             self._shift(faults, made, params)
-        body = orjson.dumps(made)
-        if wanted or _LISTING & made.keys():
-            made = shortened(orjson.loads(body))
-            if made.get("object") in ("list", "search_result"):
-                for row in made["data"]:
-                    shortened(row)
+        rows = made["data"] if made.get("object") in ("list", "search_result") else [made]
+        if wanted or any(too_long(row) for row in rows):
+            made = world.copy(made)
+            for row in made["data"] if "next_page" in made or "has_more" in made else [made]:
+                shortened(row)
             expand(self.shop, made, wanted)
-            body = orjson.dumps(made)
+        body = orjson.dumps(made)
         problems = world.published.response_errors(route, made)
         if problems and not self.shop.wild(made):
             name = f"{route.method} {route.template}"
@@ -262,7 +262,7 @@ class Api:
         return kept.get("permissions")
 
     async def _misbehave_before(self, faults: Faults) -> None:
-        chance = self.shop.world.random.random
+        chance = self._chance
         if faults.api_latency_seconds:
             await asyncio.sleep(faults.api_latency_seconds)
         if faults.api_rate:
@@ -272,31 +272,31 @@ class Api:
             if len(self._window) >= faults.api_rate:
                 raise _too_many()
             self._window.append(now)
-        if faults.api_429 and chance() < faults.api_429:
+        if faults.api_429 and chance("api_429") < faults.api_429:
             raise _too_many()
-        if faults.api_429_retry and chance() < faults.api_429_retry:
+        if faults.api_429_retry and chance("api_429_retry") < faults.api_429_retry:
             raise _too_many(retry=True)
-        if faults.api_409 and chance() < faults.api_409:
+        if faults.api_409 and chance("api_409") < faults.api_409:
             raise StripeFault(
                 409,
                 "This object cannot be accessed right now because another API request or Stripe"
                 " process is currently accessing it.",
                 code="lock_timeout",
             )
-        if faults.api_500_before and chance() < faults.api_500_before:
+        if faults.api_500_before and chance("api_500_before") < faults.api_500_before:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
 
     def _end_early(self, faults: Faults, made: Json) -> None:
         """A page that holds less than it was asked for while there is more: only `has_more` says
         whether a list is over."""
         rate = faults.short_page
-        if rate and len(made["data"]) > 1 and self.shop.world.random.random() < rate:
+        if rate and len(made["data"]) > 1 and self._chance("short_page") < rate:
             made.update(data=made["data"][:-1], has_more=True)
 
     def _shift(self, faults: Faults, made: Json, params: Json) -> None:
         """A page over a list that moved meanwhile: what was seen comes again."""
         rate, cursor = faults.shifting_page, params.get("starting_after")
-        if not rate or not cursor or self.shop.world.random.random() >= rate:
+        if not rate or not cursor or self._chance("shifting_page") >= rate:
             return
         for table in self.shop.world.tables.values():
             seen = table.get(cursor)
@@ -307,7 +307,7 @@ class Api:
 
     def _misbehave_after(self, faults: Faults, answer: Answer) -> Answer:
         rate = faults.api_500_after
-        if rate and self.shop.world.random.random() < rate:
+        if rate and self._chance("api_500_after") < rate:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
         return answer
 

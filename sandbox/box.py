@@ -43,7 +43,9 @@ def build(
     )
     storage = Storage(data)
     known = storage.load(world)
-    if not known:
+    if known:
+        world.dice.go_on(sum(len(table) for table in world.tables.values()))
+    else:
         world.keep("account", id=world.new_id("acct", 16))
     account = world.blanks.make(
         "account",

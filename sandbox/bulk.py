@@ -4,6 +4,7 @@ import time
 
 from sandbox import buying, cards, catalog, checkout, subscriptions
 from sandbox.shop import Shop
+from sandbox.subscriptions import agenda
 from sandbox.world import Json
 
 AGE_SECONDS = 60
@@ -61,24 +62,57 @@ def _subscription(shop: Shop, number: int, price: Json, method: Json) -> Json:
 
 
 def _like(shop: Shop, first: Json, number: int, price: Json) -> None:
-    """A subscription like the first one, with its own customer and ids."""
+    """A subscription like the first one, with its own customer and ids. What is the same for all
+    and is only ever replaced as a whole is shared, which saves most of the memory."""
     world = shop.world
-    made = world.copy(first)
-    made["id"] = world.new_id("sub")
-    made["customer"] = _person(shop, str(number))["id"]
-    item = made["items"]["data"][0]
-    item.update(id=world.new_id("si"), subscription=made["id"], price=price)
-    bill = world.copy(world.table("invoice")[first["latest_invoice"]])
-    bill.update(id=world.new_id("in"), customer=made["customer"])
-    bill["parent"]["subscription_details"]["subscription"] = made["id"]
-    line = bill["lines"]["data"][0]
-    line.update(id=world.new_id("il"), invoice=bill["id"], subscription=made["id"])
-    details = line["parent"]["subscription_item_details"]
-    details.update(subscription=made["id"], subscription_item=item["id"])
+    customer = _person(shop, str(number))["id"]
+    made = {**first, "id": world.new_id("sub"), "customer": customer}
+    item = {
+        **first["items"]["data"][0],
+        "id": world.new_id("si"),
+        "subscription": made["id"],
+        "price": price,
+    }
+    made["items"] = {
+        **first["items"],
+        "data": [item],
+        "url": f"/v1/subscription_items?subscription={made['id']}",
+    }
+    bill = _bill_like(shop, first, made, item)
     made["latest_invoice"] = bill["id"]
     shop.save(bill)
     shop.save(made)
-    world.schedule("period_end", made["id"], item["current_period_end"])
+    agenda.plan(shop, made)
+
+
+def _bill_like(shop: Shop, first: Json, made: Json, item: Json) -> Json:
+    old = shop.world.table("invoice")[first["latest_invoice"]]
+    bill = {**old, "id": shop.world.new_id("in"), "customer": made["customer"]}
+    bill["parent"] = {
+        **old["parent"],
+        "subscription_details": {
+            **old["parent"]["subscription_details"],
+            "subscription": made["id"],
+        },
+    }
+    line = {
+        **old["lines"]["data"][0],
+        "id": shop.world.new_id("il"),
+        "invoice": bill["id"],
+        "subscription": made["id"],
+    }
+    details = line["parent"]["subscription_item_details"]
+    line["parent"] = {
+        **line["parent"],
+        "subscription_item_details": {
+            **details,
+            "subscription": made["id"],
+            "subscription_item": item["id"],
+        },
+    }
+    url = f"/v1/invoices/{bill['id']}/lines"
+    bill["lines"] = {**old["lines"], "data": [line], "url": url}
+    return bill
 
 
 def _order(shop: Shop, price: Json) -> None:

@@ -125,8 +125,9 @@ class Deliveries:
         ]
 
     def _queue(self, event: Json, endpoint: Json) -> None:
-        copies = 1 + self._chance("duplicate")
-        if self._chance("drop"):
+        subject = f"{event['id']}/{endpoint['id']}"
+        copies = 1 + self._chance("duplicate", subject)
+        if self._chance("drop", subject):
             copies = 0
         self._spawn_all(event, endpoint, copies)
 
@@ -172,8 +173,9 @@ class Deliveries:
         first = True
         self._waiting += 1
         try:
-            if self._chance("delay"):
-                await asyncio.sleep(self.shop.world.random.uniform(0, self.faults.delay_seconds))
+            if self._chance("delay", delivery["id"]):
+                dice = self.shop.world.dice.about("delay_seconds", delivery["id"])
+                await asyncio.sleep(dice.uniform(0, self.faults.delay_seconds))
             for pause in (*RETRIES, None):
                 done = await self._attempt(delivery)
                 if first:
@@ -199,11 +201,13 @@ class Deliveries:
             delivery["state"] = "endpoint gone"
             world.store(delivery)
             return True
-        body = orjson.dumps(self._shown(event, endpoint))
+        subject = f"{delivery['id']}/{delivery['attempts']}"
+        secrets = world.private[endpoint["id"]]["secrets"]
+        body = orjson.dumps(self._shown(event, endpoint, subject))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-            "Stripe-Signature": self._signature(body, world.private[endpoint["id"]]["secrets"]),
+            "Stripe-Signature": self._signature(body, secrets, subject),
         }
         delivery["attempts"] += 1
         async with self._slots:
@@ -220,13 +224,14 @@ class Deliveries:
         world.store(delivery)
         return bool(delivery["state"] == "delivered")
 
-    def _shown(self, event: Json, endpoint: Json) -> Json:
-        wanted = self.shop.world.private[endpoint["id"]].get("thin") or self._chance("thin")
+    def _shown(self, event: Json, endpoint: Json, subject: str) -> Json:
+        kept = self.shop.world.private[endpoint["id"]]
+        wanted = kept.get("thin") or self._chance("thin", subject)
         if wanted and Published.has_thin(event["type"]):
             return thin.notification(event)
-        if self._chance("old_api_version"):
+        if self._chance("old_api_version", subject):
             return {**event, "api_version": "2020-08-27"}
-        if self._chance("old_snapshot"):
+        if self._chance("old_snapshot", subject):
             return {**event, "data": {**event["data"], "object": self._earlier(event)}}
         return event
 
@@ -240,18 +245,20 @@ class Deliveries:
                 found = other["data"]["object"]
         return found
 
-    def _signature(self, body: bytes, secrets: list[str]) -> str:
+    def _signature(self, body: bytes, secrets: list[str], subject: str) -> str:
         """One signature per secret in use: two while an endpoint's secret is rolled."""
-        at = int(time.time()) - (3600 if self._chance("stale_timestamp") else 0)
+        at = int(time.time()) - (3600 if self._chance("stale_timestamp", subject) else 0)
         parts = [f"t={at}"]
+        bad = self._chance("bad_signature", subject)
         for secret in secrets:
             digest = hmac.new(secret.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
-            parts.append(f"v1={'0' * 64 if self._chance('bad_signature') else digest}")
+            parts.append(f"v1={'0' * 64 if bad else digest}")
         return ",".join(parts)
 
-    def _chance(self, fault: str) -> int:
+    def _chance(self, fault: str, subject: str) -> int:
+        """Whether a fault happens to a subject: decided for it alone, however things interleave."""
         rate: float = getattr(self.faults, fault)
-        return int(rate > 0 and self.shop.world.random.random() < rate)
+        return int(rate > 0 and self.shop.world.dice.about(fault, subject).random() < rate)
 
 
 def _wants(endpoint: Json, event: Json) -> bool:

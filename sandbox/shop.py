@@ -145,7 +145,7 @@ class Shop:
             yield
         finally:
             events, self._row = self._row, None
-            self.world.random.shuffle(events)
+            self.world.dice.stream("order").shuffle(events)
             for event in events:
                 self._send(event)
 
@@ -164,13 +164,23 @@ INLINE = 10
 """How many entries the lists inside an object show."""
 
 
+def too_long(source: Json) -> bool:
+    """Whether a list inside an object is longer than it is shown."""
+    return any(True for _ in _long_lists(source))
+
+
 def shortened(source: Json) -> Json:
     """Cut the lists inside an object as Stripe does; `source` must be a copy."""
+    for inner in _long_lists(source):
+        inner.update(data=inner["data"][:INLINE], has_more=True)
+    return source
+
+
+def _long_lists(source: Json) -> Iterator[Json]:
     for name in ("lines", "items"):
         inner = source.get(name)
         if isinstance(inner, dict) and len(inner.get("data") or ()) > INLINE:
-            inner.update(data=inner["data"][:INLINE], has_more=True)
-    return source
+            yield inner
 
 
 def merge_metadata(old: Any, given: Any) -> Json:

@@ -7,7 +7,6 @@ shifted into the past, so that dates stay true for whoever measures them by a re
 import bisect
 import calendar
 import heapq
-import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 import orjson
 
 from sandbox.blanks import Blanks
+from sandbox.dice import Dice
 from sandbox.schema import Published
 
 Json = dict[str, Any]
@@ -87,7 +87,7 @@ class Table:
         self._order: list[str] = []
         self._seq: dict[str, int] = {}
         self._indexes = indexes
-        self._entries: dict[tuple[str, object], list[int]] = {}
+        self._entries: dict[tuple[str, object], int | list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -114,11 +114,24 @@ class Table:
         seq = self._seq[object_id]
         for name, fields in self._indexes.items():
             for value in fields(source):
-                entries = self._entries.setdefault((name, value), [])
-                at = bisect.bisect_left(entries, seq)
-                if at == len(entries) or entries[at] != seq:
-                    entries.insert(at, seq)
+                self._note((name, value), seq)
         return source
+
+    def _note(self, key: tuple[str, object], seq: int) -> None:
+        """Note a position; most values have one only, which is then kept without a list."""
+        known = self._entries.get(key)
+        if known is None:
+            self._entries[key] = seq
+        elif isinstance(known, list):
+            at = bisect.bisect_left(known, seq)
+            if at == len(known) or known[at] != seq:
+                known.insert(at, seq)
+        elif known != seq:
+            self._entries[key] = sorted((known, seq))
+
+    def _noted(self, key: tuple[str, object]) -> list[int]:
+        known = self._entries.get(key, [])
+        return known if isinstance(known, list) else [known]
 
     def remove(self, object_id: str) -> None:
         self._objects.pop(object_id, None)
@@ -132,9 +145,7 @@ class Table:
         """Objects whose indexed fields match, from new to old (`before` a position), or from old
         to new where `after` is given."""
         known = [
-            self._entries.get((name, value), [])
-            for name, value in equal.items()
-            if name in self._indexes
+            self._noted((name, value)) for name, value in equal.items() if name in self._indexes
         ]
         tests = [(self._indexes.get(name) or _field(name), value) for name, value in equal.items()]
         rows: range | list[int] = min(known, key=len) if known else range(len(self._order))
@@ -165,8 +176,7 @@ class World:
         self.blanks = Blanks(published)
         self.base_url = base_url.rstrip("/")
         self.month_seconds = month_seconds
-        self.random = random.Random(seed)
-        self.ids = random.SystemRandom()
+        self.dice = Dice(seed)
         self.tables = _tables()
         self.private: dict[str, Json] = {}
         self.changed: dict[tuple[str, str], None] = {}
@@ -181,7 +191,9 @@ class World:
         return int(self._now if self._now is not None else time.time())
 
     def new_id(self, prefix: str, size: int = 24) -> str:
-        return prefix + "_" + "".join(self.ids.choices(_LETTERS, k=size))
+        return (
+            prefix + "_" + "".join(self.dice.stream(f"ids of {prefix}").choices(_LETTERS, k=size))
+        )
 
     def table(self, kind: str) -> Table:
         return self.tables[kind]
