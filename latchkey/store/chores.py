@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from latchkey.store import passed_over
 from latchkey.store.pool import Pool
 
 BATCH = 1000
@@ -52,7 +53,10 @@ async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
 
 
 async def forget_records(pool: Pool) -> None:
-    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`."""
+    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, and the traces
+    of readings that nothing can overtake any more."""
+    async with pool.acquire() as connection:
+        await passed_over.forget_old(connection)
     await pool.execute(
         "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE
     )

@@ -1,7 +1,8 @@
-"""Readings that were left unrecorded while an import ran.
+"""Readings that were left unrecorded.
 
-A subscription that grants nothing is not recorded. An import may hold an older page that still
-shows it running: without a trace of the later reading, that page would grant access for good.
+A subscription that is over and never gave anything is not recorded. An import, or a worker that was
+given up for dead, may hold an older reading that still shows it running: without a trace of the
+later one, the older would grant access for good.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ async def remember(connection: Connection, ids: Sequence[str], *, ticket: int) -
 
 
 async def forget_old(connection: Connection) -> None:
-    """Drop what no running import can still need."""
+    """Drop what no running import, and no attempt that lost its heartbeat, can still need."""
     await connection.execute(
         """
         delete from passed_over

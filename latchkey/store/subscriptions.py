@@ -136,13 +136,11 @@ async def _concerned(
     *,
     occasion: Occasion,
 ) -> list[Subscription]:
-    """The readings to record; the others are noted in `page`, and in `passed_over` where an import
-    may hold an older one."""
-    importing = [r.id for r in readings if any(p.importing for p in _linked(r, products))]
+    """The readings to record; the others are noted in `page`, and in `passed_over`: an import, or a
+    worker that was given up, may hold an older one."""
+    unseen = [r.id for r in readings if r.id not in known and _linked(r, products)]
     overtaken = (
-        await passed_over.hold(connection, importing, ticket=occasion.ticket)
-        if importing
-        else set()
+        await passed_over.hold(connection, unseen, ticket=occasion.ticket) if unseen else set()
     )
     concerned: list[Subscription] = []
     for reading in readings:
@@ -155,7 +153,7 @@ async def _concerned(
             concerned.append(reading)
         else:
             page.applied[reading.id] = _left_out(reading, linked)
-    if left_out := sorted(set(importing) & set(page.applied) - overtaken):
+    if left_out := sorted(set(unseen) & set(page.applied) - overtaken):
         await passed_over.remember(connection, left_out, ticket=occasion.ticket)
     return concerned
 

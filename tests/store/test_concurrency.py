@@ -8,7 +8,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.base import Edges
 from activities.imports import ImportActivities
-from latchkey.contracts import ImportPageInput, ImportStep
+from activities.subscriptions import SubscriptionActivities
+from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
 from latchkey.keyring import Keyring
 from latchkey.rules.access import Reason, Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
@@ -135,3 +136,34 @@ async def test_a_page_held_past_its_import_brings_nobody_back(
     job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
     await ActivityEnvironment().run(imports.page, job)
     assert (await site.access(product, "held@x.example"))["access"] is False
+
+
+async def test_an_attempt_given_up_for_dead_brings_nobody_back(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read the subscription alive, another attempt read it over: the older reading is stale."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.stop_worker()
+    made = await site.stripe.subscribe("zombie@x.example", price)
+    keyring = Keyring(
+        site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+    )
+    sync = SubscriptionActivities(Edges(site.pool, keyring, SECRET)).sync
+    job = SyncInput(made["id"], datetime.now(UTC))
+    read, times = StripeApi.subscription, []
+
+    async def slowly(api: StripeApi, subscription_id: str) -> Json:
+        found = await read(api, subscription_id)
+        times.append(found["status"])
+        if len(times) == 1:
+            await site.stripe.delete(f"subscriptions/{subscription_id}")
+            await ActivityEnvironment().run(sync, job)
+        return found
+
+    monkeypatch.setattr(StripeApi, "subscription", slowly)
+    await ActivityEnvironment().run(sync, job)
+    assert times == ["active", "canceled"]
+    assert (await site.access(product, "zombie@x.example"))["access"] is False
