@@ -44,6 +44,7 @@ from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import linked_stripe_products
 from latchkey.store.pool import Connection
 from latchkey.store.reconciliations import Found
+from latchkey.store.subscriptions import SubscriptionContext
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 UNSEEN_AT_ONCE = 25
@@ -217,41 +218,71 @@ class ReconcileActivities:
                 differences = [one for one in differences if one.product_id in mine]
             await store.record(connection, run, differences)
             await store.see(connection, run, found.ids)
-            repaired: list[str] = []
-            if repair:
-                repaired = await self._apply_safe(connection, found, differences, occasion)
-                done = await store.open_of_sources(connection, run, repaired)
-                await store.mark_repaired(connection, run, ids=done)
             progress = replace(
                 progress,
                 subscriptions=progress.subscriptions + len(found.subscriptions),
                 orders=progress.orders + len(found.orders),
                 differences=progress.differences + len(differences),
-                repaired=progress.repaired + len(repaired),
             )
             await store.write_progress(connection, run, asdict(progress))
-        await self._tell([_target(key) for key in repaired])
-        return progress
+        return await self._mend(run, found, differences, occasion, progress) if repair else progress
 
-    async def _apply_safe(
+    async def _mend(
         self,
-        connection: Connection,
+        run: str,
         found: _Readings,
         differences: Sequence[Difference],
         occasion: Occasion,
-    ) -> list[str]:
-        """Apply the readings whose differences are all safe; returns their ids."""
+        progress: Compared,
+    ) -> Compared:
+        """Apply the readings whose differences are all safe, and tell their runs."""
         unsafe = {one.source_id for one in differences if one.klass is not Class.SAFE}
         safe = {one.source_id for one in differences} - unsafe
-        await self._apply(connection, found, safe, occasion)
-        return sorted(safe)
+        if not safe:
+            return progress
+        contexts = await self._contexts(found, safe)
+        progress = replace(
+            progress,
+            reads=progress.reads + len(contexts),
+            repaired=progress.repaired + len(safe),
+        )
+        async with self._edges.pool.acquire() as connection, connection.transaction():
+            await self._apply(connection, found, safe, occasion, contexts)
+            done = await store.open_of_sources(connection, run, sorted(safe))
+            await store.mark_repaired(connection, run, ids=done)
+            await store.write_progress(connection, run, asdict(progress))
+        await self._tell([_target(key) for key in sorted(safe)])
+        return progress
+
+    async def _contexts(self, found: _Readings, ids: set[str]) -> dict[str, SubscriptionContext]:
+        """The checkout sessions of subscriptions that are new to us: they may hold the buyer's
+        signed reference, which counts more than an e-mail address."""
+        mine = [one.id for one in found.subscriptions if one.id in ids]
+        async with self._edges.pool.acquire() as connection:
+            known = await subscription_mirror.known(connection, mine)
+        api = await self._edges.keyring.api()
+        contexts = {}
+        for key in [key for key in mine if key not in known]:
+            sessions = await api.sessions_of(subscription=key)
+            if sessions:
+                order = await reads.session(api, sessions[0])
+                user = self._edges.reference_user(order.reference)
+                contexts[key] = SubscriptionContext(order.id, user)
+        return contexts
 
     async def _apply(
-        self, connection: Connection, found: _Readings, ids: set[str], occasion: Occasion
+        self,
+        connection: Connection,
+        found: _Readings,
+        ids: set[str],
+        occasion: Occasion,
+        contexts: dict[str, SubscriptionContext],
     ) -> None:
         mine = [one for one in found.subscriptions if one.id in ids]
         if mine:
-            await subscriptions.apply_subscriptions(connection, mine, occasion=occasion)
+            await subscriptions.apply_subscriptions(
+                connection, mine, occasion=occasion, context=contexts
+            )
         bought = [one for one in found.orders if one.id in ids]
         if bought:
             await orders.apply_orders(
@@ -270,8 +301,9 @@ class ReconcileActivities:
         gone = {key for _, key in found.gone}
         lost = [one.id for one in batch if one.source_id in gone]
         mended = [one for one in batch if one.source_id not in gone]
+        contexts = await self._contexts(found, set(found.ids))
         async with self._edges.pool.acquire() as connection, connection.transaction():
-            await self._apply(connection, found, set(found.ids), occasion)
+            await self._apply(connection, found, set(found.ids), occasion, contexts)
             if any(one.source in ("manual", "collection") for one in mended):
                 await complimentary.end_due(connection, occasion.as_of, limit=MANUAL_AT_ONCE)
                 await wakeups.add(connection, wakeups.ENDINGS, [""])

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from temporalio.client import ScheduleOverlapPolicy
 
 from tests.harness import ADMIN, PASSWORD, Latchkey
 
@@ -27,6 +28,12 @@ async def signed_in(site: Latchkey) -> httpx.AsyncClient:
     answer = await client.post("/login", data=fields)
     assert answer.status_code == 303, answer.text
     return client
+
+
+async def look_now(site: Latchkey) -> None:
+    """Begin a look for missed events, also while another one is under way."""
+    handle = site.temporal.get_schedule_handle("catch-up")
+    await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from latchkey.rules.routing import HANDLED_EVENTS
 from tests.harness import KEY, Json, Latchkey, until
-from tests.truth.conftest import token
+from tests.truth.conftest import look_now, token
 from tests.web.test_webhooks import event, post, secret, send, signed
 from tests.workflows.recording import record
 
@@ -171,7 +171,6 @@ async def test_refused_webhooks_are_counted_for_good(
 async def test_the_endpoint_is_looked_at_and_repaired_with_one_click(
     site: Latchkey, admin: httpx.AsyncClient
 ) -> None:
-    handle = site.temporal.get_schedule_handle("catch-up")
     endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
     await site.stripe.post(
         f"webhook_endpoints/{endpoint}", enabled_events=["invoice.paid"], disabled=True
@@ -179,7 +178,7 @@ async def test_the_endpoint_is_looked_at_and_repaired_with_one_click(
 
     async def looked() -> bool:
         await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
-        await handle.trigger()
+        await look_now(site)
         return bool(
             await site.pool.fetchval(
                 "select endpoint_found ->> 'status' = 'disabled' from stripe_connection"
@@ -209,7 +208,7 @@ async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> No
     )
     count = await site.pool.fetchval("select count(*) from events")
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
-    await site.temporal.get_schedule_handle("catch-up").trigger()
+    await look_now(site)
 
     async def gone() -> bool:
         return bool(await site.pool.fetchval("select count(*) from events where body is null") == 3)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from latchkey import doctor
 from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.truth.conftest import look_now
 from tests.truth.test_loud import failed, poisoned
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,7 @@ async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
     for event in list(events.values()):
         site.stripe.box.shop.world.forget("event", event["id"])
     await site.pool.execute("update catch_up set looked_at = now() - interval '40 days'")
-    await schedule.trigger()
+    await look_now(site)
     await site.has(product, "joined@gap.example")
     await site.has(product, "left@gap.example", access=False)
 
@@ -114,12 +115,11 @@ async def test_an_anchor_that_only_grew_old_is_no_gap(site: Latchkey) -> None:
     product = await site.product()
     await site.link(product, stripe_product)
     await site.quiet()
-    schedule = site.temporal.get_schedule_handle("catch-up")
     await site.pool.execute(
         "update catch_up set anchor_id = 'evt_gone', anchor_at = now() - interval '40 days'"
     )
     await site.stripe.control("faults", drop=1)
     await site.stripe.buy("quiet@gap.example", price)
-    await schedule.trigger()
+    await look_now(site)
     await site.has(product, "quiet@gap.example")
     assert (await site.call("GET", "/reconciliations"))["data"] == []

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Json, Latchkey, until
+from latchkey.rules.identity import sign_reference
+from tests.harness import SECRET, Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +23,7 @@ async def done(site: Latchkey, reconciliation: str) -> Json:
         assert found["state"] != "failed", found["error"]
         return found if found["state"] == "done" else None
 
-    found: Json = await until(ended, "the comparison is done")
+    found: Json = await until(ended, "the comparison is done", seconds=60)
     return found
 
 
@@ -136,6 +137,20 @@ async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
     assert (await site.access(product, "api@drift.example"))["access"] is True
     again = await compared(site, dry_run=False)
     assert again["differences"] == []
+
+
+async def test_a_repair_knows_the_buyer_by_the_signed_reference(site: Latchkey) -> None:
+    product, price, _ = await populated(site)
+    other = await site.product("Other")
+    given = {"email": "member@drift.example"}
+    grant = await site.call("POST", f"/products/{other}/grants", 201, json=given)
+    await deaf(site)
+    reference = sign_reference(grant["user_id"], secret=SECRET)
+    session = await site.stripe.checkout(price, client_reference_id=reference)
+    await site.stripe.pay(session, "another.address@drift.example")
+    await compared(site, dry_run=False)
+    assert (await site.access(product, "member@drift.example"))["access"] is True
+    assert (await site.access(product, "another.address@drift.example"))["access"] is False
 
 
 async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> None:

@@ -19,6 +19,7 @@ ADMIN_PAGES = [
     "/admin", "/admin/settings", "/admin/settings/team", "/admin/products", "/admin/products/new",
     "/admin/products/categories", "/admin/activity",
     "/admin/users", "/admin/mails", "/admin/inbox", "/admin/connectors", "/admin/tokens",
+    "/admin/drift", "/admin/health",
 ]  # fmt: skip
 
 

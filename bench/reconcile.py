@@ -1,0 +1,77 @@
+"""`python -m bench.reconcile`: comparing everybody's access with Stripe, against the pure walk."""
+
+import asyncio
+import sys
+import time
+
+import stripe
+
+from bench.imports import import_all
+from bench.stack import Json, Stack, fetch, stack
+from tests.harness import KEY
+
+SIZES = (1_000, 10_000, 50_000)
+
+
+def walk(running: Stack, price: str) -> tuple[float, int]:
+    """The same lists with the SDK, ended subscriptions too, and nothing done with them."""
+    client = stripe.StripeClient(KEY, base_addresses={"api": running.sandbox})
+    began = time.perf_counter()
+    count = 0
+    params: Json = {"price": price, "status": "all", "limit": 100, "expand": ["data.customer"]}
+    for _ in client.v1.subscriptions.list(params).auto_paging_iter():  # type: ignore[arg-type]
+        count += 1
+    parts = ["data.line_items", "data.payment_intent.latest_charge"]
+    sessions: Json = {"limit": 100, "status": "complete", "expand": parts}
+    for _ in client.v1.checkout.sessions.list(sessions).auto_paging_iter():  # type: ignore[arg-type]
+        count += 1
+    return time.perf_counter() - began, count
+
+
+def without_lifecycles(running: Stack) -> None:
+    """Spare the bench the runs of so many subscriptions: they are not what is timed."""
+    asyncio.run(fetch(running.dsn, "update subscriptions set lifecycle_at = now() returning 1"))
+    time.sleep(12)
+
+
+def compare(running: Stack) -> tuple[float, Json, int]:
+    """A dry run of everything: seconds, its report, peak memory of the worker."""
+    peak = 0
+    began = time.perf_counter()
+    made = running.api("POST", "/reconciliations", json={"dry_run": True})
+    while True:
+        peak = max(peak, running.memory("worker"))
+        found = running.api("GET", f"/reconciliations/{made['id']}?limit=5")
+        if found["state"] == "done":
+            return time.perf_counter() - began, found, peak
+        if found["state"] == "failed":
+            raise SystemExit(f"the comparison failed: {found['error']}")
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Each size on a fresh stack: import it, then compare and walk in turn."""
+    sizes = [int(given) for given in sys.argv[1:]] or list(SIZES)
+    for count in sizes:
+        with stack() as running:
+            made = running.control("bulk", count=count)
+            import_all(running, made, count)
+            without_lifecycles(running)
+            before = running.memory("worker")
+            alone, seen = walk(running, made["monthly"])
+            seconds, report, peak = compare(running)
+            again, _ = walk(running, made["monthly"])
+            if report["differences"]:
+                raise SystemExit(f"found differences where there are none: {report['counts']}")
+            walked = min(alone, again)
+            pages, reads = report["progress"]["pages"], report["progress"]["reads"]
+            print(
+                f"{count:6d} subscribers: comparison {seconds:6.2f} s, walk of {seen}"
+                f" {walked:6.2f} s, ratio {seconds / walked:.2f} (wanted: at most 1.5); {pages}"
+                f" pages and {reads} further reads, worker {before / 2**20:.0f} MB before,"
+                f" {peak / 2**20:.0f} MB at most"
+            )
+
+
+if __name__ == "__main__":
+    main()
