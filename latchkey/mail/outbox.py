@@ -18,7 +18,7 @@ from latchkey.store.mails import OutMail
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
 
-BATCH = 20
+BATCH = 10
 POLL_SECONDS = 2.0
 SERVER_AWAY = timedelta(seconds=60)
 _AWAY = (aiosmtplib.SMTPServerDisconnected, OSError, TimeoutError)

@@ -9,7 +9,8 @@ from latchkey.store.effects import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=10)
+"""Longer than a batch takes with the slowest of servers."""
 MOST_TRIES = 12
 LONGEST_PAUSE = timedelta(hours=4)
 STATES = ("queued", "sending", "sent", "failed", "suppressed")

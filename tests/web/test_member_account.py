@@ -388,6 +388,30 @@ async def test_counted_tries_end_with_their_window(shared: Latchkey) -> None:
         assert "another" not in text
 
 
+async def test_who_looks_as_somebody_changes_nothing_of_theirs(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    member = await user(shared, "seen@account.example")
+    await visitor.sign_in()
+    await visitor.send(f"/admin/users/{member}/sign-in-as")
+    assert "seen@account.example" in (await visitor.get("/account/settings")).text
+    for path, fields in (
+        ("/account/password", {"password": LONG}),
+        ("/account/email", {"email": "mine@account.example"}),
+        ("/account/mails", {}),
+        ("/account/sessions/end", {}),
+        ("/account/billing", {}),
+        ("/account/claims", {"email": "other@account.example"}),
+    ):
+        refused = await visitor.send("/account/settings", path, 403, **fields)
+        assert "only they can change their account" in refused.text, path
+    row = await shared.pool.fetchrow("select * from users where id = $1", member)
+    assert row is not None
+    assert (row["password_hash"], row["mails_off"]) == (None, [])
+    await visitor.send("/account/settings", "/acting/stop")
+    await visitor.get("/admin/products")
+
+
 async def test_support_reads_and_changes_nothing(shared: Latchkey, visitor: Visitor) -> None:
     from web import pages
 

@@ -143,15 +143,21 @@ async def _http(request: Request, error: Exception) -> Response:
     return await _message(request, status, "Not possible", "The request can't be read.")
 
 
+def _path(request: Request) -> str:
+    """The address for the log, without the token of a mailed link."""
+    token = request.path_params.get("token")
+    return request.url.path.replace(token, "…") if token else request.url.path
+
+
 async def _database_away(request: Request, error: Exception) -> Response:
-    log.error("the database did not answer", path=request.url.path, error=type(error).__name__)
+    log.error("the database did not answer", path=_path(request), error=type(error).__name__)
     return await _message(
         request, 503, "Back in a moment", "The database did not answer. Try again shortly."
     )
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    log.exception("a page failed", path=request.url.path)
+    log.exception("a page failed", path=_path(request))
     return await _message(
         request, 500, "Something broke", "This is our fault, not yours. Nothing was changed."
     )

@@ -22,7 +22,7 @@ from web.site import site_of
 _SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
 _UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
 _PASSED_ON = {"promo": "prefilled_promo_code", "prefilled_promo_code": "prefilled_promo_code"}
-LOOKS_PER_HOUR = 60
+LOOKS_PER_HOUR = 300
 TRIES_SHOWN = 8
 
 
