@@ -39,3 +39,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_every_test_that_the_list_of_mistakes_names_is_there() -> None:
+    text = (ROOT / "docs" / "gotchas.md").read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert [int(row[0].strip("| ")) for row in rows] == list(range(1, 51))
+    written = "\n".join(path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py")))
+    for row in rows:
+        for name in re.findall(r"`([^`]+)`", row[-1]):
+            if name.startswith("tests/"):
+                assert (ROOT / name).exists(), name
+                continue
+            module, _, test = name.rpartition("::")
+            wanted = test.rstrip("…")
+            here = (ROOT / "tests" / "life" / f"{wanted}.py").exists()
+            assert here or f"def {wanted}" in written, name
+            if module.strip("…"):
+                assert (ROOT / "tests" / "life" / f"{module}.py").exists(), name
