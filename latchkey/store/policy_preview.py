@@ -96,8 +96,10 @@ async def _subscriptions(
         row["id"]: row
         for row in await connection.fetch(
             """
-            select id, user_id, account_id, livemode, past_due_since from subscriptions
-             where id = any($1::text[])
+            select s.id, coalesce(s.user_id, c.user_id) as user_id, s.account_id, s.livemode,
+                   s.past_due_since
+              from subscriptions s join customers c on c.id = s.customer_id
+             where s.id = any($1::text[])
             """,
             ids,
         )
@@ -131,7 +133,12 @@ async def _orders(
     facts = {
         row["id"]: row
         for row in await connection.fetch(
-            "select id, user_id, account_id, livemode from orders where id = any($1::text[])", ids
+            """
+            select o.id, coalesce(o.user_id, c.user_id) as user_id, o.account_id, o.livemode
+              from orders o left join customers c on c.id = o.customer_id
+             where o.id = any($1::text[])
+            """,
+            ids,
         )
     }
     bought = {line.stripe_product for one in readings for line in one.one_off_lines}
@@ -196,11 +203,14 @@ def _row(
 
 
 async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """A removed link ends what it left behind and gives nothing anew."""
+    """Whoever became a user since they bought is that user. A removed link ends what it left behind
+    and gives nothing anew."""
     await connection.execute(
         """
         insert into policy_effects (user_id, who, product_id, source_id, will, until, reason)
-        select user_id, who, product_id, source_id, will, until, reason
+        select coalesce(user_id, (select id from users where email_key = who),
+                        (select a.user_id from user_addresses a where a.email_key = who)),
+               who, product_id, source_id, will, until, reason
           from jsonb_to_recordset($1::jsonb) as g (
                user_id bigint, who text, product_id text, source_id text, will boolean,
                until timestamptz, reason text, removed boolean)
