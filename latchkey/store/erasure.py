@@ -9,13 +9,18 @@ from latchkey.store.pool import Connection
 _LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
 
 # $1 the user, $2 their addresses in lower case, $3 their customers', subscriptions' and orders' ids
-_STEPS = (
+STEPS = (
     "delete from sessions where user_id = $1",
     "delete from user_notes where user_id = $1",
     "delete from email_changes where user_id = $1",
+    "delete from claims where user_id = $1",
+    "delete from user_addresses where user_id = $1",
+    "delete from user_merges where into_user = $1",
+    "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
+    "update orders set email = null, name = null where user_id = $1 or lower(email) = any($2)",
     "delete from mails where user_id = $1",
     "update grants set reason = null where user_id = $1",
-    "update grants set ended_at = now(), end_reason = 'user_erased'"
+    "update grants set ended_at = now(), end_reason = 'user_erased', held = true"
     " where user_id = $1 and ended_at is null",
     "update orders set email = null, name = null where user_id = $1",
     "delete from user_addresses where user_id = $1",
@@ -23,6 +28,7 @@ _STEPS = (
     "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
     "update user_merges set email = '', kept = '{}' where into_user = $1",
     "update customers set email = null, name = null, erased = true where user_id = $1",
+    "update differences set email = null where user_id = $1 or lower(email) = any($2)",
     "delete from preview_records where lower(email) = any($2) or customer_id = any($3)",
     "delete from user_imports where exists (select from unnest($2::text[]) a"
     " where position(a in lower(rows::text)) > 0)",
@@ -107,7 +113,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         user_id,
     )
     values = (user_id, list(dict.fromkeys(addresses)), [found["id"] for found in ids])
-    for step in _STEPS:
+    for step in STEPS:
         wanted = [n for n in (1, 2, 3) if f"${n}" in step]
         text = step
         for place, n in enumerate(wanted, start=1):

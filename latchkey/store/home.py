@@ -66,7 +66,8 @@ async def standing(connection: Connection) -> Standing:
 async def begun(connection: Connection) -> Begun:
     """What happened, from what was recorded: nothing is ticked off by hand.
 
-    Time was moved where Stripe (the sandbox) made an event an hour after we received it.
+    Moving the sandbox's clock shifts its world into the past: time was moved where a period ends
+    within a day of the moment at which its subscription was seen to start.
     """
     row = await connection.fetchrow(
         """
@@ -79,8 +80,9 @@ async def begun(connection: Connection) -> Begun:
                           and exists (select from activities b
                                        where b.source_id = c.source_id
                                          and b.type = 'subscription_started')) as cancelled,
-               exists (select from events
-                        where created_at > received_at + interval '1 hour') as time_moved,
+               exists (select from activities a join subscriptions s on s.id = a.source_id
+                        where a.type = 'subscription_started'
+                          and s.period_end < a.recorded_at + interval '20 hours') as time_moved,
                exists (select from activities e
                         where e.type = 'access_ended'
                           and exists (select from activities c

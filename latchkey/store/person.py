@@ -140,8 +140,17 @@ async def notes(connection: Connection, user_id: int) -> list[Note]:
 
 
 async def add_note(connection: Connection, user_id: int, text: str, *, actor: int) -> None:
+    """Keep a note; the same one sent twice within a minute is kept once. The caller opens the
+    transaction."""
+    await connection.execute("select from users where id = $1 for update", user_id)
     await connection.execute(
-        "insert into user_notes (user_id, author_id, text) values ($1, $2, $3)",
+        """
+        insert into user_notes (user_id, author_id, text)
+        select $1, $2, $3
+         where not exists (select from user_notes
+                            where user_id = $1 and author_id = $2 and text = $3
+                              and created_at > now() - interval '1 minute')
+        """,
         user_id,
         actor,
         text,

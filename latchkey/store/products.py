@@ -73,12 +73,24 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or "product"
 
 
-async def create(connection: Connection, *, name: str, slug: str | None, **given: Any) -> Product:
+def new_id() -> str:
+    return f"prd_{secrets.token_hex(8)}"
+
+
+async def create(
+    connection: Connection,
+    *,
+    name: str,
+    slug: str | None,
+    product_id: str | None = None,
+    **given: Any,
+) -> Product:
     """A new product; without `slug` one is made from the name, with a number where it is taken.
 
-    Raises `SlugTaken`.
+    With a `product_id` that was used before it is that product. Raises `SlugTaken`.
     """
     wanted = slug or slug_of(name)
+    made_id = product_id or new_id()
     for number in range(1, 50):
         candidate = wanted if number == 1 else f"{wanted}-{number}"
         columns = {"name": name, "slug": candidate, **given}
@@ -87,13 +99,15 @@ async def create(connection: Connection, *, name: str, slug: str | None, **given
             f"""
             insert into products (id, {", ".join(names)})
             values ($1, {", ".join(f"${n}" for n in range(2, len(names) + 2))})
-            on conflict (slug) do nothing returning {_FIELDS}
+            on conflict do nothing returning {_FIELDS}
             """,
-            f"prd_{secrets.token_hex(8)}",
+            made_id,
             *columns.values(),
         )
         if row:
             return Product(**dict(row))
+        if product_id and (known := await find(connection, product_id)):
+            return known
         if slug:
             break
     raise SlugTaken(f"the slug {wanted} is taken: choose another")

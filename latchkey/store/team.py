@@ -18,6 +18,7 @@ async def invite(connection: Connection, email: str, role: str, *, actor: User) 
 
     Raises `RoleRefused`. The caller opens the transaction.
     """
+    await connection.execute("select from users where role = 'owner' for update")
     known = await users.by_email(connection, email)
     if known is not None and known.is_staff:
         raise RoleRefused(f"{known.email} looks after the site already: change their role below.")

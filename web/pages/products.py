@@ -1,5 +1,6 @@
 """The admin's list of products: search and categories; making and deleting one."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from web.pages.render import page
 from web.site import site_of
 
 PAGE = 50
+_PRODUCT_ID = re.compile(r"prd_[0-9a-f]{16}")
 
 
 class NotFound(Exception):
@@ -68,6 +70,7 @@ async def new(request: Request) -> Response:
     if request.method == "GET":
         return _form_page(request, {"status": "draft"}, {})
     given = await form(request)
+    product_id = text(given, "product_id")
     names = ("name", "slug", "description", "image_url", "status", "content")
     values: dict[str, Any] = {name: text(given, name) or None for name in names}
     try:
@@ -77,7 +80,13 @@ async def new(request: Request) -> Response:
     name, slug = checked.pop("name"), checked.pop("slug", None)
     async with site_of(request).pool.acquire() as connection:
         try:
-            made = await products.create(connection, name=name, slug=slug, **checked)
+            made = await products.create(
+                connection,
+                name=name,
+                slug=slug,
+                product_id=product_id if _PRODUCT_ID.fullmatch(product_id) else None,
+                **checked,
+            )
         except products.SlugTaken as error:
             return _form_page(request, values, {"slug": str(error)}, 409)
     return see(f"/admin/products/{made.id}?done=created")
@@ -126,4 +135,12 @@ def _plain(item: Any) -> str:
 def _form_page(
     request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> Response:
-    return page(request, "admin/product_new.html", status, values=values, errors=errors)
+    """The form carries the id of what it makes: sent twice, it makes one product."""
+    return page(
+        request,
+        "admin/product_new.html",
+        status,
+        values=values,
+        errors=errors,
+        product_id=products.new_id(),
+    )

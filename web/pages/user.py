@@ -73,7 +73,7 @@ async def add_note(request: Request) -> Response:
     note = text(await form(request), "text")
     if not 1 <= len(note) <= LONGEST_NOTE or "\x00" in note:
         return await _page(request, f"Write something, up to {LONGEST_NOTE} characters.")
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         found = await person_of(request, connection)
         await person.add_note(connection, found.id, note, actor=request.state.user.id)
     return see(f"/admin/users/{found.id}?done=saved#notes")

@@ -1,0 +1,178 @@
+"""An admin's stories in a browser: the rehearsal, dialogs, live progress, the menu on a phone."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.harness import Latchkey, run_latchkey, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+
+async def test_the_rehearsal_ticks_itself_off(
+    dsn: str, temporal_address: str, site: Latchkey, page: Page
+) -> None:
+    """With a sandbox behind it the first page is a guide, which follows what happens."""
+    sandbox = {"LATCHKEY_SANDBOX_URL": site.stripe.url}
+    await site.stop_worker()
+    async with run_latchkey(dsn, temporal_address, site.stripe, **sandbox) as rehearsed:
+        await sign_in(page, rehearsed)
+        steps = page.locator("#steps")
+        await expect(page.get_by_text("Rehearsal: this site uses the built-in")).to_be_visible()
+        await expect(steps).to_contain_text("0 of 5 done")
+
+        stripe_product = await site.stripe.product("Rehearsed")
+        price = await site.stripe.price(stripe_product)
+        product = await rehearsed.product("Rehearsed")
+        await rehearsed.link(product, stripe_product)
+        await expect(steps).to_contain_text("1 of 5 done", timeout=20_000)
+        await expect(steps.locator("[aria-current=step]")).to_contain_text("Buy it")
+
+        session = await site.stripe.buy("try@rehearsal.example", price)
+        await rehearsed.has(product, "try@rehearsal.example")
+        await expect(steps).to_contain_text("2 of 5 done", timeout=20_000)
+        await site.stripe.post(
+            f"subscriptions/{session['subscription']}", cancel_at_period_end=True
+        )
+        await expect(steps).to_contain_text("3 of 5 done", timeout=20_000)
+        await site.stripe.control("clock/advance", seconds=32 * 86_400)
+        await rehearsed.has(product, "try@rehearsal.example", access=False)
+        await expect(steps).to_contain_text("5 of 5 done", timeout=20_000)
+        await expect(steps).to_contain_text("You have seen it all.")
+
+
+async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> None:
+    product = await shared.product("Dialogued")
+    body = {"email": "dialog@admin.example"}
+    await shared.call("POST", f"/products/{product}/grants", 201, json=body)
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/products/{product}/members")
+    end = page.get_by_role("link", name="End access of dialog@admin.example")
+    await end.click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("It does not stop any billing")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(end).to_be_focused()
+    await end.click()
+    await dialog.get_by_role("link", name="Keep it").click()
+    await expect(dialog).to_have_count(0)
+    await end.click()
+    await dialog.get_by_role("button", name="End access").click()
+    await expect(
+        page.get_by_text("Access has ended. This did not stop any billing")
+    ).to_be_visible()
+    assert not (await shared.access(product, "dialog@admin.example"))["access"]
+
+
+async def test_an_import_is_followed_live_and_after_a_reload(site: Latchkey, page: Page) -> None:
+    stripe_product = await site.stripe.product("Long import")
+    price = await site.stripe.price(stripe_product)
+    for number in range(3):
+        await site.stripe.subscribe(f"live{number}@import.example", price)
+    product = await site.product("Long import")
+    await site.know(stripe_product)
+    await site.stop_worker()
+    await sign_in(page, site)
+    body = {"stripe_product": stripe_product}
+    await site.call("PUT", f"/products/{product}/link", 202, json=body)
+    here = f"{site.url}/admin/products/{product}"
+    async with page.expect_request(re.compile("/stripe/progress$")):
+        await page.goto(here)
+    state = page.locator("#link-state")
+    await expect(state).to_contain_text("Importing")
+    await page.reload()
+    await expect(state).to_contain_text("Importing")
+    await page.route("**/stripe/progress", lambda route: route.abort())
+    polled = await page.context.new_page()
+    await polled.route("**/stripe/progress", lambda route: route.abort())
+    async with polled.expect_request(re.compile("/stripe/state$")):
+        await polled.goto(here)
+    await site.start_worker()
+    await expect(state).to_contain_text("3 people granted access", timeout=30_000)
+    await expect(polled.locator("#link-state")).to_contain_text("Listening", timeout=30_000)
+
+
+async def test_the_feed_is_filtered_and_a_line_opens_in_a_drawer(
+    shared: Latchkey, page: Page
+) -> None:
+    product = await shared.product("Fed")
+    for email in ("one@feed.example", "two@feed.example"):
+        await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
+    await sign_in(page, shared)
+    await page.get_by_role("link", name="Activity", exact=True).click()
+    search = page.get_by_label("Search", exact=True)
+    await search.fill("two@feed.example")
+    await page.get_by_role("button", name="Filter").click()
+    lines = page.locator("ol.lines > li")
+    await expect(lines).to_have_count(2)
+    await page.get_by_role("link", name="Access", exact=True).click()
+    await expect(lines).to_have_count(1)
+    await lines.get_by_role("link", name="Granted by hand").click()
+    drawer = page.get_by_role("dialog")
+    await expect(drawer).to_contain_text("by an admin")
+    await expect(drawer).to_contain_text("two@feed.example")
+    await drawer.get_by_role("button", name="Close").click()
+    await page.get_by_role("link", name="Don't filter by Granted by hand").click()
+    await page.get_by_role("link", name="Clear all").click()
+    await expect(page).to_have_url(f"{shared.url}/admin/activity")
+
+
+async def test_times_are_in_the_readers_zone(shared: Latchkey, page: Page) -> None:
+    product = await shared.product("Zoned")
+    body = {"email": "zone@admin.example", "until": "2040-01-31T23:30:00Z"}
+    await shared.call("POST", f"/products/{product}/grants", 201, json=body)
+    browser = page.context.browser
+    assert browser
+    for zone, day in (("Asia/Tokyo", "1 February 2040"), ("America/New_York", "31 January 2040")):
+        context = await browser.new_context(timezone_id=zone)
+        there = await context.new_page()
+        await sign_in(there, shared)
+        await there.goto(f"{shared.url}/admin/products/{product}/members")
+        row = there.get_by_role("row").filter(has_text="zone@admin.example")
+        await expect(row).to_contain_text(f"ends on {day}")
+        exact = await row.locator("time").first.get_attribute("title")
+        assert exact
+        assert "2040" in exact
+        await there.goto(f"{shared.url}/admin/products/{product}/grants")
+        await expect(there.get_by_text(f"in your time zone, {zone}")).to_be_visible()
+        await context.close()
+
+
+async def test_the_menu_on_a_phone_without_javascript(shared: Latchkey, page: Page) -> None:
+    browser = page.context.browser
+    assert browser
+    context = await browser.new_context(
+        viewport={"width": 320, "height": 640}, java_script_enabled=False
+    )
+    phone = await context.new_page()
+    await sign_in(phone, shared)
+    users = phone.get_by_role("link", name="Users", exact=True)
+    await expect(users).to_be_hidden()
+    await phone.get_by_role("button", name="Menu").click()
+    await expect(users).to_be_visible()
+    await phone.keyboard.press("Escape")
+    await expect(users).to_be_hidden()
+    await phone.get_by_role("button", name="Menu").click()
+    await users.click()
+    await expect(phone.get_by_role("heading", name="Users")).to_be_visible()
+    await context.close()
+
+
+async def test_a_colour_reaches_the_buttons(shared: Latchkey, page: Page) -> None:
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/settings")
+    await page.get_by_label("Colour").fill("#1b7f3b")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    button = page.get_by_role("button", name="Save")
+
+    async def green() -> bool:
+        colour = await button.evaluate("(node) => getComputedStyle(node).backgroundColor")
+        return bool(colour == "rgb(27, 127, 59)")
+
+    await until(green, "the button is green")
+    await page.get_by_label("Colour").fill("#3d4ed8")
+    await page.get_by_role("button", name="Save").click()

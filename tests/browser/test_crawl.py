@@ -1,0 +1,180 @@
+"""Every link of every role is opened: no error, no complaint of the browser, nothing that axe finds
+serious, nothing that is wider than a phone."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from starlette.routing import Match
+
+from latchkey import signin_links
+from tests.browser.conftest import sign_in
+from tests.browser.world import World, furnish
+from tests.harness import SECRET, Latchkey
+from tests.npm.install import MODULES
+from web import pages
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow]
+
+OFFICE = ("support", "admin", "owner")
+WIDTHS = {"support": (1280,), "admin": ()}
+"""Where less is looked at than at both widths: admins see what owners see, support a part of it."""
+
+OF_A_KIND = 2
+"""How many pages of one route with the same filters are opened."""
+
+SERIOUS = ("serious", "critical")
+AXE = """
+async (options) => {
+  const found = await axe.run(document, options);
+  return found.violations.map((v) => [v.impact, v.id, v.help,
+                                      v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))]);
+}
+"""
+
+DAMAGE = """
+() => {
+  const made = new CSSStyleSheet();
+  made.replaceSync("h1 { color: #eee !important; background: #fff !important; width: 2000px }");
+  document.adoptedStyleSheets = [made];
+}
+"""
+
+
+@dataclass
+class Crawl:
+    """One role's walk through the site."""
+
+    site: Latchkey
+    page: Page
+    axe: str
+    widths: tuple[int, ...] = (1280, 320)
+    problems: list[str] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+
+    async def run(self, *starts: str) -> None:
+        self.page.on("pageerror", lambda error: self._note(f"script error: {error}"))
+        self.page.on("console", self._console)
+        todo = [f"{self.site.url}{path}" for path in starts]
+        while todo:
+            address = todo.pop(0)
+            if address in self.seen:
+                continue
+            self.seen.add(address)
+            kind = kind_of(address)
+            self.kinds[kind] += 1
+            if self.kinds[kind] <= OF_A_KIND:
+                todo += await self._open(address, again=self.kinds[kind] > 1)
+
+    async def _open(self, address: str, *, again: bool) -> list[str]:
+        if urlsplit(address).path.endswith((".csv", ".json")):
+            file = await self.page.context.request.get(address)
+            if file.status != 200:
+                self._note(f"{address}: {file.status}")
+            return []
+        answer = await self.page.goto(address)
+        assert answer, address
+        locked = answer.status == 403 and kind_of(address).startswith("/products/")
+        if answer.status >= 400 and not locked:
+            self._note(f"{answer.status}")
+            return []
+        if not self.page.url.startswith(self.site.url):
+            return []
+        links: list[str] = await self.page.eval_on_selector_all(
+            "a[href]", "all => all.map((a) => a.href)"
+        )
+        if not again:
+            await self._judge()
+        ours = [urljoin(self.site.url, link).partition("#")[0] for link in links]
+        return [link for link in ours if link.startswith(self.site.url)]
+
+    async def _judge(self) -> None:
+        """Look at the page as it stands, at both widths."""
+        for width in self.widths:
+            await self.page.set_viewport_size({"width": width, "height": 800})
+            wide = await self.page.evaluate("document.documentElement.scrollWidth")
+            if wide > width:
+                self._note(f"is {wide} wide at {width}")
+            await self.page.evaluate(self.axe)
+            rules = {"resultTypes": ["violations"]}
+            for impact, rule, words, nodes in await self.page.evaluate(AXE, rules):
+                if impact in SERIOUS:
+                    self._note(f"axe at {width}: {rule}: {words}: {nodes}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        """A status is judged with its page: a locked product is one of 403."""
+        if "the server responded with a status" not in message.text:
+            self._note(f"console: {message.text}")
+
+    def _note(self, problem: str) -> None:
+        self.problems.append(f"{self.page.url}: {problem}")
+
+
+def kind_of(address: str) -> str:
+    """The route of an address with the names of its filters: pages of one kind are alike."""
+    parts = urlsplit(address)
+    scope = {"type": "http", "path": parts.path, "method": "GET", "headers": []}
+    for route in pages.routes():
+        if route.matches(scope)[0] == Match.FULL:
+            names = sorted({name for name, _ in parse_qsl(parts.query)})
+            return f"{route.path}?{'&'.join(names)}"
+    return address
+
+
+@pytest.fixture
+async def world(site: Latchkey) -> World:
+    return await furnish(site)
+
+
+@pytest.fixture
+def axe() -> str:
+    path = MODULES / "axe-core" / "axe.min.js"
+    assert path.exists(), "nothing from npm: run `python -m tests.npm.install`"
+    return path.read_text()
+
+
+async def as_user(context: BrowserContext, site: Latchkey, user: int) -> Page:
+    """A page of somebody's who is signed in."""
+    page = await context.new_page()
+    link = signin_links.sign(user, f"crawl-{user}", secret=SECRET)
+    await page.goto(f"{site.url}/login/{link}")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(re.compile(r"/(admin|library|account)"))
+    return page
+
+
+async def test_every_page_of_every_role(
+    site: Latchkey, world: World, browser: Browser, axe: str
+) -> None:
+    problems: dict[str, list[str]] = {}
+    sizes: dict[str, int] = {}
+    for role in ("visitor", "member", "support", "admin", "owner"):
+        context = await browser.new_context()
+        context.set_default_timeout(30_000)
+        if role == "owner":
+            page = await context.new_page()
+            await sign_in(page, site)
+        elif role == "visitor":
+            page = await context.new_page()
+        else:
+            page = await as_user(context, site, {"member": world.member, **world.staff}[role])
+        crawl = Crawl(site, page, axe, widths=WIDTHS.get(role, (1280, 320)))
+        await crawl.run("/", "/library", "/login", *(["/admin"] if role in OFFICE else []))
+        problems[role] = crawl.problems
+        sizes[role] = len(crawl.kinds)
+        if role == "owner":
+            await page.goto(f"{site.url}/admin")
+            await page.evaluate(DAMAGE)
+            doubtful = Crawl(site, page, axe)
+            await doubtful._judge()
+            assert any("color-contrast" in line for line in doubtful.problems), "axe sees nothing"
+            assert any("wide at 320" in line for line in doubtful.problems)
+        await context.close()
+    text = "\n".join(f"{role}: {line}" for role, lines in problems.items() for line in lines)
+    assert not text, text
+    assert sizes["owner"] > 40, sizes
+    assert sizes["member"] >= 5, sizes

@@ -1,0 +1,76 @@
+"""A site where everything has happened once, by people with names of every kind."""
+
+from dataclasses import dataclass
+
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+
+HOSTILE = "\"><script>alert(1)</script><b>'{{7*7}}"
+LONG = "Pneumonoultramicroscopic" * 8
+ARABIC = "محمد العربي ‮الطويل"
+NAMES = {"html": HOSTILE, "long": LONG, "arabic": ARABIC, "emoji": "Zoë 👩‍🚀 O'Neill-Ñandú"}
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids of what was made. `member` has a running subscription, `staff` are ids by role."""
+
+    product: str
+    member: int
+    staff: dict[str, int]
+
+
+async def furnish(site: Latchkey) -> World:
+    """Products, links, buyers, cancellations, grants, mails, notes, tokens, categories."""
+    stripe_product = await site.stripe.product("Sailing")
+    price = await site.stripe.price(stripe_product, 2900)
+    once = await site.stripe.price(stripe_product, 9900, every=None)
+    content = f"# Hello\n\n{HOSTILE}\n\n- one\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    product = await site.product("Sailing course", description="How to sail.", content=content)
+    await site.stripe.subscribe("before@crawl.example", price)
+    await site.link(product, stripe_product)
+    for key, name in NAMES.items():
+        await site.product(name, description=name * 3)
+        await site.stripe.buy(f"{key}@crawl.example", price, name=name)
+    await site.stripe.buy("once@crawl.example", once, mode="payment", name="Once")
+    session = await site.stripe.buy("member@crawl.example", price, name="Mem Ber")
+    ending = await site.stripe.buy("ending@crawl.example", price, name="End Ing")
+    await site.has(product, "member@crawl.example")
+    await site.has(product, "ending@crawl.example")
+    await site.stripe.post(f"subscriptions/{ending['subscription']}", cancel_at_period_end=True)
+    for email in ("gift@crawl.example", "gone@crawl.example"):
+        given = await site.call(
+            "POST",
+            f"/products/{product}/grants",
+            201,
+            json={"email": email, "reason": HOSTILE, "until": "2040-01-01T00:00:00Z"},
+        )
+    await site.call("DELETE", f"/grants/{given['id']}")
+    await site.settled()
+    assert session["subscription"]
+    member = await site.pool.fetchval("select id from users where email like 'member@crawl%'")
+    staff = {role: await user(site, f"{role}@crawl.example", role) for role in ("support", "admin")}
+    async with visit(site) as owner:
+        await owner.sign_in()
+        await _by_hand(owner, product, member, price)
+    return World(product, int(member), staff)
+
+
+async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> None:
+    """What an admin makes on pages."""
+    for name in ("Courses", HOSTILE[:60], ARABIC):
+        await owner.send("/admin/products/categories", name=name)
+    await owner.send("/admin/tokens", expect=200, name=HOSTILE)
+    here = f"/admin/users/{member}"
+    await owner.send(here, f"{here}/notes", text=f"{ARABIC}\n{HOSTILE}\n{LONG}")
+    selling = f"/admin/products/{product}/checkout"
+    await owner.send(
+        selling,
+        purchase_method="sales_page",
+        checkout_target="stripe",
+        enabled="yes",
+        price=price,
+        show_locked="yes",
+    )
+    sales = f"/admin/products/{product}/sales-page"
+    await owner.send(sales, f"{sales}/start", begin="template")

@@ -1,0 +1,231 @@
+"""Every form of every page: refused without its token, unharmed by hostile text, sent twice."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from tests.browser.world import ARABIC, HOSTILE, LONG, furnish
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, visit
+from tests.web.test_admin_users import places
+from web import pages
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+FUZZ = (
+    HOSTILE,
+    LONG * 200,
+    ARABIC,
+    "",
+    "\x00\x07\ud7ff\uffff",
+    "-1",
+    "9" * 40,
+    "%s'; drop table users; --",
+    "../../etc/passwd",
+    "2027-13-45T99:99",
+)
+LAST = ("delete", "erase", "disconnect", "/end", "remove", "revoke", "team")
+"""What a form's address says that takes things away: those are tried after all others."""
+LEFT_OUT = ("/logout", "/login", "/acting", "/connectors/stripe/disconnect")
+
+
+@dataclass
+class Form:
+    """A form as it stands on a page; `fields` with the values that a browser would send."""
+
+    page: str
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        alike = re.sub(r"[a-z]+_[0-9a-f]{16}|\d+", "*", self.action)
+        return alike, *sorted(self.fields)
+
+
+class Forms(HTMLParser):
+    """Collects the posting forms and the links of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+        self.forms: list[Form] = []
+        self.links: list[str] = []
+        self._form: Form | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "a" and values.get("href", "").startswith("/"):
+            self.links.append(values["href"].partition("#")[0])
+        if tag == "form":
+            self._form = None
+            if values.get("method") == "post":
+                self._form = Form(self.page, values.get("action") or self.page.partition("?")[0])
+                self.forms.append(self._form)
+        if self._form is None or not values.get("name"):
+            return
+        boxes = values.get("type") in ("checkbox", "radio")
+        if not boxes or "checked" in values or values["name"] not in self._form.fields:
+            self._form.fields[values["name"]] = values.get("value", "")
+
+
+async def forms_of(visitor: Visitor, *starts: str) -> list[Form]:
+    """Forms of every kind that can be reached."""
+    todo, seen, kinds = list(starts), set(), set()
+    found: dict[tuple[str, ...], Form] = {}
+    while todo:
+        path = todo.pop(0)
+        alike = re.sub(r"[a-z]+_[0-9A-Za-z]{14,}|\d+|=[^&]*", "*", path)
+        if path in seen or alike in kinds or re.search(r"\.(csv|json)|/html$", path):
+            continue
+        seen.add(path)
+        kinds.add(alike)
+        answer = await visitor.client.get(path)
+        if "text/html" not in answer.headers.get("content-type", ""):
+            continue
+        parser = Forms(path)
+        parser.feed(answer.text)
+        todo += parser.links
+        for form in parser.forms:
+            if not form.action.startswith(LEFT_OUT):
+                found.setdefault(form.kind, form)
+    return sorted(found.values(), key=lambda form: any(word in form.action for word in LAST))
+
+
+def wrong(answer: httpx.Response) -> str | None:
+    if answer.status_code >= 500 and answer.status_code != 503:
+        return f"answers {answer.status_code}"
+    if "<script>alert" in answer.text:
+        return "shows HTML as HTML"
+    return None
+
+
+def filled(form: Form, value: str) -> Iterator[dict[str, str]]:
+    """The form with one field after the other made hostile, then with all of them."""
+    open_fields = [name for name in form.fields if name not in ("csrf_token", "do")]
+    for name in open_fields:
+        yield {**form.fields, name: value}
+    if len(open_fields) > 1:
+        yield {**form.fields, **dict.fromkeys(open_fields, value)}
+
+
+async def test_hostile_forms(site: Latchkey) -> None:
+    world = await furnish(site)
+    problems: list[str] = []
+    async with visit(site) as owner, visit(site) as member:
+        await owner.sign_in()
+        await member.sign_in_as(world.member, "fuzz")
+        for visitor in (member, owner):
+            forms = await forms_of(visitor, "/account", "/account/settings", "/admin")
+            assert len(forms) > (30 if visitor is owner else 3), [form.action for form in forms]
+            for form in forms:
+                problems += await fuzz(visitor, form)
+    assert problems == []
+    assert await site.pool.fetchval("select count(*) from users where role = 'owner'") >= 1
+    assert await places(site, "{{49}}") == []
+
+
+async def fuzz(visitor: Visitor, form: Form) -> list[str]:
+    problems = []
+    once = any(word in form.action for word in LAST)
+    for value in FUZZ:
+        variants = list(filled(form, value))
+        for fields in variants[-1:] if len(value) > 1000 else variants:
+            data = {k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()}
+            answer = await visitor.client.post(form.action, data=data)
+            if problem := wrong(answer):
+                problems.append(f"{form.page}: {form.action} {problem}: {fields!r:.300}")
+        if once:
+            break
+    return problems
+
+
+async def test_forms_sent_twice(site: Latchkey) -> None:
+    world = await furnish(site)
+    async with visit(site) as owner:
+        await owner.sign_in()
+        new = {"name": "Made twice", "status": "live"}
+        await twice(owner, "/admin/products/new", "/admin/products/new", new)
+        person = f"/admin/users/{world.member}"
+        await twice(owner, person, f"{person}/notes", {"text": "Noted twice"})
+        gift = f"/admin/products/{world.product}/grants"
+        await twice(owner, gift, gift, {"email": "twice@crawl.example"})
+        team = "/admin/settings/team"
+        await twice(owner, team, team, {"email": "team-twice@crawl.example", "role": "support"})
+        for query in (
+            "select count(*) from products where name = 'Made twice'",
+            "select count(*) from user_notes where text = 'Noted twice'",
+            """
+            select count(*) from grants g join users u on u.id = g.user_id
+             where u.email = 'twice@crawl.example'
+            """,
+            """
+            select count(*) from activities a join users u on u.id = a.user_id
+             where u.email = 'twice@crawl.example' and a.type = 'manual_grant'
+            """,
+            """
+            select count(*) from mails m join users u on u.id = m.user_id
+             where u.email = 'team-twice@crawl.example'
+            """,
+        ):
+            assert await site.pool.fetchval(query) == 1, query
+        for form in await forms_of(owner, "/admin"):
+            first, second = await asyncio.gather(
+                *(owner.client.post(form.action, data=form.fields) for _ in range(2))
+            )
+            for answer in (first, second):
+                assert answer.status_code < 500, f"{form.action}: {answer.status_code}"
+
+
+async def twice(visitor: Visitor, page: str, path: str, fields: dict[str, str]) -> None:
+    """Send a form that stands on a page twice at once."""
+    parser = Forms(page)
+    parser.feed((await visitor.get(page)).text)
+    form = next(form for form in parser.forms if form.action == path)
+    data = {**form.fields, **fields}
+    answers = await asyncio.gather(*(visitor.client.post(path, data=data) for _ in range(2)))
+    assert all(answer.status_code < 500 for answer in answers), answers
+
+
+async def test_no_form_works_without_its_token(shared: Latchkey) -> None:
+    """Of the routes, not of a list: a new form that forgets its token fails here."""
+    product = await shared.product("Posted to")
+    async with visit(shared) as owner, visit(shared) as stranger:
+        await owner.sign_in()
+        stolen = re.search(r'name="csrf_token" value="(\w+)"', (await stranger.get("/login")).text)
+        assert stolen
+        person = await shared.pool.fetchval("select min(id) from users")
+        before = await shared.pool.fetch("select * from products order by id")
+        posting = [route for route in pages.routes() if "POST" in (route.methods or set())]
+        assert len(posting) > 40
+        for route in posting:
+            number = str(person) if "users" in route.path else product
+            path = re.sub(r"\{\w+\}", number, route.path)
+            for data in ({}, {"csrf_token": "wrong"}, {"csrf_token": stolen[1]}):
+                answer = await owner.client.post(path, data={"name": "Forged", **data})
+                assert answer.status_code in (400, 403, 404), f"{route.path} {data}"
+                assert answer.status_code != 404 or "{token}" in route.path, route.path
+        assert await shared.pool.fetch("select * from products order by id") == before
+
+
+async def test_every_page_has_its_security_headers(shared: Latchkey) -> None:
+    product = await shared.product("Headed", slug="headed")
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        reading = [route for route in pages.routes() if "GET" in (route.methods or set())]
+        for path in ["/nothing", *(route.path for route in reading)]:
+            address = re.sub(r"\{slug\}", "headed", re.sub(r"\{id\}", product, path))
+            address = re.sub(r"\{\w+\}", "1", address)
+            answer = await owner.client.get(address)
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy, path
+            assert "unsafe-inline" not in policy, path
+            assert "unsafe-eval" not in policy, path
+            assert "frame-ancestors" in policy, path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert answer.headers["referrer-policy"], path
