@@ -62,7 +62,19 @@ async def main() -> None:
         await form.get_by_label("Password").fill(settings.admin_password.get_secret_value())
         await form.get_by_role("button", name="Sign in").click()
         await page.wait_for_url("**/admin")
-        await shoot(page, f"{site}/admin/products/{product}", "product")
+        for path, name in (
+            ("/admin", "home"),
+            (f"/admin/products/{product}/members", "product"),
+            (f"/admin/products/{product}/stripe", "stripe-settings"),
+            ("/admin/activity", "activity"),
+        ):
+            await shoot(page, f"{site}{path}", name)
+        await page.set_viewport_size({"width": 320, "height": 640})
+        await shoot(page, f"{site}/admin/products/{product}/members", "phone")
+        await page.set_viewport_size({"width": 1280, "height": 860})
+        await page.emulate_media(color_scheme="dark")
+        await shoot(page, f"{site}/admin/users", "dark")
+        await page.emulate_media(color_scheme="light")
         sandbox = os.environ.get("STRIPE_API_BASE", f"http://127.0.0.1:{settings.sandbox_port}")
         await shoot(page, sandbox, "sandbox")
         await chromium.close()
