@@ -85,9 +85,10 @@ async def subscriptions(connection: Connection, user_id: int) -> list[Subscripti
                            from subscription_items i
                            left join stripe_products p on p.id = i.stripe_product
                           where i.subscription_id = s.id), '') as products,
-               (select a.cause from activities a
+               coalesce((select a.cause from activities a
                  where a.source_id = s.id and a.type = 'subscription_cancelled'
-                 order by a.id desc limit 1) as cancelled_by
+                 order by a.id desc limit 1),
+                 case when s.cancelled_by_customer then 'customer' end) as cancelled_by
           from subscriptions s where s.user_id = $1
          order by s.ended_at nulls first, s.created_at desc limit 100
         """,
