@@ -257,7 +257,7 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
         id=0,
         key=f"sample:{kind}",
         kind=kind,
-        data={"change": 0, "ends": (moment + timedelta(days=20)).isoformat()},
+        data={"change": 0, "claim": 0, "ends": (moment + timedelta(days=20)).isoformat()},
         state="queued",
         pace="now",
         attempts=0,

@@ -334,7 +334,7 @@ async def test_every_kind_has_words_and_links_only_where_it_should(
     assert mail is not None
     rendered = render(mail, public_url=site.url, secret=SECRET)
     assert rendered.subject
-    assert ("/login/" in rendered.text) is (kind not in ("email_change", "email_changed"))
+    assert ("/login/" in rendered.text) is (kind not in ("email_change", "email_changed", "claim"))
     assert (rendered.unsubscribe is not None) is (kind in ("product_access", "login_instructions"))
     assert 'style="' in rendered.html
     assert 'style="' not in rendered.preview
