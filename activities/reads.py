@@ -58,17 +58,20 @@ async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
 
 
 async def _payment(api: StripeApi, bill: Json) -> Payment | None:
-    intent_id = _paid_by(bill)
-    return reading.payment(await api.payment_intent(intent_id)) if intent_id else None
+    """What paid an invoice: usually one payment, none out of band, several where it was paid in
+    parts."""
+    found = [reading.payment(await api.payment_intent(one)) for one in _paid_by(bill)]
+    return reading.together([one for one in found if one is not None])
 
 
-def _paid_by(source: Json) -> str | None:
+def _paid_by(source: Json) -> list[str]:
     payments = (source.get("payments") or {}).get("data") or []
-    for entry in payments:
-        intent = reading.object_id((entry.get("payment") or {}).get("payment_intent"))
-        if intent and entry.get("status") == "paid":
-            return intent
-    return None
+    intents = [
+        reading.object_id((entry.get("payment") or {}).get("payment_intent"))
+        for entry in payments
+        if entry.get("status") == "paid"
+    ]
+    return [intent for intent in intents if intent]
 
 
 async def _with_dispute(api: StripeApi, order: Order) -> Order:

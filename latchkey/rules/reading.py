@@ -5,8 +5,8 @@ as text and judged by the rules. Times become aware datetimes in UTC, amounts st
 currency's minor unit.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -332,6 +332,20 @@ def payment(value: object, *, dispute_status: str | None = None) -> Payment | No
         refunded=bool(charge.get("refunded")),
         disputed=bool(charge.get("disputed")),
         dispute_status=dispute_status,
+    )
+
+
+def together(payments: Sequence[Payment]) -> Payment | None:
+    """Several payments of one bill as one, named by the first: refunded in full only where all of
+    them are."""
+    if len(payments) < 2:
+        return payments[0] if payments else None
+    return replace(
+        payments[0],
+        amount=sum(one.amount for one in payments),
+        amount_refunded=sum(one.amount_refunded for one in payments),
+        refunded=all(one.refunded for one in payments),
+        disputed=any(one.disputed for one in payments),
     )
 
 

@@ -157,6 +157,7 @@ async def test_a_merge_loses_nothing(shared: Latchkey) -> None:
             found = await shared.access(product, email)
             assert (found["access"], found["until"]) == (True, None)
     assert len(await shared.lines(user=into)) == before + 1
+    assert await shared.lines(user=gone) == await shared.lines(user=into)
     assert mails == await shared.pool.fetchval(
         "select count(*) from mails where user_id = $1", into
     )

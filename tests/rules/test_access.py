@@ -1,13 +1,27 @@
 """The access rules against a naive model, on lives that nobody thought of."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchkey.rules.access import TERMINAL, judge_order, judge_subscription
+from latchkey.rules.access import (
+    TERMINAL,
+    gravest_dispute,
+    judge_order,
+    judge_subscription,
+)
 from latchkey.rules.policy import Policy
-from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscription
+from latchkey.rules.reading import (
+    Customer,
+    Item,
+    Line,
+    Order,
+    Payment,
+    Subscription,
+    together,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 STATUSES = [
@@ -166,3 +180,57 @@ def test_orders_give_access_only_when_complete_and_paid(one: Order, policy: Poli
             assert policy.dispute_lost
     else:
         assert verdict.ended_at is not None or verdict.wake_at is not None or verdict.terminal
+
+
+def test_a_bill_paid_in_parts_is_refunded_when_all_parts_are() -> None:
+    paid = Payment("pi_1", "succeeded", amount=600)
+    back = Payment("pi_2", "succeeded", amount=400, amount_refunded=400, refunded=True)
+    both = together([paid, back])
+    assert both is not None
+    assert (both.payment_intent, both.amount, both.amount_refunded) == ("pi_1", 1000, 400)
+    assert both.refunded is False
+    assert together([]) is None
+    assert together([back]) == back
+    all_back = together([back, back])
+    assert all_back is not None
+    assert all_back.refunded
+
+
+def test_the_gravest_of_several_disputes_decides() -> None:
+    assert gravest_dispute(["won", "needs_response", "lost"]) == "lost"
+    assert gravest_dispute(["won", "warning_under_review"]) == "warning_under_review"
+    assert gravest_dispute(["haunted"]) == "haunted"
+    assert gravest_dispute([]) is None
+
+
+def test_a_look_that_came_to_nothing_is_repeated_ever_more_rarely() -> None:
+    def wait(late: timedelta) -> timedelta:
+        one = replace(BASE, items=(replace(BASE.items[0], period_end=NOW - late),))
+        verdict = judge_subscription(one, Policy(), past_due_since=None, as_of=NOW)
+        assert verdict.wake_at is not None
+        return verdict.wake_at - NOW
+
+    hours = timedelta(hours=1)
+    assert wait(2 * hours + timedelta(minutes=1)) == timedelta(minutes=5)
+    assert wait(10 * hours) == 2 * hours
+    assert wait(900 * hours) == timedelta(days=1)
+
+
+BASE = Subscription(
+    id="sub_1",
+    livemode=False,
+    customer=Customer("cus_1"),
+    status="active",
+    items=(Item("si_1", "prod_1", "price_1", 1, NOW - timedelta(days=30), NOW),),
+    items_complete=True,
+    created=NOW - timedelta(days=90),
+    cancel_at=None,
+    cancel_at_period_end=False,
+    canceled_at=None,
+    ended_at=None,
+    cancel_reason=None,
+    cancelled_by_customer=False,
+    trial_end=None,
+    collection_paused=False,
+    resumes_at=None,
+)

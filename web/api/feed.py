@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from latchkey.store import feed
+from latchkey.store import feed, users
 from web.api.cursors import cursor, number
 from web.api.registry import Call, Output, Paging, endpoint
 
@@ -44,10 +44,11 @@ async def activities(call: Call) -> ActivityList:
     """The activity feed, newest first: exactly one line per fact."""
     wanted: FeedFilter = call.query
     async with call.site.pool.acquire() as connection:
+        person = await users.by_id(connection, wanted.user) if wanted.user else None
         rows = await feed.lines(
             connection,
             types=wanted.type.split(",") if wanted.type else None,
-            user_id=wanted.user,
+            user_id=person.id if person else wanted.user,
             product_id=wanted.product,
             cause=wanted.cause,
             since=wanted.since,
