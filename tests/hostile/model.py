@@ -48,7 +48,7 @@ class Past:
     imported: frozenset[str] = frozenset()
     cancelled: bool = False
     scheduled: bool = False
-    past_due: bool = False
+    owing: bool = False
     refunded: int = 0
     lines: Lines = ()
 
@@ -190,9 +190,9 @@ def _tell(
         past = past.plus("subscription_cancelled", opened)
     if before.scheduled and not scheduled and not reading.over:
         past = past.plus("cancellation_withdrawn", opened)
-    past_due = reading.status == "past_due"
-    if past_due and was_known and not before.past_due:
+    owing = reading.status in ("past_due", "unpaid")
+    if owing and was_known and not before.owing:
         past = past.plus("payment_failed", opened)
-    if before.past_due and reading.status == "active":
+    if before.owing and reading.status == "active":
         past = past.plus("payment_recovered", opened)
-    return [replace(past, cancelled=reading.cancelled, scheduled=scheduled, past_due=past_due)]
+    return [replace(past, cancelled=reading.cancelled, scheduled=scheduled, owing=owing)]
