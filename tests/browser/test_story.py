@@ -62,7 +62,8 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
             page.get_by_role("listitem").filter(has_text="new@story.example").filter(has_text=words)
         ).to_have_count(1)
     await page.get_by_role("link", name="Mails").click()
-    await page.get_by_role("row").filter(has_text="new@story.example").get_by_role("link").click()
+    mine = page.get_by_role("row").filter(has_text="new@story.example")
+    await mine.get_by_role("link", name="Product access").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text(
         "You have access to Sailing course"
     )
