@@ -11,6 +11,7 @@ from temporalio.client import Client
 from latchkey.keyring import Keyring
 from latchkey.settings import Settings
 from latchkey.store import site_settings
+from latchkey.store.home import Numbers
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
 from web.alarms import Bell
@@ -22,7 +23,7 @@ LOOK_SECONDS = 5.0
 @dataclass
 class Site:
     """The process's settings and connections. `wake` stirs the relay after a commit; `look` is as
-    the last page found it."""
+    the last page found it, `numbers` when they were counted and which they were."""
 
     settings: Settings
     pool: Pool
@@ -32,6 +33,7 @@ class Site:
     refusals: Refusals = field(default_factory=Refusals)
     look: SiteSettings = field(default_factory=SiteSettings)
     bell: Bell = field(init=False)
+    numbers: tuple[float, Numbers] | None = None
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:

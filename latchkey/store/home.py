@@ -4,18 +4,26 @@ from dataclasses import dataclass
 
 from latchkey.store.pool import Connection
 
+MOST_COUNTED = 1000
 _LIVE = "('active', 'trialing', 'past_due', 'unpaid')"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Counts of now. `purchases` are of the last 30 days, `ending` of the next 14."""
+class Numbers:
+    """How many there are. `purchases` are of the last 30 days, counted up to `MOST_COUNTED`;
+    `ending` of the next 14."""
 
     members: int
     subscriptions: int
     purchases: int
     ending: int
     payment_problems: int
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What needs somebody now. Stuck events wait for longer than five minutes."""
+
     failed_events: int
     stuck_events: int
     failed_mails: int
@@ -35,22 +43,34 @@ class Begun:
     door_closed: bool
 
 
-async def standing(connection: Connection) -> Standing:
+async def numbers(connection: Connection) -> Numbers:
+    """Reads every live grant and subscription once: not for every request."""
     row = await connection.fetchrow(
         f"""
         select (select count(*) from (
                     select distinct user_id from grants
                      where ended_at is null and (until is null or until > now())) m) as members,
-               (select count(*) from subscriptions where status in {_LIVE}) as subscriptions,
-               (select count(*) from activities
-                 where type = 'product_purchased' and at > now() - interval '30 days'
-                   and at <= now() + interval '1 day') as purchases,
+               s.running as subscriptions, s.troubled as payment_problems,
+               (select count(*) from (
+                    select from activities
+                     where type = 'product_purchased' and at > now() - interval '30 days'
+                     limit {MOST_COUNTED}) p) as purchases,
                (select count(*) from grants
                  where ended_at is null and until > now()
-                   and until < now() + interval '14 days') as ending,
-               (select count(*) from subscriptions
-                 where status in ('past_due', 'unpaid')) as payment_problems,
-               (select count(*) from events where state = 'failed') as failed_events,
+                   and until < now() + interval '14 days') as ending
+          from (select count(*) filter (where status in {_LIVE}) as running,
+                       count(*) filter (where status in ('past_due', 'unpaid')) as troubled
+                  from subscriptions) s
+        """
+    )
+    assert row is not None, "an aggregate has one row"
+    return Numbers(**dict(row))
+
+
+async def attention(connection: Connection) -> Attention:
+    row = await connection.fetchrow(
+        """
+        select (select count(*) from events where state = 'failed') as failed_events,
                (select count(*) from events
                  where state = 'waiting' and received_at < now() - interval '5 minutes')
                     as stuck_events,
@@ -60,7 +80,7 @@ async def standing(connection: Connection) -> Standing:
         """
     )
     assert row is not None, "a query without a table has one row"
-    return Standing(**dict(row))
+    return Attention(**dict(row))
 
 
 async def begun(connection: Connection) -> Begun:

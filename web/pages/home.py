@@ -1,5 +1,6 @@
 """The admin's first page: what needs attention, the first steps, or the rehearsal."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store import feed, home
-from latchkey.store.home import Begun
+from latchkey.store.home import Begun, Numbers
+from latchkey.store.pool import Connection
 from web.pages.guard import admin_page
 from web.pages.render import page
-from web.site import site_of
+from web.site import Site, site_of
 
 LATELY = 8
+NUMBERS_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,19 @@ def routes() -> list[Route]:
 @admin_page
 async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
-        standing = await home.standing(connection)
+        numbers = await _numbers(site_of(request), connection)
+        attention = await home.attention(connection)
         begun = await home.begun(connection)
         rows = await feed.lines(connection, limit=LATELY)
-    return page(request, "admin/home.html", standing=standing, rows=rows, **_guide(request, begun))
+    return page(
+        request,
+        "admin/home.html",
+        numbers=numbers,
+        attention=attention,
+        most=home.MOST_COUNTED,
+        rows=rows,
+        **_guide(request, begun),
+    )
 
 
 @admin_page
@@ -49,6 +61,13 @@ async def steps(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         begun = await home.begun(connection)
     return page(request, "admin/steps.html", **_guide(request, begun))
+
+
+async def _numbers(site: Site, connection: Connection) -> Numbers:
+    """The numbers, counted again after `NUMBERS_SECONDS`."""
+    if site.numbers is None or site.numbers[0] < time.monotonic() - NUMBERS_SECONDS:
+        site.numbers = (time.monotonic(), await home.numbers(connection))
+    return site.numbers[1]
 
 
 def _guide(request: Request, begun: Begun) -> dict[str, Any]:
