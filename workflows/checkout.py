@@ -1,11 +1,17 @@
 """`Checkout`: a product's payment links, until Stripe has what was chosen."""
 
+from datetime import timedelta
+
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 
 from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
+
+
+SOMEONE_MAY_WAIT = RetryPolicy(maximum_interval=timedelta(seconds=15))
 
 
 @workflow.defn(name=contracts.CHECKOUT)
@@ -31,6 +37,7 @@ class Checkout:
                 task_queue=contracts.STRIPE_QUEUE,
                 start_to_close_timeout=ONE_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
+                retry_policy=SOMEONE_MAY_WAIT,
                 summary="Make and retire payment links",
             )
             workflow.set_current_details(state)
