@@ -55,8 +55,3 @@ async def charge_of_invoice(site: Latchkey, invoice: str) -> str:
     """The charge that paid an invoice: found through its payments."""
     payments = await site.stripe.get("invoice_payments", invoice=invoice)
     return await charge_of(site, payments["data"][0]["payment"]["payment_intent"])
-
-
-async def reads_of(site: Latchkey, path: str) -> int:
-    """How often an address of the API was read since the log was cleared."""
-    return sum(1 for entry in site.stripe.box.api.log if entry["path"] == path)
