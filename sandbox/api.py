@@ -64,11 +64,13 @@ class Api:
     async def _respond(self, request: Request) -> Response:
         began = time.perf_counter()
         request_id = self.shop.world.new_id("req", 14)
+        hint = ""
         try:
             answer = await self._answer(request, request_id)
         except StripeFault as fault:
             answer = _fault(fault, request_id)
-        self.note(request, answer.status, request_id=request_id, began=began)
+            hint = str(fault)
+        self.note(request, answer.status, request_id=request_id, began=began, hint=hint)
         headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
         if answer.retry is not None:
             headers["Stripe-Should-Retry"] = answer.retry
@@ -81,8 +83,9 @@ class Api:
         *,
         request_id: str | None = None,
         began: float | None = None,
+        hint: str = "",
     ) -> None:
-        """Keep a request for the control page."""
+        """Keep a request for the control page, with the reason why it was refused."""
         now = time.perf_counter()
         self.log.append(
             {
@@ -94,6 +97,7 @@ class Api:
                 "status": status,
                 "ms": round((now - (began or now)) * 1000, 2),
                 "spared": SPARED in request.headers,
+                "hint": hint,
             }
         )
 

@@ -13,6 +13,7 @@ from sandbox.subscriptions import (
     pauses,
     pending,
     proration,
+    trials,
 )
 from sandbox.world import Json
 
@@ -124,7 +125,10 @@ def _start_over(shop: Shop, found: Json) -> list[Json]:
 def _move_trial(shop: Shop, found: Json, given: int | str, old: list[Json], behavior: str) -> Cost:
     now = shop.world.now()
     if given == "now" or int(given) <= now:
-        found.update(trial_end=now, status="active")
+        found["trial_end"] = now
+        if not trials.goes_on(shop, found):
+            return Cost()
+        found["status"] = "active"
         return Cost(_start_over(shop, found), now=True)
     end = int(given)
     credit: list[Json] = []

@@ -8,10 +8,10 @@ from sandbox.subscriptions import (
     dunning,
     endings,
     items,
-    pauses,
     previews,
     proration,
     schedules,
+    trials,
 )
 from sandbox.world import Json
 
@@ -35,7 +35,7 @@ def period_end(shop: Shop, found: Json) -> None:
 def _renew(shop: Shop, found: Json, due: list[Json]) -> None:
     before = snapshot(found)
     if found["status"] == "trialing":
-        if invoices.default_method(shop, found) is None and not _trial_goes_on(shop, found):
+        if not trials.goes_on(shop, found):
             return
         found.update(status="active", billing_cycle_anchor=found["trial_end"])
     for item in due:
@@ -54,18 +54,6 @@ def _renew(shop: Shop, found: Json, due: list[Json]) -> None:
     at = shop.world.now() + shop.world.span(invoices.DRAFT_SECONDS)
     bill["automatically_finalizes_at"] = at
     shop.world.schedule("finalize_invoice", bill["id"], at)
-
-
-def _trial_goes_on(shop: Shop, found: Json) -> bool:
-    """What the trial settings say about a trial that ends without a payment method."""
-    match found["trial_settings"]["end_behavior"]["missing_payment_method"]:
-        case "cancel":
-            endings.cancel(shop, found, reason="cancellation_requested")
-        case "pause":
-            pauses.stop(shop, found, "trial_end_without_payment_method")
-        case _:
-            return True
-    return False
 
 
 def finalize(shop: Shop, bill: Json) -> None:

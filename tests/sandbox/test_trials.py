@@ -53,6 +53,19 @@ async def test_a_trial_can_end_now(stripe: Stripe) -> None:
     assert (await life.invoices())[0]["amount_paid"] == 1500
 
 
+@pytest.mark.parametrize(("missing", "status"), [("cancel", "canceled"), ("pause", "paused")])
+async def test_a_trial_ended_now_without_a_card(stripe: Stripe, missing: str, status: str) -> None:
+    life = await begin(
+        stripe,
+        card=None,
+        trial_period_days=10,
+        trial_settings={"end_behavior": {"missing_payment_method": missing}},
+    )
+    found = await life.update(trial_end="now")
+    assert found["status"] == status
+    assert len(await life.invoices()) == 1
+
+
 async def test_a_trial_can_be_moved_and_given_again(stripe: Stripe) -> None:
     life = await begin(stripe)
     end = int(time.time()) + 5 * DAY
