@@ -122,7 +122,6 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
                 {"charge": node["id"]}, before=None, after=None
             )
             made = slice_of(f"/v1/charges/{node['id']}/refunds", list(rows), {})
-            made["total_count"] = len(made["data"])
         case _:
             return False
     node[step] = None if made is None else world.copy(made)

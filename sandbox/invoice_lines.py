@@ -141,7 +141,6 @@ def put_lines(shop: Shop, invoice: Json, lines: list[Json]) -> None:
     for line in lines:
         line["invoice"] = invoice["id"]
     invoice["lines"]["data"] += lines
-    invoice["lines"]["total_count"] = len(invoice["lines"]["data"])
     total(shop, invoice)
 
 

@@ -57,7 +57,6 @@ def draft(
         "object": "list",
         "data": [],
         "has_more": False,
-        "total_count": 0,
         "url": f"/v1/invoices/{made['id']}/lines",
     }
     invoice_lines.put_lines(shop, made, lines)

@@ -32,7 +32,6 @@ def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
             new_item(shop, made, price, entry) for price, entry in zip(prices, wanted, strict=True)
         ],
         "has_more": False,
-        "total_count": len(prices),
         "url": f"/v1/subscription_items?subscription={made['id']}",
     }
 
@@ -91,7 +90,6 @@ def change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
     if not items:
         raise invalid("A subscription must have at least one active plan.", param="items")
     _check_rhythms(found, [item["price"] for item in items])
-    found["items"]["total_count"] = len(items)
 
 
 def _change(shop: Shop, item: Json, entry: Json, where: str) -> None:

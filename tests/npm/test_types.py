@@ -110,7 +110,7 @@ def _more(url: str) -> None:
     )
     coupon = client.coupons.create({"percent_off": 10, "duration": "once"})
     client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
-    price = client.prices.list({"type": "one_time", "limit": 1}).data[0]
+    price = client.prices.list({"type": "one_time", "active": True, "limit": 1}).data[0]
     client.payment_links.create({"line_items": [{"price": price.id, "quantity": 1}]})
     charge = next(row for row in client.charges.list({"limit": 100}).data if not row.refunded)
     httpx.post(f"{url}/_sandbox/charges/{charge.id}/dispute", json={}).raise_for_status()

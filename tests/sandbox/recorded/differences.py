@@ -39,6 +39,7 @@ _EXPLAINED = {
         "added charge.payment_method_details.card.*",
     ),
     "unpublished": (
+        "missing *.total_count",
         "missing subscription.plan",
         "missing subscription.quantity",
         "missing charge.destination",
