@@ -112,7 +112,9 @@ def _more(url: str) -> None:
     client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
     price = client.prices.list({"type": "one_time", "active": True, "limit": 1}).data[0]
     client.payment_links.create({"line_items": [{"price": price.id, "quantity": 1}]})
-    charge = next(row for row in client.charges.list({"limit": 100}).data if not row.refunded)
+    charge = next(
+        row for row in client.charges.list({"limit": 100}).data if row.paid and not row.refunded
+    )
     httpx.post(f"{url}/_sandbox/charges/{charge.id}/dispute", json={}).raise_for_status()
 
 
