@@ -4,8 +4,11 @@ from collections.abc import Collection
 
 from latchkey.store.pool import Pool
 
-RESTLESS = frozenset({"idempotency_keys", "stripe_products", "prices", "stripe_connection"})
-"""Tables that work in the background writes to without being asked."""
+RESTLESS = frozenset(
+    {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
+    | {"webhook_refusals"}
+)
+"""Tables that work in the background writes to without being asked, and counts of refusals."""
 
 READINGS = ("ticket", "read_at", "wake_at")
 """Columns that tell of a look at Stripe, not of a change."""

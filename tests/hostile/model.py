@@ -178,6 +178,8 @@ def _tell(
     """Lines about the source itself, for the products it carries. Whether money that went back for
     what never gave anything is told of depends on whether the buyer is a user for other reasons."""
     if reading.kind == "order":
+        if not opened and not was_known:
+            return [past]
         noted = replace(past, refunded=reading.refunded)
         more = reading.paid and opened and reading.refunded > before.refunded
         told = [noted.plus("refunded", opened)] if more else [noted]

@@ -4,15 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-import activities.errors
+import activities.steady
 from latchkey.stripe_api import StripeApi
 from sandbox.schema import Published
 from tests.digest import digest
 from tests.harness import Json, Latchkey, Postgres, run_latchkey, run_sandbox, until
 
 pytestmark = pytest.mark.anyio
+
+STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 AREAS = (
     "account", "billing_portal", "charges", "checkout", "customers", "disputes", "events",
@@ -27,7 +30,7 @@ async def test_a_key_without_a_permission_says_which_and_loses_nothing(
     published: Published,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(activities.errors, "KEY_TROUBLE", timedelta(milliseconds=300))
+    monkeypatch.setattr(activities.steady, "TRY_AGAIN", timedelta(seconds=1))
     key = "rk_test_without_subscriptions"
     allowed = dict.fromkeys(AREAS, "write")
     with run_sandbox(published, chance=1) as stripe:
@@ -51,10 +54,10 @@ async def test_a_key_without_a_permission_says_which_and_loses_nothing(
 
             async def refused() -> bool:
                 try:
-                    waiting = (await handle.describe()).raw_description.pending_activities
+                    found = (await handle.describe()).typed_search_attributes
                 except RPCError:
                     return False
-                return any("403" in one.last_failure.message for one in waiting)
+                return "waiting" in (found.get(STATE) or "")
 
             await until(refused, "the run says that the key is refused")
             assert (await site.access(product, "lacking@bad.example"))["access"] is False

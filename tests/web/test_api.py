@@ -28,6 +28,7 @@ HOSTILE = '<script>alert("x")</script>'
         ("GET", "/users?after=bm90IGEgbnVtYmVy", None, 400, "bad_cursor"),
         ("GET", "/products?colour=red", None, 422, "invalid"),
         ("GET", "/products?limit=1&limit=2", None, 422, "invalid"),
+        ("GET", "/activities?user=99999999999999999999", None, 422, "invalid"),
         ("GET", "/products/none", None, 404, "not_found"),
         ("GET", "/users/none", None, 404, "not_found"),
         ("GET", "/users/99999999999999999999", None, 404, "not_found"),

@@ -18,7 +18,7 @@ class Who(Input):
 
     product: str = Field(description="slug or id of the product")
     email: str | None = Field(None, description="the person's address")
-    user: int | None = Field(None, description="or their id", ge=1)
+    user: int | None = Field(None, description="or their id", ge=1, le=2**63 - 1)
 
 
 class LiveGrant(Output):

@@ -12,7 +12,7 @@ from web.api.registry import Call, Output, Paging, endpoint
 
 class FeedFilter(Paging):
     type: str | None = Field(None, description="one type, or several with commas between")
-    user: int | None = Field(None, ge=1)
+    user: int | None = Field(None, ge=1, le=2**63 - 1)
     product: str | None = None
     cause: str | None = None
     since: AwareDatetime | None = Field(None, description="only what happened since")
