@@ -16,7 +16,7 @@ from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
 from latchkey.settings import SettingsError, load_settings
-from latchkey.store.migrate import MigrationError, migrate
+from latchkey.store.migrate import MigrationError, await_current, migrate
 from latchkey.up import UpError, up
 
 app = typer.Typer(
@@ -38,10 +38,8 @@ def up_command() -> None:
 @app.command()
 def web() -> None:
     """Serve the site, the admin pages, the JSON API and the webhook endpoint."""
+    _ready()
     settings = load_settings()
-    settings.require_database()
-    settings.require_secret()
-    configure_logging()
     uvicorn.run(
         "web.app:create_app",
         factory=True,
@@ -57,10 +55,7 @@ def web() -> None:
 @app.command()
 def worker() -> None:
     """Run the Temporal worker: workflows, Temporal activities, outgoing mail."""
-    settings = load_settings()
-    settings.require_database()
-    settings.require_secret()
-    configure_logging()
+    _ready()
     from worker import main as run_worker
 
     _run(run_worker())
@@ -94,6 +89,15 @@ def doctor(
 def version() -> None:
     """Say which release this is."""
     console.print(installed_version("latchkey"))
+
+
+def _ready() -> None:
+    """What web and worker need before they start; raises what says in one line what is missing."""
+    settings = load_settings()
+    dsn = settings.require_database()
+    settings.require_secret()
+    configure_logging()
+    _run(await_current(dsn))
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -1,6 +1,8 @@
 """Numbered SQL migrations: applied in order, each in its transaction, each once."""
 
+import asyncio
 import re
+import time
 from importlib import resources
 
 import asyncpg
@@ -39,6 +41,29 @@ async def missing(connection: Connection) -> list[str]:
     """Names of the migrations that a connection's database still lacks."""
     done = await _applied(connection)
     return [name for name, _ in migrations() if name not in done]
+
+
+async def await_current(dsn: str, *, seconds: float = 30) -> None:
+    """Wait until the database takes connections, which takes a while after a crash of its own, and
+    see that it has every migration.
+
+    Raises `OSError` or `asyncpg.PostgresError` where it still can't be reached after `seconds`,
+    `MigrationError` where migrations are missing.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            missing_ones = await pending(dsn)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+            continue
+        if missing_ones:
+            raise MigrationError(
+                f"the database lacks {', '.join(missing_ones)}: run `latchkey migrate` first"
+            )
+        return
 
 
 async def migrate(dsn: str) -> list[str]:
