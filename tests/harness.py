@@ -38,7 +38,7 @@ TOKEN = "token-for-the-tests-of-latchkey"
 SECRET = "a secret for the tests of latchkey"
 ADMIN, PASSWORD = "owner@site.example", "correct horse battery"
 PATIENCE = 20.0
-NAMESPACES = [f"site-{number}" for number in range(40)]
+NAMESPACES = [f"site-{number}" for number in range(100)]
 """Each site gets one, so that no worker takes another site's work."""
 
 _free_namespaces = iter(NAMESPACES)

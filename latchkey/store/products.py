@@ -85,15 +85,15 @@ async def create(
     product_id: str | None = None,
     **given: Any,
 ) -> Product:
-    """A new product; without `slug` one is made from the name, with a number where it is taken.
+    """A new product; without `slug` one is made from the name, with an ending where it is taken.
 
     With a `product_id` that was used before it is that product. Raises `SlugTaken`.
     """
     wanted = slug or slug_of(name)
+    endings = [""] if slug else ["", "-2", "-3", *(f"-{secrets.token_hex(3)}" for _ in range(3))]
     made_id = product_id or new_id()
-    for number in range(1, 50):
-        candidate = wanted if number == 1 else f"{wanted}-{number}"
-        columns = {"name": name, "slug": candidate, **given}
+    for ending in endings:
+        columns = {"name": name, "slug": wanted + ending, **given}
         names = list(columns)
         row = await connection.fetchrow(
             f"""
@@ -108,8 +108,6 @@ async def create(
             return Product(**dict(row))
         if product_id and (known := await find(connection, product_id)):
             return known
-        if slug:
-            break
     raise SlugTaken(f"the slug {wanted} is taken: choose another")
 
 

@@ -54,4 +54,4 @@ def _node_version() -> int:
 
 
 if __name__ == "__main__":
-    print(f"Triggers come from {find_cli() or install()}")  # noqa: T201
+    print(f"Triggers come from {install()}")  # noqa: T201

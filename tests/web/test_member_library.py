@@ -131,7 +131,7 @@ async def test_a_long_library_pages(shared: Latchkey, visitor: Visitor) -> None:
     await shared.pool.execute(
         """
         insert into products (id, slug, name, status)
-        select 'prd_page_' || n, 'paged-' || n, 'Paged ' || lpad(n::text, 3, '0'), 'live'
+        select 'prd_page_' || n, 'shelf-' || n, 'Paged ' || lpad(n::text, 3, '0'), 'live'
           from generate_series(1, 130) n
         """
     )
