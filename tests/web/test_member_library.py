@@ -131,20 +131,20 @@ async def test_a_long_library_pages(shared: Latchkey, visitor: Visitor) -> None:
     await shared.pool.execute(
         """
         insert into products (id, slug, name, status)
-        select 'prd_page_' || n, 'shelf-' || n, 'Paged ' || lpad(n::text, 3, '0'), 'live'
+        select 'prd_page_' || n, 'shelf-' || n, 'Shelved ' || lpad(n::text, 3, '0'), 'live'
           from generate_series(1, 130) n
         """
     )
     await visitor.sign_in_as(await user(shared, "pages@library.example"), "pages")
     seen: list[str] = []
-    path = "/library?q=Paged+"
+    path = "/library?q=Shelved+"
     for _ in range(3):
         text = (await visitor.get(path)).text
         seen += re.findall(r'class="name wrap">([^<]+)', text)
         more = re.search(r'rel="next" href="([^"]+)"', text)
         path = f"/library{unescape(more[1])}" if more else ""
     assert path == ""
-    assert seen == [f"Paged {n:03}" for n in range(1, 131)]
+    assert seen == [f"Shelved {n:03}" for n in range(1, 131)]
     assert (await visitor.get("/library?after=1:x%00:y")).status_code == 200
     await shared.pool.execute("delete from products where id like 'prd_page_%'")
 
