@@ -13,4 +13,5 @@ def record(history: WorkflowHistory, name: str) -> None:
     if folder:
         text = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
         text = re.sub(r"\d+@[\w.-]+", "worker", text)
+        text = re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', text)
         Path(folder, f"{name}.json").write_text(text)

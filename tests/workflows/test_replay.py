@@ -30,3 +30,8 @@ def test_every_workflow_type_is_recorded() -> None:
         started = history.events[0].workflow_execution_started_event_attributes
         types.add(started.workflow_type.name)
     assert types == {workflow.__name__ for workflow in WORKFLOWS}
+
+
+def test_histories_name_no_machine() -> None:
+    for path in RECORDED:
+        assert "site-packages" not in path.read_text(), path.name
