@@ -142,14 +142,15 @@ async def tell_link(client: Client, job: links.LinkJob) -> None:
         )
 
 
-async def start_reconciliation(client: Client, reconciliation_id: str, product: str | None) -> None:
-    """Start a comparison's workflow; one that runs already is left alone.
+async def start_reconciliation(client: Client, reconciliation_id: str, product: str | None) -> bool:
+    """Start a comparison's workflow. False where one still runs: it may be about to end without
+    having seen what was asked for since, so ask again.
 
     Raises `TemporalUnavailable`.
     """
     what = f"product {product}" if product else "all products"
     async with _bounded():
-        with suppress(WorkflowAlreadyStartedError):
+        try:
             await client.start_workflow(
                 contracts.RECONCILIATION,
                 ReconciliationState(reconciliation_id),
@@ -158,6 +159,9 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
                 static_summary=f"Compare Stripe with the grants: {what}",
                 priority=Priority(priority_key=5),
             )
+        except WorkflowAlreadyStartedError:
+            return False
+    return True
 
 
 async def rouse(client: Client, wakeup: Wakeup) -> None:

@@ -123,12 +123,15 @@ class Relay:
             asked = await reconciliations.waiting(connection, limit=10)
         for reconciliation_id, product in asked:
             try:
-                await dispatch.start_reconciliation(self._client, reconciliation_id, product)
+                started = await dispatch.start_reconciliation(
+                    self._client, reconciliation_id, product
+                )
             except dispatch.TemporalUnavailable as error:
                 log.warning("a comparison waits for Temporal", error=str(error))
                 return
-            async with self._pool.acquire() as connection:
-                await reconciliations.mark_dispatched(connection, reconciliation_id)
+            if started:
+                async with self._pool.acquire() as connection:
+                    await reconciliations.mark_dispatched(connection, reconciliation_id)
 
     async def _relay_wakeups(self) -> bool:
         """Tell Temporal what commits made necessary; True where there may be more."""

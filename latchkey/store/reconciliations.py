@@ -223,7 +223,9 @@ async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconci
     """Begin or go on: the comparison and the Stripe products it has to look at."""
     await connection.execute(
         """
-        update reconciliations set state = 'running', started_at = coalesce(started_at, now())
+        update reconciliations
+           set state = 'running', started_at = coalesce(started_at, now()),
+               dispatched_at = coalesce(dispatched_at, now())
          where id = $1
         """,
         reconciliation_id,
