@@ -4,6 +4,7 @@ import asyncio
 import re
 import statistics
 import time
+from datetime import date, timedelta
 
 import httpx
 
@@ -57,6 +58,7 @@ insert into mails (key, kind, user_id, state)
 select 'bench:' || n, 'product_access', 1 + n % {USERS}, 'sent' from generate_series(1, {USERS}) n;
 analyze;
 """
+LONG_AGO = date.today() - timedelta(days=150)
 BIG = "prd_0000000000000001"
 PATHS = (
     "/admin",
@@ -69,6 +71,9 @@ PATHS = (
     "/admin/users",
     "/admin/users?q=user4999",
     "/admin/users?q=nobody-at-all",
+    "/admin/users?q=49",
+    "/admin/users?q=q",
+    f"/admin/users?q=user49&product={BIG}&seen=never",
     f"/admin/users?product={BIG}",
     "/admin/users?seen=never",
     "/admin/users?after=25000",
@@ -83,6 +88,15 @@ PATHS = (
     "/admin/activity?q=sub_4999",
     "/admin/activity?q=nobody-at-all",
     "/admin/activity?from=2020-01-01&to=2020-01-31",
+    f"/admin/activity?to={LONG_AGO}",
+    f"/admin/activity?to={LONG_AGO}&type=access_granted&type=imported&type=disputed",
+    f"/admin/activity?to={LONG_AGO}&cause=timer",
+    f"/admin/activity?to={LONG_AGO}&product={BIG}&type=imported",
+    f"/admin/activity?product={BIG}&type=imported&cause=admin",
+    "/admin/activity?q=bench",
+    "/admin/activity?q=user49",
+    "/admin/activity?q=user49&type=disputed",
+    f"/admin/activity?q=bench&to={LONG_AGO}&cause=timer",
     "/admin/activity?user=4999",
     "/admin/mails",
     "/admin/inbox",

@@ -23,7 +23,8 @@ LOOK_SECONDS = 5.0
 @dataclass
 class Site:
     """The process's settings and connections. `wake` stirs the relay after a commit; `look` is as
-    the last page found it, `numbers` when they were counted and which they were."""
+    the last page found it, `numbers` when they were counted and which they were, `members` likewise
+    of products that have too many to be counted for every page."""
 
     settings: Settings
     pool: Pool
@@ -34,6 +35,7 @@ class Site:
     look: SiteSettings = field(default_factory=SiteSettings)
     bell: Bell = field(init=False)
     numbers: tuple[float, Numbers] | None = None
+    members: tuple[float, dict[str, int]] = (0.0, {})
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:

@@ -1,16 +1,15 @@
 """Reading the activity feed."""
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from latchkey.store import feed_lanes
+from latchkey.store.feed_lanes import Filter
 from latchkey.store.pool import Connection
 
 CHUNK = 2000
-MOST_FOUND = 100
-_STRIPE_ID = re.compile(r"[a-z]{2,8}_[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -33,24 +32,6 @@ class Line:
     actor: str | None
     recorded_at: datetime
     data: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What a list of lines is narrowed to; None and empty mean everything.
-
-    `search` is a part of an address or name, or an id of Stripe's: a subscription, customer,
-    session, invoice, payment intent or event.
-    """
-
-    types: tuple[str, ...] = ()
-    user_id: int | None = None
-    product_id: str | None = None
-    cause: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    source_id: str | None = None
-    search: str | None = None
 
 
 _COLUMNS = """
@@ -77,7 +58,7 @@ async def lines(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Line]:
-    """Lines of the feed, the newest recorded first, from the one after id `after`."""
+    """Lines of the feed, the latest first, from the one after id `after`."""
     wanted = Filter(
         types=tuple(types or ()),
         user_id=user_id,
@@ -92,35 +73,14 @@ async def lines(
 async def filtered(
     connection: Connection, wanted: Filter, *, after: int | None = None, limit: int = 50
 ) -> list[Line]:
-    """Lines of the feed, the newest recorded first, from the one after id `after`.
-
-    Each lane (a type, a user, an object that was searched) is read from its own index and only
-    as far as `limit`, so that a page costs the same however long the feed is.
-    """
-    lanes = await _lanes(connection, wanted)
-    given: list[object] = [limit]
-    rest = _conditions(wanted, after, given, searched=wanted.search is not None)
-    parts = []
-    for column, value in lanes:
-        given.append(value)
-        parts.append(
-            f"(select a.id from activities a where a.{column} = ${len(given)} and {rest}"
-            " order by a.id desc limit $1)"
-        )
-    if not lanes:
-        if wanted.search:
-            return []
-        parts.append(f"(select a.id from activities a where {rest} order by a.id desc limit $1)")
+    """Lines of the feed, the latest first, from the one after id `after`."""
     rows = await connection.fetch(
         f"""
         select {_COLUMNS}
-          from (select distinct id from ({" union all ".join(parts)}) lane
-                 order by id desc limit $1) found
-          join activities a on a.id = found.id
-          {_JOINS}
-         order by a.id desc
+          from unnest($1::bigint[]) as found (id) join activities a on a.id = found.id {_JOINS}
+         order by a.at desc, a.id desc
         """,
-        *given,
+        await feed_lanes.found(connection, wanted, after=after, limit=limit),
     )
     return [Line(**dict(row)) for row in rows]
 
@@ -161,57 +121,3 @@ async def related(connection: Connection, of: Line) -> dict[str, Any]:
         of.recorded_at,
     )
     return {"event": dict(event) if event else None, "mails": [dict(mail) for mail in mails]}
-
-
-def _conditions(wanted: Filter, after: int | None, given: list[object], *, searched: bool) -> str:
-    """The conditions that hold in every lane; their values are added to `given`."""
-    values: dict[str, object] = {
-        "a.type = any({}::text[])": list(wanted.types) if wanted.types and searched else None,
-        "a.user_id = {}": wanted.user_id,
-        "a.product_id = {}": wanted.product_id,
-        "a.cause = {}": wanted.cause,
-        "a.at >= {}": wanted.since,
-        "a.at < {}": wanted.until,
-        "a.source_id = {}": wanted.source_id,
-        "a.id < {}": after,
-    }
-    texts = []
-    for text, value in values.items():
-        if value is not None:
-            given.append(value)
-            texts.append(text.format(f"${len(given)}"))
-    return " and ".join(texts) or "true"
-
-
-async def _lanes(connection: Connection, wanted: Filter) -> list[tuple[str, object]]:
-    if wanted.search:
-        return await _searched(connection, wanted.search)
-    return [("type", kind) for kind in dict.fromkeys(wanted.types)]
-
-
-async def _searched(connection: Connection, search: str) -> list[tuple[str, object]]:
-    """Where the lines of a search are: users by address or name, objects by Stripe's ids."""
-    if not _STRIPE_ID.fullmatch(search):
-        rows = await connection.fetch(
-            """
-            select id from users
-             where position(lower($1) in email_key || ' ' || lower(coalesce(name, ''))) > 0
-             order by id desc limit $2
-            """,
-            search,
-            MOST_FOUND,
-        )
-        return [("user_id", row["id"]) for row in rows]
-    rows = await connection.fetch(
-        """
-        select 'user_id' as lane, user_id::text as value from customers
-         where id = $1 and user_id is not null
-        union all select 'source_id', id from orders where payment_intent = $1 or invoice = $1
-        union all select 'source_id', target_id from events where id = $1
-        """,
-        search,
-    )
-    found: list[tuple[str, object]] = [("source_id", search), ("event_id", search)]
-    for row in rows:
-        found.append((row["lane"], int(row["value"]) if row["lane"] == "user_id" else row["value"]))
-    return list(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.store import searching
 from latchkey.store.pool import Connection
 
 
@@ -64,21 +65,21 @@ async def of_product(
 ) -> list[Membership]:
     """A product's live grants, the newest first, from the one after id `after`.
 
-    `search` looks into the beginning of the address; `ending` keeps those with a known end.
+    `search` is a part of the address or name; `ending` keeps those with a known end.
     """
-    rows = await connection.fetch(
+    rest = "and g.until is not null" if ending else ""
+    if search:
+        rest += f" and {searching.matches('u', '$4', search)}"
+    rows = await searching.fetch_planned(
+        connection,
         f"""
-        {_SELECT} where g.product_id = $1 and {_NOW}
-           and ($2::bigint is null or g.id < $2)
-           and ($4::text is null or position(lower($4) in u.email_key) > 0)
-           and (not $5 or g.until is not null)
+        {_SELECT} where g.product_id = $1 and {_NOW} and ($2::bigint is null or g.id < $2) {rest}
          order by g.id desc limit $3
         """,
         product_id,
         after,
         limit,
-        search,
-        ending,
+        *([search] if search else []),
     )
     return [Membership(**dict(row)) for row in rows]
 

@@ -1,16 +1,19 @@
 """The admin's list of products: each with what is known of its link, members and prices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from latchkey.store.pool import Connection
 
+MOST_COUNTED = 1000
+
 
 @dataclass(frozen=True)
 class ListedProduct:
     """`lowest` and `highest` are of the active prices in `currency`, in its minor unit; None where
-    there are none or in several currencies."""
+    there are none or in several currencies. `members` are counted up to `MOST_COUNTED` + 1."""
 
     id: str
     slug: str
@@ -37,7 +40,7 @@ class Place:
     id: str
 
 
-_ROWS = """
+_ROWS = f"""
 with page as (
     select p.* from products p
      where ($1::text is null or (lower(p.name), p.id) > ($1, $2))
@@ -46,19 +49,19 @@ with page as (
             select from product_categories c where c.product_id = p.id and c.category_id = $5))
        and ($6::text is null or p.status = $6)
      order by lower(p.name), p.id limit $3
-), members as (
-    select g.product_id, count(distinct g.user_id) as members from grants g
-     where g.product_id in (select id from page) and g.ended_at is null
-       and (g.until is null or g.until > now())
-     group by g.product_id
 )
-select p.id, p.slug, p.name, p.image_url, p.status, coalesce(m.members, 0) as members,
+select p.id, p.slug, p.name, p.image_url, p.status, m.members,
        array(select c.name from categories c join product_categories pc on pc.category_id = c.id
               where pc.product_id = p.id order by c.position) as categories,
        l.state as link_state, l.error as link_error, l.listening_at, l.progress,
        s.name as stripe_product_name, r.lowest, r.highest, r.currency
   from page p
-  left join members m on m.product_id = p.id
+  cross join lateral (
+       select count(*) as members from (
+              select distinct g.user_id from grants g
+               where g.product_id = p.id and g.ended_at is null
+                 and (g.until is null or g.until > now())
+               limit {MOST_COUNTED} + 1) counted) m
   left join links l on l.product_id = p.id and l.removed_at is null
   left join stripe_products s on s.id = l.stripe_product
   left join lateral (
@@ -89,6 +92,21 @@ async def listed(
         status,
     )
     return [ListedProduct(**dict(row)) for row in rows]
+
+
+async def member_counts(connection: Connection, product_ids: Sequence[str]) -> dict[str, int]:
+    """All members of products that have more than the list counts. Reads each of their grants."""
+    rows = await connection.fetch(
+        """
+        select product_id, count(*) as members from (
+               select distinct product_id, user_id from grants
+                where product_id = any($1::text[]) and ended_at is null
+                  and (until is null or until > now())) member
+         group by product_id
+        """,
+        list(product_ids),
+    )
+    return {row["product_id"]: row["members"] for row in rows}
 
 
 async def names(connection: Connection, *, limit: int = 500) -> list[tuple[str, str]]:

@@ -5,11 +5,22 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from latchkey.store import searching
 from latchkey.store.effects import Fact, write_facts
 from latchkey.store.pool import Connection
 
 CHUNK = 2000
 SEEN = ("never", "month", "longer")
+_SEEN = {
+    "never": "u.last_seen_at is null",
+    "month": "u.last_seen_at >= now() - interval '30 days'",
+    "longer": "u.last_seen_at < now() - interval '30 days'",
+}
+_MEMBER = """
+u.id in (select g.user_id from grants g
+          where g.product_id = {} and g.ended_at is null
+            and (g.until is null or g.until > now()))
+"""
 
 
 @dataclass(frozen=True)
@@ -55,23 +66,13 @@ async def listed(
     connection: Connection, wanted: Filter, *, after: int | None = None, limit: int
 ) -> list[ListedUser]:
     """Users, the newest first, from the one after id `after`."""
-    rows = await connection.fetch(
-        """
+    given: list[object] = [limit]
+    rows = await searching.fetch_planned(
+        connection,
+        f"""
         with page as (
-            select u.* from users u
-             where ($1::bigint is null or u.id < $1)
-               and ($3::text is null
-                    or position(lower($3) in u.email_key || ' ' || lower(coalesce(u.name, ''))) > 0)
-               and ($4::text is null or u.role = $4)
-               and ($5::text is null or case $5
-                        when 'never' then u.last_seen_at is null
-                        when 'month' then u.last_seen_at >= now() - interval '30 days'
-                        else u.last_seen_at < now() - interval '30 days' end)
-               and ($6::text is null or exists (
-                        select from grants g
-                         where g.product_id = $6 and g.user_id = u.id and g.ended_at is null
-                           and (g.until is null or g.until > now())))
-             order by u.id desc limit $2)
+            select u.* from users u where {_conditions(wanted, after, given)}
+             order by u.id desc limit $1)
         select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
                array(select distinct o.name from grants g join products o on o.id = g.product_id
                       where g.user_id = p.id and g.ended_at is null
@@ -79,14 +80,27 @@ async def listed(
                       order by o.name) as products
           from page p order by p.id desc
         """,
-        after,
-        limit,
-        wanted.search,
-        wanted.role,
-        wanted.seen,
-        wanted.product,
+        *given,
     )
     return [ListedUser(**dict(row)) for row in rows]
+
+
+def _conditions(wanted: Filter, after: int | None, given: list[object]) -> str:
+    """The conditions of a filter; their values are added to `given`."""
+    texts = [_SEEN[wanted.seen]] if wanted.seen else []
+
+    def add(value: object, text: str) -> None:
+        if value is not None:
+            given.append(value)
+            texts.append(text.format(f"${len(given)}"))
+
+    add(after, "u.id < {}")
+    add(wanted.role, "u.role = {}")
+    add(wanted.product, _MEMBER)
+    if wanted.search:
+        given.append(wanted.search)
+        texts.append(searching.matches("u", f"${len(given)}", wanted.search))
+    return " and ".join(texts) or "true"
 
 
 async def everybody(connection: Connection, wanted: Filter) -> AsyncIterator[list[ListedUser]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from latchkey.rules.identity import email_key
+from latchkey.store import searching
 from latchkey.store.pool import Connection
 
 SESSION_LIFE = timedelta(days=30)
@@ -96,17 +97,16 @@ async def listed(
     connection: Connection, *, after: int | None = None, limit: int = 50, search: str | None = None
 ) -> list[User]:
     """Users, newest first, from the one after id `after`; `search` looks into address and name."""
-    rows = await connection.fetch(
+    found = f"and {searching.matches('users', '$3', search)}" if search else ""
+    rows = await searching.fetch_planned(
+        connection,
         f"""
-        select {_FIELDS} from users
-         where ($1::bigint is null or id < $1)
-           and ($3::text is null
-                or position(lower($3) in email_key || ' ' || lower(coalesce(name, ''))) > 0)
+        select {_FIELDS} from users where ($1::bigint is null or id < $1) {found}
          order by id desc limit $2
         """,
         after,
         limit,
-        search or None,
+        *([search] if search else []),
     )
     return [User(**dict(row)) for row in rows]
 

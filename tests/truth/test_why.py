@@ -143,6 +143,7 @@ async def test_a_long_story_costs_as_many_queries_as_a_short_one(shared: Latchke
 
         async with shared.pool.acquire() as connection:
             raw: asyncpg.Connection[asyncpg.Record] = connection._con  # type: ignore[attr-defined]
+            await store.chain(connection, user_id=user, product_id=product)  # learns its types
             with raw.query_logger(count):
                 chain = await store.chain(connection, user_id=user, product_id=product)
         counts.append((len(chain.links), queries))

@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.store import feed, product_list
-from latchkey.store.feed import Filter, Line
+from latchkey.store.feed import Line
+from latchkey.store.feed_lanes import Filter
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.products import NotFound

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store import feed, home
-from latchkey.store.home import Begun, Numbers
+from latchkey.store.home import Begun, Numbers, Rehearsed
 from latchkey.store.pool import Connection
 from web.pages.guard import admin_page
 from web.pages.render import page
@@ -42,7 +42,7 @@ async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         numbers = await _numbers(site_of(request), connection)
         attention = await home.attention(connection)
-        begun = await home.begun(connection)
+        guide = await _guide(request, connection)
         rows = await feed.lines(connection, limit=LATELY)
     return page(
         request,
@@ -51,7 +51,7 @@ async def show(request: Request) -> Response:
         attention=attention,
         most=home.MOST_COUNTED,
         rows=rows,
-        **_guide(request, begun),
+        **guide,
     )
 
 
@@ -59,8 +59,8 @@ async def show(request: Request) -> Response:
 async def steps(request: Request) -> Response:
     """The guide alone, which the page asks for again while it is open."""
     async with site_of(request).pool.acquire() as connection:
-        begun = await home.begun(connection)
-    return page(request, "admin/steps.html", **_guide(request, begun))
+        guide = await _guide(request, connection)
+    return page(request, "admin/steps.html", **guide)
 
 
 async def _numbers(site: Site, connection: Connection) -> Numbers:
@@ -70,9 +70,13 @@ async def _numbers(site: Site, connection: Connection) -> Numbers:
     return site.numbers[1]
 
 
-def _guide(request: Request, begun: Begun) -> dict[str, Any]:
+async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     sandbox = site_of(request).settings.sandbox_url
-    found = _rehearsal(begun, sandbox) if sandbox else _first_steps(begun)
+    begun = await home.begun(connection)
+    if sandbox:
+        found = _rehearsal(begun, await home.rehearsed(connection), sandbox)
+    else:
+        found = _first_steps(begun)
     done = [step.done for step in found]
     return {
         "steps": found,
@@ -114,7 +118,7 @@ def _first_steps(begun: Begun) -> list[Step]:
     ]
 
 
-def _rehearsal(begun: Begun, sandbox: str) -> list[Step]:
+def _rehearsal(begun: Begun, tried: Rehearsed, sandbox: str) -> list[Step]:
     return [
         Step(
             "Link a product",
@@ -136,21 +140,21 @@ def _rehearsal(begun: Begun, sandbox: str) -> list[Step]:
             "Cancel it",
             "On the sandbox's page, cancel the subscription at its period's end, as a customer does"
             " in the portal. The member keeps access, and everybody sees until when.",
-            begun.cancelled,
+            tried.cancelled,
             f"{sandbox}/",
             "Open the sandbox",
         ),
         Step(
             "Move time",
             "The sandbox's clock can be moved to just before that end: no need to wait a month.",
-            begun.time_moved,
+            tried.time_moved,
             f"{sandbox}/",
             "Open the sandbox",
         ),
         Step(
             "See the door close",
             "At the end the access is over: the member is let out, and the feed says why.",
-            begun.door_closed,
+            tried.door_closed,
             "/admin/activity?type=access_ended",
             "See it in the activity",
         ),

@@ -1,6 +1,7 @@
 """The admin's list of products: search and categories; making and deleting one."""
 
 import re
+import time
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,9 +15,10 @@ from web.api.products import NewProduct
 from web.pages.guard import admin_page, form, see, text
 from web.pages.lists import Query, number
 from web.pages.render import page
-from web.site import site_of
+from web.site import Site, site_of
 
 PAGE = 50
+COUNTED_SECONDS = 20.0
 _PRODUCT_ID = re.compile(r"prd_[0-9a-f]{16}")
 
 
@@ -54,15 +56,30 @@ async def index(request: Request) -> Response:
             status=query["status"] if query["status"] in products.STATUSES else None,
         )
         known = await categories.listed(connection)
+        members = await _members(site_of(request), connection, rows[:PAGE])
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     return page(
         request,
         "admin/products.html",
         rows=rows[:PAGE],
         query=query,
+        members=members,
         categories=known,
         more=query.address(after=[last.name, last.id]) if last else None,
     )
+
+
+async def _members(
+    site: Site, connection: Connection, rows: list[product_list.ListedProduct]
+) -> dict[str, int]:
+    """How many members each product has; large numbers are at most `COUNTED_SECONDS` old."""
+    found = {row.id: row.members for row in rows}
+    large = {key for key, count in found.items() if count > product_list.MOST_COUNTED}
+    at, counts = site.members
+    if at < time.monotonic() - COUNTED_SECONDS or not large <= counts.keys():
+        counts = await product_list.member_counts(connection, sorted(large)) if large else {}
+        site.members = (time.monotonic(), counts)
+    return found | {key: counts.get(key, found[key]) for key in large}
 
 
 @admin_page
