@@ -1,11 +1,13 @@
 """Links in mails: signed. Those that sign a person in hold for 48 hours and work once."""
 
+import secrets
 import time
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 LIFE_SECONDS = 48 * 3600
+ACTING_SECONDS = 600
 
 
 class LinkRefused(Exception):
@@ -86,6 +88,27 @@ def read_unsubscribe(token: str, *, secret: str) -> tuple[int, str]:
     except (BadSignature, ValueError, TypeError):
         raise LinkRefused("This link is not valid. Your account has the same switch.") from None
     return user_id, kind
+
+
+def sign_acting(actor: int, user_id: int, *, secret: str) -> str:
+    """The token with which an admin begins to see the site as a member, once and soon."""
+    nonce = f"acting:{secrets.token_urlsafe(12)}"
+    expires = int(time.time()) + ACTING_SECONDS
+    token: str = _serializer(secret, "latchkey acting").dumps([actor, user_id, nonce, expires])
+    return token
+
+
+def read_acting(token: str, *, actor: int, user_id: int, secret: str) -> str:
+    """The name under which such a token is used up. Raises `LinkRefused`."""
+    try:
+        whose, whom, nonce, expires = _serializer(secret, "latchkey acting").loads(token)
+    except (BadSignature, ValueError, TypeError):
+        raise LinkRefused("It was not begun from this page.") from None
+    if (whose, whom) != (actor, user_id):
+        raise LinkRefused("It was begun by somebody else, or for somebody else.")
+    if expires < time.time():
+        raise LinkRefused("The page stood open for longer than ten minutes.")
+    return str(nonce)
 
 
 def _serializer(secret: str, salt: str = "latchkey sign-in") -> URLSafeSerializer:

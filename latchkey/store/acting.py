@@ -35,22 +35,43 @@ async def start(connection: Connection, token: str, *, user_id: int, actor: int)
         cause="admin",
         user_id=user_id,
         actor_id=actor,
+        data={"until": (now + LONGEST).isoformat()},
     )
     await write_facts(connection, [fact])
     return True
 
 
 async def stop(connection: Connection, token: str) -> int | None:
-    """Be oneself again; the id of the member whose view it was."""
-    found: int | None = await connection.fetchval(
+    """Be oneself again; the id of the member whose view it was.
+
+    The caller opens the transaction.
+    """
+    row = await connection.fetchrow(
         """
-        with before as (select id, acting_as from sessions where token_hash = $1)
+        with before as (
+            select id, user_id, acting_as, acting_until > now() as running
+              from sessions where token_hash = $1 for update)
         update sessions s set acting_as = null, acting_until = null
-          from before b where s.id = b.id returning b.acting_as
+          from before b where s.id = b.id and b.acting_as is not null
+        returning b.id, b.user_id, b.acting_as, b.running
         """,
         _digest(token),
     )
-    return found
+    if row is None:
+        return None
+    if row["running"]:
+        now = datetime.now(UTC)
+        fact = Fact(
+            key=f"signed_out_as:{row['id']}:{now.isoformat()}",
+            type="signed_out_as",
+            at=now,
+            cause="admin",
+            user_id=row["acting_as"],
+            actor_id=row["user_id"],
+        )
+        await write_facts(connection, [fact])
+    member: int = row["acting_as"]
+    return member
 
 
 def _digest(token: str) -> bytes:

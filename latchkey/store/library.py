@@ -14,7 +14,8 @@ class Card:
 
     `state` is owned, ending (`until` is known), problem (a payment failed) or locked. The price is
     that of the checkout, else the cheapest active one; `unit_amount` in the currency's minor unit.
-    `problem` names the subscription whose payment failed.
+    `problem` names the subscription whose payment failed; `sold` tells whether there is a way to it
+    for those without access, `had` whether it was theirs before.
     """
 
     id: str
@@ -27,9 +28,10 @@ class Card:
     until: datetime | None
     problem: str | None
     cancelled: bool
+    sold: bool
+    had: bool
     purchase_method: str
     checkout_target: str
-    has_link: bool
     has_sales_page: bool
     unit_amount: int | None
     currency: str | None
@@ -52,16 +54,14 @@ class Card:
     @property
     def verb(self) -> str | None:
         """The one thing to do about a locked card; None where it isn't sold here."""
+        if not self.sold:
+            return None
         if self.access_mode == "signed_in":
             return "Sign in to open"
         if self.purchase_method == "sales_page" and self.has_sales_page:
             return "Learn more"
-        if self.purchase_method == "none":
-            return None
         if self.checkout_target == "external":
             return "Get it"
-        if not self.has_link:
-            return None
         return "Subscribe" if self.interval else "Buy"
 
 
@@ -79,28 +79,36 @@ with mine as (
       join links l on l.stripe_product = i.stripe_product and l.removed_at is null
      where s.user_id = $1 and s.ended_at is null
      group by l.product_id
+), offers as (
+    select p.*,
+           exists (select from payment_links k where k.product_id = p.id and k.active) as has_link,
+           exists (select from sales_pages s
+                    where s.product_id = p.id and s.status = 'live') as has_sales_page
+      from products p
+     where p.status = 'live' and ($3::text is null or p.id = $3)
 ), cards as (
     select p.id, p.slug, p.name, p.description, p.image_url, p.access_mode,
            (m.product_id is not null or p.access_mode = 'public'
             or (p.access_mode = 'signed_in' and $1::bigint is not null)) as owned,
            case when p.access_mode = 'assigned' and not m.endless then m.until end as until,
            t.problem, coalesce(t.cancelled, false) as cancelled,
-           p.purchase_method, p.checkout_target, p.show_locked,
-           exists (select from payment_links k where k.product_id = p.id and k.active) as has_link,
-           exists (select from sales_pages s
-                    where s.product_id = p.id and s.status = 'live') as has_sales_page
-      from products p
+           p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
+           p.access_mode = 'signed_in'
+           or p.purchase_method = 'sales_page' and p.has_sales_page
+           or p.purchase_method <> 'none'
+              and (p.checkout_target = 'external' or p.has_link) as sold,
+           exists (select from grants g where g.user_id = $1 and g.product_id = p.id) as had
+      from offers p
       left join mine m on m.product_id = p.id
       left join trouble t on t.product_id = p.id
-     where p.status = 'live' and ($3::text is null or p.id = $3)
-       and ($2::text is null
+     where ($2::text is null
             or position(lower($2) in lower(p.name || ' ' || p.description)) > 0)
        and ($4::bigint is null
             or exists (select from product_categories q
                         where q.product_id = p.id and q.category_id = $4))
 )
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
-       c.problem, c.cancelled, c.purchase_method, c.checkout_target, c.has_link,
+       c.problem, c.cancelled, c.sold, c.had, c.purchase_method, c.checkout_target,
        c.has_sales_page, r.unit_amount, r.currency, r.interval, r.interval_count
   from (select * from cards c {shelf}) c
   left join lateral (
@@ -119,7 +127,7 @@ _ONE = _CARDS.format(shelf="")
 _SHELF = (
     _CARDS.format(
         shelf=f"""
-     where (c.owned or c.show_locked or c.problem is not null)
+     where (c.owned or c.problem is not null or (c.show_locked and (c.sold or c.had)))
        and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
                                    > ($5, $6::text, $7::text))
      {_ORDER} limit $8"""
@@ -138,6 +146,9 @@ async def cards(
     limit: int = PAGE,
 ) -> list[Card]:
     """What the user (None: a visitor) may open, then what they could have, each by name.
+
+    What they could not have is left out, as a card that leads nowhere helps nobody; but what they
+    had before doesn't vanish from their shelf.
 
     `after` is the `cursor` of the last card of the page before; anything else starts anew.
     """

@@ -41,6 +41,18 @@ class Visitor:
     async def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> None:
         await self.send("/login", email=email, password=password)
 
+    async def see_as(self, user_id: int, expect: int = 303) -> httpx.Response:
+        """See the site as a member, by the form on their page."""
+        path = f"/admin/users/{user_id}/sign-in-as"
+        return await self.send(path, expect=expect, handover=await self.handover(user_id))
+
+    async def handover(self, user_id: int) -> str:
+        """What the form of seeing the site as a member carries."""
+        shown = await self.get(f"/admin/users/{user_id}/sign-in-as")
+        found = re.search(r'name="handover" value="([^"]+)"', shown.text)
+        assert found, "the form holds a handover"
+        return found[1]
+
     async def sign_in_as(self, user_id: int, nonce: str) -> None:
         """Sign in as anybody, by a link."""
         await self.send(f"/login/{signin_links.sign(user_id, nonce, secret=SECRET)}")

@@ -216,3 +216,16 @@ async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
         )
         assert refused.status_code == 403
         assert "Support can read" in refused.text
+
+
+async def test_the_tab_is_marked_whatever_the_product_is_called(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    """Pages are reached by the product's id and by its slug."""
+    product = await shared.product("Tabbed", slug="tabbed")
+    for name in (product, "tabbed"):
+        for part in ("", "/content", "/checkout", "/settings", "/members", "/activity"):
+            page = (await admin.get(f"/admin/products/{name}{part}")).text
+            tabs = page.partition('class="tabs"')[2].partition("</nav>")[0]
+            marked = re.findall(r'href="([^"]+)" aria-current="page"', tabs)
+            assert marked == [f"/admin/products/{product}{part}"], (name, part)

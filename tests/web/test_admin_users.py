@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from latchkey.store import erasure
-from tests.harness import Latchkey
+from tests.harness import ADMIN, Latchkey
 from tests.web.pages import Visitor, user, visit
 
 pytestmark = pytest.mark.anyio
@@ -143,25 +143,40 @@ async def test_looking_at_the_site_as_a_member(shared: Latchkey) -> None:
     person, _, _ = await buyer(shared, "looked@users.example", "Looked into")
     async with visit(shared) as admin, visit(shared) as helper:
         await admin.sign_in()
-        began = await admin.send(f"/admin/users/{person}/sign-in-as")
+        path = f"/admin/users/{person}/sign-in-as"
+        handover = await admin.handover(person)
+        await admin.send(path, expect=403)
+        await admin.send(path, expect=403, handover=handover[:-2])
+        other, _, _ = await buyer(shared, "other@users.example", "Another")
+        elsewhere = await admin.send(
+            path.replace(str(person), str(other)), expect=403, handover=handover
+        )
+        assert "You still see the site as yourself" in elsewhere.text
+        began = await admin.send(path, handover=handover)
         assert began.headers["location"] == "/library"
         page = (await admin.get("/library")).text
         assert "see the site as <strong>looked@users.example</strong>" in page
         assert "Looked into" in page
-        await admin.get("/admin/users", 403)
+        assert "has no admin's pages" in unescape((await admin.get("/admin/users", 403)).text)
         refused = await admin.send("/library", "/account/password", 403, password="x")
         assert "only they can change" in unescape(refused.text)
         stopped = await admin.send("/library", "/acting/stop")
-        assert stopped.headers["location"] == f"/admin/users/{person}"
+        assert stopped.headers["location"] == f"/admin/users/{person}?done=acting-over"
+        assert "as yourself again" in (await admin.get(stopped.headers["location"])).text
+        again = await admin.send(path, expect=403, handover=handover)
+        assert "That was used already" in again.text
         await admin.get("/admin/users")
-        assert len(await shared.lines(type="signed_in_as", user=person)) == 1
+        for kind in ("signed_in_as", "signed_out_as"):
+            (line,) = await shared.lines(type=kind, user=person)
+            shown_line = (await admin.get(f"/admin/activity/{line['id']}")).text
+            assert f"by an admin: {ADMIN}" in shown_line
 
         owner = await shared.pool.fetchval("select id from users where role = 'owner' limit 1")
-        await admin.send(f"/admin/users/{owner}/sign-in-as", expect=403)
+        await admin.get(f"/admin/users/{owner}/sign-in-as", 403)
         await helper.sign_in_as(await user(shared, "helps@users.example", "support"), "acting")
         await helper.send("/admin/users", f"/admin/users/{person}/sign-in-as", 403)
 
-        await admin.send(f"/admin/users/{person}/sign-in-as")
+        await admin.see_as(person)
         await shared.pool.execute("update sessions set acting_until = now() where acting_as > 0")
         await admin.get("/admin/users")
 

@@ -393,7 +393,7 @@ async def test_who_looks_as_somebody_changes_nothing_of_theirs(
 ) -> None:
     member = await user(shared, "seen@account.example")
     await visitor.sign_in()
-    await visitor.send(f"/admin/users/{member}/sign-in-as")
+    await visitor.see_as(member)
     assert "seen@account.example" in (await visitor.get("/account/settings")).text
     for path, fields in (
         ("/account/password", {"password": LONG}),
@@ -405,10 +405,18 @@ async def test_who_looks_as_somebody_changes_nothing_of_theirs(
     ):
         refused = await visitor.send("/account/settings", path, 403, **fields)
         assert "only they can change their account" in refused.text, path
+        assert "seen@account.example" in refused.text
     row = await shared.pool.fetchrow("select * from users where id = $1", member)
     assert row is not None
     assert (row["password_hash"], row["mails_off"]) == (None, [])
+    await shared.product(
+        "Seen Sold", purchase_method="checkout", checkout_target="external",
+        external_url="https://shop.example/",
+    )  # fmt: skip
+    refused = await visitor.get("/buy/seen-sold", 403)
+    assert "only they can change their account, pay" in refused.text
     await visitor.send("/account/settings", "/acting/stop")
+    assert await visitor.goes("/buy/seen-sold") == "https://shop.example/"
     await visitor.get("/admin/products")
 
 

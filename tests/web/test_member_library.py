@@ -68,7 +68,7 @@ async def test_each_state_of_a_card(shared: Latchkey, visitor: Visitor) -> None:
     ending, ending_price = await sold(shared, "Lib Ending")
     trouble, trouble_price = await sold(shared, "Lib Trouble")
     await shared.product("Lib Plain")
-    hidden = await shared.product("Lib Hidden")
+    hidden, _ = await sold(shared, "Lib Hidden")
     await shared.pool.execute("update products set show_locked = false where id = $1", hidden)
     await shared.call("POST", "/products", 201, json={"name": "Lib Draft"})
     await shared.product("Lib Signed", access_mode="signed_in")
@@ -90,9 +90,11 @@ async def test_each_state_of_a_card(shared: Latchkey, visitor: Visitor) -> None:
     assert "Payment problem" in tile(text, "Lib Trouble")
     assert tile(text, "Lib Once").endswith("Locked $29.00 once Buy")
     assert address(text, "Lib Once") == "/buy/lib-once"
-    assert tile(text, "Lib Plain").endswith("Locked")
     assert "Open to you" in tile(text, "Lib Signed")
-    assert tile(text, "Lib Hidden") == tile(text, "Lib Draft") == ""
+    for absent in ("Lib Hidden", "Lib Draft", "Lib Plain"):
+        assert tile(text, absent) == "", "what leads nowhere is not shown"
+    plain = (await visitor.get("/products/lib-plain", 403)).text
+    assert "bought here at the moment" in plain
     names = re.findall(r'class="name wrap">([^<]+)', text)
     assert names == sorted(names[:4]) + sorted(names[4:])
     assert "Lib Once" in names[4:]
@@ -105,6 +107,36 @@ async def test_each_state_of_a_card(shared: Latchkey, visitor: Visitor) -> None:
     locked = await visitor.get("/products/lib-trouble", 403)
     assert "Update your card" in locked.text
     assert "Nothing matches" in (await visitor.get("/library?q=no+such+thing")).text
+
+
+async def test_what_was_theirs_stays_on_the_shelf(shared: Latchkey, visitor: Visitor) -> None:
+    """Nobody wonders where something went; and it says what to do, or that there is nothing."""
+    product = await shared.product("Was Mine")
+    email = "was@library.example"
+    given = await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
+    await visitor.sign_in_as(await user(shared, email), "was")
+    assert "Yours" in tile((await visitor.get("/library?q=Was")).text, "Was Mine")
+    await shared.call("DELETE", f"/grants/{given['id']}")
+    text = (await visitor.get("/library?q=Was")).text
+    words = "Your access has ended It can't be bought here at the moment."
+    assert tile(text, "Was Mine").endswith(words)
+    locked = unescape((await visitor.get(address(text, "Was Mine"), 403)).text)
+    assert "Your access has ended" in locked
+    assert "write to" not in locked
+    settings = {"reply_to": "help@library.example"}
+    await shared.pool.execute("update site_settings set value = value || $1::jsonb", settings)
+    async with visit(shared) as stranger:
+        await stranger.sign_in_as(await user(shared, "no@library.example"), "no")
+        assert tile((await stranger.get("/library?q=Was")).text, "Was Mine") == ""
+
+        async def contact() -> bool:
+            page = (await stranger.get("/products/was-mine", 403)).text
+            return "mailto:help@library.example" in page
+
+        await until(contact, "the page says whom to ask")
+    await shared.pool.execute("update site_settings set value = value - 'reply_to'")
+    await shared.pool.execute("update products set show_locked = false where id = $1", product)
+    assert tile((await visitor.get("/library?q=Was")).text, "Was Mine") == ""
 
 
 async def test_visitors_where_the_site_lets_them(
@@ -130,8 +162,9 @@ async def test_visitors_where_the_site_lets_them(
 async def test_a_long_library_pages(shared: Latchkey, visitor: Visitor) -> None:
     await shared.pool.execute(
         """
-        insert into products (id, slug, name, status)
-        select 'prd_page_' || n, 'shelf-' || n, 'Shelved ' || lpad(n::text, 3, '0'), 'live'
+        insert into products (id, slug, name, status, access_mode)
+        select 'prd_page_' || n, 'shelf-' || n, 'Shelved ' || lpad(n::text, 3, '0'), 'live',
+               'signed_in'
           from generate_series(1, 130) n
         """
     )
@@ -150,8 +183,8 @@ async def test_a_long_library_pages(shared: Latchkey, visitor: Visitor) -> None:
 
 
 async def test_categories_sort_the_shelf(shared: Latchkey, visitor: Visitor) -> None:
-    inside = await shared.product("Cat Inside")
-    await shared.product("Cat Outside")
+    inside = await shared.product("Cat Inside", access_mode="signed_in")
+    await shared.product("Cat Outside", access_mode="signed_in")
     category = await shared.pool.fetchval(
         "insert into categories (name, position) values ('Boats & more', 1) returning id"
     )

@@ -68,7 +68,7 @@ class Product(Output):
     """A product of the site. `content` is Markdown.
 
     `/buy/<slug>` leads to what `purchase_method` and `checkout_target` say; `show_locked` shows a
-    locked card to those without access.
+    locked card to those without access, once there is a way to buy it.
     """
 
     id: str

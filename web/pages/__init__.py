@@ -42,7 +42,7 @@ from web.pages import (
     users,
     why,
 )
-from web.pages.guard import Forbidden, current_user
+from web.pages.guard import Forbidden, NotYours, current_user
 from web.pages.render import page
 from web.security import Forged
 
@@ -113,8 +113,16 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
-    if user and user.acted_by:
-        text = "You look at the site as somebody else: only they can change their account."
+    if user and user.acted_by and isinstance(error, NotYours):
+        text = (
+            f"You see the site as {user.email}: only they can change their account, pay, or see to"
+            " their billing. Nothing was changed."
+        )
+    elif user and user.acted_by:
+        text = (
+            f"You see the site as {user.email}, who has no admin's pages. Stop, in the red line at"
+            " the top, to have yours again."
+        )
     elif user and user.is_staff:
         text = (
             "Support can read and send again, but not change this. Ask an admin. Nothing changed."

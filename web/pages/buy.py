@@ -14,7 +14,7 @@ from latchkey.store.checkout import Selling
 from latchkey.store.products import Product
 from latchkey.store.users import User
 from web import billing
-from web.pages.guard import address_of, see, visitor_page
+from web.pages.guard import NotYours, address_of, see, visitor_page
 from web.pages.products import NotFound
 from web.pages.render import page
 from web.site import site_of
@@ -74,7 +74,11 @@ async def _owned(request: Request, product: Product) -> Response | None:
 
 
 async def _checkout(request: Request, product: Product, selling: Selling) -> Response:
+    """Raises `NotYours` for an admin who looks at the site as somebody else: they would pay for
+    them."""
     user: User | None = request.state.user
+    if user and user.acted_by:
+        raise NotYours
     if product.access_mode == "signed_in":
         return see(f"/login?next=/products/{product.slug}")
     if selling.purchase_method == "none":

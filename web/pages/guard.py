@@ -22,6 +22,10 @@ class Forbidden(Exception):
     """The signed-in user may not do this."""
 
 
+class NotYours(Forbidden):
+    """Whoever looks at the site as somebody else may not do this for them."""
+
+
 async def current_user(request: Request) -> User | None:
     """The user that the request is signed in as."""
     if hasattr(request.state, "user"):
@@ -93,13 +97,13 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
 
 
 async def form(request: Request, *, files: int = 0) -> FormData:
-    """A posted form that came from our own page. Raises `Forged`, and `Forbidden` for an admin who
-    looks at the site as a member and would change how that member signs in."""
+    """A posted form that came from our own page. Raises `Forged`, and `NotYours` for an admin who
+    looks at the site as a member and would change something of theirs."""
     given = await request.form(max_files=files, max_fields=MOST_FIELDS)
     check_csrf(request, given.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
-        raise Forbidden
+        raise NotYours
     return given
 
 

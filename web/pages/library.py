@@ -71,15 +71,16 @@ async def show(request: Request) -> Response:
         if product is None or (product.status != "live" and not (user and user.is_staff)):
             raise NotFound("There is no such product.")
         card = await library.card(connection, user.id if user else None, product.id)
+    contact = site_of(request).look.reply_to
     if user is None and product.access_mode == "public":
         return _open(request, product, card, until=None)
     if user is None:
         if product.access_mode == "signed_in" or not await _open_to_visitors(request):
             return see(f"/login?next=/products/{product.slug}")
-        return page(request, "locked.html", 403, product=product, card=card)
+        return page(request, "locked.html", 403, product=product, card=card, contact=contact)
     allowed, until = grants.may_open(await grants.access_rows(pool, product.id, user_id=user.id))
     if not allowed and not (user.is_staff and product.status != "live"):
-        return page(request, "locked.html", 403, product=product, card=card)
+        return page(request, "locked.html", 403, product=product, card=card, contact=contact)
     return _open(request, product, card, until=until)
 
 

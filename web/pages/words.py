@@ -24,6 +24,7 @@ ACTIVITY_TYPES = {
     "signed_in": "Signed in",
     "mail_sent": "Mail sent",
     "signed_in_as": "An admin signed in as them",
+    "signed_out_as": "The admin stopped being signed in as them",
     "user_erased": "User erased",
     "user_exported": "Data exported",
     "hold_lifted": "Hold lifted",
@@ -46,7 +47,7 @@ PRESETS = {
     "People": ("user_created", "signed_in", "mail_sent"),
     "Admin": (
         "link_created", "link_removed", "manual_grant", "policy_changed", "role_changed",
-        "signed_in_as", "user_erased", "user_exported",
+        "signed_in_as", "signed_out_as", "user_erased", "user_exported",
     ),
 }  # fmt: skip
 ICONS = {
@@ -68,6 +69,7 @@ ICONS = {
     "mail_sent": ("mail", "info"),
     "repaired": ("check", "info"),
     "signed_in_as": ("person", "warn"),
+    "signed_out_as": ("person", ""),
     "user_erased": ("cross", "warn"),
 }
 CAUSES = {
@@ -126,6 +128,7 @@ NOTICES = {
     "users-imported": "The users are imported. Nobody was mailed.",
     "invited": "They are invited: a mail with a link is on its way.",
     "link-mailed": "A link that signs in is on its way to them.",
+    "acting-over": "You see the site as yourself again.",
     "erased": "The person is erased. Amounts and dates were kept, without them.",
     "resent": "It is on its way again.",
     "ignored": "It is put away. A resend takes it up again.",
