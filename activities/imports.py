@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import reads
+from activities import owing, reads
 from activities.base import Edges
 from activities.errors import retried
 from latchkey import contracts, dispatch
@@ -37,15 +37,15 @@ from latchkey.store import (
     subscriptions,
 )
 from latchkey.store import policy as policies
+from latchkey.store.linked_products import INVOICES_YEAR
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
+from latchkey.store.subscription_facts import owing_since
 from latchkey.store.subscriptions import describe
 from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
 """From here on walking all subscriptions once is cheaper than one list per price."""
-
-INVOICES_YEAR = timedelta(days=366)
 
 LIFECYCLES_AT_ONCE = 8
 LIFECYCLES_PER_SECOND = 50
@@ -81,7 +81,7 @@ class ImportActivities:
             occasion = await self._edges.occasion(as_of=job.as_of, cause="import")
             api = await self._edges.keyring.api()
             page = await _read(api, job)
-            found_subscriptions = await _subscriptions(api, page.data, job)
+            found_subscriptions = await self._subscriptions(api, page.data, job)
             found_orders = await _orders(api, page.data, job)
             found_orders += await self._invoices(api, page.data, job)
             references = {
@@ -148,7 +148,7 @@ class ImportActivities:
             api = await self._edges.keyring.api()
             page = await _read(api, job)
             found: list[Subscription | Order] = [
-                *await _subscriptions(api, page.data, job),
+                *await self._subscriptions(api, page.data, job),
                 *await _orders(api, page.data, job),
                 *await self._invoices(api, page.data, job),
             ]
@@ -192,6 +192,22 @@ class ImportActivities:
             )
             await links.set_stripe_product(connection, job.id, source["id"])
         return str(source["id"])
+
+    async def _subscriptions(
+        self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
+    ) -> list[Subscription]:
+        if job.step is not ImportStep.SUBSCRIPTIONS:
+            return []
+        found = []
+        for source in page:
+            try:
+                one = await reads.subscription(api, source)
+            except UnreadableError as error:
+                activity.logger.warning("left out: %s", error)
+                continue
+            if job.stripe_product in one.stripe_products:
+                found.append(one)
+        return await owing.dated(self._edges, api, found, stripe_product=job.stripe_product)
 
     async def _invoices(
         self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
@@ -249,23 +265,6 @@ async def _read(api: StripeApi, job: ImportPageInput | PreviewPageInput) -> Page
     return await api.completed_sessions(after=job.cursor)
 
 
-async def _subscriptions(
-    api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
-) -> list[Subscription]:
-    if job.step is not ImportStep.SUBSCRIPTIONS:
-        return []
-    found = []
-    for source in page:
-        try:
-            one = await reads.subscription(api, source)
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
-            continue
-        if job.stripe_product in one.stripe_products:
-            found.append(one)
-    return found
-
-
 async def _orders(
     api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
 ) -> list[Order]:
@@ -295,7 +294,7 @@ def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Polic
         verdict = access.judge_subscription(
             found,
             policy,
-            past_due_since=None,
+            past_due_since=owing_since(found),
             as_of=job.as_of,
             stripe_product=job.stripe_product,
         )

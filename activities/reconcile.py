@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities import reads
+from activities import reads, walk
 from activities.base import Edges
 from activities.errors import retried
+from activities.walk import Readings
 from latchkey import contracts, dispatch
 from latchkey.contracts import (
     BeginReconciliation,
@@ -23,9 +24,8 @@ from latchkey.contracts import (
     ReconcileStep,
     ReconciliationPlan,
 )
-from latchkey.rules import reading
 from latchkey.rules.drift import Class, Kind
-from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.rules.reading import Order
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import (
     catalog,
@@ -41,11 +41,10 @@ from latchkey.store import (
 from latchkey.store import reconciliations as store
 from latchkey.store.comparing import Difference
 from latchkey.store.effects import Occasion
-from latchkey.store.linked_products import linked_stripe_products
 from latchkey.store.pool import Connection
 from latchkey.store.reconciliations import Found
 from latchkey.store.subscriptions import SubscriptionContext
-from latchkey.stripe_api import Json, StripeApi, StripeError
+from latchkey.stripe_api import Page, StripeApi
 
 UNSEEN_AT_ONCE = 25
 REPAIRS_AT_ONCE = 20
@@ -63,19 +62,6 @@ _STUCK = (
         "The workflow's code fails on its history: see the run in the Temporal UI",
     ),
 )
-
-
-@dataclass
-class _Readings:
-    """Objects read from Stripe, and those that Stripe does not have."""
-
-    subscriptions: list[Subscription] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
-    gone: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def ids(self) -> list[str]:
-        return [*(s.id for s in self.subscriptions), *(o.id for o in self.orders)]
 
 
 class ReconcileActivities:
@@ -103,6 +89,7 @@ class ReconcileActivities:
                 )
                 wanted = made.id
             found, products = await store.begin(connection, wanted)
+            since = await store.invoices_since(connection, found)
             most = await catalog.pages_of_subscriptions(connection)
         return ReconciliationPlan(
             found.id,
@@ -111,6 +98,7 @@ class ReconcileActivities:
             compared=found.compared_at is not None,
             most_prices=max(20, most),
             product=found.product_id,
+            invoices_since=since,
         )
 
     @activity.defn(name=contracts.COMPARE_PAGE)
@@ -119,13 +107,12 @@ class ReconcileActivities:
         async with retried():
             occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
             api = await self._edges.keyring.api()
-            if job.step is ReconcileStep.SUBSCRIPTIONS:
-                page = await api.subscriptions(price=job.price, after=job.cursor, ended=True)
-                found = _Readings(subscriptions=await _subscriptions(api, page.data))
-            else:
-                page = await api.completed_sessions(after=job.cursor)
-                found = _Readings(orders=await self._orders(api, page.data))
-            progress = replace(job.progress, pages=job.progress.pages + 1)
+            page, found = await self._page(api, job)
+            progress = replace(
+                job.progress,
+                pages=job.progress.pages + 1,
+                reads=job.progress.reads + found.reads,
+            )
             progress = await self._compare(
                 job.reconciliation_id, found, occasion, progress, repair=job.repair
             )
@@ -145,8 +132,9 @@ class ReconcileActivities:
                     product_id=run.product_id if run else None,
                     limit=UNSEEN_AT_ONCE,
                 )
-            found = await self._read(batch)
-            progress = replace(job.progress, reads=job.progress.reads + len(batch))
+            api = await self._edges.keyring.api()
+            found = await walk.by_id(self._edges, api, batch)
+            progress = replace(job.progress, reads=job.progress.reads + found.reads)
             progress = await self._compare(
                 job.reconciliation_id, found, occasion, progress, repair=job.repair
             )
@@ -200,8 +188,19 @@ class ReconcileActivities:
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await store.finish(connection, job.reconciliation_id, error=job.error)
 
+    async def _page(self, api: StripeApi, job: ComparePageInput) -> tuple[Page, Readings]:
+        match job.step:
+            case ReconcileStep.SUBSCRIPTIONS:
+                page = await api.subscriptions(price=job.price, after=job.cursor, ended=True)
+                return page, await walk.subscriptions(self._edges, api, page.data)
+            case ReconcileStep.INVOICES:
+                page = await api.paid_invoices(since=job.since, after=job.cursor)
+                return page, await walk.invoices(self._edges, api, page.data)
+        page = await api.completed_sessions(after=job.cursor)
+        return page, await walk.sessions(self._edges, api, page.data)
+
     async def _compare(
-        self, run: str, found: _Readings, occasion: Occasion, progress: Compared, *, repair: bool
+        self, run: str, found: Readings, occasion: Occasion, progress: Compared, *, repair: bool
     ) -> Compared:
         references = self._references(found.orders)
         async with self._edges.pool.acquire() as connection, connection.transaction():
@@ -230,7 +229,7 @@ class ReconcileActivities:
     async def _mend(
         self,
         run: str,
-        found: _Readings,
+        found: Readings,
         differences: Sequence[Difference],
         occasion: Occasion,
         progress: Compared,
@@ -254,7 +253,7 @@ class ReconcileActivities:
         await self._tell([_target(key) for key in sorted(safe)])
         return progress
 
-    async def _contexts(self, found: _Readings, ids: set[str]) -> dict[str, SubscriptionContext]:
+    async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, SubscriptionContext]:
         """The checkout sessions of subscriptions that are new to us: they may hold the buyer's
         signed reference, which counts more than an e-mail address."""
         mine = [one.id for one in found.subscriptions if one.id in ids]
@@ -273,7 +272,7 @@ class ReconcileActivities:
     async def _apply(
         self,
         connection: Connection,
-        found: _Readings,
+        found: Readings,
         ids: set[str],
         occasion: Occasion,
         contexts: dict[str, SubscriptionContext],
@@ -297,7 +296,8 @@ class ReconcileActivities:
             if one.source in ("subscription", "order")
             and one.kind not in (Kind.WORKFLOW_MISSING, Kind.TIMER_MISSING)
         }
-        found = await self._read(sorted(objects))
+        api = await self._edges.keyring.api()
+        found = await walk.by_id(self._edges, api, sorted(objects))
         gone = {key for _, key in found.gone}
         lost = [one.id for one in batch if one.source_id in gone]
         mended = [one for one in batch if one.source_id not in gone]
@@ -323,45 +323,6 @@ class ReconcileActivities:
             await store.mark_unrepaired(
                 connection, lost, error="Stripe does not have it any more: decide by hand"
             )
-
-    async def _read(self, batch: Sequence[tuple[str, str]]) -> _Readings:
-        api = await self._edges.keyring.api()
-        found = _Readings()
-        for source, key in batch:
-            try:
-                if source == "subscription":
-                    made = await reads.subscription(api, await api.subscription(key))
-                    found.subscriptions.append(made)
-                elif key.startswith("in_"):
-                    found.orders.append(await reads.invoice(api, await api.invoice(key)))
-                else:
-                    session = await reads.session(api, await api.checkout_session(key))
-                    found.orders.append(session)
-            except StripeError as error:
-                if not error.missing:
-                    raise
-                found.gone.append((source, key))
-            except UnreadableError as error:
-                activity.logger.warning("left out: %s", error)
-        return found
-
-    async def _orders(self, api: StripeApi, page: Sequence[Json]) -> list[Order]:
-        """The page's orders that sell a linked product, or that we know."""
-        quick = []
-        for source in page:
-            try:
-                quick.append((source, reading.checkout_session(source)))
-            except UnreadableError as error:
-                activity.logger.warning("left out: %s", error)
-        account = await self._edges.account()
-        async with self._edges.pool.acquire() as connection:
-            linked = await linked_stripe_products(connection, account=account)
-        found = []
-        for source, order in quick:
-            sells = any(line.stripe_product in linked for line in order.one_off_lines)
-            if sells or not order.lines_complete:
-                found.append(await reads.session(api, source))
-        return found
 
     def _references(self, found: Sequence[Order]) -> dict[str, int]:
         named = {order.id: self._edges.reference_user(order.reference) for order in found}
@@ -401,16 +362,6 @@ class ReconcileActivities:
         for start in range(0, len(targets), AT_ONCE):
             batch = targets[start : start + AT_ONCE]
             await asyncio.gather(*(dispatch.nudge(self._client, one, []) for one in batch))
-
-
-async def _subscriptions(api: StripeApi, page: Sequence[Json]) -> list[Subscription]:
-    found = []
-    for source in page:
-        try:
-            found.append(await reads.subscription(api, source))
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
-    return found
 
 
 def _target(key: str) -> Target:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities import reads
+from activities import owing, reads
 from activities.base import Edges
 from activities.errors import retried
 from activities.steady import failed, read_again, steady
@@ -40,6 +40,7 @@ class SubscriptionActivities:
             try:
                 source = await api.subscription(job.object_id)
                 reading = await reads.subscription(api, source)
+                [reading] = await owing.dated(self._edges, api, [reading])
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
             return await self._apply(api, reading, job, occasion)

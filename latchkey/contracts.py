@@ -465,6 +465,7 @@ class ReconcileStep(StrEnum):
     PRICES = "prices"
     SUBSCRIPTIONS = "subscriptions"
     ORDERS = "orders"
+    INVOICES = "invoices"
     UNSEEN = "what was not met on the walk"
     INVARIANTS = "invariants"
     REPAIR = "repair"
@@ -488,7 +489,7 @@ class ReconciliationState:
     """Where a `Reconciliation` run stands; carried through continue-as-new.
 
     Without an id, as the schedule starts it, the run makes its own comparison. `repair` holds for
-    that one only: any other's row says it.
+    that one only: any other's row says it. `invoices`: one of the products was ever priced once.
     """
 
     reconciliation_id: str = ""
@@ -499,6 +500,8 @@ class ReconciliationState:
     prices: list[str] = field(default_factory=list)
     most_prices: int = 20
     scan: bool = False
+    invoices: bool = False
+    invoices_since: int | None = None
     index: int = 0
     cursor: str | None = None
     unseen: int = 0
@@ -513,7 +516,8 @@ class BeginReconciliation:
 
 @dataclass(frozen=True)
 class ReconciliationPlan:
-    """`compared`: the walk was done before, only chosen repairs are left."""
+    """`compared`: the walk was done before, only chosen repairs are left. `invoices_since` is the
+    Unix time from which paid invoices are walked, None leaves them out."""
 
     reconciliation_id: str
     repair: bool
@@ -521,11 +525,13 @@ class ReconciliationPlan:
     compared: bool = False
     most_prices: int = 20
     product: str | None = None
+    invoices_since: int | None = None
 
 
 @dataclass(frozen=True)
 class ComparePageInput:
-    """One page of one list. `price` filters subscriptions; None scans them all."""
+    """One page of one list. `price` filters subscriptions; None scans them all. `since` is the Unix
+    time from which invoices are read."""
 
     reconciliation_id: str
     repair: bool
@@ -534,6 +540,7 @@ class ComparePageInput:
     price: str | None = None
     cursor: str | None = None
     progress: Compared = field(default_factory=Compared)
+    since: int | None = None
 
 
 @dataclass(frozen=True)

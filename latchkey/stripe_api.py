@@ -183,6 +183,11 @@ class StripeApi:
     async def invoice(self, invoice_id: str) -> Json:
         return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
 
+    async def open_invoices(self, subscription_id: str) -> list[Json]:
+        """The unpaid invoices of a subscription, the newest hundred."""
+        params = {"subscription": subscription_id, "status": "open"}
+        return (await self.page("/v1/invoices", params, after=None)).data
+
     async def paid_invoices(self, *, since: int | None, after: str | None) -> Page:
         """Paid invoices, renewals too, with their payments; `since` is a Unix time."""
         params: Json = {"status": "paid", "expand": ["data.payments"]}

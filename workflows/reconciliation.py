@@ -31,6 +31,9 @@ LAST = Priority(priority_key=5)
 MOST_UNSEEN = 1000
 """So many objects that the walk did not meet are read one by one; the next run goes on."""
 
+WALKS_INVOICES = "walks-invoices"
+"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+
 Result = TypeVar("Result")
 
 
@@ -68,6 +71,8 @@ class Reconciliation:
                     await self._subscriptions()
                 case ReconcileStep.ORDERS:
                     await self._orders()
+                case ReconcileStep.INVOICES:
+                    await self._invoices()
                 case ReconcileStep.UNSEEN:
                     await self._unseen()
                 case _:
@@ -85,7 +90,7 @@ class Reconciliation:
         )
         state.begun, state.reconciliation_id = True, plan.reconciliation_id
         state.repair, state.products = plan.repair, plan.products
-        state.most_prices = plan.most_prices
+        state.most_prices, state.invoices_since = plan.most_prices, plan.invoices_since
         if plan.product:
             workflow.upsert_search_attributes([PRODUCT.value_set(plan.product)])
         if plan.compared:
@@ -102,6 +107,7 @@ class Reconciliation:
             )
             state.prices += plan.prices
             state.scan = state.scan or plan.scan
+            state.invoices = state.invoices or plan.invoices
         state.scan = state.scan or len(state.prices) > state.most_prices
         state.step = ReconcileStep.SUBSCRIPTIONS if state.products else ReconcileStep.INVARIANTS
 
@@ -116,7 +122,15 @@ class Reconciliation:
         state.step = ReconcileStep.ORDERS
 
     async def _orders(self) -> None:
+        state = self._state
         while not await self._page(ReconcileStep.ORDERS, None):
+            self._rest()
+        wanted = state.invoices and state.invoices_since is not None
+        walks = wanted and workflow.patched(WALKS_INVOICES)
+        state.step = ReconcileStep.INVOICES if walks else ReconcileStep.UNSEEN
+
+    async def _invoices(self) -> None:
+        while not await self._page(ReconcileStep.INVOICES, None):
             self._rest()
         self._state.step = ReconcileStep.UNSEEN
 
@@ -133,6 +147,7 @@ class Reconciliation:
                 price=price,
                 cursor=state.cursor,
                 progress=state.progress,
+                since=state.invoices_since if step is ReconcileStep.INVOICES else None,
             ),
             ComparePageResult,
             f"Compare a page of {step}",

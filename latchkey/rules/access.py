@@ -25,6 +25,7 @@ PENDING_CHECK = timedelta(days=1)
 """How often a delayed payment is looked at if no event tells."""
 
 TERMINAL = frozenset({"canceled", "incomplete_expired"})
+OWING = frozenset({"past_due", "unpaid"})
 _KNOWN = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
 
 
@@ -83,7 +84,7 @@ def judge_subscription(
 ) -> Verdict:
     """What a subscription gives for the `stripe_product` that one of its items carries.
 
-    `past_due_since` is when the current past-due spell was first seen; None counts from `as_of`.
+    `past_due_since` is when the current spell of unpaid bills began; None counts from `as_of`.
     """
     if reading.status in TERMINAL:
         ended = min(reading.ended_at or as_of, as_of)

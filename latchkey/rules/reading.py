@@ -40,7 +40,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Subscription:
-    """`customer` is `known` only where the read expanded it."""
+    """`customer` is `known` only where the read expanded it, `unpaid_since` is set only where the
+    read asked for open bills: when the oldest of them should have been paid."""
 
     id: str
     livemode: bool
@@ -59,6 +60,7 @@ class Subscription:
     collection_paused: bool
     resumes_at: datetime | None
     pause_reason: str | None = None
+    unpaid_since: datetime | None = None
 
     def period_end_of(self, stripe_product: str | None) -> datetime | None:
         """When the period ends that pays for this Stripe product; None asks for the latest."""
@@ -132,6 +134,13 @@ class Order:
     created: datetime
     lines: tuple[Line, ...]
     lines_complete: bool
+    paid: datetime | None = None
+
+    @property
+    def bought(self) -> datetime:
+        """When it was paid for, as far as Stripe tells; before that, when it was begun."""
+        charged = self.payment.charged_at if self.payment else None
+        return self.paid or charged or self.created
 
     @property
     def one_off_lines(self) -> tuple[Line, ...]:
@@ -293,7 +302,21 @@ def invoice(
             line for entry in (lines or inline.get("data") or ()) if (line := _invoice_line(entry))
         ),
         lines_complete=lines is not None or not inline.get("has_more"),
+        paid=moment((source.get("status_transitions") or {}).get("paid_at")),
     )
+
+
+def overdue_since(bills: Iterable[Json]) -> datetime | None:
+    """When the oldest of a subscription's open invoices should have been paid: one that was sent on
+    its due date, any other when it was finalized, since Stripe tries the card right then. None
+    where none has been tried or has a date."""
+    moments = [
+        moment(bill.get("due_date"))
+        or moment((bill.get("status_transitions") or {}).get("finalized_at"))
+        for bill in bills
+        if bill.get("due_date") or bill.get("attempted")
+    ]
+    return min((found for found in moments if found), default=None)
 
 
 def invoice_subscription(source: Json) -> str | None:

@@ -22,6 +22,10 @@ _BY_RULE = frozenset({"policy"})
 told of, and nobody is mailed."""
 
 
+_LOOKING_BACK = frozenset({"import", "reconciliation"})
+"""Causes that come across what was bought long ago."""
+
+
 @dataclass(frozen=True)
 class Occasion:
     """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
@@ -155,14 +159,17 @@ def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
     return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
 
 
-def bought_before_link(claim: Claim) -> bool:
-    """Whether this is a purchase that the link's own import brings in, not one made since: another
-    link's import may come across what was bought here meanwhile.
+def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
+    """Whether this is a purchase that is brought in, not one made since the link was.
 
-    Stripe's times are whole seconds, so the link's own second counts as since.
+    The link's own import brings in what is older than the link. Another link's import, or a
+    comparison, may come across an older order that the link's own left out; a subscription that is
+    older and wasn't found then has come by the product since, which is a purchase. Stripe's times
+    are whole seconds, so the link's own second counts as since.
     """
+    looking_back = claim.source == "order" and occasion.cause in _LOOKING_BACK
     linked_at = claim.product.linked_at.replace(microsecond=0)
-    return claim.product.importing and claim.begun_at < linked_at
+    return (claim.product.importing or looking_back) and claim.begun_at < linked_at
 
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
@@ -344,7 +351,7 @@ async def _grant(
         grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
         if grant_id is None:
             continue
-        imported = bought_before_link(claim)
+        imported = bought_before_link(claim, occasion)
         begins = (claim.source_id, claim.product.product_id) in first
         starts = begins and claim.source_id not in given.sources_before
         facts += _facts_of_grant(
@@ -398,9 +405,10 @@ def _facts_of_grant(
 
     suffix = f"{claim.source_id}:{claim.product.product_id}"
     facts = []
+    looked_back = occasion.cause if occasion.cause in _LOOKING_BACK else "import"
     if begun and imported:
         facts.append(
-            fact(f"imported:{suffix}", "imported", occasion.as_of, "import", {"grant": grant_id})
+            fact(f"imported:{suffix}", "imported", occasion.as_of, looked_back, {"grant": grant_id})
         )
     elif begun:
         since_link = claim.begun_at >= claim.product.linked_at.replace(microsecond=0)
@@ -411,7 +419,7 @@ def _facts_of_grant(
             facts.append(
                 fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
             )
-    cause = "import" if imported else occasion.cause
+    cause = looked_back if imported else occasion.cause
     facts.append(
         fact(
             f"access_granted:{grant_id}",

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy
 from latchkey.store.pool import Connection
+
+INVOICES_YEAR = timedelta(days=366)
+"""How far back a link looks for one-off invoices unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,38 @@ async def linked_stripe_products(connection: Connection, *, account: Account) ->
         account.livemode,
     )
     return {row["stripe_product"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Selling:
+    """From when on one-off invoices for a Stripe product count: those made since `made`, as its
+    links want it, and whatever was paid since the first of them was made."""
+
+    made: datetime
+    linked: datetime
+
+    def counts(self, made: datetime, paid: datetime | None) -> bool:
+        return made >= self.made or (paid is not None and paid >= self.linked)
+
+
+async def selling(connection: Connection, *, account: Account) -> dict[str, Selling]:
+    """The Stripe products that are linked, with the one-off invoices that count for each."""
+    rows = await connection.fetch(
+        """
+        select stripe_product, date_trunc('second', min(created_at)) as linked,
+               min(case invoices when 'all' then to_timestamp(0)
+                                 when 'year' then created_at - $3::interval
+                                 else created_at end) as made
+          from links
+         where stripe_product is not null and account_id = $1 and livemode = $2
+           and removed_at is null
+         group by stripe_product
+        """,
+        account.id,
+        account.livemode,
+        INVOICES_YEAR,
+    )
+    return {row["stripe_product"]: Selling(row["made"], row["linked"]) for row in rows}
 
 
 def effective(site: Mapping[str, object], own: Mapping[str, object]) -> Policy:

@@ -34,6 +34,14 @@ async def orders_of_invoices(connection: Connection, invoice_ids: Sequence[str])
     return {row["invoice"]: row["id"] for row in rows}
 
 
+async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> set[str]:
+    """Those of these invoices that are known orders, or that known checkout sessions made."""
+    rows = await connection.fetch(
+        "select invoice from orders where invoice = any($1::text[])", list(invoice_ids)
+    )
+    return {row["invoice"] for row in rows}
+
+
 async def make(
     connection: Connection, readings: Sequence[Order], *, users: dict[str, int], account: Account
 ) -> None:
@@ -126,6 +134,7 @@ def _reading(row: Any) -> Order:
         created=row["created_at"],
         lines=tuple(Line(recurring=False, **line) for line in row["lines"]),
         lines_complete=True,
+        paid=row["paid_at"],
     )
 
 
@@ -154,9 +163,7 @@ async def write(
             "disputed": r.payment.disputed if r.payment else False,
             "dispute_status": r.payment.dispute_status if r.payment else None,
             "money_changes": money_changes[r.id],
-            "paid_at": (r.payment.charged_at if r.payment else r.created)
-            if access.order_state(r) == "paid"
-            else None,
+            "paid_at": r.bought if access.order_state(r) == "paid" else None,
         }
         for r in readings
     ]

@@ -216,7 +216,7 @@ def _claims(
             source="order",
             source_id=reading.id,
             workflow_id=purchase_workflow_id(reading.id),
-            begun_at=reading.created,
+            begun_at=reading.bought,
             verdict=verdict,
         )
         for product, verdict in judged

@@ -3,14 +3,19 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from latchkey.contracts import reconciliation_workflow_id
 from latchkey.rules.drift import REPAIRABLE
 from latchkey.store.comparing import Difference
 from latchkey.store.effects import Fact, write_facts
+from latchkey.store.linked_products import INVOICES_YEAR
 from latchkey.store.pool import Connection
+
+TERMS = timedelta(days=93)
+"""An invoice is paid so much later than it was made, at most: so far back the schedule's own
+comparisons read invoices, day after day, and others read them before a link was made."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +249,30 @@ async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconci
     return found, [row["stripe_product"] for row in rows]
 
 
+async def invoices_since(connection: Connection, found: Reconciliation) -> int | None:
+    """The Unix time from which a comparison has to read paid invoices: from where the links want
+    them, None without any link. The schedule's comparisons don't read years anew every day."""
+    since: int | None = await connection.fetchval(
+        """
+        select extract(epoch from greatest(min(case invoices
+                 when 'all' then to_timestamp(0)
+                 when 'year' then created_at - $3::interval
+                 else created_at - $2::interval end),
+               case when $4 then now() - $2::interval end))::bigint
+          from links
+         where stripe_product is not null and removed_at is null
+           and ($1::text is null or product_id = $1)
+           and account_id = (select account_id from stripe_connection)
+        having count(*) > 0
+        """,
+        found.product_id,
+        TERMS,
+        INVOICES_YEAR,
+        found.cause == "schedule",
+    )
+    return since
+
+
 async def write_progress(
     connection: Connection, reconciliation_id: str, progress: dict[str, Any]
 ) -> None:
@@ -393,19 +422,26 @@ async def open_of_sources(
 async def unseen(
     connection: Connection, reconciliation_id: str, *, product_id: str | None, limit: int
 ) -> list[tuple[str, str]]:
-    """Source and id of what gives access and was not met on the walk. Orders that weren't compared
-    for the longest time come first."""
+    """Source and id of what was not met on the walk and gives access, or gives none for now since
+    its money went back. Orders that weren't compared for the longest time come first."""
     rows = await connection.fetch(
         """
-        select g.source, g.source_id from grants g
-          join stripe_connection c on c.account_id = g.account_id and c.livemode = g.livemode
-          left join orders o on g.source = 'order' and o.id = g.source_id
-         where g.ended_at is null and g.source in ('subscription', 'order')
-           and ($2::text is null or g.product_id = $2)
-           and not exists (select from reconciliation_seen s
-                            where s.reconciliation_id = $1 and s.id = g.source_id)
-         group by g.source, g.source_id, o.compared_at
-         order by g.source desc, o.compared_at nulls first, g.source_id limit $3
+        select f.source, f.source_id
+          from (select g.source, g.source_id, g.account_id, g.livemode from grants g
+                 where g.ended_at is null and g.source in ('subscription', 'order')
+                   and ($2::text is null or g.product_id = $2)
+                union
+                select 'order', m.id, m.account_id, m.livemode from orders m
+                 where (m.amount_refunded > 0 or m.disputed)
+                   and exists (select from order_lines l
+                                 join links k on k.stripe_product = l.stripe_product
+                                where l.order_id = m.id and k.removed_at is null
+                                  and ($2::text is null or k.product_id = $2))) as f
+          join stripe_connection c on c.account_id = f.account_id and c.livemode = f.livemode
+          left join orders o on f.source = 'order' and o.id = f.source_id
+         where not exists (select from reconciliation_seen s
+                            where s.reconciliation_id = $1 and s.id = f.source_id)
+         order by f.source desc, o.compared_at nulls first, f.source_id limit $3
         """,
         reconciliation_id,
         product_id,

@@ -11,23 +11,23 @@ from latchkey.store.effects import Claim, Fact, Occasion, bought_before_link
 _Line = tuple[str, str, datetime, str, dict[str, Any]]
 """Which of its kind, type, when, cause, data."""
 
-_IN_TROUBLE = frozenset({"past_due", "unpaid"})
-
 
 def past_due_since(reading: Subscription, old: Any, occasion: Occasion) -> datetime | None:
     """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
-    with `unpaid`: what is unpaid was past due before."""
-    if reading.status not in _IN_TROUBLE:
+    with `unpaid`: what is unpaid was past due before. What was found at its first sight holds."""
+    if reading.status not in access.OWING:
         return None
     if old["past_due_since"]:
         found: datetime = old["past_due_since"]
         return found
-    return occasion.as_of if old["ticket"] else (period_start(reading) or occasion.as_of)
+    return min(owing_since(reading) or occasion.as_of, occasion.as_of)
 
 
-def period_start(reading: Subscription) -> datetime | None:
-    """For a spell that began before we looked: the start of the unpaid period."""
-    return min((item.period_start for item in reading.items if item.period_start), default=None)
+def owing_since(reading: Subscription) -> datetime | None:
+    """When a spell began that is new to us: as the oldest open bill says, and where there is none
+    any more, with the unpaid period. The same whoever looks, and whenever."""
+    started = [item.period_start for item in reading.items if item.period_start]
+    return reading.unpaid_since or min(started, default=None)
 
 
 def newly_cancelled(reading: Subscription, old: Any) -> int:
@@ -81,7 +81,7 @@ def _cancellation(
 ) -> list[_Line]:
     cause = _cancel_cause(reading)
     ends = reading.scheduled_end or reading.ended_at
-    brought_in = not old["ticket"] and any(bought_before_link(c) for c in claims)
+    brought_in = not old["ticket"] and any(bought_before_link(c, occasion) for c in claims)
     if count > old["cancellations"] and not brought_in:
         at = reading.canceled_at or occasion.as_of
         data = {"ends": ends, "stripe_reason": reading.cancel_reason}

@@ -91,6 +91,18 @@ async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | N
     return {row["id"]: row["user_id"] for row in rows}
 
 
+async def owing_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
+    """Since when these subscriptions owe, of those where that is known."""
+    rows = await connection.fetch(
+        """
+        select id, past_due_since from subscriptions
+         where id = any($1::text[]) and past_due_since is not null
+        """,
+        list(ids),
+    )
+    return {row["id"]: row["past_due_since"] for row in rows}
+
+
 async def make(
     connection: Connection,
     readings: Sequence[Subscription],

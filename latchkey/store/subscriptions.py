@@ -24,8 +24,8 @@ from latchkey.store.pool import Connection
 from latchkey.store.subscription_facts import (
     facts_of,
     newly_cancelled,
+    owing_since,
     past_due_since,
-    period_start,
 )
 
 NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
@@ -325,7 +325,7 @@ def _grants(reading: Subscription, products: _Products, occasion: Occasion) -> b
         access.judge_subscription(
             reading,
             product.policy,
-            past_due_since=period_start(reading),
+            past_due_since=owing_since(reading),
             as_of=occasion.as_of,
         ).access
         and not product.removed

@@ -41,7 +41,8 @@ class Links:
 
 @dataclass(frozen=True)
 class Past:
-    """One possible past of a source: what it gives, what it ever gave, what was last seen."""
+    """One possible past of a source: what it gives, what it ever gave, what was last seen. `late`:
+    when it was first seen to owe, the days of grace were over."""
 
     live: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
@@ -49,6 +50,7 @@ class Past:
     cancelled: bool = False
     scheduled: bool = False
     owing: bool = False
+    late: bool = False
     refunded: int = 0
     lines: Lines = ()
 
@@ -121,13 +123,17 @@ def _cut(past: Past, product: str) -> Past:
 
 
 def gives(reading: Reading, past: Past, at: float) -> bool:
-    """The default policy: past due has its days of grace, counted from the first sight of it, or
-    from the unpaid period's start where it was past due already when first seen."""
+    """The default policy: past due has its days of grace, counted from the oldest open bill, as it
+    was dated at the first sight of this spell: Latchkey's dates don't move with the clock's."""
     if not reading.pays or (reading.ends is not None and reading.ends <= at):
         return False
-    if reading.status == "past_due" and not past.known:
-        return (reading.unpaid_since or 0) + GRACE > at
+    if reading.status == "past_due":
+        return not past.late if past.owing else not _late(reading, at)
     return True
+
+
+def _late(reading: Reading, at: float) -> bool:
+    return (reading.unpaid_since or at) + GRACE <= at
 
 
 def _look(past: Past, look: Look) -> list[Past]:
@@ -150,7 +156,7 @@ def _look(past: Past, look: Look) -> list[Past]:
     return [
         told
         for outcome in outcomes
-        for told in _tell(outcome, past, reading, frozenset(opened), was_known=was_known)
+        for told in _tell(outcome, past, look, frozenset(opened), was_known=was_known)
     ]
 
 
@@ -173,10 +179,11 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
 
 
 def _tell(
-    past: Past, before: Past, reading: Reading, opened: frozenset[str], *, was_known: bool
+    past: Past, before: Past, look: Look, opened: frozenset[str], *, was_known: bool
 ) -> list[Past]:
     """Lines about the source itself, for the products it carries. Whether money that went back for
     what never gave anything is told of depends on whether the buyer is a user for other reasons."""
+    reading = look.reading
     if reading.kind == "order":
         if not opened and not was_known:
             return [past]
@@ -197,4 +204,6 @@ def _tell(
         past = past.plus("payment_failed", opened)
     if before.owing and reading.status == "active":
         past = past.plus("payment_recovered", opened)
-    return [replace(past, cancelled=reading.cancelled, scheduled=scheduled, owing=owing)]
+    late = before.late if before.owing else owing and _late(reading, look.at)
+    cancelled = reading.cancelled
+    return [replace(past, cancelled=cancelled, scheduled=scheduled, owing=owing, late=late)]

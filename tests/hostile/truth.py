@@ -20,8 +20,9 @@ class Reading:
     """A subscription or a one-off order at one moment; times in Unix seconds.
 
     `products` are the Stripe products it carries, `pays` whether it gives access to them as such,
-    `ends` when it will stop by a scheduled cancellation, `paid` whether an order's money came and
-    `refunded` how much of it went back so far.
+    `created` when it was made or, once an order is paid, bought, `ends` when it will stop by a
+    scheduled cancellation, `paid` whether an order's money came and `refunded` how much of it went
+    back so far.
     """
 
     id: str
@@ -107,8 +108,21 @@ class Truth:
             ends=None if over else ends,
             cancelled=found["status"] == "canceled" or (ends is not None and not over),
             over=over,
-            unpaid_since=min(item["current_period_start"] for item in items),
+            unpaid_since=await self._unpaid_since(found, items),
         )
+
+    async def _unpaid_since(self, found: Json, items: list[Json]) -> int | None:
+        """When the oldest open bill was due, or tried for the first time."""
+        if found["status"] not in ("past_due", "unpaid"):
+            return None
+        bills = await self.everything("invoices", subscription=found["id"], status="open")
+        due = [
+            bill["due_date"] or bill["status_transitions"]["finalized_at"]
+            for bill in bills
+            if bill["due_date"] or bill["attempted"]
+        ]
+        started = [item["current_period_start"] for item in items]
+        return int(min(due or started))
 
     async def session(self, source_id: str) -> Reading:
         """Gives its one-off lines once paid (or free), until the money is back."""
@@ -128,7 +142,7 @@ class Truth:
             ),
             pays=found["status"] == "complete" and paid and kept,
             paid=paid,
-            created=found["created"],
+            created=_charged(intent) or found["created"],
             refunded=refunded,
         )
 
@@ -153,7 +167,7 @@ class Truth:
             ),
             pays=found["status"] == "paid" and kept,
             paid=found["status"] == "paid",
-            created=found["created"],
+            created=found["status_transitions"]["paid_at"] or found["created"],
             refunded=refunded,
         )
 
@@ -167,6 +181,11 @@ class Truth:
             disputes = await self.everything("disputes", payment_intent=intent["id"])
             lost = bool(disputes) and disputes[0]["status"] == "lost"
         return not charge["refunded"] and not lost, int(charge["amount_refunded"])
+
+
+def _charged(intent: Json) -> int | None:
+    charge = intent.get("latest_charge")
+    return int(charge["created"]) if isinstance(charge, dict) else None
 
 
 def _checked(answer: httpx.Response) -> Json:

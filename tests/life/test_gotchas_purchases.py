@@ -257,13 +257,18 @@ async def test_past_one_off_invoices_are_imported_once(site: Latchkey) -> None:
     )
     await site.listening(other)
     await site.has(other, "old@gotcha.example")
+    await site.has(product, "old@gotcha.example")
     none = await site.product()
     body = {"stripe_product": stripe_product, "invoices": "none"}
     await site.call("PUT", f"/products/{none}/link", 202, json=body)
     await site.listening(none)
     assert (await site.access(none, "bill@gotcha.example"))["access"] is False
     assert (await site.access(none, "both@gotcha.example"))["access"] is True
-    imported = await site.lines(product=product, type="imported")
-    assert sorted(line["source_id"] for line in imported) == sorted([bill["id"], session["id"]])
-    purchased = await site.lines(product=product, type="product_purchased")
-    assert not {bill["id"], session["id"]} & {line["source_id"] for line in purchased}
+    for opened in (product, other):
+        imported = await site.lines(product=opened, type="imported")
+        assert sorted((line["source_id"], line["cause"]) for line in imported) == sorted(
+            (bought["id"], "import") for bought in (bill, session, old)
+        ), "also what only the other link's import went back to"
+        granted_ = await site.lines(product=opened, type="access_granted")
+        assert {line["cause"] for line in granted_} == {"import"}
+        assert await site.lines(product=opened, type="product_purchased") == []

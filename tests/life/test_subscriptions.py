@@ -172,15 +172,17 @@ async def test_past_due_has_days_of_grace_and_recovers(site: Latchkey) -> None:
         payment_method=broken,
         invoice_settings={"default_payment_method": broken},
     )
-    await site.stripe.control("clock/advance", seconds=31 * 86400 + 7200)
+    await site.stripe.control("clock/advance", subscription=made["id"], until="period_end")
+    await site.stripe.control("clock/advance", seconds=7200)
 
     async def in_grace() -> Json | None:
         found = await site.access(product, "grace@life.example")
         return found if found["access"] and found["until"] else None
 
     found = await until(in_grace, "in grace")
-    left = _seconds(found["until"]) - time.time()
-    assert 12 * 86400 < left <= 14 * 86400
+    failed = (await site.stripe.get("invoices", subscription=made["id"], status="open"))["data"]
+    began = failed[0]["status_transitions"]["finalized_at"]
+    assert _seconds(found["until"]) == began + 14 * 86400
     await site.stripe.post(
         f"customers/{made['customer']}",
         payment_method="pm_card_visa",

@@ -256,10 +256,13 @@ async def test_fifty_pages_are_one_call_each_and_noted_only_while_it_runs(
     found = await compared(site, product=product)
     assert found["differences"] == []
     log = (await site.stripe.client.get("/_sandbox/requests")).json()["data"]
-    lists = [e["path"] for e in log if e["path"] in ("/v1/subscriptions", "/v1/checkout/sessions")]
-    assert lists.count("/v1/subscriptions") == 5
-    assert lists.count("/v1/checkout/sessions") == 1
-    assert found["progress"]["pages"] == 6
+    paths = [entry["path"] for entry in log]
+    assert paths.count("/v1/subscriptions") == 5
+    assert paths.count("/v1/checkout/sessions") == 1
+    assert paths.count("/v1/invoices") == 5
+    assert len([path for path in paths if path != "/v1/events"]) == 12, "and the prices"
+    assert found["progress"]["pages"] == 11
+    assert found["progress"]["reads"] == 0
     assert await site.pool.fetchval("select count(*) from reconciliation_seen") == 0
 
 

@@ -111,14 +111,15 @@ class Effects:
 
     @activity.defn(name=contracts.BEGIN_RECONCILIATION)
     async def begin(self, job: BeginReconciliation) -> ReconciliationPlan:
-        return ReconciliationPlan("rec_1", False, ["prod_1"])
+        return ReconciliationPlan("rec_1", False, ["prod_1"], invoices_since=1)
 
     @activity.defn(name=contracts.PLAN_PREVIEW)
     async def prices(self, stripe_product: str) -> ImportPlan:
-        return ImportPlan(stripe_product, ["price_1", "price_2"])
+        return ImportPlan(stripe_product, ["price_1", "price_2"], invoices=True)
 
     @activity.defn(name=contracts.COMPARE_PAGE)
     async def compare(self, job: ComparePageInput) -> ComparePageResult:
+        assert job.since == (1 if job.step is ReconcileStep.INVOICES else None)
         self.pages.append(f"{job.step}/{job.price}/{job.cursor}")
         progress = replace(job.progress, pages=job.progress.pages + 1)
         return ComparePageResult(self._next(job.cursor), progress)
@@ -268,6 +269,7 @@ async def test_a_comparison_goes_on_page_by_page_through_continuations(client: C
         *(f"{steps.SUBSCRIPTIONS}/price_1/{n}" for n in numbers),
         *(f"{steps.SUBSCRIPTIONS}/price_2/{n}" for n in numbers),
         *(f"{steps.ORDERS}/None/{n}" for n in numbers),
+        *(f"{steps.INVOICES}/None/{n}" for n in numbers),
     ]
     assert effects.unseen == 0
     assert effects.closed == [FinishReconciliation("rec_1")]

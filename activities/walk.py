@@ -1,0 +1,120 @@
+"""What a comparison reads: pages of Stripe's lists, and single objects, as readings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from temporalio import activity
+
+from activities import owing, reads
+from activities.base import Edges
+from latchkey.rules import reading
+from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.store import order_mirror
+from latchkey.store.linked_products import Selling, linked_stripe_products, selling
+from latchkey.stripe_api import Json, StripeApi, StripeError
+
+
+@dataclass
+class Readings:
+    """Objects read from Stripe, and those that Stripe does not have. `reads` are calls made for
+    single ones of them."""
+
+    subscriptions: list[Subscription] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    reads: int = 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [*(s.id for s in self.subscriptions), *(o.id for o in self.orders)]
+
+
+async def subscriptions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+    found = []
+    for source in page:
+        try:
+            found.append(await reads.subscription(api, source))
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+    return Readings(subscriptions=await owing.dated(edges, api, found))
+
+
+async def sessions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+    """The page's orders that sell a linked product, or that we know."""
+    quick = []
+    for source in page:
+        try:
+            quick.append((source, reading.checkout_session(source)))
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+    account = await edges.account()
+    async with edges.pool.acquire() as connection:
+        linked = await linked_stripe_products(connection, account=account)
+    found = Readings()
+    for source, order in quick:
+        sells = any(line.stripe_product in linked for line in order.one_off_lines)
+        if sells or not order.lines_complete:
+            found.orders.append(await reads.session(api, source))
+    return found
+
+
+async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+    """The page's one-off purchases that nobody here knows, without those of checkout sessions.
+
+    Those that are known are read one by one in their turn, like all that gives access and is on no
+    list: an invoice doesn't show what became of its money.
+    """
+    account = await edges.account()
+    async with edges.pool.acquire() as connection:
+        counted = await selling(connection, account=account)
+    candidates: dict[str, Json] = {}
+    for source in page:
+        try:
+            quick = reading.invoice(source)
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+            continue
+        if not quick.lines_complete or _counts(quick, counted):
+            candidates[quick.id] = source
+    async with edges.pool.acquire() as connection:
+        known = await order_mirror.of_invoices(connection, list(candidates))
+    found = Readings()
+    for key, source in candidates.items():
+        if key in known:
+            continue
+        order = await reads.invoice(api, source)
+        found.reads += 1
+        if not _counts(order, counted):
+            continue
+        found.reads += 1
+        if await reads.session_of_invoice(api, order) is None:
+            found.orders.append(order)
+    return found
+
+
+async def by_id(edges: Edges, api: StripeApi, batch: Sequence[tuple[str, str]]) -> Readings:
+    """Single objects, named by source and id."""
+    found = Readings()
+    for source, key in batch:
+        try:
+            if source == "subscription":
+                made = await reads.subscription(api, await api.subscription(key))
+                found.subscriptions += await owing.dated(edges, api, [made])
+            elif key.startswith("in_"):
+                found.orders.append(await reads.invoice(api, await api.invoice(key)))
+            else:
+                session = await reads.session(api, await api.checkout_session(key))
+                found.orders.append(session)
+        except StripeError as error:
+            if not error.missing:
+                raise
+            found.gone.append((source, key))
+        except UnreadableError as error:
+            activity.logger.warning("left out: %s", error)
+    found.reads = len(batch)
+    return found
+
+
+def _counts(order: Order, counted: dict[str, Selling]) -> bool:
+    lines = [counted.get(line.stripe_product) for line in order.one_off_lines]
+    return any(one.counts(order.created, order.paid) for one in lines if one)

@@ -1,0 +1,122 @@
+"""Drift of one-off invoices: those missed are found by a walk, those known are read by turns."""
+
+from tests.harness import Latchkey, until
+from tests.life.play import charge_of_invoice
+from tests.life.test_gotchas_purchases import invoiced
+from tests.truth.test_reconciliation import compared, deaf, done, pytestmark, shown
+
+__all__ = ["pytestmark"]
+
+
+async def heard(site: Latchkey) -> None:
+    """Webhooks come again."""
+    await site.stripe.control("faults", drop=0)
+
+
+async def test_missed_invoices_are_found_in_both_directions_and_mended(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    bills = {
+        name: await invoiced(site, f"{name}@bill.example", price) for name in ("stays", "back")
+    }
+    for name, bill in bills.items():
+        await site.stripe.post(f"invoices/{bill['id']}/pay")
+        await site.has(product, f"{name}@bill.example")
+    await site.quiet()
+    await deaf(site)
+    charge = await charge_of_invoice(site, bills["back"]["id"])
+    refund = await site.stripe.post("refunds", charge=charge)
+    cash = await invoiced(site, "cash@bill.example", price)
+    await site.stripe.post(f"invoices/{cash['id']}/pay", paid_out_of_band=True)
+    card = await invoiced(site, "card@bill.example", price)
+    await site.stripe.post(f"invoices/{card['id']}/pay")
+    returned = await invoiced(site, "returned@bill.example", price)
+    await site.stripe.post(f"invoices/{returned['id']}/pay")
+    await site.stripe.post("refunds", charge=await charge_of_invoice(site, returned["id"]))
+    await invoiced(site, "open@bill.example", price)
+    session = await site.stripe.checkout(
+        price, mode="payment", customer=await site.stripe.customer("cart@bill.example"),
+        invoice_creation={"enabled": True},
+    )  # fmt: skip
+    await site.stripe.pay(session, "cart@bill.example")
+    before = await site.lines()
+
+    found = await compared(site)
+    assert shown(found) == {
+        ("access_left", "safe", "back@bill.example"),
+        ("access_missing", "safe", "cash@bill.example"),
+        ("access_missing", "safe", "card@bill.example"),
+        ("access_missing", "safe", "cart@bill.example"),
+    }
+    assert len(found["differences"]) == 4, "a session and its invoice are one purchase"
+    assert await site.lines() == before
+    await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
+    repaired = await done(site, found["id"])
+    assert {d["state"] for d in repaired["differences"]} == {"repaired"}
+    for name in ("cash", "card", "cart", "stays"):
+        assert (await site.access(product, f"{name}@bill.example"))["access"] is True, name
+    for name in ("back", "returned", "open"):
+        assert (await site.access(product, f"{name}@bill.example"))["access"] is False, name
+    told = await site.lines(product=product, type="product_purchased")
+    assert [line["source_id"] for line in told].count(card["id"]) == 1
+    assert (await compared(site))["differences"] == []
+
+    await site.stripe.control(f"refunds/{refund['id']}/fail")
+    bounced = await compared(site, dry_run=False)
+    assert shown(bounced) == {("access_missing", "safe", "back@bill.example")}
+    assert (await site.access(product, "back@bill.example"))["access"] is True
+    assert (await compared(site))["differences"] == []
+
+
+async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
+    """Which past invoices count is the link's choice; what is paid after it was made counts."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    past = await invoiced(site, "past@bill.example", price)
+    await site.stripe.post(f"invoices/{past['id']}/pay")
+    open_ = await invoiced(site, "pays.later@bill.example", price)
+    await site.stripe.control("clock/advance", seconds=86400)
+    product = await site.product()
+    await site.know(stripe_product)
+    body = {"stripe_product": stripe_product, "invoices": "none"}
+    await site.call("PUT", f"/products/{product}/link", 202, json=body)
+    await site.listening(product)
+    await site.quiet()
+    await deaf(site)
+    await site.stripe.post(f"invoices/{open_['id']}/pay")
+    found = await compared(site, dry_run=False)
+    assert shown(found) == {("access_missing", "safe", "pays.later@bill.example")}
+    assert (await site.access(product, "pays.later@bill.example"))["access"] is True
+    assert (await site.access(product, "past@bill.example"))["access"] is False
+    purchased = await site.lines(product=product, type="product_purchased")
+    assert [line["source_id"] for line in purchased] == [open_["id"]]
+    assert await site.lines(product=product, type="imported") == []
+
+
+async def test_the_schedules_comparisons_read_a_quarter_of_invoices(site: Latchkey) -> None:
+    """What is older was found day after day; asked for, a comparison reads all that counts."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.quiet()
+    await deaf(site)
+    bill = await invoiced(site, "missed@bill.example", price)
+    await site.stripe.post(f"invoices/{bill['id']}/pay")
+    await site.pool.execute("update links set created_at = now() - interval '200 days'")
+    await site.stripe.control("clock/advance", seconds=100 * 86400)
+    await heard(site)
+    site.stripe.box.api.log.clear()
+    await site.temporal.get_schedule_handle("reconciliation").trigger()
+
+    async def scheduled() -> str | None:
+        data = (await site.call("GET", "/reconciliations"))["data"]
+        over = data and data[0]["cause"] == "schedule" and data[0]["state"] == "done"
+        return str(data[0]["id"]) if over else None
+
+    ran = await until(scheduled, "the schedule's own comparison is done")
+    assert (await site.call("GET", f"/reconciliations/{ran}"))["differences"] == []
+    asked = await compared(site)
+    assert shown(asked) == {("access_missing", "safe", "missed@bill.example")}
