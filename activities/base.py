@@ -41,17 +41,18 @@ class Edges:
     async def begin(self, job: SyncInput, kind: TargetKind) -> tuple[SyncInput, Occasion]:
         """Before an object is read: the job with every event that the reading will serve, those
         among them that no nudge has told yet, and the occasion."""
+        account = await self.account()
         async with self.pool.acquire() as connection:
-            events = await inbox.arrived(connection, kind, job.object_id)
+            ticket, events = await inbox.begin_reading(connection, kind, job.object_id)
             here = {event.id for event in events}
             if passed_on := [one for one in job.event_ids if one not in here]:
                 await inbox.adopt(connection, passed_on, kind, job.object_id, job.checkout_session)
-        ids = dict.fromkeys([*job.event_ids, *(event.id for event in events)])
+        ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in events)]))
         sessions = [event.target.checkout_session for event in events]
         named = next(filter(None, sessions), None)
-        job = replace(job, event_ids=list(ids), checkout_session=job.checkout_session or named)
+        job = replace(job, event_ids=ids, checkout_session=job.checkout_session or named)
         cause = "timer" if job.by_timer else "stripe"
-        return job, await self.occasion(as_of=job.as_of, cause=cause, event_ids=job.event_ids)
+        return job, Occasion(account, ticket, job.as_of, cause, ids)
 
     def reference_user(self, reference: str | None) -> int | None:
         return read_reference(reference, secret=self.secret)

@@ -88,7 +88,7 @@ def _soon(error: ApplicationError) -> bool:
 async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
     """What no retry can mend: the events are marked, the run waits for a person or a resend."""
     async with edges.pool.acquire() as connection:
-        waiting = await inbox.arrived(connection, kind, job.object_id)
+        _, waiting = await inbox.begin_reading(connection, kind, job.object_id)
         ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in waiting)]))
         await inbox.mark_failed(connection, ids, error=error)
         known = await _known(edges, job, kind)

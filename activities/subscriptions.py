@@ -15,7 +15,6 @@ from latchkey.rules.routing import TargetKind
 from latchkey.store import effects, inbox, orders, subscription_mirror, subscriptions
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import linked_products
-from latchkey.store.subscription_mirror import Recorded
 from latchkey.store.subscriptions import Applied, SubscriptionContext
 from latchkey.stripe_api import StripeApi, StripeError
 
@@ -38,12 +37,11 @@ class SubscriptionActivities:
             job, occasion = await self._edges.begin(job, TargetKind.SUBSCRIPTION)
             api = await self._edges.keyring.api()
             try:
-                source = await api.subscription(job.object_id)
-                reading = await reads.subscription(api, source)
+                reading, session = await self._read(api, job, occasion)
                 [reading] = await owing.dated(self._edges, api, [reading])
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
-            return await self._apply(api, reading, job, occasion)
+            return await self._apply(reading, session, job, occasion)
 
     @activity.defn(name=contracts.END_DUE_ACCESS)
     async def end_due_access(self, job: EndDueInput) -> int:
@@ -57,9 +55,8 @@ class SubscriptionActivities:
             )
 
     async def _apply(
-        self, api: StripeApi, reading: Subscription, job: SyncInput, occasion: Occasion
+        self, reading: Subscription, session: Order | None, job: SyncInput, occasion: Occasion
     ) -> SyncResult:
-        session = await self._session(api, reading, job, occasion)
         context = SubscriptionContext(
             checkout_session=session.id if session else None,
             reference_user=self._edges.reference_user(session.reference) if session else None,
@@ -79,38 +76,36 @@ class SubscriptionActivities:
             await subscription_mirror.mark_lifecycles(connection, [reading.id])
         return _result(page.applied[reading.id], reading, as_of=job.as_of)
 
-    async def _session(
-        self, api: StripeApi, reading: Subscription, job: SyncInput, occasion: Occasion
-    ) -> Order | None:
-        """The checkout session the subscription came from, read once in its life.
-
-        It holds the buyer's signed reference and the cart's one-off lines.
-        """
+    async def _read(
+        self, api: StripeApi, job: SyncInput, occasion: Occasion
+    ) -> tuple[Subscription, Order | None]:
+        """The subscription and, once in its life, the checkout session it came from: that holds
+        the buyer's signed reference and the cart's one-off lines. One call has both where an event
+        named the session."""
         async with self._edges.pool.acquire() as connection:
-            known = await subscription_mirror.recorded(connection, reading.id)
-            linked = await linked_products(
+            known = await subscription_mirror.recorded(connection, job.object_id)
+        named = job.checkout_session
+        if named and (known is None or known.checkout_session != named):
+            cart = await api.checkout_session(named, whole=True)
+            reading = await reads.subscription(api, cart["subscription"])
+            return reading, await reads.session(api, cart)
+        reading = await reads.subscription(api, await api.subscription(job.object_id))
+        if known is not None or not await self._linked(reading, occasion):
+            return reading, None
+        carts = await api.sessions_of(subscription=reading.id)
+        return reading, await reads.session(api, carts[0]) if carts else None
+
+    async def _linked(self, reading: Subscription, occasion: Occasion) -> bool:
+        async with self._edges.pool.acquire() as connection:
+            found = await linked_products(
                 connection, reading.stripe_products, account=occasion.account
             )
-        if not _worth_reading(known, linked=bool(linked), named=job.checkout_session):
-            return None
-        if job.checkout_session:
-            source = await api.checkout_session(job.checkout_session)
-            return await reads.session(api, source)
-        found = await api.sessions_of(subscription=reading.id)
-        return await reads.session(api, found[0]) if found else None
+        return bool(found)
 
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):
             raise error
         return await failed(self._edges, job, TargetKind.SUBSCRIPTION, str(error))
-
-
-def _worth_reading(known: Recorded | None, *, linked: bool, named: str | None) -> bool:
-    """A cart is read where a subscription is new; also where only its one-off lines may be linked,
-    or where a session came to light since."""
-    if known is None:
-        return linked or named is not None
-    return named is not None and known.checkout_session != named
 
 
 def _result(applied: Applied, reading: Subscription, *, as_of: datetime) -> SyncResult:

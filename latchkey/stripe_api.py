@@ -160,10 +160,10 @@ class StripeApi:
     async def subscription_items(self, subscription_id: str) -> list[Json]:
         return await self.all("/v1/subscription_items", {"subscription": subscription_id})
 
-    async def checkout_session(self, session_id: str) -> Json:
-        return await self.call(
-            "get", f"/v1/checkout/sessions/{session_id}", {"expand": _SESSION_PARTS}
-        )
+    async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
+        """A session; `whole` with the subscription it made and its customer."""
+        parts = [*_SESSION_PARTS, *(["subscription.customer"] if whole else [])]
+        return await self.call("get", f"/v1/checkout/sessions/{session_id}", {"expand": parts})
 
     async def completed_sessions(self, *, after: str | None) -> Page:
         """Completed checkout sessions with their line items and the fate of their money."""

@@ -65,9 +65,15 @@ def create_app(settings: Settings | None = None) -> Starlette:
         async with open_site(settings) as site:
             app.state.site = site
             webhooks.endpoint = WebhookEndpoint(
-                site.pool, site.keyring, site.wake_in, site.refusals.count
+                site.pool, site.keyring, site.event_due, site.refusals.count
             )
-            relay = Relay(site.pool, site.temporal, site.wake, site.refusals)
+            relay = Relay(
+                site.pool,
+                site.temporal,
+                arrived=site.arrived,
+                wake=site.wake,
+                refusals=site.refusals,
+            )
             app.state.relay = relay
             relaying = asyncio.create_task(relay.run())
             log.info("web ready", url=settings.public_url)

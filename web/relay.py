@@ -1,11 +1,13 @@
 """The relay: takes waiting events from the inbox to their workflows, and new links to theirs.
 
 One runs in every web process. The process that stored an event wakes its own relay; the slow poll
-finds what others left. When Temporal is away everything waits in Postgres.
+finds what others left. When Temporal is away everything waits in Postgres. Events have a loop of
+their own: nothing else holds them up, and they ask for nothing else.
 """
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import asyncpg
@@ -35,10 +37,19 @@ RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 class Relay:
     """Carries events and link jobs to Temporal until `stop` is called."""
 
-    def __init__(self, pool: Pool, client: Client, wake: asyncio.Event, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        client: Client,
+        *,
+        arrived: asyncio.Event,
+        wake: asyncio.Event,
+        refusals: Refusals,
+    ) -> None:
         self._refusals = refusals
         self._pool = pool
         self._client = client
+        self._arrived = arrived
         self._wake = wake
         self._stopping = False
         self._sending: set[asyncio.Task[None]] = set()
@@ -50,31 +61,35 @@ class Relay:
 
     def stop(self) -> None:
         self._stopping = True
+        self._arrived.set()
         self._wake.set()
 
     async def run(self) -> None:
+        await asyncio.gather(
+            self._repeat(self._arrived, self._relay_events),
+            self._repeat(self._wake, self._relay_commits),
+        )
+        await asyncio.gather(*self._sending)
+
+    async def _repeat(self, wake: asyncio.Event, relay: Callable[[], Awaitable[bool]]) -> None:
+        """Relay when woken and at every poll, and at once again where there may be more."""
         while not self._stopping:
-            self._wake.clear()
+            wake.clear()
             try:
-                busy = await self._relay_events()
-                await self._relay_links()
-                await self._relay_checkouts()
-                await self._relay_reconciliations()
-                busy = await self._relay_wakeups() or busy
-                await self._refusals.flush(self._pool)
+                busy = await relay()
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
             if not busy:
-                await self._rest()
-        await asyncio.gather(*self._sending)
+                await _rest(wake)
 
-    async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+    async def _relay_commits(self) -> bool:
+        await self._relay_links()
+        await self._relay_checkouts()
+        await self._relay_reconciliations()
+        busy = await self._relay_wakeups()
+        await self._refusals.flush(self._pool)
+        return busy
 
     async def _relay_events(self) -> bool:
         """Send one batch on its way; True where there may be more. The next batch doesn't wait for
@@ -184,3 +199,11 @@ class Relay:
         log.error("events can't be relayed: see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
+
+
+async def _rest(wake: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(POLL_SECONDS):
+            await wake.wait()
+    except TimeoutError:
+        pass

@@ -22,14 +22,16 @@ LOOK_SECONDS = 5.0
 
 @dataclass
 class Site:
-    """The process's settings and connections. `wake` stirs the relay after a commit; `look` is as
-    the last page found it, `numbers` when they were counted and which they were, `members` likewise
-    of products that have too many to be counted for every page."""
+    """The process's settings and connections. `arrived` stirs the relay for events, `wake` after
+    any other commit; `look` is as the last page found it, `numbers` when they were counted and
+    which they were, `members` likewise of products that have too many to be counted for every page.
+    """
 
     settings: Settings
     pool: Pool
     keyring: Keyring
     temporal: Client
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Refusals = field(default_factory=Refusals)
     look: SiteSettings = field(default_factory=SiteSettings)
@@ -48,9 +50,9 @@ class Site:
             async with self.pool.acquire() as connection:
                 self.look = await site_settings.read(connection)
 
-    def wake_in(self, pause: timedelta) -> None:
-        """Stir the relay after a pause."""
-        asyncio.get_running_loop().call_later(pause.total_seconds(), self.wake.set)
+    def event_due(self, pause: timedelta) -> None:
+        """Stir the relay for an event after a pause."""
+        asyncio.get_running_loop().call_later(pause.total_seconds(), self.arrived.set)
 
     @property
     def secret(self) -> str:

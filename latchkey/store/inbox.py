@@ -108,25 +108,29 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
     ]
 
 
-async def arrived(connection: Connection, kind: TargetKind, target_id: str) -> list[Waiting]:
-    """The events of an object that wait or are on their way.
+async def begin_reading(
+    connection: Connection, kind: TargetKind, target_id: str
+) -> tuple[int, list[Waiting]]:
+    """A reading's ticket, and the events of the object that wait or are on their way.
 
     Asked before the object is read: what was stored by then happened before the reading, which
     therefore serves these events too.
     """
     rows = await connection.fetch(
         """
-        select id, checkout_session, attempts from events
-         where target_id = $1 and target_kind = $2 and target_kind <> 'none'
-           and state in ('waiting', 'relayed')
-         order by received_at
+        select taken.ticket, e.id, e.checkout_session, e.attempts
+          from (select nextval('reading_tickets') as ticket) taken
+          left join events e on e.target_id = $1 and e.target_kind = $2
+               and e.target_kind <> 'none' and e.state in ('waiting', 'relayed')
+         order by e.received_at
         """,
         target_id,
         kind.value,
     )
-    return [
+    return rows[0]["ticket"], [
         Waiting(row["id"], Target(kind, target_id, row["checkout_session"]), row["attempts"])
         for row in rows
+        if row["id"] is not None
     ]
 
 

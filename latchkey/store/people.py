@@ -81,8 +81,8 @@ async def resolve(
         people[buyer.key] = person
         doubts += _contradictions(buyer, person, known)
     doubts += await _namesakes(connection, buyers, people)
-    await _record_customers(connection, buyers, chosen, occasion=occasion)
-    people = await _as_bound(connection, buyers, people)
+    bound = await _record_customers(connection, buyers, chosen, occasion=occasion)
+    people = _as_bound(buyers, people, bound)
     await _tell_created(connection, people.values(), occasion=occasion)
     doubts += await _similar_addresses(connection, people.values())
     await matches.raise_doubts(connection, doubts)
@@ -307,13 +307,15 @@ async def _record_customers(
     chosen: dict[str, Person],
     *,
     occasion: Occasion,
-) -> None:
+) -> dict[str, int | None]:
+    """Whose these customers are now: once bound, a customer stays so. Addresses and names change by
+    the later reading."""
     rows = {b.customer_id: b for b in buyers if b.customer_id}
     if not rows:
-        return
+        return {}
     ids = sorted(rows)
     people = [chosen.get(i) for i in ids]
-    await connection.execute(
+    recorded = await connection.fetch(
         """
         insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket)
         select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3
@@ -322,12 +324,14 @@ async def _record_customers(
         on conflict (id) do update
            set user_id = coalesce(customers.user_id, excluded.user_id),
                bound_by = coalesce(customers.bound_by, excluded.bound_by),
-               email = case when not customers.erased
-                            then coalesce(excluded.email, customers.email) end,
-               name = case when not customers.erased
-                           then coalesce(excluded.name, customers.name) end,
-               ticket = excluded.ticket, read_at = now()
-         where customers.ticket <= excluded.ticket
+               email = case when customers.erased then null
+                            when customers.ticket > excluded.ticket then customers.email
+                            else coalesce(excluded.email, customers.email) end,
+               name = case when customers.erased then null
+                           when customers.ticket > excluded.ticket then customers.name
+                           else coalesce(excluded.name, customers.name) end,
+               ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
+        returning id, user_id
         """,
         occasion.account.id,
         occasion.account.livemode,
@@ -338,26 +342,22 @@ async def _record_customers(
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
     )
+    return {row["id"]: row["user_id"] for row in recorded}
 
 
-async def _as_bound(
-    connection: Connection, buyers: Sequence[Buyer], people: dict[str, Person]
+def _as_bound(
+    buyers: Sequence[Buyer], people: dict[str, Person], bound: dict[str, int | None]
 ) -> dict[str, Person]:
     """The same people, but where somebody else bound a customer to another user just before us:
     then it is theirs. A reference decides for itself."""
-    unsure = {
-        buyer.key: buyer.customer_id
-        for buyer in buyers
-        if buyer.customer_id
-        and (person := people.get(buyer.key))
-        and person.bound_by in ("email", "created")
-    }
-    bound = await known_customers(connection, list(unsure.values()))
     found = dict(people)
-    for key, customer_id in unsure.items():
-        user = bound.get(customer_id)
-        if user is not None and user != people[key].user_id:
-            found[key] = Person(user, created=False, bound_by="customer")
+    for buyer in buyers:
+        person = people.get(buyer.key)
+        user = bound.get(buyer.customer_id or "")
+        if person is None or user is None or person.bound_by not in ("email", "created"):
+            continue
+        if user != person.user_id:
+            found[buyer.key] = Person(user, created=False, bound_by="customer")
     return found
 
 

@@ -91,7 +91,7 @@ async def resend(call: Call) -> Event:
         found = await inbox.resend(connection, call.path["id"])
     if found is None:
         raise not_found("event", call.path["id"])
-    call.site.wake.set()
+    call.site.arrived.set()
     return _event(found)
 
 

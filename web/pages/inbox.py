@@ -63,7 +63,7 @@ async def resend(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         if await inbox.resend(connection, request.path_params["id"]) is None:
             raise NotFound("There is no such event.")
-    site.wake.set()
+    site.arrived.set()
     return see(f"/admin/inbox/{request.path_params['id']}?done=resent")
 
 
@@ -74,7 +74,7 @@ async def resend_failed(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         await inbox.resend_failed(connection)
-    site.wake.set()
+    site.arrived.set()
     return see("/admin/inbox?done=resent")
 
 
