@@ -59,10 +59,10 @@ async def test_filters_and_csv(shared: Latchkey) -> None:
 
 
 async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -> None:
-    await user(shared, "known@people-import.example")
+    await user(shared, "known@listed.example")
     lines = (
-        "name;e-mail\nAda;ada@people-import.example\n;known@people-import.example\nBad;nonsense\n"
-        "Twice;ADA@people-import.example\nمحمد;rtl@people-import.example\n"
+        "name;e-mail\nAda;ada@listed.example\n;known@listed.example\nBad;nonsense\n"
+        "Twice;ADA@listed.example\nمحمد;rtl@listed.example\n"
     )
     async with visit(shared) as admin:
         await admin.sign_in()
@@ -72,15 +72,15 @@ async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -
         assert "1 known already" in text
         assert "2 lines that can't be used" in text
         assert "4 Bad, nonsense “nonsense” is no e-mail address." in text
-        assert "5 Twice, ADA@people-import.example This address stands in the file before." in text
-        count = "select count(*) from users where email like '%@people-import.example'"
+        assert "5 Twice, ADA@listed.example This address stands in the file before." in text
+        count = "select count(*) from users where email like '%@listed.example'"
         assert await shared.pool.fetchval(count) == 1
         run = re.search(r'action="(/admin/users/import/imp_\w+)"', answer.text)
         assert run
         await admin.send("/admin/users", run[1])
         await admin.send("/admin/users", run[1], 404)
     assert await shared.pool.fetchval(count) == 3
-    found = await shared.pool.fetchrow("select * from users where email = 'rtl@people-import.example'")
+    found = await shared.pool.fetchrow("select * from users where email = 'rtl@listed.example'")
     assert found is not None
     assert found["name"] == "محمد"
     assert len(await shared.lines(type="user_created", user=found["id"])) == 1
