@@ -1,6 +1,6 @@
 """Making one user of two: everything that was the other's becomes the survivor's.
 
-What was where is kept with the merge, should a person have to undo it.
+What was where is kept with the merge: `unmerging` takes it back.
 """
 
 from dataclasses import dataclass
@@ -53,9 +53,16 @@ async def merge(
     people = {row["id"]: row for row in rows}
     _check(people, into=into, other=other)
     person = people[other]
-    clash = await _settle_manual(connection, into=into, other=other)
-    kept: dict[str, Any] = {"user": _plain(person), "moved": {}, "dropped": {}, "manual": clash}
-    for table, column in await _references(connection):
+    kept: dict[str, Any] = {
+        "user": _plain(person),
+        "into": into,
+        "customers": await _customers(connection, into),
+        "moved": {},
+        "dropped": {},
+        "manual": await _settle_manual(connection, into=into, other=other),
+        "holders": await _settle_holders(connection, into=into, other=other),
+    }
+    for table, column in await references(connection):
         if (table, column) in _NOT_MOVED:
             continue
         moved, dropped = await _move(connection, table, column, into=into, other=other)
@@ -80,7 +87,7 @@ async def merge(
         connection,
         [
             Fact(
-                key=f"users_merged:{other}",
+                key=f"users_merged:{other}:{datetime.now(UTC):%Y%m%d%H%M%S%f}",
                 type="users_merged",
                 at=datetime.now(UTC),
                 cause=cause,
@@ -138,29 +145,41 @@ async def _settle_manual(connection: Connection, *, into: int, other: int) -> li
         ended,
         Reason.MERGED.value,
     )
-    await connection.execute(
+    return ended
+
+
+async def _settle_holders(connection: Connection, *, into: int, other: int) -> list[int]:
+    """The same for collections."""
+    theirs = await connection.fetch(
         """
         update collection_holders theirs set ended_at = now() from collection_holders mine
          where mine.user_id = $1 and theirs.user_id = $2 and mine.ended_at is null
            and theirs.ended_at is null and mine.collection_id = theirs.collection_id
            and (mine.until is null or theirs.until <= mine.until)
+        returning theirs.id
         """,
         into,
         other,
     )
-    await connection.execute(
+    mine = await connection.fetch(
         """
         update collection_holders mine set ended_at = now() from collection_holders theirs
          where mine.user_id = $1 and theirs.user_id = $2 and mine.ended_at is null
            and theirs.ended_at is null and mine.collection_id = theirs.collection_id
+        returning mine.id
         """,
         into,
         other,
     )
-    return ended
+    return [row["id"] for row in [*theirs, *mine]]
 
 
-async def _references(connection: Connection) -> list[tuple[str, str]]:
+async def _customers(connection: Connection, user_id: int) -> list[str]:
+    rows = await connection.fetch("select id from customers where user_id = $1", user_id)
+    return [row["id"] for row in rows]
+
+
+async def references(connection: Connection) -> list[tuple[str, str]]:
     """Every column of every table that names a user."""
     rows = await connection.fetch(
         """
@@ -179,7 +198,7 @@ async def _move(
 ) -> tuple[list[Any], list[Any]]:
     """Repoint a column's rows. Those that the survivor has in their own way are dropped; both are
     returned by their primary keys, dropped ones whole."""
-    keys = await _primary_key(connection, table)
+    keys = await primary_key(connection, table)
     key = ", ".join(f"'{name}', {name}" for name in keys)
     update = (
         f"update {table} set {column} = $1 where {column} = $2"
@@ -218,16 +237,17 @@ async def _move_singly(
     return moved, dropped
 
 
-async def _primary_key(connection: Connection, table: str) -> list[str]:
+async def primary_key(connection: Connection, table: str) -> dict[str, str]:
+    """The columns of a table's primary key, with their types."""
     rows = await connection.fetch(
         """
-        select a.attname from pg_index i
+        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_index i
           join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
          where i.indrelid = $1::text::regclass and i.indisprimary
         """,
         table,
     )
-    return [row["attname"] for row in rows]
+    return {row["attname"]: row["type"] for row in rows}
 
 
 async def _remember(

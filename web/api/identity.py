@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from latchkey.store import identity, matches, merging, users
+from latchkey.store import identity, matches, merging, unmerging, users
 from web.api.cursors import cursor, number
 from web.api.people import Email
 from web.api.problems import Problem, not_found
@@ -60,6 +60,25 @@ class Merge(Output):
     user_id: int
     from_user: int
     moved: dict[str, int]
+
+
+class PastMerge(Output):
+    """A user who became part of this one. `moved` counts what went with it, by table and column;
+    `obstacle` says why it can't be taken back, null where it can."""
+
+    from_user: int
+    email: str
+    name: str | None
+    reason: str | None
+    merged_by: str | None
+    merged_at: datetime
+    moved: dict[str, int]
+    obstacle: str | None
+
+
+class PastMergeList(Output):
+    data: list[PastMerge]
+    next: None = None
 
 
 class Address(Output):
@@ -134,6 +153,35 @@ async def merge(call: Call) -> Merge:
         except merging.NotMergeable as error:
             raise Problem(409, "not_mergeable", str(error)) from None
     return Merge(user_id=done.into_user, from_user=done.from_user, moved=done.moved)
+
+
+@endpoint("GET", "/users/{id}/merges", answer=PastMergeList)
+async def list_merges(call: Call) -> PastMergeList:
+    """The users who became part of this one, the last one first."""
+    async with call.site.pool.acquire() as connection:
+        found = await users.by_id(connection, _id(call))
+        if found is None:
+            raise not_found("user", call.path["id"])
+        rows = await unmerging.merges_of(connection, found.id)
+    return PastMergeList(data=[PastMerge.model_validate(vars(row)) for row in rows])
+
+
+@endpoint("POST", "/users/{id}/unmerge", answer=Merge)
+async def unmerge(call: Call) -> Merge:
+    """Take back the merge by which this user became part of another one.
+
+    What was theirs goes back, and what came by their customers or address since; the rest stays
+    with the other one. They have no password then, and sign in by mail.
+    """
+    async with call.site.pool.acquire() as connection, connection.transaction():
+        if await unmerging.merge_of(connection, _id(call)) is None:
+            raise not_found("merged user", call.path["id"])
+        try:
+            done = await unmerging.undo(connection, from_user=_id(call), actor=None)
+        except unmerging.NotUndoable as error:
+            raise Problem(409, "not_undoable", str(error)) from None
+    call.site.wake.set()
+    return Merge(user_id=done.user_id, from_user=done.from_user, moved=done.moved)
 
 
 @endpoint("GET", "/users/{id}/addresses", answer=AddressList)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from latchkey.store import feed, product_list
+from latchkey.store import feed, product_list, unmerging
 from latchkey.store.feed import Line
 from latchkey.store.feed_lanes import Filter
 from web.pages.guard import admin_page
@@ -74,7 +74,10 @@ async def show(request: Request) -> Response:
         if line is None:
             raise NotFound("There is no such line in the activity feed.")
         around = await feed.related(connection, line)
-    return page(request, "admin/activity_line.html", line=line, **around)
+        merge = None
+        if line.type == "users_merged":
+            merge = await unmerging.merge_of(connection, line.data["from_user"])
+    return page(request, "admin/activity_line.html", line=line, merge=merge, **around)
 
 
 @admin_page

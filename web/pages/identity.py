@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.store import identity, matches, merging, users
+from latchkey.store import identity, matches, merging, unmerging, users
 from latchkey.store.matches import DoubtKind
 from web.api.people import is_address
 from web.pages.guard import admin_page, form, see, text
@@ -35,6 +35,7 @@ def routes() -> list[Route]:
         Route("/admin/merges/{id}/accept", accept, methods=["POST"]),
         Route("/admin/merges/{id}/dismiss", dismiss, methods=["POST"]),
         Route("/admin/users/{id}/merge", merge, methods=["GET", "POST"]),
+        Route("/admin/users/{id}/unmerge", unmerge, methods=["GET", "POST"]),
     ]
 
 
@@ -131,6 +132,36 @@ async def merge(request: Request) -> Response:
         other=other,
         further=further,
         email=email,
+        error=error,
+    )
+
+
+@admin_page
+async def unmerge(request: Request) -> Response:
+    """Asks first; then takes back the merge by which this user became part of another one."""
+    sure = request.method == "POST" and await form(request) is not None
+    error = None
+    async with site_of(request).pool.acquire() as connection:
+        past = await unmerging.merge_of(connection, _number(request))
+        if past is None:
+            raise NotFound("No user of this number was merged, or it was taken back already.")
+        survivor = await users.by_id(connection, past.into_user)
+        if sure:
+            try:
+                async with connection.transaction():
+                    await unmerging.undo(
+                        connection, from_user=past.from_user, actor=request.state.user.id
+                    )
+                site_of(request).wake.set()
+                return see(f"/admin/users/{past.from_user}?done=unmerged")
+            except unmerging.NotUndoable as refused:
+                error = str(refused)
+    return page(
+        request,
+        "admin/user_unmerge.html",
+        409 if error else 200,
+        past=past,
+        survivor=survivor,
         error=error,
     )
 

@@ -6,7 +6,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.store import erasure, feed, members, person, product_list, signin, users
+from latchkey.store import (
+    erasure,
+    feed,
+    members,
+    person,
+    product_list,
+    signin,
+    unmerging,
+    users,
+)
 from latchkey.store.pool import Connection
 from web.pages.guard import admin_page, form, see, support_page, text
 from web.pages.lists import number
@@ -148,6 +157,7 @@ async def _page(request: Request, note_problem: str | None = None) -> Response:
             subscriptions=await person.subscriptions(connection, found.id),
             orders=await person.orders(connection, found.id),
             customers=customers[found.id],
+            merges=await unmerging.merges_of(connection, found.id),
             rows=await feed.lines(connection, user_id=found.id, limit=LATELY),
             mails=await person.mails(connection, found.id, limit=LATELY),
             notes=await person.notes(connection, found.id),
