@@ -9,7 +9,7 @@ from latchkey.contracts import CatalogList, CatalogPageInput, CatalogPageResult
 from latchkey.rules import reading
 from latchkey.store import catalog
 from latchkey.store import connection as connections
-from latchkey.stripe_api import Page, StripeApi
+from latchkey.stripe_api import Page, StripeApi, StripeError
 
 SECONDS_PER_PAGE = 6
 """Counting walks every active subscription: it is done at most once in so many seconds per page
@@ -24,7 +24,8 @@ class CatalogActivities:
 
     @activity.defn(name=contracts.CATALOG_PAGE)
     async def page(self, job: CatalogPageInput) -> CatalogPageResult:
-        """Read and store one page of one list."""
+        """Read and store one page of one list. One that the key may not read is passed over: the
+        check of the key says so, and whoever waits for it gets what can be read."""
         async with retried():
             if job.list is CatalogList.SUBSCRIPTIONS and job.cursor is None:
                 async with self._edges.pool.acquire() as connection:
@@ -35,6 +36,8 @@ class CatalogActivities:
             async with self._edges.pool.acquire() as connection:
                 ticket = await connections.next_ticket(connection)
             page = await _read(api, job)
+            if page is None:
+                return CatalogPageResult(None)
             counts = dict(job.counts)
             async with self._edges.pool.acquire() as connection, connection.transaction():
                 match job.list:
@@ -63,11 +66,17 @@ class CatalogActivities:
         return CatalogPageResult(page.next, counts)
 
 
-async def _read(api: StripeApi, job: CatalogPageInput) -> Page:
-    match job.list:
-        case CatalogList.PRODUCTS:
-            return await api.products(after=job.cursor)
-        case CatalogList.PRICES:
-            return await api.prices(after=job.cursor)
-        case CatalogList.SUBSCRIPTIONS:
-            return await api.active_subscriptions(after=job.cursor)
+async def _read(api: StripeApi, job: CatalogPageInput) -> Page | None:
+    """The page; None where the key may not read its list."""
+    try:
+        match job.list:
+            case CatalogList.PRODUCTS:
+                return await api.products(after=job.cursor)
+            case CatalogList.PRICES:
+                return await api.prices(after=job.cursor)
+            case CatalogList.SUBSCRIPTIONS:
+                return await api.active_subscriptions(after=job.cursor)
+    except StripeError as error:
+        if error.status == 403:
+            return None
+        raise

@@ -60,6 +60,11 @@ async def current(connection: Connection) -> StripeConnection:
     return StripeConnection(**{name: row[name] for name in names})
 
 
+async def is_connected(connection: Connection) -> bool:
+    found: bool = await connection.fetchval("select state = 'connected' from stripe_connection")
+    return found
+
+
 async def save_key(connection: Connection, *, sealed: bytes | None, fingerprint: str) -> None:
     """Remember a new key (None: it comes from the environment) and ask for its check."""
     await connection.execute(

@@ -56,9 +56,10 @@ async def found(
     if _STRIPE_ID.fullmatch(wanted.search):
         lanes = await _objects(connection, wanted.search)
         return await _in_lanes(connection, wanted, lanes, place, limit)
-    users = await _users(connection, wanted.search)
-    if len(users) <= MOST_LANES:
-        return await _in_lanes(connection, wanted, {"user_id": users}, place, limit)
+    if not await searching.finds_many(connection, wanted.search):
+        users = await _users(connection, wanted.search)
+        if len(users) <= MOST_LANES:
+            return await _in_lanes(connection, wanted, {"user_id": users}, place, limit)
     return await _walked(connection, wanted, place, limit)
 
 

@@ -10,10 +10,12 @@ _TEXT = "{0}.email_key || ' ' || lower(coalesce({0}.name, ''))"
 _GRAMS = f"(grams({_TEXT}, 2) || grams({_TEXT}, 3))"
 """As the index `users_by_grams` has it."""
 
+_NEWEST, _MANY = 2000, 200
+
 
 def matches(table: str, parameter: str, search: str) -> str:
     """The condition that a row of users, called `table` in the query, holds what was searched,
-    which is the query's `parameter`. It is served by the index.
+    which is the query's `parameter`. It is served by the index of pairs and triples of characters.
 
     A single character is in no index: so many people have it that the newest are soon found.
     """
@@ -27,6 +29,18 @@ def matches(table: str, parameter: str, search: str) -> str:
 def text_matches(table: str, parameter: str) -> str:
     """The same condition where the rows are known already."""
     return f"position(lower({parameter}::text) in {_TEXT.format(table)}) > 0"
+
+
+async def finds_many(connection: Connection, search: str) -> bool:
+    """Whether every tenth of the newest users has what was searched."""
+    count: int = await connection.fetchval(
+        f"""
+        select count(*) from (select * from users order by id desc limit {_NEWEST}) u
+         where {text_matches("u", "$1")}
+        """,
+        search,
+    )
+    return count >= _MANY
 
 
 async def fetch_planned(connection: Connection, query: str, *values: Any) -> list[asyncpg.Record]:

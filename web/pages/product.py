@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store import catalog, categories, feed, links, products
+from latchkey.store import connection as connections
 from latchkey.store.products import Product
 from web.api.products import ProductChanges
 from web.pages.guard import admin_page, form, see, text
@@ -130,6 +131,7 @@ async def _info_page(
         product = await product_of(request, connection)
         link = await links.current_link(connection, product.id)
         known = await categories.listed(connection)
+        connected = await connections.is_connected(connection)
         prices = []
         counts = None
         if link and link.stripe_product:
@@ -143,6 +145,7 @@ async def _info_page(
         422 if errors else 200,
         product=product,
         link=link,
+        connected=connected,
         prices=prices,
         counts=counts,
         categories=known,

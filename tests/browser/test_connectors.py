@@ -1,0 +1,163 @@
+"""Connecting Stripe with a typed key, disconnecting it, its customer portal off and on."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.browser.test_crawl import as_user
+from tests.harness import KEY, Latchkey, Stripe, run_latchkey
+from tests.life.test_bad_input import AREAS
+from tests.web.pages import user
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+
+async def enter(page: Page, key: str) -> None:
+    await page.get_by_label("Secret or restricted key").fill(key)
+    await page.get_by_role("button", name="Check and connect").click()
+
+
+async def test_a_typed_key_is_checked_and_connects(
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page
+) -> None:
+    """Wrong prefix, a refused key, one that lacks a permission, one that may do everything."""
+    lacking = {area: "write" for area in AREAS if area != "subscriptions"}
+    await stripe.control("keys", key="rk_test_lacking", permissions=lacking)
+    unset = {"STRIPE_SECRET_KEY": None}
+    async with run_latchkey(dsn, temporal_address, stripe, **unset) as site:
+        product = await site.product("Before Stripe")
+        await sign_in(page, site)
+        await expect(page.get_by_role("link", name="Connect Stripe")).to_be_visible()
+        await page.goto(f"{site.url}/admin/products/{product}")
+        await expect(page.get_by_role("link", name="Link to Stripe")).to_have_count(0)
+        await page.goto(f"{site.url}/admin/connectors")
+        card = page.get_by_role("region", name="Stripe")
+        await expect(card).to_contain_text("Not connected")
+
+        for wrong in ("pk_test_4242", "nonsense"):
+            await enter(page, wrong)
+            await expect(page.get_by_label("Secret or restricted key")).to_have_attribute(
+                "aria-invalid", "true"
+            )
+            await expect(page.locator("#key-error")).to_contain_text("begins with sk_ or rk_")
+            assert wrong not in await page.content()
+        await expect(card).to_contain_text("Not connected")
+
+        await enter(page, "sk_live_of_somebody_else")
+        await expect(card).to_contain_text("Key refused")
+        await expect(card).to_contain_text("Stripe refused the key: ")
+
+        await enter(page, "rk_test_lacking")
+        await expect(card).to_contain_text("The key may not do everything.")
+        missing = card.get_by_role("listitem")
+        await expect(missing).to_have_count(1)
+        await expect(missing).to_contain_text("Subscriptions, for access and its end.")
+        await expect(missing).to_contain_text("Stripe says: “The provided key does not have")
+        await expect(missing).to_contain_text("rak_subscription_read")
+
+        await enter(page, KEY)
+        await expect(card).to_contain_text("Connected")
+        await expect(card).not_to_contain_text("may not do everything")
+        await expect(card).to_contain_text("Test mode")
+        await expect(card).to_contain_text("acct_")
+        await expect(card).to_contain_text("Registered")
+        await expect(card).to_contain_text("none received yet")
+        assert KEY not in await page.content()
+
+        stripe_product = await stripe.product("Connected")
+        price = await stripe.price(stripe_product)
+        await site.link(product, stripe_product)
+        await stripe.buy("typed@connect.example", price)
+        await site.has(product, "typed@connect.example")
+        await page.reload()
+        await expect(card).not_to_contain_text("none received yet")
+
+
+async def test_disconnecting_keeps_access_and_stops_listening(
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page
+) -> None:
+    unset = {"STRIPE_SECRET_KEY": None}
+    async with run_latchkey(dsn, temporal_address, stripe, **unset) as site:
+        await sign_in(page, site)
+        await page.goto(f"{site.url}/admin/connectors")
+        await enter(page, KEY)
+        card = page.get_by_role("region", name="Stripe")
+        await expect(card).to_contain_text("Registered")
+        stripe_product = await stripe.product("Kept")
+        price = await stripe.price(stripe_product)
+        product = await site.product("Kept")
+        await site.link(product, stripe_product)
+        await stripe.buy("kept@connect.example", price)
+        await site.has(product, "kept@connect.example")
+
+        await page.goto(f"{site.url}/admin/connectors")
+        await page.get_by_role("link", name="Disconnect").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("Stays: everybody's access as it is now")
+        await expect(dialog).to_contain_text("Stops: new purchases give no access")
+        await dialog.get_by_role("link", name="Stay connected").click()
+        await expect(card).to_contain_text("Connected")
+        await page.get_by_role("link", name="Disconnect").click()
+        await dialog.get_by_role("button", name="Disconnect").click()
+        await expect(page.get_by_text("Stripe is disconnected.")).to_be_visible()
+        await expect(card).to_contain_text("Not connected")
+        await expect(page.get_by_role("heading", name="Customer portal")).to_have_count(0)
+        kept = await site.pool.fetchrow("select * from stripe_connection")
+        assert kept is not None
+        assert kept["key_encrypted"] is kept["secrets_encrypted"] is None
+
+        await stripe.buy("late@connect.example", price)
+        await stripe.control("idle", seconds=10)
+        assert (await site.access(product, "kept@connect.example"))["access"]
+        assert not (await site.access(product, "late@connect.example"))["access"]
+
+        await enter(page, KEY)
+        await expect(card).to_contain_text("Registered")
+        assert (await site.access(product, "kept@connect.example"))["access"]
+        await stripe.buy("again@connect.example", price)
+        await site.has(product, "again@connect.example")
+
+
+async def test_the_portal_is_switched_off_and_on(shared: Latchkey, page: Page) -> None:
+    """Members see Manage billing where it is on and they are a customer of Stripe's."""
+    site = shared
+    stripe_product = await site.stripe.product("Portaled")
+    price = await site.stripe.price(stripe_product)
+    product = await site.product("Portaled")
+    await site.link(product, stripe_product)
+    await site.stripe.buy("portal@connect.example", price)
+    await site.has(product, "portal@connect.example")
+    assert page.context.browser
+    theirs = await page.context.browser.new_context()
+    member = await as_user(theirs, site, await user(site, "portal@connect.example"))
+    none = await page.context.browser.new_context()
+    other = await as_user(none, site, await user(site, "nothing@connect.example"))
+    await sign_in(page, site)
+
+    async def switch(on: bool) -> None:
+        await page.goto(f"{site.url}/admin/connectors")
+        await page.get_by_label("Members with a Stripe customer see").set_checked(on)
+        await page.locator("#portal").get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Saved.")).to_be_visible()
+
+    billing = member.get_by_role("button", name="Manage billing")
+    try:
+        await switch(False)
+        await member.goto(f"{site.url}/account")
+        await expect(member.get_by_text("Portaled")).to_be_visible()
+        await expect(billing).to_have_count(0)
+        answer = await member.goto(f"{site.url}/account/billing")
+        assert answer
+        assert answer.status == 404
+    finally:
+        await switch(True)
+    await member.goto(f"{site.url}/account")
+    await expect(billing).to_be_visible()
+    await other.goto(f"{site.url}/account")
+    await expect(other.get_by_role("button", name="Manage billing")).to_have_count(0)
+    await billing.click()
+    await expect(member.get_by_role("link", name=re.compile("^Return to"))).to_be_visible()
+    await theirs.close()
+    await none.close()
