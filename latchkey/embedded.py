@@ -11,6 +11,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+TEMPORAL_TUNING = {"history.transferProcessorMaxPollRPS": 200}
+"""The dev server has one shard, and a shard looks at most 20 times a second for tasks to hand out:
+from ten purchases a second on, each would wait up to 50 ms for every step."""
+
 POSTGRES_USER = "postgres"
 POSTGRES_DATABASE = "latchkey"
 _SYSTEM_USER = "latchkey-postgres"
@@ -99,6 +103,7 @@ def temporal_argv(
         "--ip=127.0.0.1",
         f"--port={port}",
         "--log-level=error",
+        *(f"--dynamic-config-value={key}={value}" for key, value in TEMPORAL_TUNING.items()),
     ]
     argv += [f"--ui-port={ui_port}", "--ui-ip=127.0.0.1"] if ui_port else ["--headless"]
     if database:
