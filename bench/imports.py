@@ -27,7 +27,9 @@ def walk(running: Stack, price: str) -> tuple[float, int]:
     return time.perf_counter() - began, count
 
 
-def import_all(running: Stack, made: Json, count: int) -> tuple[float, int, int]:
+def import_all(
+    running: Stack, made: Json, count: int, *, invoices: str = "year"
+) -> tuple[float, int, int]:
     """Link and wait until the link listens: seconds, calls to Stripe, peak memory of the worker."""
     product = running.api("POST", "/products", json={"name": f"Bench {count}"})["id"]
     while not any(
@@ -41,7 +43,7 @@ def import_all(running: Stack, made: Json, count: int) -> tuple[float, int, int]
     running.api(
         "PUT",
         f"/products/{product}/link",
-        json={"stripe_product": made["product"], "mail": "suppress"},
+        json={"stripe_product": made["product"], "mail": "suppress", "invoices": invoices},
     )
     while True:
         peak = max(peak, running.memory("worker"))
