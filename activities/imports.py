@@ -169,19 +169,28 @@ class ImportActivities:
             await previews.finish(connection, job.preview_id, error=job.error)
 
     async def _create(self, api: StripeApi, job: LinkJob) -> str:
-        """A new Stripe product that inherits name, image and description."""
+        """A new Stripe product that inherits name, image and description.
+
+        Stripe keeps a failed answer for its key, and what it was to make may be there all the
+        same: so each attempt has a key of its own, and looks first for what one before it made.
+        """
         assert job.create is not None, "a link names its Stripe product or how to make it"
         occasion = await self._edges.occasion(as_of=datetime.now(UTC), cause="admin")
         public_image = job.image_url if (job.image_url or "").startswith("https://") else None
-        source = await api.create_product(
+        marks = {"latchkey_product": job.product_id, "latchkey_link": str(job.id)}
+        newest = (await api.products(after=None)).data
+        source = next((one for one in newest if one["metadata"].items() >= marks.items()), None)
+        info = activity.info()
+        source = source or await api.create_product(
             name=job.name,
             description=job.description or None,
             image_url=public_image,
             amount=job.create.amount,
             currency=job.create.currency.lower(),
             interval=job.create.interval,
-            metadata={"latchkey_product": job.product_id, "latchkey_link": str(job.id)},
-            idempotency_key=f"link/{job.id}/product",
+            metadata=marks,
+            idempotency_key=f"link/{job.product_id}/{job.id}/product"
+            f"/{info.activity_id}/{info.attempt}",
         )
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await catalog.mirror_products(

@@ -1,9 +1,11 @@
 """Product links: preview, import, purchases during the import, changing and removing."""
 
 import time
+from typing import Any
 
 import pytest
 
+from latchkey.stripe_api import StripeApi, StripeError
 from tests.harness import Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +189,35 @@ async def test_a_new_stripe_product_inherits_the_products_words(shared: Latchkey
     ]
     await shared.stripe.buy("night@link.example", prices[0]["id"])
     await shared.has(product, "night@link.example")
+
+
+async def test_a_new_stripe_product_whose_answer_is_lost_is_made_once(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe makes it, answers 500 all the same, and would repeat that for the same key."""
+    create = StripeApi.create_product
+    failed: list[StripeError] = []
+
+    async def answered_500(api: StripeApi, **given: Any) -> Json:
+        if failed:
+            return await create(api, **given)
+        await site.stripe.control("faults", api_500_after=1)
+        try:
+            return await create(api, **given)
+        except StripeError as error:
+            failed.append(error)
+            raise
+        finally:
+            await site.stripe.control("faults", api_500_after=0)
+
+    monkeypatch.setattr(StripeApi, "create_product", answered_500)
+    product = await site.product("Only once")
+    body = {"create": {"amount": 2900, "currency": "eur", "interval": "month"}}
+    await site.call("PUT", f"/products/{product}/link", 202, json=body)
+    found = await site.listening(product)
+    assert len(failed) == 1
+    made = (await site.stripe.get("products", limit=100))["data"]
+    assert [one["id"] for one in made] == [found["stripe_product"]]
 
 
 @pytest.mark.parametrize("way", ["keep", "end", "complimentary"])

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from latchkey.rules.money import decimals
 from web.pages import words
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
@@ -73,7 +74,13 @@ def money(amount: int | None, currency: str | None) -> str:
     if amount is None or not currency:
         return "amount varies"
     code = currency.upper()
-    return format_currency(Decimal(amount).scaleb(-get_currency_precision(code)), code, locale="en")
+    places = decimals(code)
+    return format_currency(
+        Decimal(amount).scaleb(-places),
+        code,
+        locale="en",
+        currency_digits=places == get_currency_precision(code),
+    )
 
 
 def thousands(number: int) -> str:

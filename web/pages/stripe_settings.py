@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from babel.numbers import get_currency_precision
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.rules.money import decimals
 from latchkey.store import catalog, connection, links, previews
 from latchkey.store.products import Product
 from web.api.links import LinkTo
@@ -225,7 +225,7 @@ def _wanted(given: Any) -> LinkTo:
         return LinkTo.model_validate(shared | {"stripe_product": chosen})
     currency = text(given, "currency").upper()
     amount = Decimal(text(given, "amount").replace(",", "."))
-    minor = amount.scaleb(get_currency_precision(currency))
+    minor = amount.scaleb(decimals(currency))
     if minor != minor.to_integral_value():
         raise ValueError(f"{currency} has no such small units: give a whole amount.")
     create = {

@@ -1,0 +1,141 @@
+"""Lives of subscriptions that few have: expired, authenticated, disputed, on a test clock."""
+
+import time
+
+import pytest
+
+from tests.harness import Latchkey, until
+from tests.life.play import DAY, linked, types
+
+pytestmark = pytest.mark.anyio
+
+BOUGHT = ["access_granted", "product_purchased", "subscription_started"]
+
+
+async def test_a_first_payment_that_never_comes(site: Latchkey) -> None:
+    """`incomplete` for 23 hours, then `incomplete_expired`: nothing was given, the run is over."""
+    product, _, price = await linked(site)
+    made = await site.stripe.subscribe(
+        "never@rare.example", price, payment_behavior="default_incomplete"
+    )
+    await site.settled()
+    await site.stripe.control("clock/advance", seconds=DAY)
+    assert (await site.stripe.get(f"subscriptions/{made['id']}"))["status"] == "incomplete_expired"
+    await site.settled()
+    run = site.temporal.get_workflow_handle(f"subscription/{made['id']}")
+
+    async def over() -> bool:
+        return bool((await run.describe()).status.name == "COMPLETED")  # type: ignore[union-attr]
+
+    await until(over, "its run is over")
+    assert (await site.access(product, "never@rare.example"))["access"] is False
+    assert await types(site, product) == []
+    assert await site.pool.fetchval("select count(*) from users where role = 'member'") == 0
+
+
+async def test_a_pending_update_that_is_not_paid_changes_nothing(site: Latchkey) -> None:
+    first, _, first_price = await linked(site)
+    dear, _, dear_price = await linked(site, amount=99000)
+    made = await site.stripe.subscribe("pending@rare.example", first_price)
+    await site.has(first, "pending@rare.example")
+    await site.stripe.control(
+        f"customers/{made['customer']}/card", card="pm_card_chargeCustomerFail"
+    )
+    found = await site.stripe.post(
+        f"subscriptions/{made['id']}",
+        items=[{"id": made["items"]["data"][0]["id"], "price": dear_price}],
+        payment_behavior="pending_if_incomplete",
+        proration_behavior="always_invoice",
+    )
+    assert found["pending_update"] is not None
+    await site.stripe.control("clock/advance", seconds=DAY)
+    assert (await site.stripe.get(f"subscriptions/{made['id']}"))["pending_update"] is None
+    await site.settled()
+    assert (await site.access(first, "pending@rare.example"))["until"] is None
+    assert (await site.access(dear, "pending@rare.example"))["access"] is False
+    assert await types(site, first) == BOUGHT
+    assert await types(site, dear) == []
+
+
+async def test_a_renewal_that_the_bank_wants_confirmed(site: Latchkey) -> None:
+    """`invoice.payment_action_required`: past due with its grace, told once, until confirmed."""
+    product, _, price = await linked(site)
+    made = await site.stripe.subscribe("bank@rare.example", price)
+    await site.has(product, "bank@rare.example")
+    await site.stripe.control(
+        f"customers/{made['customer']}/card", card="pm_card_authenticationRequired"
+    )
+    await site.stripe.control("clock/advance", subscription=made["id"], until="period_end")
+    await site.stripe.control("clock/advance", seconds=7200)
+    events = (await site.stripe.get("events", type="invoice.payment_action_required"))["data"]
+    assert events, "the bank asks"
+    await site.settled()
+    found = await site.access(product, "bank@rare.example")
+    assert (found["access"], found["until"] is None) == (True, False)
+    assert await types(site, product) == sorted([*BOUGHT, "payment_failed"])
+    bill = (await site.stripe.get(f"subscriptions/{made['id']}"))["latest_invoice"]
+    await site.stripe.post(f"invoices/{bill}/pay", payment_method="pm_card_visa")
+    await site.settled()
+    assert (await site.access(product, "bank@rare.example"))["until"] is None
+    assert await types(site, product) == sorted([*BOUGHT, "payment_failed", "payment_recovered"])
+
+
+async def test_a_dispute_that_ends_the_subscription(site: Latchkey) -> None:
+    """Where the account is set so: Stripe cancels at once, and says why."""
+    product, _, price = await linked(site)
+    made = await site.stripe.subscribe("disputes@rare.example", price)
+    await site.has(product, "disputes@rare.example")
+    await site.stripe.control("settings", dispute_cancels=True)
+    charge = (await site.stripe.get("charges", customer=made["customer"]))["data"][0]
+    await site.stripe.control(f"charges/{charge['id']}/dispute")
+    await site.stripe.control("clock/advance", seconds=1)
+    await site.has(product, "disputes@rare.example", access=False)
+    await site.settled()
+    cancelled = await site.lines(product=product, type="subscription_cancelled")
+    assert [(line["cause"], line["data"]["stripe_reason"]) for line in cancelled] == [
+        ("stripe", "payment_disputed")
+    ]
+    assert len(await site.lines(product=product, type="access_ended")) == 1
+
+
+async def test_a_customer_on_a_test_clock(site: Latchkey) -> None:
+    """Their time is another: what Stripe says has ended has ended, whatever date it bears."""
+    product, _, price = await linked(site)
+    now = int(time.time())
+    clock = await site.stripe.post("test_helpers/test_clocks", frozen_time=now)
+    customer = await site.stripe.post(
+        "customers",
+        email="clock@rare.example",
+        test_clock=clock["id"],
+        payment_method="pm_card_visa",
+        invoice_settings={"default_payment_method": "pm_card_visa"},
+    )
+    made = await site.stripe.post(
+        "subscriptions", customer=customer["id"], items=[{"price": price}]
+    )
+    await site.has(product, "clock@rare.example")
+    advance = f"test_helpers/test_clocks/{clock['id']}/advance"
+    await site.stripe.post(advance, frozen_time=now + 33 * DAY)
+    await site.settled()
+    assert (await site.access(product, "clock@rare.example"))["until"] is None, "it was renewed"
+    await site.stripe.post(f"subscriptions/{made['id']}", cancel_at_period_end=True)
+    await site.settled()
+    end = (await site.access(product, "clock@rare.example"))["until"]
+    assert end is not None
+    await site.stripe.post(advance, frozen_time=now + 64 * DAY)
+    await site.has(product, "clock@rare.example", access=False)
+    assert (await types(site, product)).count("subscription_cancelled") == 1
+
+
+async def test_a_deleted_stripe_product_is_no_choice_any_more(site: Latchkey) -> None:
+    """46: only products without prices can be deleted: nobody pays for them, nothing breaks."""
+    stripe_product = await site.stripe.product("Never priced")
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.stripe.delete(f"products/{stripe_product}")
+    await site.settled()
+    shown = await site.call("GET", "/stripe/products", params={"search": stripe_product})
+    assert shown["data"] == []
+    states = await site.pool.fetch("select state from events where object_id = $1", stripe_product)
+    assert {row["state"] for row in states} == {"handled"}
+    assert (await site.call("GET", f"/products/{product}/link"))["state"] == "listening"
