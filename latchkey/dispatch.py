@@ -317,13 +317,24 @@ async def _bounded(seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (TimeoutError, RPCError, RuntimeError) as error:
+    except TimeoutError as error:
+        if seconds <= CALL_TIMEOUT:
+            raise _away(error) from error
+        raise TemporalUnavailable(
+            f"it was not done within {seconds:g} seconds, as Stripe or Temporal is slow or away."
+            " It may still come to an end: look again in a minute"
+        ) from error
+    except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise Undeliverable(f"Temporal refuses it: {error.message}") from error
-        raise TemporalUnavailable(
-            f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
-            " TEMPORAL_ADDRESS is right"
-        ) from error
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> TemporalUnavailable:
+    return TemporalUnavailable(
+        f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
+        " TEMPORAL_ADDRESS is right"
+    )
 
 
 @contextmanager

@@ -67,6 +67,40 @@ async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> N
     assert not (await shared.access(product, "dialog@admin.example"))["access"]
 
 
+async def test_seeing_the_site_as_a_member_begins_and_ends_visibly(
+    shared: Latchkey, page: Page
+) -> None:
+    product = await shared.product("Seen from inside")
+    body = {"email": "inside@admin.example"}
+    await shared.call("POST", f"/products/{product}/grants", 201, json=body)
+    person = await shared.pool.fetchval("select id from users where email = $1", body["email"])
+    await sign_in(page, shared)
+    here = f"{shared.url}/admin/users/{person}"
+    await page.goto(here)
+    await page.get_by_role("link", name="Sign in as").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("You look, and change nothing of theirs")
+    await dialog.get_by_role("button", name="See the site as they do").click()
+    banner = page.get_by_role("note").filter(has_text="see the site as inside@admin.example")
+    await expect(banner).to_be_visible()
+    await expect(page.get_by_role("link", name="Seen from inside")).to_contain_text("Yours")
+    await expect(page.get_by_role("link", name="Admin", exact=True)).to_have_count(0)
+    await page.goto(f"{shared.url}/account/settings")
+    await page.get_by_label("New address").fill("stolen@admin.example")
+    await page.get_by_role("button", name="Mail me the link").click()
+    await expect(page.get_by_text("only they can change their account")).to_be_visible()
+    await banner.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_text("You see the site as yourself again.")).to_be_visible()
+    await expect(page).to_have_url(f"{here}?done=acting-over")
+    await expect(banner).to_have_count(0)
+    assert (
+        await shared.pool.fetchval(
+            "select count(*) from email_changes where email = $1", "stolen@admin.example"
+        )
+        == 0
+    )
+
+
 async def test_an_import_is_followed_live_and_after_a_reload(site: Latchkey, page: Page) -> None:
     stripe_product = await site.stripe.product("Long import")
     price = await site.stripe.price(stripe_product)

@@ -1,5 +1,5 @@
 """Every link of every role is opened: no error, no complaint of the browser, nothing that axe finds
-serious, nothing that is wider than a phone."""
+serious in a light or a dark scheme, nothing that is wider than a phone or a laptop."""
 
 import re
 from collections import Counter
@@ -19,9 +19,10 @@ from web import pages
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow]
 
-OFFICE = ("support", "admin", "owner")
-WIDTHS = {"support": (1280,), "admin": ()}
-"""Where less is looked at than at both widths: admins see what owners see, support a part of it."""
+WIDTHS = (1280, 320)
+OFFICE = ("owner", "admin", "support")
+"""Admins see what owners see and support a part of it: axe looks at a page with the first of them
+that has it, and at all pages of visitors and members, which differ."""
 
 OF_A_KIND = 2
 """How many pages of one route with the same filters are opened."""
@@ -51,7 +52,7 @@ class Crawl:
     site: Latchkey
     page: Page
     axe: str
-    widths: tuple[int, ...] = (1280, 320)
+    judged: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=set)
@@ -88,22 +89,31 @@ class Crawl:
             "a[href]", "all => all.map((a) => a.href)"
         )
         if not again:
-            await self._judge()
+            await self._judge(kind_of(address))
         ours = [urljoin(self.site.url, link).partition("#")[0] for link in links]
         return [link for link in ours if link.startswith(self.site.url)]
 
-    async def _judge(self) -> None:
-        """Look at the page as it stands, at both widths."""
-        for width in self.widths:
+    async def _judge(self, kind: str) -> None:
+        """Look at the page as it stands, at both widths and in both schemes."""
+        new = kind not in self.judged
+        self.judged.add(kind)
+        if new:
+            await self.page.evaluate(self.axe)
+        for width in WIDTHS:
             await self.page.set_viewport_size({"width": width, "height": 800})
             wide = await self.page.evaluate("document.documentElement.scrollWidth")
             if wide > width:
                 self._note(f"is {wide} wide at {width}")
-            await self.page.evaluate(self.axe)
-            rules = {"resultTypes": ["violations"]}
-            for impact, rule, words, nodes in await self.page.evaluate(AXE, rules):
-                if impact in SERIOUS:
-                    self._note(f"axe at {width}: {rule}: {words}: {nodes}")
+            if new:
+                await self._axe(f"at {width}", {"resultTypes": ["violations"]})
+                await self.page.emulate_media(color_scheme="dark")
+                await self._axe(f"at {width} in the dark", {"runOnly": ["color-contrast"]})
+                await self.page.emulate_media(color_scheme="light")
+
+    async def _axe(self, where: str, options: dict[str, list[str]]) -> None:
+        for impact, rule, words, nodes in await self.page.evaluate(AXE, options):
+            if impact in SERIOUS:
+                self._note(f"axe {where}: {rule}: {words}: {nodes}")
 
     def _console(self, message: ConsoleMessage) -> None:
         """A status is judged with its page: a locked product is one of 403."""
@@ -152,7 +162,8 @@ async def test_every_page_of_every_role(
 ) -> None:
     problems: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
-    for role in ("visitor", "member", "support", "admin", "owner"):
+    office: set[str] = set()
+    for role in ("visitor", "member", *OFFICE):
         context = await browser.new_context()
         context.set_default_timeout(30_000)
         if role == "owner":
@@ -162,7 +173,7 @@ async def test_every_page_of_every_role(
             page = await context.new_page()
         else:
             page = await as_user(context, site, {"member": world.member, **world.staff}[role])
-        crawl = Crawl(site, page, axe, widths=WIDTHS.get(role, (1280, 320)))
+        crawl = Crawl(site, page, axe, judged=office if role in OFFICE else set())
         await crawl.run("/", "/library", "/login", *(["/admin"] if role in OFFICE else []))
         problems[role] = crawl.problems
         sizes[role] = len(crawl.kinds)
@@ -170,8 +181,10 @@ async def test_every_page_of_every_role(
             await page.goto(f"{site.url}/admin")
             await page.evaluate(DAMAGE)
             doubtful = Crawl(site, page, axe)
-            await doubtful._judge()
-            assert any("color-contrast" in line for line in doubtful.problems), "axe sees nothing"
+            await doubtful._judge("/admin")
+            seen = [line for line in doubtful.problems if "color-contrast" in line]
+            assert len(seen) == 4, "axe sees nothing"
+            assert sum("in the dark" in line for line in seen) == 2
             assert any("wide at 320" in line for line in doubtful.problems)
         await context.close()
     text = "\n".join(f"{role}: {line}" for role, lines in problems.items() for line in lines)

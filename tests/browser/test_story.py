@@ -99,7 +99,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await site.stripe.control("clock/advance", seconds=left)
     await site.has(product, "new@story.example", access=False)
     await page.reload()
-    await expect(page.get_by_text("Locked")).to_be_visible()
+    await expect(page.get_by_text("Your access has ended")).to_be_visible()
     answer = await page.goto(f"{site.url}/products/sailing-course")
     assert answer
     assert answer.status == 403
