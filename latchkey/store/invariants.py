@@ -1,6 +1,7 @@
 """What must always hold, checked by set: each breach becomes a difference of a comparison."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from latchkey.rules.access import TERMINAL
@@ -10,10 +11,167 @@ from latchkey.store.pool import Connection
 SLACK = timedelta(minutes=15)
 """What should have happened may be so late before it counts as missing."""
 
+
+@dataclass(frozen=True)
+class Invariant:
+    """What must hold, as the query for its breaches: reason, source, source id, product, user,
+    address and workflow of each. It may use `given`: the comparison (`run`), the one `product` it
+    is about or null, what was due before `late`, and the `terminal` states."""
+
+    kind: Kind
+    klass: Class
+    breaches: str
+
+
 _INSERT = """
 insert into differences (reconciliation_id, kind, class, reason, source, source_id, product_id,
                          user_id, email, workflow_id)
 """
+
+_ACCESS_AFTER_END = Invariant(
+    Kind.ACCESS_AFTER_END,
+    Class.SAFE,
+    """
+    select 'The end of this access has passed and was not noted', g.source,
+           g.source_id, g.product_id, g.user_id, u.email,
+           case g.source when 'subscription' then 'subscription/' || g.source_id
+                         when 'order' then 'purchase/' || g.source_id end
+      from grants g join users u on u.id = g.user_id
+     where g.ended_at is null and g.until < given.late
+       and (given.product is null or g.product_id = given.product)
+       and not exists (select from differences d
+                        where d.reconciliation_id = given.run and d.source_id = g.source_id
+                          and d.product_id = g.product_id and g.source_id <> '')
+    """,
+)
+
+_PAID_WITHOUT_ACCESS = Invariant(
+    Kind.PAID_WITHOUT_ACCESS,
+    Class.SAFE,
+    """
+    select distinct 'It is paid for, and there is no access', found.source,
+           found.id, k.product_id, found.user_id, u.email, found.workflow
+      from (select 'order' as source, o.id, o.user_id, o.account_id, o.livemode,
+                   l.stripe_product, 'purchase/' || o.id as workflow
+              from orders o join order_lines l on l.order_id = o.id
+             where o.state = 'paid' and o.amount_refunded = 0 and not o.disputed
+            union all
+            select 'subscription', s.id, s.user_id, s.account_id, s.livemode,
+                   i.stripe_product, 'subscription/' || s.id
+              from subscriptions s join subscription_items i on i.subscription_id = s.id
+             where s.status = 'active' and not s.collection_paused
+               and (s.scheduled_end is null or s.scheduled_end > now())) as found
+      join links k on k.stripe_product = found.stripe_product and k.removed_at is null
+           and k.state = 'listening' and k.account_id = found.account_id
+           and k.livemode = found.livemode
+      join users u on u.id = found.user_id
+     where (given.product is null or k.product_id = given.product)
+       and not exists (select from grants g where g.source_id = found.id
+                          and g.product_id = k.product_id)
+       and not exists (select from differences d
+                        where d.reconciliation_id = given.run and d.source_id = found.id
+                          and d.product_id = k.product_id)
+    """,
+)
+"""Only where there never was a grant: what was ended was ended for a reason."""
+
+_SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
+    Kind.WORKFLOW_MISSING,
+    Class.SAFE,
+    """
+    select 'It goes on and has no workflow: its next deadline would be missed',
+           'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
+      from subscriptions s left join users u on u.id = s.user_id
+     where s.status <> all(given.terminal)
+       and coalesce(s.lifecycle_at, s.read_at) < given.late
+       and exists (select from subscription_items i
+                     join links k on k.stripe_product = i.stripe_product
+                      and k.removed_at is null and k.state = 'listening'
+                      and (given.product is null or k.product_id = given.product)
+                    where i.subscription_id = s.id)
+       and not exists (select from reconciliation_seen seen
+                        where seen.reconciliation_id = given.run
+                          and seen.id = 'subscription/' || s.id)
+    """,
+)
+
+_ORDERS_WITHOUT_RUN = Invariant(
+    Kind.WORKFLOW_MISSING,
+    Class.SAFE,
+    """
+    select 'Its payment is pending and it has no workflow', 'order', o.id, null,
+           o.user_id, u.email, 'purchase/' || o.id
+      from orders o join users u on u.id = o.user_id
+     where o.state = 'pending' and o.read_at < given.late
+       and (given.product is null or exists (
+            select from order_lines l join links k on k.stripe_product = l.stripe_product
+             where l.order_id = o.id and k.product_id = given.product))
+       and not exists (select from reconciliation_seen seen
+                        where seen.reconciliation_id = given.run and seen.id = 'purchase/' || o.id)
+    """,
+)
+
+_LINKS_WITHOUT_RUN = Invariant(
+    Kind.WORKFLOW_MISSING,
+    Class.SAFE,
+    """
+    select 'The link has no workflow', 'link', k.id::text, k.product_id, null::bigint, null,
+           'product-link/' || k.product_id
+      from links k
+     where k.removed_at is null and k.dispatched_at < given.late
+       and (given.product is null or k.product_id = given.product)
+       and not exists (select from reconciliation_seen seen
+                        where seen.reconciliation_id = given.run
+                          and seen.id = 'product-link/' || k.product_id)
+    """,
+)
+
+_TIMER_MISSING = Invariant(
+    Kind.TIMER_MISSING,
+    Class.SAFE,
+    """
+    select 'Its deadline (' || s.wake || ') passed and nobody looked',
+           'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
+      from subscriptions s left join users u on u.id = s.user_id
+     where s.wake_at < given.late and s.ended_at is null
+       and s.status <> all(given.terminal)
+       and (given.product is null or exists (
+            select from subscription_items i join links k on k.stripe_product = i.stripe_product
+             where i.subscription_id = s.id and k.product_id = given.product))
+       and not exists (select from differences d
+                        where d.reconciliation_id = given.run
+                          and d.workflow_id = 'subscription/' || s.id
+                          and d.kind in ('workflow_missing', 'workflow_stuck'))
+    """,
+)
+"""A deadline that passed without anyone looking, though there is a workflow."""
+
+_OTHER_ACCOUNT = Invariant(
+    Kind.OTHER_ACCOUNT,
+    Class.FOREIGN,
+    """
+    select 'It came from the account ' || g.account_id || ' in '
+           || case when g.livemode then 'live' else 'test' end
+           || ' mode, which is not the connected one: nobody tells when it ends',
+           g.source, g.source_id, g.product_id, g.user_id, u.email, null
+      from grants g
+      join users u on u.id = g.user_id
+      join stripe_connection c on c.state = 'connected'
+     where g.ended_at is null and g.account_id is not null
+       and (g.account_id, g.livemode) is distinct from (c.account_id, c.livemode)
+       and (given.product is null or g.product_id = given.product)
+    """,
+)
+
+_EVERY = (
+    _ACCESS_AFTER_END,
+    _PAID_WITHOUT_ACCESS,
+    _SUBSCRIPTIONS_WITHOUT_RUN,
+    _ORDERS_WITHOUT_RUN,
+    _LINKS_WITHOUT_RUN,
+    _TIMER_MISSING,
+    _OTHER_ACCOUNT,
+)
 
 
 async def check(
@@ -26,13 +184,23 @@ async def check(
     """Check every invariant against the mirror and the runs that were seen. `stuck` are workflow
     ids with the reason why they can't go on. `product_id` limits it to one product."""
     await _stuck(connection, reconciliation_id, stuck)
-    await _access_after_end(connection, reconciliation_id, product_id)
-    await _paid_without_access(connection, reconciliation_id, product_id)
-    await _subscriptions_without_run(connection, reconciliation_id, product_id)
-    await _orders_without_run(connection, reconciliation_id, product_id)
-    await _links_without_run(connection, reconciliation_id, product_id)
-    await _timer_missing(connection, reconciliation_id, product_id)
-    await _other_account(connection, reconciliation_id, product_id)
+    for invariant in _EVERY:
+        await connection.execute(
+            f"""
+            with given as (select $1::text as run, $2::text as product,
+                                  now() - $3::interval as late, $4::text[] as terminal)
+            {_INSERT}
+            select given.run, $5, $6, found.*
+              from given cross join lateral ({invariant.breaches}) as found
+            on conflict do nothing
+            """,
+            reconciliation_id,
+            product_id,
+            SLACK,
+            sorted(TERMINAL),
+            invariant.kind,
+            invariant.klass,
+        )
 
 
 async def _stuck(
@@ -56,202 +224,4 @@ async def _stuck(
         Class.PERSON,
         [workflow_id for workflow_id, _ in stuck],
         [reason for _, reason in stuck],
-    )
-
-
-async def _access_after_end(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3, 'The end of this access has passed and was not noted', g.source,
-               g.source_id, g.product_id, g.user_id, u.email,
-               case g.source when 'subscription' then 'subscription/' || g.source_id
-                             when 'order' then 'purchase/' || g.source_id end
-          from grants g join users u on u.id = g.user_id
-         where g.ended_at is null and g.until < now() - $5::interval
-           and ($4::text is null or g.product_id = $4)
-           and not exists (select from differences d
-                            where d.reconciliation_id = $1 and d.source_id = g.source_id
-                              and d.product_id = g.product_id and g.source_id <> '')
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.ACCESS_AFTER_END,
-        Class.SAFE,
-        product_id,
-        SLACK,
-    )
-
-
-async def _paid_without_access(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    """Only where there never was a grant: what was ended was ended for a reason."""
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select distinct $1, $2, $3, 'It is paid for, and there is no access', found.source,
-               found.id, k.product_id, found.user_id, u.email, found.workflow
-          from (select 'order' as source, o.id, o.user_id, o.account_id, o.livemode,
-                       l.stripe_product, 'purchase/' || o.id as workflow
-                  from orders o join order_lines l on l.order_id = o.id
-                 where o.state = 'paid' and o.amount_refunded = 0 and not o.disputed
-                union all
-                select 'subscription', s.id, s.user_id, s.account_id, s.livemode,
-                       i.stripe_product, 'subscription/' || s.id
-                  from subscriptions s join subscription_items i on i.subscription_id = s.id
-                 where s.status = 'active' and not s.collection_paused
-                   and (s.scheduled_end is null or s.scheduled_end > now())) as found
-          join links k on k.stripe_product = found.stripe_product and k.removed_at is null
-               and k.state = 'listening' and k.account_id = found.account_id
-               and k.livemode = found.livemode
-          join users u on u.id = found.user_id
-         where ($4::text is null or k.product_id = $4)
-           and not exists (select from grants g where g.source_id = found.id
-                              and g.product_id = k.product_id)
-           and not exists (select from differences d
-                            where d.reconciliation_id = $1 and d.source_id = found.id
-                              and d.product_id = k.product_id)
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.PAID_WITHOUT_ACCESS,
-        Class.SAFE,
-        product_id,
-    )
-
-
-async def _subscriptions_without_run(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3, 'It goes on and has no workflow: its next deadline would be missed',
-               'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
-          from subscriptions s left join users u on u.id = s.user_id
-         where s.status <> all($4::text[])
-           and coalesce(s.lifecycle_at, s.read_at) < now() - $6::interval
-           and exists (select from subscription_items i
-                         join links k on k.stripe_product = i.stripe_product
-                          and k.removed_at is null and k.state = 'listening'
-                          and ($5::text is null or k.product_id = $5)
-                        where i.subscription_id = s.id)
-           and not exists (select from reconciliation_seen seen
-                            where seen.reconciliation_id = $1 and seen.id = 'subscription/' || s.id)
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.WORKFLOW_MISSING,
-        Class.SAFE,
-        sorted(TERMINAL),
-        product_id,
-        SLACK,
-    )
-
-
-async def _orders_without_run(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3, 'Its payment is pending and it has no workflow', 'order', o.id, null,
-               o.user_id, u.email, 'purchase/' || o.id
-          from orders o join users u on u.id = o.user_id
-         where o.state = 'pending' and o.read_at < now() - $5::interval
-           and ($4::text is null or exists (
-                select from order_lines l join links k on k.stripe_product = l.stripe_product
-                 where l.order_id = o.id and k.product_id = $4))
-           and not exists (select from reconciliation_seen seen
-                            where seen.reconciliation_id = $1 and seen.id = 'purchase/' || o.id)
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.WORKFLOW_MISSING,
-        Class.SAFE,
-        product_id,
-        SLACK,
-    )
-
-
-async def _links_without_run(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3, 'The link has no workflow', 'link', k.id::text, k.product_id, null, null,
-               'product-link/' || k.product_id
-          from links k
-         where k.removed_at is null and k.dispatched_at < now() - $5::interval
-           and ($4::text is null or k.product_id = $4)
-           and not exists (select from reconciliation_seen seen
-                            where seen.reconciliation_id = $1
-                              and seen.id = 'product-link/' || k.product_id)
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.WORKFLOW_MISSING,
-        Class.SAFE,
-        product_id,
-        SLACK,
-    )
-
-
-async def _timer_missing(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    """A deadline that passed without anyone looking, though there is a workflow."""
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3, 'Its deadline (' || s.wake || ') passed and nobody looked',
-               'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
-          from subscriptions s left join users u on u.id = s.user_id
-         where s.wake_at < now() - $6::interval and s.ended_at is null
-           and s.status <> all($4::text[])
-           and ($5::text is null or exists (
-                select from subscription_items i join links k on k.stripe_product = i.stripe_product
-                 where i.subscription_id = s.id and k.product_id = $5))
-           and not exists (select from differences d
-                            where d.reconciliation_id = $1
-                              and d.workflow_id = 'subscription/' || s.id
-                              and d.kind in ('workflow_missing', 'workflow_stuck'))
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.TIMER_MISSING,
-        Class.SAFE,
-        sorted(TERMINAL),
-        product_id,
-        SLACK,
-    )
-
-
-async def _other_account(
-    connection: Connection, reconciliation_id: str, product_id: str | None
-) -> None:
-    await connection.execute(
-        f"""
-        {_INSERT}
-        select $1, $2, $3,
-               'It came from the account ' || g.account_id || ' in '
-               || case when g.livemode then 'live' else 'test' end
-               || ' mode, which is not the connected one: nobody tells when it ends',
-               g.source, g.source_id, g.product_id, g.user_id, u.email, null
-          from grants g
-          join users u on u.id = g.user_id
-          join stripe_connection c on c.state = 'connected'
-         where g.ended_at is null and g.account_id is not null
-           and (g.account_id, g.livemode) is distinct from (c.account_id, c.livemode)
-           and ($4::text is null or g.product_id = $4)
-        on conflict do nothing
-        """,
-        reconciliation_id,
-        Kind.OTHER_ACCOUNT,
-        Class.FOREIGN,
-        product_id,
     )

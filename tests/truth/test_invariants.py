@@ -1,0 +1,80 @@
+"""What must always hold and no list tells: payments without access, runs that are lost or stuck."""
+
+from tests.harness import Latchkey, until
+from tests.life.test_gotchas_purchases import invoiced
+from tests.truth.test_reconciliation import compared, deaf, done, pytestmark
+
+__all__ = ["pytestmark"]
+
+
+async def running(site: Latchkey, workflow_id: str) -> bool:
+    described = await site.temporal.get_workflow_handle(workflow_id).describe()
+    return bool(described.status.name == "RUNNING")  # type: ignore[union-attr]
+
+
+async def counted(site: Latchkey, query: str, count: int) -> None:
+    async def listed() -> bool:
+        return bool((await site.temporal.count_workflows(query)).count == count)
+
+    await until(listed, f"{count} of {query}")
+
+
+async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> None:
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    once = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    bill = await invoiced(site, "bill@holds.example", once)
+    await site.stripe.post(f"invoices/{bill['id']}/pay")
+    stuck = await site.stripe.subscribe("stuck@holds.example", price)
+    slow = await site.stripe.buy("slow@holds.example", once, mode="payment", card="sepa_debit")
+    for name in ("bill", "stuck"):
+        await site.has(product, f"{name}@holds.example")
+    await site.quiet()
+    await deaf(site)
+
+    await site.pool.execute("delete from grants where source_id = $1", bill["id"])
+    purchase, link = f"purchase/{slow['id']}", f"product-link/{product}"
+    for workflow_id in (purchase, link):
+        await site.temporal.get_workflow_handle(workflow_id).terminate()
+    await site.pool.execute("update orders set read_at = now() - interval '1 hour'")
+    await site.pool.execute("update links set dispatched_at = now() - interval '1 hour'")
+    site.stripe.box.shop.world.forget("subscription", stuck["id"])
+    event = await site.pool.fetchval(
+        "select id from events where target_id = $1 limit 1", stuck["id"]
+    )
+    await site.call("POST", f"/events/{event}/resend", 202)
+    await counted(site, "ExecutionStatus = 'Terminated'", 2)
+    await counted(site, "LatchkeyState = 'failed' and ExecutionStatus = 'Running'", 1)
+
+    found = await compared(site)
+    assert {(d["kind"], d["class"], d["workflow_id"]) for d in found["differences"]} == {
+        ("paid_without_access", "safe", f"purchase/{bill['id']}"),
+        ("workflow_missing", "safe", purchase),
+        ("workflow_missing", "safe", link),
+        ("workflow_stuck", "person", f"subscription/{stuck['id']}"),
+        ("gone_from_stripe", "person", None),
+    }
+    why = next(d["reason"] for d in found["differences"] if d["kind"] == "workflow_stuck")
+    assert why.startswith("The run can't go on: "), "with the reason of its event"
+    assert (await compared(site, product=await site.product()))["counts"]["safe"] == 0
+
+    await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
+    repaired = await done(site, found["id"])
+    assert {(d["kind"], d["state"]) for d in repaired["differences"]} == {
+        ("paid_without_access", "repaired"),
+        ("workflow_missing", "repaired"),
+        ("workflow_stuck", "open"),
+        ("gone_from_stripe", "open"),
+    }
+    assert (await site.access(product, "bill@holds.example"))["access"] is True
+    bought = await site.lines(type="product_purchased", product=product)
+    assert [line["source_id"] for line in bought].count(bill["id"]) == 1
+
+    async def there() -> bool:
+        return await running(site, purchase) and await running(site, link)
+
+    await until(there, "the runs are there again")
+    again = await compared(site)
+    assert {d["class"] for d in again["differences"]} == {"person"}
