@@ -37,11 +37,11 @@ from latchkey.store import (
     subscriptions,
 )
 from latchkey.store import policy as policies
+from latchkey.store.judging import describe
 from latchkey.store.linked_products import INVOICES_YEAR
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
 from latchkey.store.subscription_facts import owing_since
-from latchkey.store.subscriptions import describe
 from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20

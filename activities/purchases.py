@@ -15,8 +15,8 @@ from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import inbox, order_facts, orders
 from latchkey.store.effects import Occasion
+from latchkey.store.judging import Applied
 from latchkey.store.linked_products import linked_products
-from latchkey.store.orders import AppliedOrder
 from latchkey.stripe_api import StripeApi, StripeError
 
 
@@ -109,7 +109,7 @@ class PurchaseActivities:
         return await failed(self._edges, job, TargetKind.PURCHASE, str(error))
 
 
-def _result(applied: AppliedOrder, order: Order, *, as_of: datetime) -> SyncResult:
+def _result(applied: Applied, order: Order, *, as_of: datetime) -> SyncResult:
     if applied.stale:
         return read_again(as_of)
     return SyncResult(
@@ -123,7 +123,7 @@ def _result(applied: AppliedOrder, order: Order, *, as_of: datetime) -> SyncResu
     )
 
 
-def _label(applied: AppliedOrder) -> str:
+def _label(applied: Applied) -> str:
     if not applied.relevant:
         return "not linked"
     if applied.access:

@@ -14,8 +14,9 @@ from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import TargetKind
 from latchkey.store import effects, inbox, orders, subscription_mirror, subscriptions
 from latchkey.store.effects import Occasion
+from latchkey.store.judging import Applied
 from latchkey.store.linked_products import linked_products
-from latchkey.store.subscriptions import Applied, SubscriptionContext
+from latchkey.store.subscriptions import SubscriptionContext
 from latchkey.stripe_api import StripeApi, StripeError
 
 

@@ -5,11 +5,10 @@ somebody is judges the last readings anew by `rejudge_orders`. The caller opens 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Any
 
-from latchkey.contracts import Wake, purchase_workflow_id
+from latchkey.contracts import purchase_workflow_id
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
@@ -17,36 +16,13 @@ from latchkey.rules.reading import Order
 from latchkey.store import matches
 from latchkey.store import order_mirror as mirror
 from latchkey.store.effects import Claim, Occasion, given_by, settle, write_facts
+from latchkey.store.judging import Applied, AppliedPage, Judged, Source, describe, read_meanwhile
 from latchkey.store.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.order_facts import facts_of, money_changed
 from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
-from latchkey.store.subscriptions import describe
 
 NOBODY = "Nobody to grant to: no e-mail address in Stripe"
-
-
-@dataclass(frozen=True)
-class AppliedOrder:
-    """What one reading led to. `stale` means that a later reading was there first."""
-
-    order_id: str
-    relevant: bool
-    access: bool
-    terminal: bool
-    stale: bool
-    state: str
-    products: tuple[str, ...] = ()
-    wake_at: datetime | None = None
-    wake: Wake | None = None
-
-
-@dataclass
-class AppliedOrders:
-    applied: dict[str, AppliedOrder]
-    granted: int = 0
-    already: int = 0
-    ended: int = 0
 
 
 _Products = dict[str, list[LinkedProduct]]
@@ -59,7 +35,7 @@ async def apply_orders(
     *,
     occasion: Occasion,
     references: dict[str, int] | None = None,
-) -> AppliedOrders:
+) -> AppliedPage:
     """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
 
     `references` maps order ids to the users that their signed references name. An order that is
@@ -68,7 +44,7 @@ async def apply_orders(
     references = references or {}
     products = await _products(connection, readings, occasion)
     known = await mirror.known(connection, [reading.id for reading in readings])
-    outcome = AppliedOrders({})
+    outcome = AppliedPage({})
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
@@ -76,7 +52,7 @@ async def apply_orders(
             concerned.append(reading)
         else:
             state = "Nothing was bought yet" if linked else "None of its products is linked"
-            outcome.applied[reading.id] = AppliedOrder(
+            outcome.applied[reading.id] = Applied(
                 reading.id, bool(linked), False, True, False, state
             )
     users = await _users(connection, concerned, known, products, references, occasion=occasion)
@@ -85,9 +61,7 @@ async def apply_orders(
     fresh = []
     for reading in concerned:
         if old[reading.id]["ticket"] > occasion.ticket:
-            outcome.applied[reading.id] = AppliedOrder(
-                reading.id, True, False, False, True, "Read meanwhile"
-            )
+            outcome.applied[reading.id] = read_meanwhile(reading.id)
         else:
             fresh.append(reading)
     changes = await _apply(connection, fresh, old, products, outcome, occasion=occasion)
@@ -98,10 +72,10 @@ async def apply_orders(
 
 async def rejudge_orders(
     connection: Connection, ids: Sequence[str], *, occasion: Occasion
-) -> AppliedOrders:
+) -> AppliedPage:
     """Judge the last readings of these orders anew: the rules or the people changed, not what
     Stripe says. The mirror stays as it is."""
-    outcome = AppliedOrders({})
+    outcome = AppliedPage({})
     if not ids:
         return outcome
     await mirror.lock(connection, sorted(ids))
@@ -163,7 +137,7 @@ async def _apply(
     readings: list[Order],
     old: dict[str, Any],
     products: _Products,
-    outcome: AppliedOrders,
+    outcome: AppliedPage,
     *,
     occasion: Occasion,
 ) -> dict[str, int]:
@@ -176,8 +150,10 @@ async def _apply(
     facts = []
     for reading in readings:
         before = old[reading.id]
-        judged = _judge(reading, products, given.held, occasion)
-        mine = _claims(reading, before["user_id"], judged)
+        source = Source("order", reading.id, purchase_workflow_id(reading.id), reading.bought)
+        judge = partial(_judge, reading, occasion)
+        judged = source.judge(_linked(reading, products), judge, given=given, occasion=occasion)
+        mine = source.claims(before["user_id"], judged)
         claims += mine
         outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], occasion)
         changes[reading.id] = before["money_changes"] + money_changed(reading, before)
@@ -189,54 +165,24 @@ async def _apply(
     return changes
 
 
-def _judge(
-    reading: Order,
-    products: _Products,
-    held: frozenset[tuple[str, str]],
-    occasion: Occasion,
-) -> list[tuple[LinkedProduct, Verdict]]:
-    judged = []
-    for product in _linked(reading, products):
-        verdict = access.judge_order(reading, product.policy, as_of=occasion.as_of)
-        if verdict.access and (reading.id, product.product_id) in held:
-            verdict = access.held_back(verdict, as_of=occasion.as_of)
-        judged.append((product, verdict))
-    return judged
-
-
-def _claims(
-    reading: Order, user: int | None, judged: list[tuple[LinkedProduct, Verdict]]
-) -> list[Claim]:
-    if user is None:
-        return []
-    return [
-        Claim(
-            user_id=user,
-            product=product,
-            source="order",
-            source_id=reading.id,
-            workflow_id=purchase_workflow_id(reading.id),
-            begun_at=reading.bought,
-            verdict=verdict,
-        )
-        for product, verdict in judged
-    ]
+def _judge(reading: Order, occasion: Occasion, product: LinkedProduct) -> Verdict:
+    return access.judge_order(reading, product.policy, as_of=occasion.as_of)
 
 
 def _applied(
     reading: Order,
-    judged: list[tuple[LinkedProduct, Verdict]],
+    judged: Judged,
     user: int | None,
     occasion: Occasion,
-) -> AppliedOrder:
+) -> Applied:
     verdict = (
         max((verdict for _, verdict in judged), key=lambda v: v.access)
         if judged
         else access.judge_order(reading, DEFAULT_POLICY, as_of=occasion.as_of)
     )
     nobody = user is None and verdict.access
-    return AppliedOrder(
-        order_id=reading.id,
+    return Applied(
+        source_id=reading.id,
         relevant=bool(judged),
         access=verdict.access and bool(judged) and user is not None,
         terminal=verdict.terminal,
@@ -252,10 +198,7 @@ def _gives(reading: Order, products: _Products, occasion: Occasion) -> bool:
     """Whether somebody gets something by it, now or once the money arrives."""
     if access.order_state(reading) == "pending":
         return True
-    return any(
-        access.judge_order(reading, product.policy, as_of=occasion.as_of).access
-        for product in _linked(reading, products)
-    )
+    return any(_judge(reading, occasion, product).access for product in _linked(reading, products))
 
 
 def _linked(reading: Order, products: _Products) -> list[LinkedProduct]:

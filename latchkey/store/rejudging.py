@@ -36,9 +36,9 @@ async def of_sources(
     by_subscription = await rejudge_subscriptions(connection, subscriptions, occasion=occasion)
     by_order = await rejudge_orders(connection, orders, occasion=occasion)
     moved = [
-        one.subscription_id
+        one.source_id
         for one in by_subscription.applied.values()
-        if not one.terminal and one.wake_at != before.get(one.subscription_id)
+        if not one.terminal and one.wake_at != before.get(one.source_id)
     ]
     await wakeups.add(connection, wakeups.LOOK_AGAIN, moved)
     return Rejudged(

@@ -8,9 +8,10 @@ a page of a hundred; a change of policy or of who somebody is judges the last re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from latchkey.contracts import Wake, subscription_workflow_id
+from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
@@ -18,6 +19,7 @@ from latchkey.rules.reading import Subscription
 from latchkey.store import matches, passed_over, people
 from latchkey.store import subscription_mirror as mirror
 from latchkey.store.effects import Claim, Occasion, Settled, given_by, settle, write_facts
+from latchkey.store.judging import Applied, AppliedPage, Judged, Source, describe, read_meanwhile
 from latchkey.store.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
@@ -29,31 +31,6 @@ from latchkey.store.subscription_facts import (
 )
 
 NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What one reading led to. `stale` means that a later reading was there first."""
-
-    subscription_id: str
-    relevant: bool
-    access: bool
-    terminal: bool
-    stale: bool
-    state: str
-    products: tuple[str, ...] = ()
-    wake_at: datetime | None = None
-    wake: Wake | None = None
-
-
-@dataclass
-class AppliedPage:
-    """The outcome of one call: per subscription, and summed up."""
-
-    applied: dict[str, Applied]
-    granted: int = 0
-    already: int = 0
-    ended: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +74,7 @@ async def apply_subscriptions(
     fresh = [r for r in concerned if old[r.id]["ticket"] <= occasion.ticket]
     for reading in concerned:
         if old[reading.id]["ticket"] > occasion.ticket:
-            page.applied[reading.id] = _stale(reading)
+            page.applied[reading.id] = read_meanwhile(reading.id)
     old = await _hand_over(connection, fresh, old, context, occasion=occasion)
     await _apply(connection, fresh, old, products, page, occasion=occasion, context=context)
     return page
@@ -148,7 +125,7 @@ async def _concerned(
         if reading.id in known:
             concerned.append(reading)
         elif reading.id in overtaken:
-            page.applied[reading.id] = _stale(reading)
+            page.applied[reading.id] = read_meanwhile(reading.id)
         elif linked and reading.status not in access.TERMINAL:
             concerned.append(reading)
         else:
@@ -248,8 +225,12 @@ async def _apply(
     for reading in readings:
         before = old[reading.id]
         since = past_due_since(reading, before, occasion)
-        judged = _judge(reading, products, since, given.held, occasion)
-        mine = _claims(reading, before["user_id"], judged)
+        source = Source(
+            "subscription", reading.id, subscription_workflow_id(reading.id), reading.created
+        )
+        judge = partial(_judge, reading, since, occasion)
+        judged = source.judge(_linked(reading, products), judge, given=given, occasion=occasion)
+        mine = source.claims(before["user_id"], judged)
         claims += mine
         applied = _applied(reading, judged, before["user_id"], since=since, occasion=occasion)
         page.applied[reading.id] = applied
@@ -276,44 +257,15 @@ async def _apply(
 
 
 def _judge(
-    reading: Subscription,
-    products: _Products,
-    since: datetime | None,
-    held: frozenset[tuple[str, str]],
-    occasion: Occasion,
-) -> list[tuple[LinkedProduct, Verdict]]:
-    judged = []
-    for product in _linked(reading, products):
-        verdict = access.judge_subscription(
-            reading,
-            product.policy,
-            past_due_since=since,
-            as_of=occasion.as_of,
-            stripe_product=product.stripe_product,
-        )
-        if verdict.access and (reading.id, product.product_id) in held:
-            verdict = access.held_back(verdict, as_of=occasion.as_of)
-        judged.append((product, verdict))
-    return judged
-
-
-def _claims(
-    reading: Subscription, user: int | None, judged: list[tuple[LinkedProduct, Verdict]]
-) -> list[Claim]:
-    if user is None:
-        return []
-    return [
-        Claim(
-            user_id=user,
-            product=product,
-            source="subscription",
-            source_id=reading.id,
-            workflow_id=subscription_workflow_id(reading.id),
-            begun_at=reading.created,
-            verdict=verdict,
-        )
-        for product, verdict in judged
-    ]
+    reading: Subscription, since: datetime | None, occasion: Occasion, product: LinkedProduct
+) -> Verdict:
+    return access.judge_subscription(
+        reading,
+        product.policy,
+        past_due_since=since,
+        as_of=occasion.as_of,
+        stripe_product=product.stripe_product,
+    )
 
 
 def _linked(reading: Subscription, products: _Products) -> list[LinkedProduct]:
@@ -333,12 +285,6 @@ def _grants(reading: Subscription, products: _Products, occasion: Occasion) -> b
     )
 
 
-def _stale(reading: Subscription) -> Applied:
-    return Applied(
-        reading.id, True, access=False, terminal=False, stale=True, state="Read meanwhile"
-    )
-
-
 def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
     if not linked:
         return Applied(reading.id, False, False, True, False, "None of its products is linked")
@@ -355,7 +301,7 @@ def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
 
 def _applied(
     reading: Subscription,
-    judged: list[tuple[LinkedProduct, Verdict]],
+    judged: Judged,
     user: int | None,
     *,
     since: datetime | None,
@@ -379,20 +325,8 @@ def _applied(
         access=best.access and user is not None,
         terminal=all(verdict.terminal for verdict in verdicts),
         stale=False,
-        state=NOBODY if nobody else describe(best, reading),
+        state=NOBODY if nobody else describe(best, pause_reason=reading.pause_reason),
         products=tuple(product.product_id for product, _ in judged),
         wake_at=next_wake.wake_at if next_wake else None,
         wake=next_wake.wake if next_wake else None,
     )
-
-
-def describe(verdict: Verdict, reading: Subscription | None = None) -> str:
-    """A verdict in words for operators; times in UTC."""
-    reason = verdict.reason.replace("_", " ")
-    if reading is not None and reading.pause_reason:
-        reason += f"; paused: {reading.pause_reason.replace('_', ' ')}"
-    if verdict.access and verdict.until:
-        return f"Access until {verdict.until:%Y-%m-%d %H:%M:%S} UTC ({reason})"
-    if verdict.access:
-        return f"Access without end ({reason})"
-    return f"No access ({reason})"
