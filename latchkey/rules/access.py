@@ -105,10 +105,12 @@ def judge_subscription(
     return _with_wake(verdict, reading, period_end=period_end, as_of=as_of)
 
 
-def held_back(verdict: Verdict, *, as_of: datetime) -> Verdict:
-    """A verdict against which an admin has decided: no access until the hold is lifted."""
+def held_back(
+    verdict: Verdict, *, as_of: datetime, reason: Reason = Reason.BY_HAND
+) -> Verdict:
+    """A verdict against which an admin has decided, be it by a hold or by removing the link."""
     return replace(
-        verdict, access=False, reason=Reason.BY_HAND, until=None, ended_at=as_of, by_clock=False
+        verdict, access=False, reason=reason, until=None, ended_at=as_of, by_clock=False
     )
 
 

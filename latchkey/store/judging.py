@@ -6,7 +6,7 @@ from datetime import datetime
 
 from latchkey.contracts import Wake
 from latchkey.rules import access
-from latchkey.rules.access import Verdict
+from latchkey.rules.access import Reason, Verdict
 from latchkey.store.effects import Claim, Given, Occasion
 from latchkey.store.linked_products import LinkedProduct
 
@@ -61,12 +61,15 @@ class Source:
         given: Given,
         occasion: Occasion,
     ) -> Judged:
-        """What it gives of each product; nothing that an admin ended by hand."""
+        """What it gives of each product; nothing that an admin ended by hand, and by a removed link
+        nothing anew."""
         judged = []
         for product in products:
-            verdict = verdict_of(product)
-            if verdict.access and (self.id, product.product_id) in given.held:
+            verdict, key = verdict_of(product), (self.id, product.product_id)
+            if verdict.access and key in given.held:
                 verdict = access.held_back(verdict, as_of=occasion.as_of)
+            elif verdict.access and product.removed and key not in given.live:
+                verdict = access.held_back(verdict, as_of=occasion.as_of, reason=Reason.LINK_REMOVED)
             judged.append((product, verdict))
         return judged
 
