@@ -16,6 +16,7 @@ from bench.stack import Stack, stack
 from latchkey import schedules
 from latchkey.store.pool import create_pool
 from tests.harness import TOKEN
+from tests.hostile.company import Company
 from tests.hostile.life import Life, Size
 from tests.hostile.outside import Outside
 from tests.hostile.truth import Truth
@@ -60,14 +61,14 @@ def words(counted: collections.Counter[str], bursts: int) -> str:
     return f"{sum(counted.values()) / bursts:.2f} a burst: {each}"
 
 
-async def stored(life: Life) -> int:
-    found: int = await life.outside.pool.fetchval("select count(*) from events")
+async def stored(company: Company) -> int:
+    found: int = await company.outside.pool.fetchval("select count(*) from events")
     return found
 
 
-async def in_peace(life: Life) -> None:
+async def in_peace(company: Company) -> None:
     """Bursts about one object each: a purchase, then a cancellation, an undoing and an end."""
-    truth, price = life.truth, life.goods[0].monthly[0]
+    truth, price = company.truth, company.lives[0].goods[0].monthly[0]
     made: list[str] = []
 
     async def buy(number: int) -> None:
@@ -86,12 +87,12 @@ async def in_peace(life: Life) -> None:
         await truth.post(f"subscriptions/{subscription}", metadata={"note": "noise"})
         await truth.post(f"subscriptions/{subscription}", cancel_at_period_end=False)
 
-    await measure(life, "purchases at checkout", [buy(number) for number in range(BURSTS)])
-    await measure(life, "three changes at once", [change(one) for one in made])
-    await measure(life, "ends", [truth.delete(f"subscriptions/{one}") for one in made])
+    await measure(company, "purchases at checkout", [buy(number) for number in range(BURSTS)])
+    await measure(company, "three changes at once", [change(one) for one in made])
+    await measure(company, "ends", [truth.delete(f"subscriptions/{one}") for one in made])
 
 
-async def measure(life: Life, name: str, moves: Sequence[Awaitable[object]]) -> None:
+async def measure(company: Company, name: str, moves: Sequence[Awaitable[object]]) -> None:
     """Do the moves at a steady pace, and say what they cost and how long after the last one the
     events were settled."""
 
@@ -99,14 +100,14 @@ async def measure(life: Life, name: str, moves: Sequence[Awaitable[object]]) -> 
         await asyncio.sleep(number / PACE)
         await move
 
-    before = await stored(life)
-    await reads(life.truth, forget=True)
+    before = await stored(company)
+    await reads(company.truth, forget=True)
     await asyncio.gather(*(one(number, move) for number, move in enumerate(moves)))
     began = time.perf_counter()
-    await life.settle()
+    await company.settle()
     took = time.perf_counter() - began
-    events = await stored(life) - before
-    counted = await reads(life.truth)
+    events = await stored(company) - before
+    counted = await reads(company.truth)
     print(
         f"{name:24} {events:5} events, settled {took:.1f} s after the last;"
         f" Stripe calls {words(counted, len(moves))}",
@@ -114,18 +115,20 @@ async def measure(life: Life, name: str, moves: Sequence[Awaitable[object]]) -> 
     )
 
 
-async def under_faults(life: Life) -> None:
+async def under_faults(company: Company) -> None:
     """The property test's rounds, compared with the model each time."""
     events, took = 0, 0.0
-    await reads(life.truth, forget=True)
-    for number in range(life.size.rounds):
-        before, began = await stored(life), time.perf_counter()
-        await life.round(number)
-        await life.settle()
+    await reads(company.truth, forget=True)
+    for number in range(SIZE.rounds):
+        before, began = await stored(company), time.perf_counter()
+        await company.round(number)
+        await company.settle()
         took += time.perf_counter() - began
-        events += await stored(life) - before
-        await life.compare()
-    counted = await reads(life.truth)
+        events += await stored(company) - before
+        await company.compare()
+    if company.wrong:
+        raise SystemExit("\n".join(company.wrong.values()))
+    counted = await reads(company.truth)
     print(
         f"{'lives under faults':24} {events:5} events, {events / took:6.1f}/s to settled;"
         f" Stripe calls {sum(counted.values()) / events:.2f} an event, repeats included",
@@ -135,10 +138,10 @@ async def under_faults(life: Life) -> None:
 
 async def run(running: Stack, seed: int) -> None:
     async with reached(running) as outside:
-        life = Life(outside, seed, SIZE)
-        await life.prepare()
-        await in_peace(life)
-        await under_faults(life)
+        company = Company(outside, [Life(outside, seed, SIZE)])
+        await company.prepare()
+        await in_peace(company)
+        await under_faults(company)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.hostile --seeds 300`: many lives, one after the other; says which went wrong."""
+"""`python -m tests.hostile --seeds 300`: many lives, some at a time; says which went wrong."""
 
 import argparse
 import asyncio
@@ -9,7 +9,6 @@ import random
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
 import structlog
@@ -22,49 +21,54 @@ from tests.harness import (
     run_postgres,
     run_temporal,
 )
+from tests.hostile.company import CALM, Company
 from tests.hostile.crashing import crashing_stage
 from tests.hostile.life import Life, Size
 from tests.hostile.stage import stage
 
 
 async def together(
-    seed: int, size: Size, calm: bool, postgres: Postgres, temporal: str, published: Published
-) -> str | None:
-    """A life of a Latchkey within this process; what went wrong, or None."""
+    seeds: range, size: Size, calm: bool, postgres: Postgres, temporal: str, published: Published
+) -> dict[int, str]:
+    """Lives side by side in a Latchkey within this process; what went wrong, by seed."""
     async with stage(postgres, temporal, published) as outside:
-        life = Life(outside, seed, size)
+        company = Company(outside, [Life(outside, seed, size) for seed in seeds])
         if calm:
-            life.faults = {}
-        return await _played(life)
+            company.faults = dict(CALM)
+        await company.play()
+        return company.wrong
 
 
-async def crashing(seed: int, size: Size) -> str | None:
-    """A life during which processes are killed; what went wrong, or None."""
+async def crashing(seeds: range, size: Size) -> dict[int, str]:
+    """Lives during which processes are killed; what went wrong, by seed."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         async with crashing_stage(folder) as (outside, processes):
-            life = Life(outside, seed, size)
-            chance = random.Random(seed)
-            life.meanwhile = lambda: processes.havoc(chance)
-            told = await _played(life)
-            return told and f"killed {processes.killed}: {told}\n{processes.text()}"
+            company = Company(outside, [Life(outside, seed, size) for seed in seeds])
+            chance = random.Random(seeds[0])
+            company.meanwhile = lambda: processes.havoc(chance)
+            await company.play()
+            return {
+                seed: f"killed {processes.killed}: {told}\n{processes.text()}"
+                for seed, told in company.wrong.items()
+            }
 
 
-async def _played(life: Life) -> str | None:
-    try:
-        await life.play()
-    except Exception as error:
-        report = Path(tempfile.gettempdir()) / f"hostile-{life.seed}.txt"
-        report.write_text("\n".join([*life.log, f"{error}", traceback.format_exc()]))
-        return f"{type(error).__name__}: {str(error)[:2500]}\nsee {report}"
-    return None
+def _noted(seed: int, told: str) -> str:
+    """Write what went wrong to a file; its beginning, and where the rest is."""
+    report = Path(tempfile.gettempdir()) / f"hostile-{seed}.txt"
+    report.write_text(told)
+    return f"{told[:2500]}\nsee {report}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, help="how many lives")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument(
+        "--together", type=int, default=6, help="lives side by side in one Latchkey"
+    )
     parser.add_argument("--rounds", type=int, default=Size.rounds)
     parser.add_argument("--people", type=int, default=Size.people)
     parser.add_argument("--moves", type=int, default=Size.moves, help="moves of each round")
@@ -87,19 +91,27 @@ def main() -> int:
         postgres = opened.enter_context(run_postgres(folder / "postgres"))
         servers = opened.enter_context(contextlib.ExitStack())
         address = ""
-        for number in range(options.seeds):
-            seed, began = options.first + number, time.monotonic()
+        end = options.first + options.seeds
+        for number, first in enumerate(range(options.first, end, options.together)):
+            seeds, began = range(first, min(first + options.together, end)), time.monotonic()
             if options.crash:
-                told = asyncio.run(crashing(seed, size))
+                told = asyncio.run(crashing(seeds, size))
             else:
                 if number % len(NAMESPACES) == 0:
                     servers.close()
                     address = servers.enter_context(run_temporal())
                     os.environ["TEMPORAL_ADDRESS"] = address
                     forget_namespaces()
-                told = asyncio.run(together(seed, size, options.calm, postgres, address, published))
-            wrong += told is not None
-            sys.stdout.write(f"seed {seed}: {told or 'right'} ({time.monotonic() - began:.1f} s)\n")
+                told = asyncio.run(
+                    together(seeds, size, options.calm, postgres, address, published)
+                )
+            for seed in seeds:
+                sys.stdout.write(
+                    f"seed {seed}: {_noted(seed, told[seed]) if seed in told else 'right'}\n"
+                )
+            wrong += len(told)
+            each = (time.monotonic() - began) / len(seeds)
+            sys.stdout.write(f"{wrong} wrong so far; {each:.1f} s a seed\n")
             sys.stdout.flush()
     sys.stdout.write(f"{wrong} of {options.seeds} went wrong\n")
     return 1 if wrong else 0

@@ -7,12 +7,13 @@ those of one of them, and the others are forgotten. Brute force, and no rule sha
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from tests.hostile.policy import Rules, gives
 from tests.hostile.truth import Reading
 
-GRACE = 14 * 86400
+HOUR = 3600
 
 Lines = tuple[tuple[tuple[str, str], int], ...]
 """How many lines of which type about which product."""
@@ -41,22 +42,24 @@ class Links:
 
 @dataclass(frozen=True)
 class Past:
-    """One possible past of a source: what it gives, what it ever gave, what was last seen. `late`:
-    when it was first seen to owe, the days of grace were over."""
+    """One possible past of a source: what it gives, what it ever gave, what was last seen.
+
+    `begun` are the products whose purchase was told of, `held` those that an admin ended. `met`
+    says whether Latchkey keeps the source at all, `gave` whether it gave anything ever, and
+    `unpaid_since` (Unix time) when its money stopped coming.
+    """
 
     live: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
     imported: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    met: bool = False
+    gave: bool = False
     cancelled: bool = False
     scheduled: bool = False
-    owing: bool = False
-    late: bool = False
+    unpaid_since: int | None = None
     refunded: int = 0
     lines: Lines = ()
-
-    @property
-    def known(self) -> bool:
-        return bool(self.begun)
 
     def plus(self, type_: str, products: Iterable[str]) -> "Past":
         counts = dict(self.lines)
@@ -67,13 +70,20 @@ class Past:
 
 @dataclass(frozen=True)
 class Look:
-    """A state of a source under the links of that moment (Unix time). Latchkey must have looked at
-    the last one that it was `told` of, or at a later one that is the same."""
+    """A state of a source under the links and the policy of that moment (Unix time).
+
+    Latchkey must have looked at the last one that it was `told` of, or at a later one that is the
+    same. Where the policy changed it judges what it last read, `by_rule`: nothing was bought by
+    that. `before_link` is the state that the source had when a product was linked lately.
+    """
 
     reading: Reading
     links: Links
+    rules: Rules
     at: float
     told: bool
+    by_rule: bool = False
+    before_link: Mapping[str, Reading] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,86 +93,121 @@ class Source:
     id: str
     owner: str
     pasts: set[Past] = field(default_factory=lambda: {Past()})
-    seen: list["Look"] = field(default_factory=list)
+    seen: list[Look] = field(default_factory=list)
     last: Reading | None = None
+    before_link: dict[str, Reading] = field(default_factory=dict)
 
-    def see(self, reading: Reading, links: Links, *, told: bool = True) -> None:
+    def see(self, reading: Reading, links: Links, rules: Rules, *, told: bool = True) -> None:
         """A state that Latchkey may read from now on, and that Stripe tells of where `told`."""
         self.last = reading
-        self.seen.append(Look(reading, links, time.time(), told=told))
+        self._note(links, rules, told=told)
 
-    def relinked(self, links: Links) -> None:
-        """The links changed under the last state: an import looks at it."""
+    def relinked(self, links: Links, rules: Rules, product: str) -> None:
+        """A product was linked under the last state: an import looks at it."""
         if self.last is not None:
-            self.see(self.last, links)
+            self.before_link[product] = self.last
+            self._note(links, rules, told=True)
 
-    def cut(self, product: str) -> None:
-        """Its grants of a product were ended by hand, at a settled moment."""
-        assert not self.seen, "links are removed at settled moments only"
-        self.pasts = {_cut(past, product) for past in self.pasts}
+    def ruled(self, links: Links, rules: Rules) -> None:
+        """The policy changed, at a settled moment: what was last read is judged anew."""
+        assert all(look.by_rule for look in self.seen), "policies change at settled moments only"
+        if self.last is not None:
+            self._note(links, rules, told=True, by_rule=True)
 
-    def settle(self, links: Links) -> set[Past]:
+    def cut(self, product: str, *, hold: bool = False) -> None:
+        """Its grants of a product were ended by hand, at a settled moment, and with `hold` are not
+        given again."""
+        assert not self.seen, "access is ended by hand at settled moments only"
+        self.pasts = {_cut(past, product, hold=hold) for past in self.pasts}
+
+    def lift(self, product: str, links: Links, rules: Rules) -> None:
+        """The hold on a product was lifted, at a settled moment: it is judged anew at once."""
+        assert not self.seen, "holds are lifted at settled moments only"
+        assert self.last is not None, "it has given something"
+        look = Look(self.last, links, rules, time.time(), told=True)
+        free = {replace(past, held=past.held - {product}) for past in self.pasts}
+        self.pasts = {after for past in free for after in _look(past, look)}
+
+    def settle(self, links: Links, rules: Rules) -> set[Past]:
         """Every past that ends with a look at the last state."""
         if self.last is None:
             return self.pasts
-        self.seen.append(Look(self.last, links, time.time(), told=False))
+        self._note(links, rules, told=False)
         told = [number for number, look in enumerate(self.seen) if look.told]
         final = told[-1] if told else None
         found = set(self.pasts)
         for number, look in enumerate(self.seen):
             after = {past for before in found for past in _look(before, look)}
             found = after if number == final else found | after
-        self.pasts, self.seen = found, []
+        self.pasts, self.seen, self.before_link = found, [], {}
         return self.pasts
 
+    def _note(self, links: Links, rules: Rules, *, told: bool, by_rule: bool = False) -> None:
+        assert self.last is not None, "there is a state to look at"
+        before_link = dict(self.before_link)
+        self.seen.append(
+            Look(self.last, links, rules, time.time(), told, by_rule, before_link=before_link)
+        )
 
-def _cut(past: Past, product: str) -> Past:
+
+def _cut(past: Past, product: str, *, hold: bool) -> Past:
     if product not in past.live:
         return past
-    return replace(past.plus("access_ended", [product]), live=past.live - {product})
+    held = past.held | {product} if hold else past.held
+    return replace(past.plus("access_ended", [product]), live=past.live - {product}, held=held)
 
 
-def gives(reading: Reading, past: Past, at: float) -> bool:
-    """The default policy: past due has its days of grace, counted from the oldest open bill, as it
-    was dated at the first sight of this spell: Latchkey's dates don't move with the clock's."""
-    if not reading.pays or (reading.ends is not None and reading.ends <= at):
-        return False
-    if reading.status == "past_due":
-        return not past.late if past.owing else not _late(reading, at)
-    return True
+def _unpaid_since(past: Past, look: Look) -> int | None:
+    """When this spell of open bills began, as the oldest of them was dated at its first sight:
+    Latchkey's dates don't move with the clock's."""
+    if look.reading.status not in ("past_due", "unpaid"):
+        return None
+    if past.unpaid_since is not None:
+        return past.unpaid_since
+    now = int(look.at) // HOUR * HOUR
+    return min(look.reading.unpaid_since or now, now)
 
 
-def _late(reading: Reading, at: float) -> bool:
-    return (reading.unpaid_since or at) + GRACE <= at
+def _met(past: Past, look: Look, opened: dict[str, bool]) -> bool:
+    """Kept from the first look on at which it is a linked product's and may give something."""
+    reading = look.reading
+    alive = reading.paid or reading.pending if reading.kind == "order" else not reading.over
+    return past.met or (alive and any(opened.values()) and not look.by_rule)
 
 
 def _look(past: Past, look: Look) -> list[Past]:
     """What a look at a state leads to; several outcomes where a choice is Latchkey's to make."""
-    reading, links, at = look.reading, look.links, look.at
-    opened = links.opened_by(reading.products)
-    was_known = past.known
-    running = gives(reading, past, at)
-    ended = {p for p in past.live if not running or p not in opened}
-    begins = {p for p, newcomers in opened.items() if running and newcomers} - past.live
-    after = replace(past.plus("access_ended", ended), live=past.live - ended | begins)
-    after = after.plus("access_granted", begins)
+    if look.by_rule and not past.met:
+        return [past]
+    opened = look.links.opened_by(look.reading.products)
+    since = _unpaid_since(past, look)
+    runs = {p for p in opened if gives(look.reading, look.rules.of(p), since, look.at)}
+    ended = past.live - runs
+    begins = {p for p in runs if opened[p]} - past.live - past.held
+    met = _met(past, look, opened)
+    after = replace(
+        past.plus("access_ended", ended).plus("access_granted", begins),
+        live=past.live - ended | begins,
+        met=met,
+        gave=past.gave or bool(begins),
+        unpaid_since=since if met else None,
+    )
+    if look.by_rule:
+        return [after]
     outcomes = [after]
     for product in sorted(begins - past.begun):
         outcomes = [
             begun
             for outcome in outcomes
-            for begun in _begin(outcome, product, look, first=not was_known)
+            for begun in _begin(outcome, product, look, first=not past.begun)
         ]
-    return [
-        told
-        for outcome in outcomes
-        for told in _tell(outcome, past, look, frozenset(opened), was_known=was_known)
-    ]
+    tell = _tell_order if look.reading.kind == "order" else _tell_subscription
+    return [told for outcome in outcomes for told in tell(outcome, past, look.reading, opened)]
 
 
 def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
-    """A source begins to give a product: bought before the link it is imported, since then
-    purchased. A subscription that changes its items doesn't start anew."""
+    """A source begins to give a product: what gave when it was linked is imported, what was bought
+    since is purchased. A subscription that changes its items doesn't start anew."""
     reading, linked_at = look.reading, look.links.linked_at(product)
     begun = past.begun | {product}
     bought = replace(past.plus("product_purchased", [product]), begun=begun)
@@ -173,37 +218,43 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
     )
     if linked_at is None:
         return [bought]
-    if reading.created < linked_at - 2:
+    then = look.before_link.get(product)
+    gave = then is not None and gives(then, look.rules.of(product), then.unpaid_since, look.at)
+    if reading.created < linked_at - 2 and gave:
         return [brought]
     return [bought, brought]
 
 
-def _tell(
-    past: Past, before: Past, look: Look, opened: frozenset[str], *, was_known: bool
+def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bool]) -> list[Past]:
+    """Whether money that went back for what never gave anything is told of depends on whether the
+    buyer is a user for other reasons."""
+    if reading.failed and past.met:
+        untold = [p for p in opened if (("payment_failed", p), 1) not in past.lines]
+        return [past.plus("payment_failed", untold)]
+    if not opened and not before.gave:
+        return [past]
+    noted = replace(past, refunded=reading.refunded)
+    more = reading.paid and opened and reading.refunded > before.refunded
+    told = [noted.plus("refunded", opened)] if more else [noted]
+    return told if before.gave or not more else [noted, past, *told]
+
+
+def _tell_subscription(
+    past: Past, before: Past, reading: Reading, opened: dict[str, bool]
 ) -> list[Past]:
-    """Lines about the source itself, for the products it carries. Whether money that went back for
-    what never gave anything is told of depends on whether the buyer is a user for other reasons."""
-    reading = look.reading
-    if reading.kind == "order":
-        if not opened and not was_known:
-            return [past]
-        noted = replace(past, refunded=reading.refunded)
-        more = reading.paid and opened and reading.refunded > before.refunded
-        told = [noted.plus("refunded", opened)] if more else [noted]
-        return told if was_known or not more else [noted, past, *told]
-    if not past.known:
+    """What happened to a subscription that gives nothing (yet) is told of where its buyer is a user
+    for other reasons."""
+    if not past.met:
         return [past]
     scheduled = reading.ends is not None
+    noted = told = replace(past, cancelled=reading.cancelled, scheduled=scheduled)
     newly = reading.cancelled and not before.cancelled
-    if newly and (was_known or not past.imported):
-        past = past.plus("subscription_cancelled", opened)
+    if newly and (before.met or not past.imported):
+        told = told.plus("subscription_cancelled", opened)
     if before.scheduled and not scheduled and not reading.over:
-        past = past.plus("cancellation_withdrawn", opened)
-    owing = reading.status in ("past_due", "unpaid")
-    if owing and was_known and not before.owing:
-        past = past.plus("payment_failed", opened)
-    if before.owing and reading.status == "active":
-        past = past.plus("payment_recovered", opened)
-    late = before.late if before.owing else owing and _late(reading, look.at)
-    cancelled = reading.cancelled
-    return [replace(past, cancelled=cancelled, scheduled=scheduled, owing=owing, late=late)]
+        told = told.plus("cancellation_withdrawn", opened)
+    if past.unpaid_since is not None and before.met and before.unpaid_since is None:
+        told = told.plus("payment_failed", opened)
+    if before.unpaid_since is not None and reading.status == "active":
+        told = told.plus("payment_recovered", opened)
+    return [told] if past.gave or told == noted else [noted, told]

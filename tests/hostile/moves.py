@@ -25,7 +25,11 @@ class Goods:
 
 @dataclass
 class Person:
-    """Somebody who buys; several customers at Stripe may be theirs."""
+    """Somebody who buys; several customers at Stripe may be theirs, and `further` addresses.
+
+    `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
+    Stripe has changed since, and to what.
+    """
 
     email: str
     customers: list[str] = field(default_factory=list)
@@ -33,10 +37,14 @@ class Person:
     sessions: list[str] = field(default_factory=list)
     invoices: list[str] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+    further: list[str] = field(default_factory=list)
+    bound: set[str] = field(default_factory=set)
+    moved: dict[str, str] = field(default_factory=dict)
 
     def spelled(self, chance: random.Random) -> str:
-        """Their address, as people type it."""
-        return chance.choice((self.email, self.email, self.email.upper(), self.email.title()))
+        """One of their addresses, as people type it."""
+        email = chance.choice((self.email, self.email, *self.further))
+        return chance.choice((email, email, email.upper(), email.title()))
 
     def customer(self, chance: random.Random) -> str | None:
         alive = [customer for customer in self.customers if customer not in self.gone]
@@ -45,12 +53,13 @@ class Person:
 
 @dataclass
 class Scene:
-    """Where a move happens."""
+    """Where a move happens; `addresses` are everybody's."""
 
     truth: Truth
     goods: list[Goods]
     free: str
     chance: random.Random
+    addresses: list[str]
 
     def some(self, *, monthly: bool, most: int = 1) -> list[str]:
         """Prices of different products."""
@@ -275,13 +284,26 @@ async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
 
 
 async def _charge(scene: Scene, person: Person) -> tuple[str, Json] | None:
-    for session in scene.chance.sample(person.sessions, len(person.sessions)):
-        found = await scene.truth.get(
-            f"checkout/sessions/{session}", expand=["payment_intent.latest_charge"]
-        )
-        charge = (found["payment_intent"] or {}).get("latest_charge")
+    """A charge that paid for an order of theirs, and the order."""
+    orders = [*person.sessions, *person.invoices]
+    for order in scene.chance.sample(orders, len(orders)):
+        intent = await _payment(scene, order)
+        charge = (intent or {}).get("latest_charge")
         if charge and charge["paid"]:
-            return session, charge
+            return order, charge
+    return None
+
+
+async def _payment(scene: Scene, order: str) -> Json | None:
+    if order.startswith("cs_"):
+        found = await scene.truth.get(
+            f"checkout/sessions/{order}", expand=["payment_intent.latest_charge"]
+        )
+        intent: Json | None = found["payment_intent"]
+        return intent
+    for payment in await scene.truth.everything("invoice_payments", invoice=order):
+        if payment["status"] == "paid" and (known := payment["payment"].get("payment_intent")):
+            return await scene.truth.get(f"payment_intents/{known}", expand=["latest_charge"])
     return None
 
 
@@ -300,7 +322,7 @@ async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
     if found is None:
         return []
     session, charge = found
-    given = [r for r in await scene.truth.everything("refunds", charge=charge["id"])]
+    given = await scene.truth.everything("refunds", charge=charge["id"])
     working = [r for r in given if r["status"] == "succeeded"]
     if not working:
         return []
@@ -341,6 +363,34 @@ async def delete_customer(scene: Scene, person: Person) -> list[str]:
     return [found["id"] for found in theirs]
 
 
+async def change_address(scene: Scene, person: Person) -> list[str]:
+    """A customer gets another address at Stripe, be it somebody else's; it stays whose it was."""
+    known = sorted(person.bound - person.gone)
+    if not known:
+        return []
+    customer = scene.chance.choice(known)
+    new = f"{scene.chance.randrange(10**6)}.new.{person.email}"
+    if scene.chance.random() < 0.5:
+        new = scene.chance.choice(scene.addresses)
+    await scene.truth.post(f"customers/{customer}", email=new)
+    person.moved[customer] = new
+    return []
+
+
+async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
+    """Money of a subscription's bill goes back: access stays."""
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    bill = (await scene.truth.get(f"subscriptions/{found}"))["latest_invoice"]
+    intent = await _payment(scene, bill) if bill else None
+    charge = (intent or {}).get("latest_charge")
+    if not charge or not charge["paid"] or charge["refunded"]:
+        return []
+    await scene.truth.post("refunds", charge=charge["id"])
+    return [found]
+
+
 MOVES: list[tuple[Move, int]] = [
     (subscribe_at_checkout, 14),
     (subscribe_by_api, 14),
@@ -360,6 +410,8 @@ MOVES: list[tuple[Move, int]] = [
     (dispute, 5),
     (nothing_that_matters, 6),
     (delete_customer, 2),
+    (change_address, 5),
+    (refund_a_bill, 3),
 ]
 
 

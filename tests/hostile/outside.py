@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
-from latchkey.store.pool import Pool
+from latchkey.store.pool import Connection, Pool
 from tests.hostile.truth import Json, Truth
 
 Found = TypeVar("Found")
@@ -33,15 +33,18 @@ class Outside:
     patience: float = 0.0
 
     async def call(
-        self, method: str, path: str, *, gone_is_done: bool = False, **given: Any
+        self, method: str, path: str, *, done: tuple[int, ...] = (), **given: Any
     ) -> Json:
-        """A call of the JSON API. With `gone_is_done` a 404 is a success: of an attempt before."""
+        """A call of the JSON API. The statuses in `done` are a success of an attempt before."""
+        attempts = 0
 
         async def once() -> Json:
+            nonlocal attempts
+            attempts += 1
             answer = await self.api.request(method, path, **given)
             if self.patience and answer.status_code in (500, 502, 503):
                 raise Away
-            if answer.status_code == 404 and gone_is_done:
+            if attempts > 1 and answer.status_code in done:
                 return {}
             assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
             return answer.json() if answer.content else {}
@@ -53,6 +56,15 @@ class Outside:
             return list(await self.pool.fetch(query, *values))
 
         return await self._patiently(once)
+
+    async def commit(self, work: Callable[[Connection], Awaitable[None]]) -> None:
+        """Some work in one transaction, as a page of Latchkey's does it."""
+
+        async def once() -> None:
+            async with self.pool.acquire() as connection, connection.transaction():
+                await work(connection)
+
+        await self._patiently(once)
 
     async def _patiently(self, once: Callable[[], Awaitable[Found]]) -> Found:
         deadline = time.monotonic() + self.patience

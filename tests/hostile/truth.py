@@ -19,24 +19,29 @@ SPARED = {"Authorization": f"Bearer {KEY}", "Sandbox-Spared": "1"}
 class Reading:
     """A subscription or a one-off order at one moment; times in Unix seconds.
 
-    `products` are the Stripe products it carries, `pays` whether it gives access to them as such,
-    `created` when it was made or, once an order is paid, bought, `ends` when it will stop by a
-    scheduled cancellation, `paid` whether an order's money came and `refunded` how much of it went
-    back so far.
+    `products` are the Stripe products it carries, `created` when it was made or, once an order is
+    paid, bought, `ends` when it will stop by a scheduled cancellation. `paid` says whether an
+    order's money came, `pending` that it is on its way, `failed` that it won't; `refunded` is how
+    much of it went back so far, `fully` whether that is all, `dispute` "open", "lost" or nothing
+    that matters.
     """
 
     id: str
     kind: str
     status: str
     products: frozenset[str]
-    pays: bool
     created: int
     ends: int | None = None
     cancelled: bool = False
     over: bool = False
     unpaid_since: int | None = None
-    refunded: int = 0
+    collection_paused: bool = False
     paid: bool = False
+    pending: bool = False
+    failed: bool = False
+    refunded: int = 0
+    fully: bool = False
+    dispute: str = ""
 
     def timeless(self) -> "Reading":
         """Without the times that a move of the clock moves."""
@@ -52,7 +57,7 @@ class Truth:
             base_url=url,
             headers=SPARED,
             timeout=60,
-            limits=httpx.Limits(max_keepalive_connections=0),
+            limits=httpx.Limits(keepalive_expiry=2),
         )
 
     async def close(self) -> None:
@@ -91,9 +96,11 @@ class Truth:
                 return await self.invoice(source_id)
 
     async def subscription(self, source_id: str) -> Reading:
-        """Runs while trialing, active or past due (which has its grace), until its end comes."""
+        """Its status, its items and when it will end."""
         found = await self.get(f"subscriptions/{source_id}")
-        items = await self.everything("subscription_items", subscription=source_id)
+        items = found["items"]["data"]
+        if found["items"]["has_more"]:
+            items = await self.everything("subscription_items", subscription=source_id)
         ends = found["cancel_at"]
         if ends is None and found["cancel_at_period_end"]:
             ends = max(item["current_period_end"] for item in items)
@@ -103,12 +110,12 @@ class Truth:
             kind="subscription",
             status=found["status"],
             products=frozenset(item["price"]["product"] for item in items),
-            pays=found["status"] in ("trialing", "active", "past_due"),
             created=found["created"],
             ends=None if over else ends,
             cancelled=found["status"] == "canceled" or (ends is not None and not over),
             over=over,
             unpaid_since=await self._unpaid_since(found, items),
+            collection_paused=found["pause_collection"] is not None,
         )
 
     async def _unpaid_since(self, found: Json, items: list[Json]) -> int | None:
@@ -125,13 +132,17 @@ class Truth:
         return int(min(due or started))
 
     async def session(self, source_id: str) -> Reading:
-        """Gives its one-off lines once paid (or free), until the money is back."""
+        """Its one-off lines, paid or free, and what became of the money."""
         found = await self.get(
-            f"checkout/sessions/{source_id}", expand=["payment_intent.latest_charge"]
+            f"checkout/sessions/{source_id}",
+            expand=["payment_intent.latest_charge", "line_items"],
         )
-        lines = await self.everything(f"checkout/sessions/{source_id}/line_items")
+        lines = found["line_items"]["data"]
+        if found["line_items"]["has_more"]:
+            lines = await self.everything(f"checkout/sessions/{source_id}/line_items")
         intent = found["payment_intent"] or {}
-        kept, refunded = await self._money(intent)
+        unpaid = (found["status"], found["payment_status"]) == ("complete", "unpaid")
+        failed = unpaid and intent.get("status") in ("requires_payment_method", "canceled")
         paid = found["payment_status"] in ("paid", "no_payment_required")
         return Reading(
             id=source_id,
@@ -140,22 +151,25 @@ class Truth:
             products=frozenset(
                 line["price"]["product"] for line in lines if line["price"]["type"] == "one_time"
             ),
-            pays=found["status"] == "complete" and paid and kept,
-            paid=paid,
+            paid=found["status"] == "complete" and paid,
+            pending=unpaid and not failed,
+            failed=failed,
             created=_charged(intent) or found["created"],
-            refunded=refunded,
+            **await self._money(intent),
         )
 
     async def invoice(self, source_id: str) -> Reading:
-        """A one-off invoice gives its lines once paid, until the money is back."""
+        """The lines of a one-off invoice, paid or not, and what became of the money."""
         found = await self.get(f"invoices/{source_id}")
-        lines = await self.everything(f"invoices/{source_id}/lines")
-        kept, refunded = True, 0
+        lines = found["lines"]["data"]
+        if found["lines"]["has_more"]:
+            lines = await self.everything(f"invoices/{source_id}/lines")
+        money: Json = {}
         for payment in await self.everything("invoice_payments", invoice=source_id):
             intent = payment["payment"].get("payment_intent")
             if payment["status"] == "paid" and intent:
                 whole = await self.get(f"payment_intents/{intent}", expand=["latest_charge"])
-                kept, refunded = await self._money(whole)
+                money = await self._money(whole)
         return Reading(
             id=source_id,
             kind="order",
@@ -165,22 +179,26 @@ class Truth:
                 for line in lines
                 if line["pricing"] and not line["parent"]["invoice_item_details"]["proration"]
             ),
-            pays=found["status"] == "paid" and kept,
             paid=found["status"] == "paid",
             created=found["status_transitions"]["paid_at"] or found["created"],
-            refunded=refunded,
+            **money,
         )
 
-    async def _money(self, intent: Json) -> tuple[bool, int]:
-        """Whether the money of a payment is still ours, and how much went back."""
+    async def _money(self, intent: Json) -> Json:
+        """What became of the money of a payment, as fields of a reading."""
         charge = intent.get("latest_charge")
         if not isinstance(charge, dict):
-            return True, 0
-        lost = False
+            return {}
+        dispute = ""
         if charge["disputed"]:
             disputes = await self.everything("disputes", payment_intent=intent["id"])
-            lost = bool(disputes) and disputes[0]["status"] == "lost"
-        return not charge["refunded"] and not lost, int(charge["amount_refunded"])
+            status = disputes[0]["status"] if disputes else ""
+            dispute = "open" if status.endswith(("_response", "_review")) else status
+        return {
+            "refunded": int(charge["amount_refunded"]),
+            "fully": bool(charge["refunded"]),
+            "dispute": dispute if dispute in ("open", "lost") else "",
+        }
 
 
 def _charged(intent: Json) -> int | None:

@@ -1,0 +1,275 @@
+"""What the site's owner and its members do to Latchkey itself, in one life, while all is settled.
+
+An act that has nothing to act on now simply doesn't happen.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from latchkey.store import claims
+from latchkey.store.pool import Connection
+from tests.hostile.byhand import End
+from tests.hostile.model import Source
+from tests.hostile.policy import DAY, DEFAULTS, GRACES
+from tests.hostile.truth import Json
+
+if TYPE_CHECKING:
+    from tests.hostile.life import Life
+
+Act = Callable[["Life"], Awaitable[None]]
+
+SOON = 30.0
+"""Seconds: what ends by the clock within them is not touched by hand."""
+
+
+def some_cells(chance: random.Random) -> Json:
+    """A few cells of a policy; none of them now and then, which is the default again."""
+    chosen = chance.sample(sorted(DEFAULTS), chance.choice((0, 1, 1, 2, 4)))
+    return {
+        cell: chance.choice(GRACES if cell == "past_due_days" else (True, False)) for cell in chosen
+    }
+
+
+def _some_end(life: "Life") -> End:
+    """Never, in moments, or so late that it isn't seen."""
+    match life.chance.choice(("never", "soon", "soon", "late")):
+        case "soon":
+            return round(time.time() + life.chance.uniform(2, 8), 3)
+        case "late":
+            return float(int(time.time()) + life.chance.randint(2, 400) * DAY)
+    return None
+
+
+def _written(until: End) -> str | None:
+    return None if until is None else datetime.fromtimestamp(until, UTC).isoformat()
+
+
+async def unlink(life: "Life") -> None:
+    """Remove a link with one of the ways out."""
+    if not life.links.on:
+        return
+    product, stripe_product = life.chance.choice(sorted(life.links.on))
+    way = life.chance.choice(("keep", "end", "complimentary"))
+    life.log.append(f"unlink {product} {stripe_product} {way}")
+    path = f"/products/{product}/link"
+    await life.outside.call("DELETE", path, done=(404,), params={"members": way})
+    life.unlinked(product, stripe_product, way)
+
+
+async def hold(life: "Life") -> None:
+    """End by hand what a purchase gives."""
+    found = _one(life, lambda source: min(source.pasts, key=repr).live)
+    if found is None:
+        return
+    source, product = found
+    grant = await _grant(life, source, product, "ended_at is null")
+    life.log.append(f"hold {source.id} {product}")
+    await life.outside.call("DELETE", f"/grants/{grant}")
+    source.cut(product, hold=True)
+
+
+async def lift(life: "Life") -> None:
+    """Lift a hold."""
+    found = _one(life, lambda source: min(source.pasts, key=repr).held)
+    if found is None:
+        return
+    source, product = found
+    grant = await _grant(life, source, product, "held")
+    life.log.append(f"lift {source.id} {product}")
+    await life.outside.call("POST", f"/grants/{grant}/lift")
+    source.lift(product, life.links, life.rules)
+    life.unsure.add(life.owner(source.owner))
+
+
+def _one(life: "Life", products: Callable[[Source], frozenset[str]]) -> tuple[Source, str] | None:
+    """A source and one of its products; none that ends by itself just now."""
+    latest = time.time() + SOON
+    pairs = [
+        (source, product)
+        for source in life.sources.values()
+        if source.last and not (source.last.ends and source.last.ends < latest)
+        for product in sorted(products(source))
+    ]
+    return life.chance.choice(pairs) if pairs else None
+
+
+async def _grant(life: "Life", source: Source, product: str, what: str) -> int:
+    rows = await life.outside.fetch(
+        f"""
+        select id from grants where source_id = $1 and product_id = $2 and {what}
+         order by id desc limit 1
+        """,
+        source.id,
+        product,
+    )
+    found: int = rows[0]["id"]
+    return found
+
+
+async def gift(life: "Life") -> None:
+    """Give complimentary access, or change its end."""
+    person, product = life.chance.choice(life.people), life.chance.choice(life.products)
+    until = _some_end(life)
+    life.log.append(f"gift {person.email} {product} {until}")
+    await life.outside.call(
+        "POST",
+        f"/products/{product}/grants",
+        json={
+            "email": person.spelled(life.chance),
+            "reason": "friend",
+            "mail": False,
+            "until": _written(until),
+        },
+    )
+    owner = life.owner(person.email)
+    life.hand.pass_time()
+    life.hand.give(owner, product, until)
+    life.unsure.add(owner)
+
+
+async def take_gift(life: "Life") -> None:
+    """End complimentary access by hand."""
+    latest = time.time() + SOON
+    lasting = [key for key, until in life.hand.gifts.items() if until is None or until > latest]
+    if not lasting:
+        return
+    owner, product = life.chance.choice(sorted(lasting))
+    life.log.append(f"take gift {owner} {product}")
+    rows = await life.outside.fetch(
+        """
+        select g.id from grants g join users u on u.id = g.user_id
+         where g.source = 'manual' and g.ended_at is null and g.product_id = $1
+           and u.email_key = $2
+        """,
+        product,
+        owner,
+    )
+    await life.outside.call("DELETE", f"/grants/{rows[0]['id']}")
+    life.hand.take(owner, product)
+    life.unsure.add(owner)
+
+
+async def tend_the_collection(life: "Life") -> None:
+    """Make one, put other products into it, give it, take it back."""
+    shelf = set(life.chance.sample(life.products, 2))
+    if life.hand.collection is None:
+        made = await life.outside.call(
+            "POST", "/collections", json={"name": "Shelf", "products": sorted(shelf)}
+        )
+        life.hand.collection, life.hand.shelf = made["id"], shelf
+    path = f"/collections/{life.hand.collection}"
+    life.hand.pass_time()
+    latest = time.time() + SOON
+    lasting = [who for who, until in life.hand.holders.items() if until is None or until > latest]
+    match life.chance.choice(("give", "give", "restock", "take")):
+        case "restock" if len(lasting) == len(life.hand.holders):
+            life.log.append(f"restock {sorted(shelf)}")
+            await life.outside.call("PATCH", path, json={"products": sorted(shelf)})
+            life.hand.restock(shelf)
+            life.unsure |= set(life.hand.holders)
+        case "take" if lasting:
+            owner = life.chance.choice(sorted(lasting))
+            life.log.append(f"take the collection from {owner}")
+            holders = await life.outside.call("GET", f"{path}/grants", params={"limit": 200})
+            [held] = [one for one in holders["data"] if one["email"].lower() == owner]
+            await life.outside.call("DELETE", f"{path}/grants/{held['id']}")
+            life.hand.take_back(owner)
+            life.unsure.add(owner)
+        case _:
+            person, until = life.chance.choice(life.people), _some_end(life)
+            life.log.append(f"give the collection to {person.email} {until}")
+            given = {"email": person.email, "mail": False, "until": _written(until)}
+            await life.outside.call("POST", f"{path}/grants", json=given)
+            life.hand.hand_over(life.owner(person.email), until)
+            life.unsure.add(life.owner(person.email))
+
+
+async def claim(life: "Life") -> None:
+    """A member proves another address to be theirs: a new one, or that of somebody else."""
+    users = await _users(life)
+    if not users:
+        return
+    into = life.chance.choice(sorted(users))
+    others = [p.email for p in life.people if life.owner(p.email) == p.email != into]
+    person = next(one for one in life.people if one.email == into)
+    address = f"{life.chance.randrange(10**6)}.more.{into}"
+    if others and life.chance.random() < 0.5:
+        address = life.chance.choice(others)
+    life.log.append(f"claim of {address} by {into}")
+
+    async def prove(connection: Connection) -> None:
+        made = await claims.ask(connection, users[into], address)
+        await claims.confirm(connection, made, user_id=users[into])
+
+    await life.outside.commit(prove)
+    if address in others:
+        life.merge(into, address)
+    else:
+        person.further.append(address)
+
+
+async def merge(life: "Life") -> None:
+    """The owner makes one user of two."""
+    users = await _users(life)
+    if len(users) < 2:
+        return
+    into, other = life.chance.sample(sorted(users), 2)
+    life.log.append(f"merge {other} into {into}")
+    life.merge(into, other)
+    path = f"/users/{users[into]}/merge"
+    await life.outside.call("POST", path, done=(404, 409), json={"user": users[other]})
+
+
+async def decide_a_match(life: "Life") -> None:
+    """Accept or dismiss a doubtful match."""
+    found = await life.outside.call("GET", "/matches", params={"limit": 200})
+    known = set(life.addresses())
+    ours = [
+        one
+        for one in found["data"]
+        if one["merges"] and {one["user_email"].lower(), one["other_email"].lower()} <= known
+    ]
+    if not ours:
+        return
+    match = life.chance.choice(ours)
+    verb = life.chance.choice(("accept", "dismiss"))
+    life.log.append(f"{verb} {match['kind']} {match['user_email']} {match['other_email']}")
+    given: Json = {"json": {}} if verb == "accept" else {}
+    await life.outside.call("POST", f"/matches/{match['id']}/{verb}", done=(404, 409), **given)
+    if verb == "accept":
+        life.merge(life.owner(match["user_email"].lower()),
+                   life.owner(match["other_email"].lower()))  # fmt: skip
+
+
+async def _users(life: "Life") -> dict[str, int]:
+    """Ids of those who are users, by address."""
+    rows = await life.outside.fetch(
+        "select id, email_key from users where email_key = any($1::text[])",
+        [person.email for person in life.people],
+    )
+    return {row["email_key"]: row["id"] for row in rows}
+
+
+async def change_policy(life: "Life") -> None:
+    """Give a product a policy of its own."""
+    product, cells = life.chance.choice(life.products), some_cells(life.chance)
+    life.log.append(f"policy of {product} {cells}")
+    await life.outside.call("PUT", f"/products/{product}/policy", json=cells)
+    life.ruled(life.rules.with_own(product, cells))
+
+
+ACTS: list[tuple[Act, int]] = [
+    (unlink, 3),
+    (hold, 3),
+    (lift, 3),
+    (gift, 4),
+    (take_gift, 2),
+    (tend_the_collection, 4),
+    (claim, 2),
+    (merge, 2),
+    (decide_a_match, 2),
+]
+"""Before a policy changes: they act on what is settled."""

@@ -1,0 +1,381 @@
+"""Compares what Latchkey says about one life's people with the model."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tests.hostile.byhand import Held
+from tests.hostile.model import Past, Source
+from tests.hostile.policy import DAY
+
+if TYPE_CHECKING:
+    from tests.hostile.life import Life
+
+ASKED = 25
+"""How many questions a comparison asks `GET /access`, beside those whose answer has changed."""
+
+COUNTED = (
+    "access_granted",
+    "access_ended",
+    "product_purchased",
+    "subscription_started",
+    "imported",
+    "subscription_cancelled",
+    "cancellation_withdrawn",
+    "payment_failed",
+    "payment_recovered",
+    "refunded",
+)
+BY_HAND = ("manual_grant", "access_granted", "access_ended")
+
+Line = tuple[tuple[str, str], int]
+Counts = Counter[tuple[str, str]]
+Answer = list[datetime | None]
+Pair = tuple[str, str]
+
+
+class Wrong(AssertionError):
+    """Latchkey says something else than the model."""
+
+
+@dataclass
+class Grants:
+    """Live grants: of purchases by source and product, with owner and end; and those by hand."""
+
+    bought: dict[str, dict[str, tuple[str, datetime | None]]] = field(default_factory=dict)
+    gifts: dict[Pair, datetime | None] = field(default_factory=dict)
+    shelf: dict[Pair, datetime | None] = field(default_factory=dict)
+
+    def union(self) -> dict[Pair, Answer]:
+        """By person and product, the end of everything that gives it."""
+        found: dict[Pair, Answer] = {}
+        for mine in self.bought.values():
+            for product, (owner, ends) in mine.items():
+                found.setdefault((owner, product), []).append(ends)
+        for given in (self.gifts, self.shelf):
+            for key, ends in given.items():
+                found.setdefault(key, []).append(ends)
+        return found
+
+
+class Judge:
+    """One life's comparisons; what it saw last tells what has changed since."""
+
+    def __init__(self, life: "Life") -> None:
+        self._life = life
+        self._chance = random.Random(life.seed)
+        self._mails: Counter[Pair] = Counter()
+        self._union: dict[Pair, Answer] = {}
+        self._users: set[str] = set()
+        self._pasts: dict[str, set[Past]] = {}
+
+    async def compare(self) -> None:
+        """Lines, grants, access, mails, customers and doubts."""
+        life = self._life
+        life.hand.pass_time()
+        had = set(self._union)
+        lines, grants = await self._lines(), await self._grants()
+        found = {
+            source.id: self._judge(source, lines.get(source.id, Counter()), grants)
+            for source in life.sources.values()
+        }
+        self._judge_strangers(grants)
+        await self._judge_lines_by_hand()
+        await self._judge_access(grants.union())
+        await self._judge_mails(found, had)
+        await self._judge_customers()
+
+    async def _lines(self) -> dict[str, Counts]:
+        """The feed by source: how many lines of which type about which product, for the right
+        person."""
+        life = self._life
+        rows = await life.outside.fetch(
+            """
+            select a.source_id, a.type, a.product_id, lower(u.email) as email, count(*)
+              from activities a left join users u on u.id = a.user_id
+             where a.source_id = any($1::text[]) and a.type = any($2::text[]) group by 1, 2, 3, 4
+            """,
+            list(life.sources),
+            list(COUNTED),
+        )
+        found: dict[str, Counts] = {}
+        for row in rows:
+            source_id, email = row["source_id"], row["email"]
+            owner = life.owner(life.sources[source_id].owner)
+            if email != owner:
+                raise Wrong(f"{owner}'s {source_id} has a line of {email}: {row['type']}")
+            if row["type"] == "refunded" and source_id.startswith("sub_"):
+                continue
+            found.setdefault(source_id, Counter())[row["type"], row["product_id"]] += row["count"]
+        return found
+
+    async def _grants(self) -> Grants:
+        rows = await self._life.outside.fetch(
+            """
+            select lower(u.email) as owner, g.product_id, g.source, g.source_id, g.until
+              from grants g join users u on u.id = g.user_id
+             where g.ended_at is null and (g.until is null or g.until > now())
+               and u.email_key = any($1::text[])
+            """,
+            self._life.addresses(),
+        )
+        found = Grants()
+        for row in rows:
+            key = (row["owner"], row["product_id"])
+            if row["source"] in ("manual", "collection"):
+                given = found.gifts if row["source"] == "manual" else found.shelf
+                if key in given:
+                    raise Wrong(f"{key} has {row['source']} access twice")
+                given[key] = row["until"]
+                continue
+            mine = found.bought.setdefault(row["source_id"], {})
+            if row["product_id"] in mine:
+                raise Wrong(f"{row['source_id']} gives {row['product_id']} twice")
+            mine[row["product_id"]] = (row["owner"], row["until"])
+        return found
+
+    def _judge(self, source: Source, lines: Counts, grants: Grants) -> set[Past]:
+        """Keep the pasts that agree with what Latchkey says; there must be one."""
+        life = self._life
+        seen = [f"{look.reading}{' by rule' * look.by_rule}" for look in source.seen]
+        possible = source.settle(life.links, life.rules)
+        mine = grants.bought.get(source.id, {})
+        loose = {p for p, _ in life.links.kept}
+        right = {past for past in possible if past.live == set(mine) and _same(past, lines, loose)}
+        if not right:
+            raise Wrong(self._told(source, seen, sorted(mine), lines, possible))
+        source.pasts = {replace(past, lines=tuple(sorted(lines.items()))) for past in right}
+        for product, (owner, ends) in mine.items():
+            self._judge_end(source, product, owner, ends)
+        return source.pasts
+
+    def _told(
+        self, source: Source, seen: list[str], live: list[str], lines: Counts, possible: set[Past]
+    ) -> str:
+        links = self._life.links
+        return "\n".join(
+            [
+                f"{source.id} of {source.owner}",
+                *(f"  saw {reading}" for reading in seen),
+                f"  now {source.last}",
+                f"  gives {live} lines {sorted(lines.items())}",
+                "  but should be one of",
+                *(
+                    f"    gives {sorted(past.live)} lines {past.lines} held {sorted(past.held)}"
+                    for past in possible
+                ),
+                f"  links: on {sorted(links.on)} kept {sorted(links.kept)} fresh {links.fresh}",
+                f"  {self._life.rules}",
+            ]
+        )
+
+    def _judge_end(self, source: Source, product: str, owner: str, ends: datetime | None) -> None:
+        if owner != self._life.owner(source.owner):
+            raise Wrong(f"{source.id} of {source.owner} gives {product} to {owner}")
+        last = source.last
+        assert last is not None, "a source that gives was read"
+        stamp = None if ends is None else ends.timestamp()
+        days = self._life.rules.of(product)["past_due_days"]
+        if last.status != "past_due" or days is None:
+            if stamp != last.ends:
+                raise Wrong(f"{source.id} ends {last.ends}, but {product} ends {ends}: {last}")
+            return
+        latest = time.time() + days * DAY + 60
+        if last.ends is not None:
+            latest = min(latest, last.ends)
+        if stamp is None or not time.time() - 60 < stamp <= latest:
+            raise Wrong(f"{source.id} is past due, but {product} ends {ends}: {last}")
+
+    def _judge_strangers(self, grants: Grants) -> None:
+        """Nobody has what no source of theirs gives; what is given by hand is as it was given."""
+        if strange := set(grants.bought) - set(self._life.sources):
+            raise Wrong(f"grants of what nobody bought: {strange}")
+        hand = self._life.hand
+        for what, has, should in (
+            ("complimentary", grants.gifts, hand.gifts),
+            ("a collection's", grants.shelf, hand.on_shelf()),
+        ):
+            stamps: Held = {
+                key: None if ends is None else round(ends.timestamp(), 3)
+                for key, ends in has.items()
+            }
+            wanted: Held = {key: ends and round(ends, 3) for key, ends in should.items()}
+            if stamps != wanted:
+                raise Wrong(f"{what} access is {stamps}, should be {wanted}")
+
+    async def _judge_lines_by_hand(self) -> None:
+        life = self._life
+        rows = await life.outside.fetch(
+            """
+            select a.type, lower(u.email) as owner, a.product_id, a.source_id, count(*)
+              from activities a join users u on u.id = a.user_id
+             where u.email_key = any($1::text[]) and a.type = any($2::text[])
+               and (a.source_id is null or a.source_id = $3) and a.product_id is not null
+             group by 1, 2, 3, 4
+            """,
+            life.addresses(),
+            list(BY_HAND),
+            life.hand.collection,
+        )
+        found = Counter(
+            {
+                (r["type"], r["owner"], r["product_id"], r["source_id"] is not None): r["count"]
+                for r in rows
+            }
+        )
+        if found != life.hand.lines:
+            more, less = found - life.hand.lines, life.hand.lines - found
+            raise Wrong(f"lines of what was given by hand: {more} too many, {less} are missing")
+
+    async def _judge_access(self, union: dict[Pair, Answer]) -> None:
+        """What `GET /access` says must be the union, whichever of their addresses is asked for."""
+        life = self._life
+        gate = asyncio.Semaphore(4)
+        everything = [(email, product) for email in life.addresses() for product in life.products]
+        changed = {key for key in union | self._union if union.get(key) != self._union.get(key)}
+        asked = self._chance.sample(everything, min(ASKED, len(everything)))
+        asked += [(e, p) for e, p in everything if (life.owner(e), p) in changed]
+
+        async def ask(email: str, product: str) -> None:
+            async with gate:
+                said = await life.outside.call(
+                    "GET", "/access", params={"product": product, "email": email}
+                )
+            ends = union.get((life.owner(email), product), [])
+            if said["access"] != bool(ends) or len(said["grants"]) != len(ends):
+                raise Wrong(f"/access of {email} to {product}: {said}, grants {ends}")
+
+        await asyncio.gather(*(ask(email, product) for email, product in asked))
+        self._union = union
+
+    async def _judge_mails(self, after: dict[str, set[Past]], had: set[Pair]) -> None:
+        """One mail where somebody gets into a product anew, none where they were in already. One
+        may speak of several products."""
+        life = self._life
+        rows = await life.outside.fetch(
+            """
+            select lower(u.email) as email, told.product, count(*) as count from mails m
+              join users u on u.id = m.user_id
+             cross join jsonb_array_elements_text(
+                   coalesce(m.data -> 'products', jsonb_build_array(m.product_id)))
+                   as told (product)
+             where m.kind = 'product_access' and u.email_key = any($1::text[]) group by 1, 2
+            """,
+            life.addresses(),
+        )
+        now = Counter({(r["email"], r["product"]): r["count"] for r in rows})
+        was: Counter[Pair] = Counter()
+        for (email, product), count in self._mails.items():
+            was[life.owner(email), product] += count
+        for owner, product in now | was:
+            more = now[owner, product] - was[owner, product]
+            least, most = self._mails_due(owner, product, after, had)
+            if not least <= more <= most:
+                sent = await life.outside.fetch(_MAILS_OF, owner)
+                raise Wrong(
+                    f"{owner} got {more} new access mails of {product}, should be {least} to"
+                    f" {most}:\n  " + "\n  ".join(str(dict(row)) for row in sent)
+                )
+        self._mails, self._pasts, life.unsure = now, after, set()
+
+    def _mails_due(
+        self, owner: str, product: str, after: dict[str, set[Past]], had: set[Pair]
+    ) -> tuple[int, int]:
+        life = self._life
+        if owner in life.unsure:
+            return 0, 99
+        theirs = [s for s in life.sources.values() if life.owner(s.owner) == owner]
+        pairs = [(_first(self._pasts.get(s.id, {Past()})), _first(after[s.id])) for s in theirs]
+        begun = sum(product in b.begun and product not in a.begun for a, b in pairs)
+        imported = sum(product in b.imported and product not in a.imported for a, b in pairs)
+        ended = any(_count(b, "access_ended", product) > _count(a, "access_ended", product)
+                    for a, b in pairs)  # fmt: skip
+        granted = sum(
+            _count(b, "access_granted", product) - _count(a, "access_granted", product)
+            for a, b in pairs
+        )
+        in_already = (owner, product) in had
+        if not granted or (in_already and not ended):
+            return 0, 0
+        sure = begun == granted and not (imported or ended or in_already)
+        return (1 if sure else 0), granted if ended else 1
+
+    async def _judge_customers(self) -> None:
+        """A customer stays whose it was, whatever its address becomes; where that is somebody
+        else's, a person is asked."""
+        life = self._life
+        theirs = {c: person for person in life.people for c in person.customers}
+        rows = await life.outside.fetch(
+            """
+            select c.id, lower(u.email) as owner from customers c join users u on u.id = c.user_id
+             where c.id = any($1::text[])
+            """,
+            list(theirs),
+        )
+        for person in life.people:
+            person.bound = set()
+        for row in rows:
+            person = theirs[row["id"]]
+            if row["owner"] != life.owner(person.email):
+                raise Wrong(f"{row['id']} of {person.email} belongs to {row['owner']}")
+            person.bound.add(row["id"])
+        await self._judge_doubts()
+        users = await life.outside.fetch(
+            "select email_key from users where email_key = any($1::text[])", life.addresses()
+        )
+        self._users = {row["email_key"] for row in users}
+
+    async def _judge_doubts(self) -> None:
+        """Whoever's customer got the address of somebody who was a user is in the queue."""
+        life = self._life
+        expected = {
+            customer
+            for person in life.people
+            for customer, email in person.moved.items()
+            if customer not in person.gone
+            and life.owner(email) in self._users
+            and life.owner(email) != life.owner(person.email)
+        }
+        rows = await life.outside.fetch(
+            """
+            select customer_id from matches
+             where kind = 'address_changed' and customer_id = any($1::text[])
+            """,
+            list(expected),
+        )
+        if missing := expected - {row["customer_id"] for row in rows}:
+            raise Wrong(f"no doubt was raised about the new address of {missing}")
+        for person in life.people:
+            person.moved = {}
+
+
+def _first(pasts: set[Past]) -> Past:
+    return min(pasts, key=repr)
+
+
+def _count(past: Past, type_: str, product: str) -> int:
+    return dict(past.lines).get((type_, product), 0)
+
+
+_LOOSE = ("subscription_cancelled", "cancellation_withdrawn", "payment_failed",
+          "payment_recovered", "refunded")  # fmt: skip
+
+
+def _strict(lines: Iterable[Line], loose: set[str]) -> set[Line]:
+    """Without what a removed link leaves open: whether its old members' lines go on."""
+    return {(key, count) for key, count in lines if key[1] not in loose or key[0] not in _LOOSE}
+
+
+def _same(past: Past, lines: Counts, loose: set[str]) -> bool:
+    return _strict(past.lines, loose) == _strict(lines.items(), loose)
+
+
+_MAILS_OF = """
+select m.key, m.product_id, m.data, m.created_at from mails m join users u on u.id = m.user_id
+ where u.email_key = $1 and m.kind = 'product_access' order by m.id
+"""
