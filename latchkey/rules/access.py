@@ -105,13 +105,9 @@ def judge_subscription(
     return _with_wake(verdict, reading, period_end=period_end, as_of=as_of)
 
 
-def held_back(
-    verdict: Verdict, *, as_of: datetime, reason: Reason = Reason.BY_HAND
-) -> Verdict:
+def held_back(verdict: Verdict, *, as_of: datetime, reason: Reason = Reason.BY_HAND) -> Verdict:
     """A verdict against which an admin has decided, be it by a hold or by removing the link."""
-    return replace(
-        verdict, access=False, reason=reason, until=None, ended_at=as_of, by_clock=False
-    )
+    return replace(verdict, access=False, reason=reason, until=None, ended_at=as_of, by_clock=False)
 
 
 def _look_again(missed: datetime, as_of: datetime) -> datetime:

@@ -335,7 +335,7 @@ async def _grant(
                 "link_id": c.product.link_id,
                 "since": occasion.as_of,
                 "until": c.verdict.until,
-                "cause": occasion.cause,
+                "cause": "import" if _brought_by_rule(c, occasion) else occasion.cause,
             }
             for c in claims
         ],
@@ -343,8 +343,7 @@ async def _grant(
         occasion.account.livemode,
     )
     grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
-    by_rule = occasion.cause in _BY_RULE
-    first = {(claim.source_id, claim.product.product_id) for claim in begun if not by_rule}
+    first = {(c.source_id, c.product.product_id) for c in begun if not _by_rule(c, occasion)}
     facts: list[Fact] = []
     opened: list[Opened] = []
     for claim in claims:
@@ -360,7 +359,7 @@ async def _grant(
         wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
         gets_in = (claim.user_id, claim.product.product_id) not in had_access
         had_access.add((claim.user_id, claim.product.product_id))
-        if wanted and gets_in and not by_rule:
+        if wanted and gets_in and not _by_rule(claim, occasion):
             opened.append(
                 Opened(
                     user_id=claim.user_id,
@@ -372,6 +371,17 @@ async def _grant(
             )
     await write_facts(connection, facts)
     await write_mails(connection, access_mails(opened))
+
+
+def _by_rule(claim: Claim, occasion: Occasion) -> bool:
+    """Whether the rules alone give this now, and nothing was bought or brought in."""
+    return occasion.cause in _BY_RULE and not _brought_by_rule(claim, occasion)
+
+
+def _brought_by_rule(claim: Claim, occasion: Occasion) -> bool:
+    """Whether a change of the rules gets to a purchase that an import is about to bring in: it is
+    told of as that."""
+    return occasion.cause in _BY_RULE and bought_before_link(claim, occasion)
 
 
 async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:

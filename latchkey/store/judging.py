@@ -69,7 +69,9 @@ class Source:
             if verdict.access and key in given.held:
                 verdict = access.held_back(verdict, as_of=occasion.as_of)
             elif verdict.access and product.removed and key not in given.live:
-                verdict = access.held_back(verdict, as_of=occasion.as_of, reason=Reason.LINK_REMOVED)
+                verdict = access.held_back(
+                    verdict, as_of=occasion.as_of, reason=Reason.LINK_REMOVED
+                )
             judged.append((product, verdict))
         return judged
 

@@ -28,7 +28,7 @@ class Person:
     """Somebody who buys; several customers at Stripe may be theirs, and `further` addresses.
 
     `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
-    Stripe has changed since, and to what.
+    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from.
     """
 
     email: str
@@ -40,6 +40,7 @@ class Person:
     further: list[str] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
     moved: dict[str, str] = field(default_factory=dict)
+    carts: dict[str, str] = field(default_factory=dict)
 
     def spelled(self, chance: random.Random) -> str:
         """One of their addresses, as people type it."""
@@ -121,6 +122,7 @@ async def subscribe_at_checkout(scene: Scene, person: Person) -> list[str]:
         scene, person, prices, "subscription", scene.chance.choice(CARDS), **params
     )
     person.subscriptions.append(session["subscription"])
+    person.carts[session["subscription"]] = session["id"]
     return [session["subscription"], session["id"]]
 
 
@@ -378,7 +380,7 @@ async def change_address(scene: Scene, person: Person) -> list[str]:
 
 
 async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
-    """Money of a subscription's bill goes back: access stays."""
+    """Money of a subscription's bill goes back: its access stays, not what it paid once."""
     found = _one(scene, person.subscriptions)
     if found is None:
         return []
@@ -388,7 +390,7 @@ async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
     if not charge or not charge["paid"] or charge["refunded"]:
         return []
     await scene.truth.post("refunds", charge=charge["id"])
-    return [found]
+    return [found, person.carts[found]] if found in person.carts else [found]
 
 
 MOVES: list[tuple[Move, int]] = [

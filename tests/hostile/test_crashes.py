@@ -18,7 +18,7 @@ async def test_whatever_is_killed_all_settles_to_what_the_model_says(
 ) -> None:
     async with crashing_stage(tmp_path) as (outside, processes):
         chance = random.Random(seed)
-        company = Company(outside, [Life(outside, seed, Size(rounds=2, moves=10))])
+        company = Company(outside, [Life(outside, seed, Size(rounds=2, moves=8))])
         company.meanwhile = lambda: processes.havoc(chance)
         await company.play()
         told = "\n".join(company.wrong.values())

@@ -22,13 +22,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(seeds=st.lists(st.integers(1000, 2**31), min_size=2, max_size=2, unique=True))
-@example(seeds=[2, 5, 3]).via("seeds that have gone wrong once")
+@example(seeds=[2, 5, 1000]).via("seeds that have gone wrong once")
 async def test_lives_lead_to_what_the_model_says(
     seeds: list[int], postgres: Postgres, temporal_address: str, published: Published
 ) -> None:
     """Whatever is doubled, late, lost, old or refused on the way."""
     async with stage(postgres, temporal_address, published) as outside:
-        size = Size(rounds=3, moves=12)
+        size = Size(rounds=2, moves=12)
         company = Company(outside, [Life(outside, seed, size) for seed in seeds])
         await company.play()
         assert company.wrong == {}, "\n\n".join(company.wrong.values())

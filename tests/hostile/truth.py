@@ -155,7 +155,7 @@ class Truth:
             pending=unpaid and not failed,
             failed=failed,
             created=_charged(intent) or found["created"],
-            **await self._money(intent),
+            **(await self._money(intent) or await self._paid_by_bill(found["invoice"])),
         )
 
     async def invoice(self, source_id: str) -> Reading:
@@ -164,12 +164,6 @@ class Truth:
         lines = found["lines"]["data"]
         if found["lines"]["has_more"]:
             lines = await self.everything(f"invoices/{source_id}/lines")
-        money: Json = {}
-        for payment in await self.everything("invoice_payments", invoice=source_id):
-            intent = payment["payment"].get("payment_intent")
-            if payment["status"] == "paid" and intent:
-                whole = await self.get(f"payment_intents/{intent}", expand=["latest_charge"])
-                money = await self._money(whole)
         return Reading(
             id=source_id,
             kind="order",
@@ -181,8 +175,19 @@ class Truth:
             ),
             paid=found["status"] == "paid",
             created=found["status_transitions"]["paid_at"] or found["created"],
-            **money,
+            **await self._paid_by_bill(source_id),
         )
+
+    async def _paid_by_bill(self, bill: str | None) -> Json:
+        """What became of the money of an invoice, as fields of a reading."""
+        if bill is None:
+            return {}
+        for payment in await self.everything("invoice_payments", invoice=bill):
+            intent = payment["payment"].get("payment_intent")
+            if payment["status"] == "paid" and intent:
+                whole = await self.get(f"payment_intents/{intent}", expand=["latest_charge"])
+                return await self._money(whole)
+        return {}
 
     async def _money(self, intent: Json) -> Json:
         """What became of the money of a payment, as fields of a reading."""

@@ -1,0 +1,42 @@
+"""A changed policy that gets to a purchase while a link's import is about to bring it in."""
+
+from datetime import timedelta
+
+import pytest
+
+from latchkey.store.effects import Occasion
+from latchkey.store.pool import Pool
+from latchkey.store.subscriptions import apply_subscriptions, rejudge_subscriptions
+from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("first", ["policy", "import"])
+async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str) -> None:
+    """With its line, and with the mail that the import would have sent."""
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "known", {"trialing": False})
+        bought = subscription(1, "trialing")
+        occasion = Occasion(ACCOUNT, 1, NOW, "stripe")
+        await apply_subscriptions(connection, [bought], occasion=occasion)
+        await linked(connection, "fresh", {})
+        await connection.execute(
+            "update links set state = 'importing', created_at = $1 where product_id = 'fresh'",
+            NOW + timedelta(seconds=5),
+        )
+        later = NOW + timedelta(seconds=6)
+        by_policy = Occasion(ACCOUNT, 0, later, "policy")
+        by_import = Occasion(ACCOUNT, 2, later, "import")
+        for way in ("policy", "import") if first == "policy" else ("import", "policy"):
+            if way == "policy":
+                await rejudge_subscriptions(connection, ["sub_1"], occasion=by_policy)
+            else:
+                await apply_subscriptions(connection, [bought], occasion=by_import)
+        lines = await connection.fetch("select type, cause from activities where source_id='sub_1'")
+        mails = await connection.fetchval("select count(*) from mails where product_id = 'fresh'")
+    assert sorted((row["type"], row["cause"]) for row in lines) == [
+        ("access_granted", "import"),
+        ("imported", "import"),
+    ]
+    assert mails == 1
