@@ -61,6 +61,14 @@ class Selling:
         there = [link for link in self.links if link.active and link.url]
         return max(there, key=lambda link: (link.wanted, link.id), default=None)
 
+    @property
+    def leads_somewhere(self) -> bool:
+        """Whether there is a checkout at the end of it, here or elsewhere."""
+        if self.purchase_method == "none":
+            return False
+        elsewhere = self.checkout_target == "external" and self.external_url is not None
+        return elsewhere or self.open_link is not None
+
 
 _LINK = (
     "id, product_id, price_id, wanted, stripe_id, url, active, promotion_codes, error, created_at"

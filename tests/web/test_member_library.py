@@ -28,12 +28,17 @@ async def open_library(shared: Latchkey) -> AsyncIterator[None]:
 
 
 async def _public(site: Latchkey, value: bool) -> None:
+    await _set(site, public_content=value)
+
+
+async def _set(site: Latchkey, **values: Any) -> None:
+    """Change some of the site's settings."""
     await site.pool.execute(
         """
         insert into site_settings (key, value) values ('site', $1)
         on conflict (key) do update set value = site_settings.value || excluded.value
         """,
-        {"public_content": value},
+        values,
     )
 
 
@@ -123,8 +128,7 @@ async def test_what_was_theirs_stays_on_the_shelf(shared: Latchkey, visitor: Vis
     locked = unescape((await visitor.get(address(text, "Was Mine"), 403)).text)
     assert "Your access has ended" in locked
     assert "write to" not in locked
-    settings = {"reply_to": "help@library.example"}
-    await shared.pool.execute("update site_settings set value = value || $1::jsonb", settings)
+    await _set(shared, reply_to="help@library.example")
     async with visit(shared) as stranger:
         await stranger.sign_in_as(await user(shared, "no@library.example"), "no")
         assert tile((await stranger.get("/library?q=Was")).text, "Was Mine") == ""
@@ -134,7 +138,7 @@ async def test_what_was_theirs_stays_on_the_shelf(shared: Latchkey, visitor: Vis
             return "mailto:help@library.example" in page
 
         await until(contact, "the page says whom to ask")
-    await shared.pool.execute("update site_settings set value = value - 'reply_to'")
+    await _set(shared, reply_to=None)
     await shared.pool.execute("update products set show_locked = false where id = $1", product)
     assert tile((await visitor.get("/library?q=Was")).text, "Was Mine") == ""
 
@@ -200,7 +204,7 @@ async def test_categories_sort_the_shelf(shared: Latchkey, visitor: Visitor) -> 
 
 
 async def test_sales_pages_from_template_and_copy(shared: Latchkey, visitor: Visitor) -> None:
-    product, _ = await sold(shared, "Sp First")
+    product, price = await sold(shared, "Sp First")
     other, _ = await sold(shared, "Sp Second")
     await visitor.sign_in()
     base = f"/admin/products/{product}/sales-page"
@@ -246,6 +250,14 @@ async def test_sales_pages_from_template_and_copy(shared: Latchkey, visitor: Vis
         going = await stranger.goes("/buy/sp-first/checkout?utm_source=x")
         assert going.startswith(shared.stripe.url)
         assert "utm_source=x" in going
+        for body in ({"enabled": False}, {"enabled": True, "price": price}):
+            await shared.call("PUT", f"/products/{product}/checkout", json=body)
+
+            async def offered(on: bool = body["enabled"] is True) -> bool:
+                page = unescape((await stranger.get("/sales/sp-first")).text)
+                return ("I want it" in page, "can't be bought here" in page) == (on, not on)
+
+            await until(offered, "the page offers a button only where it leads somewhere")
     copy = f"/admin/products/{other}/sales-page"
     await visitor.send(copy, f"{copy}/start", begin="copy", copy_of=product)
     assert "Learn &lt;b&gt;it" in (await visitor.get(copy)).text

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.store import library, products, sales_pages
+from latchkey.store import checkout, library, products, sales_pages
 from latchkey.store.products import Product
 from latchkey.store.sales_pages import SalesPage
 from web.pages.buy import passed_on
@@ -34,12 +34,14 @@ async def show(request: Request) -> Response:
         if not live and not (user and user.is_staff):
             raise NotFound("There is no such page.")
         card = await library.card(connection, user.id if user else None, product.id)
+        selling = await checkout.selling(connection, product.id)
     query = urlencode(passed_on(request))
     return page(
         request,
         "sales.html",
         product=product,
         draft=not live,
+        on_sale=selling.leads_somewhere or product.access_mode != "assigned",
         **content(found, product, card),
         buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
     )
