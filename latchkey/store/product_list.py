@@ -7,7 +7,7 @@ from typing import Any
 
 from latchkey.store.pool import Connection
 
-MOST_COUNTED = 1000
+MOST_COUNTED = 200
 
 
 @dataclass(frozen=True)
