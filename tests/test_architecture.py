@@ -100,6 +100,20 @@ def test_only_the_store_speaks_sql() -> None:
                 assert not sql, f"{relative}:{node.lineno} holds SQL"
 
 
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_log_line_names_a_value_as_structlog_names_its_text(path: Path) -> None:
+    """Such a call raises, in the place of what was to be told."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [
+        call.lineno
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        and any(keyword.arg == "event" for keyword in call.keywords)
+    ]
+
+
 def test_nothing_names_a_registry_or_this_machine() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text()

@@ -89,7 +89,7 @@ class WebhookEndpoint:
         try:
             due = await inbox.store(self._pool, event)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.error("webhook not stored", event=event.id, error=type(error).__name__)
+            log.error("webhook not stored", id=event.id, error=type(error).__name__)
             raise Refused(
                 503, "not_stored", "the event could not be stored: send it again"
             ) from None
