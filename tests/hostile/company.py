@@ -255,13 +255,18 @@ class Company:
         await self._judge_feed()
         made = await self.outside.call("POST", "/reconciliations", json={"dry_run": True})
 
-        async def done() -> Json | None:
-            found = await self.outside.call("GET", f"/reconciliations/{made['id']}")
-            if found["state"] == "failed":
-                raise Wrong(f"the reconciliation failed: {found['error']}")
-            return found if found["state"] == "done" else None
+        report: Json = {}
 
-        report = await until(done, "the reconciliation", seconds=PATIENCE)
+        async def done() -> bool:
+            report.update(await self.outside.call("GET", f"/reconciliations/{made['id']}"))
+            if report["state"] == "failed":
+                raise Wrong(f"the reconciliation failed: {report['error']}")
+            return bool(report["state"] == "done")
+
+        try:
+            await until(done, "the reconciliation", seconds=PATIENCE)
+        except AssertionError as error:
+            raise Wrong(f"{error}: {report}") from None
         drift = [
             one
             for one in report["differences"]
