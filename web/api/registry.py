@@ -1,5 +1,6 @@
 """How a call of the JSON API is declared: checked input in, checked output out, described once."""
 
+import contextlib
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,9 @@ from web.site import Site, site_of
 MAX_BODY = 1024 * 1024
 PREFIX = "/api/v1"
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+GIVEN_UP = 3
+"""How often a call is begun again whose transaction stood in another one's way."""
 
 log = structlog.get_logger("api")
 
@@ -152,10 +156,19 @@ def _once_each(request: Request) -> dict[str, str]:
 
 
 async def _do(declared: Endpoint, call: Call) -> Response:
-    result = await declared.do(call)
+    result = await _done(declared, call)
     if result is None:
         return Response(status_code=204)
     return json_response(result.model_dump_json(), declared.status)
+
+
+async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
+    """Do it; once more where Postgres gave its transaction up for another one, as a merge of users
+    may meet a purchase of theirs that is just being applied: nothing was changed by then."""
+    for _ in range(GIVEN_UP):
+        with contextlib.suppress(asyncpg.TransactionRollbackError):
+            return await declared.do(call)
+    return await declared.do(call)
 
 
 def json_response(body: str, status: int) -> Response:
