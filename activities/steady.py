@@ -40,6 +40,8 @@ _PASSING = (
 log = structlog.get_logger("worker")
 FAILED = Counter("latchkey_events_given_up_total", "Events that could not be handled.")
 
+UNCHANGED = SyncResult("", "", finished=False, unchanged=True)
+
 
 class _Job(Protocol):
     @property
@@ -59,6 +61,8 @@ def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
         @wraps(sync)
         async def steadily(self: J, job: SyncInput) -> SyncResult:
             try:
+                if job.only_events and await _served(self.edges, job, kind):
+                    return UNCHANGED
                 return await sync(self, job)
             except ApplicationError as error:
                 if error.non_retryable or _soon(error):
@@ -78,6 +82,13 @@ def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
         return steadily
 
     return around
+
+
+async def _served(edges: Edges, job: SyncInput, kind: TargetKind) -> bool:
+    """Whether readings begun after these events were stored have been applied meanwhile: a nudge
+    that crosses a reading has nothing more to tell."""
+    async with edges.pool.acquire() as connection:
+        return await inbox.served(connection, kind, job.object_id, job.event_ids)
 
 
 def _soon(error: ApplicationError) -> bool:

@@ -24,6 +24,9 @@ def walk(running: Stack, price: str) -> tuple[float, int]:
     sessions: Json = {"limit": 100, "status": "complete", "expand": ["data.line_items"]}
     for _ in client.v1.checkout.sessions.list(sessions).auto_paging_iter():  # type: ignore[arg-type]
         count += 1
+    bills: Json = {"limit": 100, "status": "paid", "expand": ["data.payments"]}
+    for _ in client.v1.invoices.list(bills).auto_paging_iter():  # type: ignore[arg-type]
+        count += 1
     return time.perf_counter() - began, count
 
 

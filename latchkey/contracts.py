@@ -147,17 +147,23 @@ class EntityState:
     label: str = ""
     product: str | None = None
     customer: str | None = None
+    asked: bool = False
+    """Somebody wants it read, whatever the events are about."""
 
 
 @dataclass(frozen=True)
 class SyncInput:
-    """Fetch `object_id` from Stripe and apply it. `as_of` is the workflow's clock, in UTC."""
+    """Fetch `object_id` from Stripe and apply it. `as_of` is the workflow's clock, in UTC.
+
+    `only_events`: the run has read before, and nothing but `event_ids` asks for another reading.
+    """
 
     object_id: str
     as_of: datetime
     event_ids: list[str] = field(default_factory=list)
     checkout_session: str | None = None
     by_timer: bool = False
+    only_events: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,8 @@ class SyncResult:
     """What the read showed: `label` in a word or two, `state` as a sentence for the operator.
 
     `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`. `unread`
-    means that the object could not be read or applied.
+    means that the object could not be read or applied, `unchanged` that it was not read, since
+    earlier readings served all the events: what the last one showed still holds.
     """
 
     label: str
@@ -176,6 +183,7 @@ class SyncResult:
     product: str | None = None
     customer: str | None = None
     unread: bool = False
+    unchanged: bool = False
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Syncing:
 def take(state: EntityState, nudge: Nudge) -> None:
     """Note a nudge. All that a signal handler does: it must never fail."""
     state.nudged = True
+    state.asked = state.asked or not nudge.event_ids
     state.event_ids += nudge.event_ids
     state.checkout_session = nudge.checkout_session or state.checkout_session
 
@@ -45,16 +46,20 @@ def take(state: EntityState, nudge: Nudge) -> None:
 async def live(state: EntityState, syncing: Syncing) -> str:
     """Keep the object in step until it is finished; returns its last state in words."""
     by_timer = overdue = False
+    last: SyncResult | None = None
     while True:
         if state.nudged:
-            result = await _sync(state, syncing, by_timer=by_timer)
-            if overdue and result.unread:
-                await _end_due(state)
-            overdue = False
-            _show(state, result)
-            if result.finished and not state.nudged:
-                return result.state
-            state.wake_at, state.wake = result.wake_at, result.wake
+            only_events = last is not None and not by_timer and not state.asked
+            result = await _sync(state, syncing, by_timer=by_timer, only_events=only_events)
+            if last is None or not result.unchanged:
+                if overdue and result.unread:
+                    await _end_due(state)
+                overdue = False
+                _show(state, result)
+                last = result
+            if last.finished and not state.nudged:
+                return last.state
+            state.wake_at, state.wake = last.wake_at, last.wake
         if workflow.info().is_continue_as_new_suggested():
             workflow.continue_as_new(state)
         by_timer = await _sleep(state)
@@ -62,7 +67,9 @@ async def live(state: EntityState, syncing: Syncing) -> str:
             overdue = await _wake(state)
 
 
-async def _sync(state: EntityState, syncing: Syncing, *, by_timer: bool) -> SyncResult:
+async def _sync(
+    state: EntityState, syncing: Syncing, *, by_timer: bool, only_events: bool
+) -> SyncResult:
     """The flag is lowered before the read, so that a nudge during the read causes another one."""
     job = SyncInput(
         object_id=state.object_id,
@@ -70,8 +77,9 @@ async def _sync(state: EntityState, syncing: Syncing, *, by_timer: bool) -> Sync
         event_ids=state.event_ids,
         checkout_session=state.checkout_session,
         by_timer=by_timer,
+        only_events=only_events,
     )
-    state.nudged, state.event_ids, state.checkout_session = False, [], None
+    state.nudged, state.asked, state.event_ids, state.checkout_session = False, False, [], None
     result: SyncResult = await workflow.execute_activity(
         syncing.activity,
         job,

@@ -134,6 +134,24 @@ async def begin_reading(
     ]
 
 
+async def served(
+    connection: Connection, kind: TargetKind, target_id: str, ids: Sequence[str]
+) -> bool:
+    """Whether these events are all handled, and no other one of the object waits."""
+    found: bool = await connection.fetchval(
+        """
+        select (select count(*) from events where id = any($3::text[]) and state = 'handled')
+                 = cardinality($3::text[])
+           and not exists (select from events where target_id = $1 and target_kind = $2
+                              and target_kind <> 'none' and state in ('waiting', 'relayed'))
+        """,
+        target_id,
+        kind.value,
+        list(dict.fromkeys(ids)),
+    )
+    return found
+
+
 async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
     await pool.execute(
         """

@@ -4,6 +4,9 @@ import time
 
 import pytest
 
+from latchkey import dispatch
+from latchkey.contracts import subscription_workflow_id
+from latchkey.rules.routing import Target, TargetKind
 from tests.harness import Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
@@ -273,12 +276,48 @@ async def test_one_fetch_per_burst(site: Latchkey) -> None:
     site.stripe.box.api.log.clear()
     await site.start_worker()
     await site.settled()
-    reads = [
-        entry
-        for entry in site.stripe.box.api.log
-        if entry["path"] == f"/v1/subscriptions/{made['id']}"
-    ]
-    assert len(reads) == 1
+    assert _reads(site, made["id"]) == 1
+
+
+async def test_what_was_served_already_is_not_read_again(site: Latchkey) -> None:
+    """A nudge may cross the reading that served its event; somebody who wants a look gets one."""
+    product, _, price = await linked(site)
+    made = await site.stripe.subscribe("crossing@life.example", price)
+    await site.has(product, "crossing@life.example")
+    await site.settled()
+    target = Target(TargetKind.SUBSCRIPTION, made["id"])
+    event = await site.pool.fetchval(
+        "select id from events where target_id = $1 and state = 'handled' limit 1", made["id"]
+    )
+    syncs = await _syncs(site, made["id"])
+    site.stripe.box.api.log.clear()
+    await dispatch.nudge(site.temporal, target, [event])
+
+    async def asked() -> bool:
+        return await _syncs(site, made["id"]) == syncs + 1
+
+    await until(asked, "the nudge is taken")
+    assert _reads(site, made["id"]) == 0
+    await dispatch.nudge(site.temporal, target, [])
+
+    async def read() -> bool:
+        return _reads(site, made["id"]) == 1
+
+    await until(read, "the subscription is read")
+
+
+def _reads(site: Latchkey, subscription: str) -> int:
+    log = site.stripe.box.api.log
+    return len([entry for entry in log if entry["path"] == f"/v1/subscriptions/{subscription}"])
+
+
+async def _syncs(site: Latchkey, subscription: str) -> int:
+    """How many syncs the subscription's run has finished."""
+    handle = site.temporal.get_workflow_handle(subscription_workflow_id(subscription))
+    history = await handle.fetch_history()
+    return len(
+        [e for e in history.events if e.HasField("activity_task_completed_event_attributes")]
+    )
 
 
 def _seconds(text: str) -> float:

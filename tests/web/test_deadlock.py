@@ -1,50 +1,86 @@
-"""A call whose transaction Postgres gives up for another one is begun again."""
+"""What is done where Postgres gives a transaction up for another one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from tests.harness import Latchkey
+from tests.web.pages import visit
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_merge_that_meets_an_apply_is_done_all_the_same(shared: Latchkey) -> None:
-    """The apply holds the purchase and needs its user, the merge holds the users and needs the
-    purchase."""
-    product = await shared.product("Deadlocked")
+async def two_users(site: Latchkey, name: str) -> tuple[int, int]:
+    """A user to merge into, and the other one, who has the subscription `sub_<name>`."""
+    product = await site.product("Deadlocked")
     ids = []
-    for name in ("into", "other"):
-        given = {"email": f"{name}@deadlock.example", "mail": False}
-        made = await shared.call("POST", f"/products/{product}/grants", 201, json=given)
+    for which in ("into", "other"):
+        given = {"email": f"{which}@{name}.example", "mail": False}
+        made = await site.call("POST", f"/products/{product}/grants", 201, json=given)
         ids.append(made["user_id"])
-    into, other = ids
-    async with shared.pool.acquire() as connection:
-        await connection.execute(
-            "insert into customers (id, account_id, livemode, ticket)"
-            " values ('cus_deadlock', 'acct_x', false, 0)"
-        )
-        await connection.execute(
-            """
-            insert into subscriptions
-                   (id, account_id, livemode, customer_id, user_id, status, created_at, ticket)
-            values ('sub_deadlock', 'acct_x', false, 'cus_deadlock', $1, 'canceled', now(), 0)
-            """,
-            other,
-        )
+    await site.pool.execute(
+        "insert into customers (id, account_id, livemode, ticket) values ($1, 'acct_x', false, 0)",
+        f"cus_{name}",
+    )
+    await site.pool.execute(
+        """
+        insert into subscriptions
+               (id, account_id, livemode, customer_id, user_id, status, created_at, ticket)
+        values ($1, 'acct_x', false, $2, $3, 'canceled', now(), 0)
+        """,
+        f"sub_{name}",
+        f"cus_{name}",
+        ids[1],
+    )
+    return ids[0], ids[1]
+
+
+async def amid_an_apply(
+    site: Latchkey, name: str, other: int, merge: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Merge while an apply holds the purchase and then needs its user: the merge holds the users
+    and needs the purchase, and Postgres gives it up."""
+    async with site.pool.acquire() as connection:
         applying = connection.transaction()
         await applying.start()
         await connection.execute("set local deadlock_timeout = '30s'")
-        await connection.execute("select from subscriptions where id = 'sub_deadlock' for update")
-        merging = asyncio.create_task(
-            shared.call("POST", f"/users/{into}/merge", json={"user": other})
+        await connection.execute(
+            "select from subscriptions where id = $1 for update", f"sub_{name}"
         )
-        async with shared.pool.acquire() as onlooker:
+        merging = asyncio.ensure_future(merge())
+        async with site.pool.acquire() as onlooker:
             while not await onlooker.fetchval(
                 "select exists (select from pg_locks where not granted)"
             ):
                 await asyncio.sleep(0.02)
         await connection.execute("select from users where id = $1 for key share", other)
         await applying.commit()
-    moved = await merging
+    return await merging
+
+
+async def test_a_call_is_begun_again(shared: Latchkey) -> None:
+    into, other = await two_users(shared, "deadlock")
+    moved = await amid_an_apply(
+        shared,
+        "deadlock",
+        other,
+        lambda: shared.call("POST", f"/users/{into}/merge", json={"user": other}),
+    )
     assert moved["moved"]["subscriptions.user_id"] == 1
+
+
+async def test_a_form_is_to_be_sent_again(shared: Latchkey) -> None:
+    into, other = await two_users(shared, "crossed")
+    given = {"email": "other@crossed.example", "do": "merge"}
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        path = f"/admin/users/{into}/merge"
+        answer = await amid_an_apply(
+            shared, "crossed", other, lambda: admin.send(path, None, 409, **given)
+        )
+        assert "Nothing came of it" in answer.text
+        await admin.send(path, None, 303, **given)
+    owner = "select user_id from subscriptions where id = 'sub_crossed'"
+    assert await shared.pool.fetchval(owner) == into

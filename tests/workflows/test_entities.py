@@ -186,6 +186,27 @@ async def test_ten_nudges_during_a_read_cost_one_more(environment: WorkflowEnvir
     assert effects.syncs[1].event_ids == [f"evt_{number}" for number in range(10)]
 
 
+async def test_a_reading_left_out_keeps_what_the_last_one_showed(
+    environment: WorkflowEnvironment,
+) -> None:
+    now = await environment.get_current_time()
+    end = now + timedelta(days=30)
+    left_out = SyncResult("", "", False, unchanged=True)
+    answers = iter([waiting(end, Wake.ACCESS_ENDS), left_out, waiting(end), DONE])
+    effects = Effects(lambda job: next(answers))
+    handle, main, stripe = await start(environment.client, effects)
+    async with main, stripe:
+        await _synced(effects, 1)
+        await handle.signal(contracts.NUDGE, Nudge(["evt_served"]))
+        await _synced(effects, 2)
+        await handle.signal(contracts.NUDGE, Nudge([]))
+        await _synced(effects, 3)
+        assert await handle.result() == DONE.state
+    asked = [(job.only_events, job.by_timer) for job in effects.syncs]
+    assert asked == [(False, False), (True, False), (False, False), (False, True)]
+    assert effects.syncs[3].as_of >= end
+
+
 async def test_a_nudge_during_the_last_read_is_not_lost(environment: WorkflowEnvironment) -> None:
     answers = iter([DONE, DONE])
     effects = Effects(lambda job: next(answers), hold=asyncio.Event())

@@ -94,6 +94,7 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
         HTTPException: _http,
         asyncpg.InterfaceError: _database_away,
         asyncpg.PostgresConnectionError: _database_away,
+        asyncpg.TransactionRollbackError: _crossed,
         OSError: _database_away,
         Exception: _broken,
     }
@@ -161,6 +162,18 @@ async def _database_away(request: Request, error: Exception) -> Response:
     log.error("the database did not answer", path=_path(request), error=type(error).__name__)
     return await _message(
         request, 503, "Back in a moment", "The database did not answer. Try again shortly."
+    )
+
+
+async def _crossed(request: Request, error: Exception) -> Response:
+    """Postgres gave a transaction up for another one, as a merge of users may meet a purchase of
+    theirs that is just being applied."""
+    return await _message(
+        request,
+        409,
+        "Just being changed",
+        "What you wanted to change was being changed at this moment. Nothing came of it: go"
+        " back and send it again.",
     )
 
 
