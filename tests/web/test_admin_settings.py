@@ -156,3 +156,4 @@ async def test_support_is_shown_no_forms_that_it_may_not_send(shared: Latchkey) 
             text = await shown(helper, path)
             for button in ("Save", "Invite somebody", "Make a token", "Import"):
                 assert button not in text, path
+        assert "Only admins can change this." in await shown(helper, "/admin/settings")
