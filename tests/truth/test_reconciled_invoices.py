@@ -78,6 +78,7 @@ async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     await site.stripe.post(f"invoices/{past['id']}/pay")
     open_ = await invoiced(site, "pays.later@bill.example", price)
     await site.stripe.control("clock/advance", seconds=86400)
+    await site.settled()
     product = await site.product()
     await site.know(stripe_product)
     body = {"stripe_product": stripe_product, "invoices": "none"}
