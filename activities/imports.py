@@ -311,4 +311,5 @@ def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Polic
     else:
         verdict = access.judge_order(found, policy, as_of=job.as_of)
         what = f"one-off order is {access.order_state(found)}"
-    return Candidate(found, verdict.access, f"{what}: {describe(verdict).lower()}")
+    words = describe(verdict)
+    return Candidate(found, verdict.access, f"{what}: {words[0].lower()}{words[1:]}")
