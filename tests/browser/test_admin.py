@@ -106,6 +106,7 @@ async def test_an_import_is_followed_live_and_after_a_reload(site: Latchkey, pag
     price = await site.stripe.price(stripe_product)
     for number in range(3):
         await site.stripe.subscribe(f"live{number}@import.example", price)
+    await site.quiet()
     product = await site.product("Long import")
     await site.know(stripe_product)
     await site.stop_worker()
