@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import owing, reads
+from activities import lists, owing, reads
 from activities.base import Edges
 from activities.errors import retried
 from latchkey import contracts, dispatch
@@ -25,7 +25,7 @@ from latchkey.contracts import (
 )
 from latchkey.rules import access, reading
 from latchkey.rules.policy import Policy
-from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.rules.reading import Order, Subscription
 from latchkey.store import (
     catalog,
     links,
@@ -81,9 +81,7 @@ class ImportActivities:
             occasion = await self._edges.occasion(as_of=job.as_of, cause="import")
             api = await self._edges.keyring.api()
             page = await _read(api, job)
-            found_subscriptions = await self._subscriptions(api, page.data, job)
-            found_orders = await _orders(api, page.data, job)
-            found_orders += await self._invoices(api, page.data, job)
+            found_subscriptions, found_orders = await self._found(api, page.data, job)
             references = {
                 order.id: user
                 for order in found_orders
@@ -147,11 +145,8 @@ class ImportActivities:
         async with retried():
             api = await self._edges.keyring.api()
             page = await _read(api, job)
-            found: list[Subscription | Order] = [
-                *await self._subscriptions(api, page.data, job),
-                *await _orders(api, page.data, job),
-                *await self._invoices(api, page.data, job),
-            ]
+            of_subscriptions, of_orders = await self._found(api, page.data, job)
+            found: list[Subscription | Order] = [*of_subscriptions, *of_orders]
             async with self._edges.pool.acquire() as connection:
                 policy = await policies.read(connection, job.product_id)
                 candidates = [_candidate(one, job, policy.effective) for one in found]
@@ -202,44 +197,29 @@ class ImportActivities:
             await links.set_stripe_product(connection, job.id, source["id"])
         return str(source["id"])
 
-    async def _subscriptions(
+    async def _found(
         self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
-    ) -> list[Subscription]:
-        if job.step is not ImportStep.SUBSCRIPTIONS:
-            return []
-        found = []
-        for source in page:
-            try:
-                one = await reads.subscription(api, source)
-            except UnreadableError as error:
-                activity.logger.warning("left out: %s", error)
-                continue
-            if job.stripe_product in one.stripe_products:
-                found.append(one)
-        return await owing.dated(self._edges, api, found, stripe_product=job.stripe_product)
+    ) -> tuple[list[Subscription], list[Order]]:
+        """What the page has of the Stripe product. Invoices of checkout sessions are left out: the
+        sessions were walked before."""
 
-    async def _invoices(
-        self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
-    ) -> list[Order]:
-        """Invoices that sold the product once, without those of checkout sessions: the sessions
-        were walked before."""
-        if job.step is not ImportStep.INVOICES:
-            return []
-        selling: dict[str, Json] = {}
-        for source in page:
-            try:
-                quick = reading.invoice(source)
-            except UnreadableError as error:
-                activity.logger.warning("left out: %s", error)
-                continue
-            if not quick.lines_complete or _sells(quick, job.stripe_product):
-                selling[quick.id] = source
+        def sells(order: Order) -> bool:
+            return any(line.stripe_product == job.stripe_product for line in order.one_off_lines)
+
+        match job.step:
+            case ImportStep.SUBSCRIPTIONS:
+                every = await lists.subscriptions(api, page)
+                mine = [one for one in every if job.stripe_product in one.stripe_products]
+                product = job.stripe_product
+                return await owing.dated(self._edges, api, mine, stripe_product=product), []
+            case ImportStep.ORDERS:
+                return [], await lists.sessions(api, page, sells)
+        selling = lists.invoices(page, sells)
         async with self._edges.pool.acquire() as connection:
-            known = await order_mirror.orders_of_invoices(connection, list(selling))
-        found = [
-            await reads.invoice(api, source) for key, source in selling.items() if key not in known
-        ]
-        return [one for one in found if _sells(one, job.stripe_product)]
+            known = await order_mirror.of_invoices(connection, list(selling))
+        unmade = [source for key, source in selling.items() if not known.get(key)]
+        found = [await reads.invoice(api, source) for source in unmade]
+        return [], [order for order in found if sells(order)]
 
     async def _prices(self, api: StripeApi, stripe_product: str, *, invoices: str) -> ImportPlan:
         """All prices of the product, archived ones too: whoever pays any of them gets in.
@@ -272,30 +252,6 @@ async def _read(api: StripeApi, job: ImportPageInput | PreviewPageInput) -> Page
         case ImportStep.INVOICES:
             return await api.paid_invoices(since=job.since, after=job.cursor)
     return await api.completed_sessions(after=job.cursor)
-
-
-async def _orders(
-    api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
-) -> list[Order]:
-    if job.step is not ImportStep.ORDERS:
-        return []
-    found = []
-    for source in page:
-        try:
-            quick = reading.checkout_session(source)
-            if quick.lines_complete and not _sells(quick, job.stripe_product):
-                continue
-            one = await reads.session(api, source)
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
-            continue
-        if _sells(one, job.stripe_product):
-            found.append(one)
-    return found
-
-
-def _sells(order: Order, stripe_product: str) -> bool:
-    return any(line.stripe_product == stripe_product for line in order.one_off_lines)
 
 
 def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Policy) -> Candidate:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
-from activities import owing, reads
+from activities import lists, owing, reads
 from activities.base import Edges
-from latchkey.rules import reading
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.store import order_mirror
-from latchkey.store.linked_products import Selling, linked_stripe_products, selling
+from latchkey.store.linked_products import linked_products, linked_stripe_products, opened_by
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 
@@ -30,32 +29,20 @@ class Readings:
 
 
 async def subscriptions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
-    found = []
-    for source in page:
-        try:
-            found.append(await reads.subscription(api, source))
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
+    found = await lists.subscriptions(api, page)
     return Readings(subscriptions=await owing.dated(edges, api, found))
 
 
 async def sessions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
-    """The page's orders that sell a linked product, or that we know."""
-    quick = []
-    for source in page:
-        try:
-            quick.append((source, reading.checkout_session(source)))
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
+    """The page's orders that sell a linked product."""
     account = await edges.account()
     async with edges.pool.acquire() as connection:
         linked = await linked_stripe_products(connection, account=account)
-    found = Readings()
-    for source, order in quick:
-        sells = any(line.stripe_product in linked for line in order.one_off_lines)
-        if sells or not order.lines_complete:
-            found.orders.append(await reads.session(api, source))
-    return found
+
+    def sells(order: Order) -> bool:
+        return any(line.stripe_product in linked for line in order.one_off_lines)
+
+    return Readings(orders=await lists.sessions(api, page, sells))
 
 
 async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
@@ -66,16 +53,14 @@ async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
     """
     account = await edges.account()
     async with edges.pool.acquire() as connection:
-        counted = await selling(connection, account=account)
-    candidates: dict[str, Json] = {}
-    for source in page:
-        try:
-            quick = reading.invoice(source)
-        except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
-            continue
-        if not quick.lines_complete or _counts(quick, counted):
-            candidates[quick.id] = source
+        every = await linked_stripe_products(connection, account=account)
+        linked = await linked_products(connection, every, account=account)
+
+    def sells(order: Order) -> bool:
+        links = opened_by({line.stripe_product for line in order.one_off_lines}, linked)
+        return any(link.counts(order) for link in links if not link.removed)
+
+    candidates = lists.invoices(page, sells)
     async with edges.pool.acquire() as connection:
         known = await order_mirror.of_invoices(connection, list(candidates))
     found = Readings()
@@ -84,7 +69,7 @@ async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
             continue
         order = await reads.invoice(api, source)
         found.reads += 1
-        if not _counts(order, counted):
+        if not sells(order):
             continue
         found.reads += 1
         if await reads.session_of_invoice(api, order) is None:
@@ -113,8 +98,3 @@ async def by_id(edges: Edges, api: StripeApi, batch: Sequence[tuple[str, str]]) 
             activity.logger.warning("left out: %s", error)
     found.reads = len(batch)
     return found
-
-
-def _counts(order: Order, counted: dict[str, Selling]) -> bool:
-    lines = [counted.get(line.stripe_product) for line in order.one_off_lines]
-    return any(one.counts(order.created, order.paid) for one in lines if one)

@@ -137,6 +137,10 @@ class Order:
     paid: datetime | None = None
 
     @property
+    def is_invoice(self) -> bool:
+        return self.id == self.invoice
+
+    @property
     def bought(self) -> datetime:
         """When it was paid for, as far as Stripe tells; before that, when it was begun."""
         charged = self.payment.charged_at if self.payment else None

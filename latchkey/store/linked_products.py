@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy
+from latchkey.rules.reading import Order
 from latchkey.store.pool import Connection
 
 INVOICES_YEAR = timedelta(days=366)
@@ -45,10 +46,20 @@ class LinkedProduct:
     importing: bool
     removed: bool
     linked_at: datetime
+    invoices: str
     import_mail: bool
     import_spread: bool
     access_mail: bool
     policy: Policy
+
+    def counts(self, order: Order) -> bool:
+        """Whether an order that nobody here knew is a purchase by this link. An invoice isn't where
+        it was made before the link looks back, and paid before the link was made."""
+        if not order.is_invoice or self.invoices == "all":
+            return True
+        linked = self.linked_at.replace(microsecond=0)
+        since = linked - INVOICES_YEAR if self.invoices == "year" else linked
+        return order.created >= since or (order.paid is not None and order.paid >= linked)
 
 
 def opened_by(
@@ -80,7 +91,7 @@ async def linked_products(
     rows = await connection.fetch(
         """
         select distinct on (l.product_id, l.stripe_product)
-               l.id, l.product_id, l.stripe_product, l.state, l.mail, l.created_at,
+               l.id, l.product_id, l.stripe_product, l.state, l.mail, l.invoices, l.created_at,
                l.removed_at is not null as removed, p.access_mail,
                p.policy_overrides,
                (select value from site_settings where key = 'access_policy') as policy
@@ -108,6 +119,7 @@ async def linked_products(
                 importing=row["state"] == "importing",
                 removed=row["removed"],
                 linked_at=row["created_at"],
+                invoices=row["invoices"],
                 import_mail=row["mail"] != "suppress",
                 import_spread=row["mail"] == "spread",
                 access_mail=row["access_mail"],
@@ -129,38 +141,6 @@ async def linked_stripe_products(connection: Connection, *, account: Account) ->
         account.livemode,
     )
     return {row["stripe_product"] for row in rows}
-
-
-@dataclass(frozen=True)
-class Selling:
-    """From when on one-off invoices for a Stripe product count: those made since `made`, as its
-    links want it, and whatever was paid since the first of them was made."""
-
-    made: datetime
-    linked: datetime
-
-    def counts(self, made: datetime, paid: datetime | None) -> bool:
-        return made >= self.made or (paid is not None and paid >= self.linked)
-
-
-async def selling(connection: Connection, *, account: Account) -> dict[str, Selling]:
-    """The Stripe products that are linked, with the one-off invoices that count for each."""
-    rows = await connection.fetch(
-        """
-        select stripe_product, date_trunc('second', min(created_at)) as linked,
-               min(case invoices when 'all' then to_timestamp(0)
-                                 when 'year' then created_at - $3::interval
-                                 else created_at end) as made
-          from links
-         where stripe_product is not null and account_id = $1 and livemode = $2
-           and removed_at is null
-         group by stripe_product
-        """,
-        account.id,
-        account.livemode,
-        INVOICES_YEAR,
-    )
-    return {row["stripe_product"]: Selling(row["made"], row["linked"]) for row in rows}
 
 
 def effective(site: Mapping[str, object], own: Mapping[str, object]) -> Policy:

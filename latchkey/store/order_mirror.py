@@ -25,21 +25,17 @@ async def order_of_payment(connection: Connection, payment_intent: str) -> list[
     return [row["id"] for row in rows]
 
 
-async def orders_of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, str]:
-    """The checkout sessions among the known orders, by the id of the invoice they made."""
+async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these invoices that are known orders, or were made by known checkout sessions: True
+    for the latter."""
     rows = await connection.fetch(
-        "select id, invoice from orders where invoice = any($1::text[]) and id <> invoice",
+        """
+        select invoice, bool_or(id <> invoice) as by_session
+          from orders where invoice = any($1::text[]) group by invoice
+        """,
         list(invoice_ids),
     )
-    return {row["invoice"]: row["id"] for row in rows}
-
-
-async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> set[str]:
-    """Those of these invoices that are known orders, or that known checkout sessions made."""
-    rows = await connection.fetch(
-        "select invoice from orders where invoice = any($1::text[])", list(invoice_ids)
-    )
-    return {row["invoice"] for row in rows}
+    return {row["invoice"]: row["by_session"] for row in rows}
 
 
 async def make(

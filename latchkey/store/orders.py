@@ -23,7 +23,9 @@ from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
 
 NOBODY = "Nobody to grant to: no e-mail address in Stripe"
-
+NOT_LINKED = "None of its products is linked"
+NOT_YET = "Nothing was bought yet"
+LEFT_OUT = "Its link leaves out invoices that were paid so long before it was made"
 
 _Products = dict[str, list[LinkedProduct]]
 _COUNTS = ("paid", "pending")
@@ -39,7 +41,8 @@ async def apply_orders(
     """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
 
     `references` maps order ids to the users that their signed references name. An order that is
-    neither paid nor waits for money, and never was, is left unrecorded.
+    neither paid nor waits for money, and never was, is left unrecorded, and so is an invoice that
+    every link leaves to the past.
     """
     references = references or {}
     products = await _products(connection, readings, occasion)
@@ -48,10 +51,11 @@ async def apply_orders(
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
-        if reading.id in known or (linked and access.order_state(reading) in _COUNTS):
+        counts = any(p.counts(reading) for p in linked)
+        if reading.id in known or (counts and access.order_state(reading) in _COUNTS):
             concerned.append(reading)
         else:
-            state = "Nothing was bought yet" if linked else "None of its products is linked"
+            state = LEFT_OUT if linked and not counts else NOT_YET if linked else NOT_LINKED
             outcome.applied[reading.id] = Applied(
                 reading.id, bool(linked), False, True, False, state
             )

@@ -77,6 +77,7 @@ async def _product(pool: Pool) -> tuple[int, LinkedProduct]:
         importing=False,
         removed=False,
         linked_at=NOW,
+        invoices="year",
         import_mail=True,
         import_spread=False,
         access_mail=True,

@@ -1,6 +1,6 @@
 """Drift of one-off invoices: those missed are found by a walk, those known are read by turns."""
 
-from tests.harness import Latchkey, until
+from tests.harness import Json, Latchkey, until
 from tests.life.play import charge_of_invoice
 from tests.life.test_gotchas_purchases import invoiced
 from tests.truth.test_reconciliation import compared, deaf, done, pytestmark, shown
@@ -11,6 +11,23 @@ __all__ = ["pytestmark"]
 async def heard(site: Latchkey) -> None:
     """Webhooks come again."""
     await site.stripe.control("faults", drop=0)
+
+
+async def past(site: Latchkey, paid: Json) -> None:
+    """The invoice was paid in a second that is over: a link made now is made later."""
+
+    async def over() -> bool:
+        at = paid["status_transitions"]["paid_at"]
+        return bool(await site.pool.fetchval("select now() >= to_timestamp($1 + 1)", at))
+
+    await until(over, "the second in which an invoice was paid is over")
+
+
+async def link_without_past(site: Latchkey, product: str, stripe_product: str) -> None:
+    await site.know(stripe_product)
+    body = {"stripe_product": stripe_product, "invoices": "none"}
+    await site.call("PUT", f"/products/{product}/link", 202, json=body)
+    await site.listening(product)
 
 
 async def test_missed_invoices_are_found_in_both_directions_and_mended(site: Latchkey) -> None:
@@ -74,16 +91,14 @@ async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     """Which past invoices count is the link's choice; what is paid after it was made counts."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product, every=None)
-    past = await invoiced(site, "past@bill.example", price)
-    await site.stripe.post(f"invoices/{past['id']}/pay")
+    bill = await invoiced(site, "past@bill.example", price)
+    paid = await site.stripe.post(f"invoices/{bill['id']}/pay")
     open_ = await invoiced(site, "pays.later@bill.example", price)
     await site.stripe.control("clock/advance", seconds=86400)
     await site.settled()
+    await past(site, paid)
     product = await site.product()
-    await site.know(stripe_product)
-    body = {"stripe_product": stripe_product, "invoices": "none"}
-    await site.call("PUT", f"/products/{product}/link", 202, json=body)
-    await site.listening(product)
+    await link_without_past(site, product, stripe_product)
     await site.quiet()
     await deaf(site)
     await site.stripe.post(f"invoices/{open_['id']}/pay")
@@ -94,6 +109,50 @@ async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     purchased = await site.lines(product=product, type="product_purchased")
     assert [line["source_id"] for line in purchased] == [open_["id"]]
     assert await site.lines(product=product, type="imported") == []
+
+
+async def test_events_of_invoices_that_a_link_left_out_change_nothing(site: Latchkey) -> None:
+    """However late they come, and whatever becomes of the money; one that counted stays."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None, amount=3000)
+    await deaf(site)
+    charges = {}
+    for name in ("refunded", "disputed", "late"):
+        bill = await invoiced(site, f"{name}@past.example", price)
+        paid = await site.stripe.post(f"invoices/{bill['id']}/pay")
+        charges[name] = await charge_of_invoice(site, bill["id"])
+    await heard(site)
+    await past(site, paid)
+    product = await site.product()
+    await link_without_past(site, product, stripe_product)
+    counted = await invoiced(site, "counted@past.example", price)
+    await site.stripe.post(f"invoices/{counted['id']}/pay")
+    await site.has(product, "counted@past.example")
+    charges["counted"] = await charge_of_invoice(site, counted["id"])
+    for name in ("refunded", "counted"):
+        await site.stripe.post("refunds", charge=charges[name], amount=1000)
+    await site.stripe.control(f"charges/{charges['disputed']}/dispute")
+    await site.temporal.get_schedule_handle("catch-up").trigger()
+
+    async def caught_up() -> bool:
+        return bool(
+            await site.pool.fetchval(
+                "select bool_and(state = 'handled') from events"
+                " where object_id = $1 and source = 'catch_up'",
+                paid["id"],
+            )
+        )
+
+    await until(caught_up, "the late invoice's missed events are handled")
+    await site.settled()
+    for name in charges:
+        found = await site.access(product, f"{name}@past.example")
+        assert found["access"] is (name == "counted"), name
+    about = {line["email"] for line in await site.lines(product=product)}
+    assert about == {None, "counted@past.example"}, "the link itself, and who counts"
+    assert await site.pool.fetchval("select count(*) from orders") == 1
+    told = await site.lines(product=product, type="refunded")
+    assert [line["email"] for line in told] == ["counted@past.example"]
 
 
 async def test_the_schedules_comparisons_read_a_quarter_of_invoices(site: Latchkey) -> None:

@@ -1,26 +1,35 @@
 """Runs survive a deploy: begun by an earlier release's code, ended by this one's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 import worker
+from activities import walk
 from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.life.test_gotchas_purchases import invoiced
+from tests.truth.test_reconciled_invoices import link_without_past
+from tests.truth.test_reconciliation import deaf, done, shown
 from tests.workflows.recording import record
 from tests.workflows.release_before.product_link import ProductLink as OldProductLink
+from tests.workflows.release_before.reconciliation import Reconciliation as OldReconciliation
 from tests.workflows.release_before.subscription import Subscription as OldSubscription
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NEW = list(worker.WORKFLOWS)
-OLD: list[type] = [
-    {"ProductLink": OldProductLink, "Subscription": OldSubscription}.get(kind.__name__, kind)
-    for kind in NEW
-]
+BEFORE: dict[str, type] = {
+    "ProductLink": OldProductLink,
+    "Reconciliation": OldReconciliation,
+    "Subscription": OldSubscription,
+}
+OLD: list[type] = [BEFORE.get(kind.__name__, kind) for kind in NEW]
 
 
 @pytest.fixture
@@ -126,6 +135,11 @@ async def test_what_the_release_before_began_goes_on(
     await until(stopped, "the link's run, begun by the earlier release, ends")
     await site.quiet()
     assert late["status"] == "complete"
+    await every_history_fits(site)
+
+
+async def every_history_fits(site: Latchkey) -> None:
+    """No run met code that doesn't fit its history, nor would it now."""
     replayer = Replayer(workflows=NEW, workflow_runner=worker.workflow_runner())
     async for run in site.temporal.list_workflows():
         handle = site.temporal.get_workflow_handle(run.id, run_id=run.run_id)
@@ -137,3 +151,51 @@ async def test_what_the_release_before_began_goes_on(
         ]
         assert failed == [], f"{run.id} met code that doesn't fit its history"
         await replayer.replay_workflow(recorded)
+
+
+@pytest.mark.parametrize(
+    ("caught_in", "walks_invoices"), [("subscriptions", True), ("by_id", False)]
+)
+async def test_a_comparison_goes_on_where_a_deploy_caught_it(
+    before: Latchkey, monkeypatch: pytest.MonkeyPatch, caught_in: str, walks_invoices: bool
+) -> None:
+    """The earlier release walks no invoices: this one does from where it takes over, unless the
+    run is past the place."""
+    site = before
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    once = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await link_without_past(site, product, stripe_product)
+    known = await invoiced(site, "known@deploy.example", once)
+    await site.stripe.post(f"invoices/{known['id']}/pay")
+    await site.has(product, "known@deploy.example")
+    await site.quiet()
+    await deaf(site)
+    missed = await invoiced(site, "missed@deploy.example", once)
+    await site.stripe.post(f"invoices/{missed['id']}/pay")
+    await site.stripe.buy("member@deploy.example", price)
+
+    reached, reads = asyncio.Event(), getattr(walk, caught_in)
+
+    async def held(*_: object) -> None:
+        reached.set()
+        await activity.wait_for_worker_shutdown()
+        raise ConnectionError("the worker stops")
+
+    monkeypatch.setattr(walk, caught_in, held)
+    asked = await site.call("POST", "/reconciliations", 202, json={"dry_run": False})
+    await asyncio.wait_for(reached.wait(), 30)
+    monkeypatch.setattr(walk, caught_in, reads)
+    await deploy(site, monkeypatch)
+    report = await done(site, asked["id"])
+
+    found = {("access_missing", "safe", "member@deploy.example")}
+    if walks_invoices:
+        found.add(("access_missing", "safe", "missed@deploy.example"))
+    assert shown(report) == found
+    assert {difference["state"] for difference in report["differences"]} == {"repaired"}
+    run = await history(site, f"reconciliation/{asked['id']}")
+    assert ("patch" in kinds(run)) is walks_invoices
+    record(run, f"reconciliation-deployed-in-{caught_in.replace('_', '-')}")
+    await every_history_fits(site)

@@ -1,0 +1,231 @@
+"""`Reconciliation`: compares Stripe with the grants and repairs what it may."""
+
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+
+with workflow.unsafe.imports_passed_through():
+    from latchkey import contracts
+    from latchkey.contracts import (
+        BeginReconciliation,
+        CompareBatch,
+        CompareBatchResult,
+        Compared,
+        ComparePageInput,
+        ComparePageResult,
+        FinishReconciliation,
+        ImportPlan,
+        ReconcileStep,
+        ReconciliationPlan,
+        ReconciliationState,
+    )
+
+PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
+STATE = SearchAttributeKey.for_keyword("LatchkeyState")
+
+LAST = Priority(priority_key=5)
+MOST_UNSEEN = 1000
+"""So many objects that the walk did not meet are read one by one; the next run goes on."""
+
+Result = TypeVar("Result")
+
+
+@workflow.defn(name=contracts.RECONCILIATION)
+class Reconciliation:
+    """One comparison: walks Stripe by price and order, checks what must always hold, repairs."""
+
+    @workflow.init
+    def __init__(self, state: ReconciliationState) -> None:
+        self._state = state
+
+    @workflow.run
+    async def run(self, state: ReconciliationState) -> str:
+        try:
+            await self._run()
+        except ActivityError as error:
+            cause = error.cause
+            reason = cause.message if isinstance(cause, ApplicationError) else str(error)
+            self._show("failed", f"The comparison failed: {reason}")
+            await self._finish(reason)
+            return "failed"
+        await self._finish(None)
+        self._show("done", f"Done: {_words(self._state.progress)}")
+        return self._state.reconciliation_id
+
+    async def _run(self) -> None:
+        state = self._state
+        if not state.begun:
+            await self._begin()
+        while state.step is not ReconcileStep.REPAIR:
+            match state.step:
+                case ReconcileStep.PRICES:
+                    await self._prices()
+                case ReconcileStep.SUBSCRIPTIONS:
+                    await self._subscriptions()
+                case ReconcileStep.ORDERS:
+                    await self._orders()
+                case ReconcileStep.UNSEEN:
+                    await self._unseen()
+                case _:
+                    await self._invariants()
+            self._rest()
+        await self._repairs()
+
+    async def _begin(self) -> None:
+        state = self._state
+        plan = await self._ours(
+            contracts.BEGIN_RECONCILIATION,
+            BeginReconciliation(state.reconciliation_id, state.repair),
+            ReconciliationPlan,
+            "See what there is to compare",
+        )
+        state.begun, state.reconciliation_id = True, plan.reconciliation_id
+        state.repair, state.products = plan.repair, plan.products
+        state.most_prices = plan.most_prices
+        if plan.product:
+            workflow.upsert_search_attributes([PRODUCT.value_set(plan.product)])
+        if plan.compared:
+            state.step = ReconcileStep.REPAIR
+        self._show("comparing", "Comparing: looking at the prices")
+
+    async def _prices(self) -> None:
+        """All prices of the products, archived ones too. With many of them one walk of all
+        subscriptions is cheaper than a list per price."""
+        state = self._state
+        for product in state.products:
+            plan = await self._stripe(
+                contracts.PLAN_PREVIEW, product, ImportPlan, f"List the prices of {product}"
+            )
+            state.prices += plan.prices
+            state.scan = state.scan or plan.scan
+        state.scan = state.scan or len(state.prices) > state.most_prices
+        state.step = ReconcileStep.SUBSCRIPTIONS if state.products else ReconcileStep.INVARIANTS
+
+    async def _subscriptions(self) -> None:
+        state = self._state
+        lists = 1 if state.scan else len(state.prices)
+        while state.index < lists:
+            price = None if state.scan else state.prices[state.index]
+            if await self._page(ReconcileStep.SUBSCRIPTIONS, price):
+                state.index += 1
+            self._rest()
+        state.step = ReconcileStep.ORDERS
+
+    async def _orders(self) -> None:
+        while not await self._page(ReconcileStep.ORDERS, None):
+            self._rest()
+        self._state.step = ReconcileStep.UNSEEN
+
+    async def _page(self, step: ReconcileStep, price: str | None) -> bool:
+        """Compare the next page of a list; True where it was the last one."""
+        state = self._state
+        page = await self._stripe(
+            contracts.COMPARE_PAGE,
+            ComparePageInput(
+                reconciliation_id=state.reconciliation_id,
+                repair=state.repair,
+                step=step,
+                as_of=workflow.now(),
+                price=price,
+                cursor=state.cursor,
+                progress=state.progress,
+            ),
+            ComparePageResult,
+            f"Compare a page of {step}",
+        )
+        state.cursor, state.progress = page.cursor, page.progress
+        self._show("comparing", f"Comparing {step}: {_words(state.progress)}")
+        return state.cursor is None
+
+    async def _unseen(self) -> None:
+        state = self._state
+        while state.unseen < MOST_UNSEEN:
+            batch = await self._stripe(
+                contracts.COMPARE_UNSEEN, self._batch(), CompareBatchResult, "Read what wasn't met"
+            )
+            state.unseen, state.progress = state.unseen + batch.done, batch.progress
+            self._rest()
+            if not batch.left:
+                break
+        state.step = ReconcileStep.INVARIANTS
+
+    async def _invariants(self) -> None:
+        state = self._state
+        state.progress = await self._ours(
+            contracts.CHECK_INVARIANTS, self._batch(), Compared, "Check what must always hold"
+        )
+        state.step = ReconcileStep.REPAIR
+
+    async def _repairs(self) -> None:
+        state = self._state
+        while True:
+            batch = await self._stripe(
+                contracts.REPAIR_DIFFERENCES, self._batch(), CompareBatchResult, "Repair"
+            )
+            state.progress = batch.progress
+            if not batch.left:
+                return
+            self._show("repairing", f"Repairing: {_words(state.progress)}")
+            self._rest()
+
+    def _batch(self) -> CompareBatch:
+        state = self._state
+        return CompareBatch(state.reconciliation_id, state.repair, workflow.now(), state.progress)
+
+    def _rest(self) -> None:
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(self._state)
+
+    async def _finish(self, error: str | None) -> None:
+        if self._state.reconciliation_id:
+            await self._ours(
+                contracts.FINISH_RECONCILIATION,
+                FinishReconciliation(self._state.reconciliation_id, error),
+                type(None),
+                "Close the report",
+            )
+
+    async def _ours(
+        self, activity: str, job: object, result_type: type[Result], summary: str
+    ) -> Result:
+        result: Result = await workflow.execute_activity(
+            activity,
+            job,
+            result_type=result_type,
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            priority=LAST,
+            summary=summary,
+        )
+        return result
+
+    async def _stripe(
+        self, activity: str, job: object, result_type: type[Result], summary: str
+    ) -> Result:
+        result: Result = await workflow.execute_activity(
+            activity,
+            job,
+            result_type=result_type,
+            task_queue=contracts.STRIPE_QUEUE,
+            start_to_close_timeout=ONE_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            priority=LAST,
+            summary=summary,
+        )
+        return result
+
+    def _show(self, label: str, details: str) -> None:
+        workflow.set_current_details(details)
+        if workflow.info().typed_search_attributes.get(STATE) != label:
+            workflow.upsert_search_attributes([STATE.value_set(label)])
+
+
+def _words(progress: Compared) -> str:
+    return (
+        f"{progress.subscriptions} subscriptions, {progress.orders} orders in {progress.pages}"
+        f" pages; {progress.differences} differences, {progress.repaired} repaired"
+    )
