@@ -53,6 +53,7 @@ class PurchaseActivities:
         owner = Target(TargetKind.SUBSCRIPTION, order.subscription, checkout_session=order.id)
         if not order.one_off_lines:
             return await self._pass_on(owner, job)
+        await self._tell_of_bill(order, occasion)
         result = await self._apply(order, job, occasion)
         await dispatch.nudge(self._client, owner, [])
         return result
@@ -60,8 +61,12 @@ class PurchaseActivities:
     async def _invoice(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
         """An invoice may be a session's or a subscription's; what is left is a purchase itself."""
         order = await reads.invoice(api, await api.invoice(job.object_id))
-        if not order.one_off_lines or not await self._linked(order, occasion):
-            return await self._bill(order, job, occasion)
+        if order.subscription:
+            await self._tell_of_bill(order, occasion)
+        if not await self._linked(order, occasion):
+            if order.subscription is None:
+                return await self._apply(order, job, occasion)
+            return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
         session = await reads.session_of_invoice(api, order)
         if session:
             return await self._pass_on(Target(TargetKind.PURCHASE, session), job)
@@ -71,18 +76,17 @@ class PurchaseActivities:
             await dispatch.nudge(self._client, owner, [])
         return result
 
-    async def _bill(self, order: Order, job: SyncInput, occasion: Occasion) -> SyncResult:
-        if order.subscription is None:
-            return await self._apply(order, job, occasion)
+    async def _tell_of_bill(self, order: Order, occasion: Occasion) -> None:
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await order_facts.tell_of_bill(connection, order, occasion=occasion)
-        return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
 
     async def _pass_on(self, target: Target, job: SyncInput) -> SyncResult:
         await dispatch.nudge(self._client, target, job.event_ids)
         return SyncResult("passed on", f"Belongs to {target.kind} {target.id}", finished=True)
 
     async def _linked(self, order: Order, occasion: Occasion) -> bool:
+        if not order.one_off_lines:
+            return False
         async with self._edges.pool.acquire() as connection:
             found = await linked_products(
                 connection,

@@ -4,7 +4,7 @@ from typing import Any
 
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
-from latchkey.rules.reading import Order, Payment
+from latchkey.rules.reading import Order
 from latchkey.store.effects import Claim, Fact, Occasion, write_facts
 from latchkey.store.pool import Connection
 
@@ -70,50 +70,64 @@ def _phase(status: str | None) -> str | None:
     return access.dispute_phase(status) if status else None
 
 
-async def tell_of_bill(connection: Connection, bill: Order, *, occasion: Occasion) -> None:
-    """Lines about money that went back, or is disputed, for a subscription's invoice.
+async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasion) -> None:
+    """Lines about money of a subscription's invoice that went back, came back or is disputed;
+    `order` is the invoice, or the checkout session that made it.
 
     Access stays: a refund cancels no subscription, and a subscription that goes on is paid anew.
     """
-    payment = bill.payment
-    if payment is None or bill.subscription is None:
+    if order.payment is None or order.subscription is None:
         return
+    old = await _lock_bill(connection, order)
+    if old is None or old["ticket"] > occasion.ticket:
+        return
+    changes = old["money_changes"] + money_changed(order, old)
     owners = await connection.fetch(
         """
         select distinct user_id, product_id from grants
          where source = 'subscription' and source_id = $1
         """,
-        bill.subscription,
+        order.subscription,
     )
-    lines = _bill_lines(payment, bill)
     await write_facts(
         connection,
         [
             Fact(
-                key=f"{type_}:{bill.id}:{owner['product_id']}{suffix}",
+                key=f"{type_}:{order.invoice}:{owner['product_id']}{suffix}",
                 type=type_,
                 at=occasion.as_of,
                 cause="stripe",
                 user_id=owner["user_id"],
                 product_id=owner["product_id"],
-                source_id=bill.subscription,
+                source_id=order.subscription,
                 event_id=occasion.event_id,
-                workflow_id=subscription_workflow_id(bill.subscription),
-                data=data,
+                workflow_id=subscription_workflow_id(order.subscription),
+                data={**data, "invoice": order.invoice},
             )
             for owner in owners
-            for suffix, type_, data in lines
+            for suffix, type_, data in _money_lines(order, old, changes)
         ],
+    )
+    await connection.execute(
+        """
+        update bills set amount_refunded = $2, dispute_status = $3, money_changes = $4, ticket = $5
+         where id = $1
+        """,
+        order.invoice,
+        order.payment.amount_refunded,
+        order.payment.dispute_status,
+        changes,
+        occasion.ticket,
     )
 
 
-def _bill_lines(payment: Payment, bill: Order) -> list[_Line]:
-    found: list[_Line] = []
-    if payment.amount_refunded:
-        amount = payment.amount_refunded
-        data = {"amount": amount, "currency": bill.currency, "full": payment.refunded}
-        found.append((f":{amount}", "refunded", {**data, "invoice": bill.id}))
-    if payment.dispute_status:
-        data = {"status": payment.dispute_status, "invoice": bill.id}
-        found.append((f":{_phase(payment.dispute_status)}", "disputed", data))
-    return found
+async def _lock_bill(connection: Connection, order: Order) -> Any:
+    """The bill as it was last read, locked; None where nothing ever happened to its money."""
+    payment = order.payment
+    if payment and (payment.amount_refunded or payment.dispute_status):
+        await connection.execute(
+            "insert into bills (id, subscription_id) values ($1, $2) on conflict (id) do nothing",
+            order.invoice,
+            order.subscription,
+        )
+    return await connection.fetchrow("select * from bills where id = $1 for update", order.invoice)

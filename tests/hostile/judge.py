@@ -30,7 +30,10 @@ COUNTED = (
     "payment_failed",
     "payment_recovered",
     "refunded",
+    "refund_failed",
+    "disputed",
 )
+MONEY = ("refunded", "refund_failed", "disputed")
 BY_HAND = ("manual_grant", "access_granted", "access_ended")
 
 Line = tuple[tuple[str, str], int]
@@ -73,6 +76,8 @@ class Judge:
         self._union: dict[Pair, Answer] = {}
         self._users: set[str] = set()
         self._pasts: dict[str, set[Past]] = {}
+        self._bills: Counter[Pair] = Counter()
+        self._given: set[Pair] = set()
 
     async def compare(self) -> None:
         """Lines, grants, access, mails, customers and doubts."""
@@ -81,9 +86,10 @@ class Judge:
         had = set(self._union)
         lines, grants = await self._lines(), await self._grants()
         found = {
-            source.id: self._judge(source, lines.get(source.id, Counter()), grants)
+            source.id: self._judge(source, _without_bills(source, lines), grants)
             for source in life.sources.values()
         }
+        self._judge_bills(lines)
         self._judge_strangers(grants)
         await self._judge_lines_by_hand()
         await self._judge_access(grants.union())
@@ -109,8 +115,6 @@ class Judge:
             owner = life.owner(life.sources[source_id].owner)
             if email != owner:
                 raise Wrong(f"{owner}'s {source_id} has a line of {email}: {row['type']}")
-            if row["type"] == "refunded" and source_id.startswith("sub_"):
-                continue
             found.setdefault(source_id, Counter())[row["type"], row["product_id"]] += row["count"]
         return found
 
@@ -190,6 +194,32 @@ class Judge:
             latest = min(latest, last.ends)
         if stamp is None or not time.time() - 60 < stamp <= latest:
             raise Wrong(f"{source.id} is past due, but {product} ends {ends}: {last}")
+
+    def _judge_bills(self, lines: dict[str, Counts]) -> None:
+        """Money that went back for a subscription's bill is told of to whoever it gave something:
+        once for each time, at least once for each bill."""
+        refunded = {
+            sub: bills for person in self._life.people for sub, bills in person.refunded.items()
+        }
+        now: Counter[Pair] = Counter()
+        given: set[Pair] = set()
+        for source_id, counts in lines.items():
+            if source_id.startswith("sub_"):
+                now.update({(source_id, p): n for (t, p), n in counts.items() if t in MONEY})
+                given |= {(source_id, p) for t, p in counts if t == "access_granted"}
+        for source_id, product in given | set(now):
+            more = now[source_id, product] - self._bills[source_id, product]
+            bills = refunded.get(source_id, [])
+            least = len(set(bills)) if (source_id, product) in self._given else 0
+            most = len(bills) if (source_id, product) in given else 0
+            if not least <= more <= most:
+                raise Wrong(
+                    f"{source_id} has {more} new lines about money of {product}, should be {least}"
+                    f" to {most}: {bills}"
+                )
+        self._bills, self._given = now, given
+        for person in self._life.people:
+            person.refunded = {}
 
     def _judge_strangers(self, grants: Grants) -> None:
         """Nobody has what no source of theirs gives; what is given by hand is as it was given."""
@@ -354,6 +384,14 @@ class Judge:
             person.moved = {}
 
 
+def _without_bills(source: Source, lines: dict[str, Counts]) -> Counts:
+    """A source's lines without those about money of a subscription's bills."""
+    mine = lines.get(source.id, Counter())
+    if source.id.startswith("sub_"):
+        return Counter({key: count for key, count in mine.items() if key[0] not in MONEY})
+    return mine
+
+
 def _first(pasts: set[Past]) -> Past:
     return min(pasts, key=repr)
 
@@ -363,7 +401,7 @@ def _count(past: Past, type_: str, product: str) -> int:
 
 
 _LOOSE = ("subscription_cancelled", "cancellation_withdrawn", "payment_failed",
-          "payment_recovered", "refunded")  # fmt: skip
+          "payment_recovered", *MONEY)  # fmt: skip
 
 
 def _strict(lines: Iterable[Line], loose: set[str]) -> set[Line]:

@@ -59,6 +59,7 @@ class Past:
     scheduled: bool = False
     unpaid_since: int | None = None
     refunded: int = 0
+    dispute: str = ""
     lines: Lines = ()
 
     def plus(self, type_: str, products: Iterable[str]) -> "Past":
@@ -233,10 +234,14 @@ def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bo
         return [past.plus("payment_failed", untold)]
     if not opened and not before.gave:
         return [past]
-    noted = replace(past, refunded=reading.refunded)
-    more = reading.paid and opened and reading.refunded > before.refunded
-    told = [noted.plus("refunded", opened)] if more else [noted]
-    return told if before.gave or not more else [noted, past, *told]
+    noted = told = replace(past, refunded=reading.refunded, dispute=reading.dispute)
+    if reading.paid and reading.refunded > before.refunded:
+        told = told.plus("refunded", opened)
+    if reading.paid and reading.refunded < before.refunded:
+        told = told.plus("refund_failed", opened)
+    if reading.paid and reading.dispute not in ("", before.dispute):
+        told = told.plus("disputed", opened)
+    return [told] if before.gave or told == noted else [noted, past, told]
 
 
 def _tell_subscription(

@@ -28,7 +28,8 @@ class Person:
     """Somebody who buys; several customers at Stripe may be theirs, and `further` addresses.
 
     `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
-    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from.
+    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from,
+    `refunded` the bills of subscriptions of which money went back lately, once for each time.
     """
 
     email: str
@@ -41,6 +42,7 @@ class Person:
     bound: set[str] = field(default_factory=set)
     moved: dict[str, str] = field(default_factory=dict)
     carts: dict[str, str] = field(default_factory=dict)
+    refunded: dict[str, list[str]] = field(default_factory=dict)
 
     def spelled(self, chance: random.Random) -> str:
         """One of their addresses, as people type it."""
@@ -389,7 +391,9 @@ async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
     charge = (intent or {}).get("latest_charge")
     if not charge or not charge["paid"] or charge["refunded"]:
         return []
-    await scene.truth.post("refunds", charge=charge["id"])
+    part = {"amount": scene.chance.randint(1, 400)} if scene.chance.random() < 0.4 else {}
+    await scene.truth.post("refunds", charge=charge["id"], **part)
+    person.refunded.setdefault(found, []).append(bill)
     return [found, person.carts[found]] if found in person.carts else [found]
 
 

@@ -22,8 +22,7 @@ class Reading:
     `products` are the Stripe products it carries, `created` when it was made or, once an order is
     paid, bought, `ends` when it will stop by a scheduled cancellation. `paid` says whether an
     order's money came, `pending` that it is on its way, `failed` that it won't; `refunded` is how
-    much of it went back so far, `fully` whether that is all, `dispute` "open", "lost" or nothing
-    that matters.
+    much of it went back so far, `fully` whether that is all, `dispute` "open", "won" or "lost".
     """
 
     id: str
@@ -202,7 +201,7 @@ class Truth:
         return {
             "refunded": int(charge["amount_refunded"]),
             "fully": bool(charge["refunded"]),
-            "dispute": dispute if dispute in ("open", "lost") else "",
+            "dispute": dispute,
         }
 
 

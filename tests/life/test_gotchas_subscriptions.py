@@ -323,6 +323,46 @@ async def test_30_refunds_and_subscriptions_are_independent(shared: Latchkey) ->
     assert (await shared.access(product, "g30d@gotcha.example"))["access"] is True
 
 
+async def test_29_the_refund_of_a_renewal_may_bounce(shared: Latchkey) -> None:
+    """29: it is told, and so is the same refund made again; nothing is told twice."""
+    product, _, price = await linked(shared)
+    made = await shared.stripe.subscribe("g29@gotcha.example", price)
+    await shared.has(product, "g29@gotcha.example")
+    charge = await charge_of_invoice(shared, made["latest_invoice"])
+    for again in (False, True):
+        refund = await shared.stripe.post("refunds", charge=charge, amount=500)
+        await shared.settled()
+        if not again:
+            await shared.stripe.control(f"refunds/{refund['id']}/fail")
+            await shared.settled()
+    await shared.stripe.post("refunds", charge=charge, amount=300)
+    await shared.settled()
+    money = [
+        (line["type"], line["data"]["amount"])
+        for line in await shared.lines(product=product)
+        if line["type"].startswith("refund")
+    ]
+    assert sorted(money) == [("refund_failed", 0), *[("refunded", 500)] * 2, ("refunded", 800)]
+    assert (await shared.access(product, "g29@gotcha.example"))["access"] is True
+
+
+async def test_30_a_bill_that_also_paid_for_something_once(shared: Latchkey) -> None:
+    """30: its refund is told of both; what was paid once ends, the subscription goes on."""
+    club, _, monthly = await linked(shared)
+    book, _, once = await linked(shared, every=None)
+    session = await shared.stripe.buy("g30both@gotcha.example", monthly, once)
+    for product in (club, book):
+        await shared.has(product, "g30both@gotcha.example")
+    charge = await charge_of_invoice(shared, session["invoice"])
+    await shared.stripe.post("refunds", charge=charge)
+    await shared.has(book, "g30both@gotcha.example", access=False)
+    await shared.settled()
+    for product, source in ((club, session["subscription"]), (book, session["id"])):
+        told = await shared.lines(product=product, type="refunded")
+        assert [line["source_id"] for line in told] == [source]
+    assert (await shared.access(club, "g30both@gotcha.example"))["access"] is True
+
+
 async def test_schedules_and_pending_updates_count_when_they_take_effect(site: Latchkey) -> None:
     """10: a switch at the period's end, or one that waits for its payment, changes nothing yet."""
     first, _, first_price = await linked(site)
