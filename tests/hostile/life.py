@@ -16,6 +16,9 @@ from tests.hostile.outside import Outside
 from tests.hostile.policy import Rules
 from tests.hostile.truth import Refused, Truth
 
+TRIES = 6
+"""Moves that a person tries until one finds something to be done to."""
+
 SHORTLY = 3
 """Seconds: an end at Stripe that comes within them is waited for."""
 
@@ -160,13 +163,13 @@ class Life:
     async def _move(self, person: Person, chance: random.Random) -> None:
         everybody = [one.email for one in self.people]
         scene = Scene(self.truth, self.goods, self.free, chance, everybody)
-        move = choose(chance)
+        touched: list[str] = []
         done = True
         try:
-            touched = await move(scene, person)
-            if not touched:
+            for _ in range(TRIES):
                 move = choose(chance)
-                touched = await move(scene, person)
+                if touched := await move(scene, person):
+                    break
             self.log.append(f"{person.email} {move.__name__} {' '.join(touched)}")
         except Refused as refused:
             if refused.status >= 500:

@@ -1,6 +1,7 @@
 """What two transactions do that meet: the second waits, and then knows what the first did."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,9 +14,11 @@ from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
 from latchkey.keyring import Keyring
 from latchkey.rules.access import Reason, Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.rules.reading import Order, Payment
 from latchkey.store import people
 from latchkey.store.effects import Claim, Occasion, given_by, settle
 from latchkey.store.linked_products import Account, LinkedProduct
+from latchkey.store.order_facts import tell_of_bill
 from latchkey.store.people import Buyer
 from latchkey.store.pool import Connection, Pool
 from latchkey.stripe_api import Page, StripeApi
@@ -25,6 +28,26 @@ from tests.harness import KEY, SECRET, Json, Latchkey, until
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+BILL = Order(
+    id="in_1",
+    livemode=False,
+    customer=None,
+    email=None,
+    name=None,
+    reference=None,
+    status="paid",
+    payment_status="paid",
+    subscription="sub_1",
+    invoice="in_1",
+    payment=None,
+    amount=1000,
+    currency="usd",
+    created=NOW,
+    lines=(),
+    lines_complete=True,
+)
 
 
 def occasion(ticket: int) -> Occasion:
@@ -113,6 +136,34 @@ async def test_two_purchases_of_a_product_at_once_are_one_mail(pool: Pool) -> No
     assert mails == 1
 
 
+async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
+    """It read the bill before its refund, and comes after the reading that told of it."""
+    user, _ = await _product(pool)
+    await pool.execute(
+        """
+        insert into grants (user_id, product_id, source, source_id, account_id, livemode, since,
+                            cause)
+        values ($1, 'prd_1', 'subscription', 'sub_1', 'acct_1', false, $2, 'stripe')
+        """,
+        user,
+        NOW,
+    )
+
+    async def tell(refunded: int, ticket: int) -> None:
+        paid = Payment("pi_1", "succeeded", NOW, 1000, refunded, refunded == 1000)
+        async with pool.acquire() as connection, connection.transaction():
+            await tell_of_bill(connection, replace(BILL, payment=paid), occasion=occasion(ticket))
+
+    for refunded, ticket in ((0, 1), (400, 3), (0, 2), (400, 3), (400, 4), (0, 5), (400, 6)):
+        await tell(refunded, ticket)
+    rows = await pool.fetch("select type, (data->>'amount')::int from activities order by id")
+    assert [tuple(row) for row in rows] == [
+        ("refunded", 400),
+        ("refund_failed", 0),
+        ("refunded", 400),
+    ]
+
+
 async def test_a_page_held_past_its_import_brings_nobody_back(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,8 +190,9 @@ async def test_a_page_held_past_its_import_brings_nobody_back(
     assert (await site.access(product, "held@x.example"))["access"] is False
 
 
+@pytest.mark.parametrize("known", [False, True])
 async def test_an_attempt_given_up_for_dead_brings_nobody_back(
-    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """It read the subscription alive, another attempt read it over: the older reading is stale."""
     stripe_product = await site.stripe.product()
@@ -154,6 +206,9 @@ async def test_an_attempt_given_up_for_dead_brings_nobody_back(
     )
     sync = SubscriptionActivities(Edges(site.pool, keyring, SECRET)).sync
     job = SyncInput(made["id"], datetime.now(UTC))
+    if known:
+        await ActivityEnvironment().run(sync, job)
+        assert (await site.access(product, "zombie@x.example"))["access"] is True
     read, times = StripeApi.subscription, []
 
     async def slowly(api: StripeApi, subscription_id: str) -> Json:
