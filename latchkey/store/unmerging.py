@@ -76,6 +76,7 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
 
     Raises `NotUndoable`. The caller opens the transaction and wakes the relay after it.
     """
+    await _let_applies_end(connection)
     row = await connection.fetchrow(
         f"{_SELECT} where m.from_user = $1 for update of m, u", from_user
     )
@@ -119,6 +120,12 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
         ],
     )
     return Undone(into, from_user, counts)
+
+
+async def _let_applies_end(connection: Connection) -> None:
+    """Wait for purchases that are being applied, and keep others back until this is over: whoever
+    they found to be the buyer would else be the survivor. An apply begins with the links' rows."""
+    await connection.execute("lock table links in exclusive mode")
 
 
 def _shown(row: Any) -> PastMerge:

@@ -1,13 +1,17 @@
 """A merge taken back: each has what they would have without it, while the runs go on."""
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 
 from latchkey.rules.identity import sign_reference
+from latchkey.store import order_mirror
 from tests.harness import SECRET, Json, Latchkey, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id
+from tests.store.test_concurrency import blocked
 from tests.web.pages import visit
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +92,37 @@ async def test_everybody_has_what_they_would_have_without_the_merge(shared: Latc
     await shared.call("POST", f"/users/{into}/merge", json={"user": other})
     await granted(shared, club, "keeps@undo.example", 2)
     assert len(await shared.lines(type="users_merged", user=into)) == 2, "each merge has its line"
+
+
+async def test_a_purchase_that_is_being_applied_goes_back_too(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, _, once = await linked(site, every=None)
+    gift = await site.product("Gift")
+    into = (await given(site, gift, "survives@undo.example"))["user_id"]
+    other = (await given(site, gift, "guest@undo.example"))["user_id"]
+    await site.settled()
+    await site.call("POST", f"/users/{into}/merge", json={"user": other})
+    reached, free, make = asyncio.Event(), asyncio.Event(), order_mirror.make
+
+    async def held(*args: Any, **given: Any) -> None:
+        reached.set()
+        await free.wait()
+        await make(*args, **given)
+
+    monkeypatch.setattr(order_mirror, "make", held)
+    await site.stripe.buy("guest@undo.example", once, mode="payment")
+    await asyncio.wait_for(reached.wait(), 30)
+    undone = asyncio.create_task(site.call("POST", f"/users/{other}/unmerge"))
+
+    async def waits_or_is_done() -> bool:
+        return undone.done() or await blocked(site.pool)
+
+    await until(waits_or_is_done, "the undo waits for the purchase, or doesn't")
+    free.set()
+    await undone
+    await site.has(book, "guest@undo.example")
+    assert (await site.access(book, "survives@undo.example"))["access"] is False
 
 
 async def test_a_running_timer_rings_for_whom_it_is_after_a_merge_was_taken_back(
