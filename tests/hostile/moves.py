@@ -287,13 +287,15 @@ async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
     return []
 
 
-async def _charge(scene: Scene, person: Person) -> tuple[str, Json] | None:
+async def _charge(
+    scene: Scene, person: Person, fits: Callable[[Json], bool] = lambda charge: True
+) -> tuple[str, Json] | None:
     """A charge that paid for an order of theirs, and the order."""
     orders = [*person.sessions, *person.invoices]
     for order in scene.chance.sample(orders, len(orders)):
         intent = await _payment(scene, order)
         charge = (intent or {}).get("latest_charge")
-        if charge and charge["paid"]:
+        if charge and charge["paid"] and fits(charge):
             return order, charge
     return None
 
@@ -312,7 +314,7 @@ async def _payment(scene: Scene, order: str) -> Json | None:
 
 
 async def refund(scene: Scene, person: Person) -> list[str]:
-    found = await _charge(scene, person)
+    found = await _charge(scene, person, lambda charge: not charge["refunded"])
     if found is None:
         return []
     session, charge = found
@@ -322,7 +324,7 @@ async def refund(scene: Scene, person: Person) -> list[str]:
 
 
 async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
-    found = await _charge(scene, person)
+    found = await _charge(scene, person, lambda charge: charge["amount_refunded"] > 0)
     if found is None:
         return []
     session, charge = found
@@ -397,6 +399,28 @@ async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
     return [found, person.carts[found]] if found in person.carts else [found]
 
 
+async def switch_in_the_portal(scene: Scene, person: Person) -> list[str]:
+    """To another price, at once or by a schedule at the period's end."""
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    await scene.truth.control(
+        f"subscriptions/{found}/portal_switch",
+        price=scene.some(monthly=True)[0],
+        at_period_end=scene.chance.random() < 0.6,
+    )
+    return [found]
+
+
+async def archive_a_price_or_bring_it_back(scene: Scene, person: Person) -> list[str]:
+    """Nobody buys by it meanwhile; whoever pays it already goes on."""
+    goods = scene.chance.choice(scene.goods)
+    price = scene.chance.choice([*goods.monthly, *goods.once])
+    found = await scene.truth.get(f"prices/{price}")
+    await scene.truth.post(f"prices/{price}", active=not found["active"])
+    return []
+
+
 MOVES: list[tuple[Move, int]] = [
     (subscribe_at_checkout, 14),
     (subscribe_by_api, 14),
@@ -407,17 +431,19 @@ MOVES: list[tuple[Move, int]] = [
     (take_the_cancellation_back, 6),
     (cancel_now, 6),
     (change_items, 9),
-    (pause_or_resume, 6),
+    (pause_or_resume, 5),
     (pause_collection, 3),
-    (break_or_mend_the_card, 6),
-    (pay_what_is_open, 6),
+    (break_or_mend_the_card, 12),
+    (pay_what_is_open, 8),
     (refund, 7),
-    (refund_that_fails, 4),
+    (refund_that_fails, 6),
     (dispute, 5),
     (nothing_that_matters, 6),
     (delete_customer, 2),
     (change_address, 5),
     (refund_a_bill, 3),
+    (switch_in_the_portal, 5),
+    (archive_a_price_or_bring_it_back, 2),
 ]
 
 
