@@ -149,7 +149,8 @@ def plan_of(price: Json) -> Json:
 
 
 def resolve_price(shop: Shop, entry: Json, *, where: str = "items[0][price]") -> Json:
-    """The recurring price of an entry: an existing one, or one made of `price_data`."""
+    """The recurring price of an entry: an existing one, or one made of `price_data`. What a
+    schedule says (`scheduled`) was agreed while the price was active."""
     if entry.get("price_data"):
         from sandbox.catalog import create_price
 
@@ -158,7 +159,7 @@ def resolve_price(shop: Shop, entry: Json, *, where: str = "items[0][price]") ->
     if not given:
         raise invalid(f"Missing required param: {where}.", param=where, code="parameter_missing")
     price = shop.find("price", given, param=where)
-    if not price["active"]:
+    if not price["active"] and not entry.get("scheduled"):
         raise invalid(
             f"The price specified is inactive. This field only accepts active prices:"
             f" {price['id']}",

@@ -296,7 +296,8 @@ def _begin(shop: Shop, schedule: Json) -> None:
     params = {
         "customer": schedule["customer"],
         "items": [
-            {"price": item["price"], "quantity": item["quantity"]} for item in phase["items"]
+            {"price": item["price"], "quantity": item["quantity"], "scheduled": True}
+            for item in phase["items"]
         ],
         "billing_mode": schedule["billing_mode"],
         "metadata": phase["metadata"],
@@ -350,7 +351,7 @@ def _difference(found: Json, wanted: list[Json]) -> list[Json]:
         old.remove(same)
         entries.append({"id": same["id"], "quantity": item["quantity"]})
     for item in new:
-        entry = {"price": item["price"], "quantity": item["quantity"]}
+        entry = {"price": item["price"], "quantity": item["quantity"], "scheduled": True}
         if old:
             entry["id"] = old.pop(0)["id"]
         entries.append(entry)

@@ -12,6 +12,7 @@ DAY = 86400
 
 
 async def test_a_downgrade_at_the_periods_end(stripe: Stripe) -> None:
+    """Also where the price was archived since: it was agreed while it was sold."""
     life = await begin(stripe)
     cheap = await stripe.price(await stripe.product("Cheap"), 500)
     found = await stripe.control(
@@ -20,6 +21,7 @@ async def test_a_downgrade_at_the_periods_end(stripe: Stripe) -> None:
     assert found["items"]["data"][0]["price"]["id"] == life.price
     schedule = await stripe.get(f"subscription_schedules/{found['schedule']}")
     assert (schedule["status"], len(schedule["phases"])) == ("active", 2)
+    await stripe.post(f"prices/{cheap}", active=False)
     await life.until("period_end")
     found = await life.now()
     assert found["items"]["data"][0]["price"]["id"] == cheap
