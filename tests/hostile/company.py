@@ -126,9 +126,9 @@ class Company:
         self._note(f"round {number}")
         await self.truth.control("faults", **self.faults)
         await self._each(lambda life: life.act())
-        match self.chance.choice(("clock", "clock", "clock", "policy", "none", "none")):
+        match self.chance.choice(("clock", "clock", "clock", "clock", "policy", "none")):
             case "clock":
-                await self._advance(self.chance.choice((1, 3, 8, 31, 31)))
+                await self._advance(self.chance.choice((1, 8, 31, 31, 31)))
             case "policy":
                 await self._change_policy()
         together: list[Awaitable[None]] = [self._each(lambda life: life.round())]

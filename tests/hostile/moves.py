@@ -266,15 +266,12 @@ async def pause_collection(scene: Scene, person: Person) -> list[str]:
 
 
 async def break_or_mend_the_card(scene: Scene, person: Person) -> list[str]:
-    customer = person.customer(scene.chance)
-    if customer:
-        card = scene.chance.choice((BROKEN, BROKEN, "pm_card_visa"))
-        await scene.truth.post(
-            f"customers/{customer}",
-            payment_method=card,
-            invoice_settings={"default_payment_method": card},
-        )
-    return []
+    found = _one(scene, person.subscriptions)
+    if found is None:
+        return []
+    card = scene.chance.choice((BROKEN, BROKEN, "pm_card_visa"))
+    await scene.truth.post(f"subscriptions/{found}", default_payment_method=card)
+    return [found]
 
 
 async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
@@ -433,8 +430,8 @@ MOVES: list[tuple[Move, int]] = [
     (change_items, 9),
     (pause_or_resume, 5),
     (pause_collection, 3),
-    (break_or_mend_the_card, 12),
-    (pay_what_is_open, 8),
+    (break_or_mend_the_card, 10),
+    (pay_what_is_open, 14),
     (refund, 7),
     (refund_that_fails, 6),
     (dispute, 5),
