@@ -394,8 +394,9 @@ async def mirror_customer(
 ) -> bool:
     """Keep a known customer's address and name in step; whose customer it is stays as it is.
 
-    An address that is another user's is raised as a match. True where the customer's purchases
-    belong to nobody yet and there is an address now.
+    An address that is another user's is raised as a match, also where a purchase has brought a
+    later one meanwhile. True where the customer's purchases belong to nobody yet and there is an
+    address now.
     """
     row = await connection.fetchrow(
         """
@@ -403,7 +404,7 @@ async def mirror_customer(
            set email = case when not erased then coalesce($2, email) end,
                name = case when not erased then coalesce($3, name) end,
                deleted = $4, ticket = $5, read_at = now()
-         where id = $1 and ticket <= $5 returning user_id
+         where id = $1 and ticket <= $5 returning user_id, $2 as email
         """,
         customer.id,
         customer.email,
@@ -411,11 +412,14 @@ async def mirror_customer(
         customer.deleted,
         occasion.ticket,
     )
-    if row is None or not customer.email:
+    row = row or await connection.fetchrow(
+        "select user_id, email from customers where id = $1", customer.id
+    )
+    if row is None or not row["email"]:
         return False
     if row["user_id"] is None:
         return True
-    found = (await _existing(connection, [customer.email])).get(email_key(customer.email))
+    found = (await _existing(connection, [row["email"]])).get(email_key(row["email"]))
     if found and found[0] != row["user_id"]:
         await matches.raise_doubts(
             connection,
@@ -426,7 +430,7 @@ async def mirror_customer(
                     user_id=row["user_id"],
                     other_id=found[0],
                     customer_id=customer.id,
-                    email=customer.email,
+                    email=row["email"],
                 )
             ],
         )

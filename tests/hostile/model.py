@@ -208,7 +208,8 @@ def _look(past: Past, look: Look) -> list[Past]:
 
 def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
     """A source begins to give a product: what gave when it was linked is imported, what was bought
-    since is purchased. A subscription that changes its items doesn't start anew."""
+    since is purchased. A subscription that changes its items doesn't start anew. An order that
+    another product's import meets may be older than the link, after the clock was moved."""
     reading, linked_at = look.reading, look.links.linked_at(product)
     begun = past.begun | {product}
     bought = replace(past.plus("product_purchased", [product]), begun=begun)
@@ -218,7 +219,9 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
         past.plus("imported", [product]), begun=begun, imported=past.imported | {product}
     )
     if linked_at is None:
-        return [bought]
+        others = look.links.opened_by(reading.products)
+        met = reading.kind == "order" and any(look.links.linked_at(other) for other in others)
+        return [bought, brought] if met else [bought]
     then = look.before_link.get(product)
     gave = then is not None and gives(then, look.rules.of(product), then.unpaid_since, look.at)
     if reading.created < linked_at - 2 and gave:

@@ -110,6 +110,12 @@ async def _checkout(
     return session
 
 
+async def _card_expires(scene: Scene, subscription: str) -> None:
+    """For some, what paid the first time pays no renewal."""
+    if scene.chance.random() < 0.3:
+        await scene.truth.post(f"subscriptions/{subscription}", default_payment_method=BROKEN)
+
+
 async def subscribe_at_checkout(scene: Scene, person: Person) -> list[str]:
     prices = scene.some(monthly=True, most=2)
     if scene.chance.random() < 0.3:
@@ -123,6 +129,7 @@ async def subscribe_at_checkout(scene: Scene, person: Person) -> list[str]:
     session = await _checkout(
         scene, person, prices, "subscription", scene.chance.choice(CARDS), **params
     )
+    await _card_expires(scene, session["subscription"])
     person.subscriptions.append(session["subscription"])
     person.carts[session["subscription"]] = session["id"]
     return [session["subscription"], session["id"]]
@@ -141,6 +148,7 @@ async def subscribe_by_api(scene: Scene, person: Person) -> list[str]:
         params["billing_mode"] = {"type": "classic"}
     items = [{"price": price} for price in scene.some(monthly=True, most=3)]
     made = await scene.truth.post("subscriptions", customer=customer, items=items, **params)
+    await _card_expires(scene, made["id"])
     person.subscriptions.append(made["id"])
     return [made["id"]]
 
@@ -431,7 +439,7 @@ MOVES: list[tuple[Move, int]] = [
     (pause_or_resume, 5),
     (pause_collection, 3),
     (break_or_mend_the_card, 10),
-    (pay_what_is_open, 14),
+    (pay_what_is_open, 30),
     (refund, 7),
     (refund_that_fails, 6),
     (dispute, 5),

@@ -14,7 +14,7 @@ from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
 from latchkey.keyring import Keyring
 from latchkey.rules.access import Reason, Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
-from latchkey.rules.reading import Order, Payment
+from latchkey.rules.reading import Customer, Order, Payment
 from latchkey.store import people
 from latchkey.store.effects import Claim, Occasion, given_by, settle
 from latchkey.store.linked_products import Account, LinkedProduct
@@ -82,6 +82,21 @@ async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> No
         await begun.commit()
         found = await task
     assert found["sub_2"].user_id == first
+
+
+async def test_a_new_address_that_a_purchase_brought_first_is_still_doubted(pool: Pool) -> None:
+    """The customer's own reading is older than the purchase's, and comes after it."""
+    for email in ("a@x.example", "b@x.example"):
+        await pool.execute("insert into users (email) values ($1)", email)
+    async with pool.acquire() as connection, connection.transaction():
+        for ticket, email in ((1, "a@x.example"), (3, "b@x.example")):
+            buyer = Buyer(f"sub_{ticket}", "subscription", "cus_1", email, "A")
+            await people.resolve(connection, [buyer], occasion=occasion(ticket))
+        changed = Customer("cus_1", "b@x.example", "A", deleted=False)
+        await people.mirror_customer(connection, changed, occasion=occasion(2))
+    [doubt] = await pool.fetch("select kind, email, user_id, other_id from matches")
+    assert (doubt["kind"], doubt["email"]) == ("address_changed", "b@x.example")
+    assert doubt["user_id"] != doubt["other_id"]
 
 
 async def _product(pool: Pool) -> tuple[int, LinkedProduct]:
