@@ -172,10 +172,9 @@ class StripeApi:
         return await self.page("/v1/checkout/sessions", params, after=after)
 
     async def sessions_of(self, **owner: str) -> list[Json]:
-        """Sessions of a `subscription`, `payment_intent` or `customer`, the newest hundred."""
+        """Sessions of a `subscription`, `payment_intent` or `customer`."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]
-        page = await self.page("/v1/checkout/sessions", {**owner, "expand": parts}, after=None)
-        return page.data
+        return await self.all("/v1/checkout/sessions", {**owner, "expand": parts})
 
     async def session_lines(self, session_id: str) -> list[Json]:
         return await self.all(f"/v1/checkout/sessions/{session_id}/line_items")
@@ -184,9 +183,8 @@ class StripeApi:
         return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
 
     async def open_invoices(self, subscription_id: str) -> list[Json]:
-        """The unpaid invoices of a subscription, the newest hundred."""
-        params = {"subscription": subscription_id, "status": "open"}
-        return (await self.page("/v1/invoices", params, after=None)).data
+        """The unpaid invoices of a subscription."""
+        return await self.all("/v1/invoices", {"subscription": subscription_id, "status": "open"})
 
     async def paid_invoices(self, *, since: int | None, after: str | None) -> Page:
         """Paid invoices, renewals too, with their payments; `since` is a Unix time."""
@@ -200,12 +198,11 @@ class StripeApi:
 
     async def invoices_paid_by(self, payment_intent: str) -> list[str]:
         """Ids of the invoices that a payment intent paid."""
-        page = await self.page(
+        found = await self.all(
             "/v1/invoice_payments",
             {"payment": {"type": "payment_intent", "payment_intent": payment_intent}},
-            after=None,
         )
-        return [entry["invoice"] for entry in page.data if isinstance(entry["invoice"], str)]
+        return [entry["invoice"] for entry in found if isinstance(entry["invoice"], str)]
 
     async def payment_intent(self, intent_id: str) -> Json:
         return await self.call(
@@ -214,8 +211,8 @@ class StripeApi:
 
     async def dispute_statuses(self, payment_intent: str) -> list[str]:
         """The states of the disputes about a payment, the newest first."""
-        page = await self.page("/v1/disputes", {"payment_intent": payment_intent}, after=None)
-        return [entry["status"] for entry in page.data]
+        found = await self.all("/v1/disputes", {"payment_intent": payment_intent})
+        return [entry["status"] for entry in found]
 
     async def retrieve(self, path: str) -> Json:
         return await self.call("get", path)

@@ -164,7 +164,7 @@ class Life:
         everybody = [one.email for one in self.people]
         scene = Scene(self.truth, self.goods, self.free, chance, everybody)
         touched: list[str] = []
-        done = True
+        done, before = True, self.links
         try:
             for _ in range(TRIES):
                 move = choose(chance)
@@ -178,13 +178,20 @@ class Life:
             touched = [*person.subscriptions, *person.sessions, *person.invoices]
             done = False
         for source_id in touched:
-            await self._see(source_id, person.email, told=done)
+            await self._see(source_id, person.email, told=done, before=before)
 
-    async def _see(self, source_id: str, owner: str, *, told: bool = True) -> None:
-        """Read a source. Stripe tells of it where something was done (`told`) or has changed."""
+    async def _see(
+        self, source_id: str, owner: str, *, told: bool = True, before: Links | None = None
+    ) -> None:
+        """Read a source. Stripe tells of it where something was done (`told`) or has changed.
+
+        A link may be made meanwhile: the change was there under the links of `before`, too.
+        """
         source = self.sources.setdefault(source_id, Source(source_id, owner))
         reading = await self.truth.read(source_id)
         changed = source.last is None or reading.timeless() != source.last.timeless()
+        if before not in (None, self.links):
+            source.see(reading, before, self.rules, told=False)
         source.see(reading, self.links, self.rules, told=told or changed)
 
     async def _link_another(self) -> None:

@@ -72,6 +72,7 @@ async def test_the_same_subscription_ends_at_the_same_time_however_it_is_known(
     key = made["id"]
     assert (await site.stripe.get(f"subscriptions/{key}"))["status"] == "past_due"
     since = await due_since(site, key)
+    await site.stripe.control("faults", short_page=1)
     ends: dict[str, datetime] = {}
 
     async def noted(way: str, opened: str) -> None:
