@@ -23,7 +23,7 @@ from latchkey.contracts import (
     PreviewPageResult,
     Progress,
 )
-from latchkey.rules import access, reading
+from latchkey.rules import access, past_invoices, reading
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Subscription
 from latchkey.store import (
@@ -38,7 +38,6 @@ from latchkey.store import (
 )
 from latchkey.store import policy as policies
 from latchkey.store.judging import describe
-from latchkey.store.linked_products import INVOICES_YEAR
 from latchkey.store.links import LinkJob
 from latchkey.store.previews import Candidate
 from latchkey.store.subscription_facts import owing_since
@@ -235,7 +234,7 @@ class ImportActivities:
         recurring = [price.id for price in found if price.type == "recurring"]
         scan = len(recurring) > MANY_PRICES
         once = any(price.type != "recurring" for price in found)
-        year_ago = int((datetime.now(UTC) - INVOICES_YEAR).timestamp())
+        year_ago = int((datetime.now(UTC) - past_invoices.YEAR).timestamp())
         return ImportPlan(
             stripe_product,
             [] if scan else recurring,

@@ -2,14 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy
-from latchkey.rules.reading import Order
 from latchkey.store.pool import Connection
-
-INVOICES_YEAR = timedelta(days=366)
-"""How far back a link looks for one-off invoices unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,6 @@ class LinkedProduct:
     import_spread: bool
     access_mail: bool
     policy: Policy
-
-    def counts(self, order: Order) -> bool:
-        """Whether an order that nobody here knew is a purchase by this link. An invoice isn't where
-        it was made before the link looks back, and paid before the link was made."""
-        if not order.is_invoice or self.invoices == "all":
-            return True
-        linked = self.linked_at.replace(microsecond=0)
-        since = linked - INVOICES_YEAR if self.invoices == "year" else linked
-        return order.created >= since or (order.paid is not None and order.paid >= linked)
 
 
 def opened_by(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from latchkey.contracts import purchase_workflow_id
-from latchkey.rules import access
+from latchkey.rules import access, past_invoices
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
@@ -25,7 +25,7 @@ from latchkey.store.pool import Connection
 NOBODY = "Nobody to grant to: no e-mail address in Stripe"
 NOT_LINKED = "None of its products is linked"
 NOT_YET = "Nothing was bought yet"
-LEFT_OUT = "Its link leaves out invoices that were paid so long before it was made"
+LEFT_OUT = "Paid before its link was made, which leaves invoices of that time out"
 
 _Products = dict[str, list[LinkedProduct]]
 _COUNTS = ("paid", "pending")
@@ -51,7 +51,10 @@ async def apply_orders(
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
-        counts = any(p.counts(reading) for p in linked)
+        counts = any(
+            past_invoices.counts(reading, looks_back=p.invoices, linked_at=p.linked_at)
+            for p in linked
+        )
         if reading.id in known or (counts and access.order_state(reading) in _COUNTS):
             concerned.append(reading)
         else:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from latchkey.contracts import reconciliation_workflow_id
+from latchkey.rules import past_invoices
 from latchkey.rules.drift import REPAIRABLE
 from latchkey.store.comparing import Difference
 from latchkey.store.effects import Fact, write_facts
-from latchkey.store.linked_products import INVOICES_YEAR
 from latchkey.store.pool import Connection
 
 TERMS = timedelta(days=93)
@@ -267,7 +267,7 @@ async def invoices_since(connection: Connection, found: Reconciliation) -> int |
         """,
         found.product_id,
         TERMS,
-        INVOICES_YEAR,
+        past_invoices.YEAR,
         found.cause == "schedule",
     )
     return since

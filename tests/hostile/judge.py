@@ -205,8 +205,9 @@ class Judge:
         given: set[Pair] = set()
         for source_id, counts in lines.items():
             if source_id.startswith("sub_"):
-                now.update({(source_id, p): n for (t, p), n in counts.items() if t in MONEY})
                 given |= {(source_id, p) for t, p in counts if t == "access_granted"}
+                for (type_, product), count in counts.items():
+                    now[source_id, product] += count if type_ in MONEY else 0
         for source_id, product in given | set(now):
             more = now[source_id, product] - self._bills[source_id, product]
             bills = refunded.get(source_id, [])

@@ -14,7 +14,7 @@ from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
 from latchkey.keyring import Keyring
 from latchkey.rules.access import Reason, Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
-from latchkey.rules.reading import Customer, Order, Payment
+from latchkey.rules.reading import Customer, Payment
 from latchkey.store import people
 from latchkey.store.effects import Claim, Occasion, given_by, settle
 from latchkey.store.linked_products import Account, LinkedProduct
@@ -24,30 +24,11 @@ from latchkey.store.pool import Connection, Pool
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
 from tests.harness import KEY, SECRET, Json, Latchkey, until
+from tests.rules.test_past_invoices import BILL
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-
-
-BILL = Order(
-    id="in_1",
-    livemode=False,
-    customer=None,
-    email=None,
-    name=None,
-    reference=None,
-    status="paid",
-    payment_status="paid",
-    subscription="sub_1",
-    invoice="in_1",
-    payment=None,
-    amount=1000,
-    currency="usd",
-    created=NOW,
-    lines=(),
-    lines_complete=True,
-)
 
 
 def occasion(ticket: int) -> Occasion:
@@ -164,10 +145,12 @@ async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
         NOW,
     )
 
+    bill = replace(BILL, subscription="sub_1")
+
     async def tell(refunded: int, ticket: int) -> None:
         paid = Payment("pi_1", "succeeded", NOW, 1000, refunded, refunded == 1000)
         async with pool.acquire() as connection, connection.transaction():
-            await tell_of_bill(connection, replace(BILL, payment=paid), occasion=occasion(ticket))
+            await tell_of_bill(connection, replace(bill, payment=paid), occasion=occasion(ticket))
 
     for refunded, ticket in ((0, 1), (400, 3), (0, 2), (400, 3), (400, 4), (0, 5), (400, 6)):
         await tell(refunded, ticket)

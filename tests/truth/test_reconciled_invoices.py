@@ -87,6 +87,35 @@ async def test_missed_invoices_are_found_in_both_directions_and_mended(site: Lat
     assert (await compared(site))["differences"] == []
 
 
+async def test_a_session_is_found_behind_a_page_that_was_cut_short(site: Latchkey) -> None:
+    """A free cart's invoice names neither its session nor a payment: the customer's sessions are
+    looked through, to their end, or one purchase would be two."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.quiet()
+    await deaf(site)
+    coupon = await site.stripe.post("coupons", percent_off=100, duration="once")
+    customer = await site.stripe.customer("free@bill.example")
+    carts = []
+    for _ in range(3):
+        session = await site.stripe.checkout(
+            price, mode="payment", customer=customer, discounts=[{"coupon": coupon["id"]}],
+            invoice_creation={"enabled": True},
+        )  # fmt: skip
+        carts.append(await site.stripe.pay(session, "free@bill.example"))
+    paid = (await site.stripe.get("events", type="invoice.paid"))["data"]
+    await heard(site)
+    await site.stripe.control("faults", short_page=1)
+    for event in paid:
+        await site.stripe.control(f"events/{event['id']}/repeat")
+    await site.settled()
+    await site.quiet()
+    bought = await site.pool.fetch("select id from orders")
+    assert {row["id"] for row in bought} == {cart["id"] for cart in carts}
+
+
 async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     """Which past invoices count is the link's choice; what is paid after it was made counts."""
     stripe_product = await site.stripe.product()

@@ -39,7 +39,9 @@ ACTIVITY_TYPES = {
 }
 PRESETS = {
     "Everything": (),
-    "Purchases": ("product_purchased", "payment_pending", "refunded", "disputed"),
+    "Purchases": (
+        "product_purchased", "payment_pending", "refunded", "refund_failed", "disputed",
+    ),
     "Subscriptions": (
         "subscription_started", "subscription_cancelled", "cancellation_withdrawn",
         "payment_failed", "payment_recovered",
@@ -63,6 +65,7 @@ ICONS = {
     "payment_pending": ("clock", "warn"),
     "payment_recovered": ("check", "good"),
     "refunded": ("money", "warn"),
+    "refund_failed": ("alert", "warn"),
     "disputed": ("alert", "bad"),
     "imported": ("users", "info"),
     "link_created": ("link", "info"),

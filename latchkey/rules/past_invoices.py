@@ -1,0 +1,23 @@
+"""Which one-off invoices are purchases by a link: how far it looks back is the link's choice."""
+
+from datetime import datetime, timedelta
+
+from latchkey.rules.reading import Order
+
+YEAR = timedelta(days=366)
+"""How far back a link looks unless it says otherwise."""
+
+
+def counts(order: Order, *, looks_back: str, linked_at: datetime) -> bool:
+    """Whether an order that nobody here knew is a purchase by a link made at `linked_at` (UTC) that
+    `looks_back` by "none", a "year" or "all".
+
+    An invoice isn't where it was made before the link looks back, and paid before the link was
+    made. Stripe's times are whole seconds, so the link's own second counts as since. Checkout
+    sessions always are.
+    """
+    if not order.is_invoice or looks_back == "all":
+        return True
+    linked = linked_at.replace(microsecond=0)
+    since = linked - YEAR if looks_back == "year" else linked
+    return order.created >= since or (order.paid is not None and order.paid >= linked)
