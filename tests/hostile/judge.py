@@ -196,8 +196,8 @@ class Judge:
             raise Wrong(f"{source.id} is past due, but {product} ends {ends}: {last}")
 
     def _judge_bills(self, lines: dict[str, Counts]) -> None:
-        """Money that went back for a subscription's bill is told of to whoever it gave something:
-        once for each time, at least once for each bill."""
+        """Money that went back for a subscription's bill, or bounced, is told of to whoever it gave
+        something: at most once each time, at least once for a bill that it left changed."""
         refunded = {
             sub: bills for person in self._life.people for sub, bills in person.refunded.items()
         }
@@ -211,7 +211,11 @@ class Judge:
         for source_id, product in given | set(now):
             more = now[source_id, product] - self._bills[source_id, product]
             bills = refunded.get(source_id, [])
-            least = len(set(bills)) if (source_id, product) in self._given else 0
+            net: Counter[str] = Counter()
+            for bill, amount in bills:
+                net[bill] += amount
+            changed = sum(amount != 0 for amount in net.values())
+            least = changed if (source_id, product) in self._given else 0
             most = len(bills) if (source_id, product) in given else 0
             if not least <= more <= most:
                 raise Wrong(

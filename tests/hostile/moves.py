@@ -29,7 +29,8 @@ class Person:
 
     `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
     Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from,
-    `refunded` the bills of subscriptions of which money went back lately, once for each time.
+    `refunded` the bills of subscriptions of which money went back lately (or came back: then less
+    than 0), once for each time.
     """
 
     email: str
@@ -42,7 +43,7 @@ class Person:
     bound: set[str] = field(default_factory=set)
     moved: dict[str, str] = field(default_factory=dict)
     carts: dict[str, str] = field(default_factory=dict)
-    refunded: dict[str, list[str]] = field(default_factory=dict)
+    refunded: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
 
     def spelled(self, chance: random.Random) -> str:
         """One of their addresses, as people type it."""
@@ -329,16 +330,24 @@ async def refund(scene: Scene, person: Person) -> list[str]:
 
 
 async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
+    """The bank sends a refund's money back: of an order, or of a subscription's bill."""
     found = await _charge(scene, person, lambda charge: charge["amount_refunded"] > 0)
-    if found is None:
-        return []
-    session, charge = found
+    if found:
+        order, charge = found
+        return [order] if await _bounce(scene, charge) else []
+    billed = await _billed(scene, person)
+    bounced = await _bounce(scene, billed.charge) if billed else 0
+    return billed.went_back(person, -bounced) if billed and bounced else []
+
+
+async def _bounce(scene: Scene, charge: Json) -> int:
+    """The amount that came back; 0 where no refund of this charge can fail any more."""
     given = await scene.truth.everything("refunds", charge=charge["id"])
-    working = [r for r in given if r["status"] == "succeeded"]
+    working = [refund for refund in given if refund["status"] == "succeeded"]
     if not working:
-        return []
+        return 0
     await scene.truth.control(f"refunds/{working[0]['id']}/fail")
-    return [session]
+    return int(working[0]["amount"])
 
 
 async def dispute(scene: Scene, person: Person) -> list[str]:
@@ -388,20 +397,39 @@ async def change_address(scene: Scene, person: Person) -> list[str]:
     return []
 
 
-async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
-    """Money of a subscription's bill goes back: its access stays, not what it paid once."""
+@dataclass(frozen=True)
+class _Billed:
+    """A subscription's last bill and the charge that paid it."""
+
+    subscription: str
+    bill: str
+    charge: Json
+
+    def went_back(self, person: Person, amount: int) -> list[str]:
+        """Note the money that went to them, or came back if negative; returns what it changes."""
+        person.refunded.setdefault(self.subscription, []).append((self.bill, amount))
+        cart = person.carts.get(self.subscription)
+        return [self.subscription, cart] if cart else [self.subscription]
+
+
+async def _billed(scene: Scene, person: Person) -> _Billed | None:
     found = _one(scene, person.subscriptions)
     if found is None:
-        return []
+        return None
     bill = (await scene.truth.get(f"subscriptions/{found}"))["latest_invoice"]
     intent = await _payment(scene, bill) if bill else None
     charge = (intent or {}).get("latest_charge")
-    if not charge or not charge["paid"] or charge["refunded"]:
+    return _Billed(found, bill, charge) if charge and charge["paid"] else None
+
+
+async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
+    """Money of a subscription's bill goes back: its access stays, not what it paid once."""
+    billed = await _billed(scene, person)
+    if billed is None or billed.charge["refunded"]:
         return []
     part = {"amount": scene.chance.randint(1, 400)} if scene.chance.random() < 0.4 else {}
-    await scene.truth.post("refunds", charge=charge["id"], **part)
-    person.refunded.setdefault(found, []).append(bill)
-    return [found, person.carts[found]] if found in person.carts else [found]
+    made = await scene.truth.post("refunds", charge=billed.charge["id"], **part)
+    return billed.went_back(person, int(made["amount"]))
 
 
 async def switch_in_the_portal(scene: Scene, person: Person) -> list[str]:
@@ -441,12 +469,12 @@ MOVES: list[tuple[Move, int]] = [
     (break_or_mend_the_card, 10),
     (pay_what_is_open, 30),
     (refund, 7),
-    (refund_that_fails, 6),
+    (refund_that_fails, 12),
     (dispute, 5),
     (nothing_that_matters, 6),
     (delete_customer, 2),
     (change_address, 5),
-    (refund_a_bill, 3),
+    (refund_a_bill, 6),
     (switch_in_the_portal, 5),
     (archive_a_price_or_bring_it_back, 2),
 ]

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleActionResult
 
 from latchkey.rules.routing import HANDLED_EVENTS, MOST_LISTED_TYPES, listed_parts
-from tests.harness import Json, Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.truth.conftest import look_now
 
 pytestmark = pytest.mark.anyio
@@ -73,20 +74,21 @@ async def test_dropped_webhooks_are_repaired_by_themselves(quick: Latchkey) -> N
 
 
 async def look(site: Latchkey) -> None:
-    """Look for missed events now, and wait until that is done."""
-
-    async def looked() -> object:
-        return await site.pool.fetchval(
-            "select max(looked_at) from catch_up where part = 'often-1'"
-        )
-
-    before = await looked()
+    """Look for missed events now, and wait until this look and every earlier one is over."""
+    schedule = site.temporal.get_schedule_handle("catch-up")
+    known = {action.started_at for action in (await schedule.describe()).info.recent_actions}
     await look_now(site)
 
-    async def again() -> bool:
-        return await looked() != before
+    async def begun() -> list[ScheduleActionResult]:
+        found = list((await schedule.describe()).info.recent_actions)
+        return found if any(action.started_at not in known for action in found) else []
 
-    await until(again, "missed events were looked for", seconds=60)
+    for action in await until(begun, "a look has begun"):
+        run = action.action
+        assert isinstance(run, ScheduleActionExecutionStartWorkflow)
+        await site.temporal.get_workflow_handle(
+            run.workflow_id, first_execution_run_id=run.first_execution_run_id
+        ).result()
 
 
 async def test_a_quiet_site_costs_one_read_each_time(site: Latchkey) -> None:
@@ -119,14 +121,16 @@ async def test_events_that_appear_late_are_found_and_none_is_taken_twice(site: L
     product, price = await linked(site)
     await look(site)
     await site.stripe.control("faults", drop=1)
-    session = await site.stripe.buy("late@missed.example", price)
     table = site.stripe.box.shop.world.table("event")
-    late = [event for event in list(table.values()) if _about(event, session)]
+    before = {event["id"] for event in table.values()}
+    await site.stripe.buy("late@missed.example", price)
+    late = [event for event in table.values() if event["id"] not in before]
     for event in late:
         site.stripe.box.shop.world.forget("event", event["id"])
     other = await site.stripe.customer("unrelated@missed.example")
     await site.stripe.post(f"customers/{other}", name="Somebody")
     await look(site)
+    await site.settled()
     assert (await site.access(product, "late@missed.example"))["access"] is False
     newer = [event for event in list(table.values()) if event["data"]["object"]["id"] == other]
     for event in newer:
@@ -139,7 +143,3 @@ async def test_events_that_appear_late_are_found_and_none_is_taken_twice(site: L
     await look(site)
     again = await site.pool.fetchval("select count(*) from events where source = 'catch_up'")
     assert again == count
-
-
-def _about(event: Json, session: Json) -> bool:
-    return event["data"]["object"].get("id") in (session["id"], session["subscription"])
