@@ -24,7 +24,7 @@ _SHOWN = (
 
 def create(shop: Shop, params: Json) -> Json:
     mode = params.get("mode", "payment")
-    lines = [_line(shop, entry, number) for number, entry in enumerate(_entries(params))]
+    lines = [line_for(shop, entry, number) for number, entry in enumerate(_entries(params))]
     _check(mode, lines, params)
     return _open(
         shop,
@@ -59,7 +59,9 @@ def open_link(
     if not link["active"]:
         raise invalid("This payment link is no longer active.")
     kept = shop.world.private[link["id"]]
-    lines = [_line(shop, entry, number, active=False) for number, entry in enumerate(kept["lines"])]
+    lines = [
+        line_for(shop, entry, number, active=False) for number, entry in enumerate(kept["lines"])
+    ]
     recurring = any(line["price"]["type"] == "recurring" for line in lines)
     after = link["after_completion"]
     redirect = (after.get("redirect") or {}).get("url")
@@ -210,7 +212,7 @@ def line_items(shop: Shop, session: Json) -> list[Json]:
     found: list[Json] = shop.world.private[session["id"]]["lines"]
     if session["object"] == "payment_link":
         return [
-            {**_line(shop, entry, number, active=False), "id": entry["id"]}
+            {**line_for(shop, entry, number, active=False), "id": entry["id"]}
             for number, entry in enumerate(found)
         ]
     return found
@@ -254,7 +256,7 @@ def _check(mode: str, lines: list[Json], params: Json) -> None:
         )
 
 
-def _line(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Json:
+def line_for(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Json:
     where = f"line_items[{number}]"
     if entry.get("price_data"):
         price = catalog.create_price(shop, {**entry["price_data"]})

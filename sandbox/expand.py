@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox import checkout, invoices
+from sandbox import checkout, invoices, quotes
 from sandbox.defaults import NO_TAX
 from sandbox.lists import slice_of
 from sandbox.shop import Shop, invalid, shortened
@@ -17,6 +17,7 @@ KINDS = {
     "seti": "setup_intent",
     "sub": "subscription",
     "cs": "checkout.session",
+    "qt": "quote",
     "plink": "payment_link",
     "in": "invoice",
     "ii": "invoiceitem",
@@ -103,6 +104,8 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
                 checkout.line_items(shop, node),
                 {},
             )
+        case "quote", "line_items":
+            made = slice_of(f"/v1/quotes/{node['id']}/line_items", quotes.lines_of(shop, node), {})
         case "invoice", "payments":
             made = invoices.payments_of(shop, node)
         case "invoice", "confirmation_secret":

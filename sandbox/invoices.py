@@ -26,6 +26,7 @@ def draft(
     metadata: Json | None = None,
     discounts: list[str] | None = None,
     days_until_due: int | None = None,
+    quote: str | None = None,
 ) -> Json:
     """A draft invoice with these lines, which are stored with it."""
     world = shop.world
@@ -68,6 +69,12 @@ def draft(
                 "metadata": subscription["metadata"],
                 "subscription": subscription["id"],
             },
+        }
+    elif quote is not None:
+        made["parent"] = {
+            "type": "quote_details",
+            "quote_details": {"quote": quote},
+            "subscription_details": None,
         }
     shop.save(made, "invoice.created")
     return made

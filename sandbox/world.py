@@ -47,6 +47,8 @@ _TIMES = frozenset(
         "expires_at",
         "paid_at",
         "finalized_at",
+        "accepted_at",
+        "effective_date",
         "voided_at",
         "marked_uncollectible_at",
         "due_date",
@@ -408,6 +410,9 @@ def _tables() -> dict[str, Table]:
         "charge": Table(customer=_field("customer"), payment_intent=_field("payment_intent")),
         "subscription_schedule": Table(
             customer=_field("customer"), subscription=_field("subscription")
+        ),
+        "quote": Table(
+            customer=_field("customer"), status=_field("status"), test_clock=_field("test_clock")
         ),
         "discount": Table(),
         "balance_transaction": Table(source=_field("source")),

@@ -16,7 +16,7 @@ SERVED = re.compile(
     r"^(:(Account|Product|Price|Customer|PaymentMethod|SetupIntent|Subscription|SubscriptionItem"
     r"|Coupon|PromotionCode|Discount|Invoice|InvoiceLineItem|InvoiceItem|InvoicePayment"
     r"|PaymentIntent|Charge|Refund|Dispute|PaymentLink|LineItem|Event|WebhookEndpoint|Address"
-    r"|BalanceTransaction|TaxRate)|checkout:Session|billingportal:(Configuration|Session)"
+    r"|BalanceTransaction|TaxRate|Quote)|checkout:Session|billingportal:(Configuration|Session)"
     r"|testhelpers:TestClock)(\.|$)"
 )
 NAMESPACE = re.compile(r"(?:export )?(?:declare )?namespace (\w+) \{")

@@ -8,6 +8,7 @@ from sandbox.calls import (
     customers,
     invoices,
     money,
+    quotes,
     subscriptions,
 )
 from sandbox.calls.registry import Call, handler, unpublished
@@ -22,6 +23,7 @@ __all__ = [
     "handler",
     "invoices",
     "money",
+    "quotes",
     "subscriptions",
     "unpublished",
 ]

@@ -28,9 +28,9 @@ class Person:
     """Somebody who buys; several customers at Stripe may be theirs, and `further` addresses.
 
     `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
-    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from,
-    `refunded` the bills of subscriptions of which money went back lately (or came back: then less
-    than 0), once for each time.
+    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from (by
+    quote, the first invoices that sold something once too), `refunded` the subscriptions' bills of
+    which money went back lately (or came back: then less than 0), once for each time.
     """
 
     email: str
@@ -184,6 +184,32 @@ async def pay_an_invoice(scene: Scene, person: Person) -> list[str]:
         out_of_band = {"paid_out_of_band": True} if scene.chance.random() < 0.3 else {}
         await scene.truth.post(f"invoices/{bill['id']}/pay", **out_of_band)
     return [bill["id"]]
+
+
+async def accept_a_quote(scene: Scene, person: Person) -> list[str]:
+    """It becomes a subscription, sold together with something once or not, or an invoice."""
+    customer = await _customer(scene, person)
+    monthly = scene.chance.random() < 0.6
+    prices = scene.some(monthly=monthly, most=2)
+    both = monthly and scene.chance.random() < 0.4
+    if both:
+        prices += scene.some(monthly=False)
+    lines = [{"price": price, "quantity": 1} for price in prices]
+    made = await scene.truth.post("quotes", customer=customer, line_items=lines)
+    await scene.truth.post(f"quotes/{made['id']}/finalize")
+    made = await scene.truth.post(f"quotes/{made['id']}/accept")
+    if bill := made["invoice"]:
+        await scene.truth.post(f"invoices/{bill}/finalize")
+        await scene.truth.post(f"invoices/{bill}/pay")
+        person.invoices.append(bill)
+        return [bill]
+    found = made["subscription"]
+    person.subscriptions.append(found)
+    if not both:
+        return [found]
+    first = (await scene.truth.get(f"subscriptions/{found}"))["latest_invoice"]
+    person.carts[found] = first
+    return [found, first]
 
 
 async def settle_a_delayed_payment(scene: Scene, person: Person) -> list[str]:
@@ -459,6 +485,7 @@ MOVES: list[tuple[Move, int]] = [
     (subscribe_by_api, 14),
     (buy_once, 14),
     (pay_an_invoice, 5),
+    (accept_a_quote, 6),
     (settle_a_delayed_payment, 6),
     (cancel_later, 9),
     (take_the_cancellation_back, 6),

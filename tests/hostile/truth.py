@@ -158,7 +158,8 @@ class Truth:
         )
 
     async def invoice(self, source_id: str) -> Reading:
-        """The lines of a one-off invoice, paid or not, and what became of the money."""
+        """The lines of an invoice that are no subscription's, paid or not, and what became of the
+        money."""
         found = await self.get(f"invoices/{source_id}")
         lines = found["lines"]["data"]
         if found["lines"]["has_more"]:
@@ -170,7 +171,7 @@ class Truth:
             products=frozenset(
                 line["pricing"]["price_details"]["product"]
                 for line in lines
-                if line["pricing"] and not line["parent"]["invoice_item_details"]["proration"]
+                if line["pricing"] and _sold_once(line)
             ),
             paid=found["status"] == "paid",
             created=found["status_transitions"]["paid_at"] or found["created"],
@@ -203,6 +204,11 @@ class Truth:
             "fully": bool(charge["refunded"]),
             "dispute": dispute,
         }
+
+
+def _sold_once(line: Json) -> bool:
+    item = line["parent"]["invoice_item_details"]
+    return item is not None and not item["proration"]
 
 
 def _charged(intent: Json) -> int | None:

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from tests.harness import Latchkey, until
-from tests.life.play import DAY, linked, types
+from tests.harness import Json, Latchkey, until
+from tests.life.play import DAY, granted, linked, types
+from tests.truth.test_reconciliation import compared
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +140,67 @@ async def test_a_deleted_stripe_product_is_no_choice_any_more(site: Latchkey) ->
     states = await site.pool.fetch("select state from events where object_id = $1", stripe_product)
     assert {row["state"] for row in states} == {"handled"}
     assert (await site.call("GET", f"/products/{product}/link"))["state"] == "listening"
+
+
+async def quoted(site: Latchkey, email: str, *prices: str, **given: object) -> Json:
+    """An accepted quote to a new customer with a card."""
+    card = "pm_card_visa"
+    customer = await site.stripe.post(
+        "customers",
+        email=email,
+        payment_method=card,
+        invoice_settings={"default_payment_method": card},
+    )
+    made = await site.stripe.post(
+        "quotes",
+        customer=customer["id"],
+        line_items=[{"price": price, "quantity": 1} for price in prices],
+        **given,
+    )
+    await site.stripe.post(f"quotes/{made['id']}/finalize")
+    return await site.stripe.post(f"quotes/{made['id']}/accept")
+
+
+async def test_a_subscription_by_quote_with_something_paid_once(site: Latchkey) -> None:
+    """No session tells of it: it is found by its items, the rest by its first invoice."""
+    product, _, price = await linked(site)
+    extra, _, once = await linked(site, every=None)
+    quote = await quoted(site, "quoted@rare.example", price, once)
+    grants = await granted(site, product, "quoted@rare.example", 1)
+    assert grants[0]["source_id"] == quote["subscription"]
+    await site.has(extra, "quoted@rare.example")
+    assert await types(site, product) == BOUGHT
+    assert await types(site, extra) == ["access_granted", "product_purchased"]
+
+
+async def test_a_subscription_by_quote_that_begins_later(site: Latchkey) -> None:
+    product, _, price = await linked(site)
+    begin = {"effective_date": int(time.time()) + 3 * DAY}
+    await quoted(site, "later@rare.example", price, subscription_data=begin)
+    await site.settled()
+    assert (await site.access(product, "later@rare.example"))["access"] is False
+    await site.stripe.control("clock/advance", seconds=3 * DAY + 60)
+    await site.has(product, "later@rare.example")
+    assert await types(site, product) == BOUGHT
+
+
+async def test_something_paid_once_by_quote(site: Latchkey) -> None:
+    """Its invoice names the quote as its parent. Nothing is given for the draft; it is paid within
+    the hour. One from before the link is imported, and a comparison finds nothing to do."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None)
+    await quoted(site, "before@rare.example", price)
+    await site.stripe.control("clock/advance", seconds=7200)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    await site.has(product, "before@rare.example")
+    quote = await quoted(site, "once@rare.example", price)
+    await site.settled()
+    assert (await site.access(product, "once@rare.example"))["access"] is False
+    await site.stripe.control("clock/advance", seconds=7200)
+    grants = await granted(site, product, "once@rare.example", 1)
+    assert grants[0]["source_id"] == quote["invoice"]
+    assert await types(site, product) == [
+        *["access_granted", "access_granted", "imported", "product_purchased"]
+    ]
+    assert (await compared(site))["differences"] == []
