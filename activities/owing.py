@@ -21,7 +21,7 @@ async def dated(
     """The same readings; those that owe for `stripe_product`, or any linked one, say since when.
 
     The subscription itself doesn't tell, and its latest invoice only where no period has passed
-    meanwhile. So its open invoices are listed, at the first sight of each spell.
+    meanwhile. So its invoices are listed, at the first sight of each spell.
     """
     owing = [one.id for one in found if one.status in access.OWING]
     if not owing:
@@ -35,7 +35,7 @@ async def dated(
     async def since(one: Subscription) -> Subscription:
         if one.id not in owing or not wanted & one.stripe_products:
             return one
-        at = known.get(one.id) or reading.overdue_since(await api.open_invoices(one.id))
+        at = known.get(one.id) or reading.overdue_since(await api.owed_invoices(one.id))
         return replace(one, unpaid_since=at)
 
     return [await since(one) for one in found]

@@ -14,6 +14,7 @@ API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
 
 PAGE = 100
+A_FEW = 20
 """Stripe's largest page."""
 
 _TIMEOUT_SECONDS = 20
@@ -182,9 +183,23 @@ class StripeApi:
     async def invoice(self, invoice_id: str) -> Json:
         return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
 
-    async def open_invoices(self, subscription_id: str) -> list[Json]:
-        """The unpaid invoices of a subscription."""
-        return await self.all("/v1/invoices", {"subscription": subscription_id, "status": "open"})
+    async def owed_invoices(self, subscription_id: str) -> list[Json]:
+        """The open invoices of a subscription's present spell, the newest first: back to the one
+        that was paid before them. An older one may have stayed open for good: what is paid later
+        makes the subscription active again."""
+        found: list[Json] = []
+        after = None
+        while True:
+            wanted = {"subscription": subscription_id}
+            page = await self.page("/v1/invoices", wanted, after=after, limit=A_FEW)
+            for bill in page.data:
+                if bill["status"] == "open":
+                    found.append(bill)
+                elif found and bill["status"] == "paid" and bill["billing_reason"] != "manual":
+                    return found
+            if page.next is None:
+                return found
+            after = page.next
 
     async def paid_invoices(self, *, since: int | None, after: str | None) -> Page:
         """Paid invoices, renewals too, with their payments; `since` is a Unix time."""

@@ -311,9 +311,9 @@ def invoice(
 
 
 def overdue_since(bills: Iterable[Json]) -> datetime | None:
-    """When the oldest of a subscription's open invoices should have been paid: one that was sent on
-    its due date, any other when it was finalized, since Stripe tries the card right then. None
-    where none has been tried or has a date."""
+    """When the oldest of the invoices that a subscription owes should have been paid: one that was
+    sent on its due date, any other when it was finalized, since Stripe tries the card right then.
+    None where none has been tried or has a date."""
     moments = [
         moment(bill.get("due_date"))
         or moment((bill.get("status_transitions") or {}).get("finalized_at"))

@@ -4,6 +4,7 @@ Written from Stripe's reference alone, so that a mistake of Latchkey's own readi
 """
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -118,14 +119,16 @@ class Truth:
         )
 
     async def _unpaid_since(self, found: Json, items: list[Json]) -> int | None:
-        """When the oldest open bill was due, or tried for the first time."""
+        """When the oldest bill that is open since another was paid was due, or first tried."""
         if found["status"] not in ("past_due", "unpaid"):
             return None
-        bills = await self.everything("invoices", subscription=found["id"], status="open")
+        bills = await self.everything("invoices", subscription=found["id"])
+        newest = next((n for n, bill in enumerate(bills) if bill["status"] == "open"), 0)
+        spell = takewhile(lambda bill: bill["status"] != "paid", bills[newest:])
         due = [
             bill["due_date"] or bill["status_transitions"]["finalized_at"]
-            for bill in bills
-            if bill["due_date"] or bill["attempted"]
+            for bill in spell
+            if bill["status"] == "open" and (bill["due_date"] or bill["attempted"])
         ]
         started = [item["current_period_start"] for item in items]
         return int(min(due or started))
