@@ -25,18 +25,28 @@ async def session(api: StripeApi, source: Json) -> Order:
     if not found.lines_complete:
         found = reading.checkout_session(source, lines=await api.session_lines(found.id))
     if found.subscription and found.invoice and found.one_off_lines and found.payment is None:
-        bill = await api.invoice(found.invoice)
-        found = replace(found, payment=await _payment(api, bill))
-    return await _with_dispute(api, found)
+        return await _by_bill(api, found, await api.invoice(found.invoice))
+    return replace(found, payment=await _with_dispute(api, found.payment))
+
+
+async def _by_bill(api: StripeApi, cart: Order, bill: Json) -> Order:
+    """The bill knows what became of the money: a session stays `unpaid` when a delayed payment
+    fails, and when the bill is then paid in another way."""
+    if bill.get("status") == "paid":
+        status = "paid" if cart.payment_status == "unpaid" else cart.payment_status
+        return replace(cart, payment_status=status, payment=await _payment(api, bill))
+    begun = _intents(bill, paid=False)
+    if not begun:
+        return cart
+    return replace(cart, payment=reading.payment(await api.payment_intent(begun[0])))
 
 
 async def invoice(api: StripeApi, source: Json) -> Order:
     """An invoice with all its lines and the payment that paid it."""
-    found = replace(reading.invoice(source), payment=await _payment(api, source))
+    found = reading.invoice(source)
     if not found.lines_complete:
         found = reading.invoice(source, lines=await api.invoice_lines(found.id))
-        found = replace(found, payment=await _payment(api, source))
-    return await _with_dispute(api, found)
+    return replace(found, payment=await _payment(api, source))
 
 
 async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
@@ -60,23 +70,28 @@ async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
 async def _payment(api: StripeApi, bill: Json) -> Payment | None:
     """What paid an invoice: usually one payment, none out of band, several where it was paid in
     parts."""
-    found = [reading.payment(await api.payment_intent(one)) for one in _paid_by(bill)]
-    return reading.together([one for one in found if one is not None])
+    found = [
+        await _with_dispute(api, reading.payment(await api.payment_intent(one)))
+        for one in _intents(bill, paid=True)
+    ]
+    parts = [one for one in found if one is not None]
+    whole = reading.together(parts)
+    disputes = [one.dispute_status for one in parts if one.dispute_status]
+    return replace(whole, dispute_status=access.gravest_dispute(disputes)) if whole else None
 
 
-def _paid_by(source: Json) -> list[str]:
+def _intents(source: Json, *, paid: bool) -> list[str]:
     payments = (source.get("payments") or {}).get("data") or []
     intents = [
         reading.object_id((entry.get("payment") or {}).get("payment_intent"))
         for entry in payments
-        if entry.get("status") == "paid"
+        if (entry.get("status") == "paid") == paid
     ]
     return [intent for intent in intents if intent]
 
 
-async def _with_dispute(api: StripeApi, order: Order) -> Order:
-    if order.payment is None or not order.payment.disputed:
-        return order
-    statuses = await api.dispute_statuses(order.payment.payment_intent)
-    gravest = access.gravest_dispute(statuses)
-    return replace(order, payment=replace(order.payment, dispute_status=gravest))
+async def _with_dispute(api: StripeApi, payment: Payment | None) -> Payment | None:
+    if payment is None or not payment.disputed:
+        return payment
+    statuses = await api.dispute_statuses(payment.payment_intent)
+    return replace(payment, dispute_status=access.gravest_dispute(statuses))

@@ -127,9 +127,8 @@ async def subscribe_at_checkout(scene: Scene, person: Person) -> list[str]:
         params["customer"] = known
     if scene.chance.random() < 0.2:
         params["subscription_data"] = {"trial_period_days": scene.chance.randint(1, 9)}
-    session = await _checkout(
-        scene, person, prices, "subscription", scene.chance.choice(CARDS), **params
-    )
+    card = "sepa_debit" if scene.chance.random() < 0.15 else scene.chance.choice(CARDS)
+    session = await _checkout(scene, person, prices, "subscription", card, **params)
     await _card_expires(scene, session["subscription"])
     person.subscriptions.append(session["subscription"])
     person.carts[session["subscription"]] = session["id"]

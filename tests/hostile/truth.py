@@ -143,9 +143,13 @@ class Truth:
         if found["line_items"]["has_more"]:
             lines = await self.everything(f"checkout/sessions/{source_id}/line_items")
         intent = found["payment_intent"] or {}
-        unpaid = (found["status"], found["payment_status"]) == ("complete", "unpaid")
-        failed = unpaid and intent.get("status") in ("requires_payment_method", "canceled")
         paid = found["payment_status"] in ("paid", "no_payment_required")
+        if found["mode"] == "subscription" and found["invoice"] and not paid:
+            bill = await self.get(f"invoices/{found['invoice']}")
+            paid = bill["status"] == "paid"
+            intent = await self._begun(bill["id"])
+        unpaid = found["status"] == "complete" and not paid
+        failed = unpaid and intent.get("status") in ("requires_payment_method", "canceled")
         return Reading(
             id=source_id,
             kind="order",
@@ -159,6 +163,12 @@ class Truth:
             created=_charged(intent) or found["created"],
             **(await self._money(intent) or await self._paid_by_bill(found["invoice"])),
         )
+
+    async def _begun(self, bill: str) -> Json:
+        """The payment that was begun for a bill."""
+        payments = await self.everything("invoice_payments", invoice=bill)
+        intents = [payment["payment"].get("payment_intent") for payment in payments]
+        return await self.get(f"payment_intents/{intents[0]}") if any(intents) else {}
 
     async def invoice(self, source_id: str) -> Reading:
         """The lines of an invoice that are no subscription's, paid or not, and what became of the

@@ -87,6 +87,26 @@ async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> 
     assert await types(shared, book) == ["access_granted", "product_purchased"]
 
 
+async def test_11_a_cart_whose_debit_fails_and_whose_bill_is_paid_by_card(
+    shared: Latchkey,
+) -> None:
+    """7, 11: what is paid once in a subscription's cart is pending with the debit, then failed; the
+    session says `unpaid` for good, also when its bill is paid at last."""
+    book, _, once = await linked(shared, every=None)
+    monthly = await shared.stripe.price(await shared.stripe.product("Not linked"))
+    session = await shared.stripe.buy("g11debit@gotcha.example", monthly, once, card="sepa_debit")
+    assert await types(shared, book) == ["payment_pending"]
+    await shared.stripe.control(f"checkout/{session['id']}/settle", outcome="failed")
+    assert await types(shared, book) == ["payment_failed", "payment_pending"]
+    state = "select state from orders where id = $1"
+    assert "failed" in await shared.pool.fetchval(state, session["id"])
+    await shared.stripe.post(f"invoices/{session['invoice']}/pay", payment_method="pm_card_visa")
+    found = await shared.stripe.get(f"checkout/sessions/{session['id']}")
+    assert found["payment_status"] == "unpaid"
+    await shared.has(book, "g11debit@gotcha.example")
+    assert (await types(shared, book)).count("product_purchased") == 1
+
+
 async def test_12_guests_have_no_customer(shared: Latchkey) -> None:
     """12: an order by e-mail alone, and a second one by the same person."""
     product, _, price = await linked(shared, every=None)
