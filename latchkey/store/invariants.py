@@ -52,18 +52,23 @@ _PAID_WITHOUT_ACCESS = Invariant(
     select distinct 'It is paid for, and there is no access', found.source,
            found.id, k.product_id, found.user_id, u.email, found.workflow
       from (select 'order' as source, o.id, o.user_id, o.account_id, o.livemode,
-                   l.stripe_product, 'purchase/' || o.id as workflow
+                   l.stripe_product, 'purchase/' || o.id as workflow,
+                   case when o.id = o.invoice then o.created_at end as made, o.paid_at as paid
               from orders o join order_lines l on l.order_id = o.id
              where o.state = 'paid' and o.amount_refunded = 0 and not o.disputed
             union all
             select 'subscription', s.id, s.user_id, s.account_id, s.livemode,
-                   i.stripe_product, 'subscription/' || s.id
+                   i.stripe_product, 'subscription/' || s.id, null, null
               from subscriptions s join subscription_items i on i.subscription_id = s.id
              where s.status = 'active' and not s.collection_paused
                and (s.scheduled_end is null or s.scheduled_end > now())) as found
       join links k on k.stripe_product = found.stripe_product and k.removed_at is null
            and k.state = 'listening' and k.account_id = found.account_id
            and k.livemode = found.livemode
+           and (found.made is null or k.invoices = 'all'
+                or found.paid >= date_trunc('second', k.created_at)
+                or found.made >= date_trunc('second', k.created_at)
+                   - case k.invoices when 'year' then interval '366 days' else interval '0' end)
       join users u on u.id = found.user_id
      where (given.product is null or k.product_id = given.product)
        and not exists (select from grants g where g.source_id = found.id

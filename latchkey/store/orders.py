@@ -42,7 +42,7 @@ async def apply_orders(
 
     `references` maps order ids to the users that their signed references name. An order that is
     neither paid nor waits for money, and never was, is left unrecorded, and so is an invoice that
-    every link leaves to the past.
+    every link leaves to the past. Of one that counts by some links, the others give nothing.
     """
     references = references or {}
     products = await _products(connection, readings, occasion)
@@ -51,10 +51,7 @@ async def apply_orders(
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
-        counts = any(
-            past_invoices.counts(reading, looks_back=p.invoices, linked_at=p.linked_at)
-            for p in linked
-        )
+        counts = any(_counts(reading, product) for product in linked)
         if reading.id in known or (counts and access.order_state(reading) in _COUNTS):
             concerned.append(reading)
         else:
@@ -159,7 +156,12 @@ async def _apply(
         before = old[reading.id]
         source = Source("order", reading.id, purchase_workflow_id(reading.id), reading.bought)
         judge = partial(_judge, reading, occasion)
-        judged = source.judge(_linked(reading, products), judge, given=given, occasion=occasion)
+        opened = [
+            product
+            for product in _linked(reading, products)
+            if _counts(reading, product) or (reading.id, product.product_id) in given.live
+        ]
+        judged = source.judge(opened, judge, given=given, occasion=occasion)
         mine = source.claims(before["user_id"], judged)
         claims += mine
         outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], occasion)
@@ -205,7 +207,15 @@ def _gives(reading: Order, products: _Products, occasion: Occasion) -> bool:
     """Whether somebody gets something by it, now or once the money arrives."""
     if access.order_state(reading) == "pending":
         return True
-    return any(_judge(reading, occasion, product).access for product in _linked(reading, products))
+    return any(
+        _counts(reading, product) and _judge(reading, occasion, product).access
+        for product in _linked(reading, products)
+    )
+
+
+def _counts(reading: Order, product: LinkedProduct) -> bool:
+    """Whether the product's own link takes it for a purchase."""
+    return past_invoices.counts(reading, looks_back=product.invoices, linked_at=product.linked_at)
 
 
 def _linked(reading: Order, products: _Products) -> list[LinkedProduct]:
