@@ -153,14 +153,15 @@ async def by_id(connection: Connection, grant_id: int) -> Grant | None:
 
 
 async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
-    """Lift the hold on a grant that was ended by hand: its purchase gives access again where it is
-    still good. None where there is no such grant. The caller opens the transaction, and wakes the
-    relay after it."""
+    """Lift the hold on a grant that was ended by hand: its purchase or collection gives access
+    again where it is still good. Other holders of the collection stay held. None where there is no
+    such grant. The caller opens the transaction, and wakes the relay after it."""
     row = await connection.fetchrow(
         """
         update grants g set held = false from grants me
          where me.id = $1 and me.held and g.source = me.source and g.source_id = me.source_id
            and g.product_id = me.product_id and g.held
+           and (g.source <> 'collection' or g.user_id = me.user_id)
         returning me.user_id, me.product_id, me.source, me.source_id, me.account_id, me.livemode
         """,
         grant_id,

@@ -162,6 +162,22 @@ async def test_a_collection_gives_its_products_and_later_ones(shared: Latchkey) 
     await shared.call("GET", path, 404)
 
 
+async def test_lifting_a_hold_on_a_collection_is_for_its_holder_alone(shared: Latchkey) -> None:
+    product = await shared.product("Held by two")
+    body = {"name": "For two", "products": [product]}
+    group = await shared.call("POST", "/collections", 201, json=body)
+    ended = {}
+    for email in ("lifted@hold.example", "stays@hold.example"):
+        await shared.call("POST", f"/collections/{group['id']}/grants", 201, json={"email": email})
+        [grant] = (await shared.access(product, email))["grants"]
+        ended[email] = (await shared.call("DELETE", f"/grants/{grant['id']}"))["id"]
+    await shared.call("POST", f"/grants/{ended['lifted@hold.example']}/lift")
+    assert (await shared.access(product, "lifted@hold.example"))["access"] is True
+    assert (await shared.access(product, "stays@hold.example"))["access"] is False, "still held"
+    lifted = await shared.lines(product=product, type="hold_lifted")
+    assert [line["email"] for line in lifted] == ["lifted@hold.example"]
+
+
 async def test_a_collection_has_an_end_and_pages(site: Latchkey) -> None:
     product = await site.product("In it")
     async with visit(site) as visitor:
