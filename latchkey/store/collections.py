@@ -111,7 +111,7 @@ async def set_products(
     known = await connection.fetch("select id from products where id = any($1::text[])", wanted)
     if missing := set(wanted) - {row["id"] for row in known}:
         raise UnknownProduct(f"there is no product {sorted(missing)[0]}")
-    await connection.execute("select from collections where id = $1 for update", collection_id)
+    await _lock(connection, collection_id)
     await connection.execute(
         """
         delete from collection_products
@@ -156,7 +156,7 @@ async def give(
         users[key]: {"user_id": users[key], "until": gift.until, "reason": gift.reason}
         for key, gift in sorted(last.items())
     }
-    await connection.execute("select from collections where id = $1 for update", collection_id)
+    await _lock(connection, collection_id)
     await connection.execute(
         """
         insert into collection_holders (collection_id, user_id, until, reason, granted_by)
@@ -179,6 +179,7 @@ async def end(
     connection: Connection, collection_id: str, holder_id: int, *, actor: int | None
 ) -> bool:
     """End somebody's holding, and what it gave; False where there is no such holder."""
+    await _lock(connection, collection_id)
     found = await connection.fetchval(
         """
         update collection_holders set ended_at = coalesce(ended_at, now())
@@ -228,11 +229,29 @@ async def holder(connection: Connection, collection_id: str, email: str) -> Hold
     return Holder(**dict(row)) if row else None
 
 
+async def _lock(connection: Connection, collection_id: str) -> None:
+    """Whoever changes a collection, its holders or its grants does this first: `settle` would give
+    again what another transaction is just ending."""
+    await connection.execute("select from collections where id = $1 for update", collection_id)
+
+
+async def lock_giver(connection: Connection, grant_id: int) -> None:
+    """Lock the collection that gave a grant, where one did."""
+    await connection.execute(
+        """
+        select from collections
+         where id = (select source_id from grants where id = $1 and source = 'collection')
+           for update
+        """,
+        grant_id,
+    )
+
+
 async def settle(
     connection: Connection, collection_id: str, *, actor: int | None, mail: bool
 ) -> None:
     """Make the collection's grants what its products and holders are, but for those that an admin
-    ended by hand."""
+    ended by hand. The collection is locked."""
     ended = await connection.fetch(
         """
         update grants g set ended_at = now(),

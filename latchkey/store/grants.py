@@ -133,6 +133,7 @@ async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Gr
     What a purchase or a collection gave is held from then on: nothing gives it again until the hold
     is lifted. Ending it again changes nothing. The caller opens the transaction.
     """
+    await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
         """
         update grants set ended_at = now(), end_reason = $2,
@@ -156,6 +157,7 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
     """Lift the hold on a grant that was ended by hand: its purchase or collection gives access
     again where it is still good. Other holders of the collection stay held. None where there is no
     such grant. The caller opens the transaction, and wakes the relay after it."""
+    await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
         """
         update grants g set held = false from grants me

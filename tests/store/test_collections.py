@@ -1,0 +1,90 @@
+"""Changes of one collection that meet: the second waits, and then knows what the first did."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from latchkey.store import collections, grants
+from latchkey.store.complimentary import Gift
+from latchkey.store.pool import Connection, Pool
+from tests.harness import until
+from tests.store.test_concurrency import blocked
+
+pytestmark = pytest.mark.anyio
+
+EMAIL = "b@col.example"
+
+
+async def _held_by(pool: Pool, *emails: str) -> str:
+    """A collection of the product `one`, for these people; there is a product `two`."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """
+            insert into products (id, slug, name, status)
+            select name, name, name, 'live' from unnest('{one,two}'::text[]) as name
+            """
+        )
+        made = await collections.create(connection, name="All", products=["one"])
+        gifts = [Gift(email) for email in emails]
+        await collections.give(connection, made.id, gifts, actor=None, mail=False)
+    return made.id
+
+
+async def _end_holding(connection: Connection, collection_id: str) -> None:
+    holder = await collections.holder(connection, collection_id, EMAIL)
+    assert holder is not None
+    await collections.end(connection, collection_id, holder.id, actor=None)
+
+
+async def _end_grant(connection: Connection, collection_id: str) -> None:
+    [grant] = await grants.of_product(connection, "one")
+    await grants.end(connection, grant.id, actor=None)
+
+
+@pytest.mark.parametrize(
+    ("end", "gets"), [(_end_holding, []), (_end_grant, ["two"])], ids=["holding", "grant"]
+)
+async def test_what_ends_while_the_collection_changes_stays_ended(
+    pool: Pool, end: Callable[[Connection, str], Awaitable[None]], gets: list[str]
+) -> None:
+    collection_id = await _held_by(pool, EMAIL)
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        begun = mine.transaction()
+        await begun.start()
+        await end(mine, collection_id)
+
+        async def change() -> None:
+            async with theirs.transaction():
+                products = ["one", "two"]
+                await collections.set_products(theirs, collection_id, products, actor=None)
+
+        task = asyncio.create_task(change())
+        await until(lambda: blocked(pool), "the change waits for the end")
+        await begun.commit()
+        await task
+    live = await pool.fetch("select product_id from grants where ended_at is null")
+    assert [row["product_id"] for row in live] == gets
+
+
+async def test_a_hold_is_not_lifted_into_a_collection_that_changes(pool: Pool) -> None:
+    """The product goes out of the collection meanwhile: it isn't given again."""
+    collection_id = await _held_by(pool, EMAIL)
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        [grant] = await grants.of_product(mine, "one")
+        async with mine.transaction():
+            await grants.end(mine, grant.id, actor=None)
+        begun = mine.transaction()
+        await begun.start()
+        await collections.set_products(mine, collection_id, ["two"], actor=None)
+
+        async def lift() -> None:
+            async with theirs.transaction():
+                await grants.lift(theirs, grant.id, actor=None)
+
+        task = asyncio.create_task(lift())
+        await until(lambda: blocked(pool), "the lift waits for the change")
+        await begun.commit()
+        await task
+    live = await pool.fetch("select product_id from grants where ended_at is null")
+    assert [row["product_id"] for row in live] == ["two"]
