@@ -247,6 +247,19 @@ async def lock_giver(connection: Connection, grant_id: int) -> None:
     )
 
 
+async def lock_held(connection: Connection, user_id: int) -> None:
+    """Lock the collections that a user holds."""
+    await connection.execute(
+        """
+        select from collections
+         where id in (select collection_id from collection_holders
+                       where user_id = $1 and ended_at is null)
+         order by id for update
+        """,
+        user_id,
+    )
+
+
 async def settle(
     connection: Connection, collection_id: str, *, actor: int | None, mail: bool
 ) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from latchkey.store import collections
 from latchkey.store.effects import Fact, write_facts
 from latchkey.store.pool import Connection
 
@@ -22,11 +23,8 @@ STEPS = (
     "update grants set reason = null where user_id = $1",
     "update grants set ended_at = now(), end_reason = 'user_erased', held = true"
     " where user_id = $1 and ended_at is null",
-    "update orders set email = null, name = null where user_id = $1",
-    "delete from user_addresses where user_id = $1",
-    "delete from claims where user_id = $1",
-    "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
-    "update user_merges set email = '', kept = '{}' where into_user = $1",
+    "update collection_holders set ended_at = coalesce(ended_at, now()), reason = null"
+    " where user_id = $1",
     "update customers set email = null, name = null, erased = true where user_id = $1",
     "update differences set email = null where user_id = $1 or lower(email) = any($2)",
     "delete from preview_records where lower(email) = any($2) or customer_id = any($3)",
@@ -86,6 +84,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     Access ends. Erasing again changes nothing. Raises `NotErasable` for people who look after the
     site. The caller opens the transaction.
     """
+    await collections.lock_held(connection, user_id)
     row = await connection.fetchrow(
         "select role, erased_at, email_key from users where id = $1 for update", user_id
     )

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from latchkey.store import collections, grants
+from latchkey.store import collections, erasure, grants
 from latchkey.store.complimentary import Gift
 from latchkey.store.pool import Connection, Pool
 from tests.harness import until
@@ -42,9 +42,13 @@ async def _end_grant(connection: Connection, collection_id: str) -> None:
     await grants.end(connection, grant.id, actor=None)
 
 
-@pytest.mark.parametrize(
-    ("end", "gets"), [(_end_holding, []), (_end_grant, ["two"])], ids=["holding", "grant"]
-)
+async def _erase(connection: Connection, collection_id: str) -> None:
+    holder = await collections.holder(connection, collection_id, EMAIL)
+    assert holder is not None
+    await erasure.erase(connection, holder.user_id, actor=holder.user_id)
+
+
+@pytest.mark.parametrize(("end", "gets"), [(_end_holding, []), (_end_grant, ["two"]), (_erase, [])])
 async def test_what_ends_while_the_collection_changes_stays_ended(
     pool: Pool, end: Callable[[Connection, str], Awaitable[None]], gets: list[str]
 ) -> None:

@@ -214,6 +214,26 @@ async def test_erasing_leaves_amounts_and_dates_and_nothing_else(shared: Latchke
     assert (again["email"], again["name"]) == (None, None)
 
 
+async def test_who_is_erased_holds_no_collection(shared: Latchkey) -> None:
+    email = "holds.all@users.example"
+    first, later = [await shared.product(name) for name in ("In it first", "In it later")]
+    body = {"name": "All of theirs", "products": [first]}
+    path = f"/collections/{(await shared.call('POST', '/collections', 201, json=body))['id']}"
+    gift = {"email": email, "reason": f"as {email} asked"}
+    person = (await shared.call("POST", f"{path}/grants", 201, json=gift))["user_id"]
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        await admin.send(f"/admin/users/{person}/erase")
+    assert await places(shared, email) == []
+    await shared.call("PATCH", path, json={"products": [first, later]})
+    grants = await shared.pool.fetch(
+        "select product_id from grants where user_id = $1 and ended_at is null", person
+    )
+    assert grants == []
+    assert await shared.lines(product=later) == []
+    assert (await shared.call("GET", path))["holders"] == 0
+
+
 async def places(site: Latchkey, text: str) -> list[str]:
     """Every column of the database that holds a text, in any case."""
     columns = await site.pool.fetch(
