@@ -70,13 +70,11 @@ async def resolve(
     chosen: dict[str, Person] = {}
     doubts: list[Doubt] = []
     for buyer in buyers:
-        person = _choose(buyer, known)
+        person = _choose(buyer, known, chosen)
         if person is None:
             doubts += [_nobody(buyer)] if buyer.create else []
             continue
-        if buyer.customer_id and known.by_reference(buyer) is None:
-            person = chosen.setdefault(buyer.customer_id, person)
-        elif buyer.customer_id:
+        if buyer.customer_id:
             chosen.setdefault(buyer.customer_id, person)
         people[buyer.key] = person
         doubts += _contradictions(buyer, person, known)
@@ -94,18 +92,26 @@ async def _look_up(connection: Connection, buyers: Sequence[Buyer]) -> _Known:
     referenced = await survivors(
         connection, {b.reference_user for b in buyers if b.reference_user is not None}
     )
-    known = _Known(bound, referenced, {})
     found = await _existing(connection, [b.email for b in buyers if b.email])
-    unknown = [
-        buyer
-        for buyer in buyers
-        if buyer.create
-        and buyer.email
-        and email_key(buyer.email) not in found
-        and known.by_customer(buyer) is None
-        and known.by_reference(buyer) is None
-    ]
+    unknown = _unknown(buyers, _Known(bound, referenced, found))
     return _Known(bound, referenced, found | await _create(connection, unknown))
+
+
+def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
+    """The buyers for whom a user is made: one at most of a customer's, whatever addresses they
+    gave, and none after somebody known."""
+    unknown: list[Buyer] = []
+    settled: set[str] = set()
+    for buyer in buyers:
+        if buyer.customer_id in settled:
+            continue
+        if _choose(buyer, known, {}) is None:
+            if not (buyer.create and buyer.email):
+                continue
+            unknown.append(buyer)
+        if buyer.customer_id:
+            settled.add(buyer.customer_id)
+    return unknown
 
 
 async def known_customers(
@@ -135,13 +141,16 @@ async def survivors(connection: Connection, ids: set[int]) -> dict[int, int]:
     return {row["given"]: row["living"] for row in rows}
 
 
-def _choose(buyer: Buyer, known: _Known) -> Person | None:
+def _choose(buyer: Buyer, known: _Known, chosen: dict[str, Person]) -> Person | None:
+    """`chosen` are the customers' people by the buyers before this one."""
     user = known.by_reference(buyer)
     if user is not None:
         return Person(user, created=False, bound_by="reference")
     user = known.by_customer(buyer)
     if user is not None:
         return Person(user, created=False, bound_by="customer")
+    if person := chosen.get(buyer.customer_id or ""):
+        return person
     if found := known.by_address(buyer):
         user, created = found
         return Person(user, created=created, bound_by="created" if created else "email")

@@ -60,6 +60,25 @@ async def test_two_customers_of_one_person_are_one_user(shared: Latchkey) -> Non
     assert len(shown["data"][0]["customers"]) == 2
 
 
+async def test_one_customer_with_two_addresses_is_imported_as_one_user(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product, every=None)
+    customer = await shared.stripe.customer("old@who.example")
+    for email in ("old@who.example", "new@who.example"):
+        await shared.stripe.post(f"customers/{customer}", email=email)
+        session = await shared.stripe.checkout(price, mode="payment", customer=customer)
+        await shared.stripe.pay(session, email)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    rows = await shared.pool.fetch(
+        "select id, email from users where email = any('{old@who.example,new@who.example}')"
+    )
+    assert len(rows) == 1, "nobody is made who bought nothing"
+    await granted(shared, product, rows[0]["email"], 2)
+    created = await shared.lines(type="user_created", user=rows[0]["id"])
+    assert len(created) == 1
+
+
 async def test_a_changed_address_moves_nobody_and_is_doubted(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     one = await shared.stripe.subscribe("anna@who.example", price)

@@ -1,0 +1,45 @@
+"""Who is behind the buyers of one page, whatever their order."""
+
+import pytest
+
+from latchkey.store import people
+from latchkey.store.people import Buyer
+from latchkey.store.pool import Pool
+from tests.store.test_concurrency import occasion
+
+pytestmark = pytest.mark.anyio
+
+OLD, NEW = "old@x.example", "new@x.example"
+
+
+def buyer(key: str, email: str | None, *, reference_user: int | None = None) -> Buyer:
+    return Buyer(key, "order", "cus_1", email, "A", reference_user)
+
+
+@pytest.mark.parametrize("known", [None, OLD, NEW])
+@pytest.mark.parametrize("addresses", [(OLD, NEW), (None, OLD, NEW), (OLD, None, NEW)])
+async def test_a_customer_is_one_user(
+    pool: Pool, known: str | None, addresses: tuple[str | None, ...]
+) -> None:
+    if known:
+        await pool.execute("insert into users (email) values ($1)", known)
+    buyers = [buyer(f"cs_{n}", email) for n, email in enumerate(addresses)]
+    async with pool.acquire() as connection, connection.transaction():
+        found = await people.resolve(connection, buyers, occasion=occasion(1))
+    users = {person.user_id for person in found.values()}
+    assert len(users) == 1
+    made = await pool.fetch("select id from users where email_key is distinct from $1", known)
+    lines = await pool.fetch("select user_id from activities where type = 'user_created'")
+    assert {row["id"] for row in made} == {row["user_id"] for row in lines}
+
+
+async def test_a_reference_takes_nothing_else_of_a_customer_that_is_somebody_elses(
+    pool: Pool,
+) -> None:
+    other = await pool.fetchval("insert into users (email) values ('o@x.example') returning id")
+    async with pool.acquire() as connection, connection.transaction():
+        first = await people.resolve(connection, [buyer("cs_1", OLD)], occasion=occasion(1))
+        page = [buyer("cs_2", OLD, reference_user=other), buyer("cs_3", OLD)]
+        found = await people.resolve(connection, page, occasion=occasion(2))
+    assert found["cs_2"].user_id == other
+    assert found["cs_3"].user_id == first["cs_1"].user_id
