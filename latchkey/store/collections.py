@@ -169,7 +169,7 @@ async def give(
         collection_id,
         actor,
     )
-    await settle(connection, collection_id, actor=actor, mail=mail)
+    await settle(connection, collection_id, actor=actor, mail=mail, users=list(rows))
     if any(gift.until for gift in last.values()):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
     return len(rows)
@@ -180,17 +180,17 @@ async def end(
 ) -> bool:
     """End somebody's holding, and what it gave; False where there is no such holder."""
     await _lock(connection, collection_id)
-    found = await connection.fetchval(
+    user = await connection.fetchval(
         """
         update collection_holders set ended_at = coalesce(ended_at, now())
-         where id = $1 and collection_id = $2 returning true
+         where id = $1 and collection_id = $2 returning user_id
         """,
         holder_id,
         collection_id,
     )
-    if found:
-        await settle(connection, collection_id, actor=actor, mail=False)
-    return bool(found)
+    if user is not None:
+        await settle(connection, collection_id, actor=actor, mail=False, users=[user])
+    return user is not None
 
 
 _HOLDERS = """
@@ -261,10 +261,15 @@ async def lock_held(connection: Connection, user_id: int) -> None:
 
 
 async def settle(
-    connection: Connection, collection_id: str, *, actor: int | None, mail: bool
+    connection: Connection,
+    collection_id: str,
+    *,
+    actor: int | None,
+    mail: bool,
+    users: Sequence[int] | None = None,
 ) -> None:
     """Make the collection's grants what its products and holders are, but for those that an admin
-    ended by hand. The collection is locked."""
+    ended by hand; with `users` theirs alone. The collection is locked."""
     ended = await connection.fetch(
         """
         update grants g set ended_at = now(),
@@ -272,6 +277,7 @@ async def settle(
                    select from collection_products p where p.collection_id = $1
                       and p.product_id = g.product_id) then $2 else $3 end
          where g.source = 'collection' and g.source_id = $1 and g.ended_at is null
+           and ($4::bigint[] is null or g.user_id = any($4))
            and not exists (
                select from collection_holders h
                  join collection_products p on p.collection_id = h.collection_id
@@ -282,6 +288,7 @@ async def settle(
         collection_id,
         Reason.BY_HAND.value,
         Reason.COLLECTION_CHANGED.value,
+        users,
     )
     given = await connection.fetch(
         """
@@ -295,25 +302,28 @@ async def settle(
               join collection_products p on p.collection_id = h.collection_id
              where h.collection_id = $1 and h.ended_at is null
                and (h.until is null or h.until > now())
+               and ($3::bigint[] is null or h.user_id = any($3))
                and not exists (select from grants x
                                 where x.source = 'collection' and x.source_id = $1
                                   and x.user_id = h.user_id and x.product_id = p.product_id
-                                  and x.held)
+                                  and (x.held or x.ended_at is null
+                                       and x.until is not distinct from h.until
+                                       and x.reason is not distinct from h.reason))
+        ), made as (
+            insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
+                                     reason, granted_by)
+            select user_id, product_id, 'collection', $1, now(), until, 'admin', reason, $2::bigint
+              from wanted
+            on conflict (user_id, product_id, source, source_id) where ended_at is null
+               do update set until = excluded.until, reason = excluded.reason
+            returning id, user_id, product_id, (xmax = 0) as inserted
         )
-        insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
-                                 reason, granted_by)
-        select user_id, product_id, 'collection', $1, now(), until, 'admin', reason, $2::bigint
-          from wanted
-        on conflict (user_id, product_id, source, source_id) where ended_at is null
-           do update set until = excluded.until, reason = excluded.reason
-              where g.until is distinct from excluded.until
-                 or g.reason is distinct from excluded.reason
-        returning id, user_id, product_id, (xmax = 0) as inserted,
-                  (select had_access from wanted w
-                    where w.user_id = g.user_id and w.product_id = g.product_id) as had_access
+        select id, user_id, product_id, inserted, had_access
+          from made join wanted using (user_id, product_id)
         """,
         collection_id,
         actor,
+        users,
     )
     fresh = [row for row in given if row["inserted"]]
     await write_facts(

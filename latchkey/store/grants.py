@@ -172,7 +172,9 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
         now = datetime.now(UTC)
         await write_facts(connection, [_fact("hold_lifted", grant_id, row, actor)])
         if row["source"] == "collection":
-            await collections.settle(connection, row["source_id"], actor=actor, mail=False)
+            await collections.settle(
+                connection, row["source_id"], actor=actor, mail=False, users=[row["user_id"]]
+            )
         else:
             ids = [row["source_id"]]
             by_subscription = row["source"] == "subscription"

@@ -1,4 +1,4 @@
-"""Changes of one collection that meet: the second waits, and then knows what the first did."""
+"""Changes of one collection that meet, the second waits for the first, and what they cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -92,3 +92,32 @@ async def test_a_hold_is_not_lifted_into_a_collection_that_changes(pool: Pool) -
         await task
     live = await pool.fetch("select product_id from grants where ended_at is null")
     assert [row["product_id"] for row in live] == ["two"]
+
+
+async def test_a_change_touches_only_what_it_changes(pool: Pool) -> None:
+    """A row that an upsert leaves as it is gets locked all the same, which writes it."""
+    collection_id = await _held_by(pool, EMAIL)
+    rows = "select ctid::text, xmax::text from grants where product_id = 'one' order by id limit 1"
+    before = await pool.fetch(rows)
+    async with pool.acquire() as connection, connection.transaction():
+        await collections.give(connection, collection_id, [Gift("c@col.example")], actor=None)
+        await collections.set_products(connection, collection_id, ["one", "two"], actor=None)
+    assert await pool.fetchval("select count(*) from grants where ended_at is null") == 4
+    assert await pool.fetch(rows) == before
+
+
+async def test_thousands_of_holders_get_products_at_once(pool: Pool) -> None:
+    """The work grows with the holders, not with their square."""
+    collection_id = await _held_by(pool)
+    await pool.execute(
+        "insert into users (email) select n || '@many.example' from generate_series(1, 10000) n"
+    )
+    await pool.execute(
+        "insert into collection_holders (collection_id, user_id) select $1, id from users",
+        collection_id,
+    )
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local statement_timeout = '10s'")
+        await collections.set_products(connection, collection_id, ["one", "two"], actor=None)
+    assert await pool.fetchval("select count(*) from grants where ended_at is null") == 20000
+    assert await pool.fetchval("select count(*) from mails") == 10000
