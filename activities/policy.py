@@ -72,7 +72,12 @@ async def _apply(
     subscriptions = job.step is PolicyStep.SUBSCRIPTIONS
     touched = policy.subscriptions_touched if subscriptions else policy.orders_touched
     ids = await touched(
-        connection, change.touched, product_id=change.product_id, after=job.cursor, limit=PAGE
+        connection,
+        change.touched,
+        account=occasion.account,
+        product_id=change.product_id,
+        after=job.cursor,
+        limit=PAGE,
     )
     done = Rejudged(0, 0, 0)
     if ids:

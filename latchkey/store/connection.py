@@ -42,7 +42,12 @@ class StripeConnection:
 
     @property
     def account(self) -> Account | None:
-        if self.state != "connected" or self.account_id is None:
+        return self.last_account if self.state == "connected" else None
+
+    @property
+    def last_account(self) -> Account | None:
+        """The account that is connected, or was the last one to be."""
+        if self.account_id is None:
             return None
         return Account(self.account_id, bool(self.livemode))
 

@@ -8,7 +8,7 @@ from typing import Any
 from latchkey.rules.policy import DEFAULT_POLICY, Policy, Touched, touched
 from latchkey.store import wakeups
 from latchkey.store.effects import Fact, write_facts
-from latchkey.store.linked_products import Draft, effective
+from latchkey.store.linked_products import Account, Draft, effective
 from latchkey.store.pool import Connection
 
 SETTING = "access_policy"
@@ -200,15 +200,22 @@ async def record_progress(
 
 
 async def subscriptions_touched(
-    connection: Connection, what: Touched, *, product_id: str | None, after: str | None, limit: int
+    connection: Connection,
+    what: Touched,
+    *,
+    account: Account,
+    product_id: str | None,
+    after: str | None,
+    limit: int,
 ) -> list[str]:
-    """Ids of the subscriptions that a change may judge differently, one page by id."""
+    """Ids of the account's subscriptions that a change may judge differently, a page by id."""
     if not what.statuses and not what.collection_paused:
         return []
     rows = await connection.fetch(
         """
         select s.id from subscriptions s
-         where s.id > $1 and (s.status = any($2::text[]) or ($3 and s.collection_paused))
+         where s.id > $1 and s.account_id = $6 and s.livemode = $7
+           and (s.status = any($2::text[]) or ($3 and s.collection_paused))
            and (s.collection_paused
                 or s.status in ('trialing', 'past_due', 'unpaid', 'paused', 'incomplete'))
            and exists (select from subscription_items i
@@ -224,20 +231,29 @@ async def subscriptions_touched(
         what.collection_paused,
         product_id,
         limit,
+        account.id,
+        account.livemode,
     )
     return [row["id"] for row in rows]
 
 
 async def orders_touched(
-    connection: Connection, what: Touched, *, product_id: str | None, after: str | None, limit: int
+    connection: Connection,
+    what: Touched,
+    *,
+    account: Account,
+    product_id: str | None,
+    after: str | None,
+    limit: int,
 ) -> list[str]:
-    """Ids of the one-off purchases that a change may judge differently, one page by id."""
+    """Ids of the account's one-off purchases that a change may judge differently, a page by id."""
     if not what.refunds and not what.disputes:
         return []
     rows = await connection.fetch(
         """
         select o.id from orders o
-         where o.id > $1 and (($2 and o.amount_refunded > 0) or ($3 and o.disputed))
+         where o.id > $1 and o.account_id = $6 and o.livemode = $7
+           and (($2 and o.amount_refunded > 0) or ($3 and o.disputed))
            and (o.amount_refunded > 0 or o.disputed)
            and exists (select from order_lines i
                          join links l on l.stripe_product = i.stripe_product
@@ -252,5 +268,7 @@ async def orders_touched(
         what.disputes,
         product_id,
         limit,
+        account.id,
+        account.livemode,
     )
     return [row["id"] for row in rows]

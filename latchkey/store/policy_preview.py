@@ -12,6 +12,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import touched
 from latchkey.rules.reading import Order, Subscription
+from latchkey.store import connection as connections
 from latchkey.store import order_mirror, policy, subscription_mirror
 from latchkey.store.linked_products import Account, Draft, LinkedProduct, linked_products
 from latchkey.store.pool import Connection
@@ -48,12 +49,16 @@ class PolicyPreview:
 
 
 async def preview(connection: Connection, draft: Draft, *, limit: int = 200) -> PolicyPreview:
-    """What saving a draft would do. Changes nothing. The caller opens a transaction.
+    """What saving a draft would do to the purchases of the account that is connected, or was last.
+    Changes nothing. The caller opens a transaction.
 
     Raises `UnknownProduct` and `ValueError` as `policy.save` does.
     """
     old = await policy.read(connection, draft.product_id)
     what = touched(policy.drafted_cells(old, draft))
+    account = (await connections.current(connection)).last_account
+    if account is None:
+        return PolicyPreview(checked=0, gains=0, loses=0, moves=0, effects=[])
     as_of = datetime.now(UTC)
     await connection.execute(
         """
@@ -69,9 +74,9 @@ async def preview(connection: Connection, draft: Draft, *, limit: int = 200) -> 
     ):
         after: str | None = None
         while ids := await ids_of(
-            connection, what, product_id=draft.product_id, after=after, limit=PAGE
+            connection, what, account=account, product_id=draft.product_id, after=after, limit=PAGE
         ):
-            rows = await judge(connection, ids, draft, as_of)
+            rows = await judge(connection, ids, account, draft, as_of)
             await _keep(connection, rows)
             checked, after = checked + len(ids), ids[-1]
     found = await _summed(connection, limit)
@@ -89,15 +94,14 @@ _SHOWN = tuple(Effect.__dataclass_fields__)
 
 
 async def _subscriptions(
-    connection: Connection, ids: list[str], draft: Draft, as_of: datetime
+    connection: Connection, ids: list[str], account: Account, draft: Draft, as_of: datetime
 ) -> list[dict[str, Any]]:
     readings = await subscription_mirror.readings(connection, ids)
     facts = {
         row["id"]: row
         for row in await connection.fetch(
             """
-            select s.id, coalesce(s.user_id, c.user_id) as user_id, s.account_id, s.livemode,
-                   s.past_due_since
+            select s.id, coalesce(s.user_id, c.user_id) as user_id, s.past_due_since
               from subscriptions s join customers c on c.id = s.customer_id
              where s.id = any($1::text[])
             """,
@@ -105,7 +109,7 @@ async def _subscriptions(
         )
     }
     bought = {product for one in readings for product in one.stripe_products}
-    products = await _products(connection, bought, list(facts.values()), draft)
+    products = await linked_products(connection, bought, account=account, draft=draft)
     held = await _held(connection, ids)
 
     def verdict(one: Subscription, product: LinkedProduct) -> Verdict:
@@ -127,14 +131,14 @@ async def _subscriptions(
 
 
 async def _orders(
-    connection: Connection, ids: list[str], draft: Draft, as_of: datetime
+    connection: Connection, ids: list[str], account: Account, draft: Draft, as_of: datetime
 ) -> list[dict[str, Any]]:
     readings: list[Order] = await order_mirror.readings(connection, ids)
     facts = {
         row["id"]: row
         for row in await connection.fetch(
             """
-            select o.id, coalesce(o.user_id, c.user_id) as user_id, o.account_id, o.livemode
+            select o.id, coalesce(o.user_id, c.user_id) as user_id
               from orders o left join customers c on c.id = o.customer_id
              where o.id = any($1::text[])
             """,
@@ -142,7 +146,7 @@ async def _orders(
         )
     }
     bought = {line.stripe_product for one in readings for line in one.one_off_lines}
-    products = await _products(connection, bought, list(facts.values()), draft)
+    products = await linked_products(connection, bought, account=account, draft=draft)
     held = await _held(connection, ids)
     return [
         _row(
@@ -164,16 +168,6 @@ def _counts(
 ) -> bool:
     concerned = draft.product_id in (None, product.product_id)
     return concerned and (source_id, product.product_id) not in held
-
-
-async def _products(
-    connection: Connection, bought: set[str], rows: list[Any], draft: Draft
-) -> dict[str, list[LinkedProduct]]:
-    """Linked products; a mirror may hold purchases of several accounts in turn."""
-    found: dict[str, list[LinkedProduct]] = {}
-    for account in {Account(row["account_id"], row["livemode"]) for row in rows}:
-        found |= await linked_products(connection, bought, account=account, draft=draft)
-    return found
 
 
 async def _held(connection: Connection, ids: list[str]) -> set[tuple[str, str]]:

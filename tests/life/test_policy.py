@@ -240,6 +240,29 @@ async def test_a_change_goes_on_after_the_worker_died(site: Latchkey) -> None:
         assert (await site.access(product, email))["access"] is True
 
 
+async def test_a_change_leaves_alone_what_another_mode_gave(site: Latchkey) -> None:
+    """Bought in test mode; the live key is connected since: access already granted stays."""
+    club, monthly = await linked(site)
+    book, once = await linked(site, every=None)
+    await site.stripe.subscribe("mode@policy.example", monthly, trial_period_days=7)
+    session = await site.stripe.buy("mode@policy.example", once, mode="payment")
+    for product in (club, book):
+        await site.has(product, "mode@policy.example")
+    intent = await site.stripe.get(f"payment_intents/{session['payment_intent']}")
+    await site.stripe.post("refunds", charge=intent["latest_charge"], amount=100)
+    await site.settled()
+    await site.stop_worker()
+    await site.pool.execute("update stripe_connection set livemode = true")
+    await site.start_worker()
+    cells = {"trialing": False, "partial_refund": False}
+    preview = await site.call("POST", "/policy/preview", json=cells)
+    change = await applied(site, "/policy", cells)
+    for product in (club, book):
+        assert (await site.access(product, "mode@policy.example"))["access"] is True
+    assert (change["checked"], change["ended"]) == (0, 0)
+    assert (preview["checked"], preview["loses"]) == (0, 0)
+
+
 async def test_the_admin_sees_who_is_affected_before_saving(site: Latchkey) -> None:
     product, price = await linked(site)
     await paused(site, "page@policy.example", price)

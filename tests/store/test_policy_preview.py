@@ -7,6 +7,7 @@ import pytest
 
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscription
+from latchkey.store import connection as connections
 from latchkey.store import policy, policy_preview, rejudging
 from latchkey.store.effects import Occasion
 from latchkey.store.linked_products import Account, Draft
@@ -104,7 +105,12 @@ async def carry_out(connection: Connection, change: policy.Change) -> None:
     ):
         after: str | None = None
         while ids := await ids_of(
-            connection, change.touched, product_id=change.product_id, after=after, limit=37
+            connection,
+            change.touched,
+            account=ACCOUNT,
+            product_id=change.product_id,
+            after=after,
+            limit=37,
         ):
             await rejudging.of_sources(connection, **{kind: ids}, occasion=occasion)
             after = ids[-1]
@@ -114,6 +120,9 @@ async def carry_out(connection: Connection, change: policy.Change) -> None:
 async def test_what_is_previewed_is_what_happens(pool: Pool, seed: int) -> None:
     chance = random.Random(seed)
     async with pool.acquire() as connection, connection.transaction():
+        await connections.save_check(
+            connection, account_id="acct_1", account_name="One", livemode=False, findings=[]
+        )
         for number in range(PRODUCTS):
             await connection.execute(
                 "insert into products (id, slug, name, status) values ($1, $1, $1, 'live')",
