@@ -114,11 +114,13 @@ async def _concerned(
     occasion: Occasion,
 ) -> list[Subscription]:
     """The readings to record; the others are noted in `page`, and in `passed_over`: an import, or a
-    worker that was given up, may hold an older one."""
+    worker that was given up, may hold an older one. What got its row while this waited for another
+    apply is added to `known`."""
     unseen = [r.id for r in readings if r.id not in known and _linked(r, products)]
-    overtaken = (
-        await passed_over.hold(connection, unseen, ticket=occasion.ticket) if unseen else set()
-    )
+    overtaken: set[str] = set()
+    if unseen:
+        overtaken = await passed_over.hold(connection, unseen, ticket=occasion.ticket)
+        known |= await mirror.known(connection, unseen)
     concerned: list[Subscription] = []
     for reading in readings:
         linked = [product for product in _linked(reading, products) if not product.removed]

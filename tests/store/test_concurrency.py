@@ -21,10 +21,12 @@ from latchkey.store.linked_products import Account, LinkedProduct
 from latchkey.store.order_facts import tell_of_bill
 from latchkey.store.people import Buyer
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.subscriptions import apply_subscriptions
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
 from tests.harness import KEY, SECRET, Json, Latchkey, until
 from tests.rules.test_past_invoices import BILL
+from tests.store.test_removed_links import linked, subscription
 
 pytestmark = pytest.mark.anyio
 
@@ -160,6 +162,31 @@ async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
         ("refund_failed", 0),
         ("refunded", 400),
     ]
+
+
+async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave(
+    pool: Pool,
+) -> None:
+    """The page read the subscription before it was cancelled, and its row isn't there to be seen
+    when the event's reading looks for it."""
+    running = subscription(1, "active")
+    over = replace(running, status="canceled", ended_at=NOW)
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        await linked(mine, "course", {})
+        begun = mine.transaction()
+        await begun.start()
+        await apply_subscriptions(mine, [running], occasion=replace(occasion(1), cause="import"))
+
+        async def second() -> None:
+            async with theirs.transaction():
+                await apply_subscriptions(theirs, [over], occasion=occasion(2))
+
+        task = asyncio.create_task(second())
+        await until(lambda: blocked(pool), "the second waits for the first")
+        await begun.commit()
+        await task
+    assert await pool.fetchval("select status from subscriptions") == "canceled"
+    assert await pool.fetchval("select count(*) from grants where ended_at is null") == 0
 
 
 async def test_a_page_held_past_its_import_brings_nobody_back(
