@@ -34,7 +34,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class LinkedProduct:
-    """A product through one of its links. A removed link only looks after the grants it left."""
+    """A product through one of its links. A removed link only looks after the grants it left.
+
+    `importing` until an import came to its end: one that failed waits to be tried again.
+    """
 
     product_id: str
     link_id: int
@@ -103,7 +106,7 @@ async def linked_products(
                 product_id=row["product_id"],
                 link_id=row["id"],
                 stripe_product=row["stripe_product"],
-                importing=row["state"] == "importing",
+                importing=row["state"] in ("importing", "failed"),
                 removed=row["removed"],
                 linked_at=row["created_at"],
                 invoices=row["invoices"],

@@ -1,4 +1,4 @@
-"""A changed policy that gets to a purchase while a link's import is about to bring it in."""
+"""What gets to a purchase, a changed policy or an event, before the link's import brings it in."""
 
 from datetime import timedelta
 
@@ -40,3 +40,27 @@ async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str)
         ("imported", "import"),
     ]
     assert mails == 1
+
+
+async def test_what_an_event_tells_of_while_a_failed_import_waits_is_brought_in(pool: Pool) -> None:
+    """It is no purchase of today, and nobody is mailed where the import was to mail nobody."""
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "course", {})
+        await connection.execute(
+            "update links set state = 'failed', mail = 'suppress', created_at = $1",
+            NOW + timedelta(seconds=5),
+        )
+        bought, later = subscription(1, "active"), NOW + timedelta(seconds=6)
+        by_event = Occasion(ACCOUNT, 1, later, "stripe")
+        await apply_subscriptions(connection, [bought], occasion=by_event)
+        await connection.execute("update links set state = 'importing'")
+        by_import = Occasion(ACCOUNT, 2, later, "import")
+        page = await apply_subscriptions(connection, [bought], occasion=by_import)
+        lines = await connection.fetch("select type, cause from activities where source_id='sub_1'")
+        mails = await connection.fetchval("select count(*) from mails")
+    assert sorted((row["type"], row["cause"]) for row in lines) == [
+        ("access_granted", "import"),
+        ("imported", "import"),
+    ]
+    assert mails == 0
+    assert (page.granted, page.already) == (0, 1)
