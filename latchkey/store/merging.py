@@ -56,7 +56,9 @@ async def merge(
     kept: dict[str, Any] = {
         "user": _plain(person),
         "into": into,
-        "customers": await _customers(connection, into),
+        "customers": await _ids_of(connection, "customers", into),
+        "subscriptions": await _ids_of(connection, "subscriptions", into),
+        "orders": await _ids_of(connection, "orders", into),
         "moved": {},
         "dropped": {},
         "manual": await _settle_manual(connection, into=into, other=other),
@@ -174,8 +176,8 @@ async def _settle_holders(connection: Connection, *, into: int, other: int) -> l
     return [row["id"] for row in [*theirs, *mine]]
 
 
-async def _customers(connection: Connection, user_id: int) -> list[str]:
-    rows = await connection.fetch("select id from customers where user_id = $1", user_id)
+async def _ids_of(connection: Connection, table: str, user_id: int) -> list[str]:
+    rows = await connection.fetch(f"select id from {table} where user_id = $1", user_id)
     return [row["id"] for row in rows]
 
 

@@ -206,49 +206,65 @@ async def _restore(connection: Connection, table: str, rows: list[Any]) -> None:
     )
 
 
+_CAME_SINCE = """
+case when $4::text[] is null then created_at >= date_trunc('second', $3::timestamptz)
+     else id <> all($4) end
+"""
+"""Whether a purchase wasn't the survivor's when the merge was made, however old it is: an import
+may have brought it since. Merges that kept no list of the survivor's own go by its time."""
+
+
+def _by_another_merge(table: str) -> str:
+    """Whether a row became the survivor's by another merge: it goes back with that one."""
+    return f"""
+        exists (select from user_merges m
+                 where m.into_user = $2 and m.from_user <> $1
+                   and m.kept -> 'moved' -> '{table}.user_id'
+                       @> jsonb_build_array(jsonb_build_object('id', {table}.id)))
+    """
+
+
 async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
     """Give the other user what came by their customers and address since the merge."""
     into, other, key = row["into_user"], row["from_user"], email_key(row["email"])
+    kept = row["kept"]
     counts = {
         "customers.user_id": await _count(
             connection,
-            """
+            f"""
             update customers set user_id = $1
              where user_id = $2 and lower(email) = $3 and bound_by in ('email', 'created')
-               and id <> all($4::text[])
-               and not exists (
-                   select from user_merges m
-                    where m.into_user = $2 and m.from_user <> $1
-                      and m.kept -> 'moved' -> 'customers.user_id'
-                          @> jsonb_build_array(jsonb_build_object('id', customers.id)))
+               and id <> all($4::text[]) and not {_by_another_merge("customers")}
             """,
             other,
             into,
             key,
-            row["kept"].get("customers") or [],
+            kept.get("customers") or [],
         ),
         "subscriptions.user_id": await _count(
             connection,
-            """
+            f"""
             update subscriptions set user_id = $1
-             where user_id = $2 and created_at >= date_trunc('second', $3::timestamptz)
+             where user_id = $2 and {_CAME_SINCE} and not {_by_another_merge("subscriptions")}
                and customer_id in (select id from customers where user_id = $1)
             """,
             other,
             into,
             row["merged_at"],
+            kept.get("subscriptions"),
         ),
         "orders.user_id": await _count(
             connection,
-            """
+            f"""
             update orders set user_id = $1
-             where user_id = $2 and created_at >= date_trunc('second', $3::timestamptz)
+             where user_id = $2 and {_CAME_SINCE} and not {_by_another_merge("orders")}
                and (customer_id in (select id from customers where user_id = $1)
-                    or customer_id is null and lower(email) = $4)
+                    or customer_id is null and lower(email) = $5)
             """,
             other,
             into,
             row["merged_at"],
+            kept.get("orders"),
             key,
         ),
     }

@@ -94,6 +94,79 @@ async def test_everybody_has_what_they_would_have_without_the_merge(shared: Latc
     assert len(await shared.lines(type="users_merged", user=into)) == 2, "each merge has its line"
 
 
+async def test_older_purchases_that_an_import_brought_since_go_back(shared: Latchkey) -> None:
+    """They are older than the merge. So is what their customer bought for the survivor, which
+    stays with the survivor."""
+    stripe, gift = shared.stripe, await shared.product("Gift")
+    into = (await given(shared, gift, "stays@undo.example"))["user_id"]
+    other = (await given(shared, gift, "older@undo.example"))["user_id"]
+    known, _, price = await linked(shared, every=None)
+    customer = await stripe.customer("older@undo.example")
+    own = await stripe.checkout(price, mode="payment", customer=customer)
+    await stripe.pay(own, "older@undo.example")
+    await shared.has(known, "older@undo.example")
+    reference = sign_reference(into, secret=SECRET)
+    signed = await stripe.checkout(
+        price, mode="payment", customer=customer, client_reference_id=reference
+    )
+    await stripe.pay(signed, "older@undo.example")
+    await shared.has(known, "stays@undo.example")
+    unlinked, monthly = await priced(shared, every="month")
+    made = await stripe.post("subscriptions", customer=customer, items=[{"price": monthly}])
+    also_unlinked, once = await priced(shared, every=None)
+    guest = await stripe.buy("older@undo.example", once, mode="payment")
+    await shared.settled()
+
+    async def a_second_ago() -> bool:
+        return bool(int(time.time()) > guest["created"])
+
+    await until(a_second_ago, "all was bought before the merge, in Stripe's whole seconds")
+    await shared.call("POST", f"/users/{into}/merge", json={"user": other})
+    bought = {}
+    for stripe_product, source in ((unlinked, made), (also_unlinked, guest)):
+        product = await shared.product()
+        await shared.link(product, stripe_product)
+        await granted(shared, product, "stays@undo.example", 1)
+        bought[product] = source["id"]
+
+    await shared.call("POST", f"/users/{other}/unmerge")
+    for product, source_id in {known: own["id"], **bought}.items():
+        [grant] = await granted(shared, product, "older@undo.example", 1)
+        assert grant["source_id"] == source_id
+    for product in bought:
+        assert (await shared.access(product, "stays@undo.example"))["access"] is False
+    [grant] = await granted(shared, known, "stays@undo.example", 1)
+    assert grant["source_id"] == signed["id"]
+
+
+async def test_what_came_by_another_merge_goes_back_with_that_one(shared: Latchkey) -> None:
+    """Bought by the one, signed in, with the address of the other; then both became a third."""
+    gift, (book, _, once) = await shared.product("Gift"), await linked(shared, every=None)
+    into, one, two = [
+        (await given(shared, gift, f"{name}@both.example"))["user_id"]
+        for name in ("third", "one", "two")
+    ]
+    signed = await shared.stripe.checkout(
+        once, mode="payment", client_reference_id=sign_reference(two, secret=SECRET)
+    )
+    await shared.stripe.pay(signed, "one@both.example")
+    await granted(shared, book, "two@both.example", 1)
+    await shared.settled()
+    for other in (one, two):
+        await shared.call("POST", f"/users/{into}/merge", json={"user": other})
+    await shared.call("POST", f"/users/{one}/unmerge")
+    assert (await shared.access(book, "one@both.example"))["access"] is False
+    assert (await shared.access(book, "third@both.example"))["access"] is True
+    await shared.call("POST", f"/users/{two}/unmerge")
+    assert (await shared.access(book, "two@both.example"))["access"] is True
+
+
+async def priced(site: Latchkey, *, every: str | None) -> tuple[str, str]:
+    """A Stripe product that isn't linked, and a price of it."""
+    stripe_product = await site.stripe.product()
+    return stripe_product, await site.stripe.price(stripe_product, every=every)
+
+
 async def test_a_purchase_that_is_being_applied_goes_back_too(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
