@@ -1,8 +1,9 @@
 """Readings that were left unrecorded.
 
-A subscription that is over and never gave anything is not recorded. An import, or a worker that was
-given up for dead, may hold an older reading that still shows it running: without a trace of the
-later one, the older would grant access for good.
+A subscription that is over and never gave anything, or of which no product is linked, is not
+recorded. An import, or a worker that was given up for dead, may hold an older reading that still
+shows it running, with a linked product: without a trace of the later one, the older would grant
+access for good.
 """
 
 from collections.abc import Sequence

@@ -55,9 +55,10 @@ async def apply_subscriptions(
 ) -> AppliedPage:
     """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
 
-    A subscription that is over and never gave anything is left unrecorded. One that gives nothing
-    for now is mirrored, and makes nobody a user. Of two readings the one with the later ticket
-    wins.
+    A subscription that is over and never gave anything is left unrecorded, and so is one of which
+    no product is linked: only a trace stays in `passed_over`, since an import, or a worker that was
+    given up, may hold an older reading. One that gives nothing for now is mirrored, and makes
+    nobody a user. Of two readings the one with the later ticket wins.
     """
     context = context or {}
     products = await linked_products(
@@ -65,9 +66,11 @@ async def apply_subscriptions(
         {product for reading in readings for product in reading.stripe_products},
         account=occasion.account,
     )
-    known = await mirror.known(connection, [reading.id for reading in readings])
+    known, overtaken = await _known(connection, readings, occasion=occasion)
     page = AppliedPage({})
-    concerned = await _concerned(connection, readings, known, products, page, occasion=occasion)
+    concerned = _concerned(readings, known, overtaken, products, page)
+    if left_out := sorted(page.applied.keys() - overtaken):
+        await passed_over.remember(connection, left_out, ticket=occasion.ticket)
     users = await _users(connection, concerned, known, products, context, occasion=occasion)
     await mirror.make(connection, concerned, users=users, account=occasion.account)
     old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
@@ -104,23 +107,28 @@ async def rejudge_subscriptions(
     return page
 
 
-async def _concerned(
-    connection: Connection,
+async def _known(
+    connection: Connection, readings: Sequence[Subscription], *, occasion: Occasion
+) -> tuple[dict[str, int | None], set[str]]:
+    """The user of each subscription that has a row, and which of the others a later reading has
+    passed over. None of those gets its row by another apply until the transaction ends."""
+    ids = [reading.id for reading in readings]
+    known = await mirror.known(connection, ids)
+    unseen = [key for key in ids if key not in known]
+    if not unseen:
+        return known, set()
+    overtaken = await passed_over.hold(connection, unseen, ticket=occasion.ticket)
+    return known | await mirror.known(connection, unseen), overtaken
+
+
+def _concerned(
     readings: Sequence[Subscription],
     known: dict[str, int | None],
+    overtaken: set[str],
     products: _Products,
     page: AppliedPage,
-    *,
-    occasion: Occasion,
 ) -> list[Subscription]:
-    """The readings to record; the others are noted in `page`, and in `passed_over`: an import, or a
-    worker that was given up, may hold an older one. What got its row while this waited for another
-    apply is added to `known`."""
-    unseen = [r.id for r in readings if r.id not in known and _linked(r, products)]
-    overtaken: set[str] = set()
-    if unseen:
-        overtaken = await passed_over.hold(connection, unseen, ticket=occasion.ticket)
-        known |= await mirror.known(connection, unseen)
+    """The readings to record; the others are noted in `page`."""
     concerned: list[Subscription] = []
     for reading in readings:
         linked = [product for product in _linked(reading, products) if not product.removed]
@@ -132,8 +140,6 @@ async def _concerned(
             concerned.append(reading)
         else:
             page.applied[reading.id] = _left_out(reading, linked)
-    if left_out := sorted(set(unseen) & set(page.applied) - overtaken):
-        await passed_over.remember(connection, left_out, ticket=occasion.ticket)
     return concerned
 
 

@@ -189,6 +189,20 @@ async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave
     assert await pool.fetchval("select count(*) from grants where ended_at is null") == 0
 
 
+async def test_a_switch_to_what_is_not_linked_outlives_an_older_page(pool: Pool) -> None:
+    """The page read the subscription before, and comes after the event's reading."""
+    before = subscription(1, "active")
+    switched = replace(before, items=(replace(before.items[0], stripe_product="prod_other"),))
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "course", {})
+        await apply_subscriptions(connection, [switched], occasion=occasion(2))
+        page = await apply_subscriptions(
+            connection, [before], occasion=replace(occasion(1), cause="import")
+        )
+    assert page.applied["sub_1"].stale
+    assert await pool.fetchval("select count(*) from grants") == 0
+
+
 async def test_a_page_held_past_its_import_brings_nobody_back(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
