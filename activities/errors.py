@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import structlog
 from temporalio.exceptions import ApplicationError
 
 from latchkey.keyring import NotConnectedError
@@ -13,6 +14,8 @@ from latchkey.vault import VaultError
 KEY_REFUSED = "StripeKeyRefused"
 KEY_TROUBLE = timedelta(seconds=30)
 """How long to wait while the key is wrong: an admin has to repair it, then all goes on."""
+
+log = structlog.get_logger("worker")
 
 
 @asynccontextmanager
@@ -29,6 +32,21 @@ async def retried() -> AsyncIterator[None]:
         raise ApplicationError(
             str(error), type=type(error).__name__, next_retry_delay=KEY_TROUBLE
         ) from None
+
+
+@asynccontextmanager
+async def discreet() -> AsyncIterator[None]:
+    """Like `retried`, where attempts have a limit: the last one's error enters the history and is
+    shown to admins, so of an unexpected one only its kind is told."""
+    try:
+        async with retried():
+            yield
+    except ApplicationError:
+        raise
+    except Exception as error:
+        log.exception("a Temporal activity failed")
+        name = type(error).__name__
+        raise ApplicationError(f"unexpected {name}: see the worker's log", type=name) from None
 
 
 def _for_temporal(error: StripeError) -> ApplicationError:

@@ -6,11 +6,12 @@ from dataclasses import asdict, replace
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities import reads, walk
 from activities.base import Edges
-from activities.errors import retried
+from activities.errors import discreet
 from activities.walk import Readings
 from latchkey import contracts, dispatch
 from latchkey.contracts import (
@@ -38,6 +39,7 @@ from latchkey.store import (
     subscriptions,
     wakeups,
 )
+from latchkey.store import connection as connections
 from latchkey.store import reconciliations as store
 from latchkey.store.comparing import Difference
 from latchkey.store.effects import Occasion
@@ -55,6 +57,7 @@ AT_ONCE = 8
 _RUNNING = (
     "ExecutionStatus = 'Running' and WorkflowType in ('Subscription', 'Purchase', 'ProductLink')"
 )
+_COMPARING = "ExecutionStatus = 'Running' and WorkflowType = 'Reconciliation'"
 _STUCK = (
     ("LatchkeyState = 'failed' and ExecutionStatus = 'Running'", "The run can't go on"),
     (
@@ -62,6 +65,8 @@ _STUCK = (
         "The workflow's code fails on its history: see the run in the Temporal UI",
     ),
 )
+
+_NOT_CONNECTED = "Stripe is not connected: connect it under Connectors, then compare again"
 
 
 class ReconcileActivities:
@@ -74,23 +79,31 @@ class ReconcileActivities:
     @activity.defn(name=contracts.BEGIN_RECONCILIATION)
     async def begin(self, job: BeginReconciliation) -> ReconciliationPlan:
         """Begin the comparison that was asked for, or one of the schedule's own. Its id is made
-        from the run's, so that a second attempt makes no second one."""
-        async with self._edges.pool.acquire() as connection, connection.transaction():
-            if job.reconciliation_id:
-                wanted = job.reconciliation_id
-            else:
-                run = activity.info().workflow_run_id or ""
-                made = await store.request(
-                    connection,
-                    repair=job.repair,
-                    cause="schedule",
-                    dispatched=True,
-                    reconciliation_id=f"rec_{run.replace('-', '')[:16]}",
-                )
-                wanted = made.id
-            found, products = await store.begin(connection, wanted)
-            since = await store.invoices_since(connection, found)
-            most = await catalog.pages_of_subscriptions(connection)
+        from the run's, so that a second attempt makes no second one. Without a connection it has
+        failed: the run does not know the schedule's own yet, so it is closed here."""
+        async with discreet():
+            await self._fail_lost()
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                if job.reconciliation_id:
+                    wanted = job.reconciliation_id
+                else:
+                    run = activity.info().workflow_run_id or ""
+                    made = await store.request(
+                        connection,
+                        repair=job.repair,
+                        cause="schedule",
+                        dispatched=True,
+                        reconciliation_id=f"rec_{run.replace('-', '')[:16]}",
+                    )
+                    wanted = made.id
+                found, products = await store.begin(connection, wanted)
+                since = await store.invoices_since(connection, found)
+                most = await catalog.pages_of_subscriptions(connection)
+                connected = await connections.is_connected(connection)
+                if not connected:
+                    await store.finish(connection, wanted, error=_NOT_CONNECTED)
+        if not connected:
+            raise ApplicationError(_NOT_CONNECTED, type="NotConnected", non_retryable=True)
         return ReconciliationPlan(
             found.id,
             found.repair,
@@ -104,7 +117,7 @@ class ReconcileActivities:
     @activity.defn(name=contracts.COMPARE_PAGE)
     async def page(self, job: ComparePageInput) -> ComparePageResult:
         """Read one page and compare it; in a run that repairs, apply what is safe."""
-        async with retried():
+        async with discreet():
             occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
             api = await self._edges.keyring.api()
             page, found = await self._page(api, job)
@@ -122,7 +135,7 @@ class ReconcileActivities:
     async def unseen(self, job: CompareBatch) -> CompareBatchResult:
         """Read what gives access and was on none of the lists: moved to another price, bought by
         invoice, or gone from Stripe."""
-        async with retried():
+        async with discreet():
             occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
             async with self._edges.pool.acquire() as connection:
                 run = await store.find(connection, job.reconciliation_id)
@@ -146,34 +159,37 @@ class ReconcileActivities:
     @activity.defn(name=contracts.CHECK_INVARIANTS)
     async def check(self, job: CompareBatch) -> Compared:
         """See which runs there are, then check what must always hold."""
-        ids: list[str] = []
-        async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
-            ids.append(run.id)
-            if len(ids) == RUNS_PER_PAGE:
-                await self._see(job.reconciliation_id, ids)
-                ids = []
-        await self._see(job.reconciliation_id, ids)
-        stuck = await self._stuck()
-        async with self._edges.pool.acquire() as connection, connection.transaction():
-            run_row = await store.find(connection, job.reconciliation_id)
-            assert run_row is not None, "the run began with it"
-            await invariants.check(
-                connection, run_row.id, product_id=run_row.product_id, stuck=stuck
-            )
-            if job.repair:
-                await store.choose_safe(connection, run_row.id)
-            await store.compared(connection, run_row.id)
-            counted = await store.find(connection, run_row.id)
-            assert counted is not None, "it is in this transaction"
-            total = counted.safe + counted.person + counted.foreign
-            progress = replace(job.progress, differences=total + counted.repaired + counted.failed)
-            await store.write_progress(connection, run_row.id, asdict(progress))
+        async with discreet():
+            ids: list[str] = []
+            async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
+                ids.append(run.id)
+                if len(ids) == RUNS_PER_PAGE:
+                    await self._see(job.reconciliation_id, ids)
+                    ids = []
+            await self._see(job.reconciliation_id, ids)
+            stuck = await self._stuck()
+            async with self._edges.pool.acquire() as connection, connection.transaction():
+                run_row = await store.find(connection, job.reconciliation_id)
+                assert run_row is not None, "the run began with it"
+                await invariants.check(
+                    connection, run_row.id, product_id=run_row.product_id, stuck=stuck
+                )
+                if job.repair:
+                    await store.choose_safe(connection, run_row.id)
+                await store.compared(connection, run_row.id)
+                counted = await store.find(connection, run_row.id)
+                assert counted is not None, "it is in this transaction"
+                total = counted.safe + counted.person + counted.foreign
+                progress = replace(
+                    job.progress, differences=total + counted.repaired + counted.failed
+                )
+                await store.write_progress(connection, run_row.id, asdict(progress))
         return progress
 
     @activity.defn(name=contracts.REPAIR_DIFFERENCES)
     async def repair(self, job: CompareBatch) -> CompareBatchResult:
         """Repair the next few differences that were chosen."""
-        async with retried():
+        async with discreet():
             occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
             async with self._edges.pool.acquire() as connection:
                 batch = await store.chosen(connection, job.reconciliation_id, limit=REPAIRS_AT_ONCE)
@@ -323,6 +339,14 @@ class ReconcileActivities:
             await store.mark_unrepaired(
                 connection, lost, error="Stripe does not have it any more: decide by hand"
             )
+
+    async def _fail_lost(self) -> None:
+        me = activity.info().workflow_id
+        alive = [run.id async for run in self._client.list_workflows(_COMPARING)]
+        scheduled = contracts.reconciliation_workflow_id(contracts.SCHEDULED)
+        others = any(one.startswith(scheduled) for one in alive if one != me)
+        async with self._edges.pool.acquire() as connection:
+            await store.fail_lost(connection, alive=alive, schedule_alive=others)
 
     def _references(self, found: Sequence[Order]) -> dict[str, int]:
         named = {order.id: self._edges.reference_user(order.reference) for order in found}

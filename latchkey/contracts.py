@@ -67,6 +67,9 @@ CATCH_UP_SCHEDULE_ID = "catch-up"
 RECONCILIATION_SCHEDULE_ID = "reconciliation"
 GRANT_ENDINGS_WORKFLOW_ID = "grant-endings"
 
+SCHEDULED = "scheduled"
+"""Stands for the id in the schedule's own comparisons; Temporal adds the time."""
+
 
 def product_link_workflow_id(product_id: str) -> str:
     return f"product-link/{product_id}"

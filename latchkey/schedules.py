@@ -61,7 +61,7 @@ def _reconciliation(settings: Settings) -> Schedule:
         action=ScheduleActionStartWorkflow(
             contracts.RECONCILIATION,
             ReconciliationState(repair=repair),
-            id=contracts.reconciliation_workflow_id("scheduled"),
+            id=contracts.reconciliation_workflow_id(contracts.SCHEDULED),
             task_queue=contracts.MAIN_QUEUE,
             static_summary="Compare Stripe with the grants: all products",
             priority=Priority(priority_key=5),

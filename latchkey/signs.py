@@ -46,7 +46,14 @@ async def of_database(settings: Settings) -> list[Check]:
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
         return []
     late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG
-    return [_events(signs), _catch_up(signs, late), _drift(signs), *_mails(signs)]
+    nightly = settings.reconciliation != "off"
+    return [
+        _events(signs),
+        _catch_up(signs, late),
+        _comparison(signs, nightly=nightly),
+        _drift(signs),
+        *_mails(signs),
+    ]
 
 
 async def of_temporal(client: Client) -> list[Check]:
@@ -78,6 +85,23 @@ def _catch_up(signs: Signs, late: timedelta) -> Check:
         advice = "check that a worker runs; the runs named catch-up in Temporal say what failed"
         return Check("missed events", False, found, advice)
     return Check("missed events", True, found)
+
+
+def _comparison(signs: Signs, *, nightly: bool) -> Check:
+    name = "comparison"
+    if signs.connection != "connected":
+        return Check(name, True, "there is none before Stripe is connected")
+    if signs.comparison_error is not None:
+        advice = "mend the cause, then press Compare now under Drift in the admin pages"
+        return Check(name, False, f"the last one failed: {signs.comparison_error}", advice)
+    if nightly and signs.uncompared:
+        found = f"none got through since {signs.compared_at:%Y-%m-%d %H:%M} UTC"
+        advice = (
+            "see the runs of type Reconciliation in Temporal: one that is stuck keeps the schedule"
+            " from the next, so terminate it; then press Compare now under Drift"
+        )
+        return Check(name, False, found, advice)
+    return Check(name, True, "none failed, and none is overdue")
 
 
 def _drift(signs: Signs) -> Check:

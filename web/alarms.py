@@ -20,6 +20,7 @@ _FAILED = Gauge("latchkey_events_failed", "Events in the inbox that failed, up t
 _UNPROCESSED = Gauge("latchkey_events_unprocessed", "Events waiting or on their way, up to 1000.")
 _OLDEST = Gauge("latchkey_oldest_unprocessed_event_seconds", "Age of the oldest such event.")
 _DRIFT = Gauge("latchkey_drift_differences", "Open differences of the last comparison.")
+_COMPARED = Gauge("latchkey_comparison_age_seconds", "Since a full comparison got through.")
 _OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions whose deadline passed unnoticed.")
 _LOOKED = Gauge("latchkey_catch_up_age_seconds", "Since missed events were last looked for.")
 _ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "Whether Stripe's endpoint sends what we need.")
@@ -47,6 +48,7 @@ class Bell:
 
     def __init__(self, settings: Settings) -> None:
         self._late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG_UNPROCESSED
+        self._compares = settings.reconciliation != "off"
         self._found: Alarms | None = None
         self._read_at = 0.0
 
@@ -71,11 +73,14 @@ class Bell:
         _OLDEST.set((signs.now - oldest).total_seconds() if oldest else 0)
         _LOOKED.set((signs.now - looked).total_seconds() if looked else 0)
         _DRIFT.set(signs.drift)
+        compared = signs.compared_at
+        _COMPARED.set((signs.now - compared).total_seconds() if compared else 0)
         _OVERDUE.set(signs.overdue)
         _MAILS.set(signs.mails_failed)
         _ENDPOINT.set(0 if _endpoint(signs) else 1)
 
     def _judge(self, signs: Signs) -> Alarms:
+        connected = signs.connection == "connected"
         raised = [
             Alarm(text, address)
             for holds, text, address in (
@@ -99,6 +104,16 @@ class Bell:
                     signs.looked_at is not None and signs.now - signs.looked_at > self._late,
                     "Missed events have not been looked for lately",
                     "/admin/health",
+                ),
+                (
+                    connected and signs.comparison_error is not None,
+                    f"The last comparison with Stripe failed: {signs.comparison_error}",
+                    "/admin/drift",
+                ),
+                (
+                    connected and self._compares and signs.uncompared,
+                    "Stripe and the access here have not been compared for more than 36 hours",
+                    "/admin/drift",
                 ),
             )
             if holds

@@ -1,4 +1,4 @@
-"""How long one attempt at a Temporal activity may take; attempts themselves have no limit."""
+"""How long one attempt at a Temporal activity may take. Attempts have no limit by themselves."""
 
 from datetime import timedelta
 

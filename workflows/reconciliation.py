@@ -1,9 +1,10 @@
 """`Reconciliation`: compares Stripe with the grants and repairs what it may."""
 
+from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributeKey
+from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
@@ -28,6 +29,10 @@ PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
 STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 LAST = Priority(priority_key=5)
+PATIENT = RetryPolicy(maximum_attempts=20, maximum_interval=timedelta(minutes=1))
+"""About a quarter of an hour. Then the comparison has failed and says why: one that waited on would
+keep the schedule from the next."""
+
 MOST_UNSEEN = 1000
 """So many objects that the walk did not meet are read one by one; the next run goes on."""
 
@@ -202,10 +207,16 @@ class Reconciliation:
                 FinishReconciliation(self._state.reconciliation_id, error),
                 type(None),
                 "Close the report",
+                retry_policy=None,
             )
 
     async def _ours(
-        self, activity: str, job: object, result_type: type[Result], summary: str
+        self,
+        activity: str,
+        job: object,
+        result_type: type[Result],
+        summary: str,
+        retry_policy: RetryPolicy | None = PATIENT,
     ) -> Result:
         result: Result = await workflow.execute_activity(
             activity,
@@ -213,6 +224,7 @@ class Reconciliation:
             result_type=result_type,
             start_to_close_timeout=ONE_ATTEMPT,
             heartbeat_timeout=HEARTBEAT,
+            retry_policy=retry_policy,
             priority=LAST,
             summary=summary,
         )
@@ -228,6 +240,7 @@ class Reconciliation:
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ONE_ATTEMPT,
             heartbeat_timeout=HEARTBEAT,
+            retry_policy=PATIENT,
             priority=LAST,
             summary=summary,
         )

@@ -13,17 +13,25 @@ MANY = 1000
 """Counts stop here: beyond it nobody needs the exact number."""
 
 OVERDUE = timedelta(minutes=15)
+TOO_LONG_AGO = timedelta(hours=36)
+"""A night's comparison of everything was left out, or did not get through."""
 
 
 @dataclass(frozen=True)
 class Signs:
-    """The few figures that every admin page shows the trouble of. Times are of the database."""
+    """The few figures that every admin page shows the trouble of. Times are of the database.
+
+    Of the comparisons of all products: `compared_at` is when one last got through, or the first was
+    asked for, and `comparison_error` why the last one failed.
+    """
 
     now: datetime
     failed: int
     oldest_unprocessed: datetime | None
     unprocessed: int
     drift: int
+    compared_at: datetime | None
+    comparison_error: str | None
     looked_at: datetime | None
     connection: str
     connection_error: str | None
@@ -31,6 +39,11 @@ class Signs:
     endpoint_found: dict[str, Any] | None
     overdue: int
     mails_failed: int
+
+    @property
+    def uncompared(self) -> bool:
+        """Whether everything should have been compared since."""
+        return self.compared_at is not None and self.now - self.compared_at > TOO_LONG_AGO
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,13 @@ async def signs(connection: Connection) -> Signs:
                            select id from reconciliations where state = 'done'
                             order by created_at desc limit 1)
                        and d.state in ('open', 'failed') limit $1) d) as drift,
+               (select coalesce(max(compared_at), min(created_at)) from reconciliations
+                 where product_id is null) as compared_at,
+               (select error from (
+                    select state, error from reconciliations
+                     where product_id is null and state in ('done', 'failed')
+                     order by created_at desc limit 1) last
+                 where state = 'failed') as comparison_error,
                (select min(looked_at) from catch_up where part like 'often%') as looked_at,
                c.state as connection, c.error as connection_error, c.endpoint_state,
                c.endpoint_found,

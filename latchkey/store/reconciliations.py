@@ -17,6 +17,9 @@ TERMS = timedelta(days=93)
 """An invoice is paid so much later than it was made, at most: so far back the schedule's own
 comparisons read invoices, day after day, and others read them before a link was made."""
 
+NOT_LISTED_YET = timedelta(minutes=15)
+"""Temporal's list may lack a workflow that was started so lately."""
+
 
 @dataclass(frozen=True)
 class Reconciliation:
@@ -221,6 +224,23 @@ async def waiting(connection: Connection, *, limit: int) -> list[tuple[str, str 
 async def mark_dispatched(connection: Connection, reconciliation_id: str) -> None:
     await connection.execute(
         "update reconciliations set dispatched_at = now() where id = $1", reconciliation_id
+    )
+
+
+async def fail_lost(connection: Connection, *, alive: Sequence[str], schedule_alive: bool) -> None:
+    """Fail comparisons that run by their row alone: their workflow was ended from outside. `alive`
+    are the ids of workflows that run; those of the schedule have other ids than their rows."""
+    await connection.execute(
+        """
+        update reconciliations
+           set state = 'failed', finished_at = now(), error = 'Its workflow is gone: compare again'
+         where state = 'running' and dispatched_at < now() - $3::interval
+           and 'reconciliation/' || id <> all($1::text[])
+           and not (cause = 'schedule' and $2)
+        """,
+        list(alive),
+        schedule_alive,
+        NOT_LISTED_YET,
     )
 
 

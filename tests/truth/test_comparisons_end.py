@@ -1,0 +1,112 @@
+"""A comparison ends: one that can't go on fails with a reason, and the next one begins."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities import errors
+from activities.errors import discreet
+from latchkey import keyring
+from tests.harness import KEY, Json, Latchkey, until
+from tests.truth.test_operating import said
+from tests.truth.test_reconciliation import compared, populated
+
+pytestmark = pytest.mark.anyio
+
+
+async def ended(site: Latchkey, cause: str, *, count: int = 1) -> Json:
+    """The newest comparison, once `count` of this cause are there and none goes on."""
+
+    async def done() -> Json | None:
+        data = (await site.call("GET", "/reconciliations"))["data"]
+        mine = [one for one in data if one["cause"] == cause]
+        over = len(mine) == count and all(one["state"] in ("done", "failed") for one in mine)
+        return mine[0] if over else None
+
+    found: Json = await until(done, f"the comparison {cause} is over", seconds=60)
+    return found
+
+
+async def alarms(site: Latchkey, admin: httpx.AsyncClient, text: str) -> None:
+    async def shown() -> bool:
+        return text in (await admin.get("/admin/products")).text
+
+    await until(shown, f"every admin page says: {text}")
+
+
+async def test_a_comparison_that_stripe_refuses_fails_and_says_what_to_do(
+    site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
+    await populated(site)
+    allowed = {area: "write" for area in ("products", "prices", "subscriptions", "invoices")}
+    await site.stripe.control("keys", key=KEY, permissions={**allowed, "account": "read"})
+    nightly = site.temporal.get_schedule_handle("reconciliation")
+    await nightly.trigger()
+    failed = await ended(site, "schedule")
+    assert failed["state"] == "failed"
+    assert "Check the key and its permissions" in failed["error"]
+    await alarms(site, admin, "The last comparison with Stripe failed: ")
+    healthy, text = await said(site, monkeypatch)
+    assert not healthy
+    assert "comparison: the last one failed: " in text
+
+    await site.stripe.control("keys", key=KEY, permissions=None)
+    await nightly.trigger()
+    assert (await ended(site, "schedule", count=2))["state"] == "done"
+    assert "comparison: none failed" in (await said(site, monkeypatch))[1]
+
+
+async def test_without_a_connection_a_comparison_says_so(
+    site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 0)
+    await populated(site)
+    await site.pool.execute("update stripe_connection set state = 'disconnected'")
+    await site.temporal.get_schedule_handle("reconciliation").trigger()
+    asked = await site.call("POST", "/reconciliations", 202, json={"dry_run": True})
+    for cause in ("schedule", "api"):
+        found = await ended(site, cause)
+        assert found["state"] == "failed"
+        assert found["error"].startswith("Stripe is not connected")
+    run = site.temporal.get_workflow_handle(f"reconciliation/{asked['id']}")
+    assert await run.result() == "failed"
+    assert "The last comparison" not in (await admin.get("/admin/products")).text
+
+
+async def test_a_comparison_whose_run_is_gone_counts_as_failed(
+    site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = await compared(site)
+    for cause in ("api", "schedule"):
+        await site.pool.execute(
+            """
+            insert into reconciliations (id, repair, cause, state, created_at, dispatched_at)
+            values ($1, false, $2, 'running', now() - interval '2 days', now() - interval '2 days')
+            """,
+            f"rec_{cause}",
+            cause,
+        )
+    await site.pool.execute(
+        "update reconciliations set compared_at = now() - interval '37 hours' where id = $1",
+        lost["id"],
+    )
+    await alarms(site, admin, "have not been compared for more than 36 hours")
+    assert "comparison: none got through since" in (await said(site, monkeypatch))[1]
+    await compared(site)
+    for cause in ("api", "schedule"):
+        found = await site.call("GET", f"/reconciliations/rec_{cause}")
+        assert (found["state"], found["error"]) == (
+            "failed",
+            "Its workflow is gone: compare again",
+        )
+    assert "comparison: none failed" in (await said(site, monkeypatch))[1]
+
+
+async def test_of_an_unexpected_error_only_the_kind_is_told() -> None:
+    with pytest.raises(ApplicationError) as told:
+        async with discreet():
+            raise ValueError("somebody@private.example")
+    assert told.value.message == "unexpected ValueError: see the worker's log"
