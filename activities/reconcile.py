@@ -27,7 +27,6 @@ from latchkey.contracts import (
 )
 from latchkey.rules.drift import Class, Kind
 from latchkey.rules.reading import Order
-from latchkey.rules.routing import Target, TargetKind
 from latchkey.store import (
     catalog,
     comparing,
@@ -250,7 +249,7 @@ class ReconcileActivities:
         occasion: Occasion,
         progress: Compared,
     ) -> Compared:
-        """Apply the readings whose differences are all safe, and tell their runs."""
+        """Apply the readings whose differences are all safe, and have their runs told."""
         unsafe = {one.source_id for one in differences if one.klass is not Class.SAFE}
         safe = {one.source_id for one in differences} - unsafe
         if not safe:
@@ -266,7 +265,7 @@ class ReconcileActivities:
             done = await store.open_of_sources(connection, run, sorted(safe))
             await store.mark_repaired(connection, run, ids=done)
             await store.write_progress(connection, run, asdict(progress))
-        await self._tell([_target(key) for key in sorted(safe)])
+            await _have_told(connection, safe)
         return progress
 
     async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, SubscriptionContext]:
@@ -326,14 +325,16 @@ class ReconcileActivities:
             for one in mended:
                 if one.source == "link":
                     await links.dispatch_again(connection, int(one.source_id))
+            await _have_told(
+                connection,
+                {
+                    one.source_id
+                    for one in mended
+                    if one.source == "order"
+                    or (one.source == "subscription" and one.kind != Kind.WORKFLOW_MISSING)
+                },
+            )
         await self._start([one.source_id for one in mended if one.kind == Kind.WORKFLOW_MISSING])
-        await self._tell(
-            [
-                _target(one.source_id)
-                for one in mended
-                if one.source in ("subscription", "order") and one.kind != Kind.WORKFLOW_MISSING
-            ]
-        )
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await store.mark_repaired(connection, run, ids=[one.id for one in mended])
             await store.mark_unrepaired(
@@ -375,22 +376,15 @@ class ReconcileActivities:
         for start in range(0, len(waiting), AT_ONCE):
             batch = waiting[start : start + AT_ONCE]
             await asyncio.gather(*(dispatch.start_lifecycle(self._client, one) for one in batch))
-        await self._tell(
-            [_target(key) for key in subscription_ids if key.startswith(("cs_", "in_"))]
-        )
         async with self._edges.pool.acquire() as connection:
             await subscription_mirror.mark_lifecycles(connection, sorted(known))
 
-    async def _tell(self, targets: Sequence[Target]) -> None:
-        """Have the objects' runs look again, so that they know the new deadline."""
-        for start in range(0, len(targets), AT_ONCE):
-            batch = targets[start : start + AT_ONCE]
-            await asyncio.gather(*(dispatch.nudge(self._client, one, []) for one in batch))
 
-
-def _target(key: str) -> Target:
-    kind = TargetKind.PURCHASE if key.startswith(("cs_", "in_")) else TargetKind.SUBSCRIPTION
-    return Target(kind, key)
+async def _have_told(connection: Connection, keys: set[str]) -> None:
+    """Have the objects' runs look again, so that they know the new deadline."""
+    purchases = {key for key in keys if key.startswith(("cs_", "in_"))}
+    await wakeups.add(connection, wakeups.LOOK_AGAIN, sorted(keys - purchases))
+    await wakeups.add(connection, wakeups.PURCHASE, sorted(purchases))
 
 
 def _gone(source: str, key: str) -> Difference:

@@ -169,6 +169,8 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
     match wakeup.kind:
         case wakeups.LOOK_AGAIN:
             await nudge(client, Target(TargetKind.SUBSCRIPTION, wakeup.ref), [])
+        case wakeups.PURCHASE:
+            await nudge(client, Target(TargetKind.PURCHASE, wakeup.ref), [])
         case wakeups.POLICY:
             await _apply_policy(client, int(wakeup.ref))
         case wakeups.ENDINGS:

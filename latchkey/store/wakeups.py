@@ -12,6 +12,9 @@ from latchkey.store.pool import Connection
 LOOK_AGAIN = "look_again"
 """`ref` is a subscription whose deadline moved: its run has to look again."""
 
+PURCHASE = "purchase"
+"""`ref` is a one-off purchase that was repaired: its run has to look again."""
+
 POLICY = "policy"
 """`ref` is a policy change to be applied to everybody."""
 

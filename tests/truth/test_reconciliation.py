@@ -4,8 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
+from latchkey import dispatch
+from latchkey.dispatch import TemporalUnavailable
 from latchkey.rules.identity import sign_reference
+from latchkey.rules.routing import Target
 from tests.harness import SECRET, Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
@@ -114,16 +118,11 @@ async def test_a_dry_run_reports_and_changes_nothing_and_a_repair_mends(site: La
         "access_ended", "access_ended", "access_ended", *["repaired"] * 5, "user_created",
     ]  # fmt: skip
     assert (await compared(site))["differences"] == []
-    run = site.temporal.get_workflow_handle(f"subscription/{ends['id']}")
 
-    async def rearmed() -> bool:
-        history = await run.fetch_history()
-        timers = [e for e in history.events if e.HasField("timer_started_event_attributes")]
-        return any(
-            e.timer_started_event_attributes.start_to_fire_timeout.seconds > 86400 for e in timers
-        )
+    async def knows() -> bool:
+        return await rearmed(site, ends["id"])
 
-    await until(rearmed, "the run knows the new end")
+    await until(knows, "the run knows the new end")
 
 
 async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
@@ -137,6 +136,50 @@ async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
     assert (await site.access(product, "api@drift.example"))["access"] is True
     again = await compared(site, dry_run=False)
     assert again["differences"] == []
+
+
+async def test_runs_hear_of_a_repair_that_temporal_did_not_take_at_first(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, price, sessions = await populated(site)
+    once = await site.pool.fetchval(
+        "select price_id from order_lines where order_id = $1", sessions["once"]["id"]
+    )
+    await deaf(site)
+    joined = await site.stripe.subscribe("joins@drift.example", price)
+    bought = await site.stripe.buy("buys@drift.example", once, mode="payment")
+    ends = await site.stripe.post(
+        f"subscriptions/{sessions['ends']['subscription']}", cancel_at_period_end=True
+    )
+    tells, refused = dispatch.nudge, set()
+
+    async def away(client: Client, target: Target, event_ids: list[str]) -> None:
+        if target not in refused:
+            refused.add(target)
+            raise TemporalUnavailable("Temporal is away")
+        await tells(client, target, event_ids)
+
+    monkeypatch.setattr(dispatch, "nudge", away)
+    repaired = await compared(site, dry_run=False)
+    assert repaired["counts"]["repaired"] == 3
+
+    async def heard() -> bool:
+        runs = {run.id async for run in site.temporal.list_workflows()}
+        mine = {f"subscription/{joined['id']}", f"purchase/{bought['id']}"}
+        return mine <= runs and await rearmed(site, ends["id"])
+
+    await until(heard, "the missed have their runs, and the run knows the new end")
+
+
+async def rearmed(site: Latchkey, subscription: str) -> bool:
+    """Whether the subscription's run sleeps until a day that is far."""
+    run = site.temporal.get_workflow_handle(f"subscription/{subscription}")
+    timers = [
+        event.timer_started_event_attributes
+        for event in (await run.fetch_history()).events
+        if event.HasField("timer_started_event_attributes")
+    ]
+    return any(timer.start_to_fire_timeout.seconds > 86400 for timer in timers)
 
 
 async def test_a_repair_knows_the_buyer_by_the_signed_reference(site: Latchkey) -> None:
