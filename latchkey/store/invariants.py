@@ -61,6 +61,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
                    i.stripe_product, 'subscription/' || s.id, null, null
               from subscriptions s join subscription_items i on i.subscription_id = s.id
              where s.status = 'active' and not s.collection_paused
+               and i.quantity is distinct from 0
                and (s.scheduled_end is null or s.scheduled_end > now())) as found
       join links k on k.stripe_product = found.stripe_product and k.removed_at is null
            and k.state = 'listening' and k.account_id = found.account_id

@@ -1,6 +1,7 @@
 """What must always hold and no list tells: payments without access, runs that are lost or stuck."""
 
 from tests.harness import Latchkey, until
+from tests.life.play import linked
 from tests.life.test_gotchas_purchases import invoiced
 from tests.truth.test_reconciliation import compared, deaf, done, pytestmark
 
@@ -78,3 +79,16 @@ async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> 
     await until(there, "the runs are there again")
     again = await compared(site)
     assert {d["class"] for d in again["differences"]} == {"person"}
+
+
+async def test_an_item_of_no_quantity_is_not_paid_for(site: Latchkey) -> None:
+    """Another item of the subscription is: what was never given is not missing."""
+    bought, _, price = await linked(site)
+    unbought, _, none_of_it = await linked(site)
+    items = [{"price": price}, {"price": none_of_it, "quantity": 0}]
+    customer = await site.stripe.customer("some@holds.example")
+    await site.stripe.post("subscriptions", customer=customer, items=items)
+    await site.has(bought, "some@holds.example")
+    await site.quiet()
+    assert (await compared(site))["differences"] == []
+    assert (await site.access(unbought, "some@holds.example"))["access"] is False
