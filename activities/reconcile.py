@@ -192,8 +192,8 @@ class ReconcileActivities:
             occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
             async with self._edges.pool.acquire() as connection:
                 batch = await store.chosen(connection, job.reconciliation_id, limit=REPAIRS_AT_ONCE)
-            await self._repair(job.reconciliation_id, batch, occasion)
-            progress = replace(job.progress, repaired=job.progress.repaired + len(batch))
+            repaired = await self._repair(job.reconciliation_id, batch, occasion)
+            progress = replace(job.progress, repaired=job.progress.repaired + repaired)
             async with self._edges.pool.acquire() as connection:
                 await store.write_progress(connection, job.reconciliation_id, asdict(progress))
         return CompareBatchResult(len(batch) == REPAIRS_AT_ONCE, len(batch), progress)
@@ -303,8 +303,9 @@ class ReconcileActivities:
                 connection, bought, occasion=occasion, references=self._references(bought)
             )
 
-    async def _repair(self, run: str, batch: list[Found], occasion: Occasion) -> None:
-        """Runs are started or told; objects are read anew and applied, and their runs told."""
+    async def _repair(self, run: str, batch: list[Found], occasion: Occasion) -> int:
+        """Runs are started or told; objects are read anew and applied, and their runs told. Returns
+        how many differences that repaired."""
         objects = {
             (one.source, one.source_id)
             for one in batch
@@ -313,9 +314,11 @@ class ReconcileActivities:
         }
         api = await self._edges.keyring.api()
         found = await walk.by_id(self._edges, api, sorted(objects))
-        gone = {key for _, key in found.gone}
-        lost = [one.id for one in batch if one.source_id in gone]
-        mended = [one for one in batch if one.source_id not in gone]
+        failed = {key: "Stripe does not have it any more: decide by hand" for _, key in found.gone}
+        failed |= {
+            key: f"Stripe's answer can't be read: {why}" for key, why in found.unreadable.items()
+        }
+        mended = [one for one in batch if one.source_id not in failed]
         contexts = await self._contexts(found, set(found.ids))
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await self._apply(connection, found, set(found.ids), occasion, contexts)
@@ -337,9 +340,10 @@ class ReconcileActivities:
         await self._start([one.source_id for one in mended if one.kind == Kind.WORKFLOW_MISSING])
         async with self._edges.pool.acquire() as connection, connection.transaction():
             await store.mark_repaired(connection, run, ids=[one.id for one in mended])
-            await store.mark_unrepaired(
-                connection, lost, error="Stripe does not have it any more: decide by hand"
-            )
+            for key, error in failed.items():
+                ids = [one.id for one in batch if one.source_id == key]
+                await store.mark_unrepaired(connection, ids, error=error)
+        return len(mended)
 
     async def _fail_lost(self) -> None:
         me = activity.info().workflow_id

@@ -16,12 +16,13 @@ from latchkey.stripe_api import Json, StripeApi, StripeError
 
 @dataclass
 class Readings:
-    """Objects read from Stripe, and those that Stripe does not have. `reads` are calls made for
-    single ones of them."""
+    """Objects read from Stripe, those that Stripe does not have, and by id why others can't be
+    read. `reads` are calls made for single ones of them."""
 
     subscriptions: list[Subscription] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
     reads: int = 0
 
     @property
@@ -101,5 +102,6 @@ async def by_id(edges: Edges, api: StripeApi, batch: Sequence[tuple[str, str]]) 
             found.gone.append((source, key))
         except UnreadableError as error:
             activity.logger.warning("left out: %s", error)
+            found.unreadable[key] = str(error)
     found.reads = len(batch)
     return found

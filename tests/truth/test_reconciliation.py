@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from activities import reads
 from latchkey import dispatch
 from latchkey.dispatch import TemporalUnavailable
 from latchkey.rules.identity import sign_reference
+from latchkey.rules.reading import Subscription, UnreadableError
 from latchkey.rules.routing import Target
+from latchkey.stripe_api import StripeApi
 from tests.harness import SECRET, Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +139,37 @@ async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
     assert (await site.access(product, "api@drift.example"))["access"] is True
     again = await compared(site, dry_run=False)
     assert again["differences"] == []
+
+
+async def test_a_repair_of_what_cant_be_read_is_none(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product, _, sessions = await populated(site)
+    await deaf(site)
+    unreadable, other = (sessions[name]["subscription"] for name in ("leaves", "ends"))
+    for subscription in (unreadable, other):
+        await site.stripe.delete(f"subscriptions/{subscription}")
+    found = await compared(site)
+    reads_it = reads.subscription
+
+    async def read(api: StripeApi, source: Json) -> Subscription:
+        if source["id"] == unreadable:
+            raise UnreadableError(f"subscription {unreadable}: no customer")
+        return await reads_it(api, source)
+
+    monkeypatch.setattr(reads, "subscription", read)
+    await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
+    repaired = await done(site, found["id"])
+    assert {d["source_id"]: (d["state"], d["error"]) for d in repaired["differences"]} == {
+        unreadable: (
+            "failed",
+            f"Stripe's answer can't be read: subscription {unreadable}: no customer",
+        ),
+        other: ("repaired", None),
+    }
+    assert repaired["progress"]["repaired"] == 1
+    assert [line["source_id"] for line in await site.lines(type="repaired")] == [other]
+    assert (await site.access(product, "leaves@drift.example"))["access"] is True
 
 
 async def test_runs_hear_of_a_repair_that_temporal_did_not_take_at_first(
