@@ -355,6 +355,15 @@ async def compared(connection: Connection, reconciliation_id: str) -> None:
 
 
 async def finish(connection: Connection, reconciliation_id: str, *, error: str | None) -> None:
+    """Close the comparison. What was chosen and not reached is open again."""
+    await connection.execute(
+        """
+        update differences set state = 'open'
+         where reconciliation_id = $1 and state = 'chosen' and $2::text is not null
+        """,
+        reconciliation_id,
+        error,
+    )
     await connection.execute(
         """
         update reconciliations

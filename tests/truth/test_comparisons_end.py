@@ -10,8 +10,9 @@ from activities import errors
 from activities.errors import discreet
 from latchkey import keyring
 from tests.harness import KEY, Json, Latchkey, until
+from tests.truth.conftest import token
 from tests.truth.test_operating import said
-from tests.truth.test_reconciliation import compared, populated
+from tests.truth.test_reconciliation import compared, deaf, done, populated
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +104,28 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
             "Its workflow is gone: compare again",
         )
     assert "comparison: none failed" in (await said(site, monkeypatch))[1]
+
+
+async def test_what_a_failed_repair_did_not_reach_can_be_repaired_again(
+    site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
+    product, _, sessions = await populated(site)
+    await deaf(site)
+    await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")
+    found = await compared(site)
+    await site.stripe.control("keys", key=KEY, revoked=True)
+    await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
+    failed = await ended(site, "api")
+    assert (failed["state"], failed["counts"]["safe"]) == ("failed", 1)
+
+    await site.stripe.control("keys", key=KEY, revoked=False)
+    address = f"/admin/drift/{found['id']}"
+    assert "Repair all that is safe (1)" in (await admin.get(address)).text
+    form = {"csrf_token": await token(admin, address), "what": "safe"}
+    await admin.post(f"{address}/repair", data=form)
+    await done(site, found["id"])
+    await site.has(product, "leaves@drift.example", access=False)
 
 
 async def test_of_an_unexpected_error_only_the_kind_is_told() -> None:
