@@ -59,7 +59,7 @@ async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
     Raises `TemporalUnavailable`, `Undeliverable`.
     """
     name, workflow_id, attributes = _entity(target)
-    async with _bounded():
+    async with _bounded(client):
         await client.start_workflow(
             name,
             EntityState(target.id, nudged=False),
@@ -77,7 +77,7 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
 
     A run that is there already knows more and is left alone. Raises `TemporalUnavailable`.
     """
-    async with _bounded():
+    async with _bounded(client):
         with suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(
                 contracts.SUBSCRIPTION,
@@ -127,7 +127,7 @@ async def tell_link(client: Client, job: links.LinkJob) -> None:
     Raises `TemporalUnavailable`.
     """
     signal = contracts.STOP if job.removed else contracts.NUDGE
-    async with _bounded():
+    async with _bounded(client):
         await client.start_workflow(
             contracts.PRODUCT_LINK,
             ProductLinkState(job.id, job.product_id),
@@ -149,7 +149,7 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
     Raises `TemporalUnavailable`.
     """
     what = f"product {product}" if product else "all products"
-    async with _bounded():
+    async with _bounded(client):
         try:
             await client.start_workflow(
                 contracts.RECONCILIATION,
@@ -180,7 +180,7 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
 
 
 async def _apply_policy(client: Client, change_id: int) -> None:
-    async with _bounded():
+    async with _bounded(client):
         with suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(
                 contracts.POLICY_CHANGE,
@@ -192,7 +192,7 @@ async def _apply_policy(client: Client, change_id: int) -> None:
 
 
 async def _set_endings(client: Client) -> None:
-    async with _bounded():
+    async with _bounded(client):
         await client.start_workflow(
             contracts.GRANT_ENDINGS,
             GrantEndingsState(),
@@ -218,7 +218,7 @@ async def preview_link(
             product_id=product_id,
             stripe_product=stripe_product,
         )
-    async with _bounded(seconds):
+    async with _bounded(client, seconds):
         with _failures():
             await client.execute_workflow(
                 contracts.LINK_PREVIEW,
@@ -236,7 +236,7 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
     It goes on where it isn't done in `seconds`: counting a large account's subscriptions takes
     longer than a page can wait. Raises `TemporalUnavailable`, `WorkflowFailed`.
     """
-    async with _bounded():
+    async with _bounded(client):
         handle = await client.start_workflow(
             contracts.CATALOG,
             id=contracts.CATALOG_WORKFLOW_ID,
@@ -254,7 +254,7 @@ async def check_connection(client: Client, *, seconds: float = 30) -> None:
 
     The outcome is in the connection's row. Raises `TemporalUnavailable`, `WorkflowFailed`.
     """
-    async with _bounded(seconds):
+    async with _bounded(client, seconds):
         with _failures():
             await client.execute_workflow(
                 contracts.CONNECTION,
@@ -270,7 +270,7 @@ async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0
 
     True where that is done. Raises `TemporalUnavailable`, `WorkflowFailed`.
     """
-    async with _bounded():
+    async with _bounded(client):
         handle = await client.start_workflow(
             contracts.CHECKOUT,
             product_id,
@@ -298,7 +298,7 @@ async def run_errand(
 
     Raises `TemporalUnavailable` also where it isn't done in `seconds`, and `WorkflowFailed`.
     """
-    async with _bounded(seconds):
+    async with _bounded(client, seconds):
         with _failures():
             result: ErrandResult = await client.execute_workflow(
                 contracts.ERRAND,
@@ -315,7 +315,7 @@ async def run_errand(
 
 
 @asynccontextmanager
-async def _bounded(seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
+async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -328,8 +328,25 @@ async def _bounded(seconds: float = CALL_TIMEOUT) -> AsyncIterator[None]:
         ) from error
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
+            if temporal.lacks_search_attribute(error):
+                raise await _registering(client) from error
             raise Undeliverable(f"Temporal refuses it: {error.message}") from error
         raise _away(error) from error
+
+
+async def _registering(client: Client) -> TemporalUnavailable:
+    """A namespace that is new, or older than this release, is told our search attributes: the call
+    is right as it is and can be made again."""
+    lacking = "Temporal's namespace lacks search attributes of Latchkey"
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            await temporal.register_search_attributes(client)
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        return TemporalUnavailable(
+            f"{lacking}, and they can't be registered ({error or type(error).__name__}): add"
+            f" {', '.join(key.name for key in temporal.SEARCH_ATTRIBUTES)} as keywords"
+        )
+    return TemporalUnavailable(f"{lacking}: they are registered now, try again")
 
 
 def _away(error: Exception) -> TemporalUnavailable:

@@ -1,6 +1,7 @@
 """The one way to Temporal: connecting, and the search attributes that runs are found by."""
 
 import os
+import re
 
 import temporalio.api.enums.v1 as enums
 import temporalio.api.operatorservice.v1 as operator
@@ -24,6 +25,11 @@ SEARCH_ATTRIBUTES = (
     STRIPE_SUBSCRIPTION,
     LATCHKEY_STATE,
 )
+
+_NOT_DEFINED = re.compile(
+    r"no mapping defined for search attribute|search attribute \S+ is not defined"
+)
+"""How the server words it, by where it keeps them."""
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 
@@ -69,3 +75,8 @@ async def register_search_attributes(client: Client) -> list[str]:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
     return missing
+
+
+def lacks_search_attribute(error: RPCError) -> bool:
+    """Whether a call was refused for a search attribute that the namespace doesn't know."""
+    return bool(_NOT_DEFINED.search(error.message))

@@ -30,6 +30,8 @@ LONGEST_WAIT = timedelta(seconds=10)
 
 _NO_DATABASE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
+_REFUSED = (dispatch.Undeliverable, ValueError)
+
 log = structlog.get_logger("relay")
 RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 
@@ -72,7 +74,8 @@ class Relay:
         await asyncio.gather(*self._sending)
 
     async def _repeat(self, wake: asyncio.Event, relay: Callable[[], Awaitable[bool]]) -> None:
-        """Relay when woken and at every poll, and at once again where there may be more."""
+        """Relay when woken and at every poll, and at once again where there may be more. It ends at
+        nothing but `stop`: whatever goes wrong is tried again."""
         while not self._stopping:
             wake.clear()
             try:
@@ -80,10 +83,14 @@ class Relay:
             except _NO_DATABASE as error:
                 log.error("relay can't reach the database", error=type(error).__name__)
                 busy = False
+            except Exception:
+                log.exception("relay stumbled and goes on")
+                busy = False
             if not busy:
                 await _rest(wake)
 
     async def _relay_commits(self) -> bool:
+        """Tell of commits. What Temporal refuses stays in line and holds nothing else up."""
         await self._relay_links()
         await self._relay_checkouts()
         await self._relay_reconciliations()
@@ -116,6 +123,9 @@ class Relay:
             except dispatch.TemporalUnavailable as error:
                 log.warning("link waits for Temporal", link=job.id, error=str(error))
                 return
+            except _REFUSED as error:
+                log.error("a link can't be relayed", link=job.id, reason=str(error))
+                continue
             async with self._pool.acquire() as connection:
                 await links.mark_dispatched(connection, [job.id])
 
@@ -129,6 +139,9 @@ class Relay:
             except dispatch.TemporalUnavailable as error:
                 log.warning("payment links wait for Temporal", error=str(error))
                 return
+            except _REFUSED as error:
+                log.error("payment links can't be relayed", product=product_id, reason=str(error))
+                continue
             async with self._pool.acquire() as connection:
                 await checkout.mark_told(connection, product_id)
 
@@ -144,12 +157,16 @@ class Relay:
             except dispatch.TemporalUnavailable as error:
                 log.warning("a comparison waits for Temporal", error=str(error))
                 return
+            except _REFUSED as error:
+                log.error("a comparison can't be relayed", id=reconciliation_id, reason=str(error))
+                continue
             if started:
                 async with self._pool.acquire() as connection:
                     await reconciliations.mark_dispatched(connection, reconciliation_id)
 
     async def _relay_wakeups(self) -> bool:
         """Tell Temporal what commits made necessary; True where there may be more."""
+        told = 0
         async with self._pool.acquire() as connection:
             found = await wakeups.waiting(connection, limit=WAKEUPS)
         for wakeup in found:
@@ -158,9 +175,15 @@ class Relay:
             except dispatch.TemporalUnavailable as error:
                 log.warning("a wakeup waits for Temporal", kind=wakeup.kind, error=str(error))
                 return False
+            except _REFUSED as error:
+                log.error("a wakeup can't be relayed", kind=wakeup.kind, reason=str(error))
+                async with self._pool.acquire() as connection:
+                    await wakeups.put_behind(connection, wakeup)
+                continue
             async with self._pool.acquire() as connection:
                 await wakeups.done(connection, wakeup)
-        return len(found) == WAKEUPS
+            told += 1
+        return told == WAKEUPS
 
     async def _placed(self, target: Target) -> Target:
         """A payment becomes the purchase it paid for, where that is known here."""
@@ -179,7 +202,7 @@ class Relay:
         try:
             try:
                 await dispatch.nudge(self._client, target, ids)
-            except (dispatch.Undeliverable, ValueError) as error:
+            except _REFUSED as error:
                 await self._give_up(ids, str(error))
                 return
             except dispatch.TemporalUnavailable as error:

@@ -55,3 +55,13 @@ async def done(connection: Connection, wakeup: Wakeup) -> None:
         wakeup.ref,
         wakeup.seq,
     )
+
+
+async def put_behind(connection: Connection, wakeup: Wakeup) -> None:
+    """Let a wakeup that can't be told wait behind all others."""
+    await connection.execute(
+        "update wakeups set seq = default where kind = $1 and ref = $2 and seq = $3",
+        wakeup.kind,
+        wakeup.ref,
+        wakeup.seq,
+    )
