@@ -20,6 +20,15 @@ BURST = timedelta(milliseconds=500)
 """An object's first event goes on at once; those that follow within this time wait as long, so that
 one nudge and one fetch serve them all. A purchase is such a burst."""
 
+UNHEARD = timedelta(minutes=15)
+"""After this long a relayed event that isn't handled is relayed again, after that whenever it has
+been on its way for twice as long, at least once in `LONGEST_UNHEARD`."""
+
+LONGEST_UNHEARD = timedelta(days=1)
+
+FEW = 20
+"""So many unheard events are taken at a time, beside the waiting ones, that they hold none up."""
+
 _INSERT = """
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
                     target_kind, target_id, checkout_session, state, body, not_before)
@@ -85,18 +94,24 @@ async def store(pool: Pool, event: Arrival) -> timedelta | None:
 
 
 async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
-    """Take up to `limit` waiting events for `LEASE`; other relays skip them meanwhile."""
+    """Take up to `limit` waiting events for `LEASE`, and a `FEW` relayed ones of which nothing was
+    heard; other relays skip them meanwhile."""
     rows = await pool.fetch(
         """
         update events set not_before = now() + $2, attempts = attempts + 1
-         where id in (select id from events
-                       where state = 'waiting' and not_before <= now()
-                       order by not_before limit $1
-                         for update skip locked)
+         where id = any(array(select id from events
+                               where state = 'waiting' and not_before <= now()
+                               order by not_before limit $1
+                                 for update skip locked)
+                     || array(select id from events
+                               where state = 'relayed' and not_before <= now()
+                               order by not_before limit $3
+                                 for update skip locked))
         returning id, target_kind, target_id, checkout_session, attempts
         """,
         limit,
         LEASE,
+        FEW,
     )
     return [
         Waiting(
@@ -153,21 +168,27 @@ async def served(
 
 
 async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
+    """Note that Temporal was told. Where nothing comes of it, it is told again, at growing pauses:
+    a run may also be waiting for Stripe, and looks by itself."""
     await pool.execute(
         """
-        update events set state = 'relayed', error = null
-         where id = any($1::text[]) and state = 'waiting'
+        update events
+           set state = 'relayed', error = null, relayed_at = coalesce(relayed_at, now()),
+               not_before = now() + least(greatest(now() - relayed_at, $2), $3)
+         where id = any($1::text[]) and state in ('waiting', 'relayed')
         """,
         list(ids),
+        UNHEARD,
+        LONGEST_UNHEARD,
     )
 
 
 async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelta) -> None:
-    """Leave events waiting for another try in `wait`."""
+    """Leave events for another try in `wait`."""
     await pool.execute(
         """
         update events set not_before = now() + $2, error = $3
-         where id = any($1::text[]) and state = 'waiting'
+         where id = any($1::text[]) and state in ('waiting', 'relayed')
         """,
         list(ids),
         wait,
@@ -303,7 +324,7 @@ async def resend(connection: Connection, event_id: str) -> Received | None:
     row = await connection.fetchrow(
         f"""
         update events set state = 'waiting', not_before = now(), attempts = 0, error = null,
-               ignored_reason = null, ignored_by = null
+               relayed_at = null, ignored_reason = null, ignored_by = null
          where id = $1 and target_kind <> 'none' returning {_SHOWN}
         """,
         event_id,
@@ -317,7 +338,8 @@ async def resend_failed(connection: Connection) -> int:
     """Have every failed event relayed again; returns how many."""
     rows = await connection.fetch(
         """
-        update events set state = 'waiting', not_before = now(), attempts = 0, error = null
+        update events set state = 'waiting', not_before = now(), attempts = 0, error = null,
+               relayed_at = null
          where state = 'failed' and target_kind <> 'none' returning 1
         """
     )

@@ -1,10 +1,13 @@
 """The relay between the inbox and Temporal: nothing ends it, and what it carries arrives."""
 
+from datetime import timedelta
+
 import pytest
 import temporalio.api.operatorservice.v1 as operator
 
 from latchkey import temporal
-from latchkey.store import wakeups
+from latchkey.store import inbox, wakeups
+from latchkey.store.pool import Pool
 from tests.harness import Json, Latchkey, until
 from tests.life.play import linked
 from web.relay import WAKEUPS
@@ -59,3 +62,70 @@ async def test_wakeups_that_cant_be_told_hold_up_nothing(site: Latchkey) -> None
     product, _, _ = await linked(site)
     found: Json = await site.call("GET", f"/products/{product}/link")
     assert found["state"] == "listening"
+
+
+async def test_an_event_whose_run_was_lost_is_relayed_again(site: Latchkey) -> None:
+    """Lost with Temporal's data, or ended by hand, before the event was handled."""
+    product, _, price = await linked(site)
+    await site.quiet()
+    await site.stop_worker()
+    made = await site.stripe.subscribe("lost@relay.example", price)
+    await site.stripe.control("idle", seconds=30)
+
+    async def relayed() -> bool:
+        states = await site.pool.fetch(
+            "select distinct state from events where state in ('waiting', 'relayed')"
+        )
+        return [row["state"] for row in states] == ["relayed"]
+
+    await until(relayed, "all events are relayed")
+    async for run in site.temporal.list_workflows("ExecutionStatus = 'Running'"):
+        await site.temporal.get_workflow_handle(run.id).terminate()
+    await site.start_worker()
+    await site.pool.execute("update events set not_before = now() where state = 'relayed'")
+    await site.has(product, "lost@relay.example")
+    await site.settled()
+    await site.temporal.get_workflow_handle(f"subscription/{made['id']}").describe()
+
+
+async def arrived(pool: Pool, event_id: str) -> None:
+    await pool.execute(
+        """
+        insert into events (id, livemode, type, object_id, thin, created_at, target_kind, target_id)
+        values ($1, false, 'customer.updated', 'cus_1', false, now(), 'object', 'customer/cus_1')
+        """,
+        event_id,
+    )
+
+
+async def test_what_is_unheard_is_relayed_at_growing_pauses(pool: Pool) -> None:
+    await arrived(pool, "evt_1")
+    for on_its_way, pause in [(0, 0.25), (0.25, 0.25), (0.5, 0.5), (6, 6), (90, 24)]:
+        await pool.execute(
+            """
+            update events set not_before = now(), relayed_at = now() - $1::interval
+             where state = 'relayed'
+            """,
+            timedelta(hours=on_its_way),
+        )
+        assert [event.id for event in await inbox.claim(pool, limit=200)] == ["evt_1"]
+        await inbox.mark_relayed(pool, ["evt_1"])
+        waits = await pool.fetchval("select not_before - now() from events")
+        assert waits == pytest.approx(timedelta(hours=pause), abs=timedelta(seconds=10))
+        assert await inbox.claim(pool, limit=200) == []
+    async with pool.acquire() as connection:
+        await inbox.mark_handled(connection, ["evt_1"])
+    await pool.execute("update events set not_before = now()")
+    assert await inbox.claim(pool, limit=200) == []
+
+
+async def test_what_is_unheard_holds_up_nothing_new(pool: Pool) -> None:
+    old = [f"evt_old{number}" for number in range(3 * inbox.FEW)]
+    for event_id in old:
+        await arrived(pool, event_id)
+    await inbox.mark_relayed(pool, old)
+    await pool.execute("update events set not_before = now() - interval '1 hour'")
+    await arrived(pool, "evt_new")
+    claimed = [event.id for event in await inbox.claim(pool, limit=1)]
+    assert "evt_new" in claimed
+    assert len(claimed) == 1 + inbox.FEW
