@@ -20,10 +20,12 @@ from latchkey.store import inbox
 from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import SignatureError, verify_signature
+from latchkey.vault import VaultError
 
 LONGEST_NAME = 255
 MAX_BODY = 1024 * 1024
 _RECHECK_SECONDS = 1.0
+_OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
 
 log = structlog.get_logger("webhooks")
 RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests by outcome.", ["outcome"])
@@ -81,20 +83,23 @@ class WebhookEndpoint:
             await _answer(send, 200, "accepted", "stored")
 
     async def _accept(self, body: bytes, signature: str | None) -> None:
-        await self._verify(body, signature)
-        account = await self._keyring.account()
-        if account is None:
-            raise Refused(503, "not_connected", "Stripe is not connected here yet")
-        event = read_event(body, account=account)
+        """Secrets and account are read from the database, too, and may be out of reach with it."""
         try:
-            due = await inbox.store(self._pool, event)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.error("webhook not stored", id=event.id, error=type(error).__name__)
+            due = await self._store(body, signature)
+        except _OUT_OF_REACH as error:
+            log.error("webhook not stored", error=type(error).__name__)
             raise Refused(
                 503, "not_stored", "the event could not be stored: send it again"
             ) from None
         if due is not None:
             self._wake(due)
+
+    async def _store(self, body: bytes, signature: str | None) -> timedelta | None:
+        await self._verify(body, signature)
+        account = await self._keyring.account()
+        if account is None:
+            raise Refused(503, "not_connected", "Stripe is not connected here yet")
+        return await inbox.store(self._pool, read_event(body, account=account))
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
         try:

@@ -4,16 +4,21 @@ import contextlib
 import hashlib
 import hmac
 import time
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.linked_products import Account
+from latchkey.vault import Vault
 from tests.digest import digest
 from tests.harness import Json, Latchkey, until
 from web.webhooks import Refused, read_event
@@ -239,6 +244,65 @@ async def test_both_secrets_work_while_one_is_rolled(site: Latchkey) -> None:
         },
     )
     assert answer.status_code == 200
+
+
+@contextlib.asynccontextmanager
+async def database_away(site: Latchkey) -> AsyncIterator[None]:
+    """Without the site's database: its connections are cut and no new ones are taken."""
+    address = urlsplit(site.settings.require_database())
+    admin = await asyncpg.connect(address._replace(path="/postgres").geturl())
+    name = address.path.strip("/")
+    try:
+        await admin.execute(f"alter database {name} with allow_connections false")
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+        yield
+    finally:
+        await admin.execute(f"alter database {name} with allow_connections true")
+        await admin.close()
+
+
+async def test_without_the_database_stripe_is_told_to_send_it_again(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also once the secrets that were read before have grown old; then it is taken."""
+    await site.quiet()
+    await site.stop_worker()
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 0.0)
+    body = orjson.dumps(event(site))
+    headers = signed(body, await secret(site))
+    async with database_away(site):
+        answer = await post(site, body, headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_stored")
+        wrong = await post(site, body, signed(body, "whsec_wrong"))
+        assert (wrong.status_code, wrong.json()["code"]) == (503, "not_stored")
+
+    async def counted() -> bool:
+        return bool(
+            await site.pool.fetchval(
+                "select sum(count) = 2 from webhook_refusals where code = 'not_stored'"
+            )
+        )
+
+    await until(counted, "the refusals are counted")
+    assert (await post(site, body, headers)).status_code == 200
+
+
+async def test_secrets_that_cant_be_opened_are_no_fault_of_the_event(
+    site: Latchkey,
+) -> None:
+    body = orjson.dumps(event(site))
+    headers = signed(body, await secret(site))
+    sealed = Vault("another secret").seal("whsec_sealed")
+    await site.pool.execute("update stripe_connection set secrets_encrypted = $1", sealed)
+
+    async def refused() -> bool:
+        answer = await post(site, body, headers)
+        assert answer.status_code in (200, 503)
+        return answer.status_code == 503 and answer.json()["code"] == "not_stored"
+
+    await until(refused, "the sealed secret is read")
 
 
 async def test_the_answer_comes_while_no_worker_runs(site: Latchkey) -> None:
