@@ -204,3 +204,24 @@ async def test_who_had_access_on_a_day_and_when_a_user_had_it(
     over_time = await shared_admin.get(f"/admin/users/{user}/access")
     assert "Night school" in over_time.text
     assert (await shared_admin.get(f"/admin/users/{user}/access.csv")).text.count("\n") == 2
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "10000-01-01", "soon"])
+async def test_a_day_that_cant_be_is_refused_with_a_reason(
+    shared: Latchkey, shared_admin: httpx.AsyncClient, day: str
+) -> None:
+    """The last day there is has no first moment after it."""
+    product = await shared.product()
+    refused = await shared.call("GET", f"/products/{product}/access", 422, params={"on": day})
+    assert "on: " in refused["detail"]
+    reason = "Name a day before" if day == "9999-12-31" else "Write the day like"
+    for path, status in [
+        (f"/admin/products/{product}/access?on={day}", 422),
+        (f"/admin/products/{product}/access.csv?on={day}", 404),
+        (f"/admin/activity?to={day}", 422),
+        (f"/admin/activity?from={day}", 422),
+        (f"/admin/activity.csv?to={day}", 404),
+    ]:
+        answer = await shared_admin.get(path)
+        assert answer.status_code == status, path
+        assert reason in answer.text, path

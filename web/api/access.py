@@ -152,7 +152,7 @@ def _step(site: Site, link: why.Link) -> Step:
 
 
 class OnDay(Paging):
-    on: date = Field(description="the day, in UTC")
+    on: date = Field(description="the day, in UTC", lt=date.max)
 
 
 class AccessSpan(Output):

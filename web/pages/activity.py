@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,6 +16,7 @@ from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.products import NotFound
 from web.pages.render import page
+from web.pages.times import day_begins
 from web.pages.words import ACTIVITY_TYPES, CAUSES, PRESETS
 from web.site import Site, site_of
 
@@ -83,7 +84,9 @@ async def show(request: Request) -> Response:
 @admin_page
 async def export(request: Request) -> Response:
     """The filtered feed as CSV, however long it is."""
-    _, wanted, _ = _wanted(request)
+    _, wanted, problem = _wanted(request)
+    if problem:
+        raise NotFound(problem)
     return StreamingResponse(
         _csv(site_of(request), wanted),
         media_type="text/csv; charset=utf-8",
@@ -124,10 +127,11 @@ def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
     given = request.query_params
     problem = None
     try:
-        since, until = _day(query["from"]), _day(query["to"])
-    except ValueError:
+        since = day_begins(query["from"]) if query["from"] else None
+        until = day_begins(query["to"]) if query["to"] else None
+    except ValueError as error:
         since = until = None
-        problem = "A date is written like 2027-01-31."
+        problem = str(error)
     wanted = Filter(
         types=tuple(kind for kind in given.getlist("type") if kind in ACTIVITY_TYPES),
         user_id=number(query["user"]),
@@ -138,10 +142,6 @@ def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
         search=query["q"] or None,
     )
     return query, wanted, problem
-
-
-def _day(given: str) -> datetime | None:
-    return datetime.combine(date.fromisoformat(given), time(), UTC) if given else None
 
 
 def _chips(query: Query, wanted: Filter, names: dict[str, str]) -> list[tuple[str, str]]:

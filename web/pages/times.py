@@ -1,6 +1,6 @@
 """Moments for people: in UTC as written here, in the reader's own zone once latchkey.js ran."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_timedelta
@@ -43,6 +43,17 @@ def chosen(given: str, zone: str) -> datetime | None:
         return datetime.fromisoformat(given).replace(tzinfo=known).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("Write it as a date and a time, such as 2027-01-31 12:00.") from None
+
+
+def day_begins(given: str) -> datetime:
+    """The first moment, in UTC, of a day that an address names. Raises `ValueError`."""
+    try:
+        named = date.fromisoformat(given)
+    except ValueError:
+        raise ValueError("Write the day like 2027-01-31.") from None
+    if named == date.max:
+        raise ValueError(f"Name a day before {date.max}: it is the last there is.")
+    return datetime.combine(named, time(), UTC)
 
 
 def _time(

@@ -1,7 +1,7 @@
 """Why? and when: the chain behind access, a user's access over time, a product's day."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,6 +15,7 @@ from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.products import NotFound, product_of
 from web.pages.render import page
+from web.pages.times import day_begins
 from web.pages.user import person_of
 from web.site import Site, site_of
 
@@ -99,8 +100,8 @@ async def on_day(request: Request) -> Response:
     problem = None
     try:
         start = _start(query["on"])
-    except ValueError:
-        start, problem = _start(""), "Write the day like 2027-01-31."
+    except ValueError as error:
+        start, problem = _start(""), str(error)
     async with site.pool.acquire() as connection:
         product = await product_of(request, connection)
         spans = await access_history.of_product(
@@ -128,8 +129,8 @@ async def on_day(request: Request) -> Response:
 async def on_day_csv(request: Request) -> Response:
     try:
         start = _start(request.query_params.get("on", ""))
-    except ValueError:
-        raise NotFound("Write the day like 2027-01-31.") from None
+    except ValueError as error:
+        raise NotFound(str(error)) from None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
 
@@ -173,5 +174,4 @@ def _cells(span: Span) -> list[object]:
 
 def _start(given: str) -> datetime:
     """The day's first moment in UTC; today where none is given. Raises `ValueError`."""
-    day = date.fromisoformat(given) if given else datetime.now(UTC).date()
-    return datetime.combine(day, time(), UTC)
+    return day_begins(given or f"{datetime.now(UTC):%Y-%m-%d}")
