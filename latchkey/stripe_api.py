@@ -420,5 +420,5 @@ def _translated(error: stripe.StripeError) -> StripeError:
         code=error.code,
         message=error.user_message or str(error),
         request_id=error.request_id,
-        retry_after=float(wait) if wait and wait.replace(".", "", 1).isdigit() else None,
+        retry_after=float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None,
     )

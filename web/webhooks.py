@@ -21,6 +21,7 @@ from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import SignatureError, verify_signature
 from latchkey.vault import VaultError
+from web.numbers import number
 
 LONGEST_NAME = 255
 MAX_BODY = 1024 * 1024
@@ -208,7 +209,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
     declared = _header(scope, b"content-length")
-    if declared and declared.isdigit() and int(declared) > MAX_BODY:
+    if (number(declared) or 0) > MAX_BODY:
         raise Refused(413, "too_large", "the body is larger than 1 MiB")
     chunks: list[bytes] = []
     size = 0

@@ -254,6 +254,19 @@ async def test_the_feed_and_lists_page(shared: Latchkey, admin: httpx.AsyncClien
         assert (await admin.get(path, params={"after": "x'; drop table"})).status_code == 200
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 20])
+async def test_numbers_that_are_none_are_no_fault(
+    shared: Latchkey, admin: httpx.AsyncClient, number: str
+) -> None:
+    for path in ("/admin/merges?after=", "/library?category="):
+        assert (await admin.get(path + number)).status_code == 200, path
+    for path in (f"/admin/users/{number}/merge", f"/admin/users/{number}/unmerge"):
+        assert (await admin.get(path)).status_code == 404, path
+    form = {"csrf_token": await token(admin, "/account/settings")}
+    ended = await admin.post(f"/account/sessions/{number}/end", data=form)
+    assert ended.status_code == 404
+
+
 async def test_no_secret_is_shown(shared: Latchkey, admin: httpx.AsyncClient) -> None:
     for path in ADMIN_PAGES:
         text = (await admin.get(path)).text

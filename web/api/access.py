@@ -7,6 +7,7 @@ from pydantic import Field
 
 from latchkey.store import access_history, grants, products, users, why
 from web import explain as explain_in_words
+from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
@@ -204,9 +205,9 @@ class OfProduct(Paging):
 async def over_time(call: Call) -> SpanList:
     """A user's access over time, the newest grant first."""
     wanted: OfProduct = call.query
-    user_id = int(call.path["id"]) if call.path["id"].isdecimal() else 0
+    user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
-        user = await users.by_id(connection, user_id) if 0 < user_id < 2**63 else None
+        user = await users.by_id(connection, user_id) if user_id else None
         if user is None:
             raise not_found("user", call.path["id"])
         product_id = None

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from latchkey.store import collections, complimentary, products
 from latchkey.store.complimentary import Gift
 from latchkey.store.pool import Connection
+from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email, NewGrant
 from web.api.problems import Problem, not_found
@@ -173,12 +174,11 @@ async def give_collection(call: Call) -> Holder:
 @endpoint("DELETE", "/collections/{id}/grants/{holder}", answer=None)
 async def end_collection(call: Call) -> None:
     """End somebody's holding of a collection, with the access it gave."""
-    text = call.path["holder"]
+    holder = numbers.number(call.path["holder"])
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await _found(connection, call)
-        known = text.isdigit() and len(text) <= 18
-        if not known or not await collections.end(connection, found.id, int(text), actor=None):
-            raise not_found("holder", text)
+        if not holder or not await collections.end(connection, found.id, holder, actor=None):
+            raise not_found("holder", call.path["holder"])
 
 
 @endpoint("POST", "/products/{id}/grants/bulk", body=Gifts, answer=GiftsDone)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 
+from web import numbers
 from web.api.problems import Problem
 
 
@@ -24,9 +25,10 @@ def text(given: str | None) -> str | None:
 
 def number(given: str | None) -> int | None:
     """The numeric key in a cursor. Raises a 400 `Problem`."""
-    found = text(given)
-    if found is None:
+    key = text(given)
+    if key is None:
         return None
-    if not found.isdigit() or len(found) > 18:
+    found = numbers.number(key)
+    if found is None:
         raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before")
-    return int(found)
+    return found

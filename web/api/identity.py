@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from latchkey.store import identity, matches, merging, unmerging, users
+from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email
 from web.api.problems import Problem, not_found
@@ -196,8 +197,7 @@ async def list_addresses(call: Call) -> AddressList:
 
 
 def _id(call: Call) -> int:
-    text = call.path["id"]
-    return int(text) if text.isdigit() and len(text) <= 18 else 0
+    return numbers.number(call.path["id"]) or 0
 
 
 def _shown(match: matches.Match) -> Match:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from latchkey.store import grants, products, users
+from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
@@ -86,7 +87,7 @@ async def list_users(call: Call) -> UserList:
 @endpoint("GET", "/users/{id}", answer=User)
 async def get_user(call: Call) -> User:
     """One user with their Stripe customers."""
-    user_id = _number(call.path["id"])
+    user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
         found = await users.by_id(connection, user_id) if user_id else None
         if found is None:
@@ -182,7 +183,7 @@ async def end(call: Call) -> Grant:
     This ends access, not billing: a subscription goes on in Stripe until it is cancelled there.
     What a purchase gave is held: Stripe's events don't give it again until the hold is lifted.
     """
-    grant_id = _number(call.path["id"])
+    grant_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await grants.end(connection, grant_id, actor=None) if grant_id else None
     if found is None:
@@ -196,14 +197,10 @@ async def lift(call: Call) -> Grant:
 
     Its purchase gives access again at once, where it is still good.
     """
-    grant_id = _number(call.path["id"])
+    grant_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await grants.lift(connection, grant_id, actor=None) if grant_id else None
     if found is None:
         raise not_found("grant", call.path["id"])
     call.site.wake.set()
     return _grant(found)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() and len(text) <= 18 else None

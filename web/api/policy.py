@@ -11,6 +11,7 @@ from latchkey.store.linked_products import Draft
 from latchkey.store.pool import Connection
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, endpoint
+from web.numbers import number
 
 
 class PolicyCells(Input):
@@ -124,11 +125,11 @@ async def preview_policy(call: Call) -> PolicyPreview:
 @endpoint("GET", "/policy/changes/{id}", answer=PolicyChange)
 async def get_policy_change(call: Call) -> PolicyChange:
     """How far a saved change of a policy is."""
-    text = call.path["id"]
+    change_id = number(call.path["id"])
     async with call.site.pool.acquire() as connection:
-        found = await policy.change(connection, int(text)) if text.isdigit() else None
+        found = await policy.change(connection, change_id) if change_id else None
     if found is None:
-        raise not_found("policy change", text)
+        raise not_found("policy change", call.path["id"])
     return _change(found)
 
 

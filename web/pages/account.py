@@ -9,6 +9,7 @@ from latchkey.rules.identity import email_key
 from latchkey.store import account, portal, signin, site_settings, users
 from web import billing
 from web.api.people import is_address
+from web.numbers import number
 from web.pages.guard import form, member_page, see, text, visitor_page
 from web.pages.products import NotFound
 from web.pages.render import page
@@ -210,10 +211,10 @@ async def change_password(request: Request) -> Response:
 @member_page
 async def end_session(request: Request) -> Response:
     await form(request)
-    given = request.path_params["id"]
+    session_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
-        ended = given.isdigit() and await signin.end_session(
-            connection, user_id=request.state.user.id, session_id=int(given[:18])
+        ended = session_id and await signin.end_session(
+            connection, user_id=request.state.user.id, session_id=session_id
         )
     if not ended:
         raise NotFound("There is no such session of yours; it may have ended already.")

@@ -14,6 +14,7 @@ from latchkey.store.checkout import Selling
 from latchkey.store.products import Product
 from latchkey.store.users import User
 from web import billing
+from web.numbers import number
 from web.pages.guard import NotYours, address_of, see, visitor_page
 from web.pages.products import NotFound
 from web.pages.render import page
@@ -170,10 +171,9 @@ async def _outcome(
     if bought.user_id is not None and not mine and outcome == "paid":
         async with site_of(request).pool.acquire() as connection:
             await signin.mail_buyer(connection, user_id=bought.user_id, session_id=session_id)
-    tries = request.query_params.get("n", "0")
-    count = int(tries) if tries.isdigit() and len(tries) < 4 else TRIES_SHOWN
+    count = number(request.query_params.get("n", "0"))
     again = None
-    if outcome == "later" and count < TRIES_SHOWN:
+    if outcome == "later" and count is not None and count < TRIES_SHOWN:
         again = f"/checkout/success?session={session_id}&n={count + 1}"
     return page(request, "bought.html", outcome=outcome, bought=bought, again=again, mine=mine)
 

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from latchkey.store import identity, matches, merging, unmerging, users
 from latchkey.store.matches import DoubtKind
 from web.api.people import is_address
+from web.numbers import number
 from web.pages.guard import admin_page, form, see, text
 from web.pages.products import NotFound
 from web.pages.render import page
@@ -46,12 +47,11 @@ async def index(request: Request) -> Response:
 
 async def _index(request: Request, *, error: str | None = None, status: int = 200) -> Response:
     state = request.query_params.get("state", "open")
-    after = request.query_params.get("after", "")
     async with site_of(request).pool.acquire() as connection:
         rows = await matches.listed(
             connection,
             state=state if state in STATES else None,
-            after=int(after) if after.isdigit() and len(after) <= 18 else None,
+            after=number(request.query_params.get("after")),
             limit=PAGE + 1,
         )
     return page(
@@ -167,5 +167,4 @@ async def unmerge(request: Request) -> Response:
 
 
 def _number(request: Request) -> int:
-    given: str = request.path_params["id"]
-    return int(given) if given.isdigit() and len(given) <= 18 else 0
+    return number(request.path_params["id"]) or 0

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from latchkey.store import grants, library, products, site_settings
 from latchkey.store.products import Product
+from web.numbers import number
 from web.pages.guard import see, visitor_page
 from web.pages.products import NotFound
 from web.pages.render import page
@@ -36,8 +37,7 @@ async def shelf(request: Request) -> Response:
         return see("/login?next=/library")
     query = request.query_params
     search = query.get("q", "").strip().replace("\x00", "")[:200]
-    given = query.get("category", "")
-    category = int(given) if given.isdigit() and len(given) <= 18 else None
+    category = number(query.get("category"))
     async with site_of(request).pool.acquire() as connection:
         sorts = await library.categories(connection)
         cards = await library.cards(

@@ -5,6 +5,10 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from web.numbers import number
+
+__all__ = ["LONGEST", "Query", "number"]
+
 LONGEST = 200
 
 
@@ -37,8 +41,3 @@ class Query:
         wanted = {**self.values, **changes}
         pairs = [(k, v) for k, v in wanted.items() if v not in ("", None)]
         return f"{self._path}?{urlencode(pairs, doseq=True)}" if pairs else self._path
-
-
-def number(given: str | None) -> int | None:
-    """An id from an address; None for anything else."""
-    return int(given) if given and given.isdecimal() and len(given) <= 18 else None

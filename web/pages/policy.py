@@ -13,6 +13,7 @@ from latchkey.store import policy, policy_preview, products
 from latchkey.store.linked_products import Draft
 from latchkey.store.policy import Policies
 from latchkey.store.policy_preview import PolicyPreview
+from web.numbers import number
 from web.pages.guard import admin_page, form, see, text
 from web.pages.products import NotFound
 from web.pages.render import page
@@ -128,9 +129,10 @@ def read_cells(given: FormData, *, inherits: bool) -> dict[str, object]:
 
 
 def _days(given: str) -> int:
-    if not given.isdigit() or int(given) > LONGEST_GRACE_DAYS:
+    days = number(given)
+    if days is None or days > LONGEST_GRACE_DAYS:
         raise ValueError(f"Past due: give whole days between 0 and {LONGEST_GRACE_DAYS}.")
-    return int(given)
+    return days
 
 
 async def _show(

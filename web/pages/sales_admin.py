@@ -11,6 +11,7 @@ from latchkey.store import checkout, library, products, sales_pages
 from latchkey.store.sales_pages import SalesPage
 from web.api.products import Markdown, Name, Url
 from web.api.registry import Input
+from web.numbers import number
 from web.pages.guard import admin_page, form, see, support_page, text
 from web.pages.products import NotFound, product_of
 from web.pages.render import page
@@ -160,8 +161,7 @@ def _values(given: Any) -> dict[str, Any]:
     values: dict[str, Any] = {name: text(given, name) for name in FIELDS}
     values["status"] = values["status"] or "draft"
     values["image_url"] = values["image_url"] or None
-    edition = text(given, "edition")
-    values["edition"] = int(edition) if edition.isdigit() and len(edition) < 10 else 0
+    values["edition"] = number(text(given, "edition"), digits=9) or 0
     return values
 
 
