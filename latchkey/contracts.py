@@ -453,7 +453,8 @@ class CatchUpPlan:
 
 @dataclass(frozen=True)
 class CatchUpPageInput:
-    """One page of one part, from `cursor` on. `pages` counts those before it."""
+    """One page of one part, from `cursor` on. `pages` counts those before it; `as_of` is when the
+    first of them was asked for."""
 
     part: str
     as_of: datetime

@@ -63,12 +63,13 @@ class CatchUp:
         return found
 
     async def _part(self, part: str) -> tuple[int, bool]:
-        """Events found in one part of the list, and whether the list has a gap."""
-        found, cursor = 0, None
+        """Events found in one part of the list, and whether the list has a gap. All pages are as of
+        the first: what was made since is on none of them where the newest come first."""
+        found, cursor, begun = 0, None, workflow.now()
         for pages in range(MOST_PAGES):
             page: CatchUpPageResult = await workflow.execute_activity(
                 contracts.CATCH_UP_PAGE,
-                CatchUpPageInput(part, workflow.now(), cursor, pages),
+                CatchUpPageInput(part, begun, cursor, pages),
                 result_type=CatchUpPageResult,
                 task_queue=contracts.STRIPE_QUEUE,
                 start_to_close_timeout=ONE_ATTEMPT,

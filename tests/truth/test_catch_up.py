@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleActionResult
 
+from latchkey import contracts
+from latchkey.contracts import CatchUpPageInput
 from latchkey.rules.routing import HANDLED_EVENTS, MOST_LISTED_TYPES, listed_parts
 from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.truth.conftest import look_now
@@ -143,3 +145,38 @@ async def test_events_that_appear_late_are_found_and_none_is_taken_twice(site: L
     await look(site)
     again = await site.pool.fetchval("select count(*) from events where source = 'catch_up'")
     assert again == count
+
+
+async def pages(site: Latchkey) -> list[list[CatchUpPageInput]]:
+    """The pages that each look asked for of the list that is read most often."""
+    found = []
+    async for run in site.temporal.list_workflows("WorkflowType = 'CatchUp'"):
+        history = await site.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
+        jobs = [
+            await site.temporal.data_converter.decode(one.input.payloads, [CatchUpPageInput])
+            for one in scheduled
+            if one.activity_type.name == contracts.CATCH_UP_PAGE
+        ]
+        found.append([job for [job] in jobs if job.part == "often-1"])
+    return found
+
+
+async def test_a_walk_of_several_pages_is_as_of_its_begin(site: Latchkey) -> None:
+    """The list is walked from its newest end: what is made during the walk is on no page of it,
+    and is the next look's, however long the worker was away between two pages."""
+    await linked(site)
+    await look(site)
+    await site.stripe.control("faults", drop=1)
+    customer = await site.stripe.customer("busy@missed.example")
+    for number in range(120):
+        await site.stripe.post(f"customers/{customer}", name=f"Somebody {number}")
+    await site.pool.execute(
+        "update catch_up set anchor_id = null, anchor_at = null, since = now() - interval '1 hour'"
+    )
+    await look(site)
+    [walk] = [jobs for jobs in await pages(site) if len(jobs) > 1]
+    assert [job.pages for job in walk] == list(range(len(walk)))
+    assert {job.as_of for job in walk} == {walk[0].as_of}
+    looked = await site.pool.fetchval("select looked_at from catch_up where part = 'often-1'")
+    assert looked == walk[0].as_of
