@@ -15,8 +15,10 @@ from activities.base import Edges
 from activities.errors import KEY_REFUSED
 from latchkey.contracts import SyncInput, SyncResult, Wake
 from latchkey.dispatch import TemporalUnavailable
+from latchkey.rules.access import SELDOM
 from latchkey.rules.routing import TargetKind
-from latchkey.store import inbox, subscription_mirror
+from latchkey.store import effects, homes, inbox, subscription_mirror
+from latchkey.store.pool import Connection
 from latchkey.store.subscription_mirror import Recorded
 
 PATIENCE = 5
@@ -63,7 +65,7 @@ def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
             try:
                 if job.only_events and await _served(self.edges, job, kind):
                     return UNCHANGED
-                return await sync(self, job)
+                return await _elsewhere(self.edges, job, kind) or await sync(self, job)
             except ApplicationError as error:
                 if error.non_retryable or _soon(error):
                     raise
@@ -91,6 +93,34 @@ async def _served(edges: Edges, job: SyncInput, kind: TargetKind) -> bool:
         return await inbox.served(connection, kind, job.object_id, job.event_ids)
 
 
+async def _elsewhere(edges: Edges, job: SyncInput, kind: TargetKind) -> SyncResult | None:
+    """What to do for an object of another account or mode than the connected one; None for all
+    others. Nobody can be asked about it: access stays as it is, and an end that is known comes at
+    its time. It is looked at again daily, should its account be connected again."""
+    account = await edges.keyring.account()
+    async with edges.pool.acquire() as connection:
+        home = await homes.home_of(connection, job.object_id)
+    if home is None or account is None or home.account == account:
+        return None
+    why = f"It belongs to the account {home.account}, which is not the connected one"
+    async with edges.pool.acquire() as connection, connection.transaction():
+        await _give_up(connection, job, kind, why)
+        await effects.end_due(
+            connection,
+            source_id=job.object_id,
+            as_of=job.as_of,
+            workflow_id=activity.info().workflow_id or "",
+        )
+    wake_at, wake = _next(job, await _known(edges, job, kind), SELDOM)
+    return SyncResult(
+        label="another account",
+        state=f"{why}: access stays as it is, an end that is known comes at its time",
+        finished=home.over,
+        wake_at=None if home.over else wake_at,
+        wake=None if home.over else wake,
+    )
+
+
 def _soon(error: ApplicationError) -> bool:
     """Whether another attempt may help at once. Trouble with the key takes a person."""
     return error.type != KEY_REFUSED and activity.info().attempt < PATIENCE
@@ -99,11 +129,8 @@ def _soon(error: ApplicationError) -> bool:
 async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
     """What no retry can mend: the events are marked, the run waits for a person or a resend."""
     async with edges.pool.acquire() as connection:
-        _, waiting = await inbox.begin_reading(connection, kind, job.object_id)
-        ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in waiting)]))
-        await inbox.mark_failed(connection, ids, error=error)
+        ids = await _give_up(connection, job, kind, error)
         known = await _known(edges, job, kind)
-    FAILED.inc(len(ids))
     log.error("events failed: see the inbox", object=job.object_id, events=ids, reason=error)
     wake_at, wake = _next(job, known, TRY_LATER)
     return SyncResult(
@@ -114,6 +141,17 @@ async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> 
         wake=wake if known else None,
         unread=True,
     )
+
+
+async def _give_up(
+    connection: Connection, job: SyncInput, kind: TargetKind, error: str
+) -> list[str]:
+    """Mark the object's events as failed, those included that no nudge has told yet."""
+    _, waiting = await inbox.begin_reading(connection, kind, job.object_id)
+    ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in waiting)]))
+    await inbox.mark_failed(connection, ids, error=error)
+    FAILED.inc(len(ids))
+    return ids
 
 
 def read_again(as_of: datetime) -> SyncResult:

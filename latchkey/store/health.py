@@ -115,9 +115,11 @@ async def signs(connection: Connection) -> Signs:
                (select min(looked_at) from catch_up where part like 'often%') as looked_at,
                c.state as connection, c.error as connection_error, c.endpoint_state,
                c.endpoint_found,
-               (select count(*) from (select from subscriptions
+               (select count(*) from (select from subscriptions s
                                        where wake_at < now() - $2::interval and ended_at is null
-                                         and wake_at is not null limit $1) o) as overdue,
+                                         and wake_at is not null
+                                         and (s.account_id, s.livemode) = (c.account_id, c.livemode)
+                                       limit $1) o) as overdue,
                (select count(*) from (select from mails where state = 'failed' limit $1) m)
                    as mails_failed
           from stripe_connection c

@@ -16,7 +16,8 @@ SLACK = timedelta(minutes=15)
 class Invariant:
     """What must hold, as the query for its breaches: reason, source, source id, product, user,
     address and workflow of each. It may use `given`: the comparison (`run`), the one `product` it
-    is about or null, what was due before `late`, and the `terminal` states."""
+    is about or null, what was due before `late`, the `terminal` states, and `account_id` and
+    `livemode` of the connection: what isn't of these is nothing that a repair could read."""
 
     kind: Kind
     klass: Class
@@ -38,6 +39,8 @@ _ACCESS_AFTER_END = Invariant(
                          when 'order' then 'purchase/' || g.source_id end
       from grants g join users u on u.id = g.user_id
      where g.ended_at is null and g.until < given.late
+       and (g.account_id is null
+            or (g.account_id, g.livemode) = (given.account_id, given.livemode))
        and (given.product is null or g.product_id = given.product)
        and not exists (select from differences d
                         where d.reconciliation_id = given.run and d.source_id = g.source_id
@@ -66,6 +69,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
       join links k on k.stripe_product = found.stripe_product and k.removed_at is null
            and k.state = 'listening' and k.account_id = found.account_id
            and k.livemode = found.livemode
+           and (k.account_id, k.livemode) = (given.account_id, given.livemode)
            and (found.made is null or k.invoices = 'all'
                 or found.paid >= date_trunc('second', k.created_at)
                 or found.made >= date_trunc('second', k.created_at)
@@ -89,6 +93,7 @@ _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.status <> all(given.terminal)
+       and (s.account_id, s.livemode) = (given.account_id, given.livemode)
        and coalesce(s.lifecycle_at, s.read_at) < given.late
        and exists (select from subscription_items i
                      join links k on k.stripe_product = i.stripe_product
@@ -109,6 +114,7 @@ _ORDERS_WITHOUT_RUN = Invariant(
            o.user_id, u.email, 'purchase/' || o.id
       from orders o join users u on u.id = o.user_id
      where o.state = 'pending' and o.read_at < given.late
+       and (o.account_id, o.livemode) = (given.account_id, given.livemode)
        and (given.product is null or exists (
             select from order_lines l join links k on k.stripe_product = l.stripe_product
              where l.order_id = o.id and k.product_id = given.product))
@@ -140,6 +146,7 @@ _TIMER_MISSING = Invariant(
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.wake_at < given.late and s.ended_at is null
+       and (s.account_id, s.livemode) = (given.account_id, given.livemode)
        and s.status <> all(given.terminal)
        and (given.product is null or exists (
             select from subscription_items i join links k on k.stripe_product = i.stripe_product
@@ -194,7 +201,9 @@ async def check(
         await connection.execute(
             f"""
             with given as (select $1::text as run, $2::text as product,
-                                  now() - $3::interval as late, $4::text[] as terminal)
+                                  now() - $3::interval as late, $4::text[] as terminal,
+                                  account_id, livemode
+                             from stripe_connection)
             {_INSERT}
             select given.run, $5, $6, found.*
               from given cross join lateral ({invariant.breaches}) as found

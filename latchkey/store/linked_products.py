@@ -15,6 +15,9 @@ class Account:
     id: str
     livemode: bool
 
+    def __str__(self) -> str:
+        return f"{self.id} in {'live' if self.livemode else 'test'} mode"
+
 
 @dataclass(frozen=True)
 class Draft:

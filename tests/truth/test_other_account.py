@@ -1,0 +1,106 @@
+"""After a change of account or mode, what came from the one before is left alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from latchkey import contracts
+from latchkey.contracts import Nudge
+from tests.harness import Json, Latchkey, until
+from tests.truth.test_invariants import counted
+from tests.truth.test_loud import failed, metric
+from tests.truth.test_reconciliation import compared, deaf, shown
+
+pytestmark = pytest.mark.anyio
+
+
+async def bought(site: Latchkey) -> tuple[str, dict[str, str]]:
+    """A product, and what people bought of it: subscriptions, and an order whose money is on its
+    way. One subscription ends within seconds."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product)
+    once = await site.stripe.price(stripe_product, every=None)
+    product = await site.product()
+    await site.link(product, stripe_product)
+    sold: dict[str, str] = {}
+    for name in ("stays", "ends"):
+        session = await site.stripe.buy(f"{name}@before.example", price)
+        sold[name] = session["subscription"]
+        await site.has(product, f"{name}@before.example")
+    slow = await site.stripe.buy("slow@before.example", once, mode="payment", card="sepa_debit")
+    sold["slow"] = slow["id"]
+    soon = int((datetime.now(UTC) + timedelta(seconds=10)).timestamp())
+    await site.stripe.post(f"subscriptions/{sold['ends']}", cancel_at=soon)
+    await site.quiet()
+    await deaf(site)
+    return product, sold
+
+
+async def reconnected(site: Latchkey) -> None:
+    """As if all that there is had come from an account that was connected before."""
+    for table in ("links", "subscriptions", "orders", "grants"):
+        await site.pool.execute(f"update {table} set account_id = 'acct_before'")
+
+
+def run_of(key: str) -> str:
+    return f"{'purchase' if key.startswith('cs_') else 'subscription'}/{key}"
+
+
+async def requests(site: Latchkey) -> list[Json]:
+    found: list[Json] = (await site.stripe.client.get("/_sandbox/requests")).json()["data"]
+    return found
+
+
+async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latchkey) -> None:
+    product, sold = await bought(site)
+    await reconnected(site)
+    site.stripe.box.shop.world.forget("subscription", sold["stays"])
+    event = await site.pool.fetchval(
+        "select id from events where target_id = $1 limit 1", sold["stays"]
+    )
+    await site.stripe.client.delete("/_sandbox/requests")
+    await site.call("POST", f"/events/{event}/resend", 202)
+    slow = site.temporal.get_workflow_handle(run_of(sold["slow"]))
+    await slow.signal(contracts.NUDGE, Nudge())
+    await counted(site, "LatchkeyState = 'another account' and ExecutionStatus = 'Running'", 3)
+
+    assert not set(sold.values()) & {one["path"].split("/")[-1] for one in await requests(site)}
+    assert "acct_before in test mode" in (await failed(site, event))["error"]
+    stays = site.temporal.get_workflow_handle(run_of(sold["stays"]))
+    said = (await stays.query("__temporal_workflow_metadata")).current_details
+    assert "acct_before in test mode" in said
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert f"{tomorrow:%Y-%m-%d}" in said
+    await site.has(product, "ends@before.example", access=False)
+    ended = await site.lines(type="access_ended", product=product)
+    assert [(line["email"], line["cause"]) for line in ended] == [("ends@before.example", "timer")]
+    assert (await site.access(product, "stays@before.example"))["access"] is True
+
+
+async def test_its_rows_are_foreign_to_comparisons_and_no_deadline_of_theirs_is_overdue(
+    site: Latchkey,
+) -> None:
+    product, sold = await bought(site)
+
+    async def over() -> bool:
+        return bool(await site.lines(type="access_ended", product=product))
+
+    await until(over, "the end of one is noted")
+    await site.quiet()
+    await reconnected(site)
+    await site.temporal.get_workflow_handle(run_of(sold["slow"])).terminate()
+    hour_ago = "now() - interval '1 hour'"
+    await site.pool.execute(
+        f"update subscriptions set wake_at = {hour_ago}, lifecycle_at = {hour_ago},"
+        " ended_at = null, status = 'active', scheduled_end = null"
+    )
+    await site.pool.execute(f"update orders set read_at = {hour_ago}")
+    await site.pool.execute(
+        f"update grants set until = {hour_ago} where source_id = $1", sold["stays"]
+    )
+    await site.pool.execute("delete from grants where source_id = $1", sold["ends"])
+    await counted(site, "ExecutionStatus = 'Terminated'", 1)
+
+    found = await compared(site)
+    assert shown(found) == {("other_account", "foreign", "stays@before.example")}
+    assert await metric(site, "latchkey_deadlines_overdue") == 0
