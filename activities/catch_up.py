@@ -52,10 +52,8 @@ class CatchUpActivities:
             account = await self._edges.account()
             api = await self._edges.keyring.api()
             async with self._edges.pool.acquire() as connection:
-                place = await missed.place(
-                    connection, job.part, account=account, as_of=job.as_of, reach=REACH
-                )
-            if place.looked_at and job.as_of - place.looked_at > REACH:
+                place = await missed.place(connection, job.part, account=account, as_of=job.as_of)
+            if job.as_of - place.reached > REACH:
                 return await self._gap(place, job)
             if place.anchor_id is None and place.looked_at is None and job.cursor is None:
                 place = await self._first_anchor(api, place)
@@ -65,7 +63,7 @@ class CatchUpActivities:
                 if error.missing and place.anchor_id:
                     return await self._anchor_gone(place, job)
                 raise
-            return await self._store(place, page, job, account)
+            return await self._store(place, page, job)
 
     @activity.defn(name=contracts.BEGIN_SWEEP)
     async def sweep(self) -> str:
@@ -83,20 +81,18 @@ class CatchUpActivities:
         await chores.forget_records(self._edges.pool)
         return deleted
 
-    async def _store(
-        self, place: Place, page: Page, job: CatchUpPageInput, account: Account
-    ) -> CatchUpPageResult:
-        events = [_listed(source) for source in page.data if _ours(source, account)]
+    async def _store(self, place: Place, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
+        events = [_listed(source) for source in page.data if _ours(source, place.account)]
         settled = [e for e in events if e.created_at <= job.as_of - missed.OVERLAP]
         last = page.next is None
         async with self._edges.pool.acquire() as connection, connection.transaction():
-            found = await missed.store(connection, job.part, events, account=account)
+            found = await missed.store(connection, place, events)
             if settled and (place.anchor_id or job.pages == 0):
                 newest = max(settled, key=lambda event: event.created_at)
                 if place.anchor_id or last:
-                    await missed.drop_anchor(connection, job.part, newest)
+                    await missed.drop_anchor(connection, place, newest)
             if last:
-                await missed.looked(connection, job.part, as_of=job.as_of)
+                await missed.looked(connection, place, as_of=job.as_of)
         if found:
             FOUND.inc(found)
             log.warning("events were missed and are in the inbox now", count=found, part=job.part)
@@ -110,7 +106,7 @@ class CatchUpActivities:
             return place
         anchor = _listed(page.data[0])
         async with self._edges.pool.acquire() as connection:
-            await missed.drop_anchor(connection, place.part, anchor)
+            await missed.drop_anchor(connection, place, anchor)
         return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
 
     async def _anchor_gone(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
@@ -119,14 +115,14 @@ class CatchUpActivities:
         if place.looked_at is None:
             return await self._gap(place, job)
         async with self._edges.pool.acquire() as connection:
-            await missed.start_over(connection, job.part, since=place.looked_at - missed.OVERLAP)
+            await missed.start_over(connection, place, since=place.looked_at - missed.OVERLAP)
         return await self.page(job)
 
     async def _gap(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
         """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
         async with self._edges.pool.acquire() as connection:
-            await missed.start_over(connection, job.part, since=job.as_of - missed.OVERLAP)
-            await missed.looked(connection, job.part, as_of=job.as_of)
+            await missed.start_over(connection, place, since=job.as_of - missed.OVERLAP)
+            await missed.looked(connection, place, as_of=job.as_of)
         log.warning("the event list has a gap: all objects are compared", part=place.part)
         return CatchUpPageResult(None, gap=True)
 

@@ -112,7 +112,9 @@ async def signs(connection: Connection) -> Signs:
                      where product_id is null and state in ('done', 'failed')
                      order by created_at desc limit 1) last
                  where state = 'failed') as comparison_error,
-               (select min(looked_at) from catch_up where part like 'often%') as looked_at,
+               (select min(looked_at) from catch_up k
+                 where part like 'often%'
+                   and (k.account_id, k.livemode) = (c.account_id, c.livemode)) as looked_at,
                c.state as connection, c.error as connection_error, c.endpoint_state,
                c.endpoint_found,
                (select count(*) from (select from subscriptions s
@@ -158,7 +160,12 @@ async def report(connection: Connection, types: Sequence[str]) -> Report:
         """
     )
     looks = await connection.fetch(
-        "select part, looked_at, anchor_at, found, found_at from catch_up order by part desc"
+        """
+        select k.part, k.looked_at, k.anchor_at, k.found, k.found_at
+          from catch_up k
+          join stripe_connection c on c.account_id = k.account_id and c.livemode = k.livemode
+         order by k.part desc
+        """
     )
     assert row is not None, "the connection has its row"
     return Report(

@@ -14,17 +14,24 @@ OVERLAP = timedelta(minutes=10)
 
 HOUR = timedelta(hours=1)
 
+_AT = "where account_id = $1 and livemode = $2 and part = $3"
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where a part of the list is read from: after the event `anchor_id`, or, without one, from
-    the moment `since`."""
+    """Where a part of an account's list is read from: after the event `anchor_id`, or, without one,
+    from the moment `since`. `reached` is until when events are surely known."""
 
+    account: Account
     part: str
     since: datetime
     anchor_id: str | None
     anchor_at: datetime | None
     looked_at: datetime | None
+
+    @property
+    def reached(self) -> datetime:
+        return self.looked_at or self.since
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,9 @@ async def due_parts(
 ) -> list[str]:
     """The parts to look at now: `hourly` ones where their last look is an hour ago."""
     rows = await connection.fetch(
-        "select part, looked_at from catch_up where account_id = $1", account.id
+        "select part, looked_at from catch_up where account_id = $1 and livemode = $2",
+        account.id,
+        account.livemode,
     )
     looked = {row["part"]: row["looked_at"] for row in rows}
     return [
@@ -54,74 +63,64 @@ async def due_parts(
     ]
 
 
-async def place(
-    connection: Connection, part: str, *, account: Account, as_of: datetime, reach: timedelta
-) -> Place:
-    """Where to go on. A first look begins at the oldest link, if that is within `reach`: what lies
-    before a link was made is the import's."""
-    oldest = await connection.fetchval(
-        "select min(created_at) from links where removed_at is null and account_id = $1", account.id
-    )
-    since = max(oldest or as_of, as_of - reach) - OVERLAP
+async def place(connection: Connection, part: str, *, account: Account, as_of: datetime) -> Place:
+    """Where to go on. A first look begins at the oldest link: what lies before a link was made is
+    the import's."""
     row = await connection.fetchrow(
         """
-        insert into catch_up (part, account_id, since) values ($1, $2, $3)
-        on conflict (part) do update
-           set account_id = excluded.account_id,
-               since = case when catch_up.account_id = $2 then catch_up.since
-                            else excluded.since end,
-               anchor_id = case when catch_up.account_id = $2 then catch_up.anchor_id end,
-               anchor_at = case when catch_up.account_id = $2 then catch_up.anchor_at end,
-               looked_at = case when catch_up.account_id = $2 then catch_up.looked_at end
+        insert into catch_up (account_id, livemode, part, since)
+        select $1, $2, $3, coalesce(min(created_at), $4) - $5::interval
+          from links where removed_at is null and account_id = $1 and livemode = $2
+        on conflict (account_id, livemode, part) do update set since = catch_up.since
         returning part, since, anchor_id, anchor_at, looked_at
         """,
-        part,
         account.id,
-        since,
+        account.livemode,
+        part,
+        as_of,
+        OVERLAP,
     )
     assert row is not None, "the upsert returns its row"
-    return Place(**dict(row))
+    return Place(account, **dict(row))
 
 
-async def start_over(connection: Connection, part: str, *, since: datetime) -> None:
+async def start_over(connection: Connection, place: Place, *, since: datetime) -> None:
     """Forget the anchor and read from `since` on."""
     await connection.execute(
-        "update catch_up set anchor_id = null, anchor_at = null, since = $2 where part = $1",
-        part,
+        f"update catch_up set anchor_id = null, anchor_at = null, since = $4 {_AT}",
+        *_key(place),
         since,
     )
 
 
-async def drop_anchor(connection: Connection, part: str, anchor: Listed) -> None:
+async def drop_anchor(connection: Connection, place: Place, anchor: Listed) -> None:
     """All events up to this one are known, late ones included."""
     await connection.execute(
-        """
-        update catch_up set anchor_id = $2, anchor_at = $3
-         where part = $1 and (anchor_at is null or anchor_at <= $3)
+        f"""
+        update catch_up set anchor_id = $4, anchor_at = $5
+        {_AT} and (anchor_at is null or anchor_at <= $5)
         """,
-        part,
+        *_key(place),
         anchor.id,
         anchor.created_at,
     )
 
 
-async def looked(connection: Connection, part: str, *, as_of: datetime) -> None:
+async def looked(connection: Connection, place: Place, *, as_of: datetime) -> None:
     """The part was read to its end at this time."""
     await connection.execute(
-        """
+        f"""
         update catch_up
-           set looked_at = $2, since = case when anchor_id is null then $3 else since end
-         where part = $1
+           set looked_at = $4, since = case when anchor_id is null then $5 else since end
+        {_AT}
         """,
-        part,
+        *_key(place),
         as_of,
         as_of - OVERLAP,
     )
 
 
-async def store(
-    connection: Connection, part: str, events: Sequence[Listed], *, account: Account
-) -> int:
+async def store(connection: Connection, place: Place, events: Sequence[Listed]) -> int:
     """Put the events that aren't in the inbox there, on the same road as a webhook's; returns how
     many were missing. The caller opens the transaction."""
     await _note_sent(connection, events)
@@ -139,17 +138,21 @@ async def store(
         on conflict (id) do nothing
         returning id
         """,
-        account.id,
-        account.livemode,
+        place.account.id,
+        place.account.livemode,
         [_row(event) for event in events],
     )
     if rows:
         await connection.execute(
-            "update catch_up set found = found + $2, found_at = now() where part = $1",
-            part,
+            f"update catch_up set found = found + $4, found_at = now() {_AT}",
+            *_key(place),
             len(rows),
         )
     return len(rows)
+
+
+def _key(place: Place) -> tuple[str, bool, str]:
+    return place.account.id, place.account.livemode, place.part
 
 
 async def _note_sent(connection: Connection, events: Sequence[Listed]) -> None:

@@ -6,9 +6,10 @@ import httpx
 import pytest
 from rich.console import Console
 
-from latchkey import doctor
+from latchkey import doctor, keyring
 from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 from tests.truth.conftest import look_now
+from tests.truth.test_catch_up import look
 from tests.truth.test_loud import failed, poisoned
 
 pytestmark = pytest.mark.anyio
@@ -76,8 +77,9 @@ async def test_the_workers_metrics_are_temporals_and_ours(
         assert name in text
 
 
-async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
-    """After longer than Stripe keeps events, and after the last known event is gone."""
+async def missed(site: Latchkey) -> str:
+    """A product with two people whose webhooks were lost and whose events Stripe has no more: one
+    joined, one left."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()
@@ -85,28 +87,64 @@ async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
     left = await site.stripe.buy("left@gap.example", price)
     await site.has(product, "left@gap.example")
     await site.quiet()
-    schedule = site.temporal.get_schedule_handle("catch-up")
-    await schedule.pause()
+    await site.temporal.get_schedule_handle("catch-up").pause()
     await site.stripe.control("faults", drop=1)
     await site.stripe.buy("joined@gap.example", price)
     await site.stripe.delete(f"subscriptions/{left['subscription']}")
     events = site.stripe.box.shop.world.table("event")
     for event in list(events.values()):
         site.stripe.box.shop.world.forget("event", event["id"])
-    await site.pool.execute("update catch_up set looked_at = now() - interval '40 days'")
-    await look_now(site)
+    return product
+
+
+async def swept(site: Latchkey, product: str) -> None:
+    """Who joined is in and who left is out, by one comparison that repaired."""
     await site.has(product, "joined@gap.example")
     await site.has(product, "left@gap.example", access=False)
 
-    async def swept() -> bool:
+    async def over() -> bool:
         data = (await site.call("GET", "/reconciliations"))["data"]
         return [(one["cause"], one["state"], one["dry_run"]) for one in data] == [
             ("catch_up", "done", False)
         ]
 
-    await until(swept, "one sweep is done")
+    await until(over, "one sweep is done")
+
+
+async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
+    """After longer than Stripe keeps events, and after the last known event is gone."""
+    product = await missed(site)
+    await site.pool.execute("update catch_up set looked_at = now() - interval '40 days'")
+    await look_now(site)
+    await swept(site, product)
     lines = await site.lines(product=product, cause="reconciliation")
     assert {line["type"] for line in lines} >= {"access_granted", "access_ended", "repaired"}
+
+
+async def test_looks_at_another_mode_leave_the_gap_in_this_one(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same account in the other mode for weeks, and then in this one again."""
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 0)
+    product = await missed(site)
+    await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
+    await site.pool.execute("update stripe_connection set livemode = true")
+    switched = await site.pool.fetchval("select now()")
+    await look(site)
+    await site.pool.execute(
+        "update catch_up set looked_at = now() - interval '40 days' where looked_at < $1", switched
+    )
+    await site.pool.execute("update stripe_connection set livemode = false")
+    await look_now(site)
+    await swept(site, product)
+
+
+async def test_a_first_look_that_would_begin_before_stripes_list_is_a_gap(site: Latchkey) -> None:
+    product = await missed(site)
+    await site.pool.execute("update links set created_at = now() - interval '40 days'")
+    await site.pool.execute("delete from catch_up")
+    await look_now(site)
+    await swept(site, product)
 
 
 async def test_an_anchor_that_only_grew_old_is_no_gap(site: Latchkey) -> None:
