@@ -108,7 +108,7 @@ def _drift(signs: Signs) -> Check:
     if signs.drift:
         advice = "see Drift in the admin pages: repair what is safe, decide on the rest"
         return Check("drift", False, f"{signs.drift} differences from Stripe are open", advice)
-    return Check("drift", True, "the last comparison left nothing open")
+    return Check("drift", True, "the last comparison of all products left nothing open")
 
 
 def _mails(signs: Signs) -> Iterator[Check]:

@@ -22,7 +22,8 @@ class Signs:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
     Of the comparisons of all products: `compared_at` is when one last got through, or the first was
-    asked for, and `comparison_error` why the last one failed.
+    asked for, `comparison_error` why the last one failed, and `drift` what the newest left open,
+    without what is foreign: nobody can settle that.
     """
 
     now: datetime
@@ -102,8 +103,10 @@ async def signs(connection: Connection) -> Signs:
                (select count(*) from (
                     select from differences d
                      where d.reconciliation_id = (
-                           select id from reconciliations where state = 'done'
+                           select id from reconciliations
+                            where state = 'done' and product_id is null
                             order by created_at desc limit 1)
+                       and d.class <> 'foreign'
                        and d.state in ('open', 'failed') limit $1) d) as drift,
                (select coalesce(max(compared_at), min(created_at)) from reconciliations
                  where product_id is null) as compared_at,

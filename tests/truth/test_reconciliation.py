@@ -14,6 +14,7 @@ from latchkey.rules.reading import Subscription, UnreadableError
 from latchkey.rules.routing import Target
 from latchkey.stripe_api import StripeApi
 from tests.harness import SECRET, Json, Latchkey, until
+from tests.truth.test_loud import metric
 
 pytestmark = pytest.mark.anyio
 
@@ -261,6 +262,22 @@ async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> 
     assert (await site.access(product, "stays@drift.example"))["access"] is False
     await site.call("POST", f"/grants/{by_hand}/lift")
     await site.has(product, "stays@drift.example")
+
+
+async def test_the_alarm_counts_what_all_products_have_open_and_nothing_foreign(
+    site: Latchkey,
+) -> None:
+    _, _, sessions = await populated(site)
+    await deaf(site)
+    await site.pool.execute(
+        "update grants set account_id = 'acct_other' where source_id = $1",
+        sessions["moves"]["subscription"],
+    )
+    await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")
+    assert (await compared(site))["counts"]["foreign"] == 1
+    assert await metric(site, "latchkey_drift_differences") == 1
+    assert (await compared(site, product=await site.product()))["differences"] == []
+    assert await metric(site, "latchkey_drift_differences") == 1
 
 
 async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
