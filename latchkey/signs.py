@@ -77,11 +77,12 @@ def _events(signs: Signs) -> Check:
 
 
 def _catch_up(signs: Signs, late: timedelta) -> Check:
-    looked = signs.looked_at
-    if looked is None:
+    looked, since = signs.looked_at, signs.unlooked_since
+    if since is None:
         return Check("missed events", True, "not looked for yet: a worker does it once connected")
-    found = f"last looked for at {looked:%Y-%m-%d %H:%M:%S} UTC"
-    if signs.now - looked > late:
+    said = "last looked for at" if looked else "never looked for since connecting at"
+    found = f"{said} {looked or since:%Y-%m-%d %H:%M:%S} UTC"
+    if signs.now - since > late:
         advice = "check that a worker runs; the runs named catch-up in Temporal say what failed"
         return Check("missed events", False, found, advice)
     return Check("missed events", True, found)

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prometheus_client import Gauge
 
@@ -69,9 +69,8 @@ class Bell:
             signs = await health.signs(connection)
         _FAILED.set(signs.failed)
         _UNPROCESSED.set(signs.unprocessed)
-        oldest, looked = signs.oldest_unprocessed, signs.looked_at
-        _OLDEST.set((signs.now - oldest).total_seconds() if oldest else 0)
-        _LOOKED.set((signs.now - looked).total_seconds() if looked else 0)
+        _OLDEST.set(_age(signs, signs.oldest_unprocessed).total_seconds())
+        _LOOKED.set(_age(signs, signs.unlooked_since).total_seconds())
         _DRIFT.set(signs.drift)
         compared = signs.compared_at
         _COMPARED.set((signs.now - compared).total_seconds() if compared else 0)
@@ -95,13 +94,13 @@ class Bell:
                     "/admin/inbox?state=failed",
                 ),
                 (
-                    _older(signs, LONG_UNPROCESSED),
+                    _age(signs, signs.oldest_unprocessed) > LONG_UNPROCESSED,
                     "Events have been waiting for more than five minutes: is a worker running?",
                     "/admin/health",
                 ),
                 (bool(_endpoint(signs)), "; ".join(_endpoint(signs)), "/admin/health"),
                 (
-                    signs.looked_at is not None and signs.now - signs.looked_at > self._late,
+                    _age(signs, signs.unlooked_since) > self._late,
                     "Missed events have not been looked for lately",
                     "/admin/health",
                 ),
@@ -133,9 +132,8 @@ class Bell:
         return Alarms(tuple(raised), badges)
 
 
-def _older(signs: Signs, age: timedelta) -> bool:
-    oldest = signs.oldest_unprocessed
-    return oldest is not None and signs.now - oldest > age
+def _age(signs: Signs, since: datetime | None) -> timedelta:
+    return signs.now - since if since else timedelta()
 
 
 def _endpoint(signs: Signs) -> list[str]:

@@ -96,7 +96,9 @@ async def save_check(
         """
         update stripe_connection
            set state = 'connected', account_id = $1, account_name = $2, livemode = $3,
-               findings = $4::jsonb, error = null, checked_at = now(), updated_at = now()
+               findings = $4::jsonb, error = null, checked_at = now(), updated_at = now(),
+               connected_at = coalesce(
+                   case when (account_id, livemode) = ($1, $3) then connected_at end, now())
         """,
         account_id,
         account_name,
@@ -155,7 +157,8 @@ async def disconnect(connection: Connection) -> None:
         update stripe_connection
            set state = 'disconnected', key_encrypted = null, key_fingerprint = null,
                endpoint_id = null, endpoint_url = null, endpoint_state = 'missing',
-               secrets_encrypted = null, findings = '[]', error = null, updated_at = now()
+               secrets_encrypted = null, findings = '[]', error = null, connected_at = null,
+               updated_at = now()
         """
     )
 

@@ -34,6 +34,7 @@ class Signs:
     compared_at: datetime | None
     comparison_error: str | None
     looked_at: datetime | None
+    connected_at: datetime | None
     connection: str
     connection_error: str | None
     endpoint_state: str
@@ -45,6 +46,12 @@ class Signs:
     def uncompared(self) -> bool:
         """Whether everything should have been compared since."""
         return self.compared_at is not None and self.now - self.compared_at > TOO_LONG_AGO
+
+    @property
+    def unlooked_since(self) -> datetime | None:
+        """Since when missed events were not looked for; None where nothing was ever connected."""
+        known = [at for at in (self.looked_at, self.connected_at) if at]
+        return max(known, default=None)
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ async def signs(connection: Connection) -> Signs:
                (select min(looked_at) from catch_up k
                  where part like 'often%'
                    and (k.account_id, k.livemode) = (c.account_id, c.livemode)) as looked_at,
-               c.state as connection, c.error as connection_error, c.endpoint_state,
+               c.connected_at, c.state as connection, c.error as connection_error, c.endpoint_state,
                c.endpoint_found,
                (select count(*) from (select from subscriptions s
                                        where wake_at < now() - $2::interval and ended_at is null

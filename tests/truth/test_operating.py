@@ -8,9 +8,9 @@ from rich.console import Console
 
 from latchkey import doctor, keyring
 from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
-from tests.truth.conftest import look_now
+from tests.truth.conftest import look_now, token
 from tests.truth.test_catch_up import look
-from tests.truth.test_loud import failed, poisoned
+from tests.truth.test_loud import failed, metric, poisoned
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +47,27 @@ async def test_doctor_knows_what_went_wrong_and_what_to_do(
         "both task queues are listened on",
     ):
         assert part in text, text
+
+
+async def test_it_is_told_that_missed_events_were_never_looked_for(
+    site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a key that may not read events: the age counts from connecting."""
+    await look(site)
+    await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
+    await site.pool.execute("delete from catch_up")
+    assert await metric(site, "latchkey_catch_up_age_seconds") > 0
+    await site.pool.execute("update stripe_connection set connected_at = now() - interval '2 days'")
+    form = {"csrf_token": await token(admin, "/admin/health")}
+    assert (await admin.post("/admin/health/repair", data=form)).status_code == 303
+    assert await metric(site, "latchkey_catch_up_age_seconds") > 86400, "it was only checked again"
+
+    async def shown() -> bool:
+        page = (await admin.get("/admin/products")).text
+        return "Missed events have not been looked for lately" in page
+
+    await until(shown, "every admin page says so")
+    assert "missed events: never looked for since connecting" in (await said(site, monkeypatch))[1]
 
 
 @pytest.fixture

@@ -6,3 +6,8 @@ alter table catch_up
     alter column livemode set not null,
     drop constraint catch_up_pkey,
     add primary key (account_id, livemode, part);
+
+-- Since when this account is connected in this mode: so long missed events may not have been looked
+-- for.
+alter table stripe_connection add column connected_at timestamptz;
+update stripe_connection set connected_at = checked_at where state <> 'disconnected';
