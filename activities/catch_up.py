@@ -34,10 +34,10 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
-        """Which parts of the list are due. Without a connection there is nothing to do."""
+        """Which parts of the list are due. Without a connection there are only the chores."""
         account = await self._edges.keyring.account()
         if account is None:
-            return CatchUpPlan(connected=False)
+            return CatchUpPlan(connected=False, hourly=True)
         async with self._edges.pool.acquire() as connection:
             parts = await missed.due_parts(
                 connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)

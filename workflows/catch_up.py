@@ -1,5 +1,6 @@
 """`CatchUp`: looks for events that no webhook brought. Its schedule starts it anew each time."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -21,6 +22,9 @@ A_FEW_TIMES = RetryPolicy(maximum_attempts=6, maximum_interval=timedelta(seconds
 """Then the run fails and says why; the schedule tries again."""
 
 BEHIND_THE_LIVING = Priority(priority_key=3)
+
+CHORES_FIRST = "chores-first"
+"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
 
 
 @workflow.defn(name=contracts.CATCH_UP)
@@ -46,6 +50,17 @@ class CatchUp:
             retry_policy=A_FEW_TIMES,
             summary="See which lists are due",
         )
+        if not (plan.hourly and workflow.patched(CHORES_FIRST)):
+            return await self._lists(plan)
+        chores = asyncio.create_task(self._chores())
+        try:
+            return await self._lists(plan)
+        finally:
+            await chores
+
+    async def _lists(self, plan: CatchUpPlan) -> int:
+        """Look at what is due. Runs of earlier releases do the chores last, which lists that can't
+        be read kept from being done."""
         if not plan.connected:
             self._show("not connected", "Stripe is not connected: there is nothing to look for")
             return 0
@@ -57,7 +72,8 @@ class CatchUp:
             await self._ours(contracts.BEGIN_SWEEP, "Have all objects compared with Stripe")
         if plan.hourly:
             await self._stripe_endpoint()
-            await self._ours(contracts.DO_CHORES, "Delete what is no longer kept")
+            if not workflow.patched(CHORES_FIRST):
+                await self._chores()
         words = f"{found} missed events found" if found else "No event was missed"
         self._show("done", f"{words}. The list has a gap: sweeping objects" if gap else words)
         return found
@@ -93,6 +109,9 @@ class CatchUp:
             priority=BEHIND_THE_LIVING,
             summary="Look at the webhook endpoint",
         )
+
+    async def _chores(self) -> None:
+        await self._ours(contracts.DO_CHORES, "Delete what is no longer kept")
 
     async def _ours(self, activity: str, summary: str) -> None:
         await workflow.execute_activity(

@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 
+from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
 from tests.harness import KEY, Json, Latchkey, until
 from tests.truth.conftest import look_now, token
@@ -199,24 +200,46 @@ async def test_the_endpoint_is_looked_at_and_repaired_with_one_click(
     assert await metric(site, "latchkey_webhook_endpoint_ok") == 1
 
 
-async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> None:
+async def grown_old(site: Latchkey) -> None:
+    """The first three events are older than bodies are kept."""
     for _ in range(5):
         await site.stripe.product()
     await site.settled()
     await site.pool.execute(
         "update events set received_at = now() - interval '91 days' where seq <= 3"
     )
-    count = await site.pool.fetchval("select count(*) from events")
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
-    await look_now(site)
 
+
+async def forgotten(site: Latchkey) -> None:
     async def gone() -> bool:
         return bool(await site.pool.fetchval("select count(*) from events where body is null") == 3)
 
     await until(gone, "three bodies are deleted")
+
+
+async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> None:
+    await grown_old(site)
+    count = await site.pool.fetchval("select count(*) from events")
+    await look_now(site)
+    await forgotten(site)
     assert await site.pool.fetchval("select count(*) from events") == count
     oldest = (await site.call("GET", "/events", params={"limit": 200}))["data"][-1]["id"]
     assert (await site.call("GET", f"/events/{oldest}"))["body"] is None
+
+
+@pytest.mark.parametrize("why", ["disconnected", "refused"])
+async def test_bodies_of_old_events_go_also_where_stripes_list_cant_be_read(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 0)
+    await grown_old(site)
+    if why == "disconnected":
+        await site.pool.execute("update stripe_connection set state = 'disconnected'")
+    else:
+        await site.stripe.control("keys", key=KEY, revoked=True)
+    await look_now(site)
+    await forgotten(site)
 
 
 @pytest.mark.slow

@@ -12,11 +12,14 @@ from temporalio.worker import Replayer
 
 import worker
 from activities import walk
+from latchkey.store import missed
 from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.life.test_gotchas_purchases import invoiced
+from tests.truth.conftest import look_now
 from tests.truth.test_reconciled_invoices import link_without_past
 from tests.truth.test_reconciliation import deaf, done, shown
 from tests.workflows.recording import record
+from tests.workflows.release_before.catch_up import CatchUp as OldCatchUp
 from tests.workflows.release_before.product_link import ProductLink as OldProductLink
 from tests.workflows.release_before.reconciliation import Reconciliation as OldReconciliation
 from tests.workflows.release_before.subscription import Subscription as OldSubscription
@@ -25,6 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NEW = list(worker.WORKFLOWS)
 BEFORE: dict[str, type] = {
+    "CatchUp": OldCatchUp,
     "ProductLink": OldProductLink,
     "Reconciliation": OldReconciliation,
     "Subscription": OldSubscription,
@@ -151,6 +155,45 @@ async def every_history_fits(site: Latchkey) -> None:
         ]
         assert failed == [], f"{run.id} met code that doesn't fit its history"
         await replayer.replay_workflow(recorded)
+
+
+async def test_a_look_goes_on_where_a_deploy_caught_it(
+    before: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier release does the chores after the lists, and so does a run that it began."""
+    site = before
+    await site.quiet()
+    await site.temporal.get_schedule_handle("catch-up").pause()
+    await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
+    reached, place = asyncio.Event(), missed.place
+
+    async def held(*_: object, **__: object) -> None:
+        reached.set()
+        await activity.wait_for_worker_shutdown()
+        raise ConnectionError("the worker stops")
+
+    monkeypatch.setattr(missed, "place", held)
+    await look_now(site)
+    await asyncio.wait_for(reached.wait(), 30)
+
+    async def under_way() -> list[str]:
+        query = "WorkflowType = 'CatchUp' and ExecutionStatus = 'Running'"
+        return [run.id async for run in site.temporal.list_workflows(query)]
+
+    [looking] = await until(under_way, "the look is listed")
+    monkeypatch.setattr(missed, "place", place)
+    await deploy(site, monkeypatch)
+    await site.temporal.get_workflow_handle(looking).result()
+    run = await history(site, looking)
+    assert kinds(run) == [
+        "plan_catch_up",
+        "catch_up_page",
+        "catch_up_page",
+        "check_endpoint",
+        "do_chores",
+    ]
+    record(run, "catch-up-deployed-in")
+    await every_history_fits(site)
 
 
 @pytest.mark.parametrize(
