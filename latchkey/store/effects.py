@@ -101,7 +101,7 @@ async def given_by(connection: Connection, source: str, source_ids: Sequence[str
     """What these sources have given. The caller holds the sources' rows locked."""
     rows = await connection.fetch(
         """
-        select id, user_id, product_id, source_id, until, ended_at, held, cause from grants
+        select id, user_id, product_id, source_id, link_id, until, ended_at, held, cause from grants
          where source = $1 and source_id = any($2::text[])
         """,
         source,
@@ -120,21 +120,23 @@ async def settle(
 ) -> Settled:
     """Make the grants in `given` what `claims` say, with their activity lines and mails.
 
-    A live grant that no claim speaks of has lost its reason and ends. The caller holds the
-    sources' rows locked since before `given` was read.
+    A live grant that no claim speaks of has lost its reason and ends. One that another link gives
+    by now belongs to that link. The caller holds the sources' rows locked since before `given` was
+    read.
     """
     live = dict(given.live)
     outcome = Settled()
     new: list[Claim] = []
-    moved: list[tuple[int, datetime | None]] = []
+    moved: list[tuple[int, Claim]] = []
     ended: list[_End] = []
     for claim in claims:
         key = (claim.source_id, claim.product.product_id)
         grant = live.pop(key, None)
         if claim.verdict.access and grant is not None:
             outcome.already += 1
-            if grant["until"] != claim.verdict.until:
-                moved.append((grant["id"], claim.verdict.until))
+            standing = (claim.verdict.until, claim.product.link_id)
+            if (grant["until"], grant["link_id"]) != standing:
+                moved.append((grant["id"], claim))
         elif claim.verdict.access and not claim.product.removed:
             new.append(claim)
             outcome.begun += [claim] if key not in given.before else []
@@ -244,15 +246,16 @@ async def end_due(
     return len(rows)
 
 
-async def _move(connection: Connection, moved: list[tuple[int, datetime | None]]) -> None:
+async def _move(connection: Connection, moved: list[tuple[int, Claim]]) -> None:
     await connection.execute(
         """
-        update grants set until = given.until
-          from unnest($1::bigint[], $2::timestamptz[]) as given (id, until)
+        update grants set until = given.until, link_id = given.link_id
+          from unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) as given (id, until, link_id)
          where grants.id = given.id and grants.ended_at is null
         """,
         [grant_id for grant_id, _ in moved],
-        [until for _, until in moved],
+        [claim.verdict.until for _, claim in moved],
+        [claim.product.link_id for _, claim in moved],
     )
 
 

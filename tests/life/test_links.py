@@ -271,3 +271,33 @@ async def test_a_link_can_be_replaced_with_a_way_out(shared: Latchkey) -> None:
     await shared.stripe.buy("second@replace.example", other_price)
     await shared.has(product, "second@replace.example")
     assert (await shared.access(product, "first@replace.example"))["access"] is True
+
+
+@pytest.mark.parametrize("way", ["end", "complimentary"])
+async def test_who_switched_to_the_new_links_stripe_product_is_its_member(
+    shared: Latchkey, way: str
+) -> None:
+    email = f"{way}@switch.example"
+    stripe_product = await shared.stripe.product()
+    made = await shared.stripe.subscribe(email, await shared.stripe.price(stripe_product))
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    other = await shared.stripe.product("Other")
+    other_price = await shared.stripe.price(other)
+    await shared.know(other)
+    body = {"stripe_product": other, "members": "keep"}
+    await shared.call("PUT", f"/products/{product}/link", 202, json=body)
+    await shared.listening(product)
+    item = made["items"]["data"][0]["id"]
+    await shared.stripe.post(
+        f"subscriptions/{made['id']}", items=[{"id": item, "price": other_price}]
+    )
+    await shared.settled()
+    assert (await shared.access(product, email))["access"] is True
+    removed = await shared.call("DELETE", f"/products/{product}/link", params={"members": way})
+    counted = {"end": "ended", "complimentary": "converted"}[way]
+    assert (removed[counted], removed["kept"]) == (1, 0)
+    assert (await shared.access(product, email))["access"] is (way == "complimentary")
+    await shared.stripe.post(f"subscriptions/{made['id']}", metadata={"read": "again"})
+    await shared.settled()
+    assert (await shared.access(product, email))["access"] is (way == "complimentary")
