@@ -127,7 +127,7 @@ class Relay:
                 log.error("a link can't be relayed", link=job.id, reason=str(error))
                 continue
             async with self._pool.acquire() as connection:
-                await links.mark_dispatched(connection, [job.id])
+                await links.mark_dispatched(connection, job)
 
     async def _relay_checkouts(self) -> None:
         """Have the payment links made or retired that were chosen since."""

@@ -1,7 +1,6 @@
 """Product links: made, shown, changed and removed. A link's row is the start of its workflow."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -301,9 +300,15 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
     return _job(row)
 
 
-async def mark_dispatched(connection: Connection, link_ids: Sequence[int]) -> None:
+async def mark_dispatched(connection: Connection, job: LinkJob) -> None:
+    """Note that a link's workflow was told, unless the link was removed meanwhile."""
     await connection.execute(
-        "update links set dispatched_at = now() where id = any($1::bigint[])", list(link_ids)
+        """
+        update links set dispatched_at = now()
+         where id = $1 and (removed_at is not null) = $2
+        """,
+        job.id,
+        job.removed,
     )
 
 

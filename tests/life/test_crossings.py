@@ -1,7 +1,10 @@
 """Where links, carts and imports cross: cases that random lives have found."""
 
 import pytest
+from temporalio.client import Client
 
+from latchkey import dispatch
+from latchkey.store.links import LinkJob
 from latchkey.stripe_api import StripeApi
 from tests.harness import Json, Latchkey, until
 
@@ -96,3 +99,28 @@ async def test_an_overtaken_reading_leaves_no_event_behind(
         return len(times) == 2
 
     await until(again, "it is read again, for its deadline")
+
+
+async def test_a_link_removed_while_its_run_is_told_to_begin_is_told_that_too(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripe_product = await site.stripe.product()
+    product = await site.product()
+    await site.know(stripe_product)
+    tell = dispatch.tell_link
+
+    async def slowly(client: Client, job: LinkJob) -> None:
+        await tell(client, job)
+        if not job.removed:
+            await site.call("DELETE", f"/products/{product}/link")
+
+    monkeypatch.setattr(dispatch, "tell_link", slowly)
+    await site.call(
+        "PUT", f"/products/{product}/link", 202, json={"stripe_product": stripe_product}
+    )
+
+    async def over() -> bool:
+        runs = [run async for run in site.temporal.list_workflows("WorkflowType = 'ProductLink'")]
+        return [run.status.name for run in runs if run.status] == ["COMPLETED"]
+
+    await until(over, "the link's run ends")
