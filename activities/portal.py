@@ -18,6 +18,18 @@ from latchkey.store.linked_products import Account
 from latchkey.store.site_settings import SiteSettings
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
+REASONS = [
+    "too_expensive",
+    "missing_features",
+    "switched_service",
+    "unused",
+    "customer_service",
+    "too_complex",
+    "low_quality",
+    "other",
+]
+"""All that Stripe's portal can offer to those who cancel."""
+
 
 class PortalActivities:
     """Opens the portal. `public_url` is where people come back to."""
@@ -52,7 +64,8 @@ class PortalActivities:
         return ErrandResult("found", sealed=self._sealed(url)) if url else ErrandResult("none")
 
     async def _configuration(self, api: StripeApi, account: Account, settings: SiteSettings) -> str:
-        """Our configuration, made once per account and mode and changed with the settings."""
+        """Our configuration, made once per account and mode, and changed with the settings and
+        with what a release asks of it."""
         wanted = _fingerprint(settings)
         async with self._edges.pool.acquire() as connection:
             known = await portal.configuration(connection, account)
@@ -61,7 +74,7 @@ class PortalActivities:
         options: dict[str, Any] = {
             "privacy_url": settings.privacy_url,
             "terms_url": settings.terms_url,
-            "may_cancel": settings.portal_cancel,
+            "features": features(settings),
             "site": self._url,
             "idempotency_key": f"latchkey-portal-{_hash(self._url)}-{wanted}"
             f"-{activity.info().attempt}",
@@ -106,9 +119,23 @@ def _flow(errand: ErrandInput, site: str) -> Json | None:
     return flow
 
 
+def features(settings: SiteSettings) -> Json:
+    """What the portal offers. Who cancels is asked why: nothing else tells that it was them."""
+    cancel: Json = {"enabled": settings.portal_cancel}
+    if settings.portal_cancel:
+        cancel |= {
+            "mode": "at_period_end",
+            "cancellation_reason": {"enabled": True, "options": REASONS},
+        }
+    return {
+        "payment_method_update": {"enabled": True},
+        "invoice_history": {"enabled": True},
+        "subscription_cancel": cancel,
+    }
+
+
 def _fingerprint(settings: SiteSettings) -> str:
-    told = f"{settings.privacy_url} {settings.terms_url} {settings.portal_cancel}"
-    return _hash(told)
+    return _hash(f"{settings.privacy_url} {settings.terms_url} {features(settings)}")
 
 
 def _hash(text: str) -> str:

@@ -307,7 +307,7 @@ class StripeApi:
         *,
         privacy_url: str | None,
         terms_url: str | None,
-        may_cancel: bool,
+        features: Json,
         site: str,
         idempotency_key: str,
     ) -> Json:
@@ -315,13 +315,6 @@ class StripeApi:
         profile = {"privacy_policy_url": privacy_url or "", "terms_of_service_url": terms_url or ""}
         if configuration_id is None:
             profile = {key: value for key, value in profile.items() if value}
-        features: Json = {
-            "payment_method_update": {"enabled": True},
-            "invoice_history": {"enabled": True},
-            "subscription_cancel": {"enabled": may_cancel},
-        }
-        if may_cancel:
-            features["subscription_cancel"] |= {"mode": "at_period_end"}
         params: Json = {"features": features}
         if profile:
             params["business_profile"] = profile

@@ -12,6 +12,10 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+_ANSWERS = ("feedback", "feedback_option", "comment")
+"""What a customer may say of their cancellation: an answer of Stripe's, one of the account's own,
+or words."""
+
 
 class UnreadableError(ValueError):
     """Stripe's answer lacks what the rules can't do without; names the object and the field."""
@@ -236,7 +240,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
         canceled_at=moment(source.get("canceled_at")),
         ended_at=moment(source.get("ended_at")),
         cancel_reason=_text(details.get("reason")),
-        cancelled_by_customer=bool(details.get("feedback") or details.get("comment")),
+        cancelled_by_customer=any(details.get(answer) for answer in _ANSWERS),
         trial_end=moment(source.get("trial_end")),
         collection_paused=bool(paused),
         resumes_at=moment(paused.get("resumes_at")),

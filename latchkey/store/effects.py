@@ -212,6 +212,13 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     await write_notices(connection, [fact for fact in facts if fact.key in new])
 
 
+async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -> None:
+    """Correct the cause of facts in the feed, where it became known after them."""
+    await connection.execute(
+        "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
+    )
+
+
 async def end_due(
     connection: Connection, *, source_id: str, as_of: datetime, workflow_id: str
 ) -> int:

@@ -60,7 +60,7 @@ def facts_of(
     ]
     return [
         Fact(
-            key=f"{type_}:{reading.id}:{claim.product.product_id}:{nth}",
+            key=_key(type_, reading, claim, nth),
             type=type_,
             at=min(at, occasion.as_of),
             cause=why,
@@ -74,6 +74,18 @@ def facts_of(
         for claim in claims
         for nth, type_, at, why, data in found
     ]
+
+
+def late_answers(reading: Subscription, old: Any, claims: list[Claim], *, count: int) -> list[str]:
+    """The lines of a cancellation that is the customer's, as this reading is the first to show:
+    Stripe's portal asks for the reason once it is cancelled."""
+    if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
+        return []
+    return [_key("subscription_cancelled", reading, claim, f"{count}") for claim in claims]
+
+
+def _key(type_: str, reading: Subscription, claim: Claim, nth: str) -> str:
+    return f"{type_}:{reading.id}:{claim.product.product_id}:{nth}"
 
 
 def _cancellation(
@@ -115,5 +127,5 @@ def _unknown_status(reading: Subscription, claims: list[Claim], occasion: Occasi
 
 
 def _cancel_cause(reading: Subscription) -> str:
-    """Stripe doesn't say who cancelled, but only customers leave feedback or a comment."""
+    """Stripe doesn't say who cancelled, but only customers leave an answer."""
     return "customer" if reading.cancelled_by_customer else "stripe"

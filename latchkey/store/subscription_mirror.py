@@ -136,8 +136,8 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     """Lock the rows until the transaction ends. A row with ticket 0 is new."""
     rows = await connection.fetch(
         """
-        select id, user_id, status, scheduled_end, cancellations, past_due_since,
-               checkout_session, ticket
+        select id, user_id, status, scheduled_end, cancellations, cancelled_by_customer,
+               past_due_since, checkout_session, ticket
           from subscriptions where id = any($1::text[]) order by id for update
         """,
         list(ids),

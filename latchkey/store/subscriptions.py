@@ -18,13 +18,22 @@ from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
 from latchkey.store import matches, passed_over, people
 from latchkey.store import subscription_mirror as mirror
-from latchkey.store.effects import Claim, Occasion, Settled, given_by, settle, write_facts
+from latchkey.store.effects import (
+    Claim,
+    Occasion,
+    Settled,
+    given_by,
+    settle,
+    write_cause,
+    write_facts,
+)
 from latchkey.store.judging import Applied, AppliedPage, Judged, Source, describe, read_meanwhile
 from latchkey.store.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.people import Buyer, resolve
 from latchkey.store.pool import Connection
 from latchkey.store.subscription_facts import (
     facts_of,
+    late_answers,
     newly_cancelled,
     owing_since,
     past_due_since,
@@ -229,7 +238,7 @@ async def _apply(
         return
     given = await given_by(connection, "subscription", [reading.id for reading in readings])
     claims: list[Claim] = []
-    rows, facts = [], []
+    rows, facts, answered = [], [], []
     for reading in readings:
         before = old[reading.id]
         since = past_due_since(reading, before, occasion)
@@ -246,6 +255,7 @@ async def _apply(
         facts += facts_of(
             reading, before, mine, since=since, count=cancellations, occasion=occasion
         )
+        answered += late_answers(reading, before, mine, count=cancellations)
         rows.append(
             mirror.row_of(
                 reading,
@@ -262,6 +272,8 @@ async def _apply(
     page.ended = settled.ended
     await mirror.write(connection, rows, readings, ticket=occasion.ticket)
     await write_facts(connection, facts)
+    if answered:
+        await write_cause(connection, answered, "customer")
 
 
 def _judge(

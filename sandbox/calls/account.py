@@ -122,7 +122,7 @@ def _configure(c: Call, made: Json) -> None:
             elif key == "products":
                 known[name][key] = [_offered(c, entry) for entry in value or []]
             elif key == "cancellation_reason":
-                known[name][key] = {"options": [], **value}
+                known[name][key] = {**known[name][key], **value}
             else:
                 known[name][key] = value
 
@@ -190,6 +190,10 @@ def _default_configuration(shop: Shop) -> Json:
     ):
         features[name]["enabled"] = True
     features["subscription_cancel"]["mode"] = "at_period_end"
+    features["subscription_cancel"]["cancellation_reason"] |= {
+        "enabled": True,
+        "options": ["too_expensive", "missing_features", "switched_service", "unused", "other"],
+    }
     features["subscription_update"]["default_allowed_updates"] = ["price"]
     features["customer_update"]["allowed_updates"] = ["email", "name"]
     return shop.world.store(made)

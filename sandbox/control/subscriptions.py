@@ -8,15 +8,13 @@ from sandbox.world import Json
 
 @control("POST", "/subscriptions/{id}/portal_cancel")
 def portal_cancel(order: Order) -> Json:
-    """Cancel in the customer portal, with `feedback` and `comment`; `immediately` as a
-    configuration may allow."""
+    """Cancel in the customer portal, and then give a reason: `feedback` and `comment`;
+    `immediately` as a configuration may allow."""
     given = order.given
-    return portal.cancel(
-        order.shop,
-        order.find("subscription"),
-        feedback=given.get("feedback"),
-        comment=given.get("comment"),
-        immediately=bool(given.get("immediately")),
+    found = order.find("subscription")
+    portal.cancel(order.shop, found, immediately=bool(given.get("immediately")))
+    return portal.give_reason(
+        order.shop, found, feedback=given.get("feedback"), comment=given.get("comment")
     )
 
 

@@ -48,7 +48,8 @@ class PortalPages(Frame):
             self.box.flush()
             flow = self.shop.world.private[session["id"]].get("flow") or {}
             after = (flow.get("after_completion") or {}).get("redirect") or {}
-            if note and after.get("return_url"):
+            asked = self.shop.world.private[session["id"]].get("asked")
+            if note and after.get("return_url") and not asked:
                 return RedirectResponse(after["return_url"], 303)
         return self._show(session, error=error, note=note)
 
@@ -75,7 +76,7 @@ class PortalPages(Frame):
         mine = table("subscription").newest_first({"customer": customer["id"]}, **NEWEST)
         bills = table("invoice").newest_first({"customer": customer["id"]}, **NEWEST)
         method = invoices.default_method(self.shop, customer)
-        flow = (self.shop.world.private[session["id"]].get("flow") or {}).get("type")
+        kept = self.shop.world.private[session["id"]]
         configuration = self.shop.find("billing_portal.configuration", session["configuration"])
         return self.page(
             "portal.html",
@@ -86,8 +87,9 @@ class PortalPages(Frame):
             invoices=[bill for bill in bills if bill["status"] != "draft"][:12],
             features=features,
             profile=configuration["business_profile"],
-            reasons=REASONS,
-            flow=flow,
+            reasons=[row for row in REASONS if row[0] in _reason(features)["options"]],
+            asked=kept.get("asked"),
+            flow=(kept.get("flow") or {}).get("type"),
             session=session,
             back=session["return_url"] or configuration["default_return_url"],
             **values,
@@ -170,7 +172,16 @@ class PortalPages(Frame):
         if found["customer"] != customer_id:
             raise StripeFault(404, "No such subscription.")
         features = self._features(session)
+        self.shop.world.keep(session["id"], asked=None)
         match do:
+            case "reason":
+                portal.give_reason(
+                    self.shop,
+                    found,
+                    feedback=entered.get("feedback"),
+                    comment=entered.get("comment"),
+                )
+                return "Thanks for telling us."
             case "undo":
                 portal.undo(self.shop, found)
                 return "Your subscription goes on."
@@ -182,16 +193,15 @@ class PortalPages(Frame):
             case "resume":
                 portal.resume(self.shop, found)
                 return "Your subscription goes on."
+        return self._cancel(session, found, features)
+
+    def _cancel(self, session: Json, found: Json, features: Json) -> str:
         if not features["subscription_cancel"]["enabled"]:
             raise StripeFault(400, "Subscriptions can't be cancelled here.")
         immediately = features["subscription_cancel"]["mode"] == "immediately"
-        portal.cancel(
-            self.shop,
-            found,
-            feedback=entered.get("feedback"),
-            comment=entered.get("comment"),
-            immediately=immediately,
-        )
+        portal.cancel(self.shop, found, immediately=immediately)
+        if _reason(features)["enabled"]:
+            self.shop.world.keep(session["id"], asked=found["id"])
         if immediately:
             return "Your subscription is cancelled."
         return "Your subscription is cancelled; it runs until the end of what you paid for."
@@ -268,3 +278,9 @@ class PortalPages(Frame):
                 dunning.settled(self.shop, bill)
                 return "Thanks, the invoice is paid."
         return "The money is on its way from your bank."
+
+
+def _reason(features: Json) -> Json:
+    """How a configuration asks why somebody cancelled."""
+    found: Json = features["subscription_cancel"]["cancellation_reason"]
+    return found

@@ -5,25 +5,22 @@ from sandbox.subscriptions import changes, endings, items, pauses, schedules
 from sandbox.world import Json
 
 
-def cancel(
-    shop: Shop,
-    found: Json,
-    *,
-    feedback: str | None,
-    comment: str | None,
-    immediately: bool = False,
-) -> Json:
+def cancel(shop: Shop, found: Json, *, immediately: bool = False) -> Json:
     """Cancel at the period's end: with flexible billing that sets `cancel_at` alone, and the date
     doesn't follow the period. Or `immediately`, where the configuration says so."""
-    details = {"feedback": feedback or None, "comment": comment or None}
     if immediately:
-        return endings.cancel(shop, found, details=details)
+        return endings.cancel(shop, found)
     if found["billing_mode"]["type"] == "classic":
-        return changes.update(
-            shop, found, {"cancel_at_period_end": True, "cancellation_details": details}
-        )
-    end = items.last_end(found)
-    return changes.update(shop, found, {"cancel_at": end, "cancellation_details": details})
+        return changes.update(shop, found, {"cancel_at_period_end": True})
+    return changes.update(shop, found, {"cancel_at": items.last_end(found)})
+
+
+def give_reason(shop: Shop, found: Json, *, feedback: str | None, comment: str | None) -> Json:
+    """Say why it was cancelled: Stripe asks once that is done, so it is an update of its own."""
+    details = {"feedback": feedback or None, "comment": comment or None}
+    if not any(details.values()):
+        return found
+    return changes.update(shop, found, {"cancellation_details": details})
 
 
 def undo(shop: Shop, found: Json) -> Json:

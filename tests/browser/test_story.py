@@ -85,9 +85,10 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
         return_url=f"{site.url}/library",
     )
     await page.goto(portal["url"])
-    await page.get_by_label("Why do you cancel?").select_option("too_expensive")
     await page.get_by_role("button", name="Cancel subscription").click()
     await expect(page.get_by_text("Your subscription is cancelled")).to_be_visible()
+    await page.get_by_label("Why did you cancel?").select_option("too_expensive")
+    await page.get_by_role("button", name="Send").click()
     await page.get_by_role("link", name=re.compile("^Return to")).click()
 
     async def ending() -> bool:

@@ -155,7 +155,11 @@ async def test_the_portal_shows_what_its_configuration_allows(
     path = await configured(
         stripe,
         life.customer,
-        subscription_cancel={"enabled": True, "mode": "at_period_end"},
+        subscription_cancel={
+            "enabled": True,
+            "mode": "at_period_end",
+            "cancellation_reason": {"enabled": True, "options": ["unused"]},
+        },
         payment_method_update={"enabled": True},
         customer_update={"enabled": True, "allowed_updates": ["email"]},
         subscription_update={
@@ -176,10 +180,12 @@ async def test_the_portal_shows_what_its_configuration_allows(
     assert "Mastercard" in changed.text
     mail = await visitor.post(path, data={"do": "details", "email": "n@box.example", "name": "N"})
     assert "n@box.example" in mail.text
-    await visitor.post(
-        path,
-        data={"subscription": life.id, "do": "cancel", "feedback": "unused", "comment": "bye"},
-    )
+    asked = (await visitor.post(path, data={"subscription": life.id, "do": "cancel"})).text
+    assert "Why did you cancel?" in asked
+    assert ('value="unused"' in asked, 'value="too_complex"' in asked) == (True, False)
+    assert (await life.now())["cancellation_details"]["feedback"] is None
+    answer = {"subscription": life.id, "do": "reason", "feedback": "unused", "comment": "bye"}
+    assert "Why did you cancel?" not in (await visitor.post(path, data=answer)).text
     found = await life.now()
     assert found["cancellation_details"]["comment"] == "bye"
     undone = await visitor.post(path, data={"subscription": life.id, "do": "undo"})
@@ -187,6 +193,16 @@ async def test_the_portal_shows_what_its_configuration_allows(
     other = await begin(stripe)
     strange = await visitor.post(path, data={"subscription": other.id, "do": "cancel"})
     assert "No such subscription." in strange.text
+
+
+async def test_the_portal_asks_no_reason_that_its_configuration_leaves_out(
+    stripe: Stripe, visitor: httpx.AsyncClient
+) -> None:
+    life = await begin(stripe)
+    path = await configured(stripe, life.customer, subscription_cancel={"enabled": True})
+    cancelled = await visitor.post(path, data={"subscription": life.id, "do": "cancel"})
+    assert "Your subscription is cancelled" in cancelled.text
+    assert "Why did you cancel?" not in cancelled.text
 
 
 async def test_a_portal_session_expires(stripe: Stripe, visitor: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from activities import portal
 from latchkey import passwords, signin_links
 from latchkey.store import signin
 from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey, until
@@ -138,6 +139,52 @@ async def test_billing_goes_to_the_portal_made_once(shared: Latchkey, visitor: V
     assert made[0]["business_profile"]["privacy_policy_url"] == "https://site.example/privacy"
     assert 'value="cancel"' not in (await visitor.get("/account")).text
     await shared.pool.execute("update site_settings set value = '{}' where key = 'site'")
+
+
+async def test_who_cancels_in_the_portal_is_known_by_the_reason_they_give(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    """Stripe asks once it is cancelled: the line is there before the reason."""
+    email = "leaves@account.example"
+    member, subscribed, _ = await buyer(shared, email)
+    await visitor.sign_in_as(member, "leaves")
+    subscription = subscribed["subscription"]
+    opened = await visitor.send(
+        "/account", "/account/billing", subscription=subscription, flow="cancel"
+    )
+    page = opened.headers["location"]
+    asked = await shared.stripe.client.post(
+        page, data={"subscription": subscription, "do": "cancel"}
+    )
+
+    async def causes() -> list[str]:
+        found = await shared.lines(type="subscription_cancelled", user=member)
+        return [line["cause"] for line in found]
+
+    await until(causes, "the cancellation is in the feed")
+    assert await causes() == ["stripe"]
+    assert 'value="unused"' in asked.text
+    reason = {"subscription": subscription, "do": "reason", "feedback": "unused"}
+    given = await shared.stripe.client.post(page, data=reason)
+    assert given.headers["location"] == f"{shared.url}/account?done=billing-changed"
+
+    async def known() -> bool:
+        return await causes() == ["customer"]
+
+    await until(known, "the customer is the cause")
+
+
+async def test_a_portal_made_before_is_given_what_we_ask_of_it_now(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = "before@account.example"
+    await buyer(shared, email)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(portal, "features", lambda settings: {"invoice_history": {"enabled": True}})
+        await shared.call("POST", "/portal-sessions", 201, json={"email": email})
+    await shared.call("POST", "/portal-sessions", 201, json={"email": email})
+    [made] = (await shared.stripe.get("billing_portal/configurations", limit=100))["data"]
+    assert made["features"]["subscription_cancel"]["cancellation_reason"]["enabled"] is True
 
 
 async def test_only_those_with_a_customer_have_billing(shared: Latchkey, visitor: Visitor) -> None:
