@@ -369,7 +369,7 @@ async def _grant(
         wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
         gets_in = (claim.user_id, claim.product.product_id) not in had_access
         had_access.add((claim.user_id, claim.product.product_id))
-        if wanted and gets_in and not _by_rule(claim, occasion):
+        if wanted and gets_in and begins:
             opened.append(
                 Opened(
                     user_id=claim.user_id,

@@ -199,6 +199,40 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
     assert len(inbox.mails) == 1
 
 
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_comes_back_is_not_mailed_again(
+    shared: Latchkey, together: bool, given: bool
+) -> None:
+    """Whether the products were linked together or one after the other, and whether both come
+    back or one was `given` by hand meanwhile."""
+    email = f"back-{together}-{given}@post.example"
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    first, second = await shared.product("Knots"), await shared.product("Charts")
+    await shared.link(first, stripe_product)
+    if together:
+        await shared.link(second, stripe_product)
+    made = await shared.stripe.subscribe(email, price)
+    await shared.has(first, email)
+    if not together:
+        await shared.link(second, stripe_product)
+    await shared.has(second, email)
+    sent = len(await outbox(shared, email))
+    assert sent == (1 if together else 2)
+    await shared.stripe.control(f"subscriptions/{made['id']}/pause")
+    await shared.has(first, email, access=False)
+    await shared.has(second, email, access=False)
+    if given:
+        gift = {"email": email, "mail": False}
+        await shared.call("POST", f"/products/{second}/grants", 201, json=gift)
+    await shared.stripe.post(f"subscriptions/{made['id']}/resume")
+    await shared.has(first, email)
+    await shared.has(second, email)
+    await shared.settled()
+    assert len(await outbox(shared, email)) == sent
+
+
 async def test_members_hear_of_cancellations_and_failed_payments(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
