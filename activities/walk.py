@@ -7,7 +7,6 @@ from temporalio import activity
 
 from activities import lists, owing, reads
 from activities.base import Edges
-from latchkey.rules import past_invoices
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.store import order_mirror
 from latchkey.store.linked_products import linked_products, linked_stripe_products, opened_by
@@ -60,11 +59,7 @@ async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
 
     def sells(order: Order) -> bool:
         links = opened_by({line.stripe_product for line in order.one_off_lines}, linked)
-        return any(
-            past_invoices.counts(order, looks_back=link.invoices, linked_at=link.linked_at)
-            for link in links
-            if not link.removed
-        )
+        return any(link.counts(order) for link in links if not link.removed)
 
     candidates = lists.invoices(page, sells)
     async with edges.pool.acquire() as connection:

@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.rules import past_invoices
 from latchkey.rules.policy import DEFAULT_POLICY, Policy
+from latchkey.rules.reading import Order
 from latchkey.store.pool import Connection
 
 
@@ -53,6 +55,10 @@ class LinkedProduct:
     import_spread: bool
     access_mail: bool
     policy: Policy
+
+    def counts(self, order: Order) -> bool:
+        """Whether the link takes an order for a purchase: past invoices only as far as it says."""
+        return past_invoices.counts(order, looks_back=self.invoices, linked_at=self.linked_at)
 
 
 def opened_by(

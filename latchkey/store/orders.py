@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from latchkey.contracts import purchase_workflow_id
-from latchkey.rules import access, past_invoices
+from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
@@ -51,7 +51,7 @@ async def apply_orders(
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
-        counts = any(_counts(reading, product) for product in linked)
+        counts = any(product.counts(reading) for product in linked)
         if reading.id in known or (counts and access.order_state(reading) in _COUNTS):
             concerned.append(reading)
         else:
@@ -159,7 +159,7 @@ async def _apply(
         opened = [
             product
             for product in _linked(reading, products)
-            if _counts(reading, product) or (reading.id, product.product_id) in given.live
+            if product.counts(reading) or (reading.id, product.product_id) in given.live
         ]
         judged = source.judge(opened, judge, given=given, occasion=occasion)
         mine = source.claims(before["user_id"], judged)
@@ -208,14 +208,9 @@ def _gives(reading: Order, products: _Products, occasion: Occasion) -> bool:
     if access.order_state(reading) == "pending":
         return True
     return any(
-        _counts(reading, product) and _judge(reading, occasion, product).access
+        product.counts(reading) and _judge(reading, occasion, product).access
         for product in _linked(reading, products)
     )
-
-
-def _counts(reading: Order, product: LinkedProduct) -> bool:
-    """Whether the product's own link takes it for a purchase."""
-    return past_invoices.counts(reading, looks_back=product.invoices, linked_at=product.linked_at)
 
 
 def _linked(reading: Order, products: _Products) -> list[LinkedProduct]:

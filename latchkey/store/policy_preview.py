@@ -122,11 +122,18 @@ async def _subscriptions(
         )
 
     return [
-        _row(facts[one.id]["user_id"], one.customer.email, one.id, product, verdict(one, product))
+        _row(
+            facts[one.id]["user_id"],
+            one.customer.email,
+            one.id,
+            product,
+            verdict(one, product),
+            anew=not product.removed,
+        )
         for one in readings
         for stripe_product in one.stripe_products
         for product in products.get(stripe_product, [])
-        if _counts(one.id, product, draft, held)
+        if _concerned(one.id, product, draft, held)
     ]
 
 
@@ -155,19 +162,20 @@ async def _orders(
             one.id,
             product,
             access.judge_order(one, product.policy, as_of=as_of),
+            anew=not product.removed and product.counts(one),
         )
         for one in readings
         for stripe_product in {line.stripe_product for line in one.one_off_lines}
         for product in products.get(stripe_product, [])
-        if _counts(one.id, product, draft, held)
+        if _concerned(one.id, product, draft, held)
     ]
 
 
-def _counts(
+def _concerned(
     source_id: str, product: LinkedProduct, draft: Draft, held: set[tuple[str, str]]
 ) -> bool:
-    concerned = draft.product_id in (None, product.product_id)
-    return concerned and (source_id, product.product_id) not in held
+    meant = draft.product_id in (None, product.product_id)
+    return meant and (source_id, product.product_id) not in held
 
 
 async def _held(connection: Connection, ids: list[str]) -> set[tuple[str, str]]:
@@ -183,6 +191,8 @@ def _row(
     source_id: str,
     product: LinkedProduct,
     verdict: Verdict,
+    *,
+    anew: bool,
 ) -> dict[str, Any]:
     return {
         "user_id": user_id,
@@ -192,13 +202,13 @@ def _row(
         "will": verdict.access,
         "until": verdict.until,
         "reason": verdict.reason.value,
-        "removed": product.removed,
+        "anew": anew,
     }
 
 
 async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Whoever became a user since they bought is that user. A removed link ends what it left behind
-    and gives nothing anew."""
+    """Whoever became a user since they bought is that user. What isn't given `anew` (by a link that
+    is removed, or leaves the purchase to the past) may still end."""
     await connection.execute(
         """
         insert into policy_effects (user_id, who, product_id, source_id, will, until, reason)
@@ -207,9 +217,9 @@ async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
                who, product_id, source_id, will, until, reason
           from jsonb_to_recordset($1::jsonb) as g (
                user_id bigint, who text, product_id text, source_id text, will boolean,
-               until timestamptz, reason text, removed boolean)
+               until timestamptz, reason text, anew boolean)
          where (user_id is not null or who is not null)
-           and (not removed or exists (
+           and (anew or exists (
                   select from grants x where x.source_id = g.source_id
                      and x.product_id = g.product_id and x.ended_at is null))
         """,

@@ -3,6 +3,7 @@
 from tests.harness import Json, Latchkey, until
 from tests.life.play import charge_of_invoice
 from tests.life.test_gotchas_purchases import invoiced
+from tests.life.test_policy import applied
 from tests.truth.test_reconciliation import compared, deaf, done, pytestmark, shown
 
 __all__ = ["pytestmark"]
@@ -138,6 +139,29 @@ async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     purchased = await site.lines(product=product, type="product_purchased")
     assert [line["source_id"] for line in purchased] == [open_["id"]]
     assert await site.lines(product=product, type="imported") == []
+
+
+async def test_a_policys_preview_leaves_out_what_a_link_left_out(site: Latchkey) -> None:
+    """An invoice may be a purchase by another link of the same Stripe product."""
+    stripe_product = await site.stripe.product()
+    price = await site.stripe.price(stripe_product, every=None, amount=3000)
+    bill = await invoiced(site, "past@preview.example", price)
+    paid = await site.stripe.post(f"invoices/{bill['id']}/pay")
+    await past(site, paid)
+    counts, leaves_out = await site.product(), await site.product()
+    await site.link(counts, stripe_product)
+    await link_without_past(site, leaves_out, stripe_product)
+    await site.has(counts, "past@preview.example")
+    await applied(site, "/policy", {"partial_refund": False})
+    charge = await charge_of_invoice(site, bill["id"])
+    await site.stripe.post("refunds", charge=charge, amount=1000)
+    await site.has(counts, "past@preview.example", access=False)
+    draft = {"partial_refund": True}
+    preview = await site.call("POST", "/policy/preview", json=draft)
+    assert [row["product_id"] for row in preview["data"]] == [counts]
+    await applied(site, "/policy", draft)
+    await site.has(counts, "past@preview.example")
+    assert (await site.access(leaves_out, "past@preview.example"))["access"] is False
 
 
 async def test_events_of_invoices_that_a_link_left_out_change_nothing(site: Latchkey) -> None:
