@@ -93,7 +93,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasi
         connection,
         [
             Fact(
-                key=f"{type_}:{order.invoice}:{owner['product_id']}{suffix}",
+                key=f"{type_}:{order.subscription}:{order.invoice}:{owner['product_id']}{suffix}",
                 type=type_,
                 at=occasion.as_of,
                 cause="stripe",

@@ -217,7 +217,7 @@ async def settle_a_delayed_payment(scene: Scene, person: Person) -> list[str]:
         if found["status"] == "complete" and found["payment_status"] == "unpaid":
             outcome = scene.chance.choice(("succeeded", "succeeded", "failed"))
             await scene.truth.control(f"checkout/{session}/settle", outcome=outcome)
-            return [session]
+            return [session, found["subscription"]] if found["subscription"] else [session]
     return []
 
 

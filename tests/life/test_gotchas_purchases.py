@@ -88,6 +88,22 @@ async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> 
     assert await types(shared, book) == ["access_granted", "product_purchased"]
 
 
+async def test_11_one_product_by_a_subscription_and_its_invoice(shared: Latchkey) -> None:
+    """11, 30: both give it, and both tell of money of the invoice that went back."""
+    club, stripe_product, monthly = await linked(shared)
+    once = await shared.stripe.price(stripe_product, every=None)
+    made = await shared.stripe.subscribe(
+        "g11both@gotcha.example", monthly, add_invoice_items=[{"price": once}]
+    )
+    await granted(shared, club, "g11both@gotcha.example", 2)
+    charge = await charge_of_invoice(shared, made["latest_invoice"])
+    await shared.stripe.post("refunds", charge=charge, amount=100)
+    await shared.settled()
+    told = await shared.lines(product=club, type="refunded")
+    assert {line["source_id"] for line in told} == {made["id"], made["latest_invoice"]}
+    assert len(told) == 2
+
+
 async def test_11_a_cart_whose_debit_fails_and_whose_bill_is_paid_by_card(
     shared: Latchkey,
 ) -> None:
