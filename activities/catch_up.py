@@ -34,14 +34,16 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
-        """Which parts of the list are due. Without a connection there are only the chores."""
+        """Which parts of the list are due. Without a connection there are only the chores. A sweep
+        that failed is asked for again."""
         account = await self._edges.keyring.account()
         if account is None:
             return CatchUpPlan(connected=False, hourly=True)
-        async with self._edges.pool.acquire() as connection:
+        async with self._edges.pool.acquire() as connection, connection.transaction():
             parts = await missed.due_parts(
                 connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)
             )
+            await reconciliations.sweep_again(connection)
         return CatchUpPlan(parts, hourly=any(part.startswith("hourly") for part in parts))
 
     @activity.defn(name=contracts.CATCH_UP_PAGE)

@@ -14,8 +14,10 @@ API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
 
 PAGE = 100
-A_FEW = 20
 """Stripe's largest page."""
+
+A_FEW = 20
+"""As many bills as a subscription's spell of unpaid ones has, and the one paid before it."""
 
 _TIMEOUT_SECONDS = 20
 

@@ -72,8 +72,8 @@ class Bell:
         _OLDEST.set(_age(signs, signs.oldest_unprocessed).total_seconds())
         _LOOKED.set(_age(signs, signs.unlooked_since).total_seconds())
         _DRIFT.set(signs.drift)
-        compared = signs.compared_at
-        _COMPARED.set((signs.now - compared).total_seconds() if compared else 0)
+        compared = signs.compared_at if signs.connection == "connected" else None
+        _COMPARED.set(_age(signs, compared).total_seconds())
         _OVERDUE.set(signs.overdue)
         _MAILS.set(signs.mails_failed)
         _ENDPOINT.set(0 if _endpoint(signs) else 1)

@@ -111,7 +111,7 @@ class Relay:
             task = asyncio.create_task(self._send(target, events))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-        return len(waiting) == BATCH
+        return len(waiting) >= BATCH
 
     async def _relay_links(self) -> None:
         """Start or tell the workflows of links made, retried or removed since."""

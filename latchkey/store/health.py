@@ -21,9 +21,9 @@ TOO_LONG_AGO = timedelta(hours=36)
 class Signs:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
-    Of the comparisons of all products: `compared_at` is when one last got through, or the first was
-    asked for, `comparison_error` why the last one failed, and `drift` what the newest left open,
-    without what is foreign: nobody can settle that.
+    Of the comparisons of all products: `compared_at` is when one last got through, or Stripe was
+    connected, `comparison_error` why the last one since then failed, and `drift` what the newest
+    left open, without what is foreign: nobody can settle that.
     """
 
     now: datetime
@@ -115,11 +115,12 @@ async def signs(connection: Connection) -> Signs:
                             order by created_at desc limit 1)
                        and d.class <> 'foreign'
                        and d.state in ('open', 'failed') limit $1) d) as drift,
-               (select coalesce(max(compared_at), min(created_at)) from reconciliations
-                 where product_id is null) as compared_at,
+               greatest(c.connected_at, (select max(compared_at) from reconciliations
+                                          where product_id is null)) as compared_at,
                (select error from (
                     select state, error from reconciliations
                      where product_id is null and state in ('done', 'failed')
+                       and created_at >= c.connected_at
                      order by created_at desc limit 1) last
                  where state = 'failed') as comparison_error,
                (select min(looked_at) from catch_up k

@@ -99,7 +99,7 @@ _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
                      join links k on k.stripe_product = i.stripe_product
                       and k.removed_at is null and k.state = 'listening'
                       and (given.product is null or k.product_id = given.product)
-                    where i.subscription_id = s.id)
+                    where i.subscription_id = s.id and i.quantity is distinct from 0)
        and not exists (select from reconciliation_seen seen
                         where seen.reconciliation_id = given.run
                           and seen.id = 'subscription/' || s.id)

@@ -186,7 +186,7 @@ async def create_link(
     if account is None:
         raise NotConnected("Stripe is not connected: connect it on the Connectors page first")
     locked = await connection.fetchval(
-        "select id from products where id = $1 for update", product_id
+        "select id from products where id = $1 for no key update", product_id
     )
     if locked is None:
         raise UnknownProduct(f"there is no product {product_id}")

@@ -17,6 +17,8 @@ TERMS = timedelta(days=93)
 """An invoice is paid so much later than it was made, at most: so far back the schedule's own
 comparisons read invoices, day after day, and others read them before a link was made."""
 
+TRY_LATER = timedelta(hours=1)
+
 NOT_LISTED_YET = timedelta(minutes=15)
 """Temporal's list may lack a workflow that was started so lately."""
 
@@ -230,10 +232,9 @@ async def mark_dispatched(connection: Connection, reconciliation_id: str) -> Non
 async def fail_lost(connection: Connection, *, alive: Sequence[str], schedule_alive: bool) -> None:
     """Fail comparisons that run by their row alone: their workflow was ended from outside. `alive`
     are the ids of workflows that run; those of the schedule have other ids than their rows."""
-    await connection.execute(
+    lost = await connection.fetch(
         """
-        update reconciliations
-           set state = 'failed', finished_at = now(), error = 'Its workflow is gone: compare again'
+        select id from reconciliations
          where state = 'running' and dispatched_at < now() - $3::interval
            and 'reconciliation/' || id <> all($1::text[])
            and not (cause = 'schedule' and $2)
@@ -242,6 +243,29 @@ async def fail_lost(connection: Connection, *, alive: Sequence[str], schedule_al
         schedule_alive,
         NOT_LISTED_YET,
     )
+    for row in lost:
+        await finish(connection, row["id"], error="Its workflow is gone: compare again")
+
+
+async def sweep_again(connection: Connection) -> bool:
+    """Ask anew for the sweep that closes a gap in Stripe's event list where the last one failed an
+    hour ago or longer: nobody else would. False where there is none to ask for."""
+    failed = await connection.fetchval(
+        """
+        select exists (
+            select from reconciliations r, stripe_connection c
+             where r.cause = 'catch_up' and r.state = 'failed'
+               and r.finished_at < now() - $1::interval and r.created_at >= c.connected_at
+               and not exists (
+                   select from reconciliations later
+                    where later.created_at > r.created_at and later.product_id is null
+                      and (later.cause = 'catch_up' or later.repair and later.state = 'done')))
+        """,
+        TRY_LATER,
+    )
+    if failed:
+        await request(connection, repair=True, cause="catch_up")
+    return bool(failed)
 
 
 async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconciliation, list[str]]:
@@ -261,7 +285,7 @@ async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconci
         select distinct stripe_product from links
          where stripe_product is not null and (removed_at is null or members = 'keep')
            and ($1::text is null or product_id = $1)
-           and account_id = (select account_id from stripe_connection)
+           and (account_id, livemode) = (select account_id, livemode from stripe_connection)
          order by 1
         """,
         found.product_id,
@@ -282,7 +306,7 @@ async def invoices_since(connection: Connection, found: Reconciliation) -> int |
           from links
          where stripe_product is not null and removed_at is null
            and ($1::text is null or product_id = $1)
-           and account_id = (select account_id from stripe_connection)
+           and (account_id, livemode) = (select account_id, livemode from stripe_connection)
         having count(*) > 0
         """,
         found.product_id,

@@ -118,6 +118,27 @@ async def test_what_was_sold_while_the_web_process_was_away_is_found(site: Latch
     assert sorted(purchases) == [f"away{number}@missed.example" for number in range(6)]
 
 
+async def test_a_sweep_that_failed_is_asked_for_again(site: Latchkey) -> None:
+    """Where it was an hour ago or longer: the list shows the gap only once."""
+    await site.pool.execute("update stripe_connection set connected_at = now() - interval '1 day'")
+    for key, hours in (("rec_long_ago", 2), ("rec_lately", 0)):
+        await site.pool.execute(
+            """
+            insert into reconciliations (id, repair, cause, state, created_at, dispatched_at,
+                                         finished_at)
+            values ($1, true, 'catch_up', 'failed', now() - $2 * interval '1 hour',
+                    now() - $2 * interval '1 hour', now() - $2 * interval '1 hour')
+            """,
+            key,
+            hours,
+        )
+        await look(site)
+        count = await site.pool.fetchval(
+            "select count(*) from reconciliations where cause = 'catch_up'"
+        )
+        assert count == (2 if key == "rec_long_ago" else 3), "only the first is asked for again"
+
+
 async def test_events_that_appear_late_are_found_and_none_is_taken_twice(site: Latchkey) -> None:
     """The list is read again from ten minutes back, so what appears behind the newest is seen."""
     product, price = await linked(site)

@@ -75,6 +75,10 @@ async def test_without_a_connection_a_comparison_says_so(
     run = site.temporal.get_workflow_handle(f"reconciliation/{asked['id']}")
     assert await run.result() == "failed"
     assert "The last comparison" not in (await admin.get("/admin/products")).text
+    await site.pool.execute(
+        "update stripe_connection set state = 'connected', connected_at = now()"
+    )
+    assert "comparison: none failed" in (await said(site, monkeypatch))[1], "since it is connected"
 
 
 async def test_a_comparison_whose_run_is_gone_counts_as_failed(
@@ -94,6 +98,13 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
         "update reconciliations set compared_at = now() - interval '37 hours' where id = $1",
         lost["id"],
     )
+    await site.pool.execute("update stripe_connection set connected_at = now() - interval '3 days'")
+    await site.pool.execute(
+        """
+        insert into differences (reconciliation_id, kind, class, reason, source, source_id, state)
+        values ('rec_api', 'access_missing', 'safe', 'Bought', 'subscription', 'sub_1', 'chosen')
+        """
+    )
     await alarms(site, admin, "have not been compared for more than 36 hours")
     assert "comparison: none got through since" in (await said(site, monkeypatch))[1]
     await compared(site)
@@ -103,6 +114,7 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
             "failed",
             "Its workflow is gone: compare again",
         )
+    assert await site.pool.fetchval("select state from differences") == "open"
     assert "comparison: none failed" in (await said(site, monkeypatch))[1]
 
 

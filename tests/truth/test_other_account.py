@@ -26,6 +26,7 @@ async def bought(site: Latchkey) -> tuple[str, dict[str, str]]:
     for name in ("stays", "ends"):
         session = await site.stripe.buy(f"{name}@before.example", price)
         sold[name] = session["subscription"]
+        await site.stripe.post(f"customers/{session['customer']}", name=name)
         await site.has(product, f"{name}@before.example")
     slow = await site.stripe.buy("slow@before.example", once, mode="payment", card="sepa_debit")
     sold["slow"] = slow["id"]
@@ -36,10 +37,13 @@ async def bought(site: Latchkey) -> tuple[str, dict[str, str]]:
     return product, sold
 
 
-async def reconnected(site: Latchkey) -> None:
-    """As if all that there is had come from an account that was connected before."""
-    for table in ("links", "subscriptions", "orders", "grants"):
-        await site.pool.execute(f"update {table} set account_id = 'acct_before'")
+ANOTHER_ACCOUNT, ANOTHER_MODE = "account_id = 'acct_before'", "livemode = not livemode"
+
+
+async def reconnected(site: Latchkey, change: str = ANOTHER_ACCOUNT) -> None:
+    """As if all that there is had come from an account or mode that was connected before."""
+    for table in ("links", "subscriptions", "orders", "grants", "customers"):
+        await site.pool.execute(f"update {table} set {change}")
 
 
 def run_of(key: str) -> str:
@@ -60,6 +64,14 @@ async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latc
     )
     await site.stripe.client.delete("/_sandbox/requests")
     await site.call("POST", f"/events/{event}/resend", 202)
+    renamed = await site.pool.fetchrow(
+        "select id, object_id from events where type = 'customer.updated' limit 1"
+    )
+    assert renamed is not None
+    site.stripe.box.shop.world.forget("customer", renamed["object_id"])
+    await site.call("POST", f"/events/{renamed['id']}/resend", 202)
+    assert "acct_before in test mode" in (await failed(site, renamed["id"]))["error"]
+    assert await site.pool.fetchval("select bool_or(deleted) from customers") is False
     slow = site.temporal.get_workflow_handle(run_of(sold["slow"]))
     await slow.signal(contracts.NUDGE, Nudge())
     await counted(site, "LatchkeyState = 'another account' and ExecutionStatus = 'Running'", 3)
@@ -77,9 +89,11 @@ async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latc
     assert (await site.access(product, "stays@before.example"))["access"] is True
 
 
+@pytest.mark.parametrize("change", [ANOTHER_ACCOUNT, ANOTHER_MODE])
 async def test_its_rows_are_foreign_to_comparisons_and_no_deadline_of_theirs_is_overdue(
-    site: Latchkey,
+    site: Latchkey, change: str
 ) -> None:
+    """Its products are no part of the plan, and its rows none of what must hold."""
     product, sold = await bought(site)
 
     async def over() -> bool:
@@ -87,7 +101,8 @@ async def test_its_rows_are_foreign_to_comparisons_and_no_deadline_of_theirs_is_
 
     await until(over, "the end of one is noted")
     await site.quiet()
-    await reconnected(site)
+    await reconnected(site, change)
+    await site.stripe.client.delete("/_sandbox/requests")
     await site.temporal.get_workflow_handle(run_of(sold["slow"])).terminate()
     hour_ago = "now() - interval '1 hour'"
     await site.pool.execute(
@@ -103,4 +118,5 @@ async def test_its_rows_are_foreign_to_comparisons_and_no_deadline_of_theirs_is_
 
     found = await compared(site)
     assert shown(found) == {("other_account", "foreign", "stays@before.example")}
+    assert "/v1/prices" not in {one["path"] for one in await requests(site)}
     assert await metric(site, "latchkey_deadlines_overdue") == 0
