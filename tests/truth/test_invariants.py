@@ -82,13 +82,24 @@ async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> 
 
 
 async def test_an_item_of_no_quantity_is_not_paid_for(site: Latchkey) -> None:
-    """Another item of the subscription is: what was never given is not missing."""
+    """Another item of the subscription is: what was never given is not missing. Nor is the workflow
+    of a subscription of which nothing linked is left."""
     bought, _, price = await linked(site)
     unbought, _, none_of_it = await linked(site)
     items = [{"price": price}, {"price": none_of_it, "quantity": 0}]
     customer = await site.stripe.customer("some@holds.example")
-    await site.stripe.post("subscriptions", customer=customer, items=items)
+    made = await site.stripe.post("subscriptions", customer=customer, items=items)
     await site.has(bought, "some@holds.example")
     await site.quiet()
     assert (await compared(site))["differences"] == []
     assert (await site.access(unbought, "some@holds.example"))["access"] is False
+    held = {"id": made["items"]["data"][0]["id"], "quantity": 0}
+    await site.stripe.post(f"subscriptions/{made['id']}", items=[held])
+    await site.has(bought, "some@holds.example", access=False)
+    run = site.temporal.get_workflow_handle(f"subscription/{made['id']}")
+    await run.result()
+    hour_ago = "now() - interval '1 hour'"
+    await site.pool.execute(
+        f"update subscriptions set lifecycle_at = {hour_ago}, read_at = {hour_ago}"
+    )
+    assert (await compared(site))["differences"] == []
