@@ -61,10 +61,15 @@ def _any(order: Order) -> Json:
 
 @control("GET", "/events")
 def events(order: Order) -> Json:
-    """All events however old, newest first: `type`, `object` (id), `limit`."""
+    """All events however old, newest first, or from the event `after` on: `type`, `object` (id),
+    `limit`."""
     wanted, about = order.query.get("type"), order.query.get("object")
-    rows = order.shop.world.table("event").newest_first(
-        {"type": wanted} if wanted else {}, before=None, after=None
+    table = order.shop.world.table("event")
+    last = order.query.get("after")
+    rows = table.newest_first(
+        {"type": wanted} if wanted else {},
+        before=None,
+        after=table.position(last) if last else None,
     )
     found = (row for row in rows if not about or row["data"]["object"].get("id") == about)
     return {"data": list(islice(found, min(MOST, int(order.query.get("limit", 100)))))}
