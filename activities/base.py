@@ -7,11 +7,11 @@ from latchkey.contracts import SyncInput
 from latchkey.keyring import Keyring, NotConnectedError
 from latchkey.rules.identity import read_reference
 from latchkey.rules.routing import TargetKind
-from latchkey.store import connection as connections
-from latchkey.store import inbox
-from latchkey.store.effects import Occasion
-from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
+from latchkey.store.purchases.linked_products import Account
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.stripe import connection as connections
+from latchkey.store.stripe import inbox
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import CatalogList, CatalogPageInput, CatalogPageResult
 from latchkey.rules import reading
-from latchkey.store import catalog
-from latchkey.store import connection as connections
+from latchkey.store.stripe import catalog
+from latchkey.store.stripe import connection as connections
 from latchkey.stripe_api import Page, StripeApi, StripeError
 
 SECONDS_PER_PAGE = 6

@@ -13,9 +13,10 @@ from latchkey import contracts
 from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
-from latchkey.store import chores, missed, reconciliations
-from latchkey.store.linked_products import Account
-from latchkey.store.missed import Listed, Place
+from latchkey.store.checks import reconciliations, retention
+from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe import catch_up
+from latchkey.store.stripe.catch_up import Listed, Place
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
 REACH = timedelta(days=29)
@@ -40,7 +41,7 @@ class CatchUpActivities:
         if account is None:
             return CatchUpPlan(connected=False, hourly=True)
         async with self._edges.pool.acquire() as connection, connection.transaction():
-            parts = await missed.due_parts(
+            parts = await catch_up.due_parts(
                 connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)
             )
             await reconciliations.sweep_again(connection)
@@ -54,7 +55,7 @@ class CatchUpActivities:
             account = await self._edges.account()
             api = await self._edges.keyring.api()
             async with self._edges.pool.acquire() as connection:
-                place = await missed.place(connection, job.part, account=account, as_of=job.as_of)
+                place = await catch_up.place(connection, job.part, account=account, as_of=job.as_of)
             if job.as_of - place.reached > REACH:
                 return await self._gap(place, job)
             if place.anchor_id is None and place.looked_at is None and job.cursor is None:
@@ -79,22 +80,22 @@ class CatchUpActivities:
     @activity.defn(name=contracts.DO_CHORES)
     async def do_chores(self) -> int:
         """Delete what is no longer kept; returns how many bodies of events went."""
-        deleted = await chores.forget_bodies(self._edges.pool, older_than=self._body_life)
-        await chores.forget_records(self._edges.pool)
+        deleted = await retention.forget_bodies(self._edges.pool, older_than=self._body_life)
+        await retention.forget_records(self._edges.pool)
         return deleted
 
     async def _store(self, place: Place, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
         events = [_listed(source) for source in page.data if _ours(source, place.account)]
-        settled = [e for e in events if e.created_at <= job.as_of - missed.OVERLAP]
+        settled = [e for e in events if e.created_at <= job.as_of - catch_up.OVERLAP]
         last = page.next is None
         async with self._edges.pool.acquire() as connection, connection.transaction():
-            found = await missed.store(connection, place, events)
+            found = await catch_up.store(connection, place, events)
             if settled and (place.anchor_id or job.pages == 0):
                 newest = max(settled, key=lambda event: event.created_at)
                 if place.anchor_id or last:
-                    await missed.drop_anchor(connection, place, newest)
+                    await catch_up.drop_anchor(connection, place, newest)
             if last:
-                await missed.looked(connection, place, as_of=job.as_of)
+                await catch_up.looked(connection, place, as_of=job.as_of)
         if found:
             FOUND.inc(found)
             log.warning("events were missed and are in the inbox now", count=found, part=job.part)
@@ -108,7 +109,7 @@ class CatchUpActivities:
             return place
         anchor = _listed(page.data[0])
         async with self._edges.pool.acquire() as connection:
-            await missed.drop_anchor(connection, place, anchor)
+            await catch_up.drop_anchor(connection, place, anchor)
         return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
 
     async def _anchor_gone(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
@@ -117,14 +118,14 @@ class CatchUpActivities:
         if place.looked_at is None:
             return await self._gap(place, job)
         async with self._edges.pool.acquire() as connection:
-            await missed.start_over(connection, place, since=place.looked_at - missed.OVERLAP)
+            await catch_up.start_over(connection, place, since=place.looked_at - catch_up.OVERLAP)
         return await self.page(job)
 
     async def _gap(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
         """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
         async with self._edges.pool.acquire() as connection:
-            await missed.start_over(connection, place, since=job.as_of - missed.OVERLAP)
-            await missed.looked(connection, place, as_of=job.as_of)
+            await catch_up.start_over(connection, place, since=job.as_of - catch_up.OVERLAP)
+            await catch_up.looked(connection, place, as_of=job.as_of)
         log.warning("the event list has a gap: all objects are compared", part=place.part)
         return CatchUpPageResult(None, gap=True)
 

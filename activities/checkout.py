@@ -10,9 +10,9 @@ from latchkey.contracts import ErrandInput, ErrandResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import checkout
-from latchkey.store.checkout import LinkJob
-from latchkey.store.linked_products import linked_products
+from latchkey.store.products import checkout
+from latchkey.store.products.checkout import LinkJob
+from latchkey.store.purchases.linked_products import linked_products
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 

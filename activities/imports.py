@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import lists, owing, reads
+from activities import fetch, list_pages, past_due
 from activities.base import Edges
 from activities.errors import retried
 from latchkey import contracts, dispatch
@@ -26,21 +26,20 @@ from latchkey.contracts import (
 from latchkey.rules import access, past_invoices, reading
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Subscription
-from latchkey.store import (
-    catalog,
-    links,
+from latchkey.store.access import policy as policies
+from latchkey.store.products import link_previews, links
+from latchkey.store.products.link_previews import Candidate
+from latchkey.store.products.links import LinkJob
+from latchkey.store.purchases import (
     order_mirror,
     orders,
-    passed_over,
-    previews,
     subscription_mirror,
     subscriptions,
+    tombstones,
 )
-from latchkey.store import policy as policies
-from latchkey.store.judging import describe
-from latchkey.store.links import LinkJob
-from latchkey.store.previews import Candidate
-from latchkey.store.subscription_facts import owing_since
+from latchkey.store.purchases.judging import describe
+from latchkey.store.purchases.subscription_facts import owing_since
+from latchkey.store.stripe import catalog
 from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
@@ -136,7 +135,7 @@ class ImportActivities:
             await links.set_state(
                 connection, job.link_id, state=job.state, progress=job.progress, error=job.error
             )
-            await passed_over.forget_old(connection)
+            await tombstones.forget_old(connection)
 
     @activity.defn(name=contracts.PREVIEW_PAGE)
     async def preview_page(self, job: PreviewPageInput) -> PreviewPageResult:
@@ -149,7 +148,7 @@ class ImportActivities:
             async with self._edges.pool.acquire() as connection:
                 policy = await policies.read(connection, job.product_id)
                 candidates = [_candidate(one, job, policy.effective) for one in found]
-                await previews.add(
+                await link_previews.add(
                     connection,
                     preview_id=job.preview_id,
                     product_id=job.product_id,
@@ -160,7 +159,7 @@ class ImportActivities:
     @activity.defn(name=contracts.FINISH_PREVIEW)
     async def finish_preview(self, job: FinishPreviewInput) -> None:
         async with self._edges.pool.acquire() as connection:
-            await previews.finish(connection, job.preview_id, error=job.error)
+            await link_previews.finish(connection, job.preview_id, error=job.error)
 
     async def _create(self, api: StripeApi, job: LinkJob) -> str:
         """A new Stripe product that inherits name, image and description.
@@ -207,17 +206,17 @@ class ImportActivities:
 
         match job.step:
             case ImportStep.SUBSCRIPTIONS:
-                every = await lists.subscriptions(api, page)
+                every = await list_pages.subscriptions(api, page)
                 mine = [one for one in every if job.stripe_product in one.stripe_products]
                 product = job.stripe_product
-                return await owing.dated(self._edges, api, mine, stripe_product=product), []
+                return await past_due.dated(self._edges, api, mine, stripe_product=product), []
             case ImportStep.ORDERS:
-                return [], await lists.sessions(api, page, sells)
-        selling = lists.invoices(page, sells)
+                return [], await list_pages.sessions(api, page, sells)
+        selling = list_pages.invoices(page, sells)
         async with self._edges.pool.acquire() as connection:
             known = await order_mirror.of_invoices(connection, list(selling))
         unmade = [source for key, source in selling.items() if not known.get(key)]
-        found = [await reads.invoice(api, source) for source in unmade]
+        found = [await fetch.invoice(api, source) for source in unmade]
         return [], [order for order in found if sells(order)]
 
     async def _prices(self, api: StripeApi, stripe_product: str, *, invoices: str) -> ImportPlan:

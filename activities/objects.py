@@ -5,14 +5,15 @@ from temporalio.client import Client
 
 from activities.base import Edges
 from activities.errors import retried
-from activities.steady import failed, steady
+from activities.resilient import failed, steady
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import catalog, inbox, order_mirror, people, rejudging
-from latchkey.store.effects import Occasion
+from latchkey.store.purchases import buyers, order_mirror, rejudging
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.stripe import catalog, inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
 PATHS = {
@@ -67,7 +68,7 @@ class ObjectActivities:
                 case "customer":
                     customer = reading.customer(source)
                     assert customer is not None, "it has the id we asked for"
-                    if await people.mirror_customer(connection, customer, occasion=occasion):
+                    if await buyers.mirror_customer(connection, customer, occasion=occasion):
                         await rejudging.of_customer(connection, object_id, occasion=occasion)
                 case "product" if source.get("deleted"):
                     await catalog.mark_product_deleted(connection, object_id)

@@ -14,10 +14,11 @@ from latchkey.contracts import (
     PolicyPageResult,
     PolicyStep,
 )
-from latchkey.store import complimentary, policy, rejudging
-from latchkey.store.effects import Occasion
+from latchkey.store.access import complimentary, policy
 from latchkey.store.pool import Connection
-from latchkey.store.rejudging import Rejudged
+from latchkey.store.purchases import rejudging
+from latchkey.store.purchases.rejudging import Rejudged
+from latchkey.store.purchases.settling import Occasion
 
 PAGE = 200
 AT_ONCE = 500

@@ -13,9 +13,10 @@ from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import ErrandInput, ErrandResult
 from latchkey.rules.reading import object_id
-from latchkey.store import portal, site_settings
-from latchkey.store.linked_products import Account
+from latchkey.store import site_settings
+from latchkey.store.purchases.linked_products import Account
 from latchkey.store.site_settings import SiteSettings
+from latchkey.store.stripe import portal
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 REASONS = [

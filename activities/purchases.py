@@ -5,18 +5,19 @@ from datetime import datetime
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import reads
+from activities import fetch
 from activities.base import Edges
 from activities.errors import retried
-from activities.steady import failed, read_again, steady
+from activities.resilient import failed, read_again, steady
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import inbox, order_facts, orders
-from latchkey.store.effects import Occasion
-from latchkey.store.judging import Applied
-from latchkey.store.linked_products import linked_products
+from latchkey.store.purchases import order_facts, orders
+from latchkey.store.purchases.judging import Applied
+from latchkey.store.purchases.linked_products import linked_products
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.stripe import inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
 
@@ -47,7 +48,7 @@ class PurchaseActivities:
 
     async def _session(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
         """A subscription's checkout is the subscription's business, its one-off lines are ours."""
-        order = await reads.session(api, await api.checkout_session(job.object_id))
+        order = await fetch.session(api, await api.checkout_session(job.object_id))
         if order.subscription is None:
             return await self._apply(order, job, occasion)
         owner = Target(TargetKind.SUBSCRIPTION, order.subscription, checkout_session=order.id)
@@ -60,14 +61,14 @@ class PurchaseActivities:
 
     async def _invoice(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
         """An invoice may be a session's or a subscription's; what is left is a purchase itself."""
-        order = await reads.invoice(api, await api.invoice(job.object_id))
+        order = await fetch.invoice(api, await api.invoice(job.object_id))
         if order.subscription:
             await self._tell_of_bill(order, occasion)
         if not await self._linked(order, occasion):
             if order.subscription is None:
                 return await self._apply(order, job, occasion)
             return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
-        session = await reads.session_of_invoice(api, order)
+        session = await fetch.session_of_invoice(api, order)
         if session:
             return await self._pass_on(Target(TargetKind.PURCHASE, session), job)
         result = await self._apply(order, job, occasion)

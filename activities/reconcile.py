@@ -9,10 +9,10 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities import reads, walk
+from activities import comparison_source, fetch
 from activities.base import Edges
+from activities.comparison_source import Readings
 from activities.errors import discreet
-from activities.walk import Readings
 from latchkey import contracts, dispatch
 from latchkey.contracts import (
     BeginReconciliation,
@@ -27,24 +27,18 @@ from latchkey.contracts import (
 )
 from latchkey.rules.drift import Class, Kind
 from latchkey.rules.reading import Order
-from latchkey.store import (
-    catalog,
-    comparing,
-    complimentary,
-    invariants,
-    links,
-    orders,
-    subscription_mirror,
-    subscriptions,
-    wakeups,
-)
-from latchkey.store import connection as connections
-from latchkey.store import reconciliations as store
-from latchkey.store.comparing import Difference
-from latchkey.store.effects import Occasion
+from latchkey.store.access import complimentary
+from latchkey.store.checks import comparing, invariants
+from latchkey.store.checks import reconciliations as store
+from latchkey.store.checks.comparing import Difference
+from latchkey.store.checks.reconciliations import Found
 from latchkey.store.pool import Connection
-from latchkey.store.reconciliations import Found
-from latchkey.store.subscriptions import SubscriptionContext
+from latchkey.store.products import links
+from latchkey.store.purchases import orders, subscription_mirror, subscriptions
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import SubscriptionContext
+from latchkey.store.stripe import catalog, wakeups
+from latchkey.store.stripe import connection as connections
 from latchkey.stripe_api import Page, StripeApi
 
 UNSEEN_AT_ONCE = 25
@@ -145,7 +139,7 @@ class ReconcileActivities:
                     limit=UNSEEN_AT_ONCE,
                 )
             api = await self._edges.keyring.api()
-            found = await walk.by_id(self._edges, api, batch)
+            found = await comparison_source.by_id(self._edges, api, batch)
             progress = replace(job.progress, reads=job.progress.reads + found.reads)
             progress = await self._compare(
                 job.reconciliation_id, found, occasion, progress, repair=job.repair
@@ -207,12 +201,12 @@ class ReconcileActivities:
         match job.step:
             case ReconcileStep.SUBSCRIPTIONS:
                 page = await api.subscriptions(price=job.price, after=job.cursor, ended=True)
-                return page, await walk.subscriptions(self._edges, api, page.data)
+                return page, await comparison_source.subscriptions(self._edges, api, page.data)
             case ReconcileStep.INVOICES:
                 page = await api.paid_invoices(since=job.since, after=job.cursor)
-                return page, await walk.invoices(self._edges, api, page.data)
+                return page, await comparison_source.invoices(self._edges, api, page.data)
         page = await api.completed_sessions(after=job.cursor)
-        return page, await walk.sessions(self._edges, api, page.data)
+        return page, await comparison_source.sessions(self._edges, api, page.data)
 
     async def _compare(
         self, run: str, found: Readings, occasion: Occasion, progress: Compared, *, repair: bool
@@ -279,7 +273,7 @@ class ReconcileActivities:
         for key in [key for key in mine if key not in known]:
             sessions = await api.sessions_of(subscription=key)
             if sessions:
-                order = await reads.session(api, sessions[0])
+                order = await fetch.session(api, sessions[0])
                 user = self._edges.reference_user(order.reference)
                 contexts[key] = SubscriptionContext(order.id, user)
         return contexts
@@ -313,7 +307,7 @@ class ReconcileActivities:
             and one.kind not in (Kind.WORKFLOW_MISSING, Kind.TIMER_MISSING)
         }
         api = await self._edges.keyring.api()
-        found = await walk.by_id(self._edges, api, sorted(objects))
+        found = await comparison_source.by_id(self._edges, api, sorted(objects))
         failed = {key: "Stripe does not have it any more: decide by hand" for _, key in found.gone}
         failed |= {
             key: f"Stripe's answer can't be read: {why}" for key, why in found.unreadable.items()

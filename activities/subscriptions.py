@@ -4,19 +4,20 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities import owing, reads
+from activities import fetch, past_due
 from activities.base import Edges
 from activities.errors import retried
-from activities.steady import failed, read_again, steady
+from activities.resilient import failed, read_again, steady
 from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import TargetKind
-from latchkey.store import effects, inbox, orders, subscription_mirror, subscriptions
-from latchkey.store.effects import Occasion
-from latchkey.store.judging import Applied
-from latchkey.store.linked_products import linked_products
-from latchkey.store.subscriptions import SubscriptionContext
+from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
+from latchkey.store.purchases.judging import Applied
+from latchkey.store.purchases.linked_products import linked_products
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import SubscriptionContext
+from latchkey.store.stripe import inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
 
@@ -39,7 +40,7 @@ class SubscriptionActivities:
             api = await self._edges.keyring.api()
             try:
                 reading, session = await self._read(api, job, occasion)
-                [reading] = await owing.dated(self._edges, api, [reading])
+                [reading] = await past_due.dated(self._edges, api, [reading])
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
             return await self._apply(reading, session, job, occasion)
@@ -48,7 +49,7 @@ class SubscriptionActivities:
     async def end_due_access(self, job: EndDueInput) -> int:
         """End what is due by the clock alone; returns how many grants ended."""
         async with self._edges.pool.acquire() as connection, connection.transaction():
-            return await effects.end_due(
+            return await settling.end_due(
                 connection,
                 source_id=job.source_id,
                 as_of=job.as_of,
@@ -88,13 +89,13 @@ class SubscriptionActivities:
         named = job.checkout_session
         if named and (known is None or known.checkout_session != named):
             cart = await api.checkout_session(named, whole=True)
-            reading = await reads.subscription(api, cart["subscription"])
-            return reading, await reads.session(api, cart)
-        reading = await reads.subscription(api, await api.subscription(job.object_id))
+            reading = await fetch.subscription(api, cart["subscription"])
+            return reading, await fetch.session(api, cart)
+        reading = await fetch.subscription(api, await api.subscription(job.object_id))
         if known is not None or not await self._linked(reading, occasion):
             return reading, None
         carts = await api.sessions_of(subscription=reading.id)
-        return reading, await reads.session(api, carts[0]) if carts else None
+        return reading, await fetch.session(api, carts[0]) if carts else None
 
     async def _linked(self, reading: Subscription, occasion: Occasion) -> bool:
         async with self._edges.pool.acquire() as connection:

@@ -29,10 +29,11 @@ from latchkey.contracts import (
     ReconciliationState,
 )
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import links, previews, wakeups
 from latchkey.store.pool import Pool
-from latchkey.store.subscription_mirror import Lifecycle
-from latchkey.store.wakeups import Wakeup
+from latchkey.store.products import link_previews, links
+from latchkey.store.purchases.subscription_mirror import Lifecycle
+from latchkey.store.stripe import wakeups
+from latchkey.store.stripe.wakeups import Wakeup
 
 CALL_TIMEOUT = 5.0
 """Seconds: the client's own retries would hold a call for ten while Temporal is away."""
@@ -212,7 +213,7 @@ async def preview_link(
     """
     preview_id = f"pv_{secrets.token_hex(8)}"
     async with pool.acquire() as connection:
-        await previews.begin(
+        await link_previews.begin(
             connection,
             preview_id=preview_id,
             product_id=product_id,

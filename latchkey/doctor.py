@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.service import RPCError
 
-from latchkey import signs, temporal
+from latchkey import doctor_checks, temporal
+from latchkey.doctor_checks import Check
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, variables
-from latchkey.signs import Check
 from latchkey.store.migrate import pending
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
@@ -34,7 +34,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         await _database(settings),
         *await _temporal(),
         *await _stripe(settings),
-        *await signs.of_database(settings),
+        *await doctor_checks.of_database(settings),
     ]
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "
@@ -106,7 +106,7 @@ async def _temporal() -> list[Check]:
         found = f"search attributes missing: {', '.join(missing)}"
         return [Check("Temporal", False, found, advice)]
     found = f"namespace {client.namespace}, search attributes registered"
-    return [Check("Temporal", True, found), *await signs.of_temporal(client)]
+    return [Check("Temporal", True, found), *await doctor_checks.of_temporal(client)]
 
 
 async def _stripe(settings: Settings) -> list[Check]:

@@ -7,10 +7,10 @@ kept for a few seconds, so that a change reaches every process without a restart
 import time
 from collections.abc import Sequence
 
-from latchkey.store import connection as connections
-from latchkey.store.connection import StripeConnection
-from latchkey.store.linked_products import Account
 from latchkey.store.pool import Pool
+from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe import connection as connections
+from latchkey.store.stripe.connection import StripeConnection
 from latchkey.stripe_api import StripeApi
 from latchkey.vault import Vault
 

@@ -10,7 +10,7 @@ STANDARD = "the standard library"
 
 ALLOWED: dict[str, set[str]] = {
     "latchkey/rules": {"latchkey.rules", "latchkey.contracts"},
-    "latchkey/contracts.py": set(),
+    "latchkey/contracts": {"latchkey.contracts"},
     "latchkey/store": {"latchkey.store", "latchkey.rules", "latchkey.contracts"},
     "latchkey/stripe_api.py": set(),
     "workflows": {"workflows", "latchkey.contracts", "latchkey.rules"},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities import reads
+from activities import fetch
 from latchkey.stripe_api import StripeApi
 from tests.harness import KEY, Json, Stripe
 
@@ -28,7 +28,7 @@ async def test_of_a_bill_paid_in_parts_the_gravest_dispute_counts(stripe: Stripe
     api = StripeApi(KEY, base=stripe.url)
     try:
         for intents in (payments, payments[::-1]):
-            order = await reads.invoice(api, {**bill, "payments": {"data": paid_by(intents)}})
+            order = await fetch.invoice(api, {**bill, "payments": {"data": paid_by(intents)}})
             assert order.payment is not None
             assert order.payment.payment_intent == intents[0]
             assert order.payment.dispute_status == "lost"

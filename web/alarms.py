@@ -8,8 +8,8 @@ from prometheus_client import Gauge
 
 from latchkey.rules import endpoint
 from latchkey.settings import Settings
-from latchkey.store import health
-from latchkey.store.health import MANY, Signs
+from latchkey.store.checks import health
+from latchkey.store.checks.health import MANY, Signs
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import API_VERSION
 

@@ -18,8 +18,8 @@ from latchkey import temporal
 from latchkey.keyring import Keyring
 from latchkey.passwords import hash_password
 from latchkey.settings import Settings, load_settings
-from latchkey.store import users
 from latchkey.store.pool import create_pool
+from latchkey.store.users import users
 from latchkey.vault import Vault
 from web import api, health, pages
 from web.relay import Relay

@@ -5,8 +5,8 @@ import time
 
 from latchkey import contracts, dispatch
 from latchkey.contracts import ErrandInput, ErrandResult
-from latchkey.store import checkout
-from latchkey.store.checkout import Bought
+from latchkey.store.products import checkout
+from latchkey.store.products.checkout import Bought
 from web.site import Site
 
 ERRAND_SECONDS = 15.0

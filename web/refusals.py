@@ -5,8 +5,8 @@ A flood of forged requests costs the database one statement a second, not one ea
 
 from collections import Counter
 
-from latchkey.store import refusals
 from latchkey.store.pool import Pool
+from latchkey.store.stripe import refused_webhooks
 
 
 class Refusals:
@@ -25,7 +25,7 @@ class Refusals:
         counts, self._counts = self._counts, Counter()
         try:
             async with pool.acquire() as connection:
-                await refusals.add(connection, counts)
+                await refused_webhooks.add(connection, counts)
         except BaseException:
             self._counts.update(counts)
             raise

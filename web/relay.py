@@ -17,9 +17,12 @@ from temporalio.client import Client
 
 from latchkey import dispatch
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store import checkout, inbox, links, order_mirror, reconciliations, wakeups
-from latchkey.store.inbox import Waiting
+from latchkey.store.checks import reconciliations
 from latchkey.store.pool import Pool
+from latchkey.store.products import checkout, links
+from latchkey.store.purchases import order_mirror
+from latchkey.store.stripe import inbox, wakeups
+from latchkey.store.stripe.inbox import Waiting
 from web.refusals import Refusals
 
 BATCH = 200

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from latchkey.keyring import Keyring
 from latchkey.settings import Settings
 from latchkey.store import site_settings
-from latchkey.store.home import Numbers
+from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
 from web.alarms import Bell

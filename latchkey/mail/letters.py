@@ -6,7 +6,7 @@ from datetime import datetime
 
 from babel.dates import format_date
 
-from latchkey.store.mails import OutMail
+from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
 
 KINDS = {

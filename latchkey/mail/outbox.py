@@ -13,8 +13,9 @@ from prometheus_client import Counter
 
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
-from latchkey.store import mails, site_settings
-from latchkey.store.mails import OutMail
+from latchkey.store import site_settings
+from latchkey.store.feed import mails
+from latchkey.store.feed.mails import OutMail
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
 

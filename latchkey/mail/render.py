@@ -16,9 +16,9 @@ from markupsafe import Markup
 from latchkey import signin_links
 from latchkey.mail.letters import Letter, letter, line
 from latchkey.mail.look import Look
-from latchkey.store.account import OPTIONAL_MAILS
-from latchkey.store.mails import OutMail
+from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
+from latchkey.store.users.account import OPTIONAL_MAILS
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),

@@ -10,7 +10,7 @@ YEAR = timedelta(days=366)
 
 def counts(order: Order, *, looks_back: str, linked_at: datetime) -> bool:
     """Whether an order is a purchase by a link made at `linked_at` (UTC) that `looks_back` by
-    "none", a "year" or "all"; `PAID_WITHOUT_ACCESS` in `store/invariants.py` says the same.
+    "none", a "year" or "all"; `PAID_WITHOUT_ACCESS` in `store/checks/invariants.py` says the same.
 
     An invoice isn't where it was made before the link looks back, and paid before the link was
     made. Stripe's times are whole seconds, so the link's own second counts as since. Checkout

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from latchkey.store import claims
 from latchkey.store.pool import Connection
+from latchkey.store.users import claims
 from tests.hostile.byhand import End
 from tests.hostile.model import Source
 from tests.hostile.policy import DAY, DEFAULTS, GRACES

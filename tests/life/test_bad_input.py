@@ -7,7 +7,7 @@ import pytest
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-import activities.steady
+import activities.resilient
 from latchkey.stripe_api import StripeApi
 from sandbox.schema import Published
 from tests.digest import digest
@@ -30,7 +30,7 @@ async def test_a_key_without_a_permission_says_which_and_loses_nothing(
     published: Published,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(activities.steady, "TRY_AGAIN", timedelta(seconds=1))
+    monkeypatch.setattr(activities.resilient, "TRY_AGAIN", timedelta(seconds=1))
     key = "rk_test_without_subscriptions"
     allowed = dict.fromkeys(AREAS, "write")
     with run_sandbox(published, chance=1) as stripe:

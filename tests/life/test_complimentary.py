@@ -7,7 +7,7 @@ import pytest
 from tests.harness import Json, Latchkey, until
 from tests.life.play import granted, linked, types
 from tests.web.pages import visit
-from web.pages.gifts import read_gifts
+from web.pages.admin.bulk_grants import read_gifts
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import Client
 
 from latchkey import dispatch
-from latchkey.store.links import LinkJob
+from latchkey.store.products.links import LinkJob
 from latchkey.stripe_api import StripeApi
 from tests.harness import Json, Latchkey, until
 

@@ -13,8 +13,10 @@ from aiosmtpd.controller import Controller
 
 from latchkey.mail.letters import KINDS
 from latchkey.mail.render import message, render
-from latchkey.store import mails, signin, site_settings
+from latchkey.store import site_settings
+from latchkey.store.feed import mails
 from latchkey.store.site_settings import SiteSettings
+from latchkey.store.users import signin
 from tests.harness import SECRET, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from latchkey.store import wakeups
+from latchkey.store.stripe import wakeups
 from tests.harness import ADMIN, PASSWORD, Json, Latchkey, until
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from latchkey.rules.identity import sign_reference
-from latchkey.store import order_mirror
+from latchkey.store.purchases import order_mirror
 from tests.harness import SECRET, Json, Latchkey, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from latchkey.store import collections, erasure, grants
-from latchkey.store.complimentary import Gift
+from latchkey.store.access import collections, grants
+from latchkey.store.access.complimentary import Gift
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.users import erasure
 from tests.harness import until
 from tests.store.test_concurrency import blocked
 

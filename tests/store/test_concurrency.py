@@ -15,13 +15,13 @@ from latchkey.keyring import Keyring
 from latchkey.rules.access import Reason, Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Customer, Payment
-from latchkey.store import people
-from latchkey.store.effects import Claim, Occasion, given_by, settle
-from latchkey.store.linked_products import Account, LinkedProduct
-from latchkey.store.order_facts import tell_of_bill
-from latchkey.store.people import Buyer
 from latchkey.store.pool import Connection, Pool
-from latchkey.store.subscriptions import apply_subscriptions
+from latchkey.store.purchases import buyers
+from latchkey.store.purchases.buyers import Buyer
+from latchkey.store.purchases.linked_products import Account, LinkedProduct
+from latchkey.store.purchases.order_facts import tell_of_bill
+from latchkey.store.purchases.settling import Claim, Occasion, given_by, settle
+from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
 from tests.harness import KEY, SECRET, Json, Latchkey, until
@@ -54,11 +54,11 @@ async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> No
     async with pool.acquire() as mine, pool.acquire() as theirs:
         begun = mine.transaction()
         await begun.start()
-        await people.resolve(mine, [one], occasion=occasion(1))
+        await buyers.resolve(mine, [one], occasion=occasion(1))
 
-        async def second() -> dict[str, people.Person]:
+        async def second() -> dict[str, buyers.Person]:
             async with theirs.transaction():
-                return await people.resolve(theirs, [other], occasion=occasion(2))
+                return await buyers.resolve(theirs, [other], occasion=occasion(2))
 
         task = asyncio.create_task(second())
         await until(lambda: blocked(pool), "the second waits for the first")
@@ -74,9 +74,9 @@ async def test_a_new_address_that_a_purchase_brought_first_is_still_doubted(pool
     async with pool.acquire() as connection, connection.transaction():
         for ticket, email in ((1, "a@x.example"), (3, "b@x.example")):
             buyer = Buyer(f"sub_{ticket}", "subscription", "cus_1", email, "A")
-            await people.resolve(connection, [buyer], occasion=occasion(ticket))
+            await buyers.resolve(connection, [buyer], occasion=occasion(ticket))
         changed = Customer("cus_1", "b@x.example", "A", deleted=False)
-        await people.mirror_customer(connection, changed, occasion=occasion(2))
+        await buyers.mirror_customer(connection, changed, occasion=occasion(2))
     [doubt] = await pool.fetch("select kind, email, user_id, other_id from matches")
     assert (doubt["kind"], doubt["email"]) == ("address_changed", "b@x.example")
     assert doubt["user_id"] != doubt["other_id"]

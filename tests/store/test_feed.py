@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from latchkey.store import feed, feed_lanes, searching, user_list
-from latchkey.store.feed import Line
-from latchkey.store.feed_lanes import Filter
+from latchkey.store.feed import lanes, lines, text_search
+from latchkey.store.feed.lanes import Filter
+from latchkey.store.feed.lines import Line
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.users import listing
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +80,7 @@ def fits(row: dict[str, Any], wanted: Filter) -> bool:
 async def all_pages(connection: Connection, wanted: Filter, limit: int) -> list[int]:
     found: list[int] = []
     rows: list[Line] = []
-    while rows := await feed.filtered(
+    while rows := await lines.filtered(
         connection, wanted, after=rows[-1].id if rows else None, limit=limit
     ):
         found += [row.id for row in rows]
@@ -101,8 +102,8 @@ async def test_every_combination_of_filters_finds_its_lines(
             (None, "Feed.exam", "sub_3"),
         )
         for most_lanes in (1000, 1):
-            monkeypatch.setattr(feed_lanes, "MOST_LANES", most_lanes)
-            monkeypatch.setattr(feed_lanes, "NARROWEST", 50)
+            monkeypatch.setattr(lanes, "MOST_LANES", most_lanes)
+            monkeypatch.setattr(lanes, "NARROWEST", 50)
             for types, user, product, cause, (since, until), search in combinations:
                 wanted = Filter(types, user, product, cause, since, until, None, search)
                 expected = [row["id"] for row in rows if fits(row, wanted)]
@@ -114,7 +115,7 @@ async def test_every_combination_of_filters_finds_its_lines(
         wanted = Filter(source_id="sub_2", types=("refunded",))
         expected = [row["id"] for row in rows if fits(row, wanted)]
         assert await all_pages(connection, wanted, 3) == expected
-        assert await feed.filtered(connection, Filter(), after=10**9) == []
+        assert await lines.filtered(connection, Filter(), after=10**9) == []
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,8 @@ async def test_every_combination_of_filters_finds_its_lines(
 async def test_users_are_found_by_any_part(pool: Pool, search: str, found: list[str]) -> None:
     async with pool.acquire() as connection:
         await fill(connection, 0)
-        wanted = user_list.Filter(search=search)
-        rows = await user_list.listed(connection, wanted, limit=10)
+        wanted = listing.Filter(search=search)
+        rows = await listing.listed(connection, wanted, limit=10)
         assert [row.email for row in rows] == found
 
 
@@ -147,9 +148,9 @@ async def test_a_search_is_served_by_its_index(pool: Pool) -> None:
     """The condition is written as the index has it; otherwise every search reads every user."""
     async with pool.acquire() as connection:
         await connection.execute("set enable_seqscan = off")
-        plan = await searching.fetch_planned(
+        plan = await text_search.fetch_planned(
             connection,
-            f"explain select id from users u where {searching.matches('u', '$1', 'love')}",
+            f"explain select id from users u where {text_search.matches('u', '$1', 'love')}",
             "love",
         )
         assert any("users_by_grams" in row[0] for row in plan), plan

@@ -7,13 +7,14 @@ import pytest
 
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscription
-from latchkey.store import connection as connections
-from latchkey.store import policy, policy_preview, rejudging
-from latchkey.store.effects import Occasion
-from latchkey.store.linked_products import Account, Draft
-from latchkey.store.orders import apply_orders
+from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection, Pool
-from latchkey.store.subscriptions import apply_subscriptions
+from latchkey.store.purchases import rejudging
+from latchkey.store.purchases.linked_products import Account, Draft
+from latchkey.store.purchases.orders import apply_orders
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import apply_subscriptions
+from latchkey.store.stripe import connection as connections
 
 pytestmark = pytest.mark.anyio
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from latchkey.rules.reading import Customer, Item, Subscription
-from latchkey.store.effects import Occasion
-from latchkey.store.linked_products import Account
 from latchkey.store.pool import Connection, Pool
-from latchkey.store.subscriptions import apply_subscriptions
+from latchkey.store.purchases.linked_products import Account
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import apply_subscriptions
 
 pytestmark = pytest.mark.anyio
 

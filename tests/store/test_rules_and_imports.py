@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey.store.effects import Occasion
 from latchkey.store.pool import Pool
-from latchkey.store.subscriptions import apply_subscriptions, rejudge_subscriptions
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import apply_subscriptions, rejudge_subscriptions
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
 pytestmark = pytest.mark.anyio

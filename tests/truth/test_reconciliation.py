@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from activities import reads
+from activities import fetch
 from latchkey import dispatch
 from latchkey.dispatch import TemporalUnavailable
 from latchkey.rules.identity import sign_reference
@@ -151,14 +151,14 @@ async def test_a_repair_of_what_cant_be_read_is_none(
     for subscription in (unreadable, other):
         await site.stripe.delete(f"subscriptions/{subscription}")
     found = await compared(site)
-    reads_it = reads.subscription
+    reads_it = fetch.subscription
 
     async def read(api: StripeApi, source: Json) -> Subscription:
         if source["id"] == unreadable:
             raise UnreadableError(f"subscription {unreadable}: no customer")
         return await reads_it(api, source)
 
-    monkeypatch.setattr(reads, "subscription", read)
+    monkeypatch.setattr(fetch, "subscription", read)
     await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
     repaired = await done(site, found["id"])
     assert {d["source_id"]: (d["state"], d["error"]) for d in repaired["differences"]} == {

@@ -6,8 +6,8 @@ import pytest
 import temporalio.api.operatorservice.v1 as operator
 
 from latchkey import temporal
-from latchkey.store import inbox, wakeups
 from latchkey.store.pool import Pool
+from latchkey.store.stripe import inbox, wakeups
 from tests.harness import Json, Latchkey, until
 from tests.life.play import linked
 from web.relay import WAKEUPS

@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from latchkey.store.access_history import Span, stretches
+from latchkey.store.access.history import Span, stretches
 from tests.harness import Json, Latchkey
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +127,7 @@ async def test_no_access_has_its_reason_too(
 async def test_a_long_story_costs_as_many_queries_as_a_short_one(shared: Latchkey) -> None:
     product, price, _ = await linked(shared)
     counts = []
-    from latchkey.store import why as store
+    from latchkey.store.access import why as store
 
     for times in (1, 4):
         for _ in range(times):

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from latchkey.store import erasure
+from latchkey.store.users import erasure
 from tests.harness import ADMIN, Latchkey
 from tests.web.pages import Visitor, user, visit
 

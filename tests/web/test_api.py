@@ -132,10 +132,10 @@ async def test_wrong_tokens_are_refused(shared: Latchkey, header: str | None) ->
 
 
 async def test_tokens_from_the_database_work_until_revoked(shared: Latchkey) -> None:
-    from latchkey.store import tokens
+    from latchkey.store.users import api_tokens
 
     async with shared.pool.acquire() as connection:
-        token = await tokens.create(connection, name="test", actor=None)
+        token = await api_tokens.create(connection, name="test", actor=None)
         stored = await connection.fetchval(
             "select count(*) from api_tokens where token_hash = $1", token.encode()
         )

@@ -8,7 +8,7 @@ import pytest
 
 from activities import portal
 from latchkey import passwords, signin_links
-from latchkey.store import signin
+from latchkey.store.users import signin
 from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from latchkey.mail.letters import KINDS
-from latchkey.store import signin, site_settings
+from latchkey.store import site_settings
+from latchkey.store.users import signin
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, user, visit
 

@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import FormData
 
+from web.pages.admin.stripe_settings import _wanted
 from web.pages.render import money
-from web.pages.stripe_settings import _wanted
 
 SHOWN = [
     (1050, "usd", "$10.50"),

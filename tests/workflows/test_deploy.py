@@ -11,8 +11,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 import worker
-from activities import walk
-from latchkey.store import missed
+from activities import comparison_source
+from latchkey.store.stripe import catch_up
 from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.life.test_gotchas_purchases import invoiced
 from tests.truth.conftest import look_now
@@ -165,14 +165,14 @@ async def test_a_look_goes_on_where_a_deploy_caught_it(
     await site.quiet()
     await site.temporal.get_schedule_handle("catch-up").pause()
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
-    reached, place = asyncio.Event(), missed.place
+    reached, place = asyncio.Event(), catch_up.place
 
     async def held(*_: object, **__: object) -> None:
         reached.set()
         await activity.wait_for_worker_shutdown()
         raise ConnectionError("the worker stops")
 
-    monkeypatch.setattr(missed, "place", held)
+    monkeypatch.setattr(catch_up, "place", held)
     await look_now(site)
     await asyncio.wait_for(reached.wait(), 30)
 
@@ -181,7 +181,7 @@ async def test_a_look_goes_on_where_a_deploy_caught_it(
         return [run.id async for run in site.temporal.list_workflows(query)]
 
     [looking] = await until(under_way, "the look is listed")
-    monkeypatch.setattr(missed, "place", place)
+    monkeypatch.setattr(catch_up, "place", place)
     await deploy(site, monkeypatch)
     await site.temporal.get_workflow_handle(looking).result()
     run = await history(site, looking)
@@ -219,17 +219,17 @@ async def test_a_comparison_goes_on_where_a_deploy_caught_it(
     await site.stripe.post(f"invoices/{missed['id']}/pay")
     await site.stripe.buy("member@deploy.example", price)
 
-    reached, reads = asyncio.Event(), getattr(walk, caught_in)
+    reached, reads = asyncio.Event(), getattr(comparison_source, caught_in)
 
     async def held(*_: object) -> None:
         reached.set()
         await activity.wait_for_worker_shutdown()
         raise ConnectionError("the worker stops")
 
-    monkeypatch.setattr(walk, caught_in, held)
+    monkeypatch.setattr(comparison_source, caught_in, held)
     asked = await site.call("POST", "/reconciliations", 202, json={"dry_run": False})
     await asyncio.wait_for(reached.wait(), 30)
-    monkeypatch.setattr(walk, caught_in, reads)
+    monkeypatch.setattr(comparison_source, caught_in, reads)
     await deploy(site, monkeypatch)
     report = await done(site, asked["id"])
 

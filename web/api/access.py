@@ -5,13 +5,15 @@ from typing import Any
 
 from pydantic import Field
 
-from latchkey.store import access_history, grants, products, users, why
-from web import explain as explain_in_words
+from latchkey.store.access import grants, history, why
+from latchkey.store.products import products
+from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 from web.site import Site
+from web.wording import explain as explain_in_words
 
 
 class Who(Input):
@@ -186,7 +188,7 @@ async def on_day(call: Call) -> SpanList:
         product = await products.find(connection, call.path["id"])
         if product is None:
             raise not_found("product", call.path["id"])
-        spans = await access_history.of_product(
+        spans = await history.of_product(
             connection,
             product.id,
             start=start,
@@ -216,7 +218,7 @@ async def over_time(call: Call) -> SpanList:
             if product is None:
                 raise not_found("product", wanted.product)
             product_id = product.id
-        spans = await access_history.of_user(
+        spans = await history.of_user(
             connection,
             user.id,
             product_id=product_id,
@@ -226,7 +228,7 @@ async def over_time(call: Call) -> SpanList:
     return _spans(spans, wanted.limit)
 
 
-def _spans(spans: list[access_history.Span], limit: int) -> SpanList:
+def _spans(spans: list[history.Span], limit: int) -> SpanList:
     page = spans[:limit]
     return SpanList(
         data=[

@@ -3,7 +3,10 @@
 from pydantic import Field
 
 from latchkey import dispatch
-from latchkey.store import checkout, portal, products, site_settings, users
+from latchkey.store import site_settings
+from latchkey.store.products import checkout, products
+from latchkey.store.stripe import portal
+from latchkey.store.users import users
 from web import billing
 from web.api.people import Email
 from web.api.problems import Problem, not_found

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
-from latchkey.store import collections, complimentary, products
-from latchkey.store.complimentary import Gift
+from latchkey.store.access import collections, complimentary
+from latchkey.store.access.complimentary import Gift
 from latchkey.store.pool import Connection
+from latchkey.store.products import products
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email, NewGrant

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from latchkey.store import feed, users
+from latchkey.store.feed import lines
+from latchkey.store.users import users
 from web.api.cursors import cursor, number
 from web.api.registry import Call, Output, Paging, endpoint
 
@@ -45,7 +46,7 @@ async def activities(call: Call) -> ActivityList:
     wanted: FeedFilter = call.query
     async with call.site.pool.acquire() as connection:
         person = await users.by_id(connection, wanted.user) if wanted.user else None
-        rows = await feed.lines(
+        rows = await lines.lines(
             connection,
             types=wanted.type.split(",") if wanted.type else None,
             user_id=person.id if person else wanted.user,

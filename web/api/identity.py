@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from latchkey.store import identity, matches, merging, unmerging, users
+from latchkey.store.purchases import matches
+from latchkey.store.users import identity, merging, unmerging, users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email

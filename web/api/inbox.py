@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from latchkey.store import inbox
+from latchkey.store.stripe import inbox
 from web.api.cursors import cursor, number
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint

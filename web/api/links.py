@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from latchkey import dispatch
-from latchkey.store import links, previews, products
 from latchkey.store.pool import Connection
+from latchkey.store.products import link_previews, links, products
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, endpoint
 
@@ -54,7 +54,7 @@ async def preview(call: Call) -> Preview:
     except dispatch.WorkflowFailed as error:
         raise Problem(422, "preview_failed", str(error)) from None
     async with call.site.pool.acquire() as connection:
-        found = await previews.preview(connection, preview_id)
+        found = await link_previews.preview(connection, preview_id)
     if found is None or found.state == "failed":
         raise Problem(422, "preview_failed", (found and found.error) or "the preview failed")
     return Preview.model_validate(

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from latchkey.store import grants, products, users
+from latchkey.store.access import grants
+from latchkey.store.products import products
+from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import not_found

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import Field, StrictBool, StrictInt
 
 from latchkey.rules.policy import LONGEST_GRACE_DAYS
-from latchkey.store import policy, policy_preview, products
-from latchkey.store.linked_products import Draft
+from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection
+from latchkey.store.products import products
+from latchkey.store.purchases.linked_products import Draft
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, endpoint
 from web.numbers import number

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from latchkey import dispatch
-from latchkey.store import catalog, products
 from latchkey.store.pool import Pool
+from latchkey.store.products import products
+from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from latchkey.store import products, reconciliations
+from latchkey.store.checks import reconciliations
+from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
 from web.api.problems import Problem, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint

@@ -5,7 +5,7 @@ import time
 
 from starlette.requests import Request
 
-from latchkey.store import tokens
+from latchkey.store.users import api_tokens
 from web.api.problems import Problem
 from web.site import Site
 
@@ -26,12 +26,12 @@ async def authenticate(request: Request, site: Site) -> str:
     fixed = site.settings.api_token
     if fixed and hmac.compare_digest(fixed.get_secret_value().encode(), token.encode()):
         return "settings"
-    digest = tokens.digest(token)
+    digest = api_tokens.digest(token)
     remembered = _known.get(digest)
     if remembered and remembered[1] > time.monotonic():
         return remembered[0]
     async with site.pool.acquire() as connection:
-        found = await tokens.valid(connection, token)
+        found = await api_tokens.valid(connection, token)
     if found is None:
         raise Problem(401, "unauthorized", "this token is not valid or was revoked")
     if len(_known) > 1000:

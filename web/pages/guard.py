@@ -9,8 +9,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from latchkey.store import users
-from latchkey.store.users import User
+from latchkey.store.users import users
+from latchkey.store.users.users import User
 from web.security import CSRF_FIELD, SESSION_COOKIE, check_csrf
 from web.site import site_of
 

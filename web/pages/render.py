@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from latchkey.rules.money import decimals
-from web.pages import words
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
-from web.pages.standing import standing, subscription
-from web.pages.times import ago, day, when
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import Site, site_of
+from web.wording import labels
+from web.wording.standing import standing, subscription
+from web.wording.times import ago, day, when
 
 STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
@@ -54,7 +54,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         site_logo=site.look.logo_url,
         site_colour=site.look.colour,
         alarms=getattr(request.state, "alarms", None),
-        notice=words.NOTICES.get(request.query_params.get("done", "")),
+        notice=labels.NOTICES.get(request.query_params.get("done", "")),
         sandbox_url=site.settings.sandbox_url,
         temporal_ui=site.settings.temporal_ui_url,
         temporal_namespace=site.temporal.namespace,
@@ -150,13 +150,13 @@ _ENVIRONMENT.filters |= {
     "markdown": markdown,
     "price": price,
     "thousands": thousands,
-    "line_icon": words.line_icon,
-    "activity": words.activity,
-    "browser": words.browser,
-    "cause": words.cause,
-    "progress": words.progress,
-    "grant": words.grant,
-    "reason": words.reason,
+    "line_icon": labels.line_icon,
+    "activity": labels.activity,
+    "browser": labels.browser,
+    "cause": labels.cause,
+    "progress": labels.progress,
+    "grant": labels.grant,
+    "reason": labels.reason,
     "standing": standing,
     "subscription": subscription,
 }

@@ -1,0 +1,41 @@
+"""Since when a subscription owes: read once per spell, however it came to be known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from activities.base import Edges
+from latchkey.rules import access, reading
+from latchkey.rules.reading import Subscription
+from latchkey.store.purchases import subscription_mirror
+from latchkey.store.purchases.linked_products import linked_stripe_products
+from latchkey.stripe_api import StripeApi
+
+
+async def dated(
+    edges: Edges,
+    api: StripeApi,
+    found: Sequence[Subscription],
+    *,
+    stripe_product: str | None = None,
+) -> list[Subscription]:
+    """The same readings; those that owe for `stripe_product`, or any linked one, say since when.
+
+    The subscription itself doesn't tell, and its latest invoice only where no period has passed
+    meanwhile. So its invoices are listed, at the first sight of each spell.
+    """
+    owing = [one.id for one in found if one.status in access.OWING]
+    if not owing:
+        return list(found)
+    account = await edges.account()
+    async with edges.pool.acquire() as connection:
+        known = await subscription_mirror.owing_since(connection, owing)
+        wanted = {stripe_product} if stripe_product else None
+        wanted = wanted or await linked_stripe_products(connection, account=account)
+
+    async def since(one: Subscription) -> Subscription:
+        if one.id not in owing or not wanted & one.stripe_products:
+            return one
+        at = known.get(one.id) or reading.overdue_since(await api.owed_invoices(one.id))
+        return replace(one, unpaid_since=at)
+
+    return [await since(one) for one in found]

@@ -1,0 +1,197 @@
+"""Keeps a run going whose object can't be read or applied: it says why, and the events are loud."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Protocol, TypeVar
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.base import Edges
+from activities.errors import KEY_REFUSED
+from latchkey.contracts import SyncInput, SyncResult, Wake
+from latchkey.dispatch import TemporalUnavailable
+from latchkey.rules.access import SELDOM
+from latchkey.rules.routing import TargetKind
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import settling, subscription_mirror
+from latchkey.store.purchases.subscription_mirror import Recorded
+from latchkey.store.stripe import inbox, origins
+
+PATIENCE = 5
+"""Attempts, about 15 seconds, before the run says what it waits for."""
+
+TRY_AGAIN = timedelta(minutes=1)
+TRY_LATER = timedelta(hours=1)
+READ_AGAIN = timedelta(seconds=1)
+
+_PASSING = (
+    OSError,
+    TimeoutError,
+    TemporalUnavailable,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+)
+
+log = structlog.get_logger("worker")
+FAILED = Counter("latchkey_events_given_up_total", "Events that could not be handled.")
+
+UNCHANGED = SyncResult("", "", finished=False, unchanged=True)
+
+
+class _Job(Protocol):
+    @property
+    def edges(self) -> Edges: ...
+
+
+J = TypeVar("J", bound=_Job)
+Sync = Callable[[J, SyncInput], Awaitable[SyncResult]]
+
+
+def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
+    """For a Temporal activity that syncs one object: what may pass is tried again for ever, and
+    after a while the run says so; what is no more than a fault of ours fails the events, not the
+    run. Nothing of an error but its kind enters the history: it may quote personal data."""
+
+    def around(sync: Sync[J]) -> Sync[J]:
+        @wraps(sync)
+        async def steadily(self: J, job: SyncInput) -> SyncResult:
+            try:
+                if job.only_events and await _served(self.edges, job, kind):
+                    return UNCHANGED
+                return await _elsewhere(self.edges, job, kind) or await sync(self, job)
+            except ApplicationError as error:
+                if error.non_retryable or _soon(error):
+                    raise
+                return await _waiting(self.edges, job, kind, error.message)
+            except _PASSING as error:
+                raise ApplicationError(
+                    f"not now: {type(error).__name__}", type=type(error).__name__
+                ) from None
+            except Exception as error:
+                log.exception("an object could not be applied", object=job.object_id)
+                name = type(error).__name__
+                if activity.info().attempt < PATIENCE:
+                    raise ApplicationError(f"unexpected {name}", type=name) from None
+                return await failed(self.edges, job, kind, f"unexpected {name}: see the log")
+
+        return steadily
+
+    return around
+
+
+async def _served(edges: Edges, job: SyncInput, kind: TargetKind) -> bool:
+    """Whether readings begun after these events were stored have been applied meanwhile: a nudge
+    that crosses a reading has nothing more to tell."""
+    async with edges.pool.acquire() as connection:
+        return await inbox.served(connection, kind, job.object_id, job.event_ids)
+
+
+async def _elsewhere(edges: Edges, job: SyncInput, kind: TargetKind) -> SyncResult | None:
+    """What to do for an object of another account or mode than the connected one; None for all
+    others. Nobody can be asked about it: access stays as it is, and an end that is known comes at
+    its time. It is looked at again daily, should its account be connected again."""
+    account = await edges.keyring.account()
+    async with edges.pool.acquire() as connection:
+        home = await origins.home_of(connection, job.object_id)
+    if home is None or account is None or home.account == account:
+        return None
+    why = f"It belongs to the account {home.account}, which is not the connected one"
+    async with edges.pool.acquire() as connection, connection.transaction():
+        await _give_up(connection, job, kind, why)
+        await settling.end_due(
+            connection,
+            source_id=job.object_id,
+            as_of=job.as_of,
+            workflow_id=activity.info().workflow_id or "",
+        )
+    wake_at, wake = _next(job, await _known(edges, job, kind), SELDOM)
+    return SyncResult(
+        label="another account",
+        state=f"{why}: access stays as it is, an end that is known comes at its time",
+        finished=home.over,
+        wake_at=None if home.over else wake_at,
+        wake=None if home.over else wake,
+    )
+
+
+def _soon(error: ApplicationError) -> bool:
+    """Whether another attempt may help at once. Trouble with the key takes a person."""
+    return error.type != KEY_REFUSED and activity.info().attempt < PATIENCE
+
+
+async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
+    """What no retry can mend: the events are marked, the run waits for a person or a resend."""
+    async with edges.pool.acquire() as connection:
+        ids = await _give_up(connection, job, kind, error)
+        known = await _known(edges, job, kind)
+    log.error("events failed: see the inbox", object=job.object_id, events=ids, reason=error)
+    wake_at, wake = _next(job, known, TRY_LATER)
+    return SyncResult(
+        label="failed",
+        state=f"Can't go on: {error}. Resend the event once the cause is mended",
+        finished=known is None,
+        wake_at=wake_at if known else None,
+        wake=wake if known else None,
+        unread=True,
+    )
+
+
+async def _give_up(
+    connection: Connection, job: SyncInput, kind: TargetKind, error: str
+) -> list[str]:
+    """Mark the object's events as failed, those included that no nudge has told yet."""
+    _, waiting = await inbox.begin_reading(connection, kind, job.object_id)
+    ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in waiting)]))
+    await inbox.mark_failed(connection, ids, error=error)
+    FAILED.inc(len(ids))
+    return ids
+
+
+def read_again(as_of: datetime) -> SyncResult:
+    """For a reading that a later one has overtaken. Its events are served: they were stored before
+    its ticket was taken, and the later one was read after that. Only the deadline is missing."""
+    return SyncResult(
+        label="reading",
+        state="A later reading was there first: reading again",
+        finished=False,
+        wake_at=as_of + READ_AGAIN,
+    )
+
+
+async def _waiting(edges: Edges, job: SyncInput, kind: TargetKind, why: str) -> SyncResult:
+    known = await _known(edges, job, kind)
+    wake_at, wake = _next(job, known, TRY_AGAIN)
+    log.warning("a run waits", object=job.object_id, reason=why)
+    return SyncResult(
+        label="waiting for Stripe",
+        state=f"Can't go on for now: {why}",
+        finished=False,
+        wake_at=wake_at,
+        wake=wake,
+        unread=True,
+    )
+
+
+async def _known(edges: Edges, job: SyncInput, kind: TargetKind) -> Recorded | None:
+    if kind is not TargetKind.SUBSCRIPTION:
+        return None
+    async with edges.pool.acquire() as connection:
+        return await subscription_mirror.recorded(connection, job.object_id)
+
+
+def _next(job: SyncInput, known: Recorded | None, pause: timedelta) -> tuple[datetime, Wake]:
+    """When to look again: after the pause, or at the deadline known from before, if that is
+    sooner. The workflow's clock goes on from `as_of` while attempts are made."""
+    now = job.as_of + (datetime.now(UTC) - activity.info().scheduled_time)
+    again = now + pause
+    if known and known.wake and known.wake_at and now < known.wake_at < again:
+        return known.wake_at, known.wake
+    return again, Wake.TRY_AGAIN

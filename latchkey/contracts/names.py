@@ -1,0 +1,101 @@
+"""Workflow, activity and signal names, task queues, and the ids of workflows."""
+
+MAIN_QUEUE = "latchkey"
+STRIPE_QUEUE = "latchkey-stripe"
+
+PRODUCT_LINK = "ProductLink"
+SUBSCRIPTION = "Subscription"
+PURCHASE = "Purchase"
+STRIPE_OBJECT = "StripeObject"
+LINK_PREVIEW = "LinkPreview"
+CATALOG = "Catalog"
+CONNECTION = "Connection"
+CHECKOUT = "Checkout"
+ERRAND = "Errand"
+CATCH_UP = "CatchUp"
+RECONCILIATION = "Reconciliation"
+POLICY_CHANGE = "PolicyChange"
+GRANT_ENDINGS = "GrantEndings"
+
+NUDGE = "nudge"
+STOP = "stop"
+
+SYNC_SUBSCRIPTION = "sync_subscription"
+SYNC_PURCHASE = "sync_purchase"
+SYNC_OBJECT = "sync_object"
+END_DUE_ACCESS = "end_due_access"
+PLAN_IMPORT = "plan_import"
+IMPORT_PAGE = "import_page"
+START_LIFECYCLES = "start_lifecycles"
+SET_LINK_STATE = "set_link_state"
+PLAN_PREVIEW = "plan_preview"
+PREVIEW_PAGE = "preview_page"
+FINISH_PREVIEW = "finish_preview"
+CATALOG_PAGE = "catalog_page"
+CHECK_KEY = "check_key"
+REGISTER_ENDPOINT = "register_endpoint"
+SETTLE_CHECKOUT = "settle_checkout"
+LOOK_AT_SESSION = "look_at_session"
+OPEN_PORTAL = "open_portal"
+FIND_RECEIPT = "find_receipt"
+APPLY_POLICY_PAGE = "apply_policy_page"
+END_DUE_GRANTS = "end_due_grants"
+CHECK_ENDPOINT = "check_endpoint"
+PLAN_CATCH_UP = "plan_catch_up"
+CATCH_UP_PAGE = "catch_up_page"
+BEGIN_SWEEP = "begin_sweep"
+DO_CHORES = "do_chores"
+BEGIN_RECONCILIATION = "begin_reconciliation"
+COMPARE_PAGE = "compare_page"
+COMPARE_UNSEEN = "compare_unseen"
+CHECK_INVARIANTS = "check_invariants"
+REPAIR_DIFFERENCES = "repair_differences"
+FINISH_RECONCILIATION = "finish_reconciliation"
+
+CONNECTION_WORKFLOW_ID = "connection"
+CATALOG_WORKFLOW_ID = "catalog"
+CATCH_UP_SCHEDULE_ID = "catch-up"
+RECONCILIATION_SCHEDULE_ID = "reconciliation"
+GRANT_ENDINGS_WORKFLOW_ID = "grant-endings"
+
+SCHEDULED = "scheduled"
+"""Stands for the id in the schedule's own comparisons; Temporal adds the time."""
+
+
+def product_link_workflow_id(product_id: str) -> str:
+    return f"product-link/{product_id}"
+
+
+def subscription_workflow_id(subscription_id: str) -> str:
+    return f"subscription/{subscription_id}"
+
+
+def purchase_workflow_id(order_id: str) -> str:
+    """`order_id` is the Stripe id of a checkout session or of an invoice."""
+    return f"purchase/{order_id}"
+
+
+def stripe_object_workflow_id(object_id: str) -> str:
+    """`object_id` is `<kind>/<Stripe id>`, such as `customer/cus_1`: Stripe's ids are opaque."""
+    return f"stripe-object/{object_id}"
+
+
+def link_preview_workflow_id(preview_id: str) -> str:
+    return f"link-preview/{preview_id}"
+
+
+def checkout_workflow_id(product_id: str) -> str:
+    return f"checkout/{product_id}"
+
+
+def errand_workflow_id(activity: str, nonce: str) -> str:
+    """`nonce` keeps two clicks apart; the same one joins the errand that is under way."""
+    return f"errand/{activity}/{nonce}"
+
+
+def reconciliation_workflow_id(reconciliation_id: str) -> str:
+    return f"reconciliation/{reconciliation_id}"
+
+
+def policy_change_workflow_id(change_id: int) -> str:
+    return f"policy-change/{change_id}"

@@ -1,0 +1,72 @@
+"""Inputs and results of `PolicyChange` and `GrantEndings`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PolicyStep(StrEnum):
+    """What a change of policy is applied to, in this order."""
+
+    SUBSCRIPTIONS = "subscriptions"
+    ORDERS = "orders"
+    DONE = "done"
+
+
+@dataclass
+class PolicyChangeState:
+    """How far a change of policy is; carried through continue-as-new."""
+
+    change_id: int
+    step: PolicyStep = PolicyStep.SUBSCRIPTIONS
+    cursor: str | None = None
+    checked: int = 0
+    granted: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class PolicyPageInput:
+    """Apply the policy to the page after `cursor`. The counts are those before this page, so that
+    applying it again counts nothing twice."""
+
+    change_id: int
+    step: PolicyStep
+    as_of: datetime
+    cursor: str | None = None
+    checked: int = 0
+    granted: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class PolicyPageResult:
+    """Where the next page begins, and the counts with this one."""
+
+    step: PolicyStep
+    cursor: str | None
+    checked: int
+    granted: int
+    ended: int
+
+
+@dataclass
+class GrantEndingsState:
+    """`nudged`: an end was set since the last look."""
+
+    nudged: bool = True
+
+
+@dataclass(frozen=True)
+class DueGrantsInput:
+    """End the access given by hand whose time has come by `as_of`."""
+
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class DueGrantsResult:
+    """How many ended, and when the next one is due; None where no end is set."""
+
+    ended: int
+    next_at: datetime | None

@@ -1,0 +1,120 @@
+"""Inputs and results of `Reconciliation`."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ReconcileStep(StrEnum):
+    """The parts of a comparison, in the order they are done."""
+
+    PRICES = "prices"
+    SUBSCRIPTIONS = "subscriptions"
+    ORDERS = "orders"
+    INVOICES = "invoices"
+    UNSEEN = "what was not met on the walk"
+    INVARIANTS = "invariants"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Counts of a comparison, as page, API and Temporal UI show them. `reads` are calls to Stripe
+    beyond the walk's pages."""
+
+    pages: int = 0
+    reads: int = 0
+    subscriptions: int = 0
+    orders: int = 0
+    differences: int = 0
+    repaired: int = 0
+
+
+@dataclass
+class ReconciliationState:
+    """Where a `Reconciliation` run stands; carried through continue-as-new.
+
+    Without an id, as the schedule starts it, the run makes its own comparison. `repair` holds for
+    that one only: any other's row says it. `invoices`: one of the products was ever priced once.
+    """
+
+    reconciliation_id: str = ""
+    repair: bool = False
+    begun: bool = False
+    step: ReconcileStep = ReconcileStep.PRICES
+    products: list[str] = field(default_factory=list)
+    prices: list[str] = field(default_factory=list)
+    most_prices: int = 20
+    scan: bool = False
+    invoices: bool = False
+    invoices_since: int | None = None
+    index: int = 0
+    cursor: str | None = None
+    unseen: int = 0
+    progress: Compared = field(default_factory=Compared)
+
+
+@dataclass(frozen=True)
+class BeginReconciliation:
+    reconciliation_id: str
+    repair: bool
+
+
+@dataclass(frozen=True)
+class ReconciliationPlan:
+    """`compared`: the walk was done before, only chosen repairs are left. `invoices_since` is the
+    Unix time from which paid invoices are walked, None leaves them out."""
+
+    reconciliation_id: str
+    repair: bool
+    products: list[str]
+    compared: bool = False
+    most_prices: int = 20
+    product: str | None = None
+    invoices_since: int | None = None
+
+
+@dataclass(frozen=True)
+class ComparePageInput:
+    """One page of one list. `price` filters subscriptions; None scans them all. `since` is the Unix
+    time from which invoices are read."""
+
+    reconciliation_id: str
+    repair: bool
+    step: ReconcileStep
+    as_of: datetime
+    price: str | None = None
+    cursor: str | None = None
+    progress: Compared = field(default_factory=Compared)
+    since: int | None = None
+
+
+@dataclass(frozen=True)
+class ComparePageResult:
+    cursor: str | None
+    progress: Compared
+
+
+@dataclass(frozen=True)
+class CompareBatch:
+    """Compare, or repair, the next few objects."""
+
+    reconciliation_id: str
+    repair: bool
+    as_of: datetime
+    progress: Compared = field(default_factory=Compared)
+
+
+@dataclass(frozen=True)
+class CompareBatchResult:
+    """`left` is False after the last batch; `done` is how many objects this one took."""
+
+    left: bool
+    done: int
+    progress: Compared
+
+
+@dataclass(frozen=True)
+class FinishReconciliation:
+    reconciliation_id: str
+    error: str | None = None

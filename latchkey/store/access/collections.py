@@ -1,0 +1,382 @@
+"""Collections: products that are granted together.
+
+Who holds a collection has a grant of source `collection` for each of its products; what is added to
+the collection later reaches its holders. The caller opens the transaction and wakes the relay.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.rules.access import Reason
+from latchkey.rules.identity import email_key
+from latchkey.store.access import complimentary
+from latchkey.store.access.complimentary import Gift
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.stripe import wakeups
+
+
+class UnknownProduct(Exception):
+    """A product that isn't there can't be part of a collection."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """`products` are ids; `holders` counts those who have it now."""
+
+    id: str
+    name: str
+    description: str
+    products: list[str]
+    holders: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody who has a collection; times in UTC."""
+
+    id: int
+    user_id: int
+    email: str
+    name: str | None
+    since: datetime
+    until: datetime | None
+    ended_at: datetime | None
+    reason: str | None
+
+
+_LIVE = "ended_at is null and (until is null or until > now())"
+_SELECT = f"""
+select c.id, c.name, c.description, c.created_at,
+       (select coalesce(array_agg(product_id order by added_at, product_id), '{{}}')
+          from collection_products where collection_id = c.id) as products,
+       (select count(*) from collection_holders where collection_id = c.id and {_LIVE}) as holders
+  from collections c
+"""
+
+
+async def listed(connection: Connection) -> list[Collection]:
+    rows = await connection.fetch(f"{_SELECT} order by lower(c.name), c.id")
+    return [Collection(**dict(row)) for row in rows]
+
+
+async def find(connection: Connection, collection_id: str) -> Collection | None:
+    row = await connection.fetchrow(f"{_SELECT} where c.id = $1", collection_id)
+    return Collection(**dict(row)) if row else None
+
+
+async def create(
+    connection: Connection, *, name: str, description: str = "", products: Sequence[str] = ()
+) -> Collection:
+    """A new collection. Raises `UnknownProduct`."""
+    collection_id = f"col_{secrets.token_hex(8)}"
+    await connection.execute(
+        "insert into collections (id, name, description) values ($1, $2, $3)",
+        collection_id,
+        name,
+        description,
+    )
+    await set_products(connection, collection_id, products, actor=None)
+    found = await find(connection, collection_id)
+    assert found is not None, "it was inserted above"
+    return found
+
+
+async def rename(
+    connection: Connection, collection_id: str, *, name: str | None, description: str | None
+) -> None:
+    await connection.execute(
+        """
+        update collections set name = coalesce($2, name), description = coalesce($3, description)
+         where id = $1
+        """,
+        collection_id,
+        name,
+        description,
+    )
+
+
+async def set_products(
+    connection: Connection, collection_id: str, products: Sequence[str], *, actor: int | None
+) -> None:
+    """Make these the collection's products: its holders get what came in and lose what went out.
+
+    Raises `UnknownProduct`.
+    """
+    wanted = list(dict.fromkeys(products))
+    known = await connection.fetch("select id from products where id = any($1::text[])", wanted)
+    if missing := set(wanted) - {row["id"] for row in known}:
+        raise UnknownProduct(f"there is no product {sorted(missing)[0]}")
+    await _lock(connection, collection_id)
+    await connection.execute(
+        """
+        delete from collection_products
+         where collection_id = $1 and product_id <> all($2::text[])
+        """,
+        collection_id,
+        wanted,
+    )
+    await connection.execute(
+        """
+        insert into collection_products (collection_id, product_id)
+        select $1, unnest($2::text[]) on conflict do nothing
+        """,
+        collection_id,
+        wanted,
+    )
+    await settle(connection, collection_id, actor=actor, mail=True)
+
+
+async def delete(connection: Connection, collection_id: str, *, actor: int | None) -> None:
+    """End everybody's access by it and forget it; the history of its grants stays."""
+    await set_products(connection, collection_id, [], actor=actor)
+    await connection.execute(
+        "delete from collection_holders where collection_id = $1", collection_id
+    )
+    await connection.execute("delete from collections where id = $1", collection_id)
+
+
+async def give(
+    connection: Connection,
+    collection_id: str,
+    gifts: Sequence[Gift],
+    *,
+    actor: int | None,
+    mail: bool = True,
+) -> int:
+    """Give everybody in `gifts` the collection; unknown people become users. Given again it changes
+    end and reason. Returns to how many it was given."""
+    last = {email_key(gift.email): gift for gift in gifts}
+    users, _ = await complimentary.users_of(connection, last, actor=actor)
+    rows = {
+        users[key]: {"user_id": users[key], "until": gift.until, "reason": gift.reason}
+        for key, gift in sorted(last.items())
+    }
+    await _lock(connection, collection_id)
+    await connection.execute(
+        """
+        insert into collection_holders (collection_id, user_id, until, reason, granted_by)
+        select $2, user_id, until, reason, $3::bigint
+          from jsonb_to_recordset($1::jsonb) as g (user_id bigint, until timestamptz, reason text)
+        on conflict (collection_id, user_id) where ended_at is null
+           do update set until = excluded.until, reason = excluded.reason
+        """,
+        list(rows.values()),
+        collection_id,
+        actor,
+    )
+    await settle(connection, collection_id, actor=actor, mail=mail, users=list(rows))
+    if any(gift.until for gift in last.values()):
+        await wakeups.add(connection, wakeups.ENDINGS, [""])
+    return len(rows)
+
+
+async def end(
+    connection: Connection, collection_id: str, holder_id: int, *, actor: int | None
+) -> bool:
+    """End somebody's holding, and what it gave; False where there is no such holder."""
+    await _lock(connection, collection_id)
+    user = await connection.fetchval(
+        """
+        update collection_holders set ended_at = coalesce(ended_at, now())
+         where id = $1 and collection_id = $2 returning user_id
+        """,
+        holder_id,
+        collection_id,
+    )
+    if user is not None:
+        await settle(connection, collection_id, actor=actor, mail=False, users=[user])
+    return user is not None
+
+
+_HOLDERS = """
+select h.id, h.user_id, u.email, u.name, h.since, h.until, h.ended_at, h.reason
+  from collection_holders h join users u on u.id = h.user_id
+ where h.collection_id = $1 and h.ended_at is null and (h.until is null or h.until > now())
+"""
+
+
+async def holders(
+    connection: Connection, collection_id: str, *, after: int | None = None, limit: int = 50
+) -> list[Holder]:
+    """Those who hold a collection now, newest first."""
+    rows = await connection.fetch(
+        f"{_HOLDERS} and ($2::bigint is null or h.id < $2) order by h.id desc limit $3",
+        collection_id,
+        after,
+        limit,
+    )
+    return [Holder(**dict(row)) for row in rows]
+
+
+async def holder(connection: Connection, collection_id: str, email: str) -> Holder | None:
+    """What the person with this address holds of a collection; also where its end has passed."""
+    row = await connection.fetchrow(
+        """
+        select h.id, h.user_id, u.email, u.name, h.since, h.until, h.ended_at, h.reason
+          from collection_holders h join users u on u.id = h.user_id
+         where h.collection_id = $1 and h.ended_at is null
+           and u.id = coalesce((select id from users where email_key = $2),
+                               (select user_id from user_addresses where email_key = $2))
+        """,
+        collection_id,
+        email_key(email),
+    )
+    return Holder(**dict(row)) if row else None
+
+
+async def _lock(connection: Connection, collection_id: str) -> None:
+    """Whoever changes a collection, its holders or its grants does this first: `settle` would give
+    again what another transaction is just ending."""
+    await connection.execute("select from collections where id = $1 for update", collection_id)
+
+
+async def lock_giver(connection: Connection, grant_id: int) -> None:
+    """Lock the collection that gave a grant, where one did."""
+    await connection.execute(
+        """
+        select from collections
+         where id = (select source_id from grants where id = $1 and source = 'collection')
+           for update
+        """,
+        grant_id,
+    )
+
+
+async def lock_held(connection: Connection, user_id: int) -> None:
+    """Lock the collections that a user holds."""
+    await connection.execute(
+        """
+        select from collections
+         where id in (select collection_id from collection_holders
+                       where user_id = $1 and ended_at is null)
+         order by id for update
+        """,
+        user_id,
+    )
+
+
+async def settle(
+    connection: Connection,
+    collection_id: str,
+    *,
+    actor: int | None,
+    mail: bool,
+    users: Sequence[int] | None = None,
+) -> None:
+    """Make the collection's grants what its products and holders are, but for those that an admin
+    ended by hand; with `users` theirs alone. The collection is locked."""
+    ended = await connection.fetch(
+        """
+        update grants g set ended_at = now(),
+               end_reason = case when exists (
+                   select from collection_products p where p.collection_id = $1
+                      and p.product_id = g.product_id) then $2 else $3 end
+         where g.source = 'collection' and g.source_id = $1 and g.ended_at is null
+           and ($4::bigint[] is null or g.user_id = any($4))
+           and not exists (
+               select from collection_holders h
+                 join collection_products p on p.collection_id = h.collection_id
+                where h.collection_id = $1 and h.user_id = g.user_id and h.ended_at is null
+                  and p.product_id = g.product_id)
+        returning id, user_id, product_id, end_reason
+        """,
+        collection_id,
+        Reason.BY_HAND.value,
+        Reason.COLLECTION_CHANGED.value,
+        users,
+    )
+    given = await connection.fetch(
+        """
+        with wanted as (
+            select h.user_id, p.product_id, h.until, h.reason,
+                   exists (select from grants x
+                            where x.user_id = h.user_id and x.product_id = p.product_id
+                              and x.ended_at is null
+                              and (x.until is null or x.until > now())) as had_access
+              from collection_holders h
+              join collection_products p on p.collection_id = h.collection_id
+             where h.collection_id = $1 and h.ended_at is null
+               and (h.until is null or h.until > now())
+               and ($3::bigint[] is null or h.user_id = any($3))
+               and not exists (select from grants x
+                                where x.source = 'collection' and x.source_id = $1
+                                  and x.user_id = h.user_id and x.product_id = p.product_id
+                                  and (x.held or x.ended_at is null
+                                       and x.until is not distinct from h.until
+                                       and x.reason is not distinct from h.reason))
+        ), made as (
+            insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
+                                     reason, granted_by)
+            select user_id, product_id, 'collection', $1, now(), until, 'admin', reason, $2::bigint
+              from wanted
+            on conflict (user_id, product_id, source, source_id) where ended_at is null
+               do update set until = excluded.until, reason = excluded.reason
+            returning id, user_id, product_id, (xmax = 0) as inserted
+        )
+        select id, user_id, product_id, inserted, had_access
+          from made join wanted using (user_id, product_id)
+        """,
+        collection_id,
+        actor,
+        users,
+    )
+    fresh = [row for row in given if row["inserted"]]
+    await write_facts(
+        connection,
+        [
+            *(_line("access_granted", row, collection_id, actor, None) for row in fresh),
+            *(_line("access_ended", row, collection_id, actor, row["end_reason"]) for row in ended),
+        ],
+    )
+    if mail:
+        await _tell(connection, [row for row in fresh if not row["had_access"]], collection_id)
+
+
+def _line(type_: str, row: Any, collection_id: str, actor: int | None, reason: str | None) -> Fact:
+    return Fact(
+        key=f"{type_}:{row['id']}",
+        type=type_,
+        at=datetime.now(UTC),
+        cause="admin",
+        user_id=row["user_id"],
+        product_id=row["product_id"],
+        source_id=collection_id,
+        actor_id=actor,
+        data={"grant": row["id"], **({"reason": reason} if reason else {})},
+    )
+
+
+async def _tell(connection: Connection, rows: Sequence[Any], collection_id: str) -> None:
+    """One mail for all the products of the collection that opened for somebody."""
+    wanted = await connection.fetch(
+        "select id from products where id = any($1::text[]) and access_mail and status = 'live'",
+        list({row["product_id"] for row in rows}),
+    )
+    telling = {row["id"] for row in wanted}
+    by_user: dict[int, list[Any]] = {}
+    for row in rows:
+        if row["product_id"] in telling:
+            by_user.setdefault(row["user_id"], []).append(row)
+    mails = []
+    for user_id, mine in by_user.items():
+        products = sorted(row["product_id"] for row in mine)
+        first = min(row["id"] for row in mine)
+        data: dict[str, Any] = {"source_id": collection_id}
+        if len(products) > 1:
+            data["products"] = products
+        mails.append(
+            Mail(
+                key=f"product_access:{user_id}:{collection_id}:{first}",
+                kind="product_access",
+                user_id=user_id,
+                product_id=products[0],
+                data=data,
+            )
+        )
+    await write_mails(connection, mails)

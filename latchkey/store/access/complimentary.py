@@ -1,0 +1,224 @@
+"""Access given by hand: to one person or many, to a product or a collection, and its end.
+
+Stripe's events never touch it. The caller opens the transaction and wakes the relay after it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
+from latchkey.rules.access import Reason
+from latchkey.rules.identity import email_key
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.stripe import wakeups
+
+
+@dataclass(frozen=True)
+class Gift:
+    """Access for one address, until `until` (aware) or for good."""
+
+    email: str
+    until: datetime | None = None
+    reason: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What giving came to: `grants` are the ids by address key, changed ones among them."""
+
+    granted: int
+    changed: int
+    users_created: int
+    grants: dict[str, int]
+
+
+async def give(
+    connection: Connection,
+    product_id: str,
+    gifts: Sequence[Gift],
+    *,
+    actor: int | None,
+    mail: bool = True,
+) -> Given:
+    """Give everybody in `gifts` access to a product; unknown people become users.
+
+    Given again it changes end and reason. Of several gifts for one address the last one counts.
+    With `mail`, those who had no access are told, where the product's mail is on.
+    """
+    last = {email_key(gift.email): gift for gift in gifts}
+    users, created = await users_of(connection, last, actor=actor)
+    rows = [
+        {"user_id": users[key], "until": gift.until, "reason": gift.reason}
+        for key, gift in sorted(last.items())
+    ]
+    made = await connection.fetch(
+        """
+        with given as (
+            select * from jsonb_to_recordset($1::jsonb) as g (
+                user_id bigint, until timestamptz, reason text)
+        ), had as (
+            select distinct user_id from grants
+             where product_id = $2 and user_id in (select user_id from given)
+               and ended_at is null and (until is null or until > now())
+        )
+        insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
+                                 reason, granted_by)
+        select distinct on (user_id) user_id, $2, 'manual', '', now(), until, 'admin', reason,
+               $3::bigint
+          from given order by user_id
+        on conflict (user_id, product_id, source, source_id) where ended_at is null
+           do update set until = excluded.until, reason = excluded.reason
+        returning id, user_id, (xmax = 0) as inserted,
+                  g.user_id in (select user_id from had) as had_access
+        """,
+        rows,
+        product_id,
+        actor,
+    )
+    fresh = [row for row in made if row["inserted"]]
+    await write_facts(connection, [_granted(row, product_id, actor) for row in fresh])
+    if mail and await _wants_mail(connection, product_id):
+        await write_mails(
+            connection, [_mail(row, product_id) for row in fresh if not row["had_access"]]
+        )
+    if any(gift.until for gift in last.values()):
+        await wakeups.add(connection, wakeups.ENDINGS, [""])
+    by_user = {row["user_id"]: row["id"] for row in made}
+    return Given(
+        granted=len(fresh),
+        changed=len(made) - len(fresh),
+        users_created=created,
+        grants={key: by_user[users[key]] for key in last},
+    )
+
+
+async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int:
+    """End what was given by hand and is due by `as_of`, at most `limit`; returns how many."""
+    rows = await connection.fetch(
+        """
+        update grants set ended_at = until, end_reason = $2
+         where id in (select id from grants
+                       where source in ('manual', 'collection') and ended_at is null
+                         and until <= $1
+                       order by until limit $3 for update)
+        returning id, user_id, product_id, source_id, ended_at
+        """,
+        as_of,
+        Reason.UNTIL_REACHED.value,
+        limit,
+    )
+    await connection.execute(
+        """
+        update collection_holders set ended_at = until where ended_at is null and until <= $1
+        """,
+        as_of,
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"access_ended:{row['id']}",
+                type="access_ended",
+                at=row["ended_at"],
+                cause="timer",
+                user_id=row["user_id"],
+                product_id=row["product_id"],
+                source_id=row["source_id"] or None,
+                workflow_id=GRANT_ENDINGS_WORKFLOW_ID,
+                data={"reason": Reason.UNTIL_REACHED, "grant": row["id"]},
+            )
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+async def next_end(connection: Connection) -> datetime | None:
+    """When the next access given by hand ends."""
+    found: datetime | None = await connection.fetchval(
+        """
+        select min(until) from grants
+         where ended_at is null and until is not null and source in ('manual', 'collection')
+        """
+    )
+    return found
+
+
+async def users_of(
+    connection: Connection, gifts: dict[str, Gift], *, actor: int | None
+) -> tuple[dict[str, int], int]:
+    """The user of each address, by its key, and how many of them are new."""
+    created = await connection.fetch(
+        """
+        insert into users (email, name)
+        select g.email, g.name
+          from unnest($1::text[], $2::text[], $3::text[]) as g (key, email, name)
+         where not exists (select from user_addresses a where a.email_key = g.key)
+        on conflict (email_key) do nothing returning id
+        """,
+        list(gifts),
+        [gift.email.strip() for gift in gifts.values()],
+        [gift.name for gift in gifts.values()],
+    )
+    await write_facts(
+        connection,
+        [_fact(f"user_created:{r['id']}", "user_created", r["id"], None, actor) for r in created],
+    )
+    rows = await connection.fetch(
+        """
+        select email_key, id as user_id from users where email_key = any($1::text[])
+        union all
+        select email_key, user_id from user_addresses where email_key = any($1::text[])
+        """,
+        list(gifts),
+    )
+    return {row["email_key"]: row["user_id"] for row in reversed(rows)}, len(created)
+
+
+async def _wants_mail(connection: Connection, product_id: str) -> bool:
+    found: bool = await connection.fetchval(
+        "select access_mail and status = 'live' from products where id = $1", product_id
+    )
+    return found
+
+
+def _granted(row: Any, product_id: str, actor: int | None) -> Fact:
+    data = {"grant": row["id"]}
+    return _fact(
+        f"access_granted:{row['id']}", "manual_grant", row["user_id"], product_id, actor, data
+    )
+
+
+def _mail(row: Any, product_id: str) -> Mail:
+    return Mail(
+        key=f"product_access:{row['user_id']}:{product_id}:manual:{row['id']}",
+        kind="product_access",
+        user_id=row["user_id"],
+        product_id=product_id,
+        data={"grant": row["id"]},
+    )
+
+
+def _fact(
+    key: str,
+    type_: str,
+    user_id: int,
+    product_id: str | None,
+    actor: int | None,
+    data: dict[str, Any] | None = None,
+) -> Fact:
+    return Fact(
+        key=key,
+        type=type_,
+        at=datetime.now(UTC),
+        cause="admin",
+        user_id=user_id,
+        product_id=product_id,
+        actor_id=actor,
+        data=data or {},
+    )

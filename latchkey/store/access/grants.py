@@ -1,0 +1,223 @@
+"""Grants: who may open what, and complimentary access given by hand."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.rules.access import Reason
+from latchkey.rules.identity import email_key
+from latchkey.store.access import collections, complimentary
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import rejudging
+from latchkey.store.purchases.linked_products import Account
+from latchkey.store.purchases.settling import Fact, Occasion, write_facts
+
+_ACCESS = """
+select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.source_id, g.since,
+       g.until
+  from products p
+  left join users u on {who}
+  left join grants g on g.product_id = p.id and g.user_id = u.id and g.ended_at is null
+       and (g.until is null or g.until > now())
+ where p.id = $1 or p.slug = $1
+"""
+_BY_EMAIL = _ACCESS.format(
+    who="""u.id = coalesce((select id from users where email_key = $2),
+                           (select user_id from user_addresses where email_key = $2))"""
+)
+_BY_USER = _ACCESS.format(
+    who="u.id = coalesce((select into_user from user_merges where from_user = $2), $2)"
+)
+
+
+class UnknownProduct(Exception):
+    """There is no such product."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """`until` and `ended_at` are aware datetimes in UTC; `source_id` is Stripe's id."""
+
+    id: int
+    user_id: int
+    email: str
+    name: str | None
+    product_id: str
+    source: str
+    source_id: str
+    since: datetime
+    until: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    cause: str
+    reason: str | None
+    held: bool = False
+
+    @property
+    def state(self) -> str:
+        """live, ending (an end is set) or ended."""
+        return grant_state(self.until, self.ended_at)
+
+
+def grant_state(until: datetime | None, ended_at: datetime | None = None) -> str:
+    if ended_at is not None or (until is not None and until <= datetime.now(UTC)):
+        return "ended"
+    return "live" if until is None else "ending"
+
+
+async def access_rows(
+    pool: Pool, product: str, *, email: str | None = None, user_id: int | None = None
+) -> list[Any]:
+    """One query: the product, the user and their live grants of it; no rows for an unknown
+    product."""
+    if email is not None:
+        return await pool.fetch(_BY_EMAIL, product, email_key(email))
+    return await pool.fetch(_BY_USER, product, user_id)
+
+
+def may_open(rows: list[Any]) -> tuple[bool, datetime | None]:
+    """Whether the rows of `access_rows` give access, and until when (None: no end known)."""
+    first = rows[0]
+    if first["user_id"] is None:
+        return False, None
+    if first["access_mode"] != "assigned":
+        return True, None
+    grants = [row for row in rows if row["id"] is not None]
+    ends = [row["until"] for row in grants]
+    return bool(grants), None if None in ends or not ends else max(ends)
+
+
+async def of_product(
+    connection: Connection, product_id: str, *, after: int | None = None, limit: int = 50
+) -> list[Grant]:
+    """A product's live grants, newest first, from the one after id `after`."""
+    return await _fetch(
+        connection,
+        """
+        g.product_id = $1 and g.ended_at is null and (g.until is null or g.until > now())
+        and ($2::bigint is null or g.id < $2) order by g.id desc limit $3
+        """,
+        product_id,
+        after,
+        limit,
+    )
+
+
+async def of_user(connection: Connection, user_id: int, *, limit: int = 200) -> list[Grant]:
+    """Every grant a user has or had, newest first."""
+    return await _fetch(connection, "g.user_id = $1 order by g.id desc limit $2", user_id, limit)
+
+
+async def give(
+    connection: Connection,
+    *,
+    product_id: str,
+    email: str,
+    until: datetime | None,
+    reason: str | None,
+    actor: int | None,
+    mail: bool = True,
+) -> Grant:
+    """Complimentary access for one person, who is created where unknown. Given again it changes
+    the end and the reason. Raises `UnknownProduct`. The caller opens the transaction."""
+    known = await connection.fetchval("select true from products where id = $1", product_id)
+    if not known:
+        raise UnknownProduct(f"there is no product {product_id}")
+    gift = complimentary.Gift(email, until, reason)
+    given = await complimentary.give(connection, product_id, [gift], actor=actor, mail=mail)
+    return (await _fetch(connection, "g.id = $1", given.grants[email_key(email)]))[0]
+
+
+async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
+    """End a grant by hand, whatever its source; None where there is no such grant.
+
+    What a purchase or a collection gave is held from then on: nothing gives it again until the hold
+    is lifted. Ending it again changes nothing. The caller opens the transaction.
+    """
+    await collections.lock_giver(connection, grant_id)
+    row = await connection.fetchrow(
+        """
+        update grants set ended_at = now(), end_reason = $2,
+               held = source <> 'manual'
+         where id = $1 and ended_at is null returning user_id, product_id, source_id
+        """,
+        grant_id,
+        Reason.BY_HAND.value,
+    )
+    if row:
+        await write_facts(connection, [_fact("access_ended", grant_id, row, actor)])
+    return await by_id(connection, grant_id)
+
+
+async def by_id(connection: Connection, grant_id: int) -> Grant | None:
+    found = await _fetch(connection, "g.id = $1", grant_id)
+    return found[0] if found else None
+
+
+async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
+    """Lift the hold on a grant that was ended by hand: its purchase or collection gives access
+    again where it is still good. Other holders of the collection stay held. None where there is no
+    such grant. The caller opens the transaction, and wakes the relay after it."""
+    await collections.lock_giver(connection, grant_id)
+    row = await connection.fetchrow(
+        """
+        update grants g set held = false from grants me
+         where me.id = $1 and me.held and g.source = me.source and g.source_id = me.source_id
+           and g.product_id = me.product_id and g.held
+           and (g.source <> 'collection' or g.user_id = me.user_id)
+        returning me.user_id, me.product_id, me.source, me.source_id, me.account_id, me.livemode
+        """,
+        grant_id,
+    )
+    if row:
+        now = datetime.now(UTC)
+        await write_facts(connection, [_fact("hold_lifted", grant_id, row, actor)])
+        if row["source"] == "collection":
+            await collections.settle(
+                connection, row["source_id"], actor=actor, mail=False, users=[row["user_id"]]
+            )
+        else:
+            ids = [row["source_id"]]
+            by_subscription = row["source"] == "subscription"
+            await rejudging.of_sources(
+                connection,
+                subscriptions=ids if by_subscription else (),
+                orders=() if by_subscription else ids,
+                occasion=Occasion(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
+            )
+    return await by_id(connection, grant_id)
+
+
+async def held(connection: Connection, *, product_id: str, limit: int = 200) -> list[Grant]:
+    """What was ended by hand in a product and stays ended until somebody lifts it."""
+    return await _fetch(
+        connection, "g.product_id = $1 and g.held order by g.id desc limit $2", product_id, limit
+    )
+
+
+def _fact(type_: str, grant_id: int, row: Any, actor: int | None) -> Fact:
+    return Fact(
+        key=f"{type_}:{grant_id}",
+        type=type_,
+        at=datetime.now(UTC),
+        cause="admin",
+        user_id=row["user_id"],
+        product_id=row["product_id"],
+        source_id=row["source_id"] or None,
+        actor_id=actor,
+        data={"grant": grant_id, "reason": Reason.BY_HAND.value}
+        if type_ == "access_ended"
+        else {"grant": grant_id},
+    )
+
+
+async def _fetch(connection: Connection, where: str, *values: object) -> list[Grant]:
+    rows = await connection.fetch(
+        f"""
+        select g.id, g.user_id, u.email, u.name, g.product_id, g.source, g.source_id, g.since,
+               g.until, g.ended_at, g.end_reason, g.cause, g.reason, g.held
+          from grants g join users u on u.id = g.user_id where {where}
+        """,
+        *values,
+    )
+    return [Grant(**dict(row)) for row in rows]

@@ -1,0 +1,102 @@
+"""The grants of a product or of a user, with how their sources stand in Stripe."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from latchkey.store.feed import text_search
+from latchkey.store.pool import Connection
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One grant with the subscription or order behind it. Times are aware and in UTC."""
+
+    id: int
+    user_id: int
+    email: str
+    name: str | None
+    product_id: str
+    product_name: str
+    source: str
+    source_id: str
+    since: datetime
+    until: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    cause: str
+    reason: str | None
+    granted_by: str | None
+    status: str | None
+    scheduled_end: datetime | None
+    cancelled_by: str | None
+    period_end: datetime | None
+    trial_end: datetime | None
+    order_state: str | None
+    held: bool
+
+
+_SELECT = """
+select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g.source,
+       g.source_id, g.since, g.until, g.ended_at, g.end_reason, g.cause, g.reason,
+       b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
+       o.state as order_state, g.held,
+       coalesce((select a.cause from activities a
+         where a.source_id = g.source_id and a.type = 'subscription_cancelled'
+         order by a.id desc limit 1),
+         case when s.cancelled_by_customer then 'customer' end) as cancelled_by
+  from grants g
+  join users u on u.id = g.user_id
+  join products p on p.id = g.product_id
+  left join users b on b.id = g.granted_by
+  left join subscriptions s on g.source = 'subscription' and s.id = g.source_id
+  left join orders o on g.source = 'order' and o.id = g.source_id
+"""
+_NOW = "g.ended_at is null and (g.until is null or g.until > now())"
+
+
+async def of_product(
+    connection: Connection,
+    product_id: str,
+    *,
+    after: int | None = None,
+    limit: int,
+    search: str | None = None,
+    ending: bool = False,
+) -> list[Membership]:
+    """A product's live grants, the newest first, from the one after id `after`.
+
+    `search` is a part of the address or name; `ending` keeps those with a known end.
+    """
+    rest = "and g.until is not null" if ending else ""
+    if search:
+        rest += f" and {text_search.matches('u', '$4', search)}"
+    rows = await text_search.fetch_planned(
+        connection,
+        f"""
+        {_SELECT} where g.product_id = $1 and {_NOW} and ($2::bigint is null or g.id < $2) {rest}
+         order by g.id desc limit $3
+        """,
+        product_id,
+        after,
+        limit,
+        *([search] if search else []),
+    )
+    return [Membership(**dict(row)) for row in rows]
+
+
+async def of_user(connection: Connection, user_id: int, *, limit: int = 200) -> list[Membership]:
+    """A user's grants, those that are live first, then the newest."""
+    rows = await connection.fetch(
+        f"""
+        {_SELECT} where g.user_id = $1
+         order by ({_NOW}) desc, g.id desc limit $2
+        """,
+        user_id,
+        limit,
+    )
+    return [Membership(**dict(row)) for row in rows]
+
+
+async def find(connection: Connection, grant_id: int) -> Membership | None:
+    row = await connection.fetchrow(f"{_SELECT} where g.id = $1", grant_id)
+    return Membership(**dict(row)) if row else None

@@ -1,0 +1,197 @@
+"""Compares readings from Stripe with the grants: applies them, looks at the difference, and undoes
+it. So there is one set of rules, whatever they say."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
+from latchkey.rules import drift
+from latchkey.rules.drift import Class, Kind, Standing
+from latchkey.rules.reading import Order, Subscription
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.orders import apply_orders
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import apply_subscriptions
+
+IN_FLIGHT = timedelta(minutes=10)
+"""An object with an event so young on its way is about to be read anyway."""
+
+_MIRRORED = {
+    "subscription": """
+        select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.collection_paused,
+               s.ended_at, (select array_agg(i.id || i.stripe_product order by i.id)
+                              from subscription_items i where i.subscription_id = s.id) as items
+          from subscriptions s where s.id = any($1::text[])
+    """,
+    "order": """
+        select id, state, amount_refunded, disputed, dispute_status
+          from orders where id = any($1::text[])
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference, as it is stored. `product_id` and `user_id` are ours."""
+
+    kind: Kind
+    klass: Class
+    reason: str
+    source: str = ""
+    source_id: str = ""
+    product_id: str | None = None
+    user_id: int | None = None
+    email: str | None = None
+    workflow_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    grants: dict[tuple[str, str], Standing]
+    users: dict[str, int]
+    mirror: dict[str, dict[str, Any]]
+
+
+async def subscriptions(
+    connection: Connection, readings: Sequence[Subscription], *, occasion: Occasion
+) -> list[Difference]:
+    """How the grants of these subscriptions differ from what the readings ask for."""
+
+    async def apply() -> dict[str, str]:
+        page = await apply_subscriptions(connection, readings, occasion=occasion)
+        return {key: applied.state for key, applied in page.applied.items()}
+
+    addresses = {reading.id: reading.customer.email for reading in readings}
+    return await _compare(connection, "subscription", addresses, apply, occasion=occasion)
+
+
+async def orders(
+    connection: Connection,
+    readings: Sequence[Order],
+    *,
+    occasion: Occasion,
+    references: dict[str, int],
+) -> list[Difference]:
+    """How the grants of these one-off purchases differ from what the readings ask for."""
+
+    async def apply() -> dict[str, str]:
+        page = await apply_orders(connection, readings, occasion=occasion, references=references)
+        return {key: applied.state for key, applied in page.applied.items()}
+
+    addresses = {reading.id: reading.email for reading in readings}
+    return await _compare(connection, "order", addresses, apply, occasion=occasion)
+
+
+async def _compare(
+    connection: Connection,
+    source: str,
+    addresses: dict[str, str | None],
+    apply: Callable[[], Awaitable[dict[str, str]]],
+    *,
+    occasion: Occasion,
+) -> list[Difference]:
+    ids = list(addresses)
+    if not ids:
+        return []
+    before = await _snapshot(connection, source, ids)
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        states = await apply()
+        after = await _snapshot(connection, source, ids)
+    finally:
+        await undone.rollback()
+    found = _differences(source, addresses, before, after, states, occasion=occasion)
+    if not found:
+        return []
+    busy = await _in_flight(connection, [one.source_id for one in found])
+    return [one for one in found if one.source_id not in busy]
+
+
+async def _snapshot(connection: Connection, source: str, ids: list[str]) -> _Snapshot:
+    grants: dict[tuple[str, str], Standing] = {}
+    users: dict[str, int] = {}
+    for row in await connection.fetch(
+        """
+        select source_id, product_id, user_id, until, ended_at, end_reason from grants
+         where source = $1 and source_id = any($2::text[]) order by ended_at is null, id
+        """,
+        source,
+        ids,
+    ):
+        standing = Standing(
+            row["ended_at"] is None, row["until"], row["ended_at"], row["end_reason"]
+        )
+        grants[row["source_id"], row["product_id"]] = standing
+        users[row["source_id"]] = row["user_id"]
+    rows = await connection.fetch(_MIRRORED[source], ids)
+    return _Snapshot(grants, users, {row["id"]: dict(row) for row in rows})
+
+
+def _differences(
+    source: str,
+    addresses: dict[str, str | None],
+    before: _Snapshot,
+    after: _Snapshot,
+    states: dict[str, str],
+    *,
+    occasion: Occasion,
+) -> list[Difference]:
+    workflow_id = subscription_workflow_id if source == "subscription" else purchase_workflow_id
+    found: list[Difference] = []
+
+    def add(kind: Kind, klass: Class, reason: str, key: str, product: str | None) -> None:
+        found.append(
+            Difference(
+                kind,
+                klass,
+                reason,
+                source,
+                key,
+                product,
+                before.users.get(key),
+                addresses[key],
+                workflow_id(key),
+                {"stripe": states.get(key, "")},
+            )
+        )
+
+    for key, product in sorted(before.grants.keys() | after.grants.keys()):
+        judged = drift.compare(
+            before.grants.get((key, product)),
+            after.grants.get((key, product)),
+            as_of=occasion.as_of,
+        )
+        if judged:
+            add(judged.kind, judged.klass, judged.reason, key, product)
+    told = {one.source_id for one in found}
+    for key, state in states.items():
+        if key in told:
+            continue
+        if key in before.mirror and before.mirror[key] != after.mirror[key]:
+            add(Kind.MIRROR_DIFFERS, Class.SAFE, _changed(before.mirror[key], after.mirror[key]),
+                key, None)  # fmt: skip
+        elif state.startswith("Nobody to grant to"):
+            add(Kind.NOBODY, Class.PERSON, state, key, None)
+    return found
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> str:
+    names = [name.replace("_", " ") for name in before if before[name] != after[name]]
+    return f"What is remembered is older than Stripe: {', '.join(names)}. Access is the same"
+
+
+async def _in_flight(connection: Connection, ids: list[str]) -> set[str]:
+    rows = await connection.fetch(
+        """
+        select distinct target_id from events
+         where target_id = any($1::text[]) and target_kind <> 'none'
+           and state in ('waiting', 'relayed') and received_at > now() - $2::interval
+        """,
+        ids,
+        IN_FLIGHT,
+    )
+    return {row["target_id"] for row in rows}

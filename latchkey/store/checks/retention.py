@@ -1,0 +1,69 @@
+"""What is deleted in time: bodies of old events, records of old comparisons and refusals."""
+
+from datetime import timedelta
+
+from latchkey.store.pool import Pool
+from latchkey.store.purchases import tombstones
+
+BATCH = 1000
+RECORDS_LIFE = timedelta(days=90)
+
+
+async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
+    """Delete the bodies of events received before `older_than` ago, in batches, and keep their
+    rows. It goes on where it stopped, so each event is looked at once. Returns how many went."""
+    total: int = 0
+    while True:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "insert into chores (name) values ('bodies') on conflict (name) do nothing"
+            )
+            start = await connection.fetchval(
+                "select position from chores where name = 'bodies' for update"
+            )
+            row = await connection.fetchrow(
+                """
+                with old as (
+                    select id, seq, received_at < now() - $3::interval as over from events
+                     where seq > $1 order by seq limit $2
+                ), reached as (
+                    select coalesce(min(seq) filter (where not over) - 1, max(seq)) as seq from old
+                ), gone as (
+                    update events e set body = null from old
+                     where e.id = old.id and old.seq <= (select seq from reached)
+                       and e.body is not null
+                    returning 1
+                )
+                select (select seq from reached) as reached, (select count(*) from gone) as gone
+                """,
+                start,
+                BATCH,
+                older_than,
+            )
+            assert row is not None, "an aggregate returns a row"
+            reached = row["reached"]
+            if reached is not None:
+                await connection.execute(
+                    "update chores set position = $1, done_at = now() where name = 'bodies'",
+                    reached,
+                )
+        total += int(row["gone"])
+        if reached is None or reached < start + 1 or reached - start < BATCH:
+            return total
+
+
+async def forget_records(pool: Pool) -> None:
+    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, and the traces
+    of readings that nothing can overtake any more."""
+    async with pool.acquire() as connection:
+        await tombstones.forget_old(connection)
+    await pool.execute(
+        "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE
+    )
+    await pool.execute(
+        """
+        delete from reconciliations
+         where created_at < now() - $1::interval and state in ('done', 'failed')
+        """,
+        RECORDS_LIFE,
+    )

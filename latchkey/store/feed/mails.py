@@ -1,0 +1,276 @@
+"""The outbox: claimed by one sender at a time at a bounded rate, sent once, readable by admins."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.site_settings import SiteSettings
+
+LEASE = timedelta(minutes=10)
+"""Longer than a batch takes with the slowest of servers."""
+MOST_TRIES = 12
+LONGEST_PAUSE = timedelta(hours=4)
+STATES = ("queued", "sending", "sent", "failed", "suppressed")
+_SENDERS = 0x6D61696C
+"""Advisory lock: while one process counts what may be sent, no other does."""
+
+
+@dataclass(frozen=True)
+class OutMail:
+    """A mail with what its text needs. `products` are name and slug of each that it speaks of.
+
+    `issue` counts how often it was sent anew; its link holds from `issued_at` on.
+    """
+
+    id: int
+    key: str
+    kind: str
+    user_id: int
+    email: str
+    name: str | None
+    role: str
+    product_id: str | None
+    product_name: str | None
+    products: list[dict[str, str]]
+    data: dict[str, Any]
+    state: str
+    pace: str
+    attempts: int
+    error: str | None
+    due_at: datetime
+    issue: int
+    issued_at: datetime
+    created_at: datetime
+    sent_at: datetime | None
+
+
+_SELECT = """
+select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email, u.name, u.role,
+       m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts, m.error,
+       m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
+       coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug)
+                                  order by x.name)
+                   from products x
+                  where x.id = m.product_id
+                     or (jsonb_typeof(m.data->'products') = 'array'
+                         and x.id in (select jsonb_array_elements_text(m.data->'products')))),
+                '[]') as products
+  from mails m join users u on u.id = m.user_id left join products p on p.id = m.product_id
+"""
+
+
+async def claim(connection: Connection, *, limit: int, site: SiteSettings) -> list[OutMail]:
+    """Take due mails for `LEASE`, as many as the site's rates allow now; those that are spread
+    only after the others.
+
+    One whose sender died before it said what became of it is taken again afterwards; its
+    Message-ID stays the same.
+    """
+    async with connection.transaction():
+        if not await connection.fetchval("select pg_try_advisory_xact_lock($1)", _SENDERS):
+            return []
+        used = await connection.fetchrow(
+            """
+            select count(*) filter (where claimed_at > now() - interval '1 minute') as minute,
+                   count(*) filter (where pace = 'spread') as spread
+              from mails where claimed_at > now() - interval '5 minutes'
+            """
+        )
+        assert used is not None, "a count always has its row"
+        room = min(limit, site.mails_per_minute - used["minute"])
+        ids = await _take(connection, "now", room)
+        share = max(1, site.spread_per_hour // 12)
+        ids += await _take(connection, "spread", min(room - len(ids), share - used["spread"]))
+    return await _fetch(connection, "m.id = any($1::bigint[]) order by m.id", ids) if ids else []
+
+
+async def _take(connection: Connection, pace: str, most: int) -> list[int]:
+    if most <= 0:
+        return []
+    rows = await connection.fetch(
+        """
+        update mails set state = 'sending', claimed_at = now(), due_at = now() + $3,
+               attempts = attempts + 1, issued_at = now()
+         where id in (select id from mails
+                       where state in ('queued', 'sending') and due_at <= now() and pace = $2
+                       order by due_at limit $1 for update skip locked)
+        returning id
+        """,
+        most,
+        pace,
+        LEASE,
+    )
+    return [row["id"] for row in rows]
+
+
+async def mark_sent(connection: Connection, mail: OutMail) -> None:
+    """Note that it is sent, with a line in the feed. The caller opens the transaction."""
+    at: datetime = await connection.fetchval(
+        "update mails set state = 'sent', sent_at = now(), error = null where id = $1"
+        " returning sent_at",
+        mail.id,
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"mail_sent:{mail.id}:{mail.issue}",
+                type="mail_sent",
+                at=at,
+                cause=_cause(mail),
+                user_id=mail.user_id,
+                product_id=mail.product_id,
+                source_id=mail.data.get("source_id"),
+                data={"mail": mail.id, "kind": mail.kind},
+            )
+        ],
+    )
+
+
+def _cause(mail: OutMail) -> str:
+    """Who or what called for a mail."""
+    if mail.issue or "grant" in mail.data:
+        return "admin"
+    if mail.data.get("imported"):
+        return "import"
+    by_themselves = ("sign_in", "recovery", "email_change", "email_changed")
+    return "customer" if mail.kind in by_themselves else "stripe"
+
+
+async def mark_failed(connection: Connection, mail: OutMail, *, error: str, for_good: bool) -> None:
+    """Try again later, ever more rarely, or give up."""
+    give_up = for_good or mail.attempts >= MOST_TRIES
+    await connection.execute(
+        "update mails set state = $2, error = $3, due_at = now() + $4 where id = $1",
+        mail.id,
+        "failed" if give_up else "queued",
+        error[:1000],
+        min(timedelta(seconds=30 * 2**mail.attempts), LONGEST_PAUSE),
+    )
+
+
+async def put_back(
+    connection: Connection, mail_ids: Collection[int], *, error: str, pause: timedelta
+) -> None:
+    """Mails that weren't tried: the server was away. It doesn't count as a try."""
+    await connection.execute(
+        """
+        update mails set state = 'queued', attempts = attempts - 1, error = $2,
+               due_at = now() + $3::interval, claimed_at = null
+         where id = any($1::bigint[])
+        """,
+        list(mail_ids),
+        error[:1000],
+        pause,
+    )
+
+
+async def resend(connection: Connection, mail_id: int) -> bool:
+    """Queue a mail again with a fresh link, whatever became of it; one that is being sent at this
+    moment isn't touched. False where there is no such mail."""
+    await connection.execute(
+        """
+        update mails set state = 'queued', due_at = now(), attempts = 0, error = null,
+               issue = issue + 1, issued_at = now(), pace = 'now'
+         where id = $1 and not (state = 'sending' and due_at > now())
+        """,
+        mail_id,
+    )
+    found: bool = await connection.fetchval(
+        "select exists (select from mails where id = $1)", mail_id
+    )
+    return found
+
+
+async def listed(
+    connection: Connection,
+    *,
+    after: int | None = None,
+    limit: int = 50,
+    state: str | None = None,
+    kind: str | None = None,
+    user_id: int | None = None,
+    search: str | None = None,
+) -> list[OutMail]:
+    """Mails, newest first, from the one after id `after`; `search` looks for an address."""
+    return await _fetch(
+        connection,
+        """
+        ($1::bigint is null or m.id < $1) and ($3::text is null or m.state = $3)
+        and ($4::text is null or m.kind = $4) and ($5::bigint is null or m.user_id = $5)
+        and ($6::text is null or m.to_email = $6
+             or m.user_id = (select id from users where email_key = lower($6)))
+        order by m.id desc limit $2
+        """,
+        after,
+        limit,
+        state,
+        kind,
+        user_id,
+        search,
+    )
+
+
+async def counts(connection: Connection) -> dict[str, int]:
+    """How many mails wait, and how many failed."""
+    rows = await connection.fetch(
+        """
+        select state, count(*) as mails from mails
+         where state in ('queued', 'sending', 'failed') group by state
+        """
+    )
+    return {row["state"]: row["mails"] for row in rows}
+
+
+async def find(connection: Connection, mail_id: int) -> OutMail | None:
+    found = await _fetch(connection, "m.id = $1", mail_id)
+    return found[0] if found else None
+
+
+async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail | None:
+    """A mail that isn't one: the newest of its kind, or one to the user about a live product."""
+    newest = await _fetch(connection, "m.kind = $1 order by m.id desc limit 1", kind)
+    if newest:
+        return newest[0]
+    row = await connection.fetchrow(
+        """
+        select u.id as user_id, u.email, u.name, u.role, p.id as product_id,
+               p.name as product_name, now() as moment,
+               case when p.id is null then '[]'::jsonb
+                    else jsonb_build_array(jsonb_build_object('name', p.name, 'slug', p.slug))
+               end as products
+          from users u
+          left join lateral (select id, name, slug from products
+                              order by status = 'live' desc, created_at desc limit 1) p on true
+         where u.id = $1
+        """,
+        user_id,
+    )
+    if row is None:
+        return None
+    values = dict(row)
+    moment = values.pop("moment")
+    return OutMail(
+        id=0,
+        key=f"sample:{kind}",
+        kind=kind,
+        data={"change": 0, "claim": 0, "ends": (moment + timedelta(days=20)).isoformat()},
+        state="queued",
+        pace="now",
+        attempts=0,
+        error=None,
+        due_at=moment,
+        issue=0,
+        issued_at=moment,
+        created_at=moment,
+        sent_at=None,
+        **values,
+    )
+
+
+async def _fetch(connection: Connection, where: str, *values: object) -> list[OutMail]:
+    rows = await connection.fetch(f"{_SELECT} where {where}", *values)
+    return [OutMail(**dict(row)) for row in rows]

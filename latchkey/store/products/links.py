@@ -1,0 +1,514 @@
+"""Product links: made, shown, changed and removed. A link's row is the start of its workflow."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.contracts import LinkState, Progress, product_link_workflow_id
+from latchkey.rules.access import Reason
+from latchkey.store.pool import Connection
+from latchkey.store.products import checkout
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.stripe.connection import current
+
+WAYS_OUT = ("keep", "end", "complimentary")
+_LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
+
+
+class LinkError(Exception):
+    """A link that can't be made, changed or removed; the message says what to do."""
+
+
+class NotConnected(LinkError):
+    """Stripe isn't connected."""
+
+
+class UnknownProduct(LinkError):
+    """There is no such product."""
+
+
+class UnknownStripeProduct(LinkError):
+    """The account has no such Stripe product, or it was deleted."""
+
+
+class InvalidPrice(LinkError):
+    """The price of a new Stripe product can't be used."""
+
+
+class LiveSubscriptions(LinkError):
+    """Stripe holds live subscriptions for the link; the caller must choose a way out."""
+
+    def __init__(self, active_subscriptions: int) -> None:
+        noun = "subscription is" if active_subscriptions == 1 else "subscriptions are"
+        super().__init__(
+            f"{active_subscriptions} live {noun} linked to this product. Choose what becomes of the"
+            " members: keep (access until their subscription ends), end (access ends now; billing"
+            " goes on until it is cancelled in Stripe) or complimentary (access without end)"
+        )
+        self.active_subscriptions = active_subscriptions
+
+
+@dataclass(frozen=True)
+class NewPrice:
+    """The price of a Stripe product to be created; `amount` in the currency's minor unit,
+    `interval` day, week, month or year, None for a one-off price."""
+
+    amount: int
+    currency: str
+    interval: str | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    id: int
+    product_id: str
+    stripe_product: str | None
+    stripe_product_name: str | None
+    state: str
+    mail: str
+    progress: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    listening_at: datetime | None
+
+    @property
+    def workflow_id(self) -> str:
+        return product_link_workflow_id(self.product_id)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What removing a link did to its members' grants."""
+
+    active_subscriptions: int
+    kept: int
+    ended: int
+    converted: int
+
+
+@dataclass(frozen=True)
+class LinkJob:
+    """What the link's workflow needs to begin."""
+
+    id: int
+    product_id: str
+    stripe_product: str | None
+    create: NewPrice | None
+    name: str
+    description: str
+    image_url: str | None
+    removed: bool
+    invoices: str
+
+
+async def current_link(connection: Connection, product_id: str) -> Link | None:
+    """The product's link, None where it has none."""
+    row = await connection.fetchrow(
+        """
+        select l.id, l.product_id, l.stripe_product, l.state, l.mail, l.progress, l.error,
+               l.created_at, l.listening_at, s.name as stripe_product_name
+          from links l left join stripe_products s on s.id = l.stripe_product
+         where l.product_id = $1 and l.removed_at is null
+        """,
+        product_id,
+    )
+    return Link(**dict(row)) if row else None
+
+
+async def live_subscriptions(connection: Connection, product_id: str) -> int:
+    """How many subscriptions that haven't ended carry the product's Stripe product."""
+    found: int = await connection.fetchval(
+        f"""
+        select count(distinct s.id) from links l
+          join subscription_items i on i.stripe_product = l.stripe_product
+          join subscriptions s on s.id = i.subscription_id and s.account_id = l.account_id
+         where l.product_id = $1 and l.removed_at is null and s.status in {_LIVE}
+        """,
+        product_id,
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the subscriptions of a linked product stand; `ending` are cancelled but still run."""
+
+    active: int
+    trialing: int
+    past_due: int
+    ending: int
+
+
+async def counts(connection: Connection, product_id: str) -> Counts:
+    """The subscriptions that carry the product's Stripe product, by how they stand."""
+    row = await connection.fetchrow(
+        """
+        select count(*) filter (where s.status = 'active') as active,
+               count(*) filter (where s.status = 'trialing') as trialing,
+               count(*) filter (where s.status in ('past_due', 'unpaid')) as past_due,
+               count(*) filter (where s.scheduled_end > now()
+                                  and s.status in ('active', 'trialing', 'past_due')) as ending
+          from subscriptions s
+         where exists (select from links l
+                        join subscription_items i on i.stripe_product = l.stripe_product
+                       where l.product_id = $1 and l.removed_at is null
+                         and i.subscription_id = s.id and l.account_id = s.account_id)
+        """,
+        product_id,
+    )
+    assert row is not None, "an aggregate has one row"
+    return Counts(**dict(row))
+
+
+async def create_link(
+    connection: Connection,
+    *,
+    product_id: str,
+    stripe_product: str | None,
+    create: NewPrice | None,
+    mail: str,
+    actor: int | None,
+    members: str | None = None,
+    invoices: str = "year",
+) -> Link:
+    """Link a product to a Stripe product, an existing one or one to be created.
+
+    The same link again is returned as it is; after a failure it starts anew. Another one first
+    removes the present one, which takes `members` where it has live subscriptions. `invoices` says
+    which past one-off invoices the import reads: none, those of a year, or all. The caller opens
+    the transaction and wakes the relay after it.
+
+    Raises `LinkError`s: `NotConnected`, `UnknownProduct`, `UnknownStripeProduct`, `InvalidPrice`,
+    `LiveSubscriptions`.
+    """
+    account = (await current(connection)).account
+    if account is None:
+        raise NotConnected("Stripe is not connected: connect it on the Connectors page first")
+    locked = await connection.fetchval(
+        "select id from products where id = $1 for no key update", product_id
+    )
+    if locked is None:
+        raise UnknownProduct(f"there is no product {product_id}")
+    if create is not None:
+        _check_price(create)
+    elif not await _stripe_product_exists(connection, stripe_product):
+        raise UnknownStripeProduct(
+            f"the connected Stripe account has no product {stripe_product}: choose one from the"
+            " list, or refresh the list if it was made just now"
+        )
+    present = await current_link(connection, product_id)
+    if present and stripe_product is not None and present.stripe_product == stripe_product:
+        return await _again(connection, present, mail=mail)
+    if present:
+        await remove_link(connection, product_id=product_id, members=members, actor=actor)
+    link_id = await connection.fetchval(
+        """
+        insert into links (product_id, account_id, livemode, stripe_product, create_params, mail,
+                           created_by, invoices)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+        """,
+        product_id,
+        account.id,
+        account.livemode,
+        stripe_product,
+        asdict(create) if create else None,
+        mail,
+        actor,
+        invoices,
+    )
+    await _adopt(connection, product_id, link_id, stripe_product)
+    await _line(connection, "link_created", link_id, product_id, stripe_product, actor)
+    link = await current_link(connection, product_id)
+    assert link is not None, "it was inserted above"
+    return link
+
+
+async def remove_link(
+    connection: Connection, *, product_id: str, members: str | None, actor: int | None
+) -> Removal:
+    """Remove a product's link and do to its members what `members` says.
+
+    `keep`: access stays until the subscription ends; `end`: it ends now; `complimentary`: it
+    becomes complimentary access without end. One-off buyers keep what they bought unless `end` or
+    `complimentary` is chosen. Raises `LiveSubscriptions` where `members` is missing but needed,
+    `UnknownProduct` where there is no link. The caller opens the transaction.
+    """
+    link = await connection.fetchrow(
+        """
+        select id, stripe_product from links where product_id = $1 and removed_at is null
+           for update
+        """,
+        product_id,
+    )
+    if link is None:
+        raise UnknownProduct(f"product {product_id} has no link")
+    live = await live_subscriptions(connection, product_id)
+    if live and members not in WAYS_OUT:
+        raise LiveSubscriptions(live)
+    members = members or "keep"
+    now = datetime.now(UTC)
+    await connection.execute(
+        """
+        update links set state = 'removed', removed_at = $2, members = $3, dispatched_at = null
+         where id = $1
+        """,
+        link["id"],
+        now,
+        members,
+    )
+    await checkout.drop(connection, product_id)
+    ended = converted = 0
+    if members in ("end", "complimentary"):
+        if members == "complimentary":
+            converted = await _convert(connection, product_id, link["id"], actor, now)
+        ended = await _end_all(connection, product_id, link["id"], actor, now)
+    await _line(connection, "link_removed", link["id"], product_id, link["stripe_product"], actor)
+    kept = await connection.fetchval(
+        "select count(*) from grants where link_id = $1 and ended_at is null", link["id"]
+    )
+    return Removal(live, kept=kept, ended=ended - converted, converted=converted)
+
+
+async def waiting_jobs(connection: Connection, *, limit: int) -> list[LinkJob]:
+    """Links whose workflow has to be told: made, retried or removed since."""
+    rows = await connection.fetch(
+        """
+        select l.id, l.product_id, l.stripe_product, l.create_params, l.removed_at is not null as
+               removed, p.name, p.description, p.image_url, l.invoices
+          from links l join products p on p.id = l.product_id
+         where l.dispatched_at is null order by l.id limit $1
+        """,
+        limit,
+    )
+    return [_job(row) for row in rows]
+
+
+async def job(connection: Connection, link_id: int) -> LinkJob:
+    row = await connection.fetchrow(
+        """
+        select l.id, l.product_id, l.stripe_product, l.create_params,
+               l.removed_at is not null as removed, p.name, p.description, p.image_url,
+               l.invoices
+          from links l join products p on p.id = l.product_id
+         where l.id = $1
+        """,
+        link_id,
+    )
+    if row is None:
+        raise UnknownProduct(f"there is no link {link_id}")
+    return _job(row)
+
+
+async def mark_dispatched(connection: Connection, job: LinkJob) -> None:
+    """Note that a link's workflow was told, unless the link was removed meanwhile."""
+    await connection.execute(
+        """
+        update links set dispatched_at = now()
+         where id = $1 and (removed_at is not null) = $2
+        """,
+        job.id,
+        job.removed,
+    )
+
+
+async def dispatch_again(connection: Connection, link_id: int) -> None:
+    """Have the relay start the link's workflow anew: it imports, which changes nothing that is
+    right, and then listens."""
+    await connection.execute("update links set dispatched_at = null where id = $1", link_id)
+
+
+async def set_stripe_product(connection: Connection, link_id: int, stripe_product: str) -> None:
+    """Record the Stripe product that was created for the link."""
+    await connection.execute(
+        "update links set stripe_product = $2 where id = $1", link_id, stripe_product
+    )
+
+
+async def set_state(
+    connection: Connection,
+    link_id: int,
+    *,
+    state: LinkState,
+    progress: Progress,
+    error: str | None = None,
+) -> None:
+    """Record how far the link's workflow is; a removed link stays removed."""
+    await connection.execute(
+        """
+        update links
+           set state = $2, progress = $3::jsonb, error = $4,
+               listening_at = case when $2 = 'listening' then coalesce(listening_at, now())
+                                   else listening_at end
+         where id = $1 and removed_at is null
+        """,
+        link_id,
+        state.value,
+        asdict(progress),
+        error,
+    )
+
+
+async def holds_import(connection: Connection, link_id: int) -> bool:
+    """Whether the link imports, and keeps it so until the transaction ends.
+
+    A page that a slow worker still holds when the import is long over shows a past that nothing
+    guards against any more.
+    """
+    state = await connection.fetchval("select state from links where id = $1 for share", link_id)
+    return bool(state == "importing")
+
+
+async def write_progress(connection: Connection, link_id: int, progress: Progress) -> None:
+    await connection.execute(
+        "update links set progress = $2::jsonb, error = null where id = $1",
+        link_id,
+        asdict(progress),
+    )
+
+
+async def _again(connection: Connection, link: Link, *, mail: str) -> Link:
+    if link.state == "failed":
+        await connection.execute(
+            """
+            update links set state = 'importing', error = null, mail = $2, dispatched_at = null
+             where id = $1
+            """,
+            link.id,
+            mail,
+        )
+    found = await current_link(connection, link.product_id)
+    assert found is not None, "the product's row is locked"
+    return found
+
+
+async def _adopt(
+    connection: Connection, product_id: str, link_id: int, stripe_product: str | None
+) -> None:
+    """Take over the grants that an earlier link of the same pair left running."""
+    await connection.execute(
+        """
+        update grants g set link_id = $2 from links l
+         where l.id = g.link_id and g.product_id = $1 and g.ended_at is null
+           and l.product_id = $1 and l.stripe_product = $3
+        """,
+        product_id,
+        link_id,
+        stripe_product,
+    )
+
+
+async def _stripe_product_exists(connection: Connection, stripe_product: str | None) -> bool:
+    found: bool = await connection.fetchval(
+        "select exists (select from stripe_products where id = $1 and not deleted)", stripe_product
+    )
+    return found
+
+
+def _check_price(price: NewPrice) -> None:
+    if price.amount < 0:
+        raise InvalidPrice(
+            "the amount is negative: give it in the currency's minor unit, 0 or more"
+        )
+    if len(price.currency) != 3 or not price.currency.isalpha():
+        raise InvalidPrice(f"{price.currency!r} is no currency: give three letters, such as eur")
+    if price.interval not in (None, "day", "week", "month", "year"):
+        raise InvalidPrice(f"{price.interval!r} is no interval: day, week, month or year")
+
+
+async def _line(
+    connection: Connection,
+    type_: str,
+    link_id: int,
+    product_id: str,
+    stripe_product: str | None,
+    actor: int | None,
+) -> None:
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"{type_}:{link_id}",
+                type=type_,
+                at=datetime.now(UTC),
+                cause="admin",
+                product_id=product_id,
+                source_id=stripe_product,
+                workflow_id=product_link_workflow_id(product_id),
+                actor_id=actor,
+            )
+        ],
+    )
+
+
+async def _end_all(
+    connection: Connection, product_id: str, link_id: int, actor: int | None, now: datetime
+) -> int:
+    rows = await connection.fetch(
+        """
+        with ended as (
+            update grants set ended_at = $2, end_reason = $3
+             where link_id = $1 and ended_at is null
+            returning id, user_id, product_id, source_id
+        )
+        insert into activities (fact, type, at, cause, user_id, product_id, source_id, workflow_id,
+                                actor_id, data)
+        select 'access_ended:' || id, 'access_ended', $2, 'admin', user_id, product_id, source_id,
+               $4, $5, jsonb_build_object('reason', $3::text, 'grant', id)
+          from ended
+        returning 1
+        """,
+        link_id,
+        now,
+        Reason.LINK_REMOVED.value,
+        product_link_workflow_id(product_id),
+        actor,
+    )
+    return len(rows)
+
+
+async def _convert(
+    connection: Connection, product_id: str, link_id: int, actor: int | None, now: datetime
+) -> int:
+    rows = await connection.fetch(
+        """
+        with made as (
+            insert into grants (user_id, product_id, source, source_id, since, cause, reason,
+                                granted_by)
+            select distinct user_id, product_id, 'manual', '', $2::timestamptz, 'admin',
+                   'The product link was removed', $4::bigint
+              from grants
+             where link_id = $1 and ended_at is null and (until is null or until > $2)
+            on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
+            returning id, user_id, product_id
+        )
+        insert into activities (fact, type, at, cause, user_id, product_id, workflow_id, actor_id,
+                                data)
+        select 'access_granted:' || id, 'access_granted', $2, 'admin', user_id, product_id, $3, $4,
+               jsonb_build_object('grant', id, 'reason', 'complimentary')
+          from made
+        returning 1
+        """,
+        link_id,
+        now,
+        product_link_workflow_id(product_id),
+        actor,
+    )
+    return len(rows)
+
+
+def _job(row: Any) -> LinkJob:
+    create = row["create_params"]
+    if isinstance(create, str):
+        create = json.loads(create)
+    return LinkJob(
+        id=row["id"],
+        product_id=row["product_id"],
+        stripe_product=row["stripe_product"],
+        create=NewPrice(**create) if create else None,
+        name=row["name"],
+        description=row["description"],
+        image_url=row["image_url"],
+        removed=row["removed"],
+        invoices=row["invoices"],
+    )

@@ -1,0 +1,446 @@
+"""Who is who: finds or creates the users behind buyers, in bulk.
+
+Signed reference, then Stripe customer id, then e-mail address. Once a customer is bound to a user
+it stays so: a changed address in Stripe moves nobody. What looks doubtful is raised as a match for
+a person to decide (`matches`); access doesn't wait for that.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from latchkey.rules.identity import email_key, other_person
+from latchkey.rules.reading import Customer
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import matches
+from latchkey.store.purchases.matches import Doubt, DoubtKind
+from latchkey.store.purchases.settling import Fact, Occasion, write_facts
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """One buyer as a read shows them. `key` is the id of what was bought; guests have no
+    `customer_id`. Without `create` only known people are found."""
+
+    key: str
+    source: str
+    customer_id: str | None
+    email: str | None
+    name: str | None
+    reference_user: int | None = None
+    create: bool = True
+
+
+@dataclass(frozen=True)
+class Person:
+    user_id: int
+    created: bool
+    bound_by: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the database says about a batch of buyers; references lead to surviving users."""
+
+    bound: dict[str, int | None]
+    referenced: dict[int, int]
+    by_email: dict[str, tuple[int, bool]]
+
+    def by_customer(self, buyer: Buyer) -> int | None:
+        return self.bound.get(buyer.customer_id or "")
+
+    def by_reference(self, buyer: Buyer) -> int | None:
+        return self.referenced.get(buyer.reference_user or 0)
+
+    def by_address(self, buyer: Buyer) -> tuple[int, bool] | None:
+        return self.by_email.get(email_key(buyer.email)) if buyer.email else None
+
+
+async def resolve(
+    connection: Connection, buyers: Sequence[Buyer], *, occasion: Occasion
+) -> dict[str, Person]:
+    """The user behind each buyer, by `Buyer.key`, created where unknown and asked for.
+
+    Buyers of whom neither a reference, nor a bound customer, nor an address is known are absent,
+    and in the queue of matches where they paid. Also records the customers and binds them.
+    """
+    if not buyers:
+        return {}
+    known = await _look_up(connection, buyers)
+    people: dict[str, Person] = {}
+    chosen: dict[str, Person] = {}
+    doubts: list[Doubt] = []
+    for buyer in buyers:
+        person = _choose(buyer, known, chosen)
+        if person is None:
+            doubts += [_nobody(buyer)] if buyer.create else []
+            continue
+        if buyer.customer_id:
+            chosen.setdefault(buyer.customer_id, person)
+        people[buyer.key] = person
+        doubts += _contradictions(buyer, person, known)
+    doubts += await _namesakes(connection, buyers, people)
+    bound = await _record_customers(connection, buyers, chosen, occasion=occasion)
+    people = _as_bound(buyers, people, bound)
+    await _tell_created(connection, people.values(), occasion=occasion)
+    doubts += await _similar_addresses(connection, people.values())
+    await matches.raise_doubts(connection, doubts)
+    return people
+
+
+async def _look_up(connection: Connection, buyers: Sequence[Buyer]) -> _Known:
+    bound = await known_customers(connection, [b.customer_id for b in buyers if b.customer_id])
+    referenced = await survivors(
+        connection, {b.reference_user for b in buyers if b.reference_user is not None}
+    )
+    found = await _existing(connection, [b.email for b in buyers if b.email])
+    unknown = _unknown(buyers, _Known(bound, referenced, found))
+    return _Known(bound, referenced, found | await _create(connection, unknown))
+
+
+def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
+    """The buyers for whom a user is made: one at most of a customer's, whatever addresses they
+    gave, and none after somebody known."""
+    unknown: list[Buyer] = []
+    settled: set[str] = set()
+    for buyer in buyers:
+        if buyer.customer_id in settled:
+            continue
+        if _choose(buyer, known, {}) is None:
+            if not (buyer.create and buyer.email):
+                continue
+            unknown.append(buyer)
+        if buyer.customer_id:
+            settled.add(buyer.customer_id)
+    return unknown
+
+
+async def known_customers(
+    connection: Connection, customer_ids: Sequence[str]
+) -> dict[str, int | None]:
+    """The user bound to each known customer; customers never seen are absent."""
+    if not customer_ids:
+        return {}
+    rows = await connection.fetch(
+        "select id, user_id from customers where id = any($1::text[])", list(set(customer_ids))
+    )
+    return {row["id"]: row["user_id"] for row in rows}
+
+
+async def survivors(connection: Connection, ids: set[int]) -> dict[int, int]:
+    """The living user behind each id: itself, or the one it was merged into."""
+    if not ids:
+        return {}
+    rows = await connection.fetch(
+        """
+        select id as given, id as living from users where id = any($1::bigint[])
+        union all
+        select from_user, into_user from user_merges where from_user = any($1::bigint[])
+        """,
+        list(ids),
+    )
+    return {row["given"]: row["living"] for row in rows}
+
+
+def _choose(buyer: Buyer, known: _Known, chosen: dict[str, Person]) -> Person | None:
+    """`chosen` are the customers' people by the buyers before this one."""
+    user = known.by_reference(buyer)
+    if user is not None:
+        return Person(user, created=False, bound_by="reference")
+    user = known.by_customer(buyer)
+    if user is not None:
+        return Person(user, created=False, bound_by="customer")
+    if person := chosen.get(buyer.customer_id or ""):
+        return person
+    if found := known.by_address(buyer):
+        user, created = found
+        return Person(user, created=created, bound_by="created" if created else "email")
+    return None
+
+
+def _nobody(buyer: Buyer) -> Doubt:
+    return Doubt(
+        key=f"no_address:{buyer.key}",
+        kind=DoubtKind.NO_ADDRESS,
+        customer_id=buyer.customer_id,
+        source=buyer.source,
+        source_id=buyer.key,
+    )
+
+
+def _contradictions(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
+    """A signed reference that names one person while customer or address name another."""
+    if person.bound_by != "reference":
+        return []
+    customer = known.by_customer(buyer)
+    address = known.by_address(buyer)
+    others = [
+        (DoubtKind.REFERENCE_AND_CUSTOMER, customer),
+        (DoubtKind.REFERENCE_AND_ADDRESS, address[0] if address else None),
+    ]
+    found = [(kind, other) for kind, other in others if other not in (None, person.user_id)]
+    return [
+        Doubt(
+            key=f"{kind}:{person.user_id}:{other}",
+            kind=kind,
+            user_id=person.user_id,
+            other_id=other,
+            customer_id=buyer.customer_id,
+            source=buyer.source,
+            source_id=buyer.key,
+            email=buyer.email,
+        )
+        for kind, other in found[:1]
+    ]
+
+
+async def _namesakes(
+    connection: Connection, buyers: Sequence[Buyer], people: dict[str, Person]
+) -> list[Doubt]:
+    """Customers bound by an address that another customer with another name has, too."""
+    by_email = {
+        buyer.customer_id: buyer
+        for buyer in buyers
+        if buyer.customer_id and (p := people.get(buyer.key)) and p.bound_by == "email"
+    }
+    if not by_email:
+        return []
+    rows = await connection.fetch(
+        "select id, user_id, name from customers where user_id = any($1::bigint[]) and not deleted",
+        list({people[buyer.key].user_id for buyer in by_email.values()}),
+    )
+    doubts = []
+    for customer_id, buyer in by_email.items():
+        user = people[buyer.key].user_id
+        theirs = [row for row in rows if row["user_id"] == user and row["id"] != customer_id]
+        if any(other_person(row["name"], buyer.name) for row in theirs):
+            doubts.append(
+                Doubt(
+                    key=f"shared_address:{customer_id}",
+                    kind=DoubtKind.SHARED_ADDRESS,
+                    user_id=user,
+                    customer_id=customer_id,
+                    source=buyer.source,
+                    source_id=buyer.key,
+                    email=buyer.email,
+                )
+            )
+    return doubts
+
+
+async def _similar_addresses(connection: Connection, people: Collection[Person]) -> list[Doubt]:
+    """New users whose address differs from another user's by a tag (`name+tag@host`) alone."""
+    created = sorted({p.user_id for p in people if p.created})
+    if not created:
+        return []
+    rows = await connection.fetch(
+        r"""
+        select n.id, n.email, min(o.id) as other_id from users n
+          join users o on o.id <> n.id
+           and regexp_replace(o.email_key, '\+[^@]*@', '@')
+             = regexp_replace(n.email_key, '\+[^@]*@', '@')
+         where n.id = any($1::bigint[]) group by n.id, n.email
+        """,
+        created,
+    )
+    return [
+        Doubt(
+            key=f"similar_address:{row['id']}",
+            kind=DoubtKind.SIMILAR_ADDRESS,
+            user_id=row["other_id"],
+            other_id=row["id"],
+            email=row["email"],
+        )
+        for row in rows
+    ]
+
+
+async def _existing(connection: Connection, emails: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Users by the key of an address that is theirs, their own one or a further one."""
+    if not emails:
+        return {}
+    rows = await connection.fetch(
+        """
+        select email_key, id as user_id from users where email_key = any($1::text[])
+        union all
+        select email_key, user_id from user_addresses where email_key = any($1::text[])
+        """,
+        sorted({email_key(email) for email in emails}),
+    )
+    return {row["email_key"]: (row["user_id"], False) for row in rows}
+
+
+async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, tuple[int, bool]]:
+    """Users for these addresses; another transaction may have made some just now."""
+    if not buyers:
+        return {}
+    wanted = {email_key(b.email): (b.email.strip(), b.name) for b in buyers if b.email}
+    keys = sorted(wanted)
+    rows = await connection.fetch(
+        """
+        insert into users (email, name)
+        select given.email, given.name from unnest($1::text[], $2::text[]) as given (email, name)
+        on conflict (email_key) do nothing
+        returning id, email_key
+        """,
+        [wanted[key][0] for key in keys],
+        [wanted[key][1] for key in keys],
+    )
+    made = {row["email_key"]: (row["id"], True) for row in rows}
+    missing = [key for key in keys if key not in made]
+    return made | await _existing(connection, missing)
+
+
+async def _tell_created(
+    connection: Connection, people: Collection[Person], *, occasion: Occasion
+) -> None:
+    created = {p.user_id for p in people if p.created}
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"user_created:{user_id}",
+                type="user_created",
+                at=occasion.as_of,
+                cause=occasion.cause,
+                user_id=user_id,
+                event_id=occasion.event_id,
+            )
+            for user_id in sorted(created)
+        ],
+    )
+
+
+async def _record_customers(
+    connection: Connection,
+    buyers: Sequence[Buyer],
+    chosen: dict[str, Person],
+    *,
+    occasion: Occasion,
+) -> dict[str, int | None]:
+    """Whose these customers are now: once bound, a customer stays so. Addresses and names change by
+    the later reading."""
+    rows = {b.customer_id: b for b in buyers if b.customer_id}
+    if not rows:
+        return {}
+    ids = sorted(rows)
+    people = [chosen.get(i) for i in ids]
+    recorded = await connection.fetch(
+        """
+        insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket)
+        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3
+          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+               as given (id, user_id, bound_by, email, name)
+        on conflict (id) do update
+           set user_id = coalesce(customers.user_id, excluded.user_id),
+               bound_by = coalesce(customers.bound_by, excluded.bound_by),
+               email = case when customers.erased then null
+                            when customers.ticket > excluded.ticket then customers.email
+                            else coalesce(excluded.email, customers.email) end,
+               name = case when customers.erased then null
+                           when customers.ticket > excluded.ticket then customers.name
+                           else coalesce(excluded.name, customers.name) end,
+               ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
+        returning id, user_id
+        """,
+        occasion.account.id,
+        occasion.account.livemode,
+        occasion.ticket,
+        ids,
+        [p.user_id if p else None for p in people],
+        [p.bound_by if p else None for p in people],
+        [rows[i].email for i in ids],
+        [rows[i].name for i in ids],
+    )
+    return {row["id"]: row["user_id"] for row in recorded}
+
+
+def _as_bound(
+    buyers: Sequence[Buyer], people: dict[str, Person], bound: dict[str, int | None]
+) -> dict[str, Person]:
+    """The same people, but where somebody else bound a customer to another user just before us:
+    then it is theirs. A reference decides for itself."""
+    found = dict(people)
+    for buyer in buyers:
+        person = people.get(buyer.key)
+        user = bound.get(buyer.customer_id or "")
+        if person is None or user is None or person.bound_by not in ("email", "created"):
+            continue
+        if user != person.user_id:
+            found[buyer.key] = Person(user, created=False, bound_by="customer")
+    return found
+
+
+async def hand_over(
+    connection: Connection, source_id: str, *, from_user: int, to_user: int
+) -> None:
+    """Give one purchase, with all that was written of it, to another user: a signed reference
+    became known after the purchase was. The caller holds the purchase's row."""
+    for table, column in (
+        ("subscriptions", "id"),
+        ("orders", "id"),
+        ("grants", "source_id"),
+        ("activities", "source_id"),
+    ):
+        await connection.execute(
+            f"update {table} set user_id = $3 where {column} = $1 and user_id = $2",
+            source_id,
+            from_user,
+            to_user,
+        )
+    await connection.execute(
+        """
+        update mails set user_id = $3
+         where user_id = $2 and data ->> 'source_id' = $1 and state <> 'sent'
+        """,
+        source_id,
+        from_user,
+        to_user,
+    )
+
+
+async def mirror_customer(
+    connection: Connection, customer: Customer, *, occasion: Occasion
+) -> bool:
+    """Keep a known customer's address and name in step; whose customer it is stays as it is.
+
+    An address that is another user's is raised as a match, also where a purchase has brought a
+    later one meanwhile. True where the customer's purchases belong to nobody yet and there is an
+    address now.
+    """
+    row = await connection.fetchrow(
+        """
+        update customers
+           set email = case when not erased then coalesce($2, email) end,
+               name = case when not erased then coalesce($3, name) end,
+               deleted = $4, ticket = $5, read_at = now()
+         where id = $1 and ticket <= $5 returning user_id, $2 as email
+        """,
+        customer.id,
+        customer.email,
+        customer.name,
+        customer.deleted,
+        occasion.ticket,
+    )
+    row = row or await connection.fetchrow(
+        "select user_id, email from customers where id = $1", customer.id
+    )
+    if row is None or not row["email"]:
+        return False
+    if row["user_id"] is None:
+        return True
+    found = (await _existing(connection, [row["email"]])).get(email_key(row["email"]))
+    if found and found[0] != row["user_id"]:
+        await matches.raise_doubts(
+            connection,
+            [
+                Doubt(
+                    key=f"address_changed:{customer.id}:{found[0]}",
+                    kind=DoubtKind.ADDRESS_CHANGED,
+                    user_id=row["user_id"],
+                    other_id=found[0],
+                    customer_id=customer.id,
+                    email=row["email"],
+                )
+            ],
+        )
+    return False

@@ -1,0 +1,105 @@
+"""What subscriptions and one-off purchases have in common when their readings are applied."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from latchkey.contracts import Wake
+from latchkey.rules import access
+from latchkey.rules.access import Reason, Verdict
+from latchkey.store.purchases.linked_products import LinkedProduct
+from latchkey.store.purchases.settling import Claim, Given, Occasion
+
+Judged = list[tuple[LinkedProduct, Verdict]]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What one reading led to. `stale` means that a later reading was there first."""
+
+    source_id: str
+    relevant: bool
+    access: bool
+    terminal: bool
+    stale: bool
+    state: str
+    products: tuple[str, ...] = ()
+    wake_at: datetime | None = None
+    wake: Wake | None = None
+
+
+@dataclass
+class AppliedPage:
+    """The outcome of one call: per object, and summed up."""
+
+    applied: dict[str, Applied]
+    granted: int = 0
+    already: int = 0
+    ended: int = 0
+
+
+def read_meanwhile(source_id: str) -> Applied:
+    return Applied(
+        source_id, relevant=True, access=False, terminal=False, stale=True, state="Read meanwhile"
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A subscription or an order as a source of grants; `begun_at` is when it was bought."""
+
+    kind: str
+    id: str
+    workflow_id: str
+    begun_at: datetime
+
+    def judge(
+        self,
+        products: Iterable[LinkedProduct],
+        verdict_of: Callable[[LinkedProduct], Verdict],
+        *,
+        given: Given,
+        occasion: Occasion,
+    ) -> Judged:
+        """What it gives of each product; nothing that an admin ended by hand, and by a removed link
+        nothing anew."""
+        judged = []
+        for product in products:
+            verdict, key = verdict_of(product), (self.id, product.product_id)
+            if verdict.access and key in given.held:
+                verdict = access.held_back(verdict, as_of=occasion.as_of)
+            elif verdict.access and product.removed and key not in given.live:
+                verdict = access.held_back(
+                    verdict, as_of=occasion.as_of, reason=Reason.LINK_REMOVED
+                )
+            judged.append((product, verdict))
+        return judged
+
+    def claims(self, user: int | None, judged: Judged) -> list[Claim]:
+        """What follows for the user whose it is; nothing where nobody is known."""
+        if user is None:
+            return []
+        return [
+            Claim(
+                user_id=user,
+                product=product,
+                source=self.kind,
+                source_id=self.id,
+                workflow_id=self.workflow_id,
+                begun_at=self.begun_at,
+                verdict=verdict,
+            )
+            for product, verdict in judged
+        ]
+
+
+def describe(verdict: Verdict, *, pause_reason: str | None = None) -> str:
+    """A verdict in words for operators; times in UTC."""
+    reason = verdict.reason.replace("_", " ")
+    if pause_reason:
+        reason += f"; paused: {pause_reason.replace('_', ' ')}"
+    if verdict.access and verdict.until:
+        return f"Access until {verdict.until:%Y-%m-%d %H:%M:%S} UTC ({reason})"
+    if verdict.access:
+        return f"Access without end ({reason})"
+    return f"No access ({reason})"

@@ -1,0 +1,133 @@
+"""The lines of the feed about a purchase's money; what changes access is written by `settle`."""
+
+from typing import Any
+
+from latchkey.contracts import subscription_workflow_id
+from latchkey.rules import access
+from latchkey.rules.reading import Order
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Claim, Fact, Occasion, write_facts
+
+_Line = tuple[str, str, dict[str, Any]]
+"""Which of its kind, type, data."""
+
+
+def money_changed(reading: Order, old: Any) -> int:
+    """1 where money went back, came back or was disputed since the reading before, else 0."""
+    return 1 if _money_lines(reading, old, 0) else 0
+
+
+def facts_of(
+    reading: Order, old: Any, claims: list[Claim], *, changes: int, occasion: Occasion
+) -> list[Fact]:
+    """What this reading tells that the one before (`old`) didn't, once per product concerned.
+    `changes` counts what happened to the order's money, this included."""
+    found = [*_state_lines(reading), *_money_lines(reading, old, changes)]
+    return [
+        Fact(
+            key=f"{type_}:{reading.id}:{claim.product.product_id}{suffix}",
+            type=type_,
+            at=occasion.as_of,
+            cause="stripe",
+            user_id=claim.user_id,
+            product_id=claim.product.product_id,
+            source_id=reading.id,
+            event_id=occasion.event_id,
+            workflow_id=claim.workflow_id,
+            data=data,
+        )
+        for claim in claims
+        for suffix, type_, data in found
+    ]
+
+
+def _state_lines(reading: Order) -> list[_Line]:
+    match access.order_state(reading):
+        case "pending":
+            return [("", "payment_pending", {})]
+        case "failed":
+            return [("", "payment_failed", {})]
+    return []
+
+
+def _money_lines(reading: Order, old: Any, changes: int) -> list[_Line]:
+    payment = reading.payment
+    refunded = payment.amount_refunded if payment else 0
+    found: list[_Line] = []
+    data = {"amount": refunded, "currency": reading.currency}
+    if payment and refunded > old["amount_refunded"]:
+        found.append((f":{changes}", "refunded", {**data, "full": payment.refunded}))
+    elif refunded < old["amount_refunded"]:
+        found.append((f":{changes}", "refund_failed", data))
+    phase = _phase(payment.dispute_status if payment else None)
+    if payment and phase and phase != _phase(old["dispute_status"]):
+        status = {"status": payment.dispute_status}
+        found.append((f":{changes}", "disputed", status))
+    return found
+
+
+def _phase(status: str | None) -> str | None:
+    return access.dispute_phase(status) if status else None
+
+
+async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasion) -> None:
+    """Lines about money of a subscription's invoice that went back, came back or is disputed;
+    `order` is the invoice, or the checkout session that made it.
+
+    Access stays: a refund cancels no subscription, and a subscription that goes on is paid anew.
+    """
+    if order.payment is None or order.subscription is None:
+        return
+    old = await _lock_bill(connection, order)
+    if old is None or old["ticket"] > occasion.ticket:
+        return
+    changes = old["money_changes"] + money_changed(order, old)
+    owners = await connection.fetch(
+        """
+        select distinct user_id, product_id from grants
+         where source = 'subscription' and source_id = $1
+        """,
+        order.subscription,
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"{type_}:{order.subscription}:{order.invoice}:{owner['product_id']}{suffix}",
+                type=type_,
+                at=occasion.as_of,
+                cause="stripe",
+                user_id=owner["user_id"],
+                product_id=owner["product_id"],
+                source_id=order.subscription,
+                event_id=occasion.event_id,
+                workflow_id=subscription_workflow_id(order.subscription),
+                data={**data, "invoice": order.invoice},
+            )
+            for owner in owners
+            for suffix, type_, data in _money_lines(order, old, changes)
+        ],
+    )
+    await connection.execute(
+        """
+        update bills set amount_refunded = $2, dispute_status = $3, money_changes = $4, ticket = $5
+         where id = $1
+        """,
+        order.invoice,
+        order.payment.amount_refunded,
+        order.payment.dispute_status,
+        changes,
+        occasion.ticket,
+    )
+
+
+async def _lock_bill(connection: Connection, order: Order) -> Any:
+    """The bill as it was last read, locked; None where nothing ever happened to its money."""
+    payment = order.payment
+    if payment and (payment.amount_refunded or payment.dispute_status):
+        await connection.execute(
+            "insert into bills (id, subscription_id) values ($1, $2) on conflict (id) do nothing",
+            order.invoice,
+            order.subscription,
+        )
+    return await connection.fetchrow("select * from bills where id = $1 for update", order.invoice)

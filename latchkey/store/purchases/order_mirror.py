@@ -1,0 +1,211 @@
+"""The mirror of one-off purchases: locked, read back as readings, written."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from latchkey.rules import access
+from latchkey.rules.reading import Customer, Line, Order, Payment
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.linked_products import Account
+
+
+async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
+    """The user of each order that has a row, None where nobody has an account for it."""
+    rows = await connection.fetch(
+        "select id, user_id from orders where id = any($1::text[])", list(ids)
+    )
+    return {row["id"]: row["user_id"] for row in rows}
+
+
+async def order_of_payment(connection: Connection, payment_intent: str) -> list[str]:
+    """Ids of the known orders that a payment intent paid for."""
+    rows = await connection.fetch(
+        "select id from orders where payment_intent = $1 order by id", payment_intent
+    )
+    return [row["id"] for row in rows]
+
+
+async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these invoices that are known orders, or were made by known checkout sessions: True
+    for the latter."""
+    rows = await connection.fetch(
+        """
+        select invoice, bool_or(id <> invoice) as by_session
+          from orders where invoice = any($1::text[]) group by invoice
+        """,
+        list(invoice_ids),
+    )
+    return {row["invoice"]: row["by_session"] for row in rows}
+
+
+async def make(
+    connection: Connection, readings: Sequence[Order], *, users: dict[str, int], account: Account
+) -> None:
+    """Rows for readings that have none, and users for rows that have none."""
+    ordered = sorted(readings, key=lambda reading: reading.id)
+    await connection.execute(
+        """
+        insert into orders (id, account_id, livemode, customer_id, user_id, state, created_at,
+                            ticket)
+        select id, $1, $2, customer_id, user_id, 'new', created_at, 0
+          from unnest($3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
+               as given (id, customer_id, user_id, created_at)
+        on conflict (id) do update set user_id = excluded.user_id
+         where orders.user_id is null and excluded.user_id is not null
+        """,
+        account.id,
+        account.livemode,
+        [r.id for r in ordered],
+        [r.customer.id if r.customer else None for r in ordered],
+        [users.get(r.id) for r in ordered],
+        [r.created for r in ordered],
+    )
+
+
+async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Lock the rows until the transaction ends. A row with ticket 0 is new."""
+    rows = await connection.fetch(
+        """
+        select id, user_id, state, amount_refunded, dispute_status, money_changes, ticket
+          from orders where id = any($1::text[]) order by id for update
+        """,
+        list(ids),
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def readings(connection: Connection, ids: Sequence[str]) -> list[Order]:
+    """The last reading of each order, as far as the rules need it."""
+    rows = await connection.fetch(
+        """
+        select o.*, c.email as customer_email, c.name as customer_name,
+               (select coalesce(json_agg(json_build_object('id', l.id,
+                       'stripe_product', l.stripe_product, 'price_id', l.price_id,
+                       'quantity', l.quantity, 'amount', l.amount) order by l.id), '[]')
+                  from order_lines l where l.order_id = o.id) as lines
+          from orders o left join customers c on c.id = o.customer_id
+         where o.id = any($1::text[]) order by o.id
+        """,
+        list(ids),
+    )
+    return [_reading(row) for row in rows]
+
+
+_AS_STRIPE = {
+    "paid": ("complete", "paid", "succeeded"),
+    "pending": ("complete", "unpaid", "processing"),
+    "failed": ("complete", "unpaid", "canceled"),
+}
+
+
+def _reading(row: Any) -> Order:
+    status, payment_status, payment_state = _AS_STRIPE.get(row["state"], ("open", "unpaid", ""))
+    payment = None
+    if row["payment_intent"]:
+        payment = Payment(
+            payment_intent=row["payment_intent"],
+            state=payment_state,
+            charged_at=row["paid_at"],
+            amount=row["charged"],
+            amount_refunded=row["amount_refunded"],
+            refunded=row["refunded"],
+            disputed=row["disputed"],
+            dispute_status=row["dispute_status"],
+        )
+    customer_id = row["customer_id"]
+    return Order(
+        id=row["id"],
+        livemode=row["livemode"],
+        customer=Customer(customer_id, known=True) if customer_id else None,
+        email=row["email"] or row["customer_email"],
+        name=row["name"] or row["customer_name"],
+        reference=None,
+        status=status,
+        payment_status=payment_status,
+        subscription=row["subscription_id"],
+        invoice=row["invoice"],
+        payment=payment,
+        amount=row["amount"],
+        currency=row["currency"],
+        created=row["created_at"],
+        lines=tuple(Line(recurring=False, **line) for line in row["lines"]),
+        lines_complete=True,
+        paid=row["paid_at"],
+    )
+
+
+async def write(
+    connection: Connection,
+    readings: Sequence[Order],
+    *,
+    money_changes: dict[str, int],
+    ticket: int,
+) -> None:
+    """Store readings and how often their money changed so far."""
+    rows = [
+        {
+            "id": r.id,
+            "state": access.order_state(r),
+            "email": r.email,
+            "name": r.name,
+            "payment_intent": r.payment.payment_intent if r.payment else None,
+            "invoice": r.invoice,
+            "subscription_id": r.subscription,
+            "currency": r.currency,
+            "amount": r.amount,
+            "charged": r.payment.amount if r.payment else 0,
+            "amount_refunded": r.payment.amount_refunded if r.payment else 0,
+            "refunded": r.payment.refunded if r.payment else False,
+            "disputed": r.payment.disputed if r.payment else False,
+            "dispute_status": r.payment.dispute_status if r.payment else None,
+            "money_changes": money_changes[r.id],
+            "paid_at": r.bought if access.order_state(r) == "paid" else None,
+        }
+        for r in readings
+    ]
+    await connection.execute(
+        """
+        update orders o
+           set state = g.state, email = case when not erased then coalesce(g.email, o.email) end,
+               name = case when not erased then coalesce(g.name, o.name) end,
+               payment_intent = g.payment_intent, invoice = g.invoice,
+               subscription_id = g.subscription_id, currency = g.currency,
+               amount = g.amount, charged = g.charged, amount_refunded = g.amount_refunded,
+               refunded = g.refunded, disputed = g.disputed, dispute_status = g.dispute_status,
+               money_changes = g.money_changes, paid_at = g.paid_at, ticket = $2,
+               read_at = now()
+          from jsonb_to_recordset($1::jsonb) as g (
+               id text, state text, email text, name text, payment_intent text, invoice text,
+               subscription_id text, currency text, amount bigint, charged bigint,
+               amount_refunded bigint, refunded boolean, disputed boolean, dispute_status text,
+               money_changes integer, paid_at timestamptz)
+          cross join lateral (
+               select exists (select from orders m join users u on u.id = m.user_id
+                               where m.id = g.id and u.erased_at is not null) as erased) e
+         where o.id = g.id
+        """,
+        rows,
+        ticket,
+    )
+    lines = [
+        {
+            "order_id": r.id,
+            "id": line.id,
+            "stripe_product": line.stripe_product,
+            "price_id": line.price_id,
+            "quantity": line.quantity,
+            "amount": line.amount,
+        }
+        for r in readings
+        for line in r.one_off_lines
+    ]
+    await connection.execute(
+        """
+        insert into order_lines (order_id, id, stripe_product, price_id, quantity, amount)
+        select * from jsonb_to_recordset($1::jsonb) as g (
+            order_id text, id text, stripe_product text, price_id text, quantity integer,
+            amount bigint)
+        on conflict (order_id, id) do nothing
+        """,
+        lines,
+    )

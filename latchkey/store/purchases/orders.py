@@ -1,0 +1,224 @@
+"""Applies readings of one-off purchases: mirror, grants, activity lines and mails.
+
+Events, imports and reconciliation all come through `apply_orders`; a change of policy or of who
+somebody is judges the last readings anew by `rejudge_orders`. The caller opens the transaction.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from latchkey.contracts import purchase_workflow_id
+from latchkey.rules import access
+from latchkey.rules.access import Verdict
+from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.rules.reading import Order
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import matches
+from latchkey.store.purchases import order_mirror as mirror
+from latchkey.store.purchases.buyers import Buyer, resolve
+from latchkey.store.purchases.judging import (
+    Applied,
+    AppliedPage,
+    Judged,
+    Source,
+    describe,
+    read_meanwhile,
+)
+from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
+from latchkey.store.purchases.order_facts import facts_of, money_changed
+from latchkey.store.purchases.settling import Claim, Occasion, given_by, settle, write_facts
+
+NOBODY = "Nobody to grant to: no e-mail address in Stripe"
+NOT_LINKED = "None of its products is linked"
+NOT_YET = "Nothing was bought yet"
+LEFT_OUT = "Paid before its link was made, which leaves invoices of that time out"
+
+_Products = dict[str, list[LinkedProduct]]
+_COUNTS = ("paid", "pending")
+
+
+async def apply_orders(
+    connection: Connection,
+    readings: Sequence[Order],
+    *,
+    occasion: Occasion,
+    references: dict[str, int] | None = None,
+) -> AppliedPage:
+    """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
+
+    `references` maps order ids to the users that their signed references name. An order that is
+    neither paid nor waits for money, and never was, is left unrecorded, and so is an invoice that
+    every link leaves to the past. Of one that counts by some links, the others give nothing.
+    """
+    references = references or {}
+    products = await _products(connection, readings, occasion)
+    known = await mirror.known(connection, [reading.id for reading in readings])
+    outcome = AppliedPage({})
+    concerned = []
+    for reading in readings:
+        linked = [p for p in _linked(reading, products) if not p.removed]
+        counts = any(product.counts(reading) for product in linked)
+        if reading.id in known or (counts and access.order_state(reading) in _COUNTS):
+            concerned.append(reading)
+        else:
+            state = LEFT_OUT if linked and not counts else NOT_YET if linked else NOT_LINKED
+            outcome.applied[reading.id] = Applied(
+                reading.id, bool(linked), False, True, False, state
+            )
+    users = await _users(connection, concerned, known, products, references, occasion=occasion)
+    await mirror.make(connection, concerned, users=users, account=occasion.account)
+    old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
+    fresh = []
+    for reading in concerned:
+        if old[reading.id]["ticket"] > occasion.ticket:
+            outcome.applied[reading.id] = read_meanwhile(reading.id)
+        else:
+            fresh.append(reading)
+    changes = await _apply(connection, fresh, old, products, outcome, occasion=occasion)
+    if fresh:
+        await mirror.write(connection, fresh, money_changes=changes, ticket=occasion.ticket)
+    return outcome
+
+
+async def rejudge_orders(
+    connection: Connection, ids: Sequence[str], *, occasion: Occasion
+) -> AppliedPage:
+    """Judge the last readings of these orders anew: the rules or the people changed, not what
+    Stripe says. The mirror stays as it is."""
+    outcome = AppliedPage({})
+    if not ids:
+        return outcome
+    await mirror.lock(connection, sorted(ids))
+    readings = await mirror.readings(connection, ids)
+    products = await _products(connection, readings, occasion)
+    known = await mirror.known(connection, ids)
+    users = await _users(connection, readings, known, products, {}, occasion=occasion)
+    await mirror.make(connection, readings, users=users, account=occasion.account)
+    old = await mirror.lock(connection, sorted(ids))
+    await _apply(connection, readings, old, products, outcome, occasion=occasion)
+    return outcome
+
+
+async def _products(
+    connection: Connection, readings: Sequence[Order], occasion: Occasion
+) -> _Products:
+    return await linked_products(
+        connection,
+        {line.stripe_product for reading in readings for line in reading.one_off_lines},
+        account=occasion.account,
+    )
+
+
+async def _users(
+    connection: Connection,
+    readings: Sequence[Order],
+    known: dict[str, int | None],
+    products: _Products,
+    references: dict[str, int],
+    *,
+    occasion: Occasion,
+) -> dict[str, int]:
+    """The user of each order; absent where nobody is known, or would get anything."""
+    users = {key: user for key, user in known.items() if user is not None}
+    found = await resolve(
+        connection,
+        [
+            Buyer(
+                key=reading.id,
+                source="order",
+                customer_id=reading.customer.id if reading.customer else None,
+                email=reading.email or (reading.customer.email if reading.customer else None),
+                name=reading.name or (reading.customer.name if reading.customer else None),
+                reference_user=references.get(reading.id),
+                create=_gives(reading, products, occasion),
+            )
+            for reading in readings
+            if reading.id not in users
+        ],
+        occasion=occasion,
+    )
+    if was_unknown := [key for key in found if key in known]:
+        await matches.settled(connection, was_unknown)
+    return users | {key: person.user_id for key, person in found.items()}
+
+
+async def _apply(
+    connection: Connection,
+    readings: list[Order],
+    old: dict[str, Any],
+    products: _Products,
+    outcome: AppliedPage,
+    *,
+    occasion: Occasion,
+) -> dict[str, int]:
+    """Settle the readings; returns how often the money of each changed so far."""
+    if not readings:
+        return {}
+    given = await given_by(connection, "order", [reading.id for reading in readings])
+    changes: dict[str, int] = {}
+    claims: list[Claim] = []
+    facts = []
+    for reading in readings:
+        before = old[reading.id]
+        source = Source("order", reading.id, purchase_workflow_id(reading.id), reading.bought)
+        judge = partial(_judge, reading, occasion)
+        opened = [
+            product
+            for product in _linked(reading, products)
+            if product.counts(reading) or (reading.id, product.product_id) in given.live
+        ]
+        judged = source.judge(opened, judge, given=given, occasion=occasion)
+        mine = source.claims(before["user_id"], judged)
+        claims += mine
+        outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], occasion)
+        changes[reading.id] = before["money_changes"] + money_changed(reading, before)
+        facts += facts_of(reading, before, mine, changes=changes[reading.id], occasion=occasion)
+    settled = await settle(connection, claims, given=given, occasion=occasion)
+    outcome.granted, outcome.already = settled.granted, settled.already
+    outcome.ended = settled.ended
+    await write_facts(connection, facts)
+    return changes
+
+
+def _judge(reading: Order, occasion: Occasion, product: LinkedProduct) -> Verdict:
+    return access.judge_order(reading, product.policy, as_of=occasion.as_of)
+
+
+def _applied(
+    reading: Order,
+    judged: Judged,
+    user: int | None,
+    occasion: Occasion,
+) -> Applied:
+    verdict = (
+        max((verdict for _, verdict in judged), key=lambda v: v.access)
+        if judged
+        else access.judge_order(reading, DEFAULT_POLICY, as_of=occasion.as_of)
+    )
+    nobody = user is None and verdict.access
+    return Applied(
+        source_id=reading.id,
+        relevant=bool(judged),
+        access=verdict.access and bool(judged) and user is not None,
+        terminal=verdict.terminal,
+        stale=False,
+        state=NOBODY if nobody else describe(verdict),
+        products=tuple(product.product_id for product, _ in judged),
+        wake_at=verdict.wake_at,
+        wake=verdict.wake,
+    )
+
+
+def _gives(reading: Order, products: _Products, occasion: Occasion) -> bool:
+    """Whether somebody gets something by it, now or once the money arrives."""
+    if access.order_state(reading) == "pending":
+        return True
+    return any(
+        product.counts(reading) and _judge(reading, occasion, product).access
+        for product in _linked(reading, products)
+    )
+
+
+def _linked(reading: Order, products: _Products) -> list[LinkedProduct]:
+    return opened_by({line.stripe_product for line in reading.one_off_lines}, products)

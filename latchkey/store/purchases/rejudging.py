@@ -1,0 +1,73 @@
+"""Judging purchases anew where not Stripe but the rules or the people changed.
+
+The caller opens the transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.orders import rejudge_orders
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.subscriptions import rejudge_subscriptions
+from latchkey.store.stripe import wakeups
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """How many purchases were looked at, and what that changed."""
+
+    checked: int
+    granted: int
+    ended: int
+
+
+async def of_sources(
+    connection: Connection,
+    *,
+    subscriptions: Sequence[str] = (),
+    orders: Sequence[str] = (),
+    occasion: Occasion,
+) -> Rejudged:
+    """Judge these purchases anew, and have the runs of subscriptions told whose next deadline
+    moved with it."""
+    occasion = replace(occasion, ticket=0)
+    before = await _deadlines(connection, subscriptions)
+    by_subscription = await rejudge_subscriptions(connection, subscriptions, occasion=occasion)
+    by_order = await rejudge_orders(connection, orders, occasion=occasion)
+    moved = [
+        one.source_id
+        for one in by_subscription.applied.values()
+        if not one.terminal and one.wake_at != before.get(one.source_id)
+    ]
+    await wakeups.add(connection, wakeups.LOOK_AGAIN, moved)
+    return Rejudged(
+        checked=len(subscriptions) + len(orders),
+        granted=by_subscription.granted + by_order.granted,
+        ended=by_subscription.ended + by_order.ended,
+    )
+
+
+async def of_customer(connection: Connection, customer_id: str, *, occasion: Occasion) -> Rejudged:
+    """Judge the purchases of a customer of whom nobody was known so far."""
+    subscriptions = await connection.fetch(
+        "select id from subscriptions where customer_id = $1 and user_id is null", customer_id
+    )
+    orders = await connection.fetch(
+        "select id from orders where customer_id = $1 and user_id is null", customer_id
+    )
+    return await of_sources(
+        connection,
+        subscriptions=[row["id"] for row in subscriptions],
+        orders=[row["id"] for row in orders],
+        occasion=occasion,
+    )
+
+
+async def _deadlines(connection: Connection, ids: Sequence[str]) -> dict[str, object]:
+    if not ids:
+        return {}
+    rows = await connection.fetch(
+        "select id, wake_at from subscriptions where id = any($1::text[])", list(ids)
+    )
+    return {row["id"]: row["wake_at"] for row in rows}

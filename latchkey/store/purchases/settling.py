@@ -1,0 +1,452 @@
+"""What follows from verdicts: grants, activity lines and mails, written as one difference.
+
+Everything here is keyed by the fact it records, so that doing it again changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from latchkey.rules.access import Reason, Verdict
+from latchkey.store.feed.notices import write_notices
+from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.linked_products import Account, LinkedProduct
+
+_End = tuple[Any, datetime, Reason, bool, str | None]
+"""A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
+
+_BY_RULE = frozenset({"policy"})
+"""Causes that change what is given for a purchase, without anything being bought: no purchase is
+told of, and nobody is mailed."""
+
+
+_LOOKING_BACK = frozenset({"import", "reconciliation"})
+"""Causes that come across what was bought long ago."""
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
+
+    account: Account
+    ticket: int
+    as_of: datetime
+    cause: str
+    event_ids: Sequence[str] = ()
+
+    @property
+    def event_id(self) -> str | None:
+        return self.event_ids[0] if self.event_ids else None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one source says about one product for one user. `begun_at` is when it was bought."""
+
+    user_id: int
+    product: LinkedProduct
+    source: str
+    source_id: str
+    workflow_id: str
+    begun_at: datetime
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the activity feed; `key` is unique for ever."""
+
+    key: str
+    type: str
+    at: datetime
+    cause: str
+    user_id: int | None = None
+    product_id: str | None = None
+    source_id: str | None = None
+    event_id: str | None = None
+    workflow_id: str | None = None
+    actor_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Settled:
+    """What settling changed. `begun` are claims granted for the first time."""
+
+    granted: int = 0
+    already: int = 0
+    ended: int = 0
+    begun: list[Claim] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The grants that some sources have given so far, keyed by source id and product id.
+
+    `held` are those that an admin ended by hand: they are not given again.
+    """
+
+    live: dict[tuple[str, str], Any]
+    before: frozenset[tuple[str, str]]
+    held: frozenset[tuple[str, str]]
+
+    @property
+    def sources_before(self) -> frozenset[str]:
+        return frozenset(source_id for source_id, _ in self.before)
+
+
+async def given_by(connection: Connection, source: str, source_ids: Sequence[str]) -> Given:
+    """What these sources have given. The caller holds the sources' rows locked."""
+    rows = await connection.fetch(
+        """
+        select id, user_id, product_id, source_id, link_id, until, ended_at, held, cause from grants
+         where source = $1 and source_id = any($2::text[])
+        """,
+        source,
+        list(source_ids),
+    )
+    keyed = [((r["source_id"], r["product_id"]), r) for r in rows]
+    return Given(
+        live={key: r for key, r in keyed if r["ended_at"] is None},
+        before=frozenset(key for key, r in keyed if r["cause"] not in _BY_RULE),
+        held=frozenset(key for key, r in keyed if r["held"]),
+    )
+
+
+async def settle(
+    connection: Connection, claims: Sequence[Claim], *, given: Given, occasion: Occasion
+) -> Settled:
+    """Make the grants in `given` what `claims` say, with their activity lines and mails.
+
+    A live grant that no claim speaks of has lost its reason and ends. One that another link gives
+    by now belongs to that link. The caller holds the sources' rows locked since before `given` was
+    read.
+    """
+    live = dict(given.live)
+    outcome = Settled()
+    new: list[Claim] = []
+    moved: list[tuple[int, Claim]] = []
+    ended: list[_End] = []
+    for claim in claims:
+        key = (claim.source_id, claim.product.product_id)
+        grant = live.pop(key, None)
+        if claim.verdict.access and grant is not None:
+            outcome.already += 1
+            standing = (claim.verdict.until, claim.product.link_id)
+            if (grant["until"], grant["link_id"]) != standing:
+                moved.append((grant["id"], claim))
+        elif claim.verdict.access and not claim.product.removed:
+            new.append(claim)
+            outcome.begun += [claim] if key not in given.before else []
+        elif grant is not None:
+            ended.append(_end_of(claim, grant, occasion))
+    ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
+    if moved:
+        await _move(connection, moved)
+    if ended:
+        await _end(connection, ended, occasion=occasion)
+    if new:
+        await _grant(connection, new, occasion=occasion, begun=outcome.begun, given=given)
+    outcome.granted, outcome.ended = len(new), len(ended)
+    return outcome
+
+
+def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
+    verdict = claim.verdict
+    if occasion.cause in _BY_RULE:
+        return grant, occasion.as_of, verdict.reason, False, claim.workflow_id
+    at = verdict.ended_at or occasion.as_of
+    return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
+
+
+def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
+    """Whether this is a purchase that is brought in, not one made since the link was.
+
+    The link's own import brings in what is older than the link. Another link's import, or a
+    comparison, may come across an older order that the link's own left out; a subscription that is
+    older and wasn't found then has come by the product since, which is a purchase. Stripe's times
+    are whole seconds, so the link's own second counts as since.
+    """
+    looking_back = claim.source == "order" and occasion.cause in _LOOKING_BACK
+    linked_at = claim.product.linked_at.replace(microsecond=0)
+    return (claim.product.importing or looking_back) and claim.begun_at < linked_at
+
+
+async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
+    """Add lines to the feed; facts that are already there stay as they are. New ones queue the
+    mails that they call for."""
+    facts = list(facts)
+    rows = [
+        {
+            "fact": f.key,
+            "type": f.type,
+            "at": f.at,
+            "cause": f.cause,
+            "user_id": f.user_id,
+            "product_id": f.product_id,
+            "source_id": f.source_id,
+            "event_id": f.event_id,
+            "workflow_id": f.workflow_id,
+            "actor_id": f.actor_id,
+            "data": f.data,
+        }
+        for f in facts
+    ]
+    if not rows:
+        return
+    fresh = await connection.fetch(
+        """
+        insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
+                                workflow_id, actor_id, data)
+        select * from jsonb_to_recordset($1::jsonb) as given (
+            fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
+            source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
+        on conflict (fact) do nothing
+        returning fact
+        """,
+        rows,
+    )
+    new = {row["fact"] for row in fresh}
+    await write_notices(connection, [fact for fact in facts if fact.key in new])
+
+
+async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -> None:
+    """Correct the cause of facts in the feed, where it became known after them."""
+    await connection.execute(
+        "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
+    )
+
+
+async def end_due(
+    connection: Connection, *, source_id: str, as_of: datetime, workflow_id: str
+) -> int:
+    """End the grants of one source whose `until` has passed by `as_of`; returns how many."""
+    rows = await connection.fetch(
+        """
+        update grants set ended_at = until, end_reason = $3
+         where source_id = $1 and ended_at is null and until <= $2
+        returning id, user_id, product_id, source_id, ended_at
+        """,
+        source_id,
+        as_of,
+        Reason.UNTIL_REACHED,
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"access_ended:{row['id']}",
+                type="access_ended",
+                at=row["ended_at"],
+                cause="timer",
+                user_id=row["user_id"],
+                product_id=row["product_id"],
+                source_id=row["source_id"],
+                workflow_id=workflow_id,
+                data={"reason": Reason.UNTIL_REACHED, "grant": row["id"]},
+            )
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+async def _move(connection: Connection, moved: list[tuple[int, Claim]]) -> None:
+    await connection.execute(
+        """
+        update grants set until = given.until, link_id = given.link_id
+          from unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) as given (id, until, link_id)
+         where grants.id = given.id and grants.ended_at is null
+        """,
+        [grant_id for grant_id, _ in moved],
+        [claim.verdict.until for _, claim in moved],
+        [claim.product.link_id for _, claim in moved],
+    )
+
+
+async def _end(
+    connection: Connection,
+    ended: list[_End],
+    *,
+    occasion: Occasion,
+) -> None:
+    await connection.execute(
+        """
+        update grants set ended_at = given.ended_at, end_reason = given.reason
+          from unnest($1::bigint[], $2::timestamptz[], $3::text[])
+               as given (id, ended_at, reason)
+         where grants.id = given.id and grants.ended_at is null
+        """,
+        [grant["id"] for grant, *_ in ended],
+        [at for _, at, *_ in ended],
+        [reason.value for _, _, reason, *_ in ended],
+    )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"access_ended:{grant['id']}",
+                type="access_ended",
+                at=at,
+                cause="timer" if by_clock else occasion.cause,
+                user_id=grant["user_id"],
+                product_id=grant["product_id"],
+                source_id=grant["source_id"],
+                event_id=occasion.event_id,
+                workflow_id=workflow_id,
+                data={"reason": reason, "grant": grant["id"]},
+            )
+            for grant, at, reason, by_clock, workflow_id in ended
+        ],
+    )
+
+
+async def _grant(
+    connection: Connection,
+    claims: list[Claim],
+    *,
+    occasion: Occasion,
+    begun: list[Claim],
+    given: Given,
+) -> None:
+    await _one_at_a_time(connection, {claim.user_id for claim in claims})
+    had_access = {
+        (row["user_id"], row["product_id"])
+        for row in await connection.fetch(
+            """
+            select distinct user_id, product_id from grants
+             where user_id = any($1::bigint[]) and product_id = any($2::text[])
+               and ended_at is null and (until is null or until > $3)
+            """,
+            list({c.user_id for c in claims}),
+            list({c.product.product_id for c in claims}),
+            occasion.as_of,
+        )
+    }
+    rows = await connection.fetch(
+        """
+        insert into grants (user_id, product_id, source, source_id, link_id, account_id, livemode,
+                            since, until, cause)
+        select user_id, product_id, source, source_id, link_id, $2, $3, since, until, cause
+          from jsonb_to_recordset($1::jsonb) as given (
+            user_id bigint, product_id text, source text, source_id text, link_id bigint,
+            since timestamptz, until timestamptz, cause text)
+        on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
+        returning id, source_id, product_id
+        """,
+        [
+            {
+                "user_id": c.user_id,
+                "product_id": c.product.product_id,
+                "source": c.source,
+                "source_id": c.source_id,
+                "link_id": c.product.link_id,
+                "since": occasion.as_of,
+                "until": c.verdict.until,
+                "cause": "import" if _brought_by_rule(c, occasion) else occasion.cause,
+            }
+            for c in claims
+        ],
+        occasion.account.id,
+        occasion.account.livemode,
+    )
+    grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
+    first = {(c.source_id, c.product.product_id) for c in begun if not _by_rule(c, occasion)}
+    facts: list[Fact] = []
+    opened: list[Opened] = []
+    for claim in claims:
+        grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
+        if grant_id is None:
+            continue
+        imported = bought_before_link(claim, occasion)
+        begins = (claim.source_id, claim.product.product_id) in first
+        starts = begins and claim.source_id not in given.sources_before
+        facts += _facts_of_grant(
+            claim, grant_id, occasion, begun=begins, starts=starts, imported=imported
+        )
+        wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
+        gets_in = (claim.user_id, claim.product.product_id) not in had_access
+        had_access.add((claim.user_id, claim.product.product_id))
+        if wanted and gets_in and begins:
+            opened.append(
+                Opened(
+                    user_id=claim.user_id,
+                    product_id=claim.product.product_id,
+                    source_id=claim.source_id,
+                    imported=imported,
+                    spread=claim.product.import_spread,
+                )
+            )
+    await write_facts(connection, facts)
+    await write_mails(connection, access_mails(opened))
+
+
+def _by_rule(claim: Claim, occasion: Occasion) -> bool:
+    """Whether the rules alone give this now, and nothing was bought or brought in."""
+    return occasion.cause in _BY_RULE and not _brought_by_rule(claim, occasion)
+
+
+def _brought_by_rule(claim: Claim, occasion: Occasion) -> bool:
+    """Whether a change of the rules gets to a purchase that an import is about to bring in: it is
+    told of as that."""
+    return occasion.cause in _BY_RULE and bought_before_link(claim, occasion)
+
+
+async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
+    """Keep other grants to these users out until the transaction ends: whoever gets two reasons for
+    a product at once gets into it, and its mail, only once."""
+    await connection.execute(
+        "select from users where id = any($1::bigint[]) order by id for no key update",
+        sorted(user_ids),
+    )
+
+
+def _facts_of_grant(
+    claim: Claim, grant_id: int, occasion: Occasion, *, begun: bool, starts: bool, imported: bool
+) -> list[Fact]:
+    """`starts` is false where the subscription has given other products before: what was added or
+    switched to is a purchase, and no new subscription."""
+
+    def fact(key: str, type_: str, at: datetime, cause: str, data: dict[str, Any]) -> Fact:
+        return Fact(
+            key=key,
+            type=type_,
+            at=at,
+            cause=cause,
+            user_id=claim.user_id,
+            product_id=claim.product.product_id,
+            source_id=claim.source_id,
+            event_id=occasion.event_id,
+            workflow_id=claim.workflow_id,
+            data=data,
+        )
+
+    suffix = f"{claim.source_id}:{claim.product.product_id}"
+    facts = []
+    looked_back = occasion.cause if occasion.cause in _LOOKING_BACK else "import"
+    if begun and imported:
+        facts.append(
+            fact(f"imported:{suffix}", "imported", occasion.as_of, looked_back, {"grant": grant_id})
+        )
+    elif begun:
+        since_link = claim.begun_at >= claim.product.linked_at.replace(microsecond=0)
+        at = min(claim.begun_at, occasion.as_of) if since_link and starts else occasion.as_of
+        kind = {"source": claim.source}
+        facts.append(fact(f"product_purchased:{suffix}", "product_purchased", at, "customer", kind))
+        if claim.source == "subscription" and starts:
+            facts.append(
+                fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
+            )
+    cause = looked_back if imported else occasion.cause
+    facts.append(
+        fact(
+            f"access_granted:{grant_id}",
+            "access_granted",
+            occasion.as_of,
+            cause,
+            {"grant": grant_id, "reason": claim.verdict.reason},
+        )
+    )
+    return facts

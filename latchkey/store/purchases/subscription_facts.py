@@ -1,0 +1,131 @@
+"""The lines of the feed about a subscription itself; what changes access is written by `settle`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.rules import access
+from latchkey.rules.access import Reason
+from latchkey.rules.reading import Subscription
+from latchkey.store.purchases.settling import Claim, Fact, Occasion, bought_before_link
+
+_Line = tuple[str, str, datetime, str, dict[str, Any]]
+"""Which of its kind, type, when, cause, data."""
+
+
+def past_due_since(reading: Subscription, old: Any, occasion: Occasion) -> datetime | None:
+    """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
+    with `unpaid`: what is unpaid was past due before. What was found at its first sight holds."""
+    if reading.status not in access.OWING:
+        return None
+    if old["past_due_since"]:
+        found: datetime = old["past_due_since"]
+        return found
+    return min(owing_since(reading) or occasion.as_of, occasion.as_of)
+
+
+def owing_since(reading: Subscription) -> datetime | None:
+    """When a spell began that is new to us: as the oldest open bill says, and where there is none
+    any more, with the unpaid period. The same whoever looks, and whenever."""
+    started = [item.period_start for item in reading.items if item.period_start]
+    return reading.unpaid_since or min(started, default=None)
+
+
+def newly_cancelled(reading: Subscription, old: Any) -> int:
+    """1 where this reading shows a cancellation that the one before didn't, else 0."""
+    if not old["ticket"] and reading.status not in access.TERMINAL:
+        return 1 if reading.scheduled_end else 0
+    was = old["scheduled_end"] is not None or old["status"] in access.TERMINAL
+    now = reading.scheduled_end is not None or reading.status == "canceled"
+    return 1 if now and not was else 0
+
+
+def facts_of(
+    reading: Subscription,
+    old: Any,
+    claims: list[Claim],
+    *,
+    since: datetime | None,
+    count: int,
+    occasion: Occasion,
+) -> list[Fact]:
+    """What this reading tells that the one before (`old`) didn't, once per product concerned.
+
+    `count` is how often the subscription was cancelled so far, `since` when its spell of unpaid
+    renewals began.
+    """
+    found = [
+        *_cancellation(reading, old, claims, count, occasion),
+        *_payments(reading, old, since, occasion),
+        *_unknown_status(reading, claims, occasion),
+    ]
+    return [
+        Fact(
+            key=_key(type_, reading, claim, nth),
+            type=type_,
+            at=min(at, occasion.as_of),
+            cause=why,
+            user_id=claim.user_id,
+            product_id=claim.product.product_id,
+            source_id=reading.id,
+            event_id=occasion.event_id,
+            workflow_id=claim.workflow_id,
+            data=data,
+        )
+        for claim in claims
+        for nth, type_, at, why, data in found
+    ]
+
+
+def late_answers(reading: Subscription, old: Any, claims: list[Claim], *, count: int) -> list[str]:
+    """The lines of a cancellation that is the customer's, as this reading is the first to show:
+    Stripe's portal asks for the reason once it is cancelled."""
+    if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
+        return []
+    return [_key("subscription_cancelled", reading, claim, f"{count}") for claim in claims]
+
+
+def _key(type_: str, reading: Subscription, claim: Claim, nth: str) -> str:
+    return f"{type_}:{reading.id}:{claim.product.product_id}:{nth}"
+
+
+def _cancellation(
+    reading: Subscription, old: Any, claims: list[Claim], count: int, occasion: Occasion
+) -> list[_Line]:
+    cause = _cancel_cause(reading)
+    ends = reading.scheduled_end or reading.ended_at
+    brought_in = not old["ticket"] and any(bought_before_link(c, occasion) for c in claims)
+    if count > old["cancellations"] and not brought_in:
+        at = reading.canceled_at or occasion.as_of
+        data = {"ends": ends, "stripe_reason": reading.cancel_reason}
+        return [(f"{count}", "subscription_cancelled", at, cause, data)]
+    if old["scheduled_end"] and not ends and reading.status not in access.TERMINAL:
+        return [(f"{count}", "cancellation_withdrawn", occasion.as_of, cause, {})]
+    return []
+
+
+def _payments(
+    reading: Subscription, old: Any, since: datetime | None, occasion: Occasion
+) -> list[_Line]:
+    if since and old["ticket"] and not old["past_due_since"]:
+        return [(_spell(since), "payment_failed", since, "stripe", {})]
+    if old["past_due_since"] and reading.status == "active":
+        spell = _spell(old["past_due_since"])
+        return [(spell, "payment_recovered", occasion.as_of, "stripe", {})]
+    return []
+
+
+def _spell(since: datetime) -> str:
+    return f"{since.astimezone(UTC):%Y%m%d%H%M%S%f}"
+
+
+def _unknown_status(reading: Subscription, claims: list[Claim], occasion: Occasion) -> list[_Line]:
+    """A status that Stripe added after this was written: loud, and no access."""
+    if not any(claim.verdict.reason is Reason.UNKNOWN_STATUS for claim in claims):
+        return []
+    data = {"status": reading.status}
+    return [(reading.status, "unknown_status", occasion.as_of, "stripe", data)]
+
+
+def _cancel_cause(reading: Subscription) -> str:
+    """Stripe doesn't say who cancelled, but only customers leave an answer."""
+    return "customer" if reading.cancelled_by_customer else "stripe"

@@ -1,0 +1,314 @@
+"""The mirror of subscriptions: locked, read back as readings, written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.contracts import Wake
+from latchkey.rules import access
+from latchkey.rules.reading import Customer, Item, Subscription
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.linked_products import Account
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the mirror knows of a subscription before a read, its next deadline included."""
+
+    checkout_session: str | None
+    wake_at: datetime | None = None
+    wake: Wake | None = None
+
+
+async def recorded(connection: Connection, subscription_id: str) -> Recorded | None:
+    row = await connection.fetchrow(
+        "select checkout_session, wake_at, wake from subscriptions where id = $1", subscription_id
+    )
+    if row is None:
+        return None
+    wake = Wake(row["wake"]) if row["wake"] else None
+    return Recorded(row["checkout_session"], row["wake_at"], wake)
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """A subscription whose run is still to be started, and when that run has to wake."""
+
+    subscription_id: str
+    customer_id: str
+    wake_at: datetime | None
+    wake: Wake | None
+
+
+async def without_lifecycle(connection: Connection, link_id: int, *, limit: int) -> list[Lifecycle]:
+    """Subscriptions of a link that go on but have no run yet."""
+    rows = await connection.fetch(
+        """
+        select s.id, s.customer_id, s.wake_at, s.wake from subscriptions s
+         where s.lifecycle_at is null and s.status <> all($3::text[])
+           and exists (select from subscription_items i join links l on l.id = $1
+                        where i.subscription_id = s.id and i.stripe_product = l.stripe_product)
+         order by s.id limit $2
+        """,
+        link_id,
+        limit,
+        sorted(access.TERMINAL),
+    )
+    return [
+        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
+        for r in rows
+    ]
+
+
+async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> list[Lifecycle]:
+    """What the runs of these subscriptions need to start asleep."""
+    rows = await connection.fetch(
+        "select id, customer_id, wake_at, wake from subscriptions where id = any($1::text[])",
+        list(subscription_ids),
+    )
+    return [
+        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
+        for r in rows
+    ]
+
+
+async def mark_lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> None:
+    await connection.execute(
+        """
+        update subscriptions set lifecycle_at = now()
+         where id = any($1::text[]) and lifecycle_at is null
+        """,
+        list(subscription_ids),
+    )
+
+
+async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
+    """The user of each subscription that has a row, None where nobody has an account for it."""
+    rows = await connection.fetch(
+        "select id, user_id from subscriptions where id = any($1::text[])", list(ids)
+    )
+    return {row["id"]: row["user_id"] for row in rows}
+
+
+async def owing_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
+    """Since when these subscriptions owe, of those where that is known."""
+    rows = await connection.fetch(
+        """
+        select id, past_due_since from subscriptions
+         where id = any($1::text[]) and past_due_since is not null
+        """,
+        list(ids),
+    )
+    return {row["id"]: row["past_due_since"] for row in rows}
+
+
+async def make(
+    connection: Connection,
+    readings: Sequence[Subscription],
+    *,
+    users: dict[str, int],
+    account: Account,
+) -> None:
+    """Rows for readings that have none, and users for rows that have none."""
+    ordered = sorted(readings, key=lambda reading: reading.id)
+    await connection.execute(
+        """
+        insert into subscriptions (id, account_id, livemode, customer_id, user_id, status,
+                                   created_at, ticket)
+        select id, $1, $2, customer_id, user_id, status, created_at, 0
+          from unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])
+               as given (id, customer_id, user_id, status, created_at)
+        on conflict (id) do update set user_id = excluded.user_id
+         where subscriptions.user_id is null and excluded.user_id is not null
+        """,
+        account.id,
+        account.livemode,
+        [r.id for r in ordered],
+        [r.customer.id for r in ordered],
+        [users.get(r.id) for r in ordered],
+        [r.status for r in ordered],
+        [r.created for r in ordered],
+    )
+
+
+async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Lock the rows until the transaction ends. A row with ticket 0 is new."""
+    rows = await connection.fetch(
+        """
+        select id, user_id, status, scheduled_end, cancellations, cancelled_by_customer,
+               past_due_since, checkout_session, ticket
+          from subscriptions where id = any($1::text[]) order by id for update
+        """,
+        list(ids),
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def readings(connection: Connection, ids: Sequence[str]) -> list[Subscription]:
+    """The last reading of each subscription, as far as the rules need it."""
+    rows = await connection.fetch(
+        """
+        select s.*, c.email as customer_email, c.name as customer_name,
+               c.deleted as customer_deleted,
+               (select coalesce(json_agg(json_build_object('id', i.id,
+                       'stripe_product', i.stripe_product, 'price_id', i.price_id,
+                       'quantity', i.quantity,
+                       'period_start', extract(epoch from i.period_start),
+                       'period_end', extract(epoch from i.period_end)) order by i.id), '[]')
+                  from subscription_items i where i.subscription_id = s.id) as items
+          from subscriptions s join customers c on c.id = s.customer_id
+         where s.id = any($1::text[]) order by s.id
+        """,
+        list(ids),
+    )
+    return [_reading(row) for row in rows]
+
+
+def _reading(row: Any) -> Subscription:
+    return Subscription(
+        id=row["id"],
+        livemode=row["livemode"],
+        customer=Customer(
+            row["customer_id"],
+            email=row["customer_email"],
+            name=row["customer_name"],
+            deleted=row["customer_deleted"],
+            known=True,
+        ),
+        status=row["status"],
+        items=tuple(_item(item) for item in row["items"]),
+        items_complete=True,
+        created=row["created_at"],
+        cancel_at=row["scheduled_end"],
+        cancel_at_period_end=False,
+        canceled_at=row["canceled_at"],
+        ended_at=row["ended_at"],
+        cancel_reason=row["cancel_reason"],
+        cancelled_by_customer=row["cancelled_by_customer"],
+        trial_end=row["trial_end"],
+        collection_paused=row["collection_paused"],
+        resumes_at=row["resumes_at"],
+        pause_reason=row["pause_reason"],
+    )
+
+
+def _item(item: dict[str, Any]) -> Item:
+    def at(value: float | None) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+    return Item(
+        id=item["id"],
+        stripe_product=item["stripe_product"],
+        price_id=item["price_id"],
+        quantity=item["quantity"],
+        period_start=at(item["period_start"]),
+        period_end=at(item["period_end"]),
+    )
+
+
+def row_of(
+    reading: Subscription,
+    *,
+    state: str,
+    wake_at: datetime | None,
+    wake: Wake | None,
+    past_due_since: datetime | None,
+    cancellations: int,
+    checkout_session: str | None,
+) -> dict[str, Any]:
+    """What `write` stores of a reading and of what followed from it."""
+    return {
+        "id": reading.id,
+        "status": reading.status,
+        "scheduled_end": reading.scheduled_end,
+        "cancellations": cancellations,
+        "period_end": reading.period_end,
+        "trial_end": reading.trial_end,
+        "past_due_since": past_due_since,
+        "collection_paused": reading.collection_paused,
+        "resumes_at": reading.resumes_at,
+        "pause_reason": reading.pause_reason,
+        "canceled_at": reading.canceled_at,
+        "cancelled_by_customer": reading.cancelled_by_customer,
+        "ended_at": reading.ended_at,
+        "cancel_reason": reading.cancel_reason,
+        "checkout_session": checkout_session,
+        "state": state,
+        "wake_at": wake_at,
+        "wake": wake,
+    }
+
+
+async def write(
+    connection: Connection,
+    rows: list[dict[str, Any]],
+    readings: Sequence[Subscription],
+    *,
+    ticket: int,
+) -> None:
+    """Store readings taken under `ticket`; 0 keeps the tickets as they are."""
+    await connection.execute(
+        """
+        update subscriptions s
+           set status = g.status, scheduled_end = g.scheduled_end,
+               cancellations = g.cancellations, period_end = g.period_end,
+               trial_end = g.trial_end, past_due_since = g.past_due_since,
+               collection_paused = g.collection_paused, resumes_at = g.resumes_at,
+               pause_reason = g.pause_reason, canceled_at = g.canceled_at,
+               cancelled_by_customer = g.cancelled_by_customer, ended_at = g.ended_at,
+               cancel_reason = g.cancel_reason,
+               checkout_session = coalesce(g.checkout_session, s.checkout_session),
+               state = g.state, wake_at = g.wake_at, wake = g.wake,
+               ticket = greatest(s.ticket, $2),
+               read_at = case when $2 > 0 then now() else s.read_at end
+          from jsonb_to_recordset($1::jsonb) as g (
+               id text, status text, scheduled_end timestamptz, cancellations integer,
+               period_end timestamptz, trial_end timestamptz, past_due_since timestamptz,
+               collection_paused boolean, resumes_at timestamptz, pause_reason text,
+               canceled_at timestamptz, cancelled_by_customer boolean, ended_at timestamptz,
+               cancel_reason text, checkout_session text, state text, wake_at timestamptz,
+               wake text)
+         where s.id = g.id
+        """,
+        rows,
+        ticket,
+    )
+    if not ticket:
+        return
+    items = [
+        {
+            "subscription_id": reading.id,
+            "id": item.id,
+            "stripe_product": item.stripe_product,
+            "price_id": item.price_id,
+            "quantity": item.quantity,
+            "period_start": item.period_start,
+            "period_end": item.period_end,
+        }
+        for reading in readings
+        for item in reading.items
+    ]
+    await connection.execute(
+        """
+        with given as (
+            select * from jsonb_to_recordset($2::jsonb) as g (
+                subscription_id text, id text, stripe_product text, price_id text,
+                quantity integer, period_start timestamptz, period_end timestamptz)
+        ), gone as (
+            delete from subscription_items i
+             where i.subscription_id = any($1::text[])
+               and not exists (select from given g
+                                where g.subscription_id = i.subscription_id and g.id = i.id)
+        )
+        insert into subscription_items (subscription_id, id, stripe_product, price_id, quantity,
+                                        period_start, period_end)
+        select * from given
+        on conflict (subscription_id, id) do update
+           set stripe_product = excluded.stripe_product, price_id = excluded.price_id,
+               quantity = excluded.quantity, period_start = excluded.period_start,
+               period_end = excluded.period_end
+        """,
+        [reading.id for reading in readings],
+        items,
+    )

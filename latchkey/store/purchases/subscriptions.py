@@ -1,0 +1,359 @@
+"""Applies readings of subscriptions: mirror, grants, activity lines and mails in one transaction.
+
+Events, imports, timers and reconciliation all come through `apply_subscriptions`, one reading or
+a page of a hundred; a change of policy or of who somebody is judges the last readings anew by
+`rejudge_subscriptions`. The caller opens the transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from latchkey.contracts import subscription_workflow_id
+from latchkey.rules import access
+from latchkey.rules.access import Verdict
+from latchkey.rules.policy import DEFAULT_POLICY
+from latchkey.rules.reading import Subscription
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import buyers, matches, tombstones
+from latchkey.store.purchases import subscription_mirror as mirror
+from latchkey.store.purchases.buyers import Buyer, resolve
+from latchkey.store.purchases.judging import (
+    Applied,
+    AppliedPage,
+    Judged,
+    Source,
+    describe,
+    read_meanwhile,
+)
+from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
+from latchkey.store.purchases.settling import (
+    Claim,
+    Occasion,
+    Settled,
+    given_by,
+    settle,
+    write_cause,
+    write_facts,
+)
+from latchkey.store.purchases.subscription_facts import (
+    facts_of,
+    late_answers,
+    newly_cancelled,
+    owing_since,
+    past_due_since,
+)
+
+NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
+
+
+@dataclass(frozen=True)
+class SubscriptionContext:
+    """What a read adds to a subscription: its checkout session and the reference found there."""
+
+    checkout_session: str | None = None
+    reference_user: int | None = None
+
+
+_NO_CONTEXT = SubscriptionContext()
+_Products = dict[str, list[LinkedProduct]]
+_Context = dict[str, SubscriptionContext]
+
+
+async def apply_subscriptions(
+    connection: Connection,
+    readings: Sequence[Subscription],
+    *,
+    occasion: Occasion,
+    context: _Context | None = None,
+) -> AppliedPage:
+    """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
+
+    A subscription that is over and never gave anything is left unrecorded, and so is one of which
+    no product is linked: only a trace stays in `passed_over`, since an import, or a worker that was
+    given up, may hold an older reading. One that gives nothing for now is mirrored, and makes
+    nobody a user. Of two readings the one with the later ticket wins.
+    """
+    context = context or {}
+    products = await linked_products(
+        connection,
+        {product for reading in readings for product in reading.stripe_products},
+        account=occasion.account,
+    )
+    known, overtaken = await _known(connection, readings, occasion=occasion)
+    page = AppliedPage({})
+    concerned = _concerned(readings, known, overtaken, products, page)
+    if left_out := sorted(page.applied.keys() - overtaken):
+        await tombstones.remember(connection, left_out, ticket=occasion.ticket)
+    users = await _users(connection, concerned, known, products, context, occasion=occasion)
+    await mirror.make(connection, concerned, users=users, account=occasion.account)
+    old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
+    fresh = [r for r in concerned if old[r.id]["ticket"] <= occasion.ticket]
+    for reading in concerned:
+        if old[reading.id]["ticket"] > occasion.ticket:
+            page.applied[reading.id] = read_meanwhile(reading.id)
+    old = await _hand_over(connection, fresh, old, context, occasion=occasion)
+    await _apply(connection, fresh, old, products, page, occasion=occasion, context=context)
+    return page
+
+
+async def rejudge_subscriptions(
+    connection: Connection, ids: Sequence[str], *, occasion: Occasion
+) -> AppliedPage:
+    """Judge the last readings of these subscriptions anew: the rules or the people changed, not
+    what Stripe says. `occasion.ticket` must be 0, which leaves the readings' own tickets."""
+    assert occasion.ticket == 0, "these readings are as old as they were"
+    page = AppliedPage({})
+    if not ids:
+        return page
+    await mirror.lock(connection, sorted(ids))
+    readings = await mirror.readings(connection, ids)
+    products = await linked_products(
+        connection,
+        {product for reading in readings for product in reading.stripe_products},
+        account=occasion.account,
+    )
+    known = await mirror.known(connection, ids)
+    users = await _users(connection, readings, known, products, {}, occasion=occasion)
+    await mirror.make(connection, readings, users=users, account=occasion.account)
+    old = await mirror.lock(connection, sorted(ids))
+    await _apply(connection, readings, old, products, page, occasion=occasion, context={})
+    return page
+
+
+async def _known(
+    connection: Connection, readings: Sequence[Subscription], *, occasion: Occasion
+) -> tuple[dict[str, int | None], set[str]]:
+    """The user of each subscription that has a row, and which of the others a later reading has
+    passed over. None of those gets its row by another apply until the transaction ends."""
+    ids = [reading.id for reading in readings]
+    known = await mirror.known(connection, ids)
+    unseen = [key for key in ids if key not in known]
+    if not unseen:
+        return known, set()
+    overtaken = await tombstones.hold(connection, unseen, ticket=occasion.ticket)
+    return known | await mirror.known(connection, unseen), overtaken
+
+
+def _concerned(
+    readings: Sequence[Subscription],
+    known: dict[str, int | None],
+    overtaken: set[str],
+    products: _Products,
+    page: AppliedPage,
+) -> list[Subscription]:
+    """The readings to record; the others are noted in `page`."""
+    concerned: list[Subscription] = []
+    for reading in readings:
+        linked = [product for product in _linked(reading, products) if not product.removed]
+        if reading.id in known:
+            concerned.append(reading)
+        elif reading.id in overtaken:
+            page.applied[reading.id] = read_meanwhile(reading.id)
+        elif linked and reading.status not in access.TERMINAL:
+            concerned.append(reading)
+        else:
+            page.applied[reading.id] = _left_out(reading, linked)
+    return concerned
+
+
+async def _users(
+    connection: Connection,
+    readings: Sequence[Subscription],
+    known: dict[str, int | None],
+    products: _Products,
+    context: _Context,
+    *,
+    occasion: Occasion,
+) -> dict[str, int]:
+    """The user of each subscription; absent where nobody is known, or would get anything."""
+    users = {key: user for key, user in known.items() if user is not None}
+    found = await resolve(
+        connection,
+        [
+            Buyer(
+                key=reading.id,
+                source="subscription",
+                customer_id=reading.customer.id,
+                email=reading.customer.email,
+                name=reading.customer.name,
+                reference_user=context.get(reading.id, _NO_CONTEXT).reference_user,
+                create=_grants(reading, products, occasion),
+            )
+            for reading in readings
+            if reading.id not in users
+        ],
+        occasion=occasion,
+    )
+    if was_unknown := [key for key in found if key in known]:
+        await matches.settled(connection, was_unknown)
+    return users | {key: person.user_id for key, person in found.items()}
+
+
+async def _hand_over(
+    connection: Connection,
+    readings: Sequence[Subscription],
+    old: dict[str, Any],
+    context: _Context,
+    *,
+    occasion: Occasion,
+) -> dict[str, Any]:
+    """A signed reference that comes to light after the subscription did decides whose it is."""
+    late = {
+        reading.id: user
+        for reading in readings
+        if (user := context.get(reading.id, _NO_CONTEXT).reference_user) is not None
+        and old[reading.id]["checkout_session"] is None
+        and old[reading.id]["user_id"] not in (None, user)
+    }
+    if not late:
+        return old
+    living = await buyers.survivors(connection, set(late.values()))
+    for reading_id, reference in late.items():
+        user, owner = living.get(reference), old[reading_id]["user_id"]
+        if user is not None and user != owner:
+            await buyers.hand_over(connection, reading_id, from_user=owner, to_user=user)
+            await matches.raise_doubts(
+                connection,
+                [
+                    matches.Doubt(
+                        key=f"{matches.DoubtKind.REFERENCE_AND_ADDRESS}:{user}:{owner}",
+                        kind=matches.DoubtKind.REFERENCE_AND_ADDRESS,
+                        user_id=user,
+                        other_id=owner,
+                        source="subscription",
+                        source_id=reading_id,
+                    )
+                ],
+            )
+    return await mirror.lock(connection, sorted(old))
+
+
+async def _apply(
+    connection: Connection,
+    readings: list[Subscription],
+    old: dict[str, Any],
+    products: _Products,
+    page: AppliedPage,
+    *,
+    occasion: Occasion,
+    context: _Context,
+) -> None:
+    if not readings:
+        return
+    given = await given_by(connection, "subscription", [reading.id for reading in readings])
+    claims: list[Claim] = []
+    rows, facts, answered = [], [], []
+    for reading in readings:
+        before = old[reading.id]
+        since = past_due_since(reading, before, occasion)
+        source = Source(
+            "subscription", reading.id, subscription_workflow_id(reading.id), reading.created
+        )
+        judge = partial(_judge, reading, since, occasion)
+        judged = source.judge(_linked(reading, products), judge, given=given, occasion=occasion)
+        mine = source.claims(before["user_id"], judged)
+        claims += mine
+        applied = _applied(reading, judged, before["user_id"], since=since, occasion=occasion)
+        page.applied[reading.id] = applied
+        cancellations = before["cancellations"] + newly_cancelled(reading, before)
+        facts += facts_of(
+            reading, before, mine, since=since, count=cancellations, occasion=occasion
+        )
+        answered += late_answers(reading, before, mine, count=cancellations)
+        rows.append(
+            mirror.row_of(
+                reading,
+                state=applied.state,
+                wake_at=applied.wake_at,
+                wake=applied.wake,
+                past_due_since=since,
+                cancellations=cancellations,
+                checkout_session=context.get(reading.id, _NO_CONTEXT).checkout_session,
+            )
+        )
+    settled: Settled = await settle(connection, claims, given=given, occasion=occasion)
+    page.granted, page.already = settled.granted, settled.already
+    page.ended = settled.ended
+    await mirror.write(connection, rows, readings, ticket=occasion.ticket)
+    await write_facts(connection, facts)
+    if answered:
+        await write_cause(connection, answered, "customer")
+
+
+def _judge(
+    reading: Subscription, since: datetime | None, occasion: Occasion, product: LinkedProduct
+) -> Verdict:
+    return access.judge_subscription(
+        reading,
+        product.policy,
+        past_due_since=since,
+        as_of=occasion.as_of,
+        stripe_product=product.stripe_product,
+    )
+
+
+def _linked(reading: Subscription, products: _Products) -> list[LinkedProduct]:
+    return opened_by(reading.stripe_products, products)
+
+
+def _grants(reading: Subscription, products: _Products, occasion: Occasion) -> bool:
+    return any(
+        access.judge_subscription(
+            reading,
+            product.policy,
+            past_due_since=owing_since(reading),
+            as_of=occasion.as_of,
+        ).access
+        and not product.removed
+        for product in _linked(reading, products)
+    )
+
+
+def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
+    if not linked:
+        return Applied(reading.id, False, False, True, False, "None of its products is linked")
+    return Applied(
+        reading.id,
+        relevant=True,
+        access=False,
+        terminal=True,
+        stale=False,
+        state=f"Gives no access: it is {reading.status.replace('_', ' ')}",
+        products=tuple(product.product_id for product in linked),
+    )
+
+
+def _applied(
+    reading: Subscription,
+    judged: Judged,
+    user: int | None,
+    *,
+    since: datetime | None,
+    occasion: Occasion,
+) -> Applied:
+    """The verdict for the workflow: what lets the most, and the earliest time to look again."""
+    if not judged:
+        own = access.judge_subscription(
+            reading, DEFAULT_POLICY, past_due_since=since, as_of=occasion.as_of
+        )
+        state = "None of its products is linked any more"
+        return Applied(reading.id, False, False, True, False, state if not own.terminal else "Over")
+    verdicts = [verdict for _, verdict in judged]
+    best = max(verdicts, key=lambda verdict: verdict.access)
+    waking = [v for v in verdicts if v.wake_at]
+    next_wake = min(waking, key=lambda v: v.wake_at or occasion.as_of, default=None)
+    nobody = user is None and best.access
+    return Applied(
+        reading.id,
+        relevant=True,
+        access=best.access and user is not None,
+        terminal=all(verdict.terminal for verdict in verdicts),
+        stale=False,
+        state=NOBODY if nobody else describe(best, pause_reason=reading.pause_reason),
+        products=tuple(product.product_id for product, _ in judged),
+        wake_at=next_wake.wake_at if next_wake else None,
+        wake=next_wake.wake if next_wake else None,
+    )

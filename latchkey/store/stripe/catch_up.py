@@ -1,0 +1,187 @@
+"""How far Stripe's event list has been looked at, and the missed events it brought to light."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.linked_products import Account
+
+OVERLAP = timedelta(minutes=10)
+"""An event may appear in the list so much later than it was made."""
+
+HOUR = timedelta(hours=1)
+
+_AT = "where account_id = $1 and livemode = $2 and part = $3"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a part of an account's list is read from: after the event `anchor_id`, or, without one,
+    from the moment `since`. `reached` is until when events are surely known."""
+
+    account: Account
+    part: str
+    since: datetime
+    anchor_id: str | None
+    anchor_at: datetime | None
+    looked_at: datetime | None
+
+    @property
+    def reached(self) -> datetime:
+        return self.looked_at or self.since
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An event of Stripe's list. Only ids: its payload may be of another API version."""
+
+    id: str
+    type: str
+    object_id: str
+    api_version: str | None
+    created_at: datetime
+    target: Target
+
+
+async def due_parts(
+    connection: Connection, parts: Sequence[str], *, account: Account, as_of: datetime
+) -> list[str]:
+    """The parts to look at now: `hourly` ones where their last look is an hour ago."""
+    rows = await connection.fetch(
+        "select part, looked_at from catch_up where account_id = $1 and livemode = $2",
+        account.id,
+        account.livemode,
+    )
+    looked = {row["part"]: row["looked_at"] for row in rows}
+    return [
+        part
+        for part in parts
+        if not (part.startswith("hourly") and (at := looked.get(part)) and as_of - at < HOUR)
+    ]
+
+
+async def place(connection: Connection, part: str, *, account: Account, as_of: datetime) -> Place:
+    """Where to go on. A first look begins at the oldest link: what lies before a link was made is
+    the import's."""
+    row = await connection.fetchrow(
+        """
+        insert into catch_up (account_id, livemode, part, since)
+        select $1, $2, $3, coalesce(min(created_at), $4) - $5::interval
+          from links where removed_at is null and account_id = $1 and livemode = $2
+        on conflict (account_id, livemode, part) do update set since = catch_up.since
+        returning part, since, anchor_id, anchor_at, looked_at
+        """,
+        account.id,
+        account.livemode,
+        part,
+        as_of,
+        OVERLAP,
+    )
+    assert row is not None, "the upsert returns its row"
+    return Place(account, **dict(row))
+
+
+async def start_over(connection: Connection, place: Place, *, since: datetime) -> None:
+    """Forget the anchor and read from `since` on."""
+    await connection.execute(
+        f"update catch_up set anchor_id = null, anchor_at = null, since = $4 {_AT}",
+        *_key(place),
+        since,
+    )
+
+
+async def drop_anchor(connection: Connection, place: Place, anchor: Listed) -> None:
+    """All events up to this one are known, late ones included."""
+    await connection.execute(
+        f"""
+        update catch_up set anchor_id = $4, anchor_at = $5
+        {_AT} and (anchor_at is null or anchor_at <= $5)
+        """,
+        *_key(place),
+        anchor.id,
+        anchor.created_at,
+    )
+
+
+async def looked(connection: Connection, place: Place, *, as_of: datetime) -> None:
+    """The part was read to its end at this time."""
+    await connection.execute(
+        f"""
+        update catch_up
+           set looked_at = $4, since = case when anchor_id is null then $5 else since end
+        {_AT}
+        """,
+        *_key(place),
+        as_of,
+        as_of - OVERLAP,
+    )
+
+
+async def store(connection: Connection, place: Place, events: Sequence[Listed]) -> int:
+    """Put the events that aren't in the inbox there, on the same road as a webhook's; returns how
+    many were missing. The caller opens the transaction."""
+    await _note_sent(connection, events)
+    rows = await connection.fetch(
+        """
+        insert into events (id, account_id, livemode, type, object_id, thin, api_version,
+                            created_at, target_kind, target_id, state, source)
+        select id, $1, $2, type, object_id, false, api_version, created_at, target_kind, target_id,
+               case when target_kind = 'none' then 'ignored' else 'waiting' end, 'catch_up'
+          from jsonb_to_recordset($3::jsonb) as given (
+               id text, type text, object_id text, api_version text, created_at timestamptz,
+               target_kind text, target_id text)
+         where not exists (select from events known where known.id = given.id)
+         order by created_at
+        on conflict (id) do nothing
+        returning id
+        """,
+        place.account.id,
+        place.account.livemode,
+        [_row(event) for event in events],
+    )
+    if rows:
+        await connection.execute(
+            f"update catch_up set found = found + $4, found_at = now() {_AT}",
+            *_key(place),
+            len(rows),
+        )
+    return len(rows)
+
+
+def _key(place: Place) -> tuple[str, bool, str]:
+    return place.account.id, place.account.livemode, place.part
+
+
+async def _note_sent(connection: Connection, events: Sequence[Listed]) -> None:
+    newest: dict[str, Listed] = {}
+    for event in events:
+        known = newest.get(event.type)
+        if known is None or known.created_at < event.created_at:
+            newest[event.type] = event
+    await connection.execute(
+        """
+        insert into sent_events (type, event_id, created_at)
+        select * from unnest($1::text[], $2::text[], $3::timestamptz[])
+        on conflict (type) do update
+           set event_id = excluded.event_id, created_at = excluded.created_at
+         where sent_events.created_at < excluded.created_at
+        """,
+        list(newest),
+        [event.id for event in newest.values()],
+        [event.created_at for event in newest.values()],
+    )
+
+
+def _row(event: Listed) -> Mapping[str, Any]:
+    return {
+        "id": event.id,
+        "type": event.type,
+        "object_id": event.object_id,
+        "api_version": event.api_version,
+        "created_at": event.created_at,
+        "target_kind": event.target.kind.value,
+        "target_id": event.target.id if event.target.kind is not TargetKind.NONE else "",
+    }

@@ -1,0 +1,107 @@
+"""The customer portal's configurations, and whose Stripe customers a user's are."""
+
+from dataclasses import dataclass
+
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.linked_products import Account
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration that we made; `fingerprint` tells which settings it was last given."""
+
+    stripe_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class BillingCustomer:
+    """A Stripe customer of a user, with how many of their subscriptions run and when the last
+    one began or renewed."""
+
+    id: str
+    email: str | None
+    name: str | None
+    running: int
+    products: str | None
+
+
+async def configuration(connection: Connection, account: Account) -> Configuration | None:
+    row = await connection.fetchrow(
+        """
+        select stripe_id, fingerprint from portal_configurations
+         where account_id = $1 and livemode = $2
+        """,
+        account.id,
+        account.livemode,
+    )
+    return Configuration(**dict(row)) if row else None
+
+
+async def save_configuration(
+    connection: Connection, account: Account, *, stripe_id: str, fingerprint: str
+) -> None:
+    await connection.execute(
+        """
+        insert into portal_configurations (account_id, livemode, stripe_id, fingerprint)
+        values ($1, $2, $3, $4)
+        on conflict (account_id, livemode) do update
+           set stripe_id = excluded.stripe_id, fingerprint = excluded.fingerprint,
+               updated_at = now()
+        """,
+        account.id,
+        account.livemode,
+        stripe_id,
+        fingerprint,
+    )
+
+
+async def customers(connection: Connection, user_id: int) -> list[BillingCustomer]:
+    """The user's customers of the connected account and mode, those with running subscriptions
+    first, then the newest."""
+    rows = await connection.fetch(
+        """
+        select c.id, c.email, c.name,
+               count(distinct s.id) filter (where s.ended_at is null) as running,
+               string_agg(distinct p.name, ', ') filter (where s.ended_at is null) as products
+          from customers c
+          join stripe_connection k on k.account_id = c.account_id and k.livemode = c.livemode
+               and k.state = 'connected'
+          left join subscriptions s on s.customer_id = c.id
+          left join subscription_items i on i.subscription_id = s.id
+          left join stripe_products p on p.id = i.stripe_product
+         where c.user_id = $1 and not c.deleted
+         group by c.id
+         order by running desc, max(s.created_at) desc nulls last, max(c.read_at) desc, c.id
+        """,
+        user_id,
+    )
+    return [BillingCustomer(**dict(row)) for row in rows]
+
+
+async def subscription_customer(
+    connection: Connection, *, user_id: int, subscription_id: str
+) -> str | None:
+    """The Stripe customer of a subscription of this user; None where it isn't theirs."""
+    found: str | None = await connection.fetchval(
+        """
+        select s.customer_id from subscriptions s join customers c on c.id = s.customer_id
+         where s.id = $2 and s.user_id = $1 and c.user_id = $1 and not c.deleted
+        """,
+        user_id,
+        subscription_id,
+    )
+    return found
+
+
+async def owns(connection: Connection, *, user_id: int, source_id: str) -> bool:
+    """Whether an order or subscription is this user's."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from orders where id = $2 and user_id = $1)
+            or exists (select from subscriptions where id = $2 and user_id = $1)
+        """,
+        user_id,
+        source_id,
+    )
+    return found

@@ -1,0 +1,237 @@
+"""What a member's own page shows: subscriptions, purchases, mail preferences, address, password."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from latchkey.rules.identity import email_key
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+CHANGE_LIFE = timedelta(hours=48)
+OPTIONAL_MAILS = ("product_access", "login_instructions")
+"""Kinds that a member may switch off. The others are about their money or their account."""
+
+
+@dataclass(frozen=True)
+class OwnSubscription:
+    """`amount` in the currency's minor unit for one period; None where it varies.
+
+    `yours` tells whether its customer can be billed from this account.
+    """
+
+    id: str
+    products: str
+    status: str
+    scheduled_end: datetime | None
+    period_end: datetime | None
+    trial_end: datetime | None
+    ended_at: datetime | None
+    collection_paused: bool
+    amount: int | None
+    currency: str | None
+    interval: str | None
+    interval_count: int | None
+    yours: bool
+
+    @property
+    def running(self) -> bool:
+        return self.ended_at is None
+
+    @property
+    def unit_amount(self) -> int | None:
+        return self.amount
+
+
+@dataclass(frozen=True)
+class OwnOrder:
+    """`amount` and `amount_refunded` in the currency's minor unit."""
+
+    id: str
+    products: str
+    state: str
+    amount: int
+    amount_refunded: int
+    currency: str | None
+    created_at: datetime
+
+
+async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscription]:
+    """The user's subscriptions, the running ones first."""
+    rows = await connection.fetch(
+        """
+        select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
+               s.collection_paused,
+               string_agg(distinct coalesce(p.name, i.stripe_product), ', ') as products,
+               case when count(*) = count(r.unit_amount) and count(distinct r.currency) = 1
+                         and count(distinct (r.interval, r.interval_count)) = 1
+                    then sum(r.unit_amount * coalesce(i.quantity, 1))::bigint end as amount,
+               min(r.currency) as currency, min(r.interval) as interval,
+               min(r.interval_count) as interval_count,
+               bool_or(c.user_id = s.user_id and not c.deleted) as yours
+          from subscriptions s
+          join customers c on c.id = s.customer_id
+          join subscription_items i on i.subscription_id = s.id
+          left join stripe_products p on p.id = i.stripe_product
+          left join prices r on r.id = i.price_id
+         where s.user_id = $1
+         group by s.id order by s.ended_at desc nulls first, s.created_at desc limit 100
+        """,
+        user_id,
+    )
+    return [OwnSubscription(**dict(row)) for row in rows]
+
+
+async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
+    """The user's one-off purchases, newest first."""
+    rows = await connection.fetch(
+        """
+        select o.id, o.state, o.amount, o.amount_refunded, o.currency, o.created_at,
+               string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products
+          from orders o
+          join order_lines l on l.order_id = o.id
+          left join stripe_products p on p.id = l.stripe_product
+         where o.user_id = $1 and o.state <> 'open'
+         group by o.id order by o.created_at desc limit 100
+        """,
+        user_id,
+    )
+    return [OwnOrder(**dict(row)) for row in rows]
+
+
+async def mails_off(connection: Connection, user_id: int) -> list[str]:
+    """The kinds of mail that the user switched off."""
+    found: list[str] = await connection.fetchval(
+        "select mails_off from users where id = $1", user_id
+    )
+    return found
+
+
+async def switch_mails(connection: Connection, user_id: int, *, off: list[str]) -> None:
+    """Set which kinds of mail the user doesn't want."""
+    kinds = sorted(kind for kind in set(off) if kind in OPTIONAL_MAILS)
+    await connection.execute("update users set mails_off = $2 where id = $1", user_id, kinds)
+
+
+async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
+    """Switch one kind off; False for a user or a kind that there isn't."""
+    if kind not in OPTIONAL_MAILS:
+        return False
+    return bool(
+        await connection.fetchval(
+            """
+            update users set mails_off = case when $2 = any(mails_off) then mails_off
+                                         else array_append(mails_off, $2) end
+             where id = $1 returning true
+            """,
+            user_id,
+            kind,
+        )
+    )
+
+
+async def ask_change(connection: Connection, user_id: int, email: str) -> None:
+    """Mail a link to a new address; only its holder can make it the user's. The caller opens the
+    transaction."""
+    change_id = await connection.fetchval(
+        "insert into email_changes (user_id, email) values ($1, $2) returning id",
+        user_id,
+        email.strip(),
+    )
+    await write_mails(
+        connection,
+        [
+            Mail(
+                key=f"email_change:{change_id}",
+                kind="email_change",
+                user_id=user_id,
+                to_email=email.strip(),
+                data={"change": change_id},
+            )
+        ],
+    )
+
+
+class ChangeRefused(Exception):
+    """The address can't be changed; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Change:
+    id: int
+    user_id: int
+    email: str
+    old_email: str
+
+
+async def open_change(connection: Connection, change_id: int) -> Change:
+    """A change that waits for its confirmation. Raises `ChangeRefused`."""
+    row = await connection.fetchrow(
+        """
+        select c.id, c.user_id, c.email, u.email as old_email, c.confirmed_at,
+               c.created_at < now() - $2::interval as over,
+               c.id < (select max(id) from email_changes n where n.user_id = c.user_id) as older
+          from email_changes c join users u on u.id = c.user_id where c.id = $1
+        """,
+        change_id,
+        CHANGE_LIFE,
+    )
+    if row is None or row["over"] or row["older"]:
+        raise ChangeRefused("This link is out of date. Ask for the change again in your account.")
+    if row["confirmed_at"] is not None:
+        raise ChangeRefused("This link was used already: the address is changed.")
+    return Change(row["id"], row["user_id"], row["email"], row["old_email"])
+
+
+async def confirm_change(connection: Connection, change_id: int) -> Change:
+    """Make the new address the user's and tell the old one. The caller opens the transaction.
+
+    Raises `ChangeRefused`, also where the address is another user's by now.
+    """
+    change = await open_change(connection, change_id)
+    fresh = await connection.fetchval(
+        """
+        update email_changes set confirmed_at = now()
+         where id = $1 and confirmed_at is null returning true
+        """,
+        change_id,
+    )
+    if not fresh:
+        raise ChangeRefused("This link was used already: the address is changed.")
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "update users set email = $2 where id = $1", change.user_id, change.email
+            )
+    except asyncpg.UniqueViolationError:
+        raise ChangeRefused(
+            "This address already has an account of its own here. Sign in with it, or ask the"
+            " site to bring both accounts together."
+        ) from None
+    if email_key(change.email) != email_key(change.old_email):
+        await write_mails(
+            connection,
+            [
+                Mail(
+                    key=f"email_changed:{change_id}",
+                    kind="email_changed",
+                    user_id=change.user_id,
+                    to_email=change.old_email,
+                )
+            ],
+        )
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"email_changed:{change_id}",
+                type="email_changed",
+                at=await connection.fetchval("select now()"),
+                cause="customer",
+                user_id=change.user_id,
+            )
+        ],
+    )
+    return change

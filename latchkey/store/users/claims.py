@@ -1,0 +1,130 @@
+"""Claims: a member says that another address is theirs, too; a link mailed there proves it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from latchkey.rules.identity import email_key
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import matches
+from latchkey.store.purchases.matches import Doubt, DoubtKind
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.users import identity, merging, users
+
+CLAIM_LIFE = timedelta(hours=48)
+
+
+class ClaimRefused(Exception):
+    """A claim that doesn't hold; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    id: int
+    user_id: int
+    email: str
+
+
+async def ask(connection: Connection, user_id: int, email: str) -> int:
+    """Note a claim and mail its link to the other address. The caller opens the transaction."""
+    claim_id: int = await connection.fetchval(
+        "insert into claims (user_id, email) values ($1, $2) returning id", user_id, email.strip()
+    )
+    await write_mails(
+        connection,
+        [
+            Mail(
+                key=f"claim:{claim_id}",
+                kind="claim",
+                user_id=user_id,
+                to_email=email.strip(),
+                data={"claim": claim_id},
+            )
+        ],
+    )
+    return claim_id
+
+
+async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
+    """A claim that waits for its confirmation by the user who made it. Raises `ClaimRefused`."""
+    row = await connection.fetchrow(
+        """
+        select id, user_id, email, confirmed_at, created_at < now() - $2::interval as over
+          from claims where id = $1
+        """,
+        claim_id,
+        CLAIM_LIFE,
+    )
+    if row is None or row["over"]:
+        raise ClaimRefused("This link is older than 48 hours. Ask for a new one in your account.")
+    if row["user_id"] != user_id:
+        raise ClaimRefused(
+            "Another account asked for this. Sign in as the one that asked; if you didn't ask,"
+            " there is nothing to do."
+        )
+    if row["confirmed_at"] is not None:
+        raise ClaimRefused("This link was used already: what was bought under it is yours.")
+    return Claim(row["id"], row["user_id"], row["email"])
+
+
+async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
+    """Make the other address the user's, with everything bought under it: an account that has it
+    is merged into theirs. Raises `ClaimRefused`. The caller opens the transaction."""
+    claim = await open_claim(connection, claim_id, user_id=user_id)
+    fresh = await connection.fetchval(
+        """
+        update claims set confirmed_at = now()
+         where id = $1 and confirmed_at is null returning true
+        """,
+        claim_id,
+    )
+    if not fresh:
+        raise ClaimRefused("This link was used already: what was bought under it is yours.")
+    holder = await users.by_email(connection, claim.email)
+    if holder is not None and holder.id != user_id:
+        await _take_over(connection, claim, holder)
+    if holder is None or holder.id != user_id:
+        await identity.add_address(connection, user_id, claim.email, source="claim")
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"purchase_claimed:{claim_id}",
+                type="purchase_claimed",
+                at=datetime.now(UTC),
+                cause="customer",
+                user_id=user_id,
+                data={"claim": claim_id},
+            )
+        ],
+    )
+    return claim
+
+
+async def _take_over(connection: Connection, claim: Claim, holder: users.User) -> None:
+    """The mailbox is proven. Whoever looks after the site isn't merged away by a link."""
+    if email_key(holder.email) != email_key(claim.email):
+        return
+    try:
+        await merging.merge(
+            connection,
+            into=claim.user_id,
+            other=holder.id,
+            reason="The member proved the other address to be theirs",
+            actor=claim.user_id,
+            cause="customer",
+        )
+    except merging.NotMergeable as error:
+        await matches.raise_doubts(
+            connection,
+            [
+                Doubt(
+                    key=f"{DoubtKind.STAFF_ADDRESS}:{claim.user_id}:{holder.id}",
+                    kind=DoubtKind.STAFF_ADDRESS,
+                    user_id=holder.id,
+                    other_id=claim.user_id,
+                    email=claim.email,
+                )
+            ],
+        )
+        raise ClaimRefused(str(error)) from None

@@ -1,0 +1,129 @@
+"""Erasing a person: what the law wants kept stays (amounts and dates), the person goes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from latchkey.store.access import collections
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+_LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
+
+# $1 the user, $2 their addresses in lower case, $3 their customers', subscriptions' and orders' ids
+STEPS = (
+    "delete from sessions where user_id = $1",
+    "delete from user_notes where user_id = $1",
+    "delete from email_changes where user_id = $1",
+    "delete from claims where user_id = $1",
+    "delete from user_addresses where user_id = $1",
+    "delete from user_merges where into_user = $1",
+    "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
+    "update orders set email = null, name = null where user_id = $1 or lower(email) = any($2)",
+    "delete from mails where user_id = $1",
+    "update grants set reason = null where user_id = $1",
+    "update grants set ended_at = now(), end_reason = 'user_erased', held = true"
+    " where user_id = $1 and ended_at is null",
+    "update collection_holders set ended_at = coalesce(ended_at, now()), reason = null"
+    " where user_id = $1",
+    "update customers set email = null, name = null, erased = true where user_id = $1",
+    "update differences set email = null where user_id = $1 or lower(email) = any($2)",
+    "delete from preview_records where lower(email) = any($2) or customer_id = any($3)",
+    "delete from user_imports where exists (select from unnest($2::text[]) a"
+    " where position(a in lower(rows::text)) > 0)",
+    "delete from idempotency_keys where exists (select from unnest($2::text[]) a"
+    " where position(a in lower(body)) > 0)",
+    """
+    update events set body = jsonb_build_object('id', id, 'type', type, 'erased', true)::text
+     where target_id = any($3) or object_id = any($3)
+        or exists (select from unnest($2::text[]) a where position(a in lower(body)) > 0)
+    """,
+    """
+    update users set email = 'erased-' || id || '@erased.invalid', name = null,
+           password_hash = null, erased_at = now()
+     where id = $1
+    """,
+)
+
+
+class NotErasable(Exception):
+    """The person can't be erased; the message says what to do first."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What is known of a person, for the page that asks before erasing."""
+
+    live_subscriptions: int
+    orders: int
+    mails: int
+    events: int
+
+
+async def footprint(connection: Connection, user_id: int) -> Footprint:
+    row = await connection.fetchrow(
+        f"""
+        select (select count(*) from subscriptions
+                 where user_id = $1 and status in {_LIVE}) as live_subscriptions,
+               (select count(*) from orders where user_id = $1) as orders,
+               (select count(*) from mails where user_id = $1) as mails,
+               (select count(*) from events e where e.target_id in (
+                    select id from subscriptions where user_id = $1
+                    union all select id from orders where user_id = $1
+                    union all select id from customers where user_id = $1)
+                  and e.target_kind <> 'none') as events
+        """,
+        user_id,
+    )
+    assert row is not None, "an aggregate has one row"
+    return Footprint(**dict(row))
+
+
+async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
+    """Take the person out of everything that is kept; their row stays without them.
+
+    Access ends. Erasing again changes nothing. Raises `NotErasable` for people who look after the
+    site. The caller opens the transaction.
+    """
+    await collections.lock_held(connection, user_id)
+    row = await connection.fetchrow(
+        "select role, erased_at, email_key from users where id = $1 for update", user_id
+    )
+    if row is None or row["erased_at"] is not None:
+        return
+    if row["role"] != "member":
+        raise NotErasable("They look after this site: take that role away first, in Settings.")
+    addresses = [row["email_key"]] + [
+        found["email"]
+        for found in await connection.fetch(
+            """
+            select lower(email) as email from customers where user_id = $1 and email is not null
+            union select lower(email) from orders where user_id = $1 and email is not null
+            union select email_key from user_addresses where user_id = $1
+            """,
+            user_id,
+        )
+    ]
+    ids = await connection.fetch(
+        """
+        select id from customers where user_id = $1
+        union all select id from subscriptions where user_id = $1
+        union all select id from orders where user_id = $1
+        """,
+        user_id,
+    )
+    values = (user_id, list(dict.fromkeys(addresses)), [found["id"] for found in ids])
+    for step in STEPS:
+        wanted = [n for n in (1, 2, 3) if f"${n}" in step]
+        text = step
+        for place, n in enumerate(wanted, start=1):
+            text = text.replace(f"${n}", f"${place}")
+        await connection.execute(text, *(values[n - 1] for n in wanted))
+    fact = Fact(
+        key=f"user_erased:{user_id}",
+        type="user_erased",
+        at=datetime.now(UTC),
+        cause="admin",
+        user_id=user_id,
+        actor_id=actor,
+    )
+    await write_facts(connection, [fact])

@@ -1,0 +1,163 @@
+"""Deciding about doubtful matches, further addresses, and purchases that were nobody's."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from latchkey.rules.identity import email_key
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import matches, rejudging
+from latchkey.store.purchases.matches import Match
+from latchkey.store.purchases.settling import Occasion
+from latchkey.store.stripe.connection import current
+from latchkey.store.users import merging, users
+
+
+class NotDecidable(Exception):
+    """A match that can't be accepted like this; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A further address of a user; `source` is claim, merge or admin."""
+
+    email: str
+    source: str
+    added_at: datetime
+
+
+async def addresses(connection: Connection, user_id: int) -> list[Address]:
+    """The further addresses of a user, the oldest first."""
+    rows = await connection.fetch(
+        "select email, source, added_at from user_addresses where user_id = $1 order by added_at",
+        user_id,
+    )
+    return [Address(**dict(row)) for row in rows]
+
+
+async def accept(
+    connection: Connection, match: Match, *, email: str | None, actor: int | None
+) -> None:
+    """Do what a match proposes: make two users one, or give a purchase to the person with `email`.
+
+    Raises `NotDecidable`. The caller opens the transaction.
+    """
+    if match.merges:
+        assert match.user_id is not None, "a match that merges names two"
+        assert match.other_id is not None, "a match that merges names two"
+        if not await matches.decide(connection, match.id, "accepted", actor=actor):
+            raise NotDecidable("This was decided already.")
+        try:
+            await _merge_either_way(connection, match.user_id, match.other_id, actor=actor)
+        except merging.NotMergeable as error:
+            raise NotDecidable(str(error)) from None
+        return
+    if match.kind != matches.DoubtKind.NO_ADDRESS:
+        raise NotDecidable("There is nothing to do about this but to dismiss it.")
+    if not email:
+        raise NotDecidable("Say whose purchase it is: give an e-mail address.")
+    if not await matches.decide(connection, match.id, "accepted", actor=actor):
+        raise NotDecidable("This was decided already.")
+    await give_purchase(connection, match, email=email)
+
+
+async def _merge_either_way(
+    connection: Connection, user_id: int, other_id: int, *, actor: int | None
+) -> None:
+    """The one who looks after the site survives, whichever of the two it is."""
+    other = await users.by_id(connection, other_id)
+    into, gone = (other_id, user_id) if other and other.is_staff else (user_id, other_id)
+    await merging.merge(
+        connection, into=into, other=gone, reason="A doubtful match was accepted", actor=actor
+    )
+
+
+async def give_purchase(connection: Connection, match: Match, *, email: str) -> None:
+    """Bind a purchase, and its customer, to the person with this address, made where unknown; it
+    gives access at once where it is good."""
+    user, _ = await users.find_or_create(connection, email)
+    if match.customer_id:
+        await connection.execute(
+            """
+            update customers set user_id = $2, bound_by = 'admin'
+             where id = $1 and user_id is null
+            """,
+            match.customer_id,
+            user.id,
+        )
+    for table in ("subscriptions", "orders"):
+        await connection.execute(
+            f"""
+            update {table} set user_id = $2
+             where (id = $1 or customer_id = $3) and user_id is null
+            """,
+            match.source_id,
+            user.id,
+            match.customer_id,
+        )
+    await judge_all_of(connection, user.id, cause="admin")
+
+
+async def judge_all_of(connection: Connection, user_id: int, *, cause: str) -> None:
+    """Judge every purchase of a user anew, after what is theirs changed."""
+    account = (await current(connection)).account
+    if account is None:
+        return
+    subscriptions = await connection.fetch(
+        "select id from subscriptions where user_id = $1 and account_id = $2 and livemode = $3",
+        user_id,
+        account.id,
+        account.livemode,
+    )
+    orders = await connection.fetch(
+        "select id from orders where user_id = $1 and account_id = $2 and livemode = $3",
+        user_id,
+        account.id,
+        account.livemode,
+    )
+    await rejudging.of_sources(
+        connection,
+        subscriptions=[row["id"] for row in subscriptions],
+        orders=[row["id"] for row in orders],
+        occasion=Occasion(account, 0, datetime.now(UTC), cause),
+    )
+
+
+async def add_address(connection: Connection, user_id: int, email: str, *, source: str) -> None:
+    """Make a proven address a further one of the user, with the purchases under it that are
+    nobody's so far."""
+    await connection.execute(
+        """
+        insert into user_addresses (email_key, email, user_id, source) values ($1, $2, $3, $4)
+        on conflict (email_key) do update set user_id = excluded.user_id, source = excluded.source
+        """,
+        email_key(email),
+        email.strip(),
+        user_id,
+        source,
+    )
+    await connection.execute(
+        """
+        update customers set user_id = $2, bound_by = 'email'
+         where lower(email) = $1 and user_id is null
+        """,
+        email_key(email),
+        user_id,
+    )
+    await connection.execute(
+        """
+        update subscriptions s set user_id = $1 from customers c
+         where c.id = s.customer_id and c.user_id = $1 and s.user_id is null
+        """,
+        user_id,
+    )
+    await connection.execute(
+        """
+        update orders o set user_id = $2
+         where o.user_id is null
+           and (lower(o.email) = $1
+                or o.customer_id in (select id from customers where user_id = $2))
+        """,
+        email_key(email),
+        user_id,
+    )
+    await judge_all_of(connection, user_id, cause="customer")

@@ -1,0 +1,78 @@
+"""An admin who looks at the site as a member: one session, for an hour at most, logged."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+LONGEST = timedelta(hours=1)
+
+
+async def start(connection: Connection, token: str, *, user_id: int, actor: int) -> bool:
+    """Show the site to a session as a member sees it; False for people who look after the site.
+
+    The caller opens the transaction.
+    """
+    now = datetime.now(UTC)
+    session = await connection.fetchval(
+        """
+        update sessions s set acting_as = u.id, acting_until = $3
+          from users u
+         where s.token_hash = $1 and u.id = $2 and u.role = 'member' and u.erased_at is null
+        returning s.id
+        """,
+        _digest(token),
+        user_id,
+        now + LONGEST,
+    )
+    if session is None:
+        return False
+    fact = Fact(
+        key=f"signed_in_as:{session}:{now.isoformat()}",
+        type="signed_in_as",
+        at=now,
+        cause="admin",
+        user_id=user_id,
+        actor_id=actor,
+        data={"until": (now + LONGEST).isoformat()},
+    )
+    await write_facts(connection, [fact])
+    return True
+
+
+async def stop(connection: Connection, token: str) -> int | None:
+    """Be oneself again; the id of the member whose view it was.
+
+    The caller opens the transaction.
+    """
+    row = await connection.fetchrow(
+        """
+        with before as (
+            select id, user_id, acting_as, acting_until > now() as running
+              from sessions where token_hash = $1 for update)
+        update sessions s set acting_as = null, acting_until = null
+          from before b where s.id = b.id and b.acting_as is not null
+        returning b.id, b.user_id, b.acting_as, b.running
+        """,
+        _digest(token),
+    )
+    if row is None:
+        return None
+    if row["running"]:
+        now = datetime.now(UTC)
+        fact = Fact(
+            key=f"signed_out_as:{row['id']}:{now.isoformat()}",
+            type="signed_out_as",
+            at=now,
+            cause="admin",
+            user_id=row["acting_as"],
+            actor_id=row["user_id"],
+        )
+        await write_facts(connection, [fact])
+    member: int = row["acting_as"]
+    return member
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,180 @@
+"""The admin's list of users: search, filters, everybody as a stream, and a file read in."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from latchkey.store.feed import text_search
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+CHUNK = 2000
+SEEN = ("never", "month", "longer")
+_SEEN = {
+    "never": "u.last_seen_at is null",
+    "month": "u.last_seen_at >= now() - interval '30 days'",
+    "longer": "u.last_seen_at < now() - interval '30 days'",
+}
+_MEMBER = """
+u.id in (select g.user_id from grants g
+          where g.product_id = {} and g.ended_at is null
+            and (g.until is null or g.until > now()))
+"""
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """`products` are the names of those they hold a live grant of."""
+
+    id: int
+    email: str
+    name: str | None
+    role: str
+    created_at: datetime
+    last_seen_at: datetime | None
+    erased_at: datetime | None
+    products: list[str]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """`search` is a part of the address or name; `seen` is one of `SEEN`: never, within a month,
+    or longer ago; `product` an id that they hold a live grant of."""
+
+    search: str | None = None
+    product: str | None = None
+    role: str | None = None
+    seen: str | None = None
+
+
+@dataclass(frozen=True)
+class NewUser:
+    email: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """`known` were users before; only a name they lacked was added."""
+
+    created: int
+    known: int
+
+
+async def listed(
+    connection: Connection, wanted: Filter, *, after: int | None = None, limit: int
+) -> list[ListedUser]:
+    """Users, the newest first, from the one after id `after`."""
+    given: list[object] = [limit]
+    rows = await text_search.fetch_planned(
+        connection,
+        f"""
+        with page as (
+            select u.* from users u where {_conditions(wanted, after, given)}
+             order by u.id desc limit $1)
+        select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
+               array(select distinct o.name from grants g join products o on o.id = g.product_id
+                      where g.user_id = p.id and g.ended_at is null
+                        and (g.until is null or g.until > now())
+                      order by o.name) as products
+          from page p order by p.id desc
+        """,
+        *given,
+    )
+    return [ListedUser(**dict(row)) for row in rows]
+
+
+def _conditions(wanted: Filter, after: int | None, given: list[object]) -> str:
+    """The conditions of a filter; their values are added to `given`."""
+    texts = [_SEEN[wanted.seen]] if wanted.seen else []
+
+    def add(value: object, text: str) -> None:
+        if value is not None:
+            given.append(value)
+            texts.append(text.format(f"${len(given)}"))
+
+    add(after, "u.id < {}")
+    add(wanted.role, "u.role = {}")
+    add(wanted.product, _MEMBER)
+    if wanted.search:
+        given.append(wanted.search)
+        texts.append(text_search.matches("u", f"${len(given)}", wanted.search))
+    return " and ".join(texts) or "true"
+
+
+async def everybody(connection: Connection, wanted: Filter) -> AsyncIterator[list[ListedUser]]:
+    """All users of a filter in chunks, newest first: each chunk is a query of its own."""
+    after = None
+    while rows := await listed(connection, wanted, after=after, limit=CHUNK):
+        yield rows
+        after = rows[-1].id
+
+
+async def known(connection: Connection, emails: Sequence[str]) -> set[str]:
+    """Which of these addresses (in lower case) are users already."""
+    rows = await connection.fetch(
+        "select email_key from users where email_key = any($1::text[])", list(emails)
+    )
+    return {row["email_key"] for row in rows}
+
+
+async def keep_import(connection: Connection, rows: Sequence[NewUser], *, actor: int) -> str:
+    """Keep a file that was read until its import is confirmed; the id to confirm it by."""
+    await connection.execute(
+        "delete from user_imports where created_at < now() - interval '1 day' or created_by = $1",
+        actor,
+    )
+    import_id = f"imp_{secrets.token_hex(8)}"
+    await connection.execute(
+        "insert into user_imports (id, created_by, rows) values ($1, $2, $3::jsonb)",
+        import_id,
+        actor,
+        [asdict(row) for row in rows],
+    )
+    return import_id
+
+
+async def run_import(connection: Connection, import_id: str, *, actor: int) -> Imported | None:
+    """Make users of a file that was kept; None where it isn't there (any more).
+
+    Running it twice changes nothing. The caller opens the transaction.
+    """
+    rows = await connection.fetchval(
+        "delete from user_imports where id = $1 and created_by = $2 returning rows",
+        import_id,
+        actor,
+    )
+    if rows is None:
+        return None
+    created = await connection.fetch(
+        """
+        insert into users (email, name)
+        select email, name from jsonb_to_recordset($1::jsonb) as g (email text, name text)
+         order by lower(email)
+        on conflict (email_key) do nothing returning id
+        """,
+        rows,
+    )
+    await connection.execute(
+        """
+        update users u set name = g.name
+          from jsonb_to_recordset($1::jsonb) as g (email text, name text)
+         where u.email_key = lower(g.email) and u.name is null and g.name is not null
+        """,
+        rows,
+    )
+    now = datetime.now(UTC)
+    facts = [
+        Fact(
+            key=f"user_created:{row['id']}",
+            type="user_created",
+            at=now,
+            cause="admin",
+            user_id=row["id"],
+            actor_id=actor,
+        )
+        for row in created
+    ]
+    await write_facts(connection, facts)
+    return Imported(created=len(created), known=len(rows) - len(created))

@@ -1,0 +1,285 @@
+"""Making one user of two: everything that was the other's becomes the survivor's.
+
+What was where is kept with the merge: `unmerging` takes it back.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from latchkey.rules.access import Reason
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+_NOT_MOVED = frozenset(
+    {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}
+)
+"""Sessions end rather than open another account; a match about both is settled."""
+
+
+class NotMergeable(Exception):
+    """These two can't be made one; the message says why."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did: how many rows of which kind moved."""
+
+    into_user: int
+    from_user: int
+    moved: dict[str, int]
+
+
+async def merge(
+    connection: Connection,
+    *,
+    into: int,
+    other: int,
+    reason: str | None,
+    actor: int | None,
+    cause: str = "admin",
+) -> Merged:
+    """Make `other` part of `into`: grants, purchases, mails, lines, customers and addresses.
+
+    The address of `other` becomes a further one of the survivor, and the id of `other` answers for
+    the survivor from then on: in references, in `/access`, in pages. Raises `NotMergeable`. The
+    caller opens the transaction.
+    """
+    rows = await connection.fetch(
+        "select * from users where id = any($1::bigint[]) order by id for update", [into, other]
+    )
+    people = {row["id"]: row for row in rows}
+    _check(people, into=into, other=other)
+    person = people[other]
+    kept: dict[str, Any] = {
+        "user": _plain(person),
+        "into": into,
+        "customers": await _ids_of(connection, "customers", into),
+        "subscriptions": await _ids_of(connection, "subscriptions", into),
+        "orders": await _ids_of(connection, "orders", into),
+        "moved": {},
+        "dropped": {},
+        "manual": await _settle_manual(connection, into=into, other=other),
+        "holders": await _settle_holders(connection, into=into, other=other),
+    }
+    for table, column in await references(connection):
+        if (table, column) in _NOT_MOVED:
+            continue
+        moved, dropped = await _move(connection, table, column, into=into, other=other)
+        if moved:
+            kept["moved"][f"{table}.{column}"] = moved
+        if dropped:
+            kept["dropped"][f"{table}.{column}"] = dropped
+    await connection.execute("delete from sessions where user_id = $1 or acting_as = $1", other)
+    await connection.execute(
+        """
+        update matches set state = 'settled', decided_at = now()
+         where state = 'open' and (other_id = $1 or user_id = $2 and other_id = $2)
+        """,
+        other,
+        into,
+    )
+    await connection.execute("update matches set other_id = $2 where other_id = $1", other, into)
+    await connection.execute("delete from users where id = $1", other)
+    await _remember(connection, person, into, kept, reason=reason, actor=actor)
+    counts = {name: len(found) for name, found in kept["moved"].items()}
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"users_merged:{other}:{datetime.now(UTC):%Y%m%d%H%M%S%f}",
+                type="users_merged",
+                at=datetime.now(UTC),
+                cause=cause,
+                user_id=into,
+                actor_id=actor,
+                data={"from_user": other, "moved": counts},
+            )
+        ],
+    )
+    return Merged(into, other, counts)
+
+
+def _check(people: dict[int, Any], *, into: int, other: int) -> None:
+    if into == other:
+        raise NotMergeable("This is one and the same user already.")
+    missing = [user_id for user_id in (into, other) if user_id not in people]
+    if missing:
+        raise NotMergeable(f"There is no user {missing[0]} (any more).")
+    if people[other]["role"] != "member":
+        raise NotMergeable(
+            "The user to be merged looks after this site: keep that one and merge the other, or"
+            " take the role away first."
+        )
+    if any(person["erased_at"] is not None for person in people.values()):
+        raise NotMergeable("One of them was erased: there is nothing left to merge.")
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """What may be needed of the other user's row; no password."""
+    names = ("id", "email", "name", "role", "created_at", "last_seen_at")
+    return {
+        name: value.isoformat() if isinstance(value := row[name], datetime) else value
+        for name in names
+    }
+
+
+async def _settle_manual(connection: Connection, *, into: int, other: int) -> list[int]:
+    """Where both have the same access by hand, the longer one stays and the other one ends."""
+    rows = await connection.fetch(
+        """
+        select mine.id as mine, theirs.id as theirs, theirs.until,
+               theirs.until is null
+                 or (mine.until is not null and theirs.until > mine.until) as longer
+          from grants mine join grants theirs
+            on theirs.product_id = mine.product_id and theirs.source = mine.source
+           and theirs.source_id = mine.source_id and theirs.ended_at is null
+         where mine.user_id = $1 and theirs.user_id = $2 and mine.ended_at is null
+        """,
+        into,
+        other,
+    )
+    ended = [row["mine"] if row["longer"] else row["theirs"] for row in rows]
+    await connection.execute(
+        "update grants set ended_at = now(), end_reason = $2 where id = any($1::bigint[])",
+        ended,
+        Reason.MERGED.value,
+    )
+    return ended
+
+
+async def _settle_holders(connection: Connection, *, into: int, other: int) -> list[int]:
+    """The same for collections."""
+    theirs = await connection.fetch(
+        """
+        update collection_holders theirs set ended_at = now() from collection_holders mine
+         where mine.user_id = $1 and theirs.user_id = $2 and mine.ended_at is null
+           and theirs.ended_at is null and mine.collection_id = theirs.collection_id
+           and (mine.until is null or theirs.until <= mine.until)
+        returning theirs.id
+        """,
+        into,
+        other,
+    )
+    mine = await connection.fetch(
+        """
+        update collection_holders mine set ended_at = now() from collection_holders theirs
+         where mine.user_id = $1 and theirs.user_id = $2 and mine.ended_at is null
+           and theirs.ended_at is null and mine.collection_id = theirs.collection_id
+        returning mine.id
+        """,
+        into,
+        other,
+    )
+    return [row["id"] for row in [*theirs, *mine]]
+
+
+async def _ids_of(connection: Connection, table: str, user_id: int) -> list[str]:
+    rows = await connection.fetch(f"select id from {table} where user_id = $1", user_id)
+    return [row["id"] for row in rows]
+
+
+async def references(connection: Connection) -> list[tuple[str, str]]:
+    """Every column of every table that names a user."""
+    rows = await connection.fetch(
+        """
+        select c.conrelid::regclass::text as table_name, a.attname as column_name
+          from pg_constraint c
+          join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+         where c.contype = 'f' and c.confrelid = 'users'::regclass
+         order by 1, 2
+        """
+    )
+    return [(row["table_name"], row["column_name"]) for row in rows]
+
+
+async def _move(
+    connection: Connection, table: str, column: str, *, into: int, other: int
+) -> tuple[list[Any], list[Any]]:
+    """Repoint a column's rows. Those that the survivor has in their own way are dropped; both are
+    returned by their primary keys, dropped ones whole."""
+    keys = await primary_key(connection, table)
+    key = ", ".join(f"'{name}', {name}" for name in keys)
+    update = (
+        f"update {table} set {column} = $1 where {column} = $2"
+        f" returning jsonb_build_object({key}) as key"
+    )
+    try:
+        async with connection.transaction():
+            rows = await connection.fetch(update, into, other)
+            return [row["key"] for row in rows], []
+    except asyncpg.UniqueViolationError:
+        return await _move_singly(connection, table, column, into=into, other=other)
+
+
+async def _move_singly(
+    connection: Connection, table: str, column: str, *, into: int, other: int
+) -> tuple[list[Any], list[Any]]:
+    moved: list[Any] = []
+    dropped: list[Any] = []
+    rows = await connection.fetch(
+        f"select ctid::text as place, to_jsonb(t) as row from {table} t where {column} = $1", other
+    )
+    for row in rows:
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    f"update {table} set {column} = $1 where ctid = $2::text::tid",
+                    into,
+                    row["place"],
+                )
+            moved.append(row["row"])
+        except asyncpg.UniqueViolationError:
+            await connection.execute(
+                f"delete from {table} where ctid = $1::text::tid", row["place"]
+            )
+            dropped.append(row["row"])
+    return moved, dropped
+
+
+async def primary_key(connection: Connection, table: str) -> dict[str, str]:
+    """The columns of a table's primary key, with their types."""
+    rows = await connection.fetch(
+        """
+        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_index i
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+         where i.indrelid = $1::text::regclass and i.indisprimary
+        """,
+        table,
+    )
+    return {row["attname"]: row["type"] for row in rows}
+
+
+async def _remember(
+    connection: Connection,
+    person: Any,
+    into: int,
+    kept: dict[str, Any],
+    *,
+    reason: str | None,
+    actor: int | None,
+) -> None:
+    await connection.execute(
+        """
+        insert into user_addresses (email_key, email, user_id, source)
+        values ($1, $2, $3, 'merge')
+        on conflict (email_key) do update set user_id = excluded.user_id
+        """,
+        person["email_key"],
+        person["email"],
+        into,
+    )
+    await connection.execute(
+        """
+        insert into user_merges (from_user, into_user, email, reason, kept, merged_by)
+        values ($1, $2, $3, $4, $5::jsonb, $6)
+        """,
+        person["id"],
+        into,
+        person["email"],
+        reason,
+        kept,
+        actor,
+    )

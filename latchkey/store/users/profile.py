@@ -1,0 +1,193 @@
+"""One user as admins see them: purchases, mails, notes, and all of their data."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+
+_EXPORTED = {
+    "user": """select id, email, name, role, created_at, last_seen_at from users where id = $1""",
+    "stripe_customers": "select id, email, name, livemode from customers where user_id = $1",
+    "access": """
+        select g.product_id, p.name as product, g.source, g.source_id, g.since, g.until,
+               g.ended_at, g.end_reason, g.reason
+          from grants g join products p on p.id = g.product_id where g.user_id = $1 order by g.id
+    """,
+    "subscriptions": """
+        select s.id, s.status, s.created_at, s.scheduled_end, s.period_end, s.trial_end, s.ended_at
+          from subscriptions s where s.user_id = $1 order by s.created_at
+    """,
+    "purchases": """
+        select id, state, currency, amount, amount_refunded, created_at, paid_at
+          from orders where user_id = $1 order by created_at
+    """,
+    "activity": """
+        select at, type, cause, product_id, source_id, data
+          from activities where user_id = $1 order by id
+    """,
+    "mails": """
+        select kind, product_id, state, created_at, sent_at
+          from mails where user_id = $1 order by id
+    """,
+    "sign_ins": """
+        select created_at, last_seen_at, via, ip, agent from sessions
+         where user_id = $1 order by created_at
+    """,
+    "notes": "select text, created_at from user_notes where user_id = $1 order by id",
+}
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Amounts are Stripe's; times are aware and in UTC. `products` are Stripe's names."""
+
+    id: str
+    products: str
+    status: str
+    scheduled_end: datetime | None
+    cancelled_by: str | None
+    period_end: datetime | None
+    trial_end: datetime | None
+    ended_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Order:
+    """`amount` and `amount_refunded` in the currency's minor unit."""
+
+    id: str
+    products: str
+    state: str
+    currency: str | None
+    amount: int
+    amount_refunded: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Note:
+    id: int
+    author: str | None
+    text: str
+    created_at: datetime
+
+
+async def subscriptions(connection: Connection, user_id: int) -> list[Subscription]:
+    """The user's subscriptions, the running ones first."""
+    rows = await connection.fetch(
+        """
+        select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at, s.created_at,
+               coalesce((select string_agg(distinct coalesce(p.name, i.stripe_product), ', ')
+                           from subscription_items i
+                           left join stripe_products p on p.id = i.stripe_product
+                          where i.subscription_id = s.id), '') as products,
+               coalesce((select a.cause from activities a
+                 where a.source_id = s.id and a.type = 'subscription_cancelled'
+                 order by a.id desc limit 1),
+                 case when s.cancelled_by_customer then 'customer' end) as cancelled_by
+          from subscriptions s where s.user_id = $1
+         order by s.ended_at nulls first, s.created_at desc limit 100
+        """,
+        user_id,
+    )
+    return [Subscription(**dict(row)) for row in rows]
+
+
+async def orders(connection: Connection, user_id: int) -> list[Order]:
+    """The user's one-off purchases, newest first."""
+    rows = await connection.fetch(
+        """
+        select o.id, o.state, o.currency, o.amount, o.amount_refunded, o.created_at,
+               coalesce((select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
+                           from order_lines l
+                           left join stripe_products p on p.id = l.stripe_product
+                          where l.order_id = o.id), '') as products
+          from orders o where o.user_id = $1 order by o.created_at desc limit 100
+        """,
+        user_id,
+    )
+    return [Order(**dict(row)) for row in rows]
+
+
+async def mails(connection: Connection, user_id: int, *, limit: int) -> list[dict[str, Any]]:
+    """The last mails to the user."""
+    rows = await connection.fetch(
+        """
+        select m.id, m.kind, m.state, m.created_at, p.name as product_name
+          from mails m left join products p on p.id = m.product_id
+         where m.user_id = $1 order by m.id desc limit $2
+        """,
+        user_id,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def notes(connection: Connection, user_id: int) -> list[Note]:
+    """What admins noted about the user, newest first."""
+    rows = await connection.fetch(
+        """
+        select n.id, n.text, n.created_at, u.email as author
+          from user_notes n left join users u on u.id = n.author_id
+         where n.user_id = $1 order by n.id desc limit 100
+        """,
+        user_id,
+    )
+    return [Note(**dict(row)) for row in rows]
+
+
+async def add_note(connection: Connection, user_id: int, text: str, *, actor: int) -> None:
+    """Keep a note; the same one sent twice within a minute is kept once. The caller opens the
+    transaction."""
+    await connection.execute("select from users where id = $1 for update", user_id)
+    await connection.execute(
+        """
+        insert into user_notes (user_id, author_id, text)
+        select $1, $2, $3
+         where not exists (select from user_notes
+                            where user_id = $1 and author_id = $2 and text = $3
+                              and created_at > now() - interval '1 minute')
+        """,
+        user_id,
+        actor,
+        text,
+    )
+
+
+async def delete_note(connection: Connection, note_id: int) -> int | None:
+    """Delete a note; the id of the user it was about."""
+    found: int | None = await connection.fetchval(
+        "delete from user_notes where id = $1 returning user_id", note_id
+    )
+    return found
+
+
+async def export(connection: Connection, user_id: int) -> str:
+    """Everything that is kept about the user, as JSON."""
+    found: dict[str, Any] = {}
+    for name, query in _EXPORTED.items():
+        found[name] = [dict(row) for row in await connection.fetch(query, user_id)]
+    found["user"] = found["user"][0]
+    return json.dumps(found, default=_plain, indent=2, ensure_ascii=False)
+
+
+async def note_exported(connection: Connection, user_id: int, *, actor: int) -> None:
+    """Log that somebody took the user's data out."""
+    now = datetime.now(UTC)
+    fact = Fact(
+        key=f"user_exported:{user_id}:{now.isoformat()}",
+        type="user_exported",
+        at=now,
+        cause="admin",
+        user_id=user_id,
+        actor_id=actor,
+    )
+    await write_facts(connection, [fact])
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

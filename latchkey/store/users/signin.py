@@ -1,0 +1,178 @@
+"""Signing in: tries that are counted, links that are mailed, sessions that can be ended."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.users import users
+from latchkey.store.users.users import User
+
+SWEEP = 500
+"""How many spent counters one try clears away, so that the table stays small."""
+
+
+async def try_once(connection: Connection, who: str, *, most: int, seconds: int) -> bool:
+    """Count a try of `who`; False where there were more than `most` within `seconds`.
+
+    Who it was is kept as a hash, and no longer than the window.
+    """
+    count: int = await connection.fetchval(
+        """
+        with swept as (
+            delete from tries where who in (
+                select who from tries where window_ends <= now() and who <> $1
+                 order by window_ends limit $3 for update skip locked))
+        insert into tries (who, window_ends) values ($1, now() + make_interval(secs => $2))
+        on conflict (who) do update
+           set count = case when tries.window_ends <= now() then 1 else tries.count + 1 end,
+               window_ends = case when tries.window_ends <= now()
+                             then now() + make_interval(secs => $2) else tries.window_ends end
+        returning count
+        """,
+        _hashed(who),
+        seconds,
+        SWEEP,
+    )
+    return count <= most
+
+
+async def forgive(connection: Connection, who: str) -> None:
+    """Take the last try back: it was a good one."""
+    await connection.execute(
+        "update tries set count = count - 1 where who = $1 and count > 0", _hashed(who)
+    )
+
+
+def _hashed(who: str) -> bytes:
+    return hashlib.sha256(who.encode()).digest()
+
+
+async def mail_link(
+    connection: Connection, user_id: int, *, kind: str = "sign_in", next_path: str | None = None
+) -> None:
+    """Queue a mail with a link that signs in: `sign_in`, `recovery` or `login_instructions`."""
+    key = f"{kind}:{user_id}:{secrets.token_hex(8)}"
+    data = {"next": next_path} if next_path else {}
+    mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True)
+    await write_mails(connection, [mail])
+
+
+async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -> None:
+    """Make sure that a buyer who isn't signed in has one mail that lets them in: that of the
+    access they bought, or else a sign-in link."""
+    told = await connection.fetchval(
+        """
+        select exists (
+            select from mails m left join subscriptions s on s.id = m.data->>'source_id'
+             where m.user_id = $1 and m.kind = 'product_access' and m.state <> 'suppressed'
+               and (m.data->>'source_id' = $2 or s.checkout_session = $2))
+        """,
+        user_id,
+        session_id,
+    )
+    if not told:
+        mail = Mail(key=f"sign_in:{user_id}:{session_id}", kind="sign_in", user_id=user_id)
+        await write_mails(connection, [mail])
+
+
+async def begin(
+    connection: Connection, user: User, *, via: str, ip: str | None, agent: str | None
+) -> str:
+    """Sign a user in, with a line in the feed: the token for their cookie. Sweeps away what is
+    over. The caller opens the transaction."""
+    token = await users.begin_session(connection, user.id, via=via, ip=ip, agent=agent)
+    await write_facts(
+        connection,
+        [
+            Fact(
+                key=f"signed_in:{_hashed(token).hex()[:32]}",
+                type="signed_in",
+                at=datetime.now(UTC),
+                cause="admin" if user.is_staff else "customer",
+                user_id=user.id,
+                data={"via": via},
+            )
+        ],
+    )
+    await connection.execute(
+        """
+        delete from sessions where token_hash in (
+            select token_hash from sessions where expires_at <= now() limit $1)
+        """,
+        SWEEP,
+    )
+    return token
+
+
+async def use_link(connection: Connection, nonce: str) -> bool:
+    """Use a link up; False where it was used before. Forgets those that are long out of date."""
+    await connection.execute(
+        """
+        delete from used_links where nonce in (
+            select nonce from used_links where used_at < now() - interval '7 days' limit $1)
+        """,
+        SWEEP,
+    )
+    return await users.use_link(connection, nonce)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One of a user's sign-ins. `agent` is what the browser calls itself."""
+
+    id: int
+    via: str
+    ip: str | None
+    agent: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+
+async def sessions(connection: Connection, user_id: int, *, token: str) -> list[Session]:
+    """A user's sessions, that of `token` first, then the last used."""
+    rows = await connection.fetch(
+        """
+        select id, via, ip, agent, created_at, last_seen_at, token_hash = $2 as current
+          from sessions where user_id = $1 and expires_at > now()
+         order by token_hash = $2 desc, last_seen_at desc limit 50
+        """,
+        user_id,
+        _hashed(token),
+    )
+    return [Session(**dict(row)) for row in rows]
+
+
+async def end_session(connection: Connection, *, user_id: int, session_id: int) -> bool:
+    """End one session of a user."""
+    return bool(
+        await connection.fetchval(
+            "delete from sessions where id = $2 and user_id = $1 returning true",
+            user_id,
+            session_id,
+        )
+    )
+
+
+async def end_others(connection: Connection, *, user_id: int, token: str) -> None:
+    """End every session of a user but that of `token`."""
+    await connection.execute(
+        "delete from sessions where user_id = $1 and token_hash <> $2", user_id, _hashed(token)
+    )
+
+
+async def came_by_link(connection: Connection, token: str) -> bool:
+    """Whether a session began with a mailed link a moment ago: who holds the mailbox may set a
+    password without knowing the old one."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from sessions where token_hash = $1 and via = 'link'
+                        and created_at > now() - interval '30 minutes')
+        """,
+        _hashed(token),
+    )
+    return found

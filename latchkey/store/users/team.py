@@ -1,0 +1,65 @@
+"""Those who look after the site."""
+
+from datetime import UTC, datetime
+
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.users import users
+from latchkey.store.users.users import User
+
+
+class RoleRefused(Exception):
+    """The role can't be given or taken; the message says why."""
+
+
+async def invite(connection: Connection, email: str, role: str, *, actor: User) -> User:
+    """Give somebody a role by their address, and mail them how to sign in.
+
+    Raises `RoleRefused`. The caller opens the transaction.
+    """
+    await connection.execute("select from users where role = 'owner' for update")
+    known = await users.by_email(connection, email)
+    if known is not None and known.is_staff:
+        raise RoleRefused(f"{known.email} looks after the site already: change their role below.")
+    user, _ = await users.find_or_create(connection, email)
+    await change(connection, user.id, role, actor=actor)
+    mail = Mail(
+        key=f"login_instructions:{user.id}:team:{datetime.now(UTC).isoformat()}",
+        kind="login_instructions",
+        user_id=user.id,
+        data={"next": "/admin"},
+        asked_for=True,
+    )
+    await write_mails(connection, [mail])
+    return user
+
+
+async def change(connection: Connection, user_id: int, role: str, *, actor: User) -> None:
+    """Give a user a role; `member` takes it away. Raises `RoleRefused`.
+
+    Only owners make owners or change them, and an owner is left. The caller opens the transaction.
+    """
+    owners = [
+        row["id"]
+        for row in await connection.fetch("select id from users where role = 'owner' for update")
+    ]
+    user = await users.by_id(connection, user_id)
+    if user is None or user.role == role:
+        return
+    if "owner" in (user.role, role) and actor.role != "owner":
+        raise RoleRefused("Only an owner makes somebody an owner, or takes that away.")
+    if owners == [user_id]:
+        raise RoleRefused("The site needs an owner: make somebody else one first.")
+    await connection.execute("update users set role = $2 where id = $1", user_id, role)
+    now = datetime.now(UTC)
+    fact = Fact(
+        key=f"role_changed:{user_id}:{now.isoformat()}",
+        type="role_changed",
+        at=now,
+        cause="admin",
+        user_id=user_id,
+        actor_id=actor.id,
+        data={"before": user.role, "after": role},
+    )
+    await write_facts(connection, [fact])

@@ -1,0 +1,224 @@
+"""Users: people known to the site, their roles, passwords and sessions."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from latchkey.rules.identity import email_key
+from latchkey.store.feed import text_search
+from latchkey.store.pool import Connection
+
+SESSION_LIFE = timedelta(days=30)
+ADMIN_ROLES = ("support", "admin", "owner")
+_FIELDS = "id, email, name, role, password_hash, created_at, last_seen_at"
+
+
+@dataclass(frozen=True)
+class User:
+    """`role` is member, support, admin or owner. `acted_by` is the address of the admin who looks
+    at the site as this user."""
+
+    id: int
+    email: str
+    name: str | None
+    role: str
+    password_hash: str | None
+    created_at: datetime
+    last_seen_at: datetime | None
+    acted_by: str | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """May change things."""
+        return self.role in ("admin", "owner")
+
+    @property
+    def is_staff(self) -> bool:
+        """May see the admin's pages; support can read and resend, not grant or delete."""
+        return self.role in ADMIN_ROLES
+
+
+@dataclass(frozen=True)
+class StripeCustomer:
+    id: str
+    email: str | None
+    name: str | None
+    livemode: bool
+    deleted: bool
+
+
+async def by_id(connection: Connection, user_id: int) -> User | None:
+    """The user of this id, or the one that this id was merged into."""
+    row = await connection.fetchrow(
+        f"""
+        select {_FIELDS} from users
+         where id = coalesce((select into_user from user_merges where from_user = $1), $1)
+        """,
+        user_id,
+    )
+    return User(**dict(row)) if row else None
+
+
+async def by_email(connection: Connection, email: str) -> User | None:
+    """The user whose address this is, their own one or a further one."""
+    row = await connection.fetchrow(
+        f"""
+        select {_FIELDS} from users
+         where id = coalesce((select id from users where email_key = $1),
+                             (select user_id from user_addresses where email_key = $1))
+        """,
+        email_key(email),
+    )
+    return User(**dict(row)) if row else None
+
+
+async def find_or_create(
+    connection: Connection, email: str, *, name: str | None = None
+) -> tuple[User, bool]:
+    """The user with this address, and whether they were created just now."""
+    row = await connection.fetchrow(
+        f"""
+        insert into users (email, name)
+        select $1, $2 where not exists (select from user_addresses where email_key = lower($1))
+        on conflict (email_key) do nothing returning {_FIELDS}
+        """,
+        email.strip(),
+        name,
+    )
+    if row:
+        return User(**dict(row)), True
+    found = await by_email(connection, email)
+    assert found is not None, "the insert found them"
+    return found, False
+
+
+async def listed(
+    connection: Connection, *, after: int | None = None, limit: int = 50, search: str | None = None
+) -> list[User]:
+    """Users, newest first, from the one after id `after`; `search` looks into address and name."""
+    found = f"and {text_search.matches('users', '$3', search)}" if search else ""
+    rows = await text_search.fetch_planned(
+        connection,
+        f"""
+        select {_FIELDS} from users where ($1::bigint is null or id < $1) {found}
+         order by id desc limit $2
+        """,
+        after,
+        limit,
+        *([search] if search else []),
+    )
+    return [User(**dict(row)) for row in rows]
+
+
+async def customers(connection: Connection, user_ids: list[int]) -> dict[int, list[StripeCustomer]]:
+    """The Stripe customers bound to each user."""
+    rows = await connection.fetch(
+        """
+        select user_id, id, email, name, livemode, deleted from customers
+         where user_id = any($1::bigint[]) order by id
+        """,
+        user_ids,
+    )
+    found: dict[int, list[StripeCustomer]] = {user_id: [] for user_id in user_ids}
+    for row in rows:
+        fields = {key: row[key] for key in StripeCustomer.__dataclass_fields__}
+        found[row["user_id"]].append(StripeCustomer(**fields))
+    return found
+
+
+async def staff(connection: Connection) -> list[User]:
+    """Owners, admins and support, in that order."""
+    rows = await connection.fetch(
+        f"""
+        select {_FIELDS} from users where role <> 'member'
+         order by array_position(array['owner', 'admin', 'support'], role), id
+        """
+    )
+    return [User(**dict(row)) for row in rows]
+
+
+async def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
+    """Set a password and end every session of the user."""
+    await connection.execute(
+        "update users set password_hash = $2 where id = $1", user_id, password_hash
+    )
+    await connection.execute("delete from sessions where user_id = $1", user_id)
+
+
+async def ensure_owner(connection: Connection, email: str, password_hash: str) -> None:
+    """The first admin from the settings: made where missing, given a password where they have
+    none; a password chosen later stays."""
+    await connection.execute(
+        """
+        insert into users (email, role, password_hash) values ($1, 'owner', $2)
+        on conflict (email_key) do update
+           set role = 'owner', password_hash = coalesce(users.password_hash, excluded.password_hash)
+        """,
+        email,
+        password_hash,
+    )
+
+
+async def begin_session(
+    connection: Connection,
+    user_id: int,
+    *,
+    via: str = "password",
+    ip: str | None = None,
+    agent: str | None = None,
+) -> str:
+    """Sign a user in: the token for their cookie. Only its hash is kept."""
+    token = secrets.token_urlsafe(32)
+    await connection.execute(
+        """
+        insert into sessions (token_hash, user_id, expires_at, via, ip, agent)
+        values ($1, $2, $3, $4, $5, $6)
+        """,
+        _digest(token),
+        user_id,
+        datetime.now(UTC) + SESSION_LIFE,
+        via,
+        ip,
+        agent[:200] if agent else None,
+    )
+    await connection.execute("update users set last_seen_at = now() where id = $1", user_id)
+    return token
+
+
+async def session_user(connection: Connection, token: str) -> User | None:
+    """The user that a cookie's token signs in."""
+    names = ", ".join("u." + field.strip() for field in _FIELDS.split(","))
+    row = await connection.fetchrow(
+        f"""
+        with seen as (
+            update sessions set last_seen_at = now()
+             where token_hash = $1 and last_seen_at < now() - interval '5 minutes')
+        select {names}, case when u.id <> s.user_id then a.email end as acted_by
+          from sessions s
+          join users a on a.id = s.user_id
+          join users u on u.id = case when s.acting_until > now() and a.role in ('admin', 'owner')
+                                      then s.acting_as else s.user_id end
+         where s.token_hash = $1 and s.expires_at > now()
+        """,
+        _digest(token),
+    )
+    return User(**dict(row)) if row else None
+
+
+async def end_session(connection: Connection, token: str) -> None:
+    await connection.execute("delete from sessions where token_hash = $1", _digest(token))
+
+
+async def use_link(connection: Connection, nonce: str) -> bool:
+    """Use a sign-in link up; False where it was used before."""
+    return bool(
+        await connection.fetchval(
+            "insert into used_links (nonce) values ($1) on conflict do nothing returning true",
+            nonce,
+        )
+    )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,167 @@
+"""The activity feed: filtered, searched, one line in full, as CSV."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from latchkey.store.feed import lines
+from latchkey.store.feed.lanes import Filter
+from latchkey.store.feed.lines import Line
+from latchkey.store.products import listing
+from latchkey.store.users import unmerging
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page
+from web.pages.lists import Query, number
+from web.pages.render import page
+from web.site import Site, site_of
+from web.wording.labels import ACTIVITY_TYPES, CAUSES, PRESETS
+from web.wording.times import day_begins
+
+PAGE = 50
+_COLUMNS = (
+    "at", "type", "email", "user", "product", "product_name", "cause", "actor", "source_id",
+    "event_id", "workflow_id",
+)  # fmt: skip
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/activity", index),
+        Route("/admin/activity.csv", export),
+        Route("/admin/activity/{id}", show),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    query, wanted, problem = _wanted(request)
+    async with site_of(request).pool.acquire() as connection:
+        rows = await lines.filtered(
+            connection, wanted, after=number(request.query_params.get("after")), limit=PAGE + 1
+        )
+        names = await listing.names(connection)
+    types = list(wanted.types)
+    return page(
+        request,
+        "admin/activity.html",
+        422 if problem else 200,
+        rows=rows[:PAGE],
+        more=query.address(type=types, after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
+        first=query.address(type=types),
+        csv_address=query.address(type=types).replace("/activity", "/activity.csv", 1),
+        query=query,
+        types=ACTIVITY_TYPES,
+        chosen=types,
+        presets=[
+            (name, query.address(type=list(kinds)), set(kinds) == set(types))
+            for name, kinds in PRESETS.items()
+        ],
+        chips=_chips(query, wanted, dict(names)),
+        causes=CAUSES,
+        products=names,
+        problem=problem,
+    )
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    """One line with the event, the workflow and the mails around it."""
+    line_id = number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        line = await lines.line(connection, line_id) if line_id else None
+        if line is None:
+            raise NotFound("There is no such line in the activity feed.")
+        around = await lines.related(connection, line)
+        merge = None
+        if line.type == "users_merged":
+            merge = await unmerging.merge_of(connection, line.data["from_user"])
+    return page(request, "admin/activity_line.html", line=line, merge=merge, **around)
+
+
+@admin_page
+async def export(request: Request) -> Response:
+    """The filtered feed as CSV, however long it is."""
+    _, wanted, problem = _wanted(request)
+    if problem:
+        raise NotFound(problem)
+    return StreamingResponse(
+        _csv(site_of(request), wanted),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="activity.csv"'},
+    )
+
+
+async def _csv(site: Site, wanted: Filter) -> AsyncIterator[str]:
+    yield cells(_COLUMNS)
+    async with site.pool.acquire() as connection:
+        async for rows in lines.all_lines(connection, wanted):
+            yield "".join(cells(_cells(row)) for row in rows)
+
+
+def _cells(row: Line) -> list[object]:
+    return [
+        row.at.isoformat(), row.type, row.email, row.user_id, row.product_id, row.product_name,
+        row.cause, row.actor, row.source_id, row.event_id, row.workflow_id,
+    ]  # fmt: skip
+
+
+def cells(values: object) -> str:
+    """One line of CSV; a cell that a spreadsheet would take for a formula is quoted as text."""
+    assert isinstance(values, list | tuple), "one line's cells"
+    out = io.StringIO()
+    csv.writer(out).writerow([_harmless(value) for value in values])
+    return out.getvalue()
+
+
+def _harmless(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
+    query = Query(request, ("q", "product", "cause", "user", "from", "to"))
+    given = request.query_params
+    problem = None
+    try:
+        since = day_begins(query["from"]) if query["from"] else None
+        until = day_begins(query["to"]) if query["to"] else None
+    except ValueError as error:
+        since = until = None
+        problem = str(error)
+    wanted = Filter(
+        types=tuple(kind for kind in given.getlist("type") if kind in ACTIVITY_TYPES),
+        user_id=number(query["user"]),
+        product_id=query["product"] or None,
+        cause=query["cause"] if query["cause"] in CAUSES else None,
+        since=since,
+        until=until + timedelta(days=1) if until else None,
+        search=query["q"] or None,
+    )
+    return query, wanted, problem
+
+
+def _chips(query: Query, wanted: Filter, names: dict[str, str]) -> list[tuple[str, str]]:
+    """What the list is narrowed to, each with the address that takes it away."""
+    types = list(wanted.types)
+    chips = [
+        (ACTIVITY_TYPES[kind], query.address(type=[other for other in types if other != kind]))
+        for kind in types
+    ]
+    texts = {
+        "q": f"“{query['q']}”",
+        "product": names.get(query["product"], query["product"]),
+        "cause": CAUSES.get(query["cause"], query["cause"]),
+        "user": f"user {query['user']}",
+        "from": f"from {query['from']}",
+        "to": f"to {query['to']}",
+    }
+    for name, text in texts.items():
+        if query[name]:
+            chips.append((text, query.address(type=types, **{name: ""})))
+    return chips

@@ -1,0 +1,85 @@
+"""Categories: made, renamed, reordered, deleted."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.products import categories
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page, form, see, text
+from web.pages.lists import number
+from web.pages.render import page
+from web.site import site_of
+
+LONGEST = 80
+HERE = "/admin/products/categories"
+
+
+def routes() -> list[Route]:
+    return [
+        Route(HERE, index, methods=["GET", "POST"]),
+        Route(HERE + "/{category}", change, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    """All of them; posted, a new one."""
+    if request.method == "GET":
+        return await _page(request)
+    name = text(await form(request), "name")
+    if problem := _problem(name):
+        return await _page(request, problem, name=name)
+    async with site_of(request).pool.acquire() as connection:
+        try:
+            await categories.create(connection, name)
+        except categories.NameTaken as error:
+            return await _page(request, str(error), name=name)
+    return see(f"{HERE}?done=saved")
+
+
+@admin_page
+async def change(request: Request) -> Response:
+    """Rename, move up or down, or delete one, as the button pressed says."""
+    given = await form(request)
+    category, do = number(request.path_params["category"]), text(given, "do")
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        if category is None or category not in {c.id for c in await categories.listed(connection)}:
+            raise NotFound("There is no such category.")
+        if do in ("up", "down"):
+            await categories.move(connection, category, down=do == "down")
+            return see(HERE)
+        if do == "delete":
+            await categories.delete(connection, category)
+            return see(f"{HERE}?done=deleted")
+    name = text(given, "name")
+    if problem := _problem(name):
+        return await _page(request, problem, at=category)
+    async with site_of(request).pool.acquire() as connection:
+        try:
+            await categories.rename(connection, category, name)
+        except categories.NameTaken as error:
+            return await _page(request, str(error), at=category)
+    return see(f"{HERE}?done=saved")
+
+
+def _problem(name: str) -> str | None:
+    if not 1 <= len(name) <= LONGEST or any(character < " " for character in name):
+        return f"Give it a name of one line, up to {LONGEST} characters."
+    return None
+
+
+async def _page(
+    request: Request, problem: str | None = None, *, at: int | None = None, name: str = ""
+) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        rows = await categories.listed(connection)
+    return page(
+        request,
+        "admin/categories.html",
+        422 if problem else 200,
+        rows=rows,
+        problem=problem,
+        at=at,
+        name=name,
+    )

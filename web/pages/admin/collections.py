@@ -1,0 +1,150 @@
+"""Collections: products granted together, and who holds them."""
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.access import collections
+from latchkey.store.access.complimentary import Gift
+from latchkey.store.products import products
+from web.api.collections import NewCollection
+from web.api.people import NewGrant
+from web.pages.admin.products import NotFound, errors_of
+from web.pages.guard import admin_page, form, see, text
+from web.pages.lists import number
+from web.pages.render import page
+from web.site import site_of
+from web.wording.times import chosen
+
+PAGE = 100
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/collections", index, methods=["GET", "POST"]),
+        Route("/admin/collections/{id}", show, methods=["GET", "POST"]),
+        Route("/admin/collections/{id}/delete", delete, methods=["POST"]),
+        Route("/admin/collections/{id}/grants", give, methods=["POST"]),
+        Route("/admin/collections/{id}/grants/{holder}/end", end, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    """All collections; posted, a new one is made."""
+    errors: dict[str, str] = {}
+    site = site_of(request)
+    if request.method == "POST":
+        given = await form(request)
+        try:
+            wanted = NewCollection.model_validate({"name": text(given, "name")})
+        except ValidationError as error:
+            errors = errors_of(error)
+        else:
+            async with site.pool.acquire() as connection, connection.transaction():
+                made = await collections.create(connection, name=wanted.name)
+            return see(f"/admin/collections/{made.id}?done=created-collection")
+    async with site.pool.acquire() as connection:
+        rows = await collections.listed(connection)
+    status = 422 if errors else 200
+    return page(request, "admin/collections.html", status, rows=rows, errors=errors)
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    """One collection; posted, its name and products are saved."""
+    if request.method == "GET":
+        return await _show(request)
+    given = await form(request)
+    values = {
+        "name": text(given, "name"),
+        "description": text(given, "description"),
+        "products": [str(one) for one in given.getlist("product")],
+    }
+    try:
+        wanted = NewCollection.model_validate(values)
+    except ValidationError as error:
+        return await _show(request, errors=errors_of(error), status=422)
+    site, actor = site_of(request), request.state.user.id
+    try:
+        async with site.pool.acquire() as connection, connection.transaction():
+            found = await _found(request)
+            await collections.rename(
+                connection, found.id, name=wanted.name, description=wanted.description
+            )
+            await collections.set_products(connection, found.id, wanted.products, actor=actor)
+    except collections.UnknownProduct as error:
+        return await _show(request, errors={"products": str(error)}, status=422)
+    return see(f"/admin/collections/{found.id}?done=saved")
+
+
+@admin_page
+async def give(request: Request) -> Response:
+    """Give one person the collection."""
+    given = await form(request)
+    try:
+        until = chosen(text(given, "until"), text(given, "zone"))
+        wanted = NewGrant.model_validate(
+            {"email": text(given, "email"), "reason": text(given, "reason") or None, "until": until}
+        )
+    except ValidationError as error:
+        return await _show(request, errors=errors_of(error), status=422)
+    except ValueError as error:
+        return await _show(request, errors={"until": str(error)}, status=422)
+    site, actor = site_of(request), request.state.user.id
+    gift = Gift(wanted.email, wanted.until, wanted.reason)
+    async with site.pool.acquire() as connection, connection.transaction():
+        found = await _found(request)
+        await collections.give(connection, found.id, [gift], actor=actor)
+    site.wake.set()
+    return see(f"/admin/collections/{found.id}?done=granted")
+
+
+@admin_page
+async def end(request: Request) -> Response:
+    await form(request)
+    holder = number(request.path_params["holder"])
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        found = await _found(request)
+        actor = request.state.user.id
+        if not holder or not await collections.end(connection, found.id, holder, actor=actor):
+            raise NotFound("They don't hold this collection.")
+    return see(f"/admin/collections/{found.id}?done=ended")
+
+
+@admin_page
+async def delete(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        found = await _found(request)
+        await collections.delete(connection, found.id, actor=request.state.user.id)
+    return see("/admin/collections?done=deleted")
+
+
+async def _found(request: Request) -> collections.Collection:
+    async with site_of(request).pool.acquire() as connection:
+        found = await collections.find(connection, request.path_params["id"])
+    if found is None:
+        raise NotFound("There is no such collection.")
+    return found
+
+
+async def _show(
+    request: Request, *, errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    found = await _found(request)
+    after = number(request.query_params.get("after"))
+    async with site_of(request).pool.acquire() as connection:
+        rows = await products.listed(connection, limit=1000)
+        holders = await collections.holders(connection, found.id, after=after, limit=PAGE + 1)
+    return page(
+        request,
+        "admin/collection.html",
+        status,
+        collection=found,
+        products=[row.product for row in rows],
+        holders=holders[:PAGE],
+        more=holders[PAGE - 1].id if len(holders) > PAGE else None,
+        errors=errors or {},
+    )

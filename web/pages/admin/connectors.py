@@ -1,0 +1,147 @@
+"""Connectors: Stripe's card; connecting, checking, disconnecting it; the customer portal."""
+
+import hashlib
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import dispatch
+from latchkey.store import site_settings
+from latchkey.store.stripe import connection
+from web.api.products import Url
+from web.api.registry import Input
+from web.pages.admin.products import errors_of
+from web.pages.guard import admin_page, form, see, text
+from web.pages.render import page
+from web.site import site_of
+
+LONGEST_KEY = 300
+
+
+class PortalOptions(Input):
+    """What the form of the customer portal sends."""
+
+    portal: bool
+    portal_cancel: bool
+    privacy_url: Url | None = None
+    terms_url: Url | None = None
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/connectors", show),
+        Route("/admin/connectors/stripe", connect, methods=["POST"]),
+        Route("/admin/connectors/stripe/check", check, methods=["POST"]),
+        Route("/admin/connectors/stripe/disconnect", disconnect, methods=["GET", "POST"]),
+        Route("/admin/connectors/stripe/portal", portal, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    return await _page(request)
+
+
+@admin_page
+async def connect(request: Request) -> Response:
+    """Enter a key, and a signing secret where the endpoint is looked after by hand."""
+    site = site_of(request)
+    given = await form(request)
+    key, secret = text(given, "key"), text(given, "webhook_secret")
+    if site.settings.stripe_secret_key is not None:
+        return await _page(request, error="The key is set by STRIPE_SECRET_KEY: change it there.")
+    errors = {}
+    if not key.startswith(("sk_", "rk_")) or len(key) > LONGEST_KEY or not key.isascii():
+        errors["key"] = "That is no secret key: it begins with sk_ or rk_ (not pk_)."
+    if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
+        errors["webhook_secret"] = "A signing secret begins with whsec_."
+    if errors:
+        return await _page(request, errors=errors)
+    vault = site.keyring.vault
+    async with site.pool.acquire() as connected, connected.transaction():
+        fingerprint = hashlib.sha256(key.encode()).hexdigest()[:12]
+        await connection.save_key(connected, sealed=vault.seal(key), fingerprint=fingerprint)
+        if secret:
+            await connection.save_endpoint(
+                connected,
+                state="manual",
+                url=f"{site.public_url}/webhooks/stripe",
+                sealed_secrets=vault.seal(secret),
+            )
+    return await _checked(request)
+
+
+@admin_page
+async def check(request: Request) -> Response:
+    """Check the key again and repair the endpoint."""
+    await form(request)
+    return await _checked(request)
+
+
+@admin_page
+async def portal(request: Request) -> Response:
+    """Stripe's customer portal: on or off, what it links to, what members may do there."""
+    given = await form(request)
+    values: dict[str, Any] = {
+        "portal": text(given, "portal") == "yes",
+        "portal_cancel": text(given, "portal_cancel") == "yes",
+        "privacy_url": text(given, "privacy_url") or None,
+        "terms_url": text(given, "terms_url") or None,
+    }
+    try:
+        wanted = PortalOptions.model_validate(values)
+    except ValidationError as error:
+        return await _page(request, errors=errors_of(error), options=values)
+    async with site_of(request).pool.acquire() as connected:
+        await site_settings.change(connected, **wanted.model_dump())
+    return see("/admin/connectors?done=saved")
+
+
+@admin_page
+async def disconnect(request: Request) -> Response:
+    site = site_of(request)
+    if request.method == "GET":
+        return page(request, "admin/disconnect.html")
+    await form(request)
+    async with site.pool.acquire() as connected:
+        await connection.disconnect(connected)
+    await site.keyring.reload()
+    return see("/admin/connectors?done=disconnected")
+
+
+async def _checked(request: Request) -> Response:
+    site = site_of(request)
+    try:
+        await dispatch.check_connection(site.temporal)
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+        return await _page(request, error=f"The check did not finish: {error}")
+    await site.keyring.reload()
+    return see("/admin/connectors?done=checked")
+
+
+async def _page(
+    request: Request,
+    *,
+    error: str | None = None,
+    errors: dict[str, str] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Response:
+    site = site_of(request)
+    async with site.pool.acquire() as connected:
+        found = await connection.current(connected)
+        options = options or vars(await site_settings.read(connected))
+    return page(
+        request,
+        "admin/connectors.html",
+        422 if error or errors else 200,
+        connection=found,
+        missing=[finding for finding in found.findings if not finding["ok"]],
+        error=error,
+        errors=errors or {},
+        options=options,
+        from_environment=site.settings.stripe_secret_key is not None,
+        webhook_url=f"{site.public_url}/webhooks/stripe",
+    )

@@ -1,0 +1,65 @@
+"""Health: what comes in, what waits, what is late, and the repair of the webhook endpoint."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import dispatch
+from latchkey.rules import endpoint
+from latchkey.rules.routing import HANDLED_EVENTS
+from latchkey.store.checks import health
+from latchkey.stripe_api import API_VERSION
+from web import health as probes
+from web.pages.guard import admin_page, form, see
+from web.pages.render import page
+from web.site import site_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/health", show),
+        Route("/admin/health/repair", repair, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    return await _page(request)
+
+
+@admin_page
+async def repair(request: Request) -> Response:
+    """Check the key, and register or mend the endpoint, through the connection's workflow."""
+    await form(request)
+    site = site_of(request)
+    try:
+        await dispatch.check_connection(site.temporal)
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+        return await _page(request, error=f"The check did not finish: {error}")
+    await site.keyring.reload()
+    site.bell.forget()
+    return see("/admin/health?done=checked")
+
+
+async def _page(request: Request, *, error: str | None = None) -> Response:
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        found = await health.report(connection, HANDLED_EVENTS)
+    postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
+    return page(
+        request,
+        "admin/health.html",
+        422 if error else 200,
+        found=found,
+        signs=found.signs,
+        endpoint=found.signs.endpoint_found,
+        endpoint_problems=endpoint.problems(found.signs.endpoint_found, version=API_VERSION),
+        version=API_VERSION,
+        dependencies={"Postgres": postgres, "Temporal": temporal},
+        smtp=site.settings.smtp_url is not None,
+        catch_up_seconds=site.settings.catchup_seconds,
+        by_hand=site.keyring.secrets_by_hand or site.settings.register_webhook == "off",
+        error=error,
+    )

@@ -1,0 +1,116 @@
+"""The inbox: every event received, what became of it, resend, ignore with a reason."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.rules.routing import HANDLED_EVENTS
+from latchkey.store.stripe import inbox
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.lists import Query, number
+from web.pages.render import page
+from web.site import site_of
+
+PAGE = 50
+STATES = ("waiting", "relayed", "handled", "ignored", "failed")
+LONGEST_REASON = 500
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/inbox", index),
+        Route("/admin/inbox/resend-failed", resend_failed, methods=["POST"]),
+        Route("/admin/inbox/{id}", show),
+        Route("/admin/inbox/{id}/resend", resend, methods=["POST"]),
+        Route("/admin/inbox/{id}/ignore", ignore, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    query = Query(request, ("q", "state", "type"))
+    async with site_of(request).pool.acquire() as connection:
+        rows = await inbox.listed(
+            connection,
+            state=query["state"] if query["state"] in STATES else None,
+            type_=query["type"] or None,
+            thing=query["q"] or None,
+            after=number(request.query_params.get("after")),
+            limit=PAGE + 1,
+        )
+    return page(
+        request,
+        "admin/inbox.html",
+        rows=rows[:PAGE],
+        more=query.address(after=rows[PAGE - 1].seq) if len(rows) > PAGE else None,
+        query=query,
+        states=STATES,
+        types=HANDLED_EVENTS,
+    )
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    return await _page(request)
+
+
+@support_page
+async def resend(request: Request) -> Response:
+    await form(request)
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        if await inbox.resend(connection, request.path_params["id"]) is None:
+            raise NotFound("There is no such event.")
+    site.arrived.set()
+    return see(f"/admin/inbox/{request.path_params['id']}?done=resent")
+
+
+@support_page
+async def resend_failed(request: Request) -> Response:
+    """Every failed event again: for when the cause of them all is mended."""
+    await form(request)
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        await inbox.resend_failed(connection)
+    site.arrived.set()
+    return see("/admin/inbox?done=resent")
+
+
+@admin_page
+async def ignore(request: Request) -> Response:
+    reason = text(await form(request), "reason")
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        return await _page(request, error=f"Say why, in up to {LONGEST_REASON} characters.")
+    async with site_of(request).pool.acquire() as connection:
+        found = await inbox.ignore(
+            connection, request.path_params["id"], reason=reason, actor=request.state.user.id
+        )
+    if found is None:
+        return await _page(request, error="Only an event that failed can be ignored.")
+    return see(f"/admin/inbox/{found.id}?done=ignored")
+
+
+async def _page(request: Request, *, error: str | None = None) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        found = await inbox.find(connection, request.path_params["id"])
+    if found is None:
+        raise NotFound("There is no such event.")
+    event, body = found
+    return page(
+        request,
+        "admin/event.html",
+        422 if error else 200,
+        event=event,
+        workflow_id=event.workflow_id,
+        body=_pretty(body) if body else None,
+        error=error,
+    )
+
+
+def _pretty(body: str) -> str:
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        return body

@@ -1,0 +1,245 @@
+"""Mails as admins see them: the outbox, one mail, samples of each kind, and their settings."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from latchkey.mail.letters import KINDS
+from latchkey.mail.render import Rendered, render
+from latchkey.store import site_settings
+from latchkey.store.feed import mails
+from latchkey.store.feed.mails import OutMail
+from web.api.people import Email
+from web.api.registry import Input
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.lists import Query, number
+from web.pages.render import page
+from web.site import site_of
+
+PAGE = 50
+FRAMED = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http: data:;"
+    " connect-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none';"
+    " frame-ancestors 'none'; object-src 'none'"
+)
+"""The policy of a page that shows a mail in a frame of its own."""
+
+
+class SettingsForm(Input):
+    """What the settings form sends."""
+
+    sender_name: Annotated[str, Field(max_length=100)] | None
+    mail_from: Email | None
+    reply_to: Email | None
+    login_mail: bool
+    cancellation_mail: bool
+    payment_mail: bool
+    mails_per_minute: int = Field(ge=1, le=100_000)
+    spread_per_hour: int = Field(ge=12, le=1_000_000)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/mails", outbox),
+        Route("/admin/mails/settings", settings, methods=["GET", "POST"]),
+        Route("/admin/mails/samples/{kind}", sample),
+        Route("/admin/mails/samples/{kind}/html", sample_html),
+        Route("/admin/mails/{id}", mail),
+        Route("/admin/mails/{id}/html", mail_html),
+        Route("/admin/mails/{id}/resend", resend, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def outbox(request: Request) -> Response:
+    query = Query(request, ("state", "kind", "q", "user"))
+    async with site_of(request).pool.acquire() as connection:
+        rows = await mails.listed(
+            connection,
+            after=number(request.query_params.get("after")),
+            limit=PAGE + 1,
+            state=query["state"] if query["state"] in mails.STATES else None,
+            kind=query["kind"] if query["kind"] in KINDS else None,
+            user_id=number(query["user"]),
+            search=query["q"] or None,
+        )
+        counts = await mails.counts(connection)
+    return page(
+        request,
+        "admin/mails.html",
+        rows=rows[:PAGE],
+        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
+        query=query,
+        kinds=KINDS,
+        states=mails.STATES,
+        counts=counts,
+        smtp=site_of(request).settings.smtp_url is not None,
+    )
+
+
+@admin_page
+async def mail(request: Request) -> Response:
+    """One mail as it is or will be sent.
+
+    Its sign-in link is shown only where no mail server is set, as who reads it there has nobody to
+    send it to; and not to those whom it would make somebody mightier.
+    """
+    found = await _mail(request)
+    site = site_of(request)
+    rendered = await _rendered(request, found)
+    open_link = _may_follow(request, found) and site.settings.smtp_url is None
+    response = page(
+        request,
+        "admin/mail.html",
+        mail=found,
+        kind=KINDS.get(found.kind, found.kind),
+        subject=rendered.subject,
+        text=rendered.text if open_link else _without_secrets(rendered, site.public_url),
+        link=rendered.link if open_link else None,
+        frame=f"/admin/mails/{found.id}/html",
+    )
+    response.headers["Content-Security-Policy"] = FRAMED
+    return response
+
+
+@admin_page
+async def mail_html(request: Request) -> Response:
+    return _letter(await _rendered(request, await _mail(request)))
+
+
+@support_page
+async def resend(request: Request) -> Response:
+    await form(request)
+    found = await _mail(request)
+    async with site_of(request).pool.acquire() as connection:
+        await mails.resend(connection, found.id)
+    return see(f"/admin/mails/{found.id}?done=resent")
+
+
+@admin_page
+async def sample(request: Request) -> Response:
+    """What a kind of mail looks like, with what the site really holds."""
+    found = await _sample(request)
+    rendered = await _rendered(request, found)
+    response = page(
+        request,
+        "admin/mail_sample.html",
+        kinds=KINDS,
+        kind=found.kind,
+        subject=rendered.subject,
+        text=_without_secrets(rendered, site_of(request).public_url),
+        frame=f"/admin/mails/samples/{found.kind}/html",
+    )
+    response.headers["Content-Security-Policy"] = FRAMED
+    return response
+
+
+@admin_page
+async def sample_html(request: Request) -> Response:
+    return _letter(await _rendered(request, await _sample(request)))
+
+
+@admin_page
+async def settings(request: Request) -> Response:
+    """Sender, design, switches and rates."""
+    pool = site_of(request).pool
+    if request.method == "GET":
+        async with pool.acquire() as connection:
+            return _settings(request, vars(await site_settings.read(connection)), {})
+    given = await form(request)
+    switches = ("login_mail", "cancellation_mail", "payment_mail")
+    values: dict[str, Any] = {
+        name: text(given, name) or None
+        for name in SettingsForm.model_fields
+        if name not in switches
+    }
+    values |= {name: text(given, name) == "yes" for name in switches}
+    try:
+        wanted = SettingsForm.model_validate(values)
+    except ValidationError as error:
+        errors = {
+            str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
+            for item in error.errors(include_input=False, include_url=False)
+        }
+        return _settings(request, values, errors, 422)
+    async with pool.acquire() as connection:
+        await site_settings.change(connection, **wanted.model_dump())
+    return see("/admin/mails/settings?done=saved")
+
+
+def _settings(
+    request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
+) -> Response:
+    site = site_of(request)
+    return page(
+        request,
+        "admin/mail_settings.html",
+        status,
+        values=values,
+        errors=errors,
+        kinds=KINDS,
+        default_from=site.settings.mail_from,
+        smtp=site.settings.smtp_url is not None,
+    )
+
+
+async def _mail(request: Request) -> OutMail:
+    mail_id = number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        found = await mails.find(connection, mail_id) if mail_id else None
+    if found is None:
+        raise NotFound("There is no such mail.")
+    return found
+
+
+async def _sample(request: Request) -> OutMail:
+    kind = request.path_params["kind"]
+    if kind not in KINDS:
+        raise NotFound("There is no such kind of mail.")
+    async with site_of(request).pool.acquire() as connection:
+        found = await mails.sample(connection, kind, user_id=request.state.user.id)
+    assert found is not None, "the signed-in user is there"
+    return found
+
+
+async def _rendered(request: Request, found: OutMail) -> Rendered:
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        wanted = await site_settings.read(connection)
+    return render(found, public_url=site.public_url, secret=site.secret, site=wanted)
+
+
+def _may_follow(request: Request, found: OutMail) -> bool:
+    """Admins may follow the links of members; those of the staff only an owner."""
+    user = request.state.user
+    return bool(user.role == "owner" or (user.is_admin and found.role == "member"))
+
+
+def _without_secrets(rendered: Rendered, public_url: str) -> str:
+    text = rendered.text
+    for secret in (rendered.link, rendered.unsubscribe):
+        if secret:
+            text = text.replace(secret, f"{public_url}/…")
+    return text
+
+
+def _letter(rendered: Rendered) -> Response:
+    """The HTML of a mail as a page of its own: no scripts, its own style sheet, no live links."""
+    shown = rendered.preview
+    for secret in (rendered.link, rendered.unsubscribe):
+        if secret:
+            shown = shown.replace(secret.replace("&", "&amp;"), "#")
+    return HTMLResponse(
+        shown,
+        headers={
+            "Content-Security-Policy": f"default-src 'none'; style-src '{rendered.preview_style}';"
+            " img-src 'self' https: http: data:; base-uri 'none'; form-action 'none';"
+            " frame-ancestors 'self'; sandbox",
+            "X-Frame-Options": "SAMEORIGIN",
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,171 @@
+"""Doubtful matches: the queue with reason and proposal, and the merge of two users."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.purchases import matches
+from latchkey.store.purchases.matches import DoubtKind
+from latchkey.store.users import identity, merging, unmerging, users
+from web.api.people import is_address
+from web.numbers import number
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page, form, see, text
+from web.pages.render import page
+from web.site import site_of
+
+PAGE = 50
+STATES = ("open", "accepted", "dismissed", "settled")
+REASONS = {
+    DoubtKind.NO_ADDRESS: "A purchase without an e-mail address: nobody has access by it.",
+    DoubtKind.REFERENCE_AND_CUSTOMER: "Bought while signed in as one user, with the Stripe customer"
+    " of another. The signed-in one has it.",
+    DoubtKind.REFERENCE_AND_ADDRESS: "Bought while signed in as one user, with the address of"
+    " another. The signed-in one has it.",
+    DoubtKind.ADDRESS_CHANGED: "A Stripe customer's address was changed to that of another user."
+    " Access stayed where it was.",
+    DoubtKind.SIMILAR_ADDRESS: "A new user whose address differs only by a tag (name+tag@host).",
+    DoubtKind.SHARED_ADDRESS: "Two Stripe customers with different names have the same address, and"
+    " so the same account.",
+    DoubtKind.STAFF_ADDRESS: "A member proved the address of somebody who looks after this site.",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/merges", index),
+        Route("/admin/merges/{id}/accept", accept, methods=["POST"]),
+        Route("/admin/merges/{id}/dismiss", dismiss, methods=["POST"]),
+        Route("/admin/users/{id}/merge", merge, methods=["GET", "POST"]),
+        Route("/admin/users/{id}/unmerge", unmerge, methods=["GET", "POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    return await _index(request)
+
+
+async def _index(request: Request, *, error: str | None = None, status: int = 200) -> Response:
+    state = request.query_params.get("state", "open")
+    async with site_of(request).pool.acquire() as connection:
+        rows = await matches.listed(
+            connection,
+            state=state if state in STATES else None,
+            after=number(request.query_params.get("after")),
+            limit=PAGE + 1,
+        )
+    return page(
+        request,
+        "admin/merges.html",
+        status,
+        rows=rows[:PAGE],
+        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
+        reasons=REASONS,
+        state=state,
+        states=STATES,
+        error=error,
+    )
+
+
+@admin_page
+async def accept(request: Request) -> Response:
+    """Do what a match proposes."""
+    email = text(await form(request), "email")
+    if email and not is_address(email):
+        return await _index(request, error=f"{email!r} is no e-mail address.", status=422)
+    actor = request.state.user.id
+    try:
+        async with site_of(request).pool.acquire() as connection, connection.transaction():
+            found = await matches.find(connection, _number(request))
+            if found is None:
+                raise NotFound("There is no such match.")
+            await identity.accept(connection, found, email=email or None, actor=actor)
+    except identity.NotDecidable as error:
+        return await _index(request, error=str(error), status=409)
+    site_of(request).wake.set()
+    return see("/admin/merges?done=decided")
+
+
+@admin_page
+async def dismiss(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        if await matches.find(connection, _number(request)) is None:
+            raise NotFound("There is no such match.")
+        await matches.decide(connection, _number(request), "dismissed", actor=request.state.user.id)
+    return see("/admin/merges?done=decided")
+
+
+@admin_page
+async def merge(request: Request) -> Response:
+    """Make another user, named by address, part of this one."""
+    given = await form(request) if request.method == "POST" else None
+    email = text(given, "email") if given else ""
+    error = None
+    async with site_of(request).pool.acquire() as connection:
+        person = await users.by_id(connection, _number(request))
+        if person is None:
+            raise NotFound("There is no such user.")
+        other = await users.by_email(connection, email) if email else None
+        sure = given is not None and text(given, "do") == "merge"
+        if given is not None and other is None:
+            error = f"Nobody here has the address {email}." if email else "Give an address."
+        if sure and other is not None:
+            try:
+                async with connection.transaction():
+                    await merging.merge(
+                        connection,
+                        into=person.id,
+                        other=other.id,
+                        reason=text(given, "reason") or None if given else None,
+                        actor=request.state.user.id,
+                    )
+                return see(f"/admin/users/{person.id}?done=merged")
+            except merging.NotMergeable as refused:
+                error = str(refused)
+        further = await identity.addresses(connection, person.id)
+    return page(
+        request,
+        "admin/user_merge.html",
+        409 if error else 200,
+        person=person,
+        other=other,
+        further=further,
+        email=email,
+        error=error,
+    )
+
+
+@admin_page
+async def unmerge(request: Request) -> Response:
+    """Asks first; then takes back the merge by which this user became part of another one."""
+    sure = request.method == "POST" and await form(request) is not None
+    error = None
+    async with site_of(request).pool.acquire() as connection:
+        past = await unmerging.merge_of(connection, _number(request))
+        if past is None:
+            raise NotFound("No user of this number was merged, or it was taken back already.")
+        survivor = await users.by_id(connection, past.into_user)
+        if sure:
+            try:
+                async with connection.transaction():
+                    await unmerging.undo(
+                        connection, from_user=past.from_user, actor=request.state.user.id
+                    )
+                site_of(request).wake.set()
+                return see(f"/admin/users/{past.from_user}?done=unmerged")
+            except unmerging.NotUndoable as refused:
+                error = str(refused)
+    return page(
+        request,
+        "admin/user_unmerge.html",
+        409 if error else 200,
+        past=past,
+        survivor=survivor,
+        error=error,
+    )
+
+
+def _number(request: Request) -> int:
+    return number(request.path_params["id"]) or 0

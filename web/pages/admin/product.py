@@ -1,0 +1,188 @@
+"""One product's page: its tabs Info, Content, Settings and Activity."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.feed import lines
+from latchkey.store.products import categories, links, products
+from latchkey.store.products.products import Product
+from latchkey.store.stripe import catalog
+from latchkey.store.stripe import connection as connections
+from web.api.products import ProductChanges
+from web.pages.admin.products import errors_of, product_of
+from web.pages.guard import admin_page, form, see, text
+from web.pages.lists import Query, number
+from web.pages.render import page
+from web.site import site_of
+
+PAGE = 50
+_INFO = ("name", "slug", "description", "image_url", "status")
+_CONTENT = ("content", "content_url")
+_CLEARED = {"description": "", "content": "", "image_url": None, "content_url": None}
+
+
+def routes() -> list[Route]:
+    base = "/admin/products/{id}"
+    return [
+        Route(base, info, methods=["GET", "POST"]),
+        Route(f"{base}/content", content, methods=["GET", "POST"]),
+        Route(f"{base}/settings", settings, methods=["GET", "POST"]),
+        Route(f"{base}/activity", activity),
+    ]
+
+
+@admin_page
+async def info(request: Request) -> Response:
+    """What members see of the product, and its connector."""
+    if request.method == "GET":
+        return await _info_page(request)
+    given = await form(request)
+    values = {name: text(given, name) for name in _INFO}
+    chosen = [found for one in given.getlist("category") if (found := number(str(one)))]
+    saved = await _save(request, values, chosen=chosen)
+    if isinstance(saved, Product):
+        return see(f"/admin/products/{saved.id}?done=saved")
+    return await _info_page(request, values=values, chosen=chosen, errors=saved)
+
+
+@admin_page
+async def content(request: Request) -> Response:
+    """What is behind the door: Markdown and a URL. With `preview` it is shown, not saved."""
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+    if given is None:
+        return _content_page(request, product, vars(product), {})
+    values = {name: text(given, name) for name in _CONTENT}
+    if text(given, "do") == "preview":
+        return _content_page(request, product, values, {}, preview=True)
+    saved = await _save(request, values)
+    if isinstance(saved, Product):
+        return see(f"/admin/products/{saved.id}/content?done=saved")
+    return _content_page(request, product, values, saved)
+
+
+@admin_page
+async def settings(request: Request) -> Response:
+    """Who may open it, and what is mailed."""
+    if request.method == "POST":
+        given = await form(request)
+        values: dict[str, Any] = {"access_mode": text(given, "access_mode")}
+        values["access_mail"] = text(given, "access_mail") == "yes"
+        saved = await _save(request, values)
+        if isinstance(saved, Product):
+            return see(f"/admin/products/{saved.id}/settings?done=saved")
+        return await _settings_page(request, saved)
+    return await _settings_page(request, {})
+
+
+@admin_page
+async def activity(request: Request) -> Response:
+    query = Query(request, ())
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        rows = await lines.lines(
+            connection,
+            product_id=product.id,
+            after=number(request.query_params.get("after")),
+            limit=PAGE + 1,
+        )
+    return page(
+        request,
+        "admin/product_activity.html",
+        product=product,
+        rows=rows[:PAGE],
+        query=query,
+        more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
+    )
+
+
+async def _save(
+    request: Request, values: dict[str, Any], *, chosen: list[int] | None = None
+) -> Product | dict[str, str]:
+    """The changed product, or what is wrong by field."""
+    needed = {"name", "slug", "status", "access_mode"}
+    filled = {n: v for n, v in values.items() if v not in ("", None) or n in needed}
+    try:
+        checked = ProductChanges.model_validate(filled).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        return errors_of(error)
+    cleared = {name: empty for name, empty in _CLEARED.items() if name in values}
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        product = await product_of(request, connection)
+        if chosen is not None:
+            await categories.assign(connection, product.id, chosen)
+        try:
+            return await products.update(connection, product.id, cleared | checked)
+        except products.SlugTaken as error:
+            return {"slug": str(error)}
+
+
+async def _info_page(
+    request: Request,
+    *,
+    values: dict[str, Any] | None = None,
+    chosen: list[int] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        link = await links.current_link(connection, product.id)
+        known = await categories.listed(connection)
+        connected = await connections.is_connected(connection)
+        prices = []
+        counts = None
+        if link and link.stripe_product:
+            found = await catalog.prices_of(connection, [link.stripe_product])
+            prices = found.get(link.stripe_product, [])
+            counts = await links.counts(connection, product.id)
+        mine = await categories.of_product(connection, product.id) if chosen is None else chosen
+    return page(
+        request,
+        "admin/product.html",
+        422 if errors else 200,
+        product=product,
+        link=link,
+        connected=connected,
+        prices=prices,
+        counts=counts,
+        categories=known,
+        mine=mine,
+        values=values or vars(product),
+        errors=errors or {},
+    )
+
+
+def _content_page(
+    request: Request,
+    product: Product,
+    values: dict[str, Any],
+    errors: dict[str, str],
+    *,
+    preview: bool = False,
+) -> Response:
+    return page(
+        request,
+        "admin/product_content.html",
+        422 if errors else 200,
+        product=product,
+        values=values,
+        errors=errors,
+        preview=preview,
+    )
+
+
+async def _settings_page(request: Request, errors: dict[str, str]) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+    return page(
+        request,
+        "admin/product_settings.html",
+        422 if errors else 200,
+        product=product,
+        errors=errors,
+    )

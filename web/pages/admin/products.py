@@ -1,0 +1,163 @@
+"""The admin's list of products: search and categories; making and deleting one."""
+
+import re
+import time
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.pool import Connection
+from latchkey.store.products import categories, listing, products
+from web.api.products import NewProduct
+from web.pages.guard import admin_page, form, see, text
+from web.pages.lists import Query, number
+from web.pages.render import page
+from web.site import Site, site_of
+
+PAGE = 50
+COUNTED_SECONDS = 20.0
+_PRODUCT_ID = re.compile(r"prd_[0-9a-f]{16}")
+
+
+class NotFound(Exception):
+    """There is no such thing; the message names it."""
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/products", index),
+        Route("/admin/products/new", new, methods=["GET", "POST"]),
+        Route("/admin/products/{id}/delete", delete, methods=["GET", "POST"]),
+    ]
+
+
+async def product_of(request: Request, connection: Connection) -> products.Product:
+    """The product that the address names. Raises `NotFound`."""
+    found = await products.find(connection, request.path_params["id"])
+    if found is None:
+        raise NotFound("There is no such product.")
+    return found
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    query = Query(request, ("q", "category", "status"))
+    after = request.query_params.getlist("after")
+    async with site_of(request).pool.acquire() as connection:
+        rows = await listing.listed(
+            connection,
+            after=listing.Place(after[0], after[1]) if len(after) == 2 else None,
+            limit=PAGE + 1,
+            search=query["q"] or None,
+            category=number(query["category"]),
+            status=query["status"] if query["status"] in products.STATUSES else None,
+        )
+        known = await categories.listed(connection)
+        members = await _members(site_of(request), connection, rows[:PAGE])
+    last = rows[PAGE - 1] if len(rows) > PAGE else None
+    return page(
+        request,
+        "admin/products.html",
+        rows=rows[:PAGE],
+        query=query,
+        members=members,
+        categories=known,
+        more=query.address(after=[last.name, last.id]) if last else None,
+    )
+
+
+async def _members(
+    site: Site, connection: Connection, rows: list[listing.ListedProduct]
+) -> dict[str, int]:
+    """How many members each product has; large numbers are at most `COUNTED_SECONDS` old."""
+    found = {row.id: row.members for row in rows}
+    large = {key for key, count in found.items() if count > listing.MOST_COUNTED}
+    at, counts = site.members
+    if at < time.monotonic() - COUNTED_SECONDS or not large <= counts.keys():
+        counts = await listing.member_counts(connection, sorted(large)) if large else {}
+        site.members = (time.monotonic(), counts)
+    return found | {key: counts.get(key, found[key]) for key in large}
+
+
+@admin_page
+async def new(request: Request) -> Response:
+    if request.method == "GET":
+        return _form_page(request, {"status": "draft"}, {})
+    given = await form(request)
+    product_id = text(given, "product_id")
+    names = ("name", "slug", "description", "image_url", "status", "content")
+    values: dict[str, Any] = {name: text(given, name) or None for name in names}
+    try:
+        checked = NewProduct.model_validate(values).model_dump(exclude_none=True)
+    except ValidationError as error:
+        return _form_page(request, values, errors_of(error), 422)
+    name, slug = checked.pop("name"), checked.pop("slug", None)
+    async with site_of(request).pool.acquire() as connection:
+        try:
+            made = await products.create(
+                connection,
+                name=name,
+                slug=slug,
+                product_id=product_id if _PRODUCT_ID.fullmatch(product_id) else None,
+                **checked,
+            )
+        except products.SlugTaken as error:
+            return _form_page(request, values, {"slug": str(error)}, 409)
+    return see(f"/admin/products/{made.id}?done=created")
+
+
+@admin_page
+async def delete(request: Request) -> Response:
+    """Asks first; then deletes the product with everybody's access."""
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        if given is None:
+            members = await products.member_count(connection, product.id)
+            return page(request, "admin/product_delete.html", product=product, members=members)
+        try:
+            await products.delete(connection, product.id)
+        except products.StillLinked as error:
+            return page(
+                request,
+                "message.html",
+                409,
+                heading="Not deleted",
+                text=f"{error}.",
+                back=f"/admin/products/{product.id}",
+            )
+    return see("/admin/products?done=deleted")
+
+
+def errors_of(error: ValidationError) -> dict[str, str]:
+    """What is wrong by field, in words that stand beside it."""
+    return {str(item["loc"][0]): _plain(item) for item in error.errors(include_url=False)}
+
+
+def _plain(item: Any) -> str:
+    match item["type"]:
+        case "string_too_long":
+            return f"This is too long: at most {item['ctx']['max_length']} characters."
+        case "string_pattern_mismatch":
+            return "Only lower-case letters, digits and single dashes between them."
+        case "string_type" | "missing":
+            return "This is needed."
+    words = str(item["msg"]).removeprefix("Value error, ")
+    return f"This {words}." if words.startswith(("must", "should")) else words
+
+
+def _form_page(
+    request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
+) -> Response:
+    """The form carries the id of what it makes: sent twice, it makes one product."""
+    return page(
+        request,
+        "admin/product_new.html",
+        status,
+        values=values,
+        errors=errors,
+        product_id=products.new_id(),
+    )

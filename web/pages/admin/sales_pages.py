@@ -1,0 +1,174 @@
+"""Sales pages as admins write them: begin, edit with a preview, publish, delete."""
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.access import library
+from latchkey.store.products import checkout, products, sales_pages
+from latchkey.store.products.sales_pages import SalesPage
+from web.api.products import Markdown, Name, Url
+from web.api.registry import Input
+from web.numbers import number
+from web.pages.admin.products import NotFound, product_of
+from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.member.sales import content
+from web.pages.render import page
+from web.site import site_of
+
+FIELDS = ("status", "headline", "body", "image_url", "price_line", "button")
+
+
+class PageForm(Input):
+    """What the editor sends."""
+
+    edition: int = Field(ge=0, le=2**31 - 1)
+    status: Literal["draft", "live"]
+    headline: Name
+    body: Markdown
+    image_url: Url | None
+    price_line: str = Field(max_length=200)
+    button: str = Field(max_length=60)
+
+
+def routes() -> list[Route]:
+    base = "/admin/products/{id}/sales-page"
+    return [
+        Route("/admin/sales", index),
+        Route(base, edit, methods=["GET", "POST"]),
+        Route(f"{base}/start", start, methods=["POST"]),
+        Route(f"{base}/preview", preview, methods=["POST"]),
+        Route(f"{base}/delete", delete, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        rows = await sales_pages.listed(connection)
+    return page(request, "admin/sales.html", rows=rows)
+
+
+@admin_page
+async def edit(request: Request) -> Response:
+    """The editor; before there is a page, the choice of what to begin with."""
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        found = await sales_pages.find(connection, product.id)
+        others = await sales_pages.listed(connection) if found is None else []
+    if given is None and found is None:
+        return page(request, "admin/sales_start.html", product=product, others=others)
+    if found is None:
+        raise NotFound("There is no sales page to save: begin one first.")
+    if given is None:
+        return await _editor(request, product, found, vars(found))
+    values = _values(given)
+    try:
+        checked = PageForm.model_validate(values)
+    except ValidationError as error:
+        return await _editor(request, product, found, values, _errors(error), 422)
+    async with site_of(request).pool.acquire() as connection:
+        try:
+            await sales_pages.save(connection, product.id, **checked.model_dump())
+        except sales_pages.Outdated as error:
+            values["edition"] = found.edition
+            return await _editor(request, product, found, values, {"form": str(error)}, 409)
+    return see(f"/admin/products/{product.id}/sales-page?done=saved")
+
+
+@admin_page
+async def start(request: Request) -> Response:
+    """Begin from the template, or as a copy of another product's page."""
+    given = await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        copy_of = text(given, "copy_of") if text(given, "begin") == "copy" else None
+        if not await sales_pages.start(connection, product.id, copy_of=copy_of):
+            raise NotFound("There is no such sales page to copy.")
+    return see(f"/admin/products/{product.id}/sales-page")
+
+
+@support_page
+async def preview(request: Request) -> Response:
+    """What the entered text would look like; changes nothing. htmx asks for the part alone."""
+    given = await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        product = await product_of(request, connection)
+        found = await sales_pages.find(connection, product.id)
+    if found is None:
+        raise NotFound("There is no sales page to look at: begin one first.")
+    values = _values(given)
+    if request.headers.get("hx-request"):
+        return page(
+            request,
+            "admin/sales_preview.html",
+            product=product,
+            **await _preview(request, product, found, values),
+        )
+    return await _editor(request, product, found, values)
+
+
+@admin_page
+async def delete(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        product = await product_of(request, connection)
+        await sales_pages.delete(connection, product.id)
+    return see(f"/admin/products/{product.id}/checkout?done=deleted")
+
+
+async def _editor(
+    request: Request,
+    product: products.Product,
+    found: SalesPage,
+    values: dict[str, Any],
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        selling = await checkout.selling(connection, product.id)
+    return page(
+        request,
+        "admin/sales_edit.html",
+        status,
+        product=product,
+        found=found,
+        values=values,
+        errors=errors or {},
+        selling=selling,
+        **await _preview(request, product, found, values),
+    )
+
+
+async def _preview(
+    request: Request, product: products.Product, found: SalesPage, values: dict[str, Any]
+) -> dict[str, Any]:
+    async with site_of(request).pool.acquire() as connection:
+        card = await library.card(connection, None, product.id)
+    entered = {name: values.get(name) or "" for name in FIELDS}
+    address = str(entered["image_url"])
+    entered["image_url"] = address if address.startswith(("http://", "https://")) else ""
+    shown = SalesPage(
+        product_id=product.id, edition=found.edition, updated_at=found.updated_at, **entered
+    )
+    return content(shown, product, card)
+
+
+def _values(given: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {name: text(given, name) for name in FIELDS}
+    values["status"] = values["status"] or "draft"
+    values["image_url"] = values["image_url"] or None
+    values["edition"] = number(text(given, "edition"), digits=9) or 0
+    return values
+
+
+def _errors(error: ValidationError) -> dict[str, str]:
+    return {
+        str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
+        for item in error.errors(include_input=False, include_url=False)
+        if item["loc"]
+    }

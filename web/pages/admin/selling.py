@@ -1,0 +1,159 @@
+"""How a product is sold: purchase method, checkout with its price, locked card."""
+
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import dispatch
+from latchkey.store.products import checkout, links
+from latchkey.store.stripe import catalog
+from latchkey.store.stripe import connection as connections
+from web.api.products import Url
+from web.api.registry import Input
+from web.pages.admin.products import product_of
+from web.pages.guard import admin_page, form, see, text
+from web.pages.render import page
+from web.site import site_of
+
+WAIT_SECONDS = 15.0
+
+
+class SellingForm(Input):
+    """What the form sends."""
+
+    purchase_method: str = Field(pattern="^(none|sales_page|checkout)$")
+    checkout_target: str = Field(pattern="^(stripe|external)$")
+    external_url: Url | None = None
+    enabled: bool
+    price: str | None = Field(None, max_length=200)
+    promotion_codes: bool
+    show_locked: bool
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SellingForm":
+        if self.checkout_target == "external" and not self.external_url:
+            raise ValueError("external_url: give the address that buyers are sent to")
+        if self.enabled and not self.price:
+            raise ValueError("price: choose the price that the checkout sells")
+        sold_by_link = self.purchase_method == "checkout" and self.checkout_target == "stripe"
+        if sold_by_link and not self.enabled:
+            raise ValueError("price: straight to Stripe's checkout needs the checkout switched on")
+        return self
+
+
+def routes() -> list[Route]:
+    return [Route("/admin/products/{id}/checkout", edit, methods=["GET", "POST"])]
+
+
+@admin_page
+async def edit(request: Request) -> Response:
+    """The form; posted, it saves and has the payment link made."""
+    if request.method == "GET":
+        return await _form(request)
+    given = await form(request)
+    values: dict[str, Any] = {
+        "purchase_method": text(given, "purchase_method") or "none",
+        "checkout_target": text(given, "checkout_target") or "stripe",
+        "external_url": text(given, "external_url") or None,
+        "enabled": text(given, "enabled") == "yes",
+        "price": text(given, "price") or None,
+        "promotion_codes": text(given, "promotion_codes") == "yes",
+        "show_locked": text(given, "show_locked") == "yes",
+    }
+    try:
+        wanted = SellingForm.model_validate(values)
+    except ValidationError as error:
+        return await _form(request, values=values, errors=_errors(error), status=422)
+    problem = await _save(request, wanted)
+    if problem:
+        return await _form(request, values=values, errors={"price": problem}, status=422)
+    return see(f"/admin/products/{request.path_params['id']}/checkout?done=saved")
+
+
+async def _save(request: Request, wanted: SellingForm) -> str | None:
+    """Save it and have Stripe told; what is wrong with it, as a sentence."""
+    site = site_of(request)
+    try:
+        async with site.pool.acquire() as connection, connection.transaction():
+            product = await product_of(request, connection)
+            await checkout.choose(
+                connection,
+                product.id,
+                enabled=wanted.enabled,
+                price=wanted.price,
+                promotion_codes=wanted.promotion_codes,
+            )
+            await checkout.sell(
+                connection,
+                product.id,
+                purchase_method=wanted.purchase_method,
+                checkout_target=wanted.checkout_target,
+                external_url=wanted.external_url,
+                show_locked=wanted.show_locked,
+            )
+    except checkout.CheckoutError as error:
+        return f"Not saved: {error}."
+    site.wake.set()
+    try:
+        await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
+    except dispatch.WorkflowFailed as error:
+        return f"Saved, but Stripe was not told: {error}"
+    except dispatch.TemporalUnavailable:
+        return None
+    async with site.pool.acquire() as connection:
+        link = (await checkout.selling(connection, product.id)).wanted
+    return f"Stripe made no payment link: {link.error}" if link and link.error else None
+
+
+async def _form(
+    request: Request,
+    *,
+    values: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        product = await product_of(request, connection)
+        now = await checkout.selling(connection, product.id)
+        link = await links.current_link(connection, product.id)
+        connected = await connections.current(connection)
+        prices = (
+            (await catalog.prices_of(connection, [now.stripe_product])).get(now.stripe_product, [])
+            if now.stripe_product
+            else []
+        )
+    wanted = now.wanted
+    return page(
+        request,
+        "admin/checkout.html",
+        status,
+        product=product,
+        now=now,
+        link=link,
+        connected=connected.state == "connected",
+        prices=[entry for entry in prices if entry.active],
+        values=values
+        or {
+            **vars(now),
+            "enabled": wanted is not None,
+            "price": wanted.price_id if wanted else None,
+        },
+        errors=errors or {},
+        buy_address=f"{site.public_url}/buy/{product.slug}",
+    )
+
+
+def _errors(error: ValidationError) -> dict[str, str]:
+    found = {}
+    for item in error.errors(include_input=False, include_url=False):
+        message = item["msg"].removeprefix("Value error, ")
+        name, _, rest = message.partition(": ")
+        if item["loc"]:
+            found[str(item["loc"][0])] = message
+        else:
+            found[name] = rest[:1].upper() + rest[1:] + "."
+    return found

@@ -1,0 +1,257 @@
+"""The Stripe settings dialog: choose or create a Stripe product, preview, link, remove."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from latchkey import dispatch
+from latchkey.rules.money import decimals
+from latchkey.store.products import link_previews, links
+from latchkey.store.products.products import Product
+from latchkey.store.stripe import catalog, connection
+from web.api.links import LinkTo
+from web.pages.admin.products import product_of
+from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.render import page, text_of
+from web.site import site_of
+
+SHOWN = 200
+REFRESH_SECONDS = 4.0
+STREAM_SECONDS, LOOK_SECONDS = 30.0, 0.5
+
+
+def routes() -> list[Route]:
+    base = "/admin/products/{id}/stripe"
+    return [
+        Route(base, settings, methods=["GET", "POST"]),
+        Route(f"{base}/preview", preview, methods=["POST"]),
+        Route(f"{base}/state", state),
+        Route(f"{base}/progress", progress),
+        Route(f"{base}/remove", remove, methods=["GET", "POST"]),
+    ]
+
+
+@admin_page
+async def settings(request: Request) -> Response:
+    """The dialog; posted, it saves the link and starts the import."""
+    if request.method == "GET":
+        return await _dialog(request)
+    given = await form(request)
+    try:
+        wanted = _wanted(given)
+    except (ValidationError, InvalidOperation, ValueError) as error:
+        return await _dialog(request, error=_problem(error), status=422)
+    site = site_of(request)
+    try:
+        async with site.pool.acquire() as connected, connected.transaction():
+            product = await product_of(request, connected)
+            await links.create_link(
+                connected,
+                product_id=product.id,
+                stripe_product=wanted.stripe_product,
+                create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
+                mail=wanted.mail,
+                invoices=wanted.invoices,
+                actor=request.state.user.id,
+                members=wanted.members,
+            )
+    except links.LiveSubscriptions as error:
+        return await _ways_out(request, error, again=_again(given))
+    except links.LinkError as error:
+        return await _dialog(request, error=str(error), status=409)
+    site.wake.set()
+    return see(f"/admin/products/{product.id}?done=linked")
+
+
+@support_page
+async def preview(request: Request) -> Response:
+    """Who would be affected, before anything is saved."""
+    given = await form(request)
+    stripe_product = text(given, "stripe_product")
+    if not stripe_product:
+        return await _dialog(request, error="Choose a Stripe product to preview.", status=422)
+    site = site_of(request)
+    async with site.pool.acquire() as connected:
+        product = await product_of(request, connected)
+    try:
+        preview_id = await dispatch.preview_link(
+            site.temporal, site.pool, product_id=product.id, stripe_product=stripe_product
+        )
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+        return await _dialog(request, error=f"No preview: {error}", status=503)
+    async with site.pool.acquire() as connected:
+        found = await link_previews.preview(connected, preview_id, limit=500)
+    assert found is not None, "it was run above"
+    if found.state == "failed":
+        return await _dialog(request, error=f"No preview: {found.error}", status=422)
+    return page(
+        request,
+        "admin/preview.html",
+        product=product,
+        preview=found,
+        mail=_mail(given),
+        invoices=text(given, "invoices") or "year",
+    )
+
+
+@admin_page
+async def state(request: Request) -> Response:
+    """The part of the product page that shows how far the import is, for those who poll."""
+    async with site_of(request).pool.acquire() as connected:
+        product = await product_of(request, connected)
+        link = await links.current_link(connected, product.id)
+    return page(request, "admin/link_state.html", product=product, link=link)
+
+
+@admin_page
+async def progress(request: Request) -> Response:
+    """The same part as server-sent events: one whenever it changes, `done` at the import's end.
+
+    The stream ends after `STREAM_SECONDS`; browsers then ask for the next one by themselves.
+    """
+    async with site_of(request).pool.acquire() as connected:
+        product = await product_of(request, connected)
+    return StreamingResponse(
+        _progress(request, product),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _progress(request: Request, product: Product) -> AsyncIterator[str]:
+    shown = None
+    for _ in range(int(STREAM_SECONDS / LOOK_SECONDS)):
+        async with site_of(request).pool.acquire() as connected:
+            link = await links.current_link(connected, product.id)
+        if link != shown:
+            shown = link
+            part = text_of(request, "admin/link_state.html", product=product, link=link)
+            yield "".join(f"data: {line}\n" for line in part.splitlines()) + "\n"
+        if link is None or link.state != "importing":
+            yield "event: done\ndata: .\n\n"
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@admin_page
+async def remove(request: Request) -> Response:
+    """Remove the link, choosing what becomes of its members."""
+    site = site_of(request)
+    if request.method == "GET":
+        return await _ways_out(request, None)
+    given = await form(request)
+    try:
+        async with site.pool.acquire() as connected, connected.transaction():
+            product = await product_of(request, connected)
+            await links.remove_link(
+                connected,
+                product_id=product.id,
+                members=text(given, "members") or None,
+                actor=request.state.user.id,
+            )
+    except links.LiveSubscriptions as error:
+        return await _ways_out(request, error)
+    except links.LinkError as error:
+        return await _dialog(request, error=str(error), status=409)
+    site.wake.set()
+    return see(f"/admin/products/{product.id}?done=unlinked")
+
+
+async def _dialog(request: Request, *, error: str | None = None, status: int = 200) -> Response:
+    site = site_of(request)
+    search = request.query_params.get("q", "").strip()[:200]
+    stale = None
+    if not search or "refresh" in request.query_params:
+        try:
+            await dispatch.refresh_catalog(site.temporal, seconds=REFRESH_SECONDS)
+        except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as problem:
+            stale = str(problem)
+    async with site.pool.acquire() as connected:
+        product = await product_of(request, connected)
+        link = await links.current_link(connected, product.id)
+        connected_to = await connection.current(connected)
+        rows = await catalog.stripe_products(connected, search=search or None, limit=SHOWN)
+    return page(
+        request,
+        "admin/stripe_settings.html",
+        status,
+        product=product,
+        link=link,
+        connection=connected_to,
+        rows=rows,
+        search=search,
+        error=error,
+        stale=stale,
+        more=len(rows) == SHOWN,
+    )
+
+
+async def _ways_out(
+    request: Request, error: links.LiveSubscriptions | None, *, again: dict[str, str] | None = None
+) -> Response:
+    async with site_of(request).pool.acquire() as connected:
+        product = await product_of(request, connected)
+        link = await links.current_link(connected, product.id)
+        live = await links.live_subscriptions(connected, product.id)
+    if link is None:
+        return see(f"/admin/products/{product.id}")
+    return page(
+        request,
+        "admin/remove_link.html",
+        409 if error else 200,
+        product=product,
+        link=link,
+        live=live,
+        error=str(error) if error else None,
+        again=again,
+    )
+
+
+def _wanted(given: Any) -> LinkTo:
+    """The link that the dialog asks for. Raises `ValueError` and its kin."""
+    mail = _mail(given)
+    members = text(given, "members") or None
+    invoices = text(given, "invoices") or "year"
+    shared: dict[str, Any] = {"mail": mail, "members": members, "invoices": invoices}
+    if text(given, "choice") != "new":
+        chosen = text(given, "stripe_product")
+        if not chosen:
+            raise ValueError("Choose a Stripe product, or the creation of a new one.")
+        return LinkTo.model_validate(shared | {"stripe_product": chosen})
+    currency = text(given, "currency").upper()
+    amount = Decimal(text(given, "amount").replace(",", "."))
+    minor = amount.scaleb(decimals(currency))
+    if minor != minor.to_integral_value():
+        raise ValueError(f"{currency} has no such small units: give a whole amount.")
+    create = {
+        "amount": int(minor),
+        "currency": currency,
+        "interval": text(given, "interval") or None,
+    }
+    return LinkTo.model_validate(shared | {"create": create})
+
+
+def _mail(given: Any) -> str:
+    chosen = text(given, "mail")
+    return chosen if chosen in ("send", "suppress", "spread") else "send"
+
+
+def _again(given: Any) -> dict[str, str]:
+    """The dialog's fields, to be sent once more with a way out."""
+    names = ("choice", "stripe_product", "amount", "currency", "interval", "mail", "invoices")
+    return {name: text(given, name) for name in names if text(given, name)}
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, InvalidOperation):
+        return "The amount is no number: write it like 29.00."
+    return str(error)

@@ -1,0 +1,159 @@
+"""One user: access, purchases, activity, mails, notes; what can be done for or to them."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.access import members
+from latchkey.store.feed import lines
+from latchkey.store.pool import Connection
+from latchkey.store.products import listing
+from latchkey.store.users import erasure, profile, signin, unmerging, users
+from web.pages.admin.products import NotFound
+from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.lists import number
+from web.pages.render import page
+from web.site import site_of
+
+LATELY = 10
+LONGEST_NOTE = 4000
+
+
+def routes() -> list[Route]:
+    base = "/admin/users/{id}"
+    return [
+        Route(base, show),
+        Route(f"{base}/grant", grant, methods=["GET", "POST"]),
+        Route(f"{base}/link", send_link, methods=["POST"]),
+        Route(f"{base}/notes", add_note, methods=["POST"]),
+        Route(f"{base}/export", export, methods=["POST"]),
+        Route(f"{base}/erase", erase, methods=["GET", "POST"]),
+        Route("/admin/notes/{id}/delete", delete_note, methods=["POST"]),
+    ]
+
+
+async def person_of(request: Request, connection: Connection) -> users.User:
+    """The user that the address names. Raises `NotFound`."""
+    user_id = number(request.path_params["id"])
+    found = await users.by_id(connection, user_id) if user_id else None
+    if found is None:
+        raise NotFound("There is no such user.")
+    return found
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    return await _page(request)
+
+
+@admin_page
+async def grant(request: Request) -> Response:
+    """Goes on to the form of the product that was chosen."""
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection:
+        found = await person_of(request, connection)
+        if given is None:
+            names = await listing.names(connection)
+            return page(request, "admin/user_grant.html", person=found, products=names)
+    product = text(given, "product")
+    return see(f"/admin/products/{quote(product)}/grants?email={quote(found.email)}")
+
+
+@support_page
+async def send_link(request: Request) -> Response:
+    """Mail a link that signs in."""
+    await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        found = await person_of(request, connection)
+        await signin.mail_link(connection, found.id)
+    return see(f"/admin/users/{found.id}?done=link-mailed")
+
+
+@support_page
+async def add_note(request: Request) -> Response:
+    note = text(await form(request), "text")
+    if not 1 <= len(note) <= LONGEST_NOTE or "\x00" in note:
+        return await _page(request, f"Write something, up to {LONGEST_NOTE} characters.")
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        found = await person_of(request, connection)
+        await profile.add_note(connection, found.id, note, actor=request.state.user.id)
+    return see(f"/admin/users/{found.id}?done=saved#notes")
+
+
+@admin_page
+async def delete_note(request: Request) -> Response:
+    await form(request)
+    note_id = number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        user_id = await profile.delete_note(connection, note_id) if note_id else None
+    if user_id is None:
+        raise NotFound("There is no such note.")
+    return see(f"/admin/users/{user_id}?done=deleted#notes")
+
+
+@admin_page
+async def export(request: Request) -> Response:
+    """Everything that is kept about the user, as JSON; logged."""
+    await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        found = await person_of(request, connection)
+        data = await profile.export(connection, found.id)
+        await profile.note_exported(connection, found.id, actor=request.state.user.id)
+    return Response(
+        data,
+        media_type="application/json",
+        headers={
+            "Content-Disposition": f'attachment; filename="user-{found.id}.json"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@admin_page
+async def erase(request: Request) -> Response:
+    """Asks first; then takes the person out of everything that is kept."""
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        found = await person_of(request, connection)
+        known = await erasure.footprint(connection, found.id)
+        problem = None
+        if given is not None:
+            if known.live_subscriptions and text(given, "billed") != "yes":
+                problem = "Say that you know about the subscriptions that go on."
+            else:
+                try:
+                    await erasure.erase(connection, found.id, actor=request.state.user.id)
+                    return see(f"/admin/users/{found.id}?done=erased")
+                except erasure.NotErasable as error:
+                    problem = str(error)
+    return page(
+        request,
+        "admin/user_erase.html",
+        422 if problem else 200,
+        person=found,
+        known=known,
+        problem=problem,
+    )
+
+
+async def _page(request: Request, note_problem: str | None = None) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        found = await person_of(request, connection)
+        customers = await users.customers(connection, [found.id])
+        return page(
+            request,
+            "admin/user.html",
+            422 if note_problem else 200,
+            person=found,
+            grants=await members.of_user(connection, found.id),
+            subscriptions=await profile.subscriptions(connection, found.id),
+            orders=await profile.orders(connection, found.id),
+            customers=customers[found.id],
+            merges=await unmerging.merges_of(connection, found.id),
+            rows=await lines.lines(connection, user_id=found.id, limit=LATELY),
+            mails=await profile.mails(connection, found.id, limit=LATELY),
+            notes=await profile.notes(connection, found.id),
+            note_problem=note_problem,
+        )

@@ -1,0 +1,304 @@
+"""A member's own pages: billing, and the settings of their account."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from latchkey import dispatch, passwords, signin_links
+from latchkey.rules.identity import email_key
+from latchkey.store import site_settings
+from latchkey.store.stripe import portal
+from latchkey.store.users import account, signin, users
+from web import billing
+from web.api.people import is_address
+from web.numbers import number
+from web.pages.admin.products import NotFound
+from web.pages.guard import form, member_page, see, text, visitor_page
+from web.pages.member.signin import begin
+from web.pages.render import page
+from web.security import SESSION_COOKIE
+from web.site import site_of
+
+FLOWS = {"card": "payment_method_update", "cancel": "subscription_cancel"}
+CHANGES_PER_HOUR = 5
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/account", show),
+        Route("/account/billing", manage, methods=["GET", "POST"]),
+        Route("/account/receipt", receipt, methods=["POST"]),
+        Route("/account/settings", settings),
+        Route("/account/mails", mails, methods=["POST"]),
+        Route("/account/email", change_email, methods=["POST"]),
+        Route("/account/email/{token}", confirm_email, methods=["GET", "POST"]),
+        Route("/account/password", change_password, methods=["POST"]),
+        Route("/account/sessions/{id}/end", end_session, methods=["POST"]),
+        Route("/account/sessions/end", end_others, methods=["POST"]),
+        Route("/unsubscribe/{token}", unsubscribe, methods=["GET", "POST"]),
+    ]
+
+
+@member_page
+async def show(request: Request) -> Response:
+    """Subscriptions, purchases, and the way to their billing."""
+    user_id = request.state.user.id
+    async with site_of(request).pool.acquire() as connection:
+        mine = await account.subscriptions(connection, user_id)
+        bought = await account.orders(connection, user_id)
+        customers = await portal.customers(connection, user_id)
+        site = await site_settings.read(connection)
+    return page(
+        request,
+        "account.html",
+        subscriptions=mine,
+        orders=bought,
+        billing=bool(customers) and site.portal,
+        may_cancel=site.portal_cancel,
+    )
+
+
+@member_page
+async def manage(request: Request) -> Response:
+    """Into Stripe's customer portal; with several customers, first the choice of one."""
+    user_id = request.state.user.id
+    given = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection:
+        customers = await portal.customers(connection, user_id)
+        site = await site_settings.read(connection)
+        subscription = text(given, "subscription") if given else ""
+        owner = (
+            await portal.subscription_customer(
+                connection, user_id=user_id, subscription_id=subscription
+            )
+            if subscription
+            else None
+        )
+    if not customers or not site.portal:
+        raise NotFound("There is no billing to manage for your account.")
+    if subscription and owner is None:
+        raise NotFound("There is no such subscription of yours.")
+    chosen = owner or (text(given, "customer") if given else "")
+    if not chosen and len(customers) == 1:
+        chosen = customers[0].id
+    flow = FLOWS.get(text(given, "flow") if given else "")
+    if flow == FLOWS["cancel"] and not (subscription and site.portal_cancel):
+        flow = None
+    if given is None or not chosen:
+        return page(request, "billing.html", customers=customers)
+    if chosen not in {customer.id for customer in customers}:
+        raise NotFound("There is no such customer of yours.")
+    try:
+        url = await billing.portal(
+            site_of(request), chosen, flow=flow, subscription=subscription or None
+        )
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+        return _stripe_away(request)
+    return _away(url)
+
+
+@member_page
+async def receipt(request: Request) -> Response:
+    """Stripe's receipt or invoice of a purchase, fetched now."""
+    source_id = text(await form(request), "source")
+    async with site_of(request).pool.acquire() as connection:
+        if not await portal.owns(connection, user_id=request.state.user.id, source_id=source_id):
+            raise NotFound("There is no such purchase of yours.")
+    try:
+        url = await billing.receipt(site_of(request), source_id)
+    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+        return _stripe_away(request)
+    if url is None:
+        return page(
+            request,
+            "message.html",
+            404,
+            heading="No receipt",
+            text="Stripe holds no receipt for this purchase: nothing was charged for it.",
+            back="/account",
+        )
+    return _away(url)
+
+
+@member_page
+async def settings(request: Request) -> Response:
+    return await _settings(request)
+
+
+@member_page
+async def mails(request: Request) -> Response:
+    """Which mails the member wants."""
+    given = await form(request)
+    off = [kind for kind in account.OPTIONAL_MAILS if text(given, kind) != "yes"]
+    async with site_of(request).pool.acquire() as connection:
+        await account.switch_mails(connection, request.state.user.id, off=off)
+    return see("/account/settings?done=saved")
+
+
+@member_page
+async def change_email(request: Request) -> Response:
+    """Ask for another address; the link mailed there makes it so."""
+    user, email = request.state.user, text(await form(request), "email")
+    if not is_address(email):
+        error = "This is no e-mail address. Enter one such as ada@example.com."
+        return await _settings(request, errors={"email": error}, email=email)
+    if email_key(email) == email_key(user.email):
+        return await _settings(
+            request, errors={"email": "This is your address already."}, email=email
+        )
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        if not await signin.try_once(
+            connection, f"email change {user.id}", most=CHANGES_PER_HOUR, seconds=3600
+        ):
+            error = "That was asked for several times just now. Try again in an hour."
+            return await _settings(request, errors={"email": error}, email=email, status=429)
+        await account.ask_change(connection, user.id, email)
+    return see("/account/settings?done=change-sent")
+
+
+@visitor_page
+async def confirm_email(request: Request) -> Response:
+    """The link in the mail to a new address; as with every link, a click confirms it."""
+    site = site_of(request)
+    try:
+        change_id = signin_links.read_change(request.path_params["token"], secret=site.secret)
+        if request.method == "GET":
+            async with site.pool.acquire() as connection:
+                change = await account.open_change(connection, change_id)
+            return page(request, "email_change.html", email=change.email)
+        await form(request)
+        async with site.pool.acquire() as connection, connection.transaction():
+            await account.confirm_change(connection, change_id)
+    except (signin_links.LinkRefused, account.ChangeRefused) as refused:
+        return page(
+            request,
+            "message.html",
+            400,
+            heading="The address is not changed",
+            text=str(refused),
+            back="/account/settings",
+        )
+    signed_in = request.state.user is not None
+    return see("/account/settings?done=email-changed" if signed_in else "/login?done=email-changed")
+
+
+@member_page
+async def change_password(request: Request) -> Response:
+    """Set a password. Every other session ends."""
+    user, given = request.state.user, await form(request)
+    old, new = str(given.get("current") or ""), str(given.get("password") or "")
+    token = request.cookies.get(SESSION_COOKIE, "")
+    async with site_of(request).pool.acquire() as connection:
+        by_link = await signin.came_by_link(connection, token)
+        allowed = await signin.try_once(
+            connection, f"password change {user.id}", most=10, seconds=900
+        )
+    if not allowed:
+        error = "Too many tries. Wait a quarter of an hour."
+        return await _settings(request, errors={"current": error}, status=429)
+    known = user.password_hash is None or by_link
+    if not known and not await passwords.matches(user.password_hash, old[: passwords.LONGEST]):
+        return await _settings(request, errors={"current": "The present password is another."})
+    if not passwords.SHORTEST <= len(new) <= passwords.LONGEST:
+        error = f"A password has {passwords.SHORTEST} to {passwords.LONGEST} characters."
+        return await _settings(request, errors={"password": error})
+    if new.casefold() in (user.email.casefold(), email_key(user.email).partition("@")[0]):
+        return await _settings(request, errors={"password": "Take one that isn't your address."})
+    hashed = await passwords.hash_password(new)
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        await users.set_password(connection, user.id, hashed)
+    return await begin(request, user, "/account/settings?done=password-set")
+
+
+@member_page
+async def end_session(request: Request) -> Response:
+    await form(request)
+    session_id = number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection:
+        ended = session_id and await signin.end_session(
+            connection, user_id=request.state.user.id, session_id=session_id
+        )
+    if not ended:
+        raise NotFound("There is no such session of yours; it may have ended already.")
+    return see("/account/settings?done=session-ended#sessions")
+
+
+@member_page
+async def end_others(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).pool.acquire() as connection:
+        await signin.end_others(
+            connection,
+            user_id=request.state.user.id,
+            token=request.cookies.get(SESSION_COOKIE, ""),
+        )
+    return see("/account/settings?done=session-ended#sessions")
+
+
+@visitor_page
+async def unsubscribe(request: Request) -> Response:
+    """Switch a kind of mail off. Mail programs post here by themselves (RFC 8058), without a
+    session: the signed address is the proof, and it can do nothing else."""
+    site = site_of(request)
+    try:
+        user_id, kind = signin_links.read_unsubscribe(
+            request.path_params["token"], secret=site.secret
+        )
+    except signin_links.LinkRefused as refused:
+        return page(
+            request,
+            "message.html",
+            400,
+            heading="Nothing was changed",
+            text=str(refused),
+            back="/account/settings",
+        )
+    done = False
+    if request.method == "POST":
+        async with site.pool.acquire() as connection:
+            done = await account.unsubscribe(connection, user_id, kind)
+    return page(request, "unsubscribe.html", kind=kind, done_now=done)
+
+
+async def _settings(
+    request: Request,
+    *,
+    errors: dict[str, str] | None = None,
+    email: str = "",
+    status: int = 422,
+) -> Response:
+    user, token = request.state.user, request.cookies.get(SESSION_COOKIE, "")
+    async with site_of(request).pool.acquire() as connection:
+        off = await account.mails_off(connection, user.id)
+        sessions = await signin.sessions(connection, user.id, token=token)
+        by_link = await signin.came_by_link(connection, token)
+    return page(
+        request,
+        "account_settings.html",
+        status if errors else 200,
+        errors=errors or {},
+        email=email,
+        off=off,
+        sessions=sessions,
+        asks_current=user.password_hash is not None and not by_link,
+        has_password=user.password_hash is not None,
+        shortest=passwords.SHORTEST,
+    )
+
+
+def _stripe_away(request: Request) -> Response:
+    return page(
+        request,
+        "message.html",
+        503,
+        heading="Stripe did not answer",
+        text="Your billing is kept by Stripe, and it can't be reached at the moment. Nothing was"
+        " changed: try again in a few minutes.",
+        back="/account",
+    )
+
+
+def _away(address: str) -> Response:
+    return RedirectResponse(
+        address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    )

@@ -1,0 +1,199 @@
+"""The stable address of a purchase, and the page that buyers come back to."""
+
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from latchkey import dispatch
+from latchkey.rules.identity import sign_reference
+from latchkey.store.access import grants
+from latchkey.store.products import checkout, products
+from latchkey.store.products.checkout import Selling
+from latchkey.store.products.products import Product
+from latchkey.store.users import signin
+from latchkey.store.users.users import User
+from web import billing
+from web.numbers import number
+from web.pages.admin.products import NotFound
+from web.pages.guard import NotYours, address_of, see, visitor_page
+from web.pages.render import page
+from web.site import site_of
+
+_SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
+_UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
+_PASSED_ON = {"promo": "prefilled_promo_code", "prefilled_promo_code": "prefilled_promo_code"}
+LOOKS_PER_HOUR = 300
+TRIES_SHOWN = 8
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/buy/{slug}", buy),
+        Route("/buy/{slug}/checkout", pay),
+        Route("/checkout/success", success),
+    ]
+
+
+@visitor_page
+async def buy(request: Request) -> Response:
+    """Where a purchase begins: the sales page, or the checkout where there is none."""
+    product, selling = await _for_sale(request)
+    if owned := await _owned(request, product):
+        return owned
+    if selling.purchase_method == "sales_page" and selling.sales_page == "live":
+        return see(_with_query(f"/sales/{product.slug}", passed_on(request)))
+    return await _checkout(request, product, selling)
+
+
+@visitor_page
+async def pay(request: Request) -> Response:
+    """The checkout itself; the button of a sales page leads here."""
+    product, selling = await _for_sale(request)
+    return await _owned(request, product) or await _checkout(request, product, selling)
+
+
+async def _for_sale(request: Request) -> tuple[Product, Selling]:
+    user: User | None = request.state.user
+    async with site_of(request).pool.acquire() as connection:
+        product = await products.find(connection, request.path_params["slug"])
+        if product is None or (product.status != "live" and not (user and user.is_staff)):
+            raise NotFound("There is no such product.")
+        return product, await checkout.selling(connection, product.id)
+
+
+async def _owned(request: Request, product: Product) -> Response | None:
+    """Owners go to what they own instead of paying twice."""
+    user: User | None = request.state.user
+    if product.access_mode == "public":
+        return see(f"/products/{product.slug}")
+    if user is None:
+        return None
+    rows = await grants.access_rows(site_of(request).pool, product.id, user_id=user.id)
+    allowed, _ = grants.may_open(rows)
+    return see(f"/products/{product.slug}?done=owned") if allowed else None
+
+
+async def _checkout(request: Request, product: Product, selling: Selling) -> Response:
+    """Raises `NotYours` for an admin who looks at the site as somebody else: they would pay for
+    them."""
+    user: User | None = request.state.user
+    if user and user.acted_by:
+        raise NotYours
+    if product.access_mode == "signed_in":
+        return see(f"/login?next=/products/{product.slug}")
+    if selling.purchase_method == "none":
+        return _not_for_sale(request, product)
+    if selling.checkout_target == "external" and selling.external_url:
+        return _away(_with_query(selling.external_url, passed_on(request, promotion=False)))
+    link = selling.open_link
+    if link is None or link.url is None:
+        return _not_for_sale(request, product)
+    if user and "again" not in request.query_params:
+        async with site_of(request).pool.acquire() as connection:
+            pending = await checkout.pending_order(
+                connection, user_id=user.id, product_id=product.id
+            )
+        if pending:
+            return page(request, "buy_pending.html", product=product)
+    query = passed_on(request, promotion=selling.promotion_codes)
+    if user:
+        reference = sign_reference(user.id, secret=site_of(request).secret)
+        query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
+    return _away(_with_query(link.url, query))
+
+
+def _not_for_sale(request: Request, product: Product) -> Response:
+    return page(
+        request,
+        "message.html",
+        404,
+        heading=f"{product.name} can't be bought here",
+        text="It is not on sale at the moment. If you were sent here to buy it, ask whoever sent"
+        " you for another way.",
+        back="/library",
+    )
+
+
+def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, str]]:
+    """What of the address goes along: a promotion code, and where the visitor came from."""
+    found = []
+    for name, value in request.query_params.multi_items():
+        if promotion and name in _PASSED_ON:
+            found.append((_PASSED_ON[name], value[:100]))
+        elif _UTM.fullmatch(name):
+            found.append((name, value[:200]))
+    return found
+
+
+def _with_query(address: str, extra: list[tuple[str, str]]) -> str:
+    parts = urlsplit(address)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), *extra]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _away(address: str) -> Response:
+    """To another site, without telling it where from or letting the answer be kept."""
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+
+
+@visitor_page
+async def success(request: Request) -> Response:
+    """Finishes what the buyer paid for, without waiting for Stripe's event, and says how it
+    stands. The session's id only makes us look: what is true is read from Stripe."""
+    site, session_id = site_of(request), request.query_params.get("session", "")
+    if not _SESSION.fullmatch(session_id):
+        return _nothing_bought(request)
+    async with site.pool.acquire() as connection:
+        known = await checkout.bought(connection, session_id)
+        allowed = await signin.try_once(
+            connection, f"success {address_of(request)}", most=LOOKS_PER_HOUR, seconds=3600
+        )
+    state, bought = "complete", known
+    if known.state in ("none", "pending") and allowed:
+        try:
+            state, bought = await billing.come_back(site, session_id)
+        except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+            state = "later"
+    if state == "unknown":
+        return _nothing_bought(request)
+    if state in ("open", "expired"):
+        return page(request, "bought.html", outcome="open", bought=bought, again=None, mine=False)
+    return await _outcome(request, session_id, state, bought)
+
+
+async def _outcome(
+    request: Request, session_id: str, state: str, bought: checkout.Bought
+) -> Response:
+    user: User | None = request.state.user
+    mine = user is not None and user.id == bought.user_id
+    outcome = _words(state, bought)
+    if bought.user_id is not None and not mine and outcome == "paid":
+        async with site_of(request).pool.acquire() as connection:
+            await signin.mail_buyer(connection, user_id=bought.user_id, session_id=session_id)
+    count = number(request.query_params.get("n", "0"))
+    again = None
+    if outcome == "later" and count is not None and count < TRIES_SHOWN:
+        again = f"/checkout/success?session={session_id}&n={count + 1}"
+    return page(request, "bought.html", outcome=outcome, bought=bought, again=again, mine=mine)
+
+
+def _words(state: str, bought: checkout.Bought) -> str:
+    """paid, pending, failed, closed, noted (nothing of ours was bought) or later."""
+    if bought.state != "none":
+        return bought.state
+    return {"pending": "pending", "not linked": "noted"}.get(state, "later")
+
+
+def _nothing_bought(request: Request) -> Response:
+    return page(
+        request,
+        "message.html",
+        404,
+        heading="We know of no such purchase",
+        text="The address is not one that a checkout sends people to. If you paid, the mail about"
+        " your purchase holds a link that works.",
+        back="/library",
+    )

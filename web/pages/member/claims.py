@@ -1,0 +1,79 @@
+"""A member's claim: what was bought with another address is theirs, too."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import signin_links
+from latchkey.rules.identity import email_key
+from latchkey.store.users import claims, identity, signin
+from web.api.people import is_address
+from web.pages.guard import form, member_page, see, text
+from web.pages.render import page
+from web.site import site_of
+
+CLAIMS_PER_DAY = 5
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/account/claims", ask, methods=["GET", "POST"]),
+        Route("/account/claims/{token}", confirm, methods=["GET", "POST"]),
+    ]
+
+
+@member_page
+async def ask(request: Request) -> Response:
+    """The form; posted, it has a link mailed to the other address."""
+    if request.method == "GET":
+        return await _form(request)
+    user, email = request.state.user, text(await form(request), "email")
+    if not is_address(email):
+        error = "This is no e-mail address. Enter one such as ada@example.com."
+        return await _form(request, email=email, error=error, status=422)
+    if email_key(email) == email_key(user.email):
+        error = "This is your address already: what was bought with it is in your account."
+        return await _form(request, email=email, error=error, status=422)
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        if not await signin.try_once(
+            connection, f"claim {user.id}", most=CLAIMS_PER_DAY, seconds=86400
+        ):
+            error = "That was asked for several times today. Try again tomorrow."
+            return await _form(request, email=email, error=error, status=429)
+        await claims.ask(connection, user.id, email)
+    return see("/account/claims?done=claim-sent")
+
+
+@member_page
+async def confirm(request: Request) -> Response:
+    """The link in the mail; as with every link, a click confirms it."""
+    site, user_id = site_of(request), request.state.user.id
+    try:
+        claim_id = signin_links.read_claim(request.path_params["token"], secret=site.secret)
+        if request.method == "GET":
+            async with site.pool.acquire() as connection:
+                claim = await claims.open_claim(connection, claim_id, user_id=user_id)
+            return page(request, "claim_confirm.html", email=claim.email)
+        await form(request)
+        async with site.pool.acquire() as connection, connection.transaction():
+            await claims.confirm(connection, claim_id, user_id=user_id)
+    except (signin_links.LinkRefused, claims.ClaimRefused) as refused:
+        return page(
+            request,
+            "message.html",
+            400,
+            heading="Nothing was changed",
+            text=str(refused),
+            back="/account/claims",
+        )
+    site.wake.set()
+    return see("/account/claims?done=claimed")
+
+
+async def _form(
+    request: Request, *, email: str = "", error: str | None = None, status: int = 200
+) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        further = await identity.addresses(connection, request.state.user.id)
+    errors = {"email": error} if error else {}
+    return page(request, "claims.html", status, email=email, errors=errors, further=further)

@@ -1,0 +1,57 @@
+"""Sales pages as visitors see them."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store.access import library
+from latchkey.store.products import checkout, products, sales_pages
+from latchkey.store.products.products import Product
+from latchkey.store.products.sales_pages import SalesPage
+from web.pages.admin.products import NotFound
+from web.pages.guard import visitor_page
+from web.pages.member.buy import passed_on
+from web.pages.render import page
+from web.site import site_of
+
+
+def routes() -> list[Route]:
+    return [Route("/sales/{slug}", show)]
+
+
+@visitor_page
+async def show(request: Request) -> Response:
+    """A live page; a draft, or that of a draft product, is for the staff to look at."""
+    user = request.state.user
+    async with site_of(request).pool.acquire() as connection:
+        product = await products.find(connection, request.path_params["slug"])
+        found = await sales_pages.find(connection, product.id) if product else None
+        if product is None or found is None:
+            raise NotFound("There is no such page.")
+        live = found.status == "live" and product.status == "live"
+        if not live and not (user and user.is_staff):
+            raise NotFound("There is no such page.")
+        card = await library.card(connection, user.id if user else None, product.id)
+        selling = await checkout.selling(connection, product.id)
+    query = urlencode(passed_on(request))
+    return page(
+        request,
+        "sales.html",
+        product=product,
+        draft=not live,
+        on_sale=selling.leads_somewhere or product.access_mode != "assigned",
+        **content(found, product, card),
+        buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
+    )
+
+
+def content(found: SalesPage, product: Product, card: library.Card | None) -> dict[str, Any]:
+    """What the template of a sales page needs."""
+    return {"sales": found, "card": card, "button": found.button or _verb(card)}
+
+
+def _verb(card: library.Card | None) -> str:
+    return "Subscribe" if card and card.interval else "Buy now"

@@ -1,0 +1,183 @@
+"""Signing in and out: password, link by mail, recovery. No answer tells whose address is known."""
+
+from urllib.parse import quote
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import passwords, signin_links
+from latchkey.rules.identity import email_key
+from latchkey.store.users import signin, users
+from web.pages.guard import address_of, form, see, text, visitor_page
+from web.pages.render import page
+from web.security import SESSION_COOKIE, set_cookie
+from web.site import Site, site_of
+
+QUARTER, HOUR = 900, 3600
+WRONG_BY_PAIR, WRONG_BY_ADDRESS, WRONG_BY_HOST = 10, 50, 100
+LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/login", sign_in, methods=["GET", "POST"]),
+        Route("/login/link", send_link, methods=["POST"]),
+        Route("/login/recover", recover, methods=["GET", "POST"]),
+        Route("/login/{token}", use_link, methods=["GET", "POST"]),
+        Route("/logout", sign_out, methods=["POST"]),
+    ]
+
+
+@visitor_page
+async def sign_in(request: Request) -> Response:
+    """The sign-in page; with a password it signs in."""
+    target = safe_target(request.query_params.get("next"))
+    if request.method == "GET":
+        if request.state.user is not None:
+            return see(target or "/")
+        return _form(request, target=target)
+    given = await form(request)
+    email, password = text(given, "email")[:254], str(given.get("password") or "")
+    target = safe_target(text(given, "next"))
+    who = _tries(request, email)
+    async with site_of(request).pool.acquire() as connection:
+        counted = [
+            await signin.try_once(connection, name, most=most, seconds=QUARTER)
+            for name, most in who.items()
+        ]
+        user = await users.by_email(connection, email) if all(counted) else None
+    if not all(counted):
+        error = "Too many tries. Wait a quarter of an hour, or use a sign-in link."
+        return _form(request, 429, target=target, error=error, email=email)
+    right = await passwords.matches(
+        user.password_hash if user else None, password[: passwords.LONGEST]
+    )
+    if user is None or not right:
+        error = "Address or password is wrong."
+        return _form(request, 401, target=target, error=error, email=email)
+    async with site_of(request).pool.acquire() as connection:
+        for name in who:
+            await signin.forgive(connection, name)
+    return await begin(request, user, target)
+
+
+async def send_link(request: Request) -> Response:
+    """Mail a sign-in link to a known address; the answer is the same for an unknown one."""
+    given = await form(request)
+    target = safe_target(text(given, "next"))
+    response = see(f"/login?done=link-sent&next={quote(target or '/')}")
+    response.background = _mailing(request, text(given, "email"), "sign_in", target)
+    return response
+
+
+@visitor_page
+async def recover(request: Request) -> Response:
+    """Mail a link for a new password; the answer is the same for an unknown address."""
+    if request.method == "GET":
+        return page(request, "recover.html")
+    given = await form(request)
+    response = see("/login?done=recovery-sent")
+    response.background = _mailing(
+        request, text(given, "email"), "recovery", "/account/settings#password"
+    )
+    return response
+
+
+def _mailing(request: Request, email: str, kind: str, target: str | None) -> BackgroundTask:
+    """Looks the address up after the answer, so that its time tells nothing either."""
+    return BackgroundTask(_mail, site_of(request), email[:254], address_of(request), kind, target)
+
+
+async def _mail(site: Site, email: str, host: str, kind: str, target: str | None) -> None:
+    async with site.pool.acquire() as connection:
+        by_host = await signin.try_once(
+            connection, f"mail host {host}", most=LINKS_BY_HOST, seconds=HOUR
+        )
+        by_address = await signin.try_once(
+            connection, f"mail {email_key(email)}", most=LINKS_BY_ADDRESS, seconds=HOUR
+        )
+        user = await users.by_email(connection, email) if by_host and by_address else None
+        if user:
+            await signin.mail_link(connection, user.id, kind=kind, next_path=target)
+
+
+@visitor_page
+async def use_link(request: Request) -> Response:
+    """A link from a mail. Opening it asks for a click, as mail scanners open links too."""
+    site = site_of(request)
+    token = request.path_params["token"]
+    target = safe_target(request.query_params.get("next"))
+    try:
+        link = signin_links.read(token, secret=site.secret)
+    except signin_links.LinkRefused as refused:
+        return _form(request, 400, target=target, error=str(refused))
+    if request.method == "GET":
+        return page(request, "login_link.html", next=target)
+    await form(request)
+    async with site.pool.acquire() as connection, connection.transaction():
+        user = await users.by_id(connection, link.user_id)
+        fresh = user is not None and await signin.use_link(connection, link.nonce)
+    if user is None or not fresh:
+        error = "This link was used already. Ask for a new one below."
+        return _form(request, 400, target=target, error=error)
+    return await begin(request, user, target, via="link")
+
+
+async def sign_out(request: Request) -> Response:
+    await form(request)
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        async with site_of(request).pool.acquire() as connection:
+            await users.end_session(connection, token)
+    response = see("/login?done=signed-out")
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+def safe_target(given: str | None) -> str | None:
+    """A path of this site to go on to, or None: never another site."""
+    if not given or not given.startswith("/") or given.startswith(("//", "/\\")):
+        return None
+    return given if all(ord(character) > 32 for character in given) else None
+
+
+async def begin(
+    request: Request, user: users.User, target: str | None, *, via: str = "password"
+) -> Response:
+    """Sign a user in and send them on."""
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        token = await signin.begin(
+            connection,
+            user,
+            via=via,
+            ip=address_of(request),
+            agent=request.headers.get("user-agent"),
+        )
+    home = "/admin" if user.is_staff else "/library"
+    response = see(target if target and target != "/" else home)
+    life = int(users.SESSION_LIFE.total_seconds())
+    set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
+    return response
+
+
+def _form(
+    request: Request,
+    status: int = 200,
+    *,
+    target: str | None,
+    error: str | None = None,
+    email: str = "",
+) -> Response:
+    return page(request, "login.html", status, next=target, error=error, email=email)
+
+
+def _tries(request: Request, email: str) -> dict[str, int]:
+    """Whose wrong passwords are counted, and how many of them are borne in the window."""
+    host, address = address_of(request), email_key(email)
+    return {
+        f"password {host} {address}": WRONG_BY_PAIR,
+        f"password address {address}": WRONG_BY_ADDRESS,
+        f"password host {host}": WRONG_BY_HOST,
+    }
