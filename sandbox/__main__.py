@@ -15,13 +15,13 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 12111,
     data: Annotated[
-        Path | None, typer.Option(help="folder to keep it in; memory if absent")
+        Path | None, typer.Option(help="folder to keep data in; default: memory")
     ] = None,
-    seed: Annotated[str | None, typer.Option(help="`shop`, or a file of fixtures")] = None,
+    seed: Annotated[str | None, typer.Option(help="`shop`, or a fixtures file")] = None,
     month_seconds: Annotated[
-        float | None, typer.Option(help="how long a month lasts; a real one if absent")
+        float | None, typer.Option(help="how long a month lasts; default: a real month")
     ] = None,
-    chance: Annotated[int | None, typer.Option(help="fixes every random choice")] = None,
+    chance: Annotated[int | None, typer.Option(help="seed for every random choice")] = None,
 ) -> None:
     """Serve a stand-in for Stripe's API at this address."""
     try:

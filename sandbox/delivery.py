@@ -1,4 +1,4 @@
-"""Delivers events to webhook endpoints: signed, with time-outs, retries and a log."""
+"""Delivers events to webhook endpoints: signed, with timeouts, retries and a log."""
 
 import asyncio
 import hashlib
@@ -16,40 +16,40 @@ from sandbox.world import Json
 
 TIMEOUT_SECONDS = 10
 RETRIES = (2, 5, 15, 60, 300, 1800, 3600, 3600, 7200)
-"""Seconds between the tries of one delivery."""
+"""Seconds between the attempts of one delivery."""
 AT_ONCE = 32
 
 
 SWITCHED = {
     "duplicate": "deliver an event twice",
-    "delay": "deliver late, so that the order changes",
-    "drop": "never deliver",
-    "stale_timestamp": "sign with a time an hour ago",
-    "bad_signature": "sign wrongly",
+    "delay": "deliver late, so that events arrive out of order",
+    "drop": "don't deliver",
+    "stale_timestamp": "sign with a timestamp from an hour ago",
+    "bad_signature": "sign with a wrong signature",
     "old_api_version": "render events as of 2020",
-    "old_snapshot": "show the object as it was before",
+    "old_snapshot": "show the object as it was one event earlier",
     "thin": "deliver thin events",
     "short_page": "end a page early, with more to come",
-    "shifting_page": "begin a page with the last row of the page before",
-    "cut_connection": "break the connection instead of answering",
-    "api_409": "answer that the object is locked",
-    "api_429": "answer that there are too many requests",
-    "api_429_retry": "the same, with Stripe-Should-Retry",
-    "api_500_before": "fail before anything is written",
-    "api_500_after": "fail after it is written",
+    "shifting_page": "repeat the last row of the previous page at the start of a page",
+    "cut_connection": "cut the connection instead of answering",
+    "api_409": "answer 409: the object is locked",
+    "api_429": "answer 429: too many requests",
+    "api_429_retry": "answer 429 with `Stripe-Should-Retry: true`",
+    "api_500_before": "answer 500 before anything is written",
+    "api_500_after": "answer 500 after the change is written",
 }
-"""Faults that happen at a rate from 0 to 1, and what they do."""
+"""Faults with a rate from 0 to 1, and what they do."""
 SECONDS = {
-    "delay_seconds": "Longest delay of a delivery (seconds)",
-    "api_latency_seconds": "Wait before answering a call (seconds)",
-    "api_rate": "Calls a second that are let through (0: all)",
+    "delay_seconds": "longest delay of a delivery (seconds)",
+    "api_latency_seconds": "delay before answering a call (seconds)",
+    "api_rate": "calls allowed per second (0: no limit)",
 }
-"""Faults with another measure."""
+"""Faults measured in something else."""
 
 
 @dataclass
 class Faults:
-    """What goes wrong on purpose: `SWITCHED` by rate, `SECONDS` by their own measure."""
+    """The faults in force: `SWITCHED` by rate, `SECONDS` by their own measure."""
 
     duplicate: float = 0
     delay: float = 0
@@ -72,18 +72,18 @@ class Faults:
     api_rate: float = 0
 
     def update(self, given: Json) -> None:
-        """Set some. Raises ValueError for a name that there isn't, or a rate above 1."""
+        """Set some. Raises ValueError for an unknown name or a rate outside 0 to 1."""
         for key, value in given.items():
             if not hasattr(self, key) or isinstance(value, bool):
-                raise ValueError(f"there is no fault {key!r}")
+                raise ValueError(f"unknown fault {key!r}")
             if float(value) < 0 or (key in SWITCHED and float(value) > 1):
-                raise ValueError(f"{key} is a rate from 0 to 1")
+                raise ValueError(f"{key} must be a rate from 0 to 1")
             setattr(self, key, float(value))
 
 
 @dataclass
 class Deliveries:
-    """The outgoing side of the shop."""
+    """Sends the shop's events, and keeps a record of each delivery."""
 
     shop: Shop
     faults: Faults = field(default_factory=Faults)
@@ -93,7 +93,7 @@ class Deliveries:
     _waiting: int = 0
 
     def start(self) -> None:
-        """Begin, and go on with what an earlier run had not delivered."""
+        """Start delivering, beginning with what an earlier run left undelivered."""
         self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS)
         for delivery in self.shop.world.table("delivery").values():
             if delivery["state"] == "pending":
@@ -107,12 +107,12 @@ class Deliveries:
             await self._client.aclose()
 
     def send(self, event: Json) -> None:
-        """Deliver an event to every endpoint and destination that enabled its type."""
+        """Deliver an event to every endpoint and destination that listens for its type."""
         for endpoint in self._targets(event):
             self._queue(event, endpoint)
 
     def repeat(self, event: Json) -> None:
-        """Deliver an event once more, or at last, to all that enabled its type."""
+        """Deliver an event again to all that listen for its type, even if it was dropped before."""
         for endpoint in self._targets(event):
             self._spawn_all(event, endpoint, 1)
 
@@ -150,13 +150,13 @@ class Deliveries:
             self._spawn(delivery)
 
     def resend(self, delivery: Json) -> None:
-        """Try a delivery again at once."""
+        """Attempt a delivery again now."""
         delivery.update(state="pending", attempts=0)
         self.shop.world.store(delivery)
         self._spawn(delivery)
 
     async def idle(self, seconds: float) -> bool:
-        """Wait until every delivery was tried once; False where that takes longer."""
+        """Wait until every delivery has been attempted once; False if that takes longer."""
         deadline = time.monotonic() + seconds
         while self._waiting and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
@@ -236,7 +236,7 @@ class Deliveries:
         return event
 
     def _earlier(self, event: Json) -> Json:
-        """What an event's object looked like in the event before, or as it is."""
+        """The object as the previous event about it showed it, or unchanged if there is none."""
         found: Json = event["data"]["object"]
         for other in self.shop.world.table("event").values():
             if other["id"] == event["id"]:
@@ -246,7 +246,7 @@ class Deliveries:
         return found
 
     def _signature(self, body: bytes, secrets: list[str], subject: str) -> str:
-        """One signature per secret in use: two while an endpoint's secret is rolled."""
+        """One signature for each secret in use: two while an endpoint's secret is rolled."""
         at = int(time.time()) - (3600 if self._chance("stale_timestamp", subject) else 0)
         parts = [f"t={at}"]
         bad = self._chance("bad_signature", subject)
@@ -256,7 +256,7 @@ class Deliveries:
         return ",".join(parts)
 
     def _chance(self, fault: str, subject: str) -> int:
-        """Whether a fault happens to a subject: decided for it alone, however things interleave."""
+        """Whether a fault happens to a subject, decided for it alone: the order doesn't matter."""
         rate: float = getattr(self.faults, fault)
         return int(rate > 0 and self.shop.world.dice.about(fault, subject).random() < rate)
 

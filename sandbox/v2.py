@@ -1,4 +1,4 @@
-"""The part of Stripe's `/v2` that a connector meets: thin events and event destinations."""
+"""The part of Stripe's `/v2` API that a connector needs: thin events and event destinations."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -32,7 +32,7 @@ def _event(box: Sandbox, request: Request, given: Json) -> Json:
 
 
 def _events(box: Sandbox, request: Request, given: Json) -> Json:
-    """Newest first; `page` is the position to go on before."""
+    """Newest first; `page` is the position where the next page starts."""
     query = request.query_params
     table = box.shop.world.table("event")
     limit = _limit(query.get("limit"))
@@ -77,7 +77,7 @@ def _limit(given: str | None) -> int:
 
 
 def _within(moment: str, bounds: dict[str, str]) -> bool:
-    """Whether an ISO time (UTC) is within bounds, which are compared to the second."""
+    """Whether an ISO time (UTC) is within bounds, to the second."""
     tests = {
         "gt": lambda bound: moment[:19] > bound,
         "gte": lambda bound: moment[:19] >= bound,
@@ -101,7 +101,7 @@ def _create(box: Sandbox, request: Request, given: Json) -> Json:
             raise _problem(400, "missing_required_param", f"Missing required param: {name}.")
     url = (given.get("webhook_endpoint") or {}).get("url") or ""
     if given["type"] != "webhook_endpoint" or not url.startswith(("http://", "https://")):
-        raise _problem(400, "invalid_fields", "The sandbox only delivers to webhook endpoints.")
+        raise _problem(400, "invalid_fields", "The sandbox can only deliver to webhook endpoints.")
     is_thin = given["event_payload"] == "thin"
     now = thin.iso(world.now())
     made = {

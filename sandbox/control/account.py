@@ -1,118 +1,117 @@
-"""Control: the account, its keys and webhooks, and what goes wrong."""
+"""Control: the account, its keys, webhooks and faults."""
 
 import secrets
 from typing import Any
 
-from sandbox.control.registry import Order, control
+from sandbox.control.registry import Command, control
 from sandbox.shop import StripeFault
 from sandbox.world import Json
 
 
 @control("GET", "/ready")
-def ready(order: Order) -> Json:
-    """Whether the sandbox is up, and its account's id."""
-    return {"ready": True, "account": order.shop.account["id"]}
+def ready(command: Command) -> Json:
+    """Whether the sandbox is ready, and the id of its account."""
+    return {"ready": True, "account": command.shop.account["id"]}
 
 
 @control("GET", "/settings")
 @control("POST", "/settings")
-def settings(order: Order) -> Json:
-    """What the account's owner chooses in the dashboard: `dunning_ends`, `retry_days`,
+def settings(command: Command) -> Json:
+    """The settings an owner makes in the Dashboard: `dunning_ends`, `retry_days`,
     `delayed_seconds`, `upcoming_days`, `billing_mode`, `dispute_cancels`, `events_version`,
     `portal_saved`."""
-    order.shop.settings.update(order.given)
-    shown = order.shop.settings.shown()
-    if order.given:
-        order.shop.world.keep("settings", **shown)
+    command.shop.settings.update(command.body)
+    shown = command.shop.settings.shown()
+    if command.body:
+        command.shop.world.keep("settings", **shown)
     return shown
 
 
 @control("POST", "/keys")
-def keys(order: Order) -> Json:
-    """Make or change a restricted key: `key`, `permissions` (area of the API: `read` or `write`;
-    null is everything), `revoked`."""
-    given = order.given
-    key = given.get("key") or f"rk_test_{secrets.token_hex(12)}"
-    order.shop.world.keep(
-        f"key/{key}", permissions=given.get("permissions"), revoked=bool(given.get("revoked"))
+def keys(command: Command) -> Json:
+    """Create or change a restricted key: `key`, `permissions` (from area of the API to `read` or
+    `write`; null allows everything), `revoked`."""
+    body = command.body
+    key = body.get("key") or f"rk_test_{secrets.token_hex(12)}"
+    command.shop.world.keep(
+        f"key/{key}", permissions=body.get("permissions"), revoked=bool(body.get("revoked"))
     )
     return {"key": key}
 
 
 @control("POST", "/webhook_endpoints/{id}")
-def endpoint(order: Order) -> Json:
-    """What Stripe's API has no call for: `thin` events; `roll` the secret (both sign until
-    `end_roll`)."""
-    kept = order.shop.world.private.get(order.id, {})
+def endpoint(command: Command) -> Json:
+    """Do what Stripe's API has no call for: send `thin` events; `roll` the signing secret (both
+    secrets sign until `end_roll`)."""
+    kept = command.shop.world.private.get(command.id, {})
     if "secrets" not in kept:
-        raise StripeFault(404, f"No such webhook endpoint: '{order.id}'", code="resource_missing")
-    given = order.given
-    if "thin" in given:
-        kept["thin"] = bool(given["thin"])
-    if given.get("roll"):
+        raise StripeFault(404, f"No such webhook endpoint: '{command.id}'", code="resource_missing")
+    body = command.body
+    if "thin" in body:
+        kept["thin"] = bool(body["thin"])
+    if body.get("roll"):
         kept["secrets"] = [f"whsec_{secrets.token_hex(16)}", *kept["secrets"]][:2]
-    if given.get("end_roll"):
+    if body.get("end_roll"):
         kept["secrets"] = kept["secrets"][:1]
-    order.shop.world.keep(order.id, **kept)
+    command.shop.world.keep(command.id, **kept)
     return {"secrets": kept["secrets"], "thin": bool(kept.get("thin"))}
 
 
 @control("GET", "/requests")
-def requests(order: Order) -> Json:
-    """The last requests to the API, oldest first."""
-    return {"data": list(order.box.api.log)}
+def requests(command: Command) -> Json:
+    """The latest API requests, oldest first."""
+    return {"data": list(command.box.api.log)}
 
 
 @control("DELETE", "/requests")
-def clear_requests(order: Order) -> Json:
-    """Forget the requests."""
-    order.box.api.log.clear()
+def clear_requests(command: Command) -> Json:
+    """Clear the list of requests."""
+    command.box.api.log.clear()
     return {}
 
 
 @control("GET", "/deliveries")
-def deliveries(order: Order) -> Json:
-    """The last deliveries, newest first: `limit`."""
-    rows = order.shop.world.table("delivery").values()
-    return {"data": rows[-int(order.query.get("limit", 100)) :][::-1]}
+def deliveries(command: Command) -> Json:
+    """The latest deliveries, newest first, at most `limit`."""
+    rows = command.shop.world.table("delivery").values()
+    return {"data": rows[-int(command.query.get("limit", 100)) :][::-1]}
 
 
 @control("POST", "/deliveries/{id}/resend")
-def resend(order: Order) -> Json:
-    """Try a delivery again at once."""
-    found = order.find("delivery")
-    order.box.deliveries.resend(found)
-    return found
+def resend(command: Command) -> Json:
+    """Attempt a delivery again now."""
+    delivery = command.find("delivery")
+    command.box.deliveries.resend(delivery)
+    return delivery
 
 
 @control("POST", "/events/{id}/repeat")
-def repeat(order: Order) -> Json:
-    """Deliver an event again, however old it is, also one whose delivery was dropped; the Stripe
-    CLI's `events resend` does the same."""
-    found = order.find("event")
-    order.box.deliveries.repeat(found)
-    return {"event": found["id"]}
+def repeat(command: Command) -> Json:
+    """Deliver an event again, however old it is and even if its delivery was dropped."""
+    event = command.find("event")
+    command.box.deliveries.repeat(event)
+    return {"event": event["id"]}
 
 
 @control("GET", "/problems")
-def problems(order: Order) -> Json:
-    """What the checker found wrong with the sandbox's own answers and events."""
-    return {"data": order.shop.problems}
+def problems(command: Command) -> Json:
+    """Mistakes the checker found in the sandbox's own answers and events."""
+    return {"data": command.shop.problems}
 
 
 @control("GET", "/faults")
 @control("POST", "/faults")
-def faults(order: Order) -> Json:
-    """What goes wrong on purpose: names and rates; `reset` sets all to 0 first."""
-    known = order.box.deliveries.faults
-    given = dict(order.given)
-    if given.pop("reset", False):
+def faults(command: Command) -> Json:
+    """The faults by name, with their rates; `reset` turns all of them off first."""
+    known = command.box.deliveries.faults
+    body = dict(command.body)
+    if body.pop("reset", False):
         known.update(dict.fromkeys(vars(known), 0))
-    known.update(given)
+    known.update(body)
     return dict(vars(known))
 
 
 @control("POST", "/idle")
-async def idle(order: Order) -> Any:
-    """Wait until every delivery was tried once, at most `seconds`."""
-    return {"idle": await order.box.deliveries.idle(float(order.given.get("seconds", 10)))}
+async def idle(command: Command) -> Any:
+    """Wait until every delivery has been attempted once, at most `seconds`."""
+    return {"idle": await command.box.deliveries.idle(float(command.body.get("seconds", 10)))}

@@ -2,44 +2,44 @@
 
 from sandbox import checkout, settling
 from sandbox.buying import Buyer, pay
-from sandbox.control.registry import Order, control
+from sandbox.control.registry import Command, control
 from sandbox.world import Json
 
 
-def buyer(given: Json) -> Buyer:
-    """The buyer that a page or a test describes."""
+def buyer(body: Json) -> Buyer:
+    """The buyer described by a form or a test."""
     return Buyer(
-        email=given["email"],
-        name=given.get("name") or given["email"].split("@")[0].title(),
-        pay_with=given.get("card") or "4242424242424242",
-        promotion_code=given.get("promotion_code") or None,
-        authenticated=bool(given.get("authenticated")),
+        email=body["email"],
+        name=body.get("name") or body["email"].split("@")[0].title(),
+        pay_with=body.get("card") or "4242424242424242",
+        promotion_code=body.get("promotion_code") or None,
+        authenticated=bool(body.get("authenticated")),
     )
 
 
 @control("POST", "/checkout/{id}/pay")
-def pay_session(order: Order) -> Json:
-    """Pay a checkout session as a person would: `email`, and if wanted `name`, `card` (number or
-    magic id), `promotion_code`, `authenticated`. Answers `outcome` (`complete`, `requires_action`
+def pay_session(command: Command) -> Json:
+    """Pay a checkout session as a person would: `email`, and optionally `name`, `card` (number or
+    test id), `promotion_code`, `authenticated`. Returns `outcome` (`complete`, `requires_action`
     or a decline code) and `session`."""
-    session = order.find("checkout.session")
-    return {"outcome": pay(order.shop, session, buyer(order.given)), "session": session}
+    session = command.find("checkout.session")
+    return {"outcome": pay(command.shop, session, buyer(command.body)), "session": session}
 
 
 @control("POST", "/checkout/{id}/settle")
-def settle_session(order: Order) -> Json:
-    """Decide a delayed payment of a session: `outcome` `succeeded` or `failed`."""
-    session = order.find("checkout.session")
-    settling.settle_session(order.shop, session, order.given.get("outcome", "succeeded"))
+def settle_session(command: Command) -> Json:
+    """Settle a session's delayed payment: `outcome` is `succeeded` or `failed`."""
+    session = command.find("checkout.session")
+    settling.settle_session(command.shop, session, command.body.get("outcome", "succeeded"))
     return {"session": session}
 
 
 @control("POST", "/payment_links/{id}/open")
-def open_link(order: Order) -> Json:
-    """Visit a payment link, with `reference` (client_reference_id) and `email` as its address would
-    carry them: answers the session."""
-    link = order.find("payment_link")
-    given = order.given
+def open_link(command: Command) -> Json:
+    """Visit a payment link, with the `reference` (client_reference_id) and `email` its URL would
+    carry. Returns the session."""
+    link = command.find("payment_link")
+    body = command.body
     return checkout.open_link(
-        order.shop, link, reference=given.get("reference"), email=given.get("email")
+        command.shop, link, reference=body.get("reference"), email=body.get("email")
     )

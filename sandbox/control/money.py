@@ -3,95 +3,97 @@
 from dataclasses import asdict
 
 from sandbox import cards, disputes, refunds, settling
-from sandbox.control.registry import Order, control
+from sandbox.control.registry import Command, control
 from sandbox.shop import invalid
 from sandbox.subscriptions import dunning
 from sandbox.world import Json
 
 
 @control("POST", "/payment_methods/{id}")
-def change_method(order: Order) -> Json:
-    """Have a payment method behave differently from now on: as another `card` (number or magic
-    id), or with its `decline` code set or null, for the next `fails` charges only if given."""
-    method = order.find("payment_method")
-    changes: Json = {key: order.given[key] for key in ("decline", "fails") if key in order.given}
-    if name := order.given.get("card"):
+def change_method(command: Command) -> Json:
+    """Change how a payment method behaves from now on: like another `card` (number or test id), or
+    with a `decline` code (null for none), optionally only for the next `fails` charges."""
+    method = command.find("payment_method")
+    changes: Json = {key: command.body[key] for key in ("decline", "fails") if key in command.body}
+    if name := command.body.get("card"):
         card = cards.behaviour(name)
         if card is None:
-            raise invalid(f"There is no test card {name}.", param="card")
+            raise invalid(f"Unknown test card: {name}.", param="card")
         changes = {**asdict(card), "brand": method["type"], "last4": "", **changes}
     if changes.get("decline") and changes["decline"] not in cards.MESSAGES:
-        raise invalid(f"A decline code is one of {', '.join(cards.MESSAGES)}.", param="decline")
-    return asdict(cards.change_card(order.shop, method, **changes))
+        raise invalid(
+            f"The decline code must be one of {', '.join(cards.MESSAGES)}.", param="decline"
+        )
+    return asdict(cards.change_card(command.shop, method, **changes))
 
 
 @control("POST", "/customers/{id}/card")
-def change_customer_card(order: Order) -> Json:
-    """Give a customer another default `card` (number or magic id)."""
-    customer = order.find("customer")
-    method = cards.payment_method(order.shop, order.given.get("card", "pm_card_visa"))
-    cards.attach(order.shop, method, customer)
-    before = order.shop.world.copy(customer)
+def change_customer_card(command: Command) -> Json:
+    """Change a customer's default card: `card` is a number or a test id."""
+    customer = command.find("customer")
+    method = cards.payment_method(command.shop, command.body.get("card", "pm_card_visa"))
+    cards.attach(command.shop, method, customer)
+    before = command.shop.world.copy(customer)
     customer["invoice_settings"]["default_payment_method"] = method["id"]
-    order.shop.save(customer, "customer.updated", before)
+    command.shop.save(customer, "customer.updated", before)
     return method
 
 
 @control("POST", "/payment_intents/{id}/settle")
-def settle_intent(order: Order) -> Json:
-    """Decide a payment that is processing or waits for 3-D Secure: `outcome` `succeeded` or
+def settle_intent(command: Command) -> Json:
+    """Settle a payment that is processing or waiting for 3-D Secure: `outcome` is `succeeded` or
     `failed`."""
-    intent = order.find("payment_intent")
+    intent = command.find("payment_intent")
     if intent["status"] not in ("processing", "requires_action"):
-        raise invalid(f"The payment is {intent['status']}.")
-    settling.settle(order.shop, intent, order.given.get("outcome", "succeeded"))
+        raise invalid(f"The payment is already {intent['status']}.")
+    settling.settle(command.shop, intent, command.body.get("outcome", "succeeded"))
     return intent
 
 
 @control("POST", "/invoices/{id}/retry")
-def retry_invoice(order: Order) -> Json:
-    """Make the next automatic attempt to collect an invoice now."""
-    bill = order.find("invoice")
+def retry_invoice(command: Command) -> Json:
+    """Attempt to collect an invoice now, ahead of its next automatic attempt."""
+    bill = command.find("invoice")
     if bill["status"] != "open":
         raise invalid(f"The invoice is {bill['status']}, not open.")
-    dunning.attempt(order.shop, bill)
+    dunning.attempt(command.shop, bill)
     return bill
 
 
 @control("POST", "/refunds/{id}/fail")
-def fail_refund(order: Order) -> Json:
-    """Have a refund come back."""
-    return refunds.fail(order.shop, order.find("refund"))
+def fail_refund(command: Command) -> Json:
+    """Make a refund fail: the money comes back."""
+    return refunds.fail(command.shop, command.find("refund"))
 
 
 @control("POST", "/refunds/{id}/arrive")
-def arrive_refund(order: Order) -> Json:
-    """Have a pending refund reach the customer."""
-    return refunds.arrive(order.shop, order.find("refund"))
+def arrive_refund(command: Command) -> Json:
+    """Make a pending refund succeed."""
+    return refunds.arrive(command.shop, command.find("refund"))
 
 
 @control("POST", "/charges/{id}/dispute")
-def dispute(order: Order) -> Json:
-    """Dispute a charge: `status` `needs_response` or `warning_needs_response` (an inquiry),
+def dispute(command: Command) -> Json:
+    """Dispute a charge: `status` is `needs_response`, or `warning_needs_response` for an inquiry;
     `reason`, `amount`."""
-    given = order.given
+    body = command.body
     return disputes.open_dispute(
-        order.shop,
-        order.find("charge"),
-        status=given.get("status", "needs_response"),
-        reason=given.get("reason", "fraudulent"),
-        amount=given.get("amount"),
+        command.shop,
+        command.find("charge"),
+        status=body.get("status", "needs_response"),
+        reason=body.get("reason", "fraudulent"),
+        amount=body.get("amount"),
     )
 
 
 @control("POST", "/disputes/{id}/escalate")
-def escalate(order: Order) -> Json:
-    """Make a dispute of an inquiry."""
-    return disputes.escalate(order.shop, order.find("dispute"))
+def escalate(command: Command) -> Json:
+    """Turn an inquiry into a dispute."""
+    return disputes.escalate(command.shop, command.find("dispute"))
 
 
 @control("POST", "/disputes/{id}/close")
-def close_dispute(order: Order) -> Json:
-    """Close a dispute: `outcome` `won`, `lost`, `warning_closed` or `prevented`."""
-    found = order.find("dispute")
-    return disputes.close(order.shop, found, order.given.get("outcome", "lost"))
+def close_dispute(command: Command) -> Json:
+    """Close a dispute: `outcome` is `won`, `lost`, `warning_closed` or `prevented`."""
+    contested = command.find("dispute")
+    return disputes.close(command.shop, contested, command.body.get("outcome", "lost"))

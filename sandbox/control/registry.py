@@ -1,4 +1,4 @@
-"""The table of the control API: what a test or a person does to Stripe from outside."""
+"""The control API's table of calls: what a test or a person does to Stripe from outside."""
 
 import inspect
 from collections.abc import Callable, Coroutine
@@ -17,29 +17,29 @@ PREFIX = "/_sandbox"
 
 
 @dataclass
-class Order:
-    """One call: the sandbox, the id in the path, query and body."""
+class Command:
+    """One call: the sandbox, the id in the path, the query and the body."""
 
     box: Sandbox
     id: str
     query: dict[str, str]
-    given: Json
+    body: Json
 
     @property
     def shop(self) -> Shop:
         return self.box.shop
 
     def find(self, kind: str) -> Json:
-        """The object that the path names. Raises Stripe's 404."""
+        """The object named in the path. Raises Stripe's 404."""
         return self.shop.find(kind, self.id)
 
 
-Act = Callable[[Order], Any]
+Act = Callable[[Command], Any]
 _ACTS: list[tuple[str, str, Act]] = []
 
 
 def control(method: str, path: str) -> Callable[[Act], Act]:
-    """Register a call; the first line of its docstring is its documentation."""
+    """Register a call; its docstring is its documentation."""
 
     def register(act: Act) -> Act:
         _ACTS.append((method, path, act))
@@ -49,8 +49,8 @@ def control(method: str, path: str) -> Callable[[Act], Act]:
 
 
 @control("GET", "/")
-def index(order: Order) -> Json:
-    """What there is."""
+def index(command: Command) -> Json:
+    """List the calls."""
     return {
         "data": [
             {"call": f"{method} {PREFIX}{path}", "does": inspect.getdoc(act) or ""}
@@ -78,15 +78,17 @@ def routes(box: Sandbox) -> list[Route]:
 def _endpoint(box: Sandbox, act: Act) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            given = await request.json() if await request.body() else {}
-            order = Order(box, request.path_params.get("id", ""), dict(request.query_params), given)
-            answer = act(order)
+            body = await request.json() if await request.body() else {}
+            command = Command(
+                box, request.path_params.get("id", ""), dict(request.query_params), body
+            )
+            answer = act(command)
             if isinstance(answer, Coroutine):
                 answer = await answer
         except StripeFault as fault:
             return JSONResponse({"error": fault.body}, fault.status)
         except KeyError as error:
-            return JSONResponse({"error": {"message": f"this call needs {error}"}}, 400)
+            return JSONResponse({"error": {"message": f"missing field: {error}"}}, 400)
         except (TypeError, ValueError) as error:
             return JSONResponse({"error": {"message": f"bad request: {error}"}}, 400)
         box.flush()

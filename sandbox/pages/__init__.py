@@ -6,24 +6,24 @@ from starlette.routing import Route
 
 from sandbox.box import Sandbox
 from sandbox.pages.checkout import CheckoutPages
-from sandbox.pages.desk import DeskPages
+from sandbox.pages.control import ControlPages
 from sandbox.pages.frame import TEMPLATES
 from sandbox.pages.portal import PortalPages
 
 
 def routes(box: Sandbox) -> list[Route]:
     """The pages of one sandbox."""
-    buying, portal, desk = CheckoutPages(box), PortalPages(box), DeskPages(box)
+    buying, portal, control = CheckoutPages(box), PortalPages(box), ControlPages(box)
     both = ["GET", "POST"]
     return [
-        Route("/", desk.overview),
-        Route("/webhooks", desk.webhooks),
-        Route("/webhooks/events/{id}", desk.event),
-        Route("/requests", desk.requests),
-        Route("/faults", desk.faults),
-        Route("/objects", desk.objects),
-        Route("/objects/{id}", desk.one),
-        Route("/control/{what}", desk.act, methods=["POST"]),
+        Route("/", control.overview),
+        Route("/webhooks", control.webhooks),
+        Route("/webhooks/events/{id}", control.event),
+        Route("/requests", control.requests),
+        Route("/faults", control.faults),
+        Route("/objects", control.objects),
+        Route("/objects/{id}", control.one),
+        Route("/control/{what}", control.act, methods=["POST"]),
         Route("/sandbox.css", _style),
         Route("/c/pay/{id}", buying.checkout, methods=both),
         Route("/b/{id}", buying.payment_link),

@@ -7,22 +7,22 @@ from starlette.responses import RedirectResponse, Response
 
 from sandbox import buying, cards, checkout, settling
 from sandbox.control.buying import buyer
-from sandbox.pages.frame import Frame, day, form
+from sandbox.pages.frame import Frame, counted, day, form
 from sandbox.shop import StripeFault
 from sandbox.world import Json
 
 CARDS = [
-    ("4242 4242 4242 4242", "works"),
-    ("4000 0027 6000 3184", "asks for 3-D Secure"),
+    ("4242 4242 4242 4242", "succeeds"),
+    ("4000 0027 6000 3184", "requires 3-D Secure"),
     ("4000 0000 0000 0002", "is declined"),
     ("4000 0000 0000 9995", "has insufficient funds"),
-    ("4000 0000 0000 0341", "works now, later charges fail"),
-    ("4000 0000 0000 0259", "pays and is disputed"),
+    ("4000 0000 0000 0341", "succeeds now; later charges fail"),
+    ("4000 0000 0000 0259", "succeeds, then is disputed"),
 ]
 METHODS = [
     ("card", "Card"),
-    ("sepa_debit", "Bank debit, the money arrives later"),
-    ("AT861904300235473202", "Bank debit that fails later"),
+    ("sepa_debit", "Bank debit (the money arrives later)"),
+    ("AT861904300235473202", "Bank debit (fails later)"),
 ]
 
 
@@ -32,15 +32,17 @@ class CheckoutPages(Frame):
     async def checkout(self, request: Request) -> Response:
         session = self.shop.world.table("checkout.session").get(request.path_params["id"])
         if session is None:
-            return self.message("Nothing here", "There is no such checkout.", status=404)
+            return self.message("Not found", "This checkout session doesn't exist.", status=404)
         if session["status"] != "open":
             text = (
-                "It was paid already."
+                "It has already been paid."
                 if session["status"] == "complete"
-                else "It has expired; go back and start again."
+                else "It has expired. Go back and start again."
             )
             back = success_url(session) if session["status"] == "complete" else None
-            return self.message("This checkout is over", text, back=back or session["cancel_url"])
+            return self.message(
+                "This checkout session has ended", text, back=back or session["cancel_url"]
+            )
         entered = await form(request) if request.method == "POST" else {}
         if not entered:
             return self._show(session, self._prefilled(session))
@@ -49,7 +51,8 @@ class CheckoutPages(Frame):
     def _submit(self, session: Json, entered: Json) -> Response:
         if entered.get("authenticated") == "no":
             text = (
-                "We are unable to authenticate your payment method. Choose another and try again."
+                "We are unable to authenticate your payment method. Please choose a different"
+                " payment method and try again."
             )
             return self._show(session, entered, error=text)
         if entered.get("do") == "promotion":
@@ -85,7 +88,7 @@ class CheckoutPages(Frame):
         shown = (link.get("after_completion") or {}).get("hosted_confirmation") or {}
         paid = session["payment_status"] != "unpaid"
         text = shown.get("custom_message") or (
-            "A receipt would be on its way." if paid else "The money is on its way from your bank."
+            "You would get a receipt by email." if paid else "Your bank is processing the payment."
         )
         return self.message("Thanks for your purchase", text)
 
@@ -117,12 +120,12 @@ class CheckoutPages(Frame):
         )
 
     def _later(self, session: Json, lines: list[Json]) -> str | None:
-        """What comes after a trial."""
+        """How long the trial lasts, None without one."""
         if not checkout.starts_with_trial(self.shop, session):
             return None
         data = self.shop.world.private[session["id"]]["subscription_data"]
         if days := data.get("trial_period_days"):
-            return f"{days} day{'s' if days != 1 else ''} free"
+            return f"{counted(days, 'day')} free"
         return f"free until {day(data['trial_end'])}"
 
     def _code(self, session: Json) -> str | None:
@@ -144,13 +147,15 @@ class CheckoutPages(Frame):
         return {"donate": "Donate", "book": "Book"}.get(session["submit_type"] or "", "Pay")
 
     async def authenticate(self, request: Request) -> Response:
-        """The bank's page for a payment that was made through the API."""
+        """The bank's authentication page for a payment made through the API."""
         intent = self.shop.world.table("payment_intent").get(request.path_params["id"])
         if intent is None:
-            return self.message("Nothing here", "There is no such payment.", status=404)
+            return self.message("Not found", "This payment doesn't exist.", status=404)
         back = self.shop.world.private.get(intent["id"], {}).get("return_url")
         if intent["status"] != "requires_action":
-            return self.message("Nothing to confirm", f"It is {intent['status']}.", back=back)
+            return self.message(
+                "Nothing to confirm", f"The payment's status is {intent['status']}.", back=back
+            )
         if request.method == "GET":
             return self.page("authenticate.html", intent=intent)
         entered = await form(request)
@@ -158,18 +163,18 @@ class CheckoutPages(Frame):
         settling.settle(self.shop, intent, "succeeded" if good else "failed")
         self.box.flush()
         if not back:
-            return self.message("Done", f"The payment is {intent['status']}.")
+            return self.message("Done", f"The payment's status is {intent['status']}.")
         joint = "&" if "?" in back else "?"
         named = f"payment_intent={intent['id']}&redirect_status={'succeeded' if good else 'failed'}"
         return RedirectResponse(f"{back}{joint}{named}", 303)
 
     async def payment_link(self, request: Request) -> Response:
-        """A visit of a link: a fresh session each time."""
+        """Open a payment link: each visit creates a session."""
         link = self.shop.world.table("payment_link").get(request.path_params["id"])
         if link is None:
-            return self.message("Nothing here", "There is no such payment link.", status=404)
+            return self.message("Not found", "This payment link doesn't exist.", status=404)
         if not link["active"]:
-            text = (link.get("inactive_message") or "").strip() or "It was switched off."
+            text = (link.get("inactive_message") or "").strip() or "It has been deactivated."
             return self.message("This link is no longer active", text)
         query = request.query_params
         reference = query.get("client_reference_id") or ""
@@ -186,6 +191,6 @@ class CheckoutPages(Frame):
 
 
 def success_url(session: Json) -> str | None:
-    """Where a buyer goes after paying."""
+    """The address a buyer is sent to after paying, None if there isn't one."""
     url = session["success_url"]
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"]) if url else None

@@ -1,4 +1,4 @@
-"""What all pages share: templates, amounts, dates, forms."""
+"""Shared by all pages: templates, amounts, dates, counts, forms."""
 
 import time
 from pathlib import Path
@@ -25,7 +25,7 @@ _SIGNS = {"usd": "$", "eur": "€", "gbp": "£"}
 
 
 def money(amount: int | None, currency: str | None) -> str:
-    """An amount in the minor unit, as people write it."""
+    """Format an amount given in the minor unit: 1500 US cents is "$15.00"."""
     code = (currency or "usd").lower()
     digits = 0 if code in _WHOLE else 3 if code in _THOUSANDTHS else 2
     value = (amount or 0) / 10**digits
@@ -34,7 +34,7 @@ def money(amount: int | None, currency: str | None) -> str:
 
 
 def every(price: Json) -> str:
-    """How often a price is paid: "per month", "every 3 months", nothing for one-off ones."""
+    """How often a price is paid: "per month", "every 3 months", empty for a one-time price."""
     recurring = price["recurring"]
     if not recurring:
         return ""
@@ -43,17 +43,22 @@ def every(price: Json) -> str:
 
 
 def day(moment: float | None) -> str:
-    """A date as people write it (UTC)."""
+    """Format a timestamp as a date (UTC): "7 March 2026"."""
     return time.strftime("%-d %B %Y", time.gmtime(moment)) if moment else ""
 
 
 def when(moment: float | None) -> str:
-    """A date with its time of day (UTC)."""
+    """Format a timestamp as a date and time (UTC): "2026-03-07 12:30:00"."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment)) if moment else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 _ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-_ENVIRONMENT.globals.update(money=money, every=every, day=day, when=when)
+_ENVIRONMENT.globals.update(counted=counted, day=day, every=every, money=money, when=when)
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -26,16 +26,16 @@ UNUSED_SECONDS, IDLE_SECONDS = 300, 3600
 
 
 class PortalPages(Frame):
-    """What a customer sees of their billing."""
+    """The customer portal and the invoice page, each a request in and a page out."""
 
     async def portal(self, request: Request) -> Response:
         session = self.shop.world.table("billing_portal.session").get(request.path_params["id"])
         if session is None:
-            return self.message("Nothing here", "There is no such session.", status=404)
+            return self.message("Not found", "This portal session doesn't exist.", status=404)
         if not self._alive(session):
             return self.message(
                 "This session has expired",
-                "Go back to where you came from and open it again.",
+                "Go back and open the portal again.",
                 status=410,
                 back=session["return_url"],
             )
@@ -54,7 +54,8 @@ class PortalPages(Frame):
         return self._show(session, error=error, note=note)
 
     def _alive(self, session: Json) -> bool:
-        """Five minutes if unused, then an hour after the last use (real time)."""
+        """Whether a session still works: for five minutes if unused, then for an hour after its
+        last use (real time)."""
         kept, now = self.shop.world.keep(session["id"]), time.time()
         since = kept.get("used_at") or session["created"]
         alive = bool(now - since <= (IDLE_SECONDS if kept.get("used_at") else UNUSED_SECONDS))
@@ -71,9 +72,9 @@ class PortalPages(Frame):
         table = self.shop.world.table
         customer = table("customer").get(session["customer"])
         if customer is None:
-            return self.message("Nothing here", "This customer was deleted.", status=404)
+            return self.message("Not found", "This customer has been deleted.", status=404)
         features = self._features(session)
-        mine = table("subscription").newest_first({"customer": customer["id"]}, **NEWEST)
+        rows = table("subscription").newest_first({"customer": customer["id"]}, **NEWEST)
         bills = table("invoice").newest_first({"customer": customer["id"]}, **NEWEST)
         method = invoices.default_method(self.shop, customer)
         kept = self.shop.world.private[session["id"]]
@@ -81,7 +82,7 @@ class PortalPages(Frame):
         return self.page(
             "portal.html",
             customer=customer,
-            subscriptions=[self._subscription(row, features) for row in mine],
+            subscriptions=[self._subscription(row, features) for row in rows],
             card=(method or {}).get("card"),
             method=method,
             invoices=[bill for bill in bills if bill["status"] != "draft"][:12],
@@ -133,13 +134,13 @@ class PortalPages(Frame):
             case "paused":
                 return "Paused"
             case "past_due" | "unpaid" | "incomplete":
-                return "A payment failed: change your card or pay the open invoice"
+                return "Your payment failed. Change your card or pay the open invoice"
         if row["schedule"]:
-            return f"Renews on {day(items.first_end(row))}, then on another plan"
+            return f"Renews on {day(items.first_end(row))}, then changes to another plan"
         return f"Renews on {day(items.first_end(row))}"
 
     def _plans(self, row: Json, features: Json) -> list[Json]:
-        """The prices that a configuration offers, or all recurring ones where it names none."""
+        """The prices a configuration offers: all recurring ones if it doesn't name any."""
         table = self.shop.world.table("price")
         wanted = [
             price
@@ -181,18 +182,18 @@ class PortalPages(Frame):
                     feedback=entered.get("feedback"),
                     comment=entered.get("comment"),
                 )
-                return "Thanks for telling us."
+                return "Thank you for your feedback."
             case "undo":
                 portal.undo(self.shop, found)
-                return "Your subscription goes on."
+                return "Your subscription will continue."
             case "switch":
                 return self._switch(found, entered.get("price", ""), features)
             case "pause":
                 portal.pause(self.shop, found)
-                return "Your subscription is paused."
+                return "Your subscription has been paused."
             case "resume":
                 portal.resume(self.shop, found)
-                return "Your subscription goes on."
+                return "Your subscription will continue."
         return self._cancel(session, found, features)
 
     def _cancel(self, session: Json, found: Json, features: Json) -> str:
@@ -203,8 +204,8 @@ class PortalPages(Frame):
         if _reason(features)["enabled"]:
             self.shop.world.keep(session["id"], asked=found["id"])
         if immediately:
-            return "Your subscription is cancelled."
-        return "Your subscription is cancelled; it runs until the end of what you paid for."
+            return "Your subscription has been cancelled."
+        return "Your subscription has been cancelled. It stays active until the period ends."
 
     def _switch(self, found: Json, price: str, features: Json) -> str:
         update = features["subscription_update"]
@@ -222,8 +223,10 @@ class PortalPages(Frame):
             proration_behavior=update.get("proration_behavior") or "create_prorations",
         )
         if found["pending_update"]:
-            return "The change waits for its payment."
-        return "Your plan changes when the period is over." if later else "Your plan was changed."
+            return "Your plan will change once the payment succeeds."
+        if later:
+            return "Your plan will change when the current period ends."
+        return "Your plan has been changed."
 
     def _change_card(self, customer_id: str, number: str) -> str:
         customer = self.shop.find("customer", customer_id)
@@ -242,7 +245,7 @@ class PortalPages(Frame):
                 held = snapshot(row)
                 row["default_payment_method"] = method["id"]
                 self.shop.save(row, "customer.subscription.updated", held)
-        return "Your card was changed."
+        return "Your card has been changed."
 
     def _change_details(self, customer_id: str, entered: Json) -> str:
         customer = self.shop.find("customer", customer_id)
@@ -251,13 +254,13 @@ class PortalPages(Frame):
             email=entered.get("email") or customer["email"], name=entered.get("name") or None
         )
         self.shop.save(customer, "customer.updated", before)
-        return "Your details were changed."
+        return "Your details have been changed."
 
     async def invoice(self, request: Request) -> Response:
-        """The page of an invoice, where an open one can be paid."""
+        """The page of an invoice; an open one can be paid there."""
         found = self.shop.world.table("invoice").get(request.path_params["id"])
         if found is None:
-            return self.message("Nothing here", "There is no such invoice.", status=404)
+            return self.message("Not found", "This invoice doesn't exist.", status=404)
         error = note = None
         if request.method == "POST":
             try:
@@ -276,11 +279,11 @@ class PortalPages(Frame):
             invoices.pay(self.shop, bill, {"payment_method": method["id"]})
             if bill["status"] == "paid":
                 dunning.settled(self.shop, bill)
-                return "Thanks, the invoice is paid."
-        return "The money is on its way from your bank."
+                return "Thank you. The invoice has been paid."
+        return "Your bank is processing the payment."
 
 
 def _reason(features: Json) -> Json:
-    """How a configuration asks why somebody cancelled."""
+    """How a configuration asks for the reason of a cancellation."""
     found: Json = features["subscription_cancel"]["cancellation_reason"]
     return found

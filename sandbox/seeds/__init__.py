@@ -1,7 +1,7 @@
-"""Seeded shops, from files in the format of the Stripe CLI's fixtures.
+"""Seeds a shop from a file in the format of the Stripe CLI's fixtures.
 
-One addition to that format: `"days_ago"` says when an entry happened. What falls due between two
-entries (renewals, retries, ends) is done on the way, so that a shop comes with its history.
+One addition to that format: `"days_ago"` says when an entry happened. Whatever falls due between
+two entries (renewals, retries, cancellations) is done on the way, so a shop comes with a history.
 """
 
 import json
@@ -19,17 +19,17 @@ _REFERENCE = re.compile(r"\$\{(\w+):([\w.\[\]]+)\}")
 
 
 class SeedError(Exception):
-    """A seed that can't be planted."""
+    """The seed file can't be used."""
 
 
 def plant(shop: Shop, name: str) -> None:
-    """Make what the named file, or the file at that path, describes. No event is sent: it all
-    happened before anyone listened. Raises `SeedError`."""
+    """Create what a file describes, named or by path. No events are sent: it all happened before
+    anyone listened. Raises `SeedError`."""
     path = Path(name) if name.endswith(".json") else _FOLDER / f"{name}.json"
     try:
         fixtures = json.loads(path.read_text())["fixtures"]
     except (OSError, ValueError, KeyError) as error:
-        raise SeedError(f"{path} is no file of fixtures: {error!r}") from None
+        raise SeedError(f"{path} isn't a fixtures file: {error!r}") from None
     world, made, now = shop.world, dict[str, Json](), time.time()
     month_seconds, world.month_seconds = world.month_seconds, None
     shop.silent = True
@@ -59,7 +59,7 @@ def _do(shop: Shop, entry: Json, made: dict[str, Json]) -> Json:
         parts = zip(route.template.split("/"), path.split("/"), strict=True)
         ids = tuple(given for named, given in parts if named.startswith("{"))
     else:
-        raise SeedError(f"{entry['name']}: the sandbox has no {method} {path}")
+        raise SeedError(f"{entry['name']}: the sandbox doesn't support {method} {path}")
     try:
         return found(calls.Call(shop, ids, params, path))
     except StripeFault as fault:
@@ -86,7 +86,7 @@ def _field(made: dict[str, Json], name: str, path: str) -> Any:
 
 
 def account_settings(world: World) -> Json:
-    """The settings of the account: its name as customers see it."""
+    """The account's settings, with the name that customers see."""
     schema = world.published.resolve(world.published.object_schema("account"))
     settings: Json = world.blanks.part(schema["else"]["properties"]["settings"])
     settings["dashboard"] = {"display_name": "Harbour School", "timezone": "Etc/UTC"}

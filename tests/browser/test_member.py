@@ -78,7 +78,7 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     await expect(page.get_by_role("heading", name="Cast off in six weeks")).to_be_visible()
     await shot(page, "sales-page")
     await page.get_by_role("link", name="Subscribe").click()
-    await page.get_by_label("E-mail").fill("nell@member.example")
+    await page.get_by_label("Email").fill("nell@member.example")
     await page.get_by_label("Name").fill("Nell New")
     await page.get_by_role("button", name="Subscribe").click()
     await expect(page.get_by_role("heading", name="it is yours")).to_be_visible()
@@ -234,7 +234,7 @@ async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page
     await plain.get_by_role("button", name="Sign in").click()
     await plain.get_by_role("link", name=re.compile(word[:20])).click()
     await plain.get_by_label("Name").fill("Phil Phone")
-    assert await plain.get_by_label("E-mail").get_attribute("readonly") is not None
+    assert await plain.get_by_label("Email").get_attribute("readonly") is not None
     await plain.get_by_role("button", name="Subscribe").click()
     await plain.get_by_role("link", name=re.compile("^Open ")).click()
     await expect(plain.get_by_role("heading", name="Welcome inside")).to_be_visible()

@@ -45,7 +45,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
 
     session = await site.stripe.checkout(price)
     await page.goto(session["url"])
-    await page.get_by_label("E-mail").fill("new@story.example")
+    await page.get_by_label("Email").fill("new@story.example")
     await page.get_by_label("Name").fill("Nell New")
     await page.get_by_label("Card number").fill("4000000000000002")
     await page.get_by_role("button", name="Subscribe").click()
@@ -126,7 +126,7 @@ async def test_the_control_page_cancels_refunds_and_moves_time(site: Latchkey, p
     await site.link(product, stripe_product)
     await page.goto(f"{site.stripe.url}/")
     await page.get_by_role("button", name=re.compile("^Open a checkout for Knots")).click()
-    await page.get_by_label("E-mail").fill("control@story.example")
+    await page.get_by_label("Email").fill("control@story.example")
     await page.get_by_label("Name").fill("Connie Control")
     await page.get_by_role("button", name="Subscribe").click()
     await expect(page.get_by_text("Paid.")).to_be_visible()
@@ -138,7 +138,7 @@ async def test_the_control_page_cancels_refunds_and_moves_time(site: Latchkey, p
         return (await site.access(product, "control@story.example"))["until"] is not None
 
     await until(ends, "the end is known")
-    await page.get_by_role("button", name="Move time to 10 s before its end").click()
+    await page.get_by_role("button", name="Advance to 10 s before it ends").click()
     await site.has(product, "control@story.example", access=False)
     await page.goto(f"{site.stripe.url}/")
     await page.get_by_role("button", name="Refund").first.click()

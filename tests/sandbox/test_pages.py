@@ -49,7 +49,7 @@ async def test_checkout_takes_a_promotion_code_and_is_free_then(
     paid = await visitor.post(path, data={"email": "p@box.example", "name": "P"})
     assert paid.status_code == 303
     again = await visitor.get(path)
-    assert "This checkout is over" in again.text
+    assert "This checkout session has ended" in again.text
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_3d_secure_is_a_step_that_can_be_refused(
     path = await open_session(stripe)
     form = {**FORM, "card": "4000002760003184"}
     asked = await visitor.post(path, data=form)
-    assert "Your bank asks you to confirm" in asked.text
+    assert "Confirm your payment" in asked.text
     assert 'name="email" value="p@box.example"' in asked.text
     refused = await visitor.post(path, data={**form, "authenticated": "no"})
     assert "unable to authenticate" in refused.text
@@ -174,7 +174,7 @@ async def test_the_portal_shows_what_its_configuration_allows(
     switched = await visitor.post(
         path, data={"subscription": life.id, "do": "switch", "price": cheap}
     )
-    assert "Your plan was changed." in switched.text
+    assert "Your plan has been changed." in switched.text
     assert (await life.now())["items"]["data"][0]["price"]["id"] == cheap
     changed = await visitor.post(path, data={"do": "card", "card": "5555555555554444"})
     assert "Mastercard" in changed.text
@@ -189,7 +189,7 @@ async def test_the_portal_shows_what_its_configuration_allows(
     found = await life.now()
     assert found["cancellation_details"]["comment"] == "bye"
     undone = await visitor.post(path, data={"subscription": life.id, "do": "undo"})
-    assert "Your subscription goes on." in undone.text
+    assert "Your subscription will continue." in undone.text
     other = await begin(stripe)
     strange = await visitor.post(path, data={"subscription": other.id, "do": "cancel"})
     assert "No such subscription." in strange.text
@@ -201,7 +201,7 @@ async def test_the_portal_asks_no_reason_that_its_configuration_leaves_out(
     life = await begin(stripe)
     path = await configured(stripe, life.customer, subscription_cancel={"enabled": True})
     cancelled = await visitor.post(path, data={"subscription": life.id, "do": "cancel"})
-    assert "Your subscription is cancelled" in cancelled.text
+    assert "Your subscription has been cancelled" in cancelled.text
     assert "Why did you cancel?" not in cancelled.text
 
 
@@ -226,7 +226,7 @@ async def test_an_open_invoice_can_be_paid_on_its_page(
     declined = await visitor.post(path, data={"card": "4000000000000002"})
     assert "Your card was declined." in declined.text
     paid = await visitor.post(path, data={"card": "4242424242424242"})
-    assert "the invoice is paid" in paid.text
+    assert "The invoice has been paid" in paid.text
     assert (await life.now())["status"] == "active"
 
 

@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 from tests.sandbox.recorded.replay import Difference
 
 REASONS = {
-    "newer": "the key came with a later API version than the recording's",
-    "unpublished": "Stripe sends it, but its description of our version doesn't name it",
+    "newer": "a later API version than the recording's added the key",
+    "unpublished": "Stripe sends it, but its API description doesn't mention it",
     "account": "a setting, a number or a payment method of the recorded account",
-    "setup": "the recording takes the object for granted; it was made anew for the replay",
+    "setup": "the recording assumes the object exists; the replay creates its own",
     "card": "another test card, or its network's details of a payment",
-    "method": "details of local payment methods; the sandbox only has their money come later",
+    "method": "details of local payment methods, which the sandbox only plays as delayed payments",
     "unasked": "details of shipping, tax and order references, which the sandbox doesn't play",
-    "words": "the text of a line; the account calls its units otherwise",
-    "absent": "the sandbox has no credit notes, as its documentation says",
+    "words": "the description of a line, which uses the account's own unit names",
+    "absent": "the sandbox doesn't have credit notes",
 }
 _EXPLAINED = {
     "newer": (

@@ -1,4 +1,4 @@
-"""The control pages: what a person does to Stripe from outside, and what can be seen of it."""
+"""The control panel: time, purchases, changes to objects, webhooks, requests and faults."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,34 +12,34 @@ from starlette.responses import RedirectResponse, Response
 
 from sandbox import checkout, disputes, refunds, settling
 from sandbox.delivery import SECONDS, SWITCHED
-from sandbox.pages.frame import NEWEST, Frame, every, form, money, when
+from sandbox.pages.frame import NEWEST, Frame, counted, every, form, money, when
 from sandbox.shop import StripeFault
 from sandbox.subscriptions import LIVE, cancel, items, pauses, update
 from sandbox.world import Json
 
-JUMPS = [(3600, "An hour"), (86400, "A day"), (7 * 86400, "A week"), (30 * 86400, "30 days")]
+JUMPS = [(3600, "+1 hour"), (86400, "+1 day"), (7 * 86400, "+1 week"), (30 * 86400, "+30 days")]
 SHOWN = 40
 
 
-class DeskPages(Frame):
-    """The control pages, each a request in and a page out."""
+class ControlPages(Frame):
+    """The control panel's pages, each a request in and a page out."""
 
-    def _desk(self, request: Request, name: str, **values: Any) -> Response:
+    def _panel(self, request: Request, name: str, **values: Any) -> Response:
         query = request.query_params
         return self.page(
             name, note=query.get("note"), error=query.get("error"), here=request.url.path, **values
         )
 
     async def overview(self, request: Request) -> Response:
-        """Time, things to buy, subscriptions and payments with what can be done to them."""
+        """Time, prices to buy, and subscriptions and payments with their actions."""
         shop, table = self.shop, self.shop.world.table
         rows = table("subscription").newest_first({}, **NEWEST)
         wanted = (row for row in rows if row["status"] in LIVE)
         charges = islice(table("charge").newest_first({}, **NEWEST), 20)
         agenda = shop.world.agenda()
-        return self._desk(
+        return self._panel(
             request,
-            "desk.html",
+            "overview.html",
             now=when(time.time()),
             month_seconds=shop.world.month_seconds,
             jumps=JUMPS,
@@ -69,7 +69,7 @@ class DeskPages(Frame):
                 self.product_name(item["price"]["product"]) for item in items.rows(row)
             ),
             "status": row["status"],
-            "words": f"{'ends' if row['cancel_at'] else 'until'} {when(end)}",
+            "words": f"{'ends' if row['cancel_at'] else 'renews'} {when(end)}",
             "may_undo": bool(row["cancel_at"]),
             "may_pause": row["status"] in pauses.MAY_PAUSE
             and row["billing_mode"]["type"] == "flexible",
@@ -106,7 +106,7 @@ class DeskPages(Frame):
     async def webhooks(self, request: Request) -> Response:
         """Endpoints, deliveries and events."""
         table = self.shop.world.table
-        return self._desk(
+        return self._panel(
             request,
             "webhooks.html",
             endpoints=table("webhook_endpoint").values()
@@ -120,13 +120,13 @@ class DeskPages(Frame):
         return self._whole(request, self.shop.world.table("event").get(request.path_params["id"]))
 
     async def requests(self, request: Request) -> Response:
-        """What was asked of the API."""
-        return self._desk(request, "requests.html", requests=list(self.box.api.log)[-200:][::-1])
+        """The latest API requests."""
+        return self._panel(request, "requests.html", requests=list(self.box.api.log)[-200:][::-1])
 
     async def faults(self, request: Request) -> Response:
-        """What goes wrong on purpose."""
+        """The faults and their rates."""
         faults = vars(self.box.deliveries.faults)
-        return self._desk(
+        return self._panel(
             request,
             "faults.html",
             switched={name: faults[name] for name in SWITCHED},
@@ -138,13 +138,13 @@ class DeskPages(Frame):
         """All objects by kind."""
         tables, kind = self.shop.world.tables, request.query_params.get("kind", "customer")
         found = islice(tables[kind].newest_first({}, **NEWEST), 100) if kind in tables else ()
-        return self._desk(
+        return self._panel(
             request,
             "objects.html",
             kinds={name: len(table) for name, table in tables.items() if table},
             kind=kind,
             rows=[
-                {"id": row["id"], "created": row.get("created"), "text": _gist(row)}
+                {"id": row["id"], "created": row.get("created"), "text": _summary(row)}
                 for row in found
             ],
         )
@@ -157,12 +157,12 @@ class DeskPages(Frame):
 
     def _whole(self, request: Request, found: Json | None) -> Response:
         if found is None:
-            return self.message("Nothing here", "There is no such object.", status=404, back="/")
+            return self.message("Not found", "This object doesn't exist.", status=404, back="/")
         text = orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()
-        return self._desk(request, "object.html", found=found, text=text)
+        return self._panel(request, "object.html", found=found, text=text)
 
     async def act(self, request: Request) -> Response:
-        """A button of a control page."""
+        """Do what a button of the control panel says."""
         actions: dict[str, Callable[[Json], str | Awaitable[str]]] = {
             "advance": self._advance,
             "speed": self._speed,
@@ -176,7 +176,7 @@ class DeskPages(Frame):
         }
         action = actions.get(request.path_params["what"])
         if action is None:
-            return self.message("Nothing here", "There is no such button.", status=404)
+            return self.message("Not found", "This action doesn't exist.", status=404)
         entered = await form(request)
         try:
             answer = action(entered)
@@ -192,17 +192,17 @@ class DeskPages(Frame):
             done = self.box.clock.advance(max(1, seconds))
         else:
             done = self.box.clock.advance(int(entered["seconds"]))
-        return f"/?note=Time moved on; {done} things became due."
+        return f"/?note=Time advanced. {counted(done, 'task')} came due."
 
     def _speed(self, entered: Json) -> str:
         seconds = float(entered.get("month_seconds") or 0)
         self.shop.world.month_seconds = seconds or None
-        return "/?note=New periods have the new length."
+        return "/?note=Month length saved. It applies to new periods."
 
     def _settings(self, entered: Json) -> str:
         self.shop.settings.update({"dunning_ends": entered["dunning_ends"]})
         self.shop.world.keep("settings", **self.shop.settings.shown())
-        return "/?note=The account has new settings."
+        return "/?note=Settings saved."
 
     def _new_checkout(self, entered: Json) -> str:
         price = self.shop.find("price", entered["price"])
@@ -254,7 +254,7 @@ class DeskPages(Frame):
             case "refund_part":
                 left = charge["amount"] - charge["amount_refunded"]
                 refunds.refund(self.shop, charge, amount=max(1, left // 2))
-                return "/?note=Half of it is refunded."
+                return "/?note=Refunded half of what was left."
             case "dispute":
                 disputes.open_dispute(self.shop, charge)
             case "inquiry":
@@ -271,12 +271,12 @@ class DeskPages(Frame):
         known = self.box.deliveries.faults
         if entered.get("do") == "none":
             known.update(dict.fromkeys(vars(known), 0))
-            return "/faults?note=Nothing goes wrong any more."
+            return "/faults?note=All faults are off."
         rate = float(entered.get("rate") or 0.2)
         wanted = {name: 0.0 for name in SWITCHED}
         wanted |= {name: rate for name in SWITCHED if entered.get(name)}
         known.update(wanted | {name: entered.get(name) or 0 for name in SECONDS})
-        return "/faults?note=The faults are set."
+        return "/faults?note=Faults saved."
 
     def _resend(self, entered: Json) -> str:
         self.box.deliveries.resend(self.shop.find("delivery", entered["id"]))
@@ -287,7 +287,7 @@ class DeskPages(Frame):
         return "/webhooks?note=Sent again."
 
 
-def _gist(row: Json) -> str:
-    """What a row of a list says about an object."""
+def _summary(row: Json) -> str:
+    """A one-line summary of an object."""
     words = [row.get(name) for name in ("name", "email", "status", "type", "description")]
     return " · ".join(str(word) for word in words if word)
