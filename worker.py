@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.catalog import CatalogActivities
 from activities.catch_up import CatchUpActivities
 from activities.checkout import CheckoutActivities
@@ -35,13 +35,13 @@ from latchkey.vault import Vault
 from workflows.catch_up import CatchUp
 from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
-from workflows.errand import Errand
 from workflows.grant_endings import GrantEndings
 from workflows.link_preview import LinkPreview
 from workflows.policy_change import PolicyChange
 from workflows.product_link import ProductLink
 from workflows.purchase import Purchase
 from workflows.reconciliation import Reconciliation
+from workflows.stripe_call import StripeCall
 from workflows.stripe_object import StripeObject
 from workflows.subscription import Subscription
 
@@ -54,7 +54,7 @@ WORKFLOWS = [
     Catalog,
     Connection,
     Checkout,
-    Errand,
+    StripeCall,
     CatchUp,
     Reconciliation,
     PolicyChange,
@@ -76,13 +76,13 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 
 def build_workers(
     client: Client,
-    edges: Edges,
+    deps: ActivityDeps,
     settings: Settings,
     *,
     queues: tuple[str, str] = (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE),
 ) -> tuple[Worker, Worker]:
     """The worker of the main queue and that of Stripe's, whose rate holds for the whole cluster."""
-    main, stripe = _activities(client, edges, settings)
+    main, stripe = _activities(client, deps, settings)
     return (
         Worker(
             client,
@@ -109,21 +109,21 @@ def build_workers(
 
 
 def _activities(
-    client: Client, edges: Edges, settings: Settings
+    client: Client, deps: ActivityDeps, settings: Settings
 ) -> tuple[Sequence[Activity], Sequence[Activity]]:
-    subscriptions = SubscriptionActivities(edges)
-    purchases = PurchaseActivities(edges, client)
-    objects = ObjectActivities(edges, client)
-    imports = ImportActivities(edges, client)
-    catalog = CatalogActivities(edges)
-    policy = PolicyActivities(edges)
+    subscriptions = SubscriptionActivities(deps)
+    purchases = PurchaseActivities(deps, client)
+    objects = ObjectActivities(deps, client)
+    imports = ImportActivities(deps, client)
+    catalog = CatalogActivities(deps)
+    policy = PolicyActivities(deps)
     connection = ConnectionActivities(
-        edges, public_url=settings.public_url, register=settings.register_webhook == "auto"
+        deps, public_url=settings.public_url, register=settings.register_webhook == "auto"
     )
-    checkout = CheckoutActivities(edges, client, public_url=settings.public_url)
-    portal = PortalActivities(edges, public_url=settings.public_url)
-    catch_up = CatchUpActivities(edges, body_days=settings.event_body_days)
-    reconcile = ReconcileActivities(edges, client)
+    checkout = CheckoutActivities(deps, client, public_url=settings.public_url)
+    portal = PortalActivities(deps, public_url=settings.public_url)
+    catch_up = CatchUpActivities(deps, body_days=settings.event_body_days)
+    reconcile = ReconcileActivities(deps, client)
     main: list[Activity] = [
         subscriptions.end_due_access,
         imports.start_lifecycles,
@@ -179,8 +179,8 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     )
     client = await temporal.connect(runtime=runtime)
     await temporal.register_search_attributes(client)
-    edges = Edges(pool, keyring, settings.require_secret())
-    main, stripe = build_workers(client, edges, settings)
+    deps = ActivityDeps(pool, keyring, settings.require_secret())
+    main, stripe = build_workers(client, deps, settings)
     mailer = asyncio.create_task(outbox.run(pool, settings, stop))
     async with main, stripe:
         greeting = asyncio.create_task(_greet(client, settings))
@@ -210,7 +210,7 @@ async def _check_connection(client: Client, settings: Settings) -> None:
         return
     try:
         await dispatch.check_connection(client)
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
         log.warning("the Stripe connection is not checked yet", reason=str(error))
 
 

@@ -9,13 +9,13 @@ from latchkey.rules.identity import read_reference
 from latchkey.rules.routing import TargetKind
 from latchkey.store.pool import Pool
 from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe import inbox
 
 
 @dataclass(frozen=True)
-class Edges:
+class ActivityDeps:
     """The outside, handed in. `secret` signs the references of signed-in buyers."""
 
     pool: Pool
@@ -29,18 +29,18 @@ class Edges:
             raise NotConnectedError("Stripe is not connected: connect it under Connectors")
         return account
 
-    async def occasion(
+    async def context(
         self, *, as_of: datetime, cause: str, event_ids: list[str] | None = None
-    ) -> Occasion:
-        """A fresh occasion. Take it before the read: its ticket orders readings."""
+    ) -> ApplyContext:
+        """A fresh context. Take it before the read: its ticket orders readings."""
         account = await self.account()
         async with self.pool.acquire() as connection:
             ticket = await connections.next_ticket(connection)
-        return Occasion(account, ticket, as_of, cause, event_ids or [])
+        return ApplyContext(account, ticket, as_of, cause, event_ids or [])
 
-    async def begin(self, job: SyncInput, kind: TargetKind) -> tuple[SyncInput, Occasion]:
+    async def begin(self, job: SyncInput, kind: TargetKind) -> tuple[SyncInput, ApplyContext]:
         """Before an object is read: the job with every event that the reading will serve, those
-        among them that no nudge has told yet, and the occasion."""
+        among them that no nudge has told yet, and the context."""
         account = await self.account()
         async with self.pool.acquire() as connection:
             ticket, events = await inbox.begin_reading(connection, kind, job.object_id)
@@ -52,7 +52,7 @@ class Edges:
         named = next(filter(None, sessions), None)
         job = replace(job, event_ids=ids, checkout_session=job.checkout_session or named)
         cause = "timer" if job.by_timer else "stripe"
-        return job, Occasion(account, ticket, job.as_of, cause, ids)
+        return job, ApplyContext(account, ticket, job.as_of, cause, ids)
 
     def reference_user(self, reference: str | None) -> int | None:
         return read_reference(reference, secret=self.secret)

@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import CatalogList, CatalogPageInput, CatalogPageResult
@@ -19,8 +19,8 @@ that the last count took, to leave the account's read allowance alone."""
 class CatalogActivities:
     """Keeps the mirror of products and prices in step."""
 
-    def __init__(self, edges: Edges) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps) -> None:
+        self._deps = deps
 
     @activity.defn(name=contracts.CATALOG_PAGE)
     async def page(self, job: CatalogPageInput) -> CatalogPageResult:
@@ -28,18 +28,18 @@ class CatalogActivities:
         check of the key says so, and whoever waits for it gets what can be read."""
         async with retried():
             if job.list is CatalogList.SUBSCRIPTIONS and job.cursor is None:
-                async with self._edges.pool.acquire() as connection:
+                async with self._deps.pool.acquire() as connection:
                     if not await catalog.count_is_due(connection, pause=SECONDS_PER_PAGE):
                         return CatalogPageResult(None)
-            account = await self._edges.account()
-            api = await self._edges.keyring.api()
-            async with self._edges.pool.acquire() as connection:
+            account = await self._deps.account()
+            api = await self._deps.keyring.api()
+            async with self._deps.pool.acquire() as connection:
                 ticket = await connections.next_ticket(connection)
             page = await _read(api, job)
             if page is None:
                 return CatalogPageResult(None)
             counts = dict(job.counts)
-            async with self._edges.pool.acquire() as connection, connection.transaction():
+            async with self._deps.pool.acquire() as connection, connection.transaction():
                 match job.list:
                     case CatalogList.PRODUCTS:
                         await catalog.mirror_products(

@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import Counter
 from temporalio import activity
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
@@ -29,18 +29,18 @@ FOUND = Counter("latchkey_events_missed_total", "Events that no webhook brought.
 class CatchUpActivities:
     """Reads Stripe's event list. Events go the inbox's way: there is no second one."""
 
-    def __init__(self, edges: Edges, *, body_days: int) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, *, body_days: int) -> None:
+        self._deps = deps
         self._body_life = timedelta(days=body_days)
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
         """Which parts of the list are due. Without a connection there are only the chores. A sweep
         that failed is asked for again."""
-        account = await self._edges.keyring.account()
+        account = await self._deps.keyring.account()
         if account is None:
             return CatchUpPlan(connected=False, hourly=True)
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             parts = await catch_up.due_parts(
                 connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)
             )
@@ -52,9 +52,9 @@ class CatchUpActivities:
         """Read one page. Without an anchor the list is walked from its newest end; with one from
         the anchor on, which moves along with each page."""
         async with retried():
-            account = await self._edges.account()
-            api = await self._edges.keyring.api()
-            async with self._edges.pool.acquire() as connection:
+            account = await self._deps.account()
+            api = await self._deps.keyring.api()
+            async with self._deps.pool.acquire() as connection:
                 place = await catch_up.place(connection, job.part, account=account, as_of=job.as_of)
             if job.as_of - place.reached > REACH:
                 return await self._gap(place, job)
@@ -71,7 +71,7 @@ class CatchUpActivities:
     @activity.defn(name=contracts.BEGIN_SWEEP)
     async def sweep(self) -> str:
         """Ask for a comparison of everything that repairs; returns its id."""
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             made = await reconciliations.request(
                 connection, repair=True, cause="catch_up", product_id=None, actor=None
             )
@@ -80,15 +80,15 @@ class CatchUpActivities:
     @activity.defn(name=contracts.DO_CHORES)
     async def do_chores(self) -> int:
         """Delete what is no longer kept; returns how many bodies of events went."""
-        deleted = await retention.forget_bodies(self._edges.pool, older_than=self._body_life)
-        await retention.forget_records(self._edges.pool)
+        deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
+        await retention.forget_records(self._deps.pool)
         return deleted
 
     async def _store(self, place: Place, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
         events = [_listed(source) for source in page.data if _ours(source, place.account)]
         settled = [e for e in events if e.created_at <= job.as_of - catch_up.OVERLAP]
         last = page.next is None
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             found = await catch_up.store(connection, place, events)
             if settled and (place.anchor_id or job.pages == 0):
                 newest = max(settled, key=lambda event: event.created_at)
@@ -108,7 +108,7 @@ class CatchUpActivities:
         if not page.data:
             return place
         anchor = _listed(page.data[0])
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await catch_up.drop_anchor(connection, place, anchor)
         return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
 
@@ -117,13 +117,13 @@ class CatchUpActivities:
         serves as well. Otherwise the list can't be trusted to hold what was missed."""
         if place.looked_at is None:
             return await self._gap(place, job)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await catch_up.start_over(connection, place, since=place.looked_at - catch_up.OVERLAP)
         return await self.page(job)
 
     async def _gap(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
         """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await catch_up.start_over(connection, place, since=job.as_of - catch_up.OVERLAP)
             await catch_up.looked(connection, place, as_of=job.as_of)
         log.warning("the event list has a gap: all objects are compared", part=place.part)

@@ -3,10 +3,10 @@
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts, dispatch
-from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
@@ -19,8 +19,8 @@ from latchkey.stripe_api import Json, StripeApi, StripeError
 class CheckoutActivities:
     """Keeps payment links as they were chosen. `public_url` is where buyers come back to."""
 
-    def __init__(self, edges: Edges, client: Client, *, public_url: str) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, client: Client, *, public_url: str) -> None:
+        self._deps = deps
         self._client = client
         self._redirect = (
             f"{public_url.rstrip('/')}/checkout/success?session={{CHECKOUT_SESSION_ID}}"
@@ -30,9 +30,9 @@ class CheckoutActivities:
     async def settle(self, product_id: str) -> str:
         """Open the chosen link, then close the others: at no moment is there none."""
         async with retried():
-            account = await self._edges.account()
-            api = await self._edges.keyring.api()
-            async with self._edges.pool.acquire() as connection:
+            account = await self._deps.account()
+            api = await self._deps.keyring.api()
+            async with self._deps.pool.acquire() as connection:
                 jobs = await checkout.jobs(connection, product_id, account=account)
             for job in jobs:
                 try:
@@ -40,7 +40,7 @@ class CheckoutActivities:
                 except StripeError as error:
                     if error.passing or error.refused:
                         raise
-                    async with self._edges.pool.acquire() as connection:
+                    async with self._deps.pool.acquire() as connection:
                         await checkout.refused(connection, job.link.id, error.message)
                     return f"Stripe refused payment link {job.link.id}: {error}"
         opened = sum(job.link.wanted for job in jobs)
@@ -51,7 +51,7 @@ class CheckoutActivities:
         if not link.wanted:
             assert link.stripe_id is not None, "only a link that Stripe has is active"
             await api.update_payment_link(link.stripe_id, active=False)
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 await checkout.retired(connection, link.id)
             return
         if link.stripe_id is None:
@@ -60,7 +60,7 @@ class CheckoutActivities:
             made = await api.update_payment_link(
                 link.stripe_id, active=True, allow_promotion_codes=job.codes
             )
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await checkout.opened(
                 connection, link.id, stripe_id=made["id"], url=made["url"], codes=job.codes
             )
@@ -90,28 +90,28 @@ class CheckoutActivities:
         )
 
     @activity.defn(name=contracts.LOOK_AT_SESSION)
-    async def look_at_session(self, errand: ErrandInput) -> ErrandResult:
+    async def look_at_session(self, stripe_call: StripeCallInput) -> StripeCallResult:
         """What became of a checkout session; where it is one of ours, its workflow is nudged."""
         async with retried():
-            account = await self._edges.account()
-            api = await self._edges.keyring.api()
+            account = await self._deps.account()
+            api = await self._deps.keyring.api()
             try:
-                source = await api.checkout_session(errand.object_id)
+                source = await api.checkout_session(stripe_call.object_id)
                 session = reading.checkout_session(source)
             except StripeError as error:
                 if error.passing or error.refused:
                     raise
-                return ErrandResult("unknown")
+                return StripeCallResult("unknown")
             except UnreadableError:
-                return ErrandResult("unknown")
+                return StripeCallResult("unknown")
             if session.status != "complete":
-                return ErrandResult(session.status)
-            async with self._edges.pool.acquire() as connection:
+                return StripeCallResult(session.status)
+            async with self._deps.pool.acquire() as connection:
                 linked = await linked_products(
                     connection, {line.stripe_product for line in session.lines}, account=account
                 )
             if not linked:
-                return ErrandResult("not linked")
+                return StripeCallResult("not linked")
             if session.subscription:
                 target = Target(
                     TargetKind.SUBSCRIPTION, session.subscription, checkout_session=session.id
@@ -120,7 +120,7 @@ class CheckoutActivities:
                 target = Target(TargetKind.PURCHASE, session.id)
             await dispatch.nudge(self._client, target, [])
         state = "pending" if session.payment_status == "unpaid" else "complete"
-        return ErrandResult(state, target.id)
+        return StripeCallResult(state, target.id)
 
 
 def _marks(job: LinkJob) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from temporalio import activity
 
 from activities import fetch, list_pages, past_due
-from activities.base import Edges
+from activities.base import ActivityDeps
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.store.purchases import order_mirror
 from latchkey.store.purchases.linked_products import (
@@ -33,15 +33,15 @@ class Readings:
         return [*(s.id for s in self.subscriptions), *(o.id for o in self.orders)]
 
 
-async def subscriptions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+async def subscriptions(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> Readings:
     found = await list_pages.subscriptions(api, page)
-    return Readings(subscriptions=await past_due.dated(edges, api, found))
+    return Readings(subscriptions=await past_due.dated(deps, api, found))
 
 
-async def sessions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+async def sessions(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> Readings:
     """The page's orders that sell a linked product."""
-    account = await edges.account()
-    async with edges.pool.acquire() as connection:
+    account = await deps.account()
+    async with deps.pool.acquire() as connection:
         linked = await linked_stripe_products(connection, account=account)
 
     def sells(order: Order) -> bool:
@@ -50,14 +50,14 @@ async def sessions(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
     return Readings(orders=await list_pages.sessions(api, page, sells))
 
 
-async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readings:
+async def invoices(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> Readings:
     """The page's one-off purchases that nobody here knows, without those of checkout sessions.
 
     Those that are known are read one by one in their turn, like all that gives access and is on no
     list: an invoice doesn't show what became of its money.
     """
-    account = await edges.account()
-    async with edges.pool.acquire() as connection:
+    account = await deps.account()
+    async with deps.pool.acquire() as connection:
         every = await linked_stripe_products(connection, account=account)
         linked = await linked_products(connection, every, account=account)
 
@@ -66,7 +66,7 @@ async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
         return any(link.counts(order) for link in links if not link.removed)
 
     candidates = list_pages.invoices(page, sells)
-    async with edges.pool.acquire() as connection:
+    async with deps.pool.acquire() as connection:
         known = await order_mirror.of_invoices(connection, list(candidates))
     found = Readings()
     for key, source in candidates.items():
@@ -82,14 +82,14 @@ async def invoices(edges: Edges, api: StripeApi, page: Sequence[Json]) -> Readin
     return found
 
 
-async def by_id(edges: Edges, api: StripeApi, batch: Sequence[tuple[str, str]]) -> Readings:
+async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, str]]) -> Readings:
     """Single objects, named by source and id."""
     found = Readings()
     for source, key in batch:
         try:
             if source == "subscription":
                 made = await fetch.subscription(api, await api.subscription(key))
-                found.subscriptions += await past_due.dated(edges, api, [made])
+                found.subscriptions += await past_due.dated(deps, api, [made])
             elif key.startswith("in_"):
                 found.orders.append(await fetch.invoice(api, await api.invoice(key)))
             else:

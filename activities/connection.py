@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import KeyCheck
@@ -33,8 +33,8 @@ AREAS = (
 class ConnectionActivities:
     """Makes the connection and keeps its endpoint. `register` is off where that is done by hand."""
 
-    def __init__(self, edges: Edges, *, public_url: str, register: bool) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, *, public_url: str, register: bool) -> None:
+        self._deps = deps
         self._url = f"{public_url.rstrip('/')}/webhooks/stripe"
         self._register = register
 
@@ -42,15 +42,15 @@ class ConnectionActivities:
     async def check_key(self) -> KeyCheck:
         """Read the account and probe each permission area; record what was found."""
         async with retried():
-            await self._edges.keyring.reload()
+            await self._deps.keyring.reload()
             try:
-                key = await self._edges.keyring.key()
+                key = await self._deps.keyring.key()
                 problem = _prefix_problem(key)
             except NotConnectedError as error:
                 return KeyCheck(False, str(error))
             if problem:
                 return await self._refuse(problem)
-            api = await self._edges.keyring.api()
+            api = await self._deps.keyring.api()
             try:
                 account = await api.account()
             except StripeError as error:
@@ -60,7 +60,7 @@ class ConnectionActivities:
             findings = [await _probe(api, *area) for area in AREAS]
         name = _account_name(account)
         livemode = "_live_" in key
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await connections.save_check(
                 connection,
                 account_id=account["id"],
@@ -68,7 +68,7 @@ class ConnectionActivities:
                 livemode=livemode,
                 findings=findings,
             )
-        await self._edges.keyring.reload()
+        await self._deps.keyring.reload()
         missing = [finding.area for finding in findings if not finding.ok]
         state = f"Connected to {account['id']} in {'live' if livemode else 'test'} mode"
         return KeyCheck(True, f"{state}; missing: {', '.join(missing)}" if missing else state)
@@ -77,9 +77,9 @@ class ConnectionActivities:
     async def register_endpoint(self) -> str:
         """Find, repair or create our endpoint. Its secret is shown at creation only, so an
         endpoint whose secret we don't hold is replaced."""
-        keyring = self._edges.keyring
+        keyring = self._deps.keyring
         if keyring.secrets_by_hand or not self._register:
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 await connections.save_endpoint(connection, state="manual", url=self._url)
             await keyring.reload()
             return "The webhook endpoint is looked after by hand"
@@ -90,7 +90,7 @@ class ConnectionActivities:
             except StripeError as error:
                 if error.passing:
                     raise
-                async with self._edges.pool.acquire() as connection:
+                async with self._deps.pool.acquire() as connection:
                     await connections.save_endpoint(
                         connection, state="failed", url=self._url, error=error.message
                     )
@@ -100,7 +100,7 @@ class ConnectionActivities:
     async def check_endpoint(self) -> str:
         """Look at the endpoint that sends to us and note how it differs from what we need."""
         async with retried():
-            api = await self._edges.keyring.api()
+            api = await self._deps.keyring.api()
             try:
                 endpoints = await api.webhook_endpoints()
             except StripeError as error:
@@ -124,12 +124,12 @@ class ConnectionActivities:
             )
 
     async def _note(self, found: Json) -> str:
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await connections.save_endpoint_look(connection, found)
         return str(found["status"])
 
     async def _ensure(self, api: StripeApi) -> str:
-        row = await self._edges.keyring.connection()
+        row = await self._deps.keyring.connection()
         ours = [
             endpoint
             for endpoint in await api.webhook_endpoints()
@@ -145,9 +145,9 @@ class ConnectionActivities:
             made = await api.create_webhook_endpoint(
                 url=self._url, events=HANDLED_EVENTS, metadata={"latchkey": "1"}
             )
-            sealed, endpoint_id = self._edges.keyring.vault.seal(made["secret"]), made["id"]
+            sealed, endpoint_id = self._deps.keyring.vault.seal(made["secret"]), made["id"]
             stale = ours
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await connections.save_endpoint(
                 connection,
                 state="registered",
@@ -155,16 +155,16 @@ class ConnectionActivities:
                 url=self._url,
                 sealed_secrets=sealed,
             )
-        await self._edges.keyring.reload()
+        await self._deps.keyring.reload()
         for endpoint in stale:
             await api.delete_webhook_endpoint(endpoint["id"])
         await self.check_endpoint()
         return f"Webhook endpoint {endpoint_id} is registered"
 
     async def _refuse(self, problem: str) -> KeyCheck:
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await connections.save_refusal(connection, error=problem)
-        await self._edges.keyring.reload()
+        await self._deps.keyring.reload()
         return KeyCheck(False, "The key was refused: see the Connectors page")
 
 

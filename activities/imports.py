@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities import fetch, list_pages, past_due
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts, dispatch
 from latchkey.contracts import (
@@ -52,16 +52,16 @@ LIFECYCLES_PER_SECOND = 50
 class ImportActivities:
     """Brings in who bought before, in bulk, by the same rules as events."""
 
-    def __init__(self, edges: Edges, client: Client) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, client: Client) -> None:
+        self._deps = deps
         self._client = client
 
     @activity.defn(name=contracts.PLAN_IMPORT)
     async def plan(self, link_id: int) -> ImportPlan:
         """Make the Stripe product where the link asks for a new one, and list its prices."""
         async with retried():
-            api = await self._edges.keyring.api()
-            async with self._edges.pool.acquire() as connection:
+            api = await self._deps.keyring.api()
+            async with self._deps.pool.acquire() as connection:
                 job = await links.job(connection, link_id)
             stripe_product = job.stripe_product or await self._create(api, job)
             return await self._prices(api, stripe_product, invoices=job.invoices)
@@ -69,30 +69,30 @@ class ImportActivities:
     @activity.defn(name=contracts.PLAN_PREVIEW)
     async def plan_preview(self, stripe_product: str) -> ImportPlan:
         async with retried():
-            api = await self._edges.keyring.api()
+            api = await self._deps.keyring.api()
             return await self._prices(api, stripe_product, invoices="year")
 
     @activity.defn(name=contracts.IMPORT_PAGE)
     async def page(self, job: ImportPageInput) -> ImportPageResult:
         """Read one page and apply it in one transaction, with the link's progress."""
         async with retried():
-            occasion = await self._edges.occasion(as_of=job.as_of, cause="import")
-            api = await self._edges.keyring.api()
+            context = await self._deps.context(as_of=job.as_of, cause="import")
+            api = await self._deps.keyring.api()
             page = await _read(api, job)
             found_subscriptions, found_orders = await self._found(api, page.data, job)
             references = {
                 order.id: user
                 for order in found_orders
-                if (user := self._edges.reference_user(order.reference)) is not None
+                if (user := self._deps.reference_user(order.reference)) is not None
             }
-            async with self._edges.pool.acquire() as connection, connection.transaction():
-                if not await links.holds_import(connection, job.link_id):
+            async with self._deps.pool.acquire() as connection, connection.transaction():
+                if not await links.lock_if_importing(connection, job.link_id):
                     return ImportPageResult(page.next, job.progress)
                 by_subscription = await subscriptions.apply_subscriptions(
-                    connection, found_subscriptions, occasion=occasion
+                    connection, found_subscriptions, context=context
                 )
                 by_order = await orders.apply_orders(
-                    connection, found_orders, occasion=occasion, references=references
+                    connection, found_orders, context=context, references=references
                 )
                 before = job.progress
                 progress = Progress(
@@ -111,7 +111,7 @@ class ImportActivities:
     @activity.defn(name=contracts.START_LIFECYCLES)
     async def start_lifecycles(self, job: LifecyclesInput) -> int:
         """Start runs for subscriptions that have none, at a bounded rate; 0 means all have one."""
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             waiting = await subscription_mirror.without_lifecycle(
                 connection, job.link_id, limit=job.limit
             )
@@ -121,7 +121,7 @@ class ImportActivities:
             await asyncio.gather(
                 pause, *(dispatch.start_lifecycle(self._client, one) for one in batch)
             )
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 await subscription_mirror.mark_lifecycles(
                     connection, [one.subscription_id for one in batch]
                 )
@@ -131,7 +131,7 @@ class ImportActivities:
 
     @activity.defn(name=contracts.SET_LINK_STATE)
     async def set_link_state(self, job: LinkStateInput) -> None:
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await links.set_state(
                 connection, job.link_id, state=job.state, progress=job.progress, error=job.error
             )
@@ -141,11 +141,11 @@ class ImportActivities:
     async def preview_page(self, job: PreviewPageInput) -> PreviewPageResult:
         """Judge one page without writing anything but the preview's own records."""
         async with retried():
-            api = await self._edges.keyring.api()
+            api = await self._deps.keyring.api()
             page = await _read(api, job)
             of_subscriptions, of_orders = await self._found(api, page.data, job)
             found: list[Subscription | Order] = [*of_subscriptions, *of_orders]
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 policy = await policies.read(connection, job.product_id)
                 candidates = [_candidate(one, job, policy.effective) for one in found]
                 await link_previews.add(
@@ -158,7 +158,7 @@ class ImportActivities:
 
     @activity.defn(name=contracts.FINISH_PREVIEW)
     async def finish_preview(self, job: FinishPreviewInput) -> None:
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await link_previews.finish(connection, job.preview_id, error=job.error)
 
     async def _create(self, api: StripeApi, job: LinkJob) -> str:
@@ -168,7 +168,7 @@ class ImportActivities:
         same: so each attempt has a key of its own, and looks first for what one before it made.
         """
         assert job.create is not None, "a link names its Stripe product or how to make it"
-        occasion = await self._edges.occasion(as_of=datetime.now(UTC), cause="admin")
+        context = await self._deps.context(as_of=datetime.now(UTC), cause="admin")
         public_image = job.image_url if (job.image_url or "").startswith("https://") else None
         marks = {"latchkey_product": job.product_id, "latchkey_link": str(job.id)}
         newest = (await api.products(after=None)).data
@@ -185,12 +185,12 @@ class ImportActivities:
             idempotency_key=f"link/{job.product_id}/{job.id}/product"
             f"/{info.activity_id}/{info.attempt}",
         )
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             await catalog.mirror_products(
                 connection,
                 [reading.stripe_product(source)],
-                account=occasion.account,
-                ticket=occasion.ticket,
+                account=context.account,
+                ticket=context.ticket,
             )
             await links.set_stripe_product(connection, job.id, source["id"])
         return str(source["id"])
@@ -209,11 +209,11 @@ class ImportActivities:
                 every = await list_pages.subscriptions(api, page)
                 mine = [one for one in every if job.stripe_product in one.stripe_products]
                 product = job.stripe_product
-                return await past_due.dated(self._edges, api, mine, stripe_product=product), []
+                return await past_due.dated(self._deps, api, mine, stripe_product=product), []
             case ImportStep.ORDERS:
                 return [], await list_pages.sessions(api, page, sells)
         selling = list_pages.invoices(page, sells)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             known = await order_mirror.of_invoices(connection, list(selling))
         unmade = [source for key, source in selling.items() if not known.get(key)]
         found = [await fetch.invoice(api, source) for source in unmade]
@@ -225,9 +225,9 @@ class ImportActivities:
         Invoices are walked where the product was ever priced once: renewals are invoices, too, and
         make a long list.
         """
-        account = await self._edges.account()
+        account = await self._deps.account()
         found = [reading.price(source) for source in await api.prices_of(stripe_product)]
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             ticket = await connection.fetchval("select nextval('reading_tickets')")
             await catalog.mirror_prices(connection, found, account=account, ticket=ticket)
         recurring = [price.id for price in found if price.type == "recurring"]

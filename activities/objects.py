@@ -3,16 +3,16 @@
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
-from activities.resilient import failed, steady
+from activities.resilient import failed, keeps_running
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.purchases import buyers, order_mirror, rejudging
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import catalog, inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
@@ -29,55 +29,57 @@ PATHS = {
 class ObjectActivities:
     """Mirrors customers, products and prices; places payments and invoices."""
 
-    def __init__(self, edges: Edges, client: Client) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, client: Client) -> None:
+        self._deps = deps
         self._client = client
 
     @property
-    def edges(self) -> Edges:
-        return self._edges
+    def deps(self) -> ActivityDeps:
+        return self._deps
 
     @activity.defn(name=contracts.SYNC_OBJECT)
-    @steady(TargetKind.OBJECT)
+    @keeps_running(TargetKind.OBJECT)
     async def sync(self, job: SyncInput) -> SyncResult:
         """`object_id` is `<kind>/<Stripe id>`."""
         kind, _, object_id = job.object_id.partition("/")
         async with retried():
-            job, occasion = await self._edges.begin(job, TargetKind.OBJECT)
-            api = await self._edges.keyring.api()
+            job, context = await self._deps.begin(job, TargetKind.OBJECT)
+            api = await self._deps.keyring.api()
             try:
                 if kind in ("customer", "product", "price"):
-                    state = await self._mirror(api, kind, object_id, occasion)
+                    state = await self._mirror(api, kind, object_id, context)
                 else:
                     state = await self._place(api, kind, object_id, job)
             except (StripeError, UnreadableError) as error:
                 if isinstance(error, StripeError) and (error.passing or error.refused):
                     raise
-                return await failed(self._edges, job, TargetKind.OBJECT, str(error))
+                return await failed(self._deps, job, TargetKind.OBJECT, str(error))
         return SyncResult("done", state, finished=True)
 
-    async def _mirror(self, api: StripeApi, kind: str, object_id: str, occasion: Occasion) -> str:
+    async def _mirror(
+        self, api: StripeApi, kind: str, object_id: str, context: ApplyContext
+    ) -> str:
         try:
             source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
         except StripeError as error:
             if not error.missing:
                 raise
             source = {"id": object_id, "deleted": True}
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             match kind:
                 case "customer":
                     customer = reading.customer(source)
                     assert customer is not None, "it has the id we asked for"
-                    if await buyers.mirror_customer(connection, customer, occasion=occasion):
-                        await rejudging.of_customer(connection, object_id, occasion=occasion)
+                    if await buyers.mirror_customer(connection, customer, context=context):
+                        await rejudging.of_customer(connection, object_id, context=context)
                 case "product" if source.get("deleted"):
                     await catalog.mark_product_deleted(connection, object_id)
                 case "product":
                     await catalog.mirror_products(
                         connection,
                         [reading.stripe_product(source)],
-                        account=occasion.account,
-                        ticket=occasion.ticket,
+                        account=context.account,
+                        ticket=context.ticket,
                     )
                 case "price" if source.get("deleted"):
                     await catalog.mark_price_deleted(connection, object_id)
@@ -85,10 +87,10 @@ class ObjectActivities:
                     await catalog.mirror_prices(
                         connection,
                         [reading.price(source)],
-                        account=occasion.account,
-                        ticket=occasion.ticket,
+                        account=context.account,
+                        ticket=context.ticket,
                     )
-            await inbox.mark_handled(connection, occasion.event_ids)
+            await inbox.mark_handled(connection, context.event_ids)
         return f"The {kind} is {'gone from Stripe' if source.get('deleted') else 'up to date'}"
 
     async def _place(self, api: StripeApi, kind: str, object_id: str, job: SyncInput) -> str:
@@ -97,7 +99,7 @@ class ObjectActivities:
             await dispatch.nudge(self._client, target, job.event_ids)
         if targets:
             return "Passed on to " + ", ".join(f"{t.kind} {t.id}" for t in targets)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await inbox.mark_handled(connection, job.event_ids)
         return "Concerns no purchase that is known"
 
@@ -110,7 +112,7 @@ class ObjectActivities:
             intent = reading.object_id(source.get("payment_intent"))
         if intent is None:
             return []
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             known = await order_mirror.order_of_payment(connection, intent)
         if not known:
             known = [entry["id"] for entry in await api.sessions_of(payment_intent=intent)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from latchkey.rules import access, reading
 from latchkey.rules.reading import Subscription
 from latchkey.store.purchases import subscription_mirror
@@ -12,7 +12,7 @@ from latchkey.stripe_api import StripeApi
 
 
 async def dated(
-    edges: Edges,
+    deps: ActivityDeps,
     api: StripeApi,
     found: Sequence[Subscription],
     *,
@@ -26,8 +26,8 @@ async def dated(
     owing = [one.id for one in found if one.status in access.OWING]
     if not owing:
         return list(found)
-    account = await edges.account()
-    async with edges.pool.acquire() as connection:
+    account = await deps.account()
+    async with deps.pool.acquire() as connection:
         known = await subscription_mirror.owing_since(connection, owing)
         wanted = {stripe_product} if stripe_product else None
         wanted = wanted or await linked_stripe_products(connection, account=account)

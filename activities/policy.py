@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import (
@@ -18,7 +18,7 @@ from latchkey.store.access import complimentary, policy
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import rejudging
 from latchkey.store.purchases.rejudging import Rejudged
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 
 PAGE = 200
 AT_ONCE = 500
@@ -30,17 +30,17 @@ the same millisecond is due."""
 class PolicyActivities:
     """What happens to access without a word from Stripe."""
 
-    def __init__(self, edges: Edges) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps) -> None:
+        self._deps = deps
 
     @activity.defn(name=contracts.APPLY_POLICY_PAGE)
     async def apply_page(self, job: PolicyPageInput) -> PolicyPageResult:
         """Judge one page anew, in one transaction with the progress."""
         async with retried():
-            account = await self._edges.account()
-            occasion = Occasion(account, 0, job.as_of, "policy")
-            async with self._edges.pool.acquire() as connection, connection.transaction():
-                result = await _apply(connection, job, occasion)
+            account = await self._deps.account()
+            context = ApplyContext(account, 0, job.as_of, "policy")
+            async with self._deps.pool.acquire() as connection, connection.transaction():
+                result = await _apply(connection, job, context)
                 await policy.record_progress(
                     connection,
                     job.change_id,
@@ -56,7 +56,7 @@ class PolicyActivities:
         """End what is due, and say when the next end is."""
         ended = 0
         while True:
-            async with self._edges.pool.acquire() as connection, connection.transaction():
+            async with self._deps.pool.acquire() as connection, connection.transaction():
                 now = await complimentary.end_due(connection, job.as_of + AHEAD, limit=AT_ONCE)
                 next_at = await complimentary.next_end(connection)
             ended += now
@@ -65,7 +65,7 @@ class PolicyActivities:
 
 
 async def _apply(
-    connection: Connection, job: PolicyPageInput, occasion: Occasion
+    connection: Connection, job: PolicyPageInput, context: ApplyContext
 ) -> PolicyPageResult:
     change = await policy.change(connection, job.change_id)
     if change is None:
@@ -75,7 +75,7 @@ async def _apply(
     ids = await touched(
         connection,
         change.touched,
-        account=occasion.account,
+        account=context.account,
         product_id=change.product_id,
         after=job.cursor,
         limit=PAGE,
@@ -86,7 +86,7 @@ async def _apply(
             connection,
             subscriptions=ids if subscriptions else (),
             orders=() if subscriptions else ids,
-            occasion=occasion,
+            context=context,
         )
     more = len(ids) == PAGE
     after_this = PolicyStep.ORDERS if subscriptions else PolicyStep.DONE

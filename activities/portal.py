@@ -8,10 +8,10 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
-from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.rules.reading import object_id
 from latchkey.store import site_settings
 from latchkey.store.purchases.linked_products import Account
@@ -35,40 +35,42 @@ REASONS = [
 class PortalActivities:
     """Opens the portal. `public_url` is where people come back to."""
 
-    def __init__(self, edges: Edges, *, public_url: str) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, *, public_url: str) -> None:
+        self._deps = deps
         self._url = public_url.rstrip("/")
 
     @activity.defn(name=contracts.OPEN_PORTAL)
-    async def open_portal(self, errand: ErrandInput) -> ErrandResult:
+    async def open_portal(self, stripe_call: StripeCallInput) -> StripeCallResult:
         """A fresh session for the customer `object_id`, on the page that `flow` names."""
         async with retried():
-            account = await self._edges.account()
-            api = await self._edges.keyring.api()
-            async with self._edges.pool.acquire() as connection:
+            account = await self._deps.account()
+            api = await self._deps.keyring.api()
+            async with self._deps.pool.acquire() as connection:
                 settings = await site_settings.read(connection)
             configuration = await self._configuration(api, account, settings)
             made = await api.create_portal_session(
-                customer=errand.object_id,
+                customer=stripe_call.object_id,
                 configuration=configuration,
                 return_url=f"{self._url}/account",
-                flow=_flow(errand, self._url),
+                flow=_flow(stripe_call, self._url),
             )
-        return ErrandResult("opened", sealed=self._sealed(made["url"]))
+        return StripeCallResult("opened", sealed=self._sealed(made["url"]))
 
     @activity.defn(name=contracts.FIND_RECEIPT)
-    async def find_receipt(self, errand: ErrandInput) -> ErrandResult:
+    async def find_receipt(self, stripe_call: StripeCallInput) -> StripeCallResult:
         """Stripe's page with the receipt or invoice of an order or a subscription."""
         async with retried():
-            api = await self._edges.keyring.api()
-            url = await _receipt(api, errand.object_id)
-        return ErrandResult("found", sealed=self._sealed(url)) if url else ErrandResult("none")
+            api = await self._deps.keyring.api()
+            url = await _receipt(api, stripe_call.object_id)
+        return (
+            StripeCallResult("found", sealed=self._sealed(url)) if url else StripeCallResult("none")
+        )
 
     async def _configuration(self, api: StripeApi, account: Account, settings: SiteSettings) -> str:
         """Our configuration, made once per account and mode, and changed with the settings and
         with what a release asks of it."""
         wanted = _fingerprint(settings)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             known = await portal.configuration(connection, account)
         if known and known.fingerprint == wanted:
             return known.stripe_id
@@ -87,7 +89,7 @@ class PortalActivities:
             if stripe_id is None or not error.missing:
                 raise
             made = await api.save_portal_configuration(None, **options)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await portal.save_configuration(
                 connection, account, stripe_id=made["id"], fingerprint=wanted
             )
@@ -104,19 +106,19 @@ class PortalActivities:
         return None
 
     def _sealed(self, url: str) -> str:
-        return self._edges.keyring.vault.seal(url).decode()
+        return self._deps.keyring.vault.seal(url).decode()
 
 
-def _flow(errand: ErrandInput, site: str) -> Json | None:
-    if errand.flow is None:
+def _flow(stripe_call: StripeCallInput, site: str) -> Json | None:
+    if stripe_call.flow is None:
         return None
     after: Json = {
         "type": "redirect",
         "redirect": {"return_url": f"{site}/account?done=billing-changed"},
     }
-    flow: Json = {"type": errand.flow, "after_completion": after}
-    if errand.flow == "subscription_cancel":
-        flow["subscription_cancel"] = {"subscription": errand.target}
+    flow: Json = {"type": stripe_call.flow, "after_completion": after}
+    if stripe_call.flow == "subscription_cancel":
+        flow["subscription_cancel"] = {"subscription": stripe_call.target}
     return flow
 
 

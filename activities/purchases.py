@@ -6,9 +6,9 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities import fetch
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
-from activities.resilient import failed, read_again, steady
+from activities.resilient import failed, keeps_running, read_again
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules.reading import Order, UnreadableError
@@ -16,7 +16,7 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.purchases import order_facts, orders
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
@@ -24,85 +24,85 @@ from latchkey.stripe_api import StripeApi, StripeError
 class PurchaseActivities:
     """Keeps access in step with one-off purchases."""
 
-    def __init__(self, edges: Edges, client: Client) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, client: Client) -> None:
+        self._deps = deps
         self._client = client
 
     @property
-    def edges(self) -> Edges:
-        return self._edges
+    def deps(self) -> ActivityDeps:
+        return self._deps
 
     @activity.defn(name=contracts.SYNC_PURCHASE)
-    @steady(TargetKind.PURCHASE)
+    @keeps_running(TargetKind.PURCHASE)
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the session or invoice, one transaction for all that follows from it."""
         async with retried():
-            job, occasion = await self._edges.begin(job, TargetKind.PURCHASE)
-            api = await self._edges.keyring.api()
+            job, context = await self._deps.begin(job, TargetKind.PURCHASE)
+            api = await self._deps.keyring.api()
             try:
                 if job.object_id.startswith("in_"):
-                    return await self._invoice(api, job, occasion)
-                return await self._session(api, job, occasion)
+                    return await self._invoice(api, job, context)
+                return await self._session(api, job, context)
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
 
-    async def _session(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
+    async def _session(self, api: StripeApi, job: SyncInput, context: ApplyContext) -> SyncResult:
         """A subscription's checkout is the subscription's business, its one-off lines are ours."""
         order = await fetch.session(api, await api.checkout_session(job.object_id))
         if order.subscription is None:
-            return await self._apply(order, job, occasion)
+            return await self._apply(order, job, context)
         owner = Target(TargetKind.SUBSCRIPTION, order.subscription, checkout_session=order.id)
         if not order.one_off_lines:
             return await self._pass_on(owner, job)
-        await self._tell_of_bill(order, occasion)
-        result = await self._apply(order, job, occasion)
+        await self._tell_of_bill(order, context)
+        result = await self._apply(order, job, context)
         await dispatch.nudge(self._client, owner, [])
         return result
 
-    async def _invoice(self, api: StripeApi, job: SyncInput, occasion: Occasion) -> SyncResult:
+    async def _invoice(self, api: StripeApi, job: SyncInput, context: ApplyContext) -> SyncResult:
         """An invoice may be a session's or a subscription's; what is left is a purchase itself."""
         order = await fetch.invoice(api, await api.invoice(job.object_id))
         if order.subscription:
-            await self._tell_of_bill(order, occasion)
-        if not await self._linked(order, occasion):
+            await self._tell_of_bill(order, context)
+        if not await self._linked(order, context):
             if order.subscription is None:
-                return await self._apply(order, job, occasion)
+                return await self._apply(order, job, context)
             return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
         session = await fetch.session_of_invoice(api, order)
         if session:
             return await self._pass_on(Target(TargetKind.PURCHASE, session), job)
-        result = await self._apply(order, job, occasion)
+        result = await self._apply(order, job, context)
         if order.subscription:
             owner = Target(TargetKind.SUBSCRIPTION, order.subscription)
             await dispatch.nudge(self._client, owner, [])
         return result
 
-    async def _tell_of_bill(self, order: Order, occasion: Occasion) -> None:
-        async with self._edges.pool.acquire() as connection, connection.transaction():
-            await order_facts.tell_of_bill(connection, order, occasion=occasion)
+    async def _tell_of_bill(self, order: Order, context: ApplyContext) -> None:
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            await order_facts.tell_of_bill(connection, order, context=context)
 
     async def _pass_on(self, target: Target, job: SyncInput) -> SyncResult:
         await dispatch.nudge(self._client, target, job.event_ids)
         return SyncResult("passed on", f"Belongs to {target.kind} {target.id}", finished=True)
 
-    async def _linked(self, order: Order, occasion: Occasion) -> bool:
+    async def _linked(self, order: Order, context: ApplyContext) -> bool:
         if not order.one_off_lines:
             return False
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             found = await linked_products(
                 connection,
                 {line.stripe_product for line in order.one_off_lines},
-                account=occasion.account,
+                account=context.account,
             )
         return bool(found)
 
-    async def _apply(self, order: Order, job: SyncInput, occasion: Occasion) -> SyncResult:
-        user = self._edges.reference_user(order.reference)
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+    async def _apply(self, order: Order, job: SyncInput, context: ApplyContext) -> SyncResult:
+        user = self._deps.reference_user(order.reference)
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             outcome = await orders.apply_orders(
                 connection,
                 [order],
-                occasion=occasion,
+                context=context,
                 references={order.id: user} if user is not None else None,
             )
             await inbox.mark_handled(connection, job.event_ids)
@@ -111,7 +111,7 @@ class PurchaseActivities:
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):
             raise error
-        return await failed(self._edges, job, TargetKind.PURCHASE, str(error))
+        return await failed(self._deps, job, TargetKind.PURCHASE, str(error))
 
 
 def _result(applied: Applied, order: Order, *, as_of: datetime) -> SyncResult:

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities import comparison_source, fetch
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.comparison_source import Readings
 from activities.errors import discreet
 from latchkey import contracts, dispatch
@@ -25,7 +25,7 @@ from latchkey.contracts import (
     ReconcileStep,
     ReconciliationPlan,
 )
-from latchkey.rules.drift import Class, Kind
+from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.reading import Order
 from latchkey.store.access import complimentary
 from latchkey.store.checks import comparing, invariants
@@ -35,8 +35,8 @@ from latchkey.store.checks.reconciliations import Found
 from latchkey.store.pool import Connection
 from latchkey.store.products import links
 from latchkey.store.purchases import orders, subscription_mirror, subscriptions
-from latchkey.store.purchases.settling import Occasion
-from latchkey.store.purchases.subscriptions import SubscriptionContext
+from latchkey.store.purchases.settling import ApplyContext
+from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import catalog, wakeups
 from latchkey.store.stripe import connection as connections
 from latchkey.stripe_api import Page, StripeApi
@@ -65,8 +65,8 @@ _NOT_CONNECTED = "Stripe is not connected: connect it under Connectors, then com
 class ReconcileActivities:
     """Reads, compares by applying and undoing, and repairs by applying."""
 
-    def __init__(self, edges: Edges, client: Client) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps, client: Client) -> None:
+        self._deps = deps
         self._client = client
 
     @activity.defn(name=contracts.BEGIN_RECONCILIATION)
@@ -76,7 +76,7 @@ class ReconcileActivities:
         failed: the run does not know the schedule's own yet, so it is closed here."""
         async with discreet():
             await self._fail_lost()
-            async with self._edges.pool.acquire() as connection, connection.transaction():
+            async with self._deps.pool.acquire() as connection, connection.transaction():
                 if job.reconciliation_id:
                     wanted = job.reconciliation_id
                 else:
@@ -96,7 +96,7 @@ class ReconcileActivities:
                 if not connected:
                     await store.finish(connection, wanted, error=_NOT_CONNECTED)
         if not connected:
-            raise ApplicationError(_NOT_CONNECTED, type="NotConnected", non_retryable=True)
+            raise ApplicationError(_NOT_CONNECTED, type="NotConnectedError", non_retryable=True)
         return ReconciliationPlan(
             found.id,
             found.repair,
@@ -111,8 +111,8 @@ class ReconcileActivities:
     async def page(self, job: ComparePageInput) -> ComparePageResult:
         """Read one page and compare it; in a run that repairs, apply what is safe."""
         async with discreet():
-            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
-            api = await self._edges.keyring.api()
+            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            api = await self._deps.keyring.api()
             page, found = await self._page(api, job)
             progress = replace(
                 job.progress,
@@ -120,7 +120,7 @@ class ReconcileActivities:
                 reads=job.progress.reads + found.reads,
             )
             progress = await self._compare(
-                job.reconciliation_id, found, occasion, progress, repair=job.repair
+                job.reconciliation_id, found, context, progress, repair=job.repair
             )
         return ComparePageResult(page.next, progress)
 
@@ -129,8 +129,8 @@ class ReconcileActivities:
         """Read what gives access and was on none of the lists: moved to another price, bought by
         invoice, or gone from Stripe."""
         async with discreet():
-            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
-            async with self._edges.pool.acquire() as connection:
+            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            async with self._deps.pool.acquire() as connection:
                 run = await store.find(connection, job.reconciliation_id)
                 batch = await store.unseen(
                     connection,
@@ -138,13 +138,13 @@ class ReconcileActivities:
                     product_id=run.product_id if run else None,
                     limit=UNSEEN_AT_ONCE,
                 )
-            api = await self._edges.keyring.api()
-            found = await comparison_source.by_id(self._edges, api, batch)
+            api = await self._deps.keyring.api()
+            found = await comparison_source.by_id(self._deps, api, batch)
             progress = replace(job.progress, reads=job.progress.reads + found.reads)
             progress = await self._compare(
-                job.reconciliation_id, found, occasion, progress, repair=job.repair
+                job.reconciliation_id, found, context, progress, repair=job.repair
             )
-            async with self._edges.pool.acquire() as connection, connection.transaction():
+            async with self._deps.pool.acquire() as connection, connection.transaction():
                 await store.see(connection, job.reconciliation_id, [key for _, key in batch])
                 await store.mark_compared(connection, [k for kind, k in batch if kind == "order"])
         return CompareBatchResult(len(batch) == UNSEEN_AT_ONCE, len(batch), progress)
@@ -161,7 +161,7 @@ class ReconcileActivities:
                     ids = []
             await self._see(job.reconciliation_id, ids)
             stuck = await self._stuck()
-            async with self._edges.pool.acquire() as connection, connection.transaction():
+            async with self._deps.pool.acquire() as connection, connection.transaction():
                 run_row = await store.find(connection, job.reconciliation_id)
                 assert run_row is not None, "the run began with it"
                 await invariants.check(
@@ -183,40 +183,40 @@ class ReconcileActivities:
     async def repair(self, job: CompareBatch) -> CompareBatchResult:
         """Repair the next few differences that were chosen."""
         async with discreet():
-            occasion = await self._edges.occasion(as_of=job.as_of, cause="reconciliation")
-            async with self._edges.pool.acquire() as connection:
+            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            async with self._deps.pool.acquire() as connection:
                 batch = await store.chosen(connection, job.reconciliation_id, limit=REPAIRS_AT_ONCE)
-            repaired = await self._repair(job.reconciliation_id, batch, occasion)
+            repaired = await self._repair(job.reconciliation_id, batch, context)
             progress = replace(job.progress, repaired=job.progress.repaired + repaired)
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 await store.write_progress(connection, job.reconciliation_id, asdict(progress))
         return CompareBatchResult(len(batch) == REPAIRS_AT_ONCE, len(batch), progress)
 
     @activity.defn(name=contracts.FINISH_RECONCILIATION)
     async def finish(self, job: FinishReconciliation) -> None:
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             await store.finish(connection, job.reconciliation_id, error=job.error)
 
     async def _page(self, api: StripeApi, job: ComparePageInput) -> tuple[Page, Readings]:
         match job.step:
             case ReconcileStep.SUBSCRIPTIONS:
                 page = await api.subscriptions(price=job.price, after=job.cursor, ended=True)
-                return page, await comparison_source.subscriptions(self._edges, api, page.data)
+                return page, await comparison_source.subscriptions(self._deps, api, page.data)
             case ReconcileStep.INVOICES:
                 page = await api.paid_invoices(since=job.since, after=job.cursor)
-                return page, await comparison_source.invoices(self._edges, api, page.data)
+                return page, await comparison_source.invoices(self._deps, api, page.data)
         page = await api.completed_sessions(after=job.cursor)
-        return page, await comparison_source.sessions(self._edges, api, page.data)
+        return page, await comparison_source.sessions(self._deps, api, page.data)
 
     async def _compare(
-        self, run: str, found: Readings, occasion: Occasion, progress: Compared, *, repair: bool
+        self, run: str, found: Readings, context: ApplyContext, progress: Compared, *, repair: bool
     ) -> Compared:
         references = self._references(found.orders)
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             differences = [
-                *await comparing.subscriptions(connection, found.subscriptions, occasion=occasion),
+                *await comparing.subscriptions(connection, found.subscriptions, context=context),
                 *await comparing.orders(
-                    connection, found.orders, occasion=occasion, references=references
+                    connection, found.orders, context=context, references=references
                 ),
                 *(_gone(source, key) for source, key in found.gone),
             ]
@@ -233,71 +233,71 @@ class ReconcileActivities:
                 differences=progress.differences + len(differences),
             )
             await store.write_progress(connection, run, asdict(progress))
-        return await self._mend(run, found, differences, occasion, progress) if repair else progress
+        return await self._mend(run, found, differences, context, progress) if repair else progress
 
     async def _mend(
         self,
         run: str,
         found: Readings,
         differences: Sequence[Difference],
-        occasion: Occasion,
+        context: ApplyContext,
         progress: Compared,
     ) -> Compared:
         """Apply the readings whose differences are all safe, and have their runs told."""
-        unsafe = {one.source_id for one in differences if one.klass is not Class.SAFE}
+        unsafe = {one.source_id for one in differences if one.severity is not Severity.SAFE}
         safe = {one.source_id for one in differences} - unsafe
         if not safe:
             return progress
-        contexts = await self._contexts(found, safe)
+        checkouts = await self._contexts(found, safe)
         progress = replace(
             progress,
-            reads=progress.reads + len(contexts),
+            reads=progress.reads + len(checkouts),
             repaired=progress.repaired + len(safe),
         )
-        async with self._edges.pool.acquire() as connection, connection.transaction():
-            await self._apply(connection, found, safe, occasion, contexts)
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            await self._apply(connection, found, safe, context, checkouts)
             done = await store.open_of_sources(connection, run, sorted(safe))
             await store.mark_repaired(connection, run, ids=done)
             await store.write_progress(connection, run, asdict(progress))
             await _have_told(connection, safe)
         return progress
 
-    async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, SubscriptionContext]:
+    async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, CheckoutInfo]:
         """The checkout sessions of subscriptions that are new to us: they may hold the buyer's
         signed reference, which counts more than an e-mail address."""
         mine = [one.id for one in found.subscriptions if one.id in ids]
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             known = await subscription_mirror.known(connection, mine)
-        api = await self._edges.keyring.api()
-        contexts = {}
+        api = await self._deps.keyring.api()
+        checkouts = {}
         for key in [key for key in mine if key not in known]:
             sessions = await api.sessions_of(subscription=key)
             if sessions:
                 order = await fetch.session(api, sessions[0])
-                user = self._edges.reference_user(order.reference)
-                contexts[key] = SubscriptionContext(order.id, user)
-        return contexts
+                user = self._deps.reference_user(order.reference)
+                checkouts[key] = CheckoutInfo(order.id, user)
+        return checkouts
 
     async def _apply(
         self,
         connection: Connection,
         found: Readings,
         ids: set[str],
-        occasion: Occasion,
-        contexts: dict[str, SubscriptionContext],
+        context: ApplyContext,
+        checkouts: dict[str, CheckoutInfo],
     ) -> None:
         mine = [one for one in found.subscriptions if one.id in ids]
         if mine:
             await subscriptions.apply_subscriptions(
-                connection, mine, occasion=occasion, context=contexts
+                connection, mine, context=context, checkouts=checkouts
             )
         bought = [one for one in found.orders if one.id in ids]
         if bought:
             await orders.apply_orders(
-                connection, bought, occasion=occasion, references=self._references(bought)
+                connection, bought, context=context, references=self._references(bought)
             )
 
-    async def _repair(self, run: str, batch: list[Found], occasion: Occasion) -> int:
+    async def _repair(self, run: str, batch: list[Found], context: ApplyContext) -> int:
         """Runs are started or told; objects are read anew and applied, and their runs told. Returns
         how many differences that repaired."""
         objects = {
@@ -306,18 +306,18 @@ class ReconcileActivities:
             if one.source in ("subscription", "order")
             and one.kind not in (Kind.WORKFLOW_MISSING, Kind.TIMER_MISSING)
         }
-        api = await self._edges.keyring.api()
-        found = await comparison_source.by_id(self._edges, api, sorted(objects))
+        api = await self._deps.keyring.api()
+        found = await comparison_source.by_id(self._deps, api, sorted(objects))
         failed = {key: "Stripe does not have it any more: decide by hand" for _, key in found.gone}
         failed |= {
             key: f"Stripe's answer can't be read: {why}" for key, why in found.unreadable.items()
         }
         mended = [one for one in batch if one.source_id not in failed]
-        contexts = await self._contexts(found, set(found.ids))
-        async with self._edges.pool.acquire() as connection, connection.transaction():
-            await self._apply(connection, found, set(found.ids), occasion, contexts)
+        checkouts = await self._contexts(found, set(found.ids))
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            await self._apply(connection, found, set(found.ids), context, checkouts)
             if any(one.source in ("manual", "collection") for one in mended):
-                await complimentary.end_due(connection, occasion.as_of, limit=MANUAL_AT_ONCE)
+                await complimentary.end_due(connection, context.as_of, limit=MANUAL_AT_ONCE)
                 await wakeups.add(connection, wakeups.ENDINGS, [""])
             for one in mended:
                 if one.source == "link":
@@ -332,7 +332,7 @@ class ReconcileActivities:
                 },
             )
         await self._start([one.source_id for one in mended if one.kind == Kind.WORKFLOW_MISSING])
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             await store.mark_repaired(connection, run, ids=[one.id for one in mended])
             for key, error in failed.items():
                 ids = [one.id for one in batch if one.source_id == key]
@@ -344,16 +344,16 @@ class ReconcileActivities:
         alive = [run.id async for run in self._client.list_workflows(_COMPARING)]
         scheduled = contracts.reconciliation_workflow_id(contracts.SCHEDULED)
         others = any(one.startswith(scheduled) for one in alive if one != me)
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await store.fail_lost(connection, alive=alive, schedule_alive=others)
 
     def _references(self, found: Sequence[Order]) -> dict[str, int]:
-        named = {order.id: self._edges.reference_user(order.reference) for order in found}
+        named = {order.id: self._deps.reference_user(order.reference) for order in found}
         return {key: user for key, user in named.items() if user is not None}
 
     async def _see(self, run: str, ids: list[str]) -> None:
         if ids:
-            async with self._edges.pool.acquire() as connection:
+            async with self._deps.pool.acquire() as connection:
                 await store.see(connection, run, ids)
 
     async def _stuck(self) -> list[tuple[str, str]]:
@@ -368,13 +368,13 @@ class ReconcileActivities:
         return list(found.items())
 
     async def _start(self, subscription_ids: Sequence[str]) -> None:
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             waiting = await subscription_mirror.lifecycles(connection, subscription_ids)
         known = {one.subscription_id for one in waiting}
         for start in range(0, len(waiting), AT_ONCE):
             batch = waiting[start : start + AT_ONCE]
             await asyncio.gather(*(dispatch.start_lifecycle(self._client, one) for one in batch))
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             await subscription_mirror.mark_lifecycles(connection, sorted(known))
 
 
@@ -388,7 +388,7 @@ async def _have_told(connection: Connection, keys: set[str]) -> None:
 def _gone(source: str, key: str) -> Difference:
     return Difference(
         Kind.GONE,
-        Class.PERSON,
+        Severity.MANUAL,
         f"It gives access, and the connected Stripe account has no such {source}: it may belong to"
         " another account or mode, or was deleted test data",
         source,

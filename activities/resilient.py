@@ -11,10 +11,10 @@ from prometheus_client import Counter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import KEY_REFUSED
 from latchkey.contracts import SyncInput, SyncResult, Wake
-from latchkey.dispatch import TemporalUnavailable
+from latchkey.dispatch import TemporalUnavailableError
 from latchkey.rules.access import SELDOM
 from latchkey.rules.routing import TargetKind
 from latchkey.store.pool import Connection
@@ -32,7 +32,7 @@ READ_AGAIN = timedelta(seconds=1)
 _PASSING = (
     OSError,
     TimeoutError,
-    TemporalUnavailable,
+    TemporalUnavailableError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
@@ -48,14 +48,14 @@ UNCHANGED = SyncResult("", "", finished=False, unchanged=True)
 
 class _Job(Protocol):
     @property
-    def edges(self) -> Edges: ...
+    def deps(self) -> ActivityDeps: ...
 
 
 J = TypeVar("J", bound=_Job)
 Sync = Callable[[J, SyncInput], Awaitable[SyncResult]]
 
 
-def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
+def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
     """For a Temporal activity that syncs one object: what may pass is tried again for ever, and
     after a while the run says so; what is no more than a fault of ours fails the events, not the
     run. Nothing of an error but its kind enters the history: it may quote personal data."""
@@ -64,13 +64,13 @@ def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
         @wraps(sync)
         async def steadily(self: J, job: SyncInput) -> SyncResult:
             try:
-                if job.only_events and await _served(self.edges, job, kind):
+                if job.only_events and await _served(self.deps, job, kind):
                     return UNCHANGED
-                return await _elsewhere(self.edges, job, kind) or await sync(self, job)
+                return await _elsewhere(self.deps, job, kind) or await sync(self, job)
             except ApplicationError as error:
                 if error.non_retryable or _soon(error):
                     raise
-                return await _waiting(self.edges, job, kind, error.message)
+                return await _waiting(self.deps, job, kind, error.message)
             except _PASSING as error:
                 raise ApplicationError(
                     f"not now: {type(error).__name__}", type=type(error).__name__
@@ -80,31 +80,31 @@ def steady(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
                 name = type(error).__name__
                 if activity.info().attempt < PATIENCE:
                     raise ApplicationError(f"unexpected {name}", type=name) from None
-                return await failed(self.edges, job, kind, f"unexpected {name}: see the log")
+                return await failed(self.deps, job, kind, f"unexpected {name}: see the log")
 
         return steadily
 
     return around
 
 
-async def _served(edges: Edges, job: SyncInput, kind: TargetKind) -> bool:
+async def _served(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> bool:
     """Whether readings begun after these events were stored have been applied meanwhile: a nudge
     that crosses a reading has nothing more to tell."""
-    async with edges.pool.acquire() as connection:
+    async with deps.pool.acquire() as connection:
         return await inbox.served(connection, kind, job.object_id, job.event_ids)
 
 
-async def _elsewhere(edges: Edges, job: SyncInput, kind: TargetKind) -> SyncResult | None:
+async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> SyncResult | None:
     """What to do for an object of another account or mode than the connected one; None for all
     others. Nobody can be asked about it: access stays as it is, and an end that is known comes at
     its time. It is looked at again daily, should its account be connected again."""
-    account = await edges.keyring.account()
-    async with edges.pool.acquire() as connection:
-        home = await origins.home_of(connection, job.object_id)
+    account = await deps.keyring.account()
+    async with deps.pool.acquire() as connection:
+        home = await origins.origin_of(connection, job.object_id)
     if home is None or account is None or home.account == account:
         return None
     why = f"It belongs to the account {home.account}, which is not the connected one"
-    async with edges.pool.acquire() as connection, connection.transaction():
+    async with deps.pool.acquire() as connection, connection.transaction():
         await _give_up(connection, job, kind, why)
         await settling.end_due(
             connection,
@@ -112,7 +112,7 @@ async def _elsewhere(edges: Edges, job: SyncInput, kind: TargetKind) -> SyncResu
             as_of=job.as_of,
             workflow_id=activity.info().workflow_id or "",
         )
-    wake_at, wake = _next(job, await _known(edges, job, kind), SELDOM)
+    wake_at, wake = _next(job, await _known(deps, job, kind), SELDOM)
     return SyncResult(
         label="another account",
         state=f"{why}: access stays as it is, an end that is known comes at its time",
@@ -127,11 +127,11 @@ def _soon(error: ApplicationError) -> bool:
     return error.type != KEY_REFUSED and activity.info().attempt < PATIENCE
 
 
-async def failed(edges: Edges, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
+async def failed(deps: ActivityDeps, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
     """What no retry can mend: the events are marked, the run waits for a person or a resend."""
-    async with edges.pool.acquire() as connection:
+    async with deps.pool.acquire() as connection:
         ids = await _give_up(connection, job, kind, error)
-        known = await _known(edges, job, kind)
+        known = await _known(deps, job, kind)
     log.error("events failed: see the inbox", object=job.object_id, events=ids, reason=error)
     wake_at, wake = _next(job, known, TRY_LATER)
     return SyncResult(
@@ -166,8 +166,8 @@ def read_again(as_of: datetime) -> SyncResult:
     )
 
 
-async def _waiting(edges: Edges, job: SyncInput, kind: TargetKind, why: str) -> SyncResult:
-    known = await _known(edges, job, kind)
+async def _waiting(deps: ActivityDeps, job: SyncInput, kind: TargetKind, why: str) -> SyncResult:
+    known = await _known(deps, job, kind)
     wake_at, wake = _next(job, known, TRY_AGAIN)
     log.warning("a run waits", object=job.object_id, reason=why)
     return SyncResult(
@@ -180,10 +180,10 @@ async def _waiting(edges: Edges, job: SyncInput, kind: TargetKind, why: str) -> 
     )
 
 
-async def _known(edges: Edges, job: SyncInput, kind: TargetKind) -> Recorded | None:
+async def _known(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Recorded | None:
     if kind is not TargetKind.SUBSCRIPTION:
         return None
-    async with edges.pool.acquire() as connection:
+    async with deps.pool.acquire() as connection:
         return await subscription_mirror.recorded(connection, job.object_id)
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from temporalio import activity
 
 from activities import fetch, past_due
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.errors import retried
-from activities.resilient import failed, read_again, steady
+from activities.resilient import failed, keeps_running, read_again
 from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
@@ -15,8 +15,8 @@ from latchkey.rules.routing import TargetKind
 from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
-from latchkey.store.purchases.settling import Occasion
-from latchkey.store.purchases.subscriptions import SubscriptionContext
+from latchkey.store.purchases.settling import ApplyContext
+from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import inbox
 from latchkey.stripe_api import StripeApi, StripeError
 
@@ -24,31 +24,31 @@ from latchkey.stripe_api import StripeApi, StripeError
 class SubscriptionActivities:
     """Keeps access in step with subscriptions."""
 
-    def __init__(self, edges: Edges) -> None:
-        self._edges = edges
+    def __init__(self, deps: ActivityDeps) -> None:
+        self._deps = deps
 
     @property
-    def edges(self) -> Edges:
-        return self._edges
+    def deps(self) -> ActivityDeps:
+        return self._deps
 
     @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
-    @steady(TargetKind.SUBSCRIPTION)
+    @keeps_running(TargetKind.SUBSCRIPTION)
     async def sync(self, job: SyncInput) -> SyncResult:
         """One read of the subscription, one transaction for all that follows from it."""
         async with retried():
-            job, occasion = await self._edges.begin(job, TargetKind.SUBSCRIPTION)
-            api = await self._edges.keyring.api()
+            job, context = await self._deps.begin(job, TargetKind.SUBSCRIPTION)
+            api = await self._deps.keyring.api()
             try:
-                reading, session = await self._read(api, job, occasion)
-                [reading] = await past_due.dated(self._edges, api, [reading])
+                reading, session = await self._read(api, job, context)
+                [reading] = await past_due.dated(self._deps, api, [reading])
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
-            return await self._apply(reading, session, job, occasion)
+            return await self._apply(reading, session, job, context)
 
     @activity.defn(name=contracts.END_DUE_ACCESS)
     async def end_due_access(self, job: EndDueInput) -> int:
         """End what is due by the clock alone; returns how many grants ended."""
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             return await settling.end_due(
                 connection,
                 source_id=job.source_id,
@@ -57,34 +57,34 @@ class SubscriptionActivities:
             )
 
     async def _apply(
-        self, reading: Subscription, session: Order | None, job: SyncInput, occasion: Occasion
+        self, reading: Subscription, session: Order | None, job: SyncInput, context: ApplyContext
     ) -> SyncResult:
-        context = SubscriptionContext(
+        checkout = CheckoutInfo(
             checkout_session=session.id if session else None,
-            reference_user=self._edges.reference_user(session.reference) if session else None,
+            reference_user=self._deps.reference_user(session.reference) if session else None,
         )
-        async with self._edges.pool.acquire() as connection, connection.transaction():
+        async with self._deps.pool.acquire() as connection, connection.transaction():
             page = await subscriptions.apply_subscriptions(
-                connection, [reading], occasion=occasion, context={reading.id: context}
+                connection, [reading], context=context, checkouts={reading.id: checkout}
             )
             if session and session.one_off_lines:
                 await orders.apply_orders(
                     connection,
                     [session],
-                    occasion=occasion,
-                    references={session.id: user} if (user := context.reference_user) else None,
+                    context=context,
+                    references={session.id: user} if (user := checkout.reference_user) else None,
                 )
             await inbox.mark_handled(connection, job.event_ids)
             await subscription_mirror.mark_lifecycles(connection, [reading.id])
         return _result(page.applied[reading.id], reading, as_of=job.as_of)
 
     async def _read(
-        self, api: StripeApi, job: SyncInput, occasion: Occasion
+        self, api: StripeApi, job: SyncInput, context: ApplyContext
     ) -> tuple[Subscription, Order | None]:
         """The subscription and, once in its life, the checkout session it came from: that holds
         the buyer's signed reference and the cart's one-off lines. One call has both where an event
         named the session."""
-        async with self._edges.pool.acquire() as connection:
+        async with self._deps.pool.acquire() as connection:
             known = await subscription_mirror.recorded(connection, job.object_id)
         named = job.checkout_session
         if named and (known is None or known.checkout_session != named):
@@ -92,22 +92,22 @@ class SubscriptionActivities:
             reading = await fetch.subscription(api, cart["subscription"])
             return reading, await fetch.session(api, cart)
         reading = await fetch.subscription(api, await api.subscription(job.object_id))
-        if known is not None or not await self._linked(reading, occasion):
+        if known is not None or not await self._linked(reading, context):
             return reading, None
         carts = await api.sessions_of(subscription=reading.id)
         return reading, await fetch.session(api, carts[0]) if carts else None
 
-    async def _linked(self, reading: Subscription, occasion: Occasion) -> bool:
-        async with self._edges.pool.acquire() as connection:
+    async def _linked(self, reading: Subscription, context: ApplyContext) -> bool:
+        async with self._deps.pool.acquire() as connection:
             found = await linked_products(
-                connection, reading.stripe_products, account=occasion.account
+                connection, reading.stripe_products, account=context.account
             )
         return bool(found)
 
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):
             raise error
-        return await failed(self._edges, job, TargetKind.SUBSCRIPTION, str(error))
+        return await failed(self._deps, job, TargetKind.SUBSCRIPTION, str(error))
 
 
 def _result(applied: Applied, reading: Subscription, *, as_of: datetime) -> SyncResult:

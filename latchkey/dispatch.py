@@ -19,14 +19,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from latchkey import contracts, temporal
 from latchkey.contracts import (
     EntityState,
-    ErrandInput,
-    ErrandResult,
     GrantEndingsState,
     LinkPreviewInput,
     Nudge,
     PolicyChangeState,
     ProductLinkState,
     ReconciliationState,
+    StripeCallInput,
+    StripeCallResult,
 )
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Pool
@@ -39,25 +39,25 @@ CALL_TIMEOUT = 5.0
 """Seconds: the client's own retries would hold a call for ten while Temporal is away."""
 
 
-ERRAND_LIFE = timedelta(minutes=2)
+STRIPE_CALL_LIFE = timedelta(minutes=2)
 
 
-class TemporalUnavailable(Exception):
+class TemporalUnavailableError(Exception):
     """Temporal did not take the call; nothing is lost, it can be made again."""
 
 
-class Undeliverable(Exception):
+class UndeliverableError(Exception):
     """Temporal refuses the call and would refuse it again; the message says why."""
 
 
-class WorkflowFailed(Exception):
+class WorkflowFailedError(Exception):
     """A workflow that was waited for failed; the message may be shown."""
 
 
 async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
     """Tell the target's workflow that its object changed, starting it where it isn't running.
 
-    Raises `TemporalUnavailable`, `Undeliverable`.
+    Raises `TemporalUnavailableError`, `UndeliverableError`.
     """
     name, workflow_id, attributes = _entity(target)
     async with _bounded(client):
@@ -76,7 +76,7 @@ async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
 async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
     """Start the run of an imported subscription, asleep until it has to wake.
 
-    A run that is there already knows more and is left alone. Raises `TemporalUnavailable`.
+    A run that is there already knows more and is left alone. Raises `TemporalUnavailableError`.
     """
     async with _bounded(client):
         with suppress(WorkflowAlreadyStartedError):
@@ -125,7 +125,7 @@ def _entity(target: Target) -> tuple[str, str, TypedSearchAttributes]:
 async def tell_link(client: Client, job: links.LinkJob) -> None:
     """Start a link's workflow, or tell it that its link was retried or removed.
 
-    Raises `TemporalUnavailable`.
+    Raises `TemporalUnavailableError`.
     """
     signal = contracts.STOP if job.removed else contracts.NUDGE
     async with _bounded(client):
@@ -147,7 +147,7 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
     """Start a comparison's workflow. False where one still runs: it may be about to end without
     having seen what was asked for since, so ask again.
 
-    Raises `TemporalUnavailable`.
+    Raises `TemporalUnavailableError`.
     """
     what = f"product {product}" if product else "all products"
     async with _bounded(client):
@@ -166,7 +166,7 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
 
 
 async def rouse(client: Client, wakeup: Wakeup) -> None:
-    """Tell Temporal what a commit made necessary. Raises `TemporalUnavailable`."""
+    """Tell Temporal what a commit made necessary. Raises `TemporalUnavailableError`."""
     match wakeup.kind:
         case wakeups.LOOK_AGAIN:
             await nudge(client, Target(TargetKind.SUBSCRIPTION, wakeup.ref), [])
@@ -209,7 +209,7 @@ async def preview_link(
 ) -> str:
     """Run a preview of a link and return its id once its records are stored.
 
-    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     preview_id = f"pv_{secrets.token_hex(8)}"
     async with pool.acquire() as connection:
@@ -235,7 +235,7 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
     """Read the account's products, prices and counts anew and wait for it a while.
 
     It goes on where it isn't done in `seconds`: counting a large account's subscriptions takes
-    longer than a page can wait. Raises `TemporalUnavailable`, `WorkflowFailed`.
+    longer than a page can wait. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     async with _bounded(client):
         handle = await client.start_workflow(
@@ -253,7 +253,8 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
 async def check_connection(client: Client, *, seconds: float = 30) -> None:
     """Check the key, register the webhook endpoint and read the catalog; wait for it a while.
 
-    The outcome is in the connection's row. Raises `TemporalUnavailable`, `WorkflowFailed`.
+    The outcome is in the connection's row. Raises `TemporalUnavailableError` and
+    `WorkflowFailedError`.
     """
     async with _bounded(client, seconds):
         with _failures():
@@ -269,7 +270,7 @@ async def check_connection(client: Client, *, seconds: float = 30) -> None:
 async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0) -> bool:
     """Have a product's payment links brought in step with what was chosen; wait for it a while.
 
-    True where that is done. Raises `TemporalUnavailable`, `WorkflowFailed`.
+    True where that is done. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     async with _bounded(client):
         handle = await client.start_workflow(
@@ -292,25 +293,33 @@ async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0
     return False
 
 
-async def run_errand(
-    client: Client, errand: ErrandInput, *, summary: str, nonce: str | None = None, seconds: float
-) -> ErrandResult:
+async def call_stripe(
+    client: Client,
+    stripe_call: StripeCallInput,
+    *,
+    summary: str,
+    nonce: str | None = None,
+    seconds: float,
+) -> StripeCallResult:
     """Run one call to Stripe that a person waits for.
 
-    Raises `TemporalUnavailable` also where it isn't done in `seconds`, and `WorkflowFailed`.
+    Raises `TemporalUnavailableError`, also where it isn't done in `seconds`, and
+    `WorkflowFailedError`.
     """
     async with _bounded(client, seconds):
         with _failures():
-            result: ErrandResult = await client.execute_workflow(
-                contracts.ERRAND,
-                errand,
-                id=contracts.errand_workflow_id(errand.activity, nonce or secrets.token_hex(8)),
+            result: StripeCallResult = await client.execute_workflow(
+                contracts.STRIPE_CALL,
+                stripe_call,
+                id=contracts.stripe_call_workflow_id(
+                    stripe_call.activity, nonce or secrets.token_hex(8)
+                ),
                 task_queue=contracts.MAIN_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                execution_timeout=ERRAND_LIFE,
+                execution_timeout=STRIPE_CALL_LIFE,
                 static_summary=summary,
                 priority=Priority(priority_key=1),
-                result_type=ErrandResult,
+                result_type=StripeCallResult,
             )
     return result
 
@@ -323,7 +332,7 @@ async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterat
     except TimeoutError as error:
         if seconds <= CALL_TIMEOUT:
             raise _away(error) from error
-        raise TemporalUnavailable(
+        raise TemporalUnavailableError(
             f"it was not done within {seconds:g} seconds, as Stripe or Temporal is slow or away."
             " It may still come to an end: look again in a minute"
         ) from error
@@ -331,11 +340,11 @@ async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterat
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             if temporal.lacks_search_attribute(error):
                 raise await _registering(client) from error
-            raise Undeliverable(f"Temporal refuses it: {error.message}") from error
+            raise UndeliverableError(f"Temporal refuses it: {error.message}") from error
         raise _away(error) from error
 
 
-async def _registering(client: Client) -> TemporalUnavailable:
+async def _registering(client: Client) -> TemporalUnavailableError:
     """A namespace that is new, or older than this release, is told our search attributes: the call
     is right as it is and can be made again."""
     lacking = "Temporal's namespace lacks search attributes of Latchkey"
@@ -343,15 +352,15 @@ async def _registering(client: Client) -> TemporalUnavailable:
         async with asyncio.timeout(CALL_TIMEOUT):
             await temporal.register_search_attributes(client)
     except (RPCError, RuntimeError, TimeoutError) as error:
-        return TemporalUnavailable(
+        return TemporalUnavailableError(
             f"{lacking}, and they can't be registered ({error or type(error).__name__}): add"
             f" {', '.join(key.name for key in temporal.SEARCH_ATTRIBUTES)} as keywords"
         )
-    return TemporalUnavailable(f"{lacking}: they are registered now, try again")
+    return TemporalUnavailableError(f"{lacking}: they are registered now, try again")
 
 
-def _away(error: Exception) -> TemporalUnavailable:
-    return TemporalUnavailable(
+def _away(error: Exception) -> TemporalUnavailableError:
+    return TemporalUnavailableError(
         f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
         " TEMPORAL_ADDRESS is right"
     )
@@ -365,4 +374,4 @@ def _failures() -> Iterator[None]:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ApplicationError):
             cause = cause.__cause__
-        raise WorkflowFailed(str(cause or error)) from error
+        raise WorkflowFailedError(str(cause or error)) from error

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from latchkey import contracts
 from latchkey.settings import Settings
 from latchkey.store.checks import health
-from latchkey.store.checks.health import Signs
+from latchkey.store.checks.health import HealthFigures
 from latchkey.store.pool import create_pool
 
 LONG = timedelta(minutes=5)
@@ -40,7 +40,7 @@ async def of_database(settings: Settings) -> list[Check]:
         pool = await create_pool(settings.database_url.get_secret_value(), max_size=1)
         try:
             async with pool.acquire() as connection:
-                signs = await health.signs(connection)
+                figures = await health.figures(connection)
         finally:
             await pool.close()
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
@@ -48,11 +48,11 @@ async def of_database(settings: Settings) -> list[Check]:
     late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG
     nightly = settings.reconciliation != "off"
     return [
-        _events(signs),
-        _catch_up(signs, late),
-        _comparison(signs, nightly=nightly),
-        _drift(signs),
-        *_mails(signs),
+        _events(figures),
+        _catch_up(figures, late),
+        _comparison(figures, nightly=nightly),
+        _drift(figures),
+        *_mails(figures),
     ]
 
 
@@ -65,38 +65,38 @@ async def of_temporal(client: Client) -> list[Check]:
         return []
 
 
-def _events(signs: Signs) -> Check:
-    if signs.failed:
+def _events(figures: HealthFigures) -> Check:
+    if figures.failed:
         advice = "see the inbox in the admin pages: it says why; resend them, or ignore them"
-        return Check("events", False, f"{signs.failed} failed", advice)
-    oldest = signs.oldest_unprocessed
-    if oldest and signs.now - oldest > LONG:
-        found = f"{signs.unprocessed} wait, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
+        return Check("events", False, f"{figures.failed} failed", advice)
+    oldest = figures.oldest_unprocessed
+    if oldest and figures.now - oldest > LONG:
+        found = f"{figures.unprocessed} wait, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
         return Check("events", False, found, "check that a worker runs and that Temporal answers")
-    return Check("events", True, f"none failed, {signs.unprocessed} on their way")
+    return Check("events", True, f"none failed, {figures.unprocessed} on their way")
 
 
-def _catch_up(signs: Signs, late: timedelta) -> Check:
-    looked, since = signs.looked_at, signs.unlooked_since
+def _catch_up(figures: HealthFigures, late: timedelta) -> Check:
+    looked, since = figures.looked_at, figures.unlooked_since
     if since is None:
         return Check("missed events", True, "not looked for yet: a worker does it once connected")
     said = "last looked for at" if looked else "never looked for since connecting at"
     found = f"{said} {looked or since:%Y-%m-%d %H:%M:%S} UTC"
-    if signs.now - since > late:
+    if figures.now - since > late:
         advice = "check that a worker runs; the runs named catch-up in Temporal say what failed"
         return Check("missed events", False, found, advice)
     return Check("missed events", True, found)
 
 
-def _comparison(signs: Signs, *, nightly: bool) -> Check:
+def _comparison(figures: HealthFigures, *, nightly: bool) -> Check:
     name = "comparison"
-    if signs.connection != "connected":
+    if figures.connection != "connected":
         return Check(name, True, "there is none before Stripe is connected")
-    if signs.comparison_error is not None:
+    if figures.comparison_error is not None:
         advice = "mend the cause, then press Compare now under Drift in the admin pages"
-        return Check(name, False, f"the last one failed: {signs.comparison_error}", advice)
-    if nightly and signs.uncompared:
-        found = f"none got through since {signs.compared_at:%Y-%m-%d %H:%M} UTC"
+        return Check(name, False, f"the last one failed: {figures.comparison_error}", advice)
+    if nightly and figures.uncompared:
+        found = f"none got through since {figures.compared_at:%Y-%m-%d %H:%M} UTC"
         advice = (
             "see the runs of type Reconciliation in Temporal: one that is stuck keeps the schedule"
             " from the next, so terminate it; then press Compare now under Drift"
@@ -105,17 +105,17 @@ def _comparison(signs: Signs, *, nightly: bool) -> Check:
     return Check(name, True, "none failed, and none is overdue")
 
 
-def _drift(signs: Signs) -> Check:
-    if signs.drift:
+def _drift(figures: HealthFigures) -> Check:
+    if figures.drift:
         advice = "see Drift in the admin pages: repair what is safe, decide on the rest"
-        return Check("drift", False, f"{signs.drift} differences from Stripe are open", advice)
+        return Check("drift", False, f"{figures.drift} differences from Stripe are open", advice)
     return Check("drift", True, "the last comparison of all products left nothing open")
 
 
-def _mails(signs: Signs) -> Iterator[Check]:
-    if signs.mails_failed:
+def _mails(figures: HealthFigures) -> Iterator[Check]:
+    if figures.mails_failed:
         advice = "see Mails in the admin pages: each says why"
-        yield Check("mails", False, f"{signs.mails_failed} could not be sent", advice)
+        yield Check("mails", False, f"{figures.mails_failed} could not be sent", advice)
 
 
 async def _workers(client: Client) -> Check:

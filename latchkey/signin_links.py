@@ -10,7 +10,7 @@ LIFE_SECONDS = 48 * 3600
 ACTING_SECONDS = 600
 
 
-class LinkRefused(Exception):
+class LinkRefusedError(Exception):
     """A link that can't be used; the message says what to do."""
 
 
@@ -31,13 +31,13 @@ def sign(user_id: int, nonce: str, *, secret: str, issued_at: float | None = Non
 
 
 def read(token: str, *, secret: str) -> SignIn:
-    """What a token carries. Raises `LinkRefused`. Whether it was used is not known here."""
+    """What a token carries. Raises `LinkRefusedError`. Whether it was used is not known here."""
     try:
         user_id, nonce, expires = _serializer(secret).loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefused("This link is not valid. Ask for a new one below.") from None
+        raise LinkRefusedError("This link is not valid. Ask for a new one below.") from None
     if expires < time.time():
-        raise LinkRefused("This link is older than 48 hours. Ask for a new one below.")
+        raise LinkRefusedError("This link is older than 48 hours. Ask for a new one below.")
     return SignIn(user_id, nonce)
 
 
@@ -48,13 +48,13 @@ def sign_change(change_id: int, *, secret: str) -> str:
 
 
 def read_change(token: str, *, secret: str) -> int:
-    """The change that a token confirms. Raises `LinkRefused`."""
+    """The change that a token confirms. Raises `LinkRefusedError`."""
     try:
         change_id = _serializer(secret, "latchkey e-mail change").loads(token)
     except BadSignature:
         change_id = None
     if not isinstance(change_id, int):
-        raise LinkRefused("This link is not valid. Ask for the change again in your account.")
+        raise LinkRefusedError("This link is not valid. Ask for the change again in your account.")
     return change_id
 
 
@@ -65,13 +65,13 @@ def sign_claim(claim_id: int, *, secret: str) -> str:
 
 
 def read_claim(token: str, *, secret: str) -> int:
-    """The claim that a token confirms. Raises `LinkRefused`."""
+    """The claim that a token confirms. Raises `LinkRefusedError`."""
     try:
         claim_id = _serializer(secret, "latchkey claim").loads(token)
     except BadSignature:
         claim_id = None
     if not isinstance(claim_id, int):
-        raise LinkRefused("This link is not valid. Ask for a new one in your account.")
+        raise LinkRefusedError("This link is not valid. Ask for a new one in your account.")
     return claim_id
 
 
@@ -82,11 +82,13 @@ def sign_unsubscribe(user_id: int, kind: str, *, secret: str) -> str:
 
 
 def read_unsubscribe(token: str, *, secret: str) -> tuple[int, str]:
-    """The user and the kind of mail. Raises `LinkRefused`."""
+    """The user and the kind of mail. Raises `LinkRefusedError`."""
     try:
         user_id, kind = _serializer(secret, "latchkey unsubscribe").loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefused("This link is not valid. Your account has the same switch.") from None
+        raise LinkRefusedError(
+            "This link is not valid. Your account has the same switch."
+        ) from None
     return user_id, kind
 
 
@@ -99,15 +101,15 @@ def sign_acting(actor: int, user_id: int, *, secret: str) -> str:
 
 
 def read_acting(token: str, *, actor: int, user_id: int, secret: str) -> str:
-    """The name under which such a token is used up. Raises `LinkRefused`."""
+    """The name under which such a token is used up. Raises `LinkRefusedError`."""
     try:
         whose, whom, nonce, expires = _serializer(secret, "latchkey acting").loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefused("It was not begun from this page.") from None
+        raise LinkRefusedError("It was not begun from this page.") from None
     if (whose, whom) != (actor, user_id):
-        raise LinkRefused("It was begun by somebody else, or for somebody else.")
+        raise LinkRefusedError("It was begun by somebody else, or for somebody else.")
     if expires < time.time():
-        raise LinkRefused("The page stood open for longer than ten minutes.")
+        raise LinkRefusedError("The page stood open for longer than ten minutes.")
     return str(nonce)
 
 

@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from latchkey.rules import endpoint
 from latchkey.settings import Settings
 from latchkey.store.checks import health
-from latchkey.store.checks.health import MANY, Signs
+from latchkey.store.checks.health import MANY, HealthFigures
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import API_VERSION
 
@@ -43,7 +43,7 @@ class Alarms:
     badges: dict[str, str]
 
 
-class Bell:
+class AlarmCache:
     """Asks the database at most every few seconds, however many pages are shown."""
 
     def __init__(self, settings: Settings) -> None:
@@ -55,8 +55,8 @@ class Bell:
     async def alarms(self, pool: Pool) -> Alarms:
         if self._found is None or time.monotonic() - self._read_at > FRESH_SECONDS:
             async with pool.acquire() as connection:
-                signs = await health.signs(connection)
-            self._found, self._read_at = self._judge(signs), time.monotonic()
+                figures = await health.figures(connection)
+            self._found, self._read_at = self._judge(figures), time.monotonic()
         return self._found
 
     def forget(self) -> None:
@@ -66,51 +66,51 @@ class Bell:
     async def measure(self, pool: Pool) -> None:
         """Set the gauges."""
         async with pool.acquire() as connection:
-            signs = await health.signs(connection)
-        _FAILED.set(signs.failed)
-        _UNPROCESSED.set(signs.unprocessed)
-        _OLDEST.set(_age(signs, signs.oldest_unprocessed).total_seconds())
-        _LOOKED.set(_age(signs, signs.unlooked_since).total_seconds())
-        _DRIFT.set(signs.drift)
-        compared = signs.compared_at if signs.connection == "connected" else None
-        _COMPARED.set(_age(signs, compared).total_seconds())
-        _OVERDUE.set(signs.overdue)
-        _MAILS.set(signs.mails_failed)
-        _ENDPOINT.set(0 if _endpoint(signs) else 1)
+            figures = await health.figures(connection)
+        _FAILED.set(figures.failed)
+        _UNPROCESSED.set(figures.unprocessed)
+        _OLDEST.set(_age(figures, figures.oldest_unprocessed).total_seconds())
+        _LOOKED.set(_age(figures, figures.unlooked_since).total_seconds())
+        _DRIFT.set(figures.drift)
+        compared = figures.compared_at if figures.connection == "connected" else None
+        _COMPARED.set(_age(figures, compared).total_seconds())
+        _OVERDUE.set(figures.overdue)
+        _MAILS.set(figures.mails_failed)
+        _ENDPOINT.set(0 if _endpoint(figures) else 1)
 
-    def _judge(self, signs: Signs) -> Alarms:
-        connected = signs.connection == "connected"
+    def _judge(self, figures: HealthFigures) -> Alarms:
+        connected = figures.connection == "connected"
         raised = [
             Alarm(text, address)
             for holds, text, address in (
                 (
-                    signs.connection == "refused",
-                    f"Stripe refuses the key: {signs.connection_error}",
+                    figures.connection == "refused",
+                    f"Stripe refuses the key: {figures.connection_error}",
                     "/admin/connectors",
                 ),
                 (
-                    signs.failed > 0,
-                    f"{_count(signs.failed, 'event')} failed and changed nothing",
+                    figures.failed > 0,
+                    f"{_count(figures.failed, 'event')} failed and changed nothing",
                     "/admin/inbox?state=failed",
                 ),
                 (
-                    _age(signs, signs.oldest_unprocessed) > LONG_UNPROCESSED,
+                    _age(figures, figures.oldest_unprocessed) > LONG_UNPROCESSED,
                     "Events have been waiting for more than five minutes: is a worker running?",
                     "/admin/health",
                 ),
-                (bool(_endpoint(signs)), "; ".join(_endpoint(signs)), "/admin/health"),
+                (bool(_endpoint(figures)), "; ".join(_endpoint(figures)), "/admin/health"),
                 (
-                    _age(signs, signs.unlooked_since) > self._late,
+                    _age(figures, figures.unlooked_since) > self._late,
                     "Missed events have not been looked for lately",
                     "/admin/health",
                 ),
                 (
-                    connected and signs.comparison_error is not None,
-                    f"The last comparison with Stripe failed: {signs.comparison_error}",
+                    connected and figures.comparison_error is not None,
+                    f"The last comparison with Stripe failed: {figures.comparison_error}",
                     "/admin/drift",
                 ),
                 (
-                    connected and self._compares and signs.uncompared,
+                    connected and self._compares and figures.uncompared,
                     "Stripe and the access here have not been compared for more than 36 hours",
                     "/admin/drift",
                 ),
@@ -118,9 +118,9 @@ class Bell:
             if holds
         ]
         counts = {
-            "/admin/inbox": signs.failed,
-            "/admin/drift": signs.drift,
-            "/admin/mails": signs.mails_failed,
+            "/admin/inbox": figures.failed,
+            "/admin/drift": figures.drift,
+            "/admin/mails": figures.mails_failed,
         }
         badges = {
             address: f"{count}{'+' if count >= MANY else ''}"
@@ -132,14 +132,14 @@ class Bell:
         return Alarms(tuple(raised), badges)
 
 
-def _age(signs: Signs, since: datetime | None) -> timedelta:
-    return signs.now - since if since else timedelta()
+def _age(figures: HealthFigures, since: datetime | None) -> timedelta:
+    return figures.now - since if since else timedelta()
 
 
-def _endpoint(signs: Signs) -> list[str]:
-    if signs.connection != "connected":
+def _endpoint(figures: HealthFigures) -> list[str]:
+    if figures.connection != "connected":
         return []
-    return endpoint.problems(signs.endpoint_found, version=API_VERSION)
+    return endpoint.problems(figures.endpoint_found, version=API_VERSION)
 
 
 def _count(number: int, noun: str) -> str:

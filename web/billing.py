@@ -4,24 +4,27 @@ import asyncio
 import time
 
 from latchkey import contracts, dispatch
-from latchkey.contracts import ErrandInput, ErrandResult
+from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import Bought
 from web.site import Site
 
-ERRAND_SECONDS = 15.0
+STRIPE_CALL_SECONDS = 15.0
 LOOK_SECONDS = 6.0
 
 
 async def portal(
     site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
 ) -> str:
-    """The address of a fresh portal session. Raises `TemporalUnavailable`, `WorkflowFailed`."""
-    result = await dispatch.run_errand(
+    """The address of a fresh portal session.
+
+    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    """
+    result = await dispatch.call_stripe(
         site.temporal,
-        ErrandInput(contracts.OPEN_PORTAL, customer, flow, subscription),
+        StripeCallInput(contracts.OPEN_PORTAL, customer, flow, subscription),
         summary=f"Customer portal for {customer}",
-        seconds=ERRAND_SECONDS,
+        seconds=STRIPE_CALL_SECONDS,
     )
     return _opened(site, result)
 
@@ -29,13 +32,13 @@ async def portal(
 async def receipt(site: Site, source_id: str) -> str | None:
     """Stripe's page with a receipt; None where there is none.
 
-    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
-    result = await dispatch.run_errand(
+    result = await dispatch.call_stripe(
         site.temporal,
-        ErrandInput(contracts.FIND_RECEIPT, source_id),
+        StripeCallInput(contracts.FIND_RECEIPT, source_id),
         summary=f"Receipt of {source_id}",
-        seconds=ERRAND_SECONDS,
+        seconds=STRIPE_CALL_SECONDS,
     )
     return _opened(site, result) if result.sealed else None
 
@@ -44,12 +47,12 @@ async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
     """What Stripe says of a checkout session, and what was written about it by now.
 
     Where it is complete its workflow is nudged, and what it writes is waited for a few seconds.
-    Raises `TemporalUnavailable`, `WorkflowFailed`.
+    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     deadline = time.monotonic() + LOOK_SECONDS
-    seen = await dispatch.run_errand(
+    seen = await dispatch.call_stripe(
         site.temporal,
-        ErrandInput(contracts.LOOK_AT_SESSION, session_id),
+        StripeCallInput(contracts.LOOK_AT_SESSION, session_id),
         summary=f"A buyer came back with {session_id}",
         nonce=session_id,
         seconds=LOOK_SECONDS,
@@ -67,6 +70,6 @@ async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
         pause = min(pause * 1.5, 0.3)
 
 
-def _opened(site: Site, result: ErrandResult) -> str:
+def _opened(site: Site, result: StripeCallResult) -> str:
     assert result.sealed is not None, "only a found address is opened"
     return site.keyring.vault.open(result.sealed.encode())

@@ -33,7 +33,7 @@ LONGEST_WAIT = timedelta(seconds=10)
 
 _NO_DATABASE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-_REFUSED = (dispatch.Undeliverable, ValueError)
+_REFUSED = (dispatch.UndeliverableError, ValueError)
 
 log = structlog.get_logger("relay")
 RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
@@ -123,7 +123,7 @@ class Relay:
         for job in jobs:
             try:
                 await dispatch.tell_link(self._client, job)
-            except dispatch.TemporalUnavailable as error:
+            except dispatch.TemporalUnavailableError as error:
                 log.warning("link waits for Temporal", link=job.id, error=str(error))
                 return
             except _REFUSED as error:
@@ -139,7 +139,7 @@ class Relay:
         for product_id in products:
             try:
                 await dispatch.settle_checkout(self._client, product_id)
-            except dispatch.TemporalUnavailable as error:
+            except dispatch.TemporalUnavailableError as error:
                 log.warning("payment links wait for Temporal", error=str(error))
                 return
             except _REFUSED as error:
@@ -157,7 +157,7 @@ class Relay:
                 started = await dispatch.start_reconciliation(
                     self._client, reconciliation_id, product
                 )
-            except dispatch.TemporalUnavailable as error:
+            except dispatch.TemporalUnavailableError as error:
                 log.warning("a comparison waits for Temporal", error=str(error))
                 return
             except _REFUSED as error:
@@ -175,7 +175,7 @@ class Relay:
         for wakeup in found:
             try:
                 await dispatch.rouse(self._client, wakeup)
-            except dispatch.TemporalUnavailable as error:
+            except dispatch.TemporalUnavailableError as error:
                 log.warning("a wakeup waits for Temporal", kind=wakeup.kind, error=str(error))
                 return False
             except _REFUSED as error:
@@ -208,7 +208,7 @@ class Relay:
             except _REFUSED as error:
                 await self._give_up(ids, str(error))
                 return
-            except dispatch.TemporalUnavailable as error:
+            except dispatch.TemporalUnavailableError as error:
                 tries = max(event.attempts for event in events)
                 wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
                 log.warning("events wait for Temporal", count=len(ids), error=str(error))

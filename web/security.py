@@ -49,7 +49,7 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class Forged(Exception):
+class ForgeryError(Exception):
     """A form that did not come from our own page."""
 
 
@@ -70,17 +70,17 @@ def remember_csrf(request: Request, response: Response) -> None:
 
 
 def check_csrf(request: Request, given: object) -> None:
-    """Raises `Forged` unless the form carries this browser's token and comes from this site."""
+    """Raises `ForgeryError` unless the form has this browser's token and comes from this site."""
     seed = request.cookies.get(CSRF_COOKIE)
     if not seed or not isinstance(given, str):
-        raise Forged
+        raise ForgeryError
     if not hmac.compare_digest(given, _token(request, seed)):
-        raise Forged
+        raise ForgeryError
     origin = request.headers.get("origin")
     if origin and origin != "null":
         ours = {urlsplit(site_of(request).public_url).netloc, request.headers.get("host", "")}
         if urlsplit(origin).netloc not in ours:
-            raise Forged
+            raise ForgeryError
 
 
 def set_cookie(

@@ -14,7 +14,7 @@ from latchkey.store import site_settings
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
-from web.alarms import Bell
+from web.alarms import AlarmCache
 from web.refusals import Refusals
 
 LOOK_SECONDS = 5.0
@@ -35,13 +35,13 @@ class Site:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Refusals = field(default_factory=Refusals)
     look: SiteSettings = field(default_factory=SiteSettings)
-    bell: Bell = field(init=False)
+    bell: AlarmCache = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self.bell = Bell(self.settings)
+        self.bell = AlarmCache(self.settings)
 
     async def refresh_look(self) -> None:
         """Read the site's name and colours again, every few seconds at most."""

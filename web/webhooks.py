@@ -32,7 +32,7 @@ log = structlog.get_logger("webhooks")
 RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests by outcome.", ["outcome"])
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is answered with `status` and stores nothing."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
@@ -71,10 +71,10 @@ class WebhookEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] != "POST":
-                raise Refused(405, "method_not_allowed", "send events with POST")
+                raise RefusedError(405, "method_not_allowed", "send events with POST")
             body = await _read(scope, receive)
             await self._accept(body, _header(scope, b"stripe-signature"))
-        except Refused as refusal:
+        except RefusedError as refusal:
             RECEIVED.labels(refusal.code).inc()
             self._refused(refusal.code)
             log.warning("webhook refused", status=refusal.status, reason=refusal.code)
@@ -89,7 +89,7 @@ class WebhookEndpoint:
             due = await self._store(body, signature)
         except _OUT_OF_REACH as error:
             log.error("webhook not stored", error=type(error).__name__)
-            raise Refused(
+            raise RefusedError(
                 503, "not_stored", "the event could not be stored: send it again"
             ) from None
         if due is not None:
@@ -99,7 +99,7 @@ class WebhookEndpoint:
         await self._verify(body, signature)
         account = await self._keyring.account()
         if account is None:
-            raise Refused(503, "not_connected", "Stripe is not connected here yet")
+            raise RefusedError(503, "not_connected", "Stripe is not connected here yet")
         return await inbox.store(self._pool, read_event(body, account=account))
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
@@ -110,7 +110,7 @@ class WebhookEndpoint:
                 self._reloaded = time.monotonic()
                 await self._keyring.reload()
                 return await self._verify(body, signature)
-            raise Refused(400, "bad_signature", str(error)) from None
+            raise RefusedError(400, "bad_signature", str(error)) from None
 
 
 def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
@@ -121,26 +121,28 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
     try:
         event = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, "malformed", f"the body is no JSON: {error}") from None
+        raise RefusedError(400, "malformed", f"the body is no JSON: {error}") from None
     if not isinstance(event, dict):
-        raise Refused(400, "malformed", "the body is no event object")
+        raise RefusedError(400, "malformed", "the body is no event object")
     match event.get("object"):
         case "event":
             thin = False
         case "v2.core.event":
             thin = True
         case other:
-            raise Refused(400, "malformed", f"the body is no event: object is {str(other)[:40]!r}")
+            raise RefusedError(
+                400, "malformed", f"the body is no event: object is {str(other)[:40]!r}"
+            )
     _check_origin(event, account)
     try:
         related = event.get("related_object") if thin else (event.get("data") or {}).get("object")
         event_type = event.get("type")
         if not isinstance(event_type, str) or not isinstance(related, dict | None):
-            raise Refused(400, "malformed", "the event lacks its type or its object")
+            raise RefusedError(400, "malformed", "the event lacks its type or its object")
         target = (route_thin if thin else route_snapshot)(event_type, related or {})
         object_id = (related or {}).get("id")
     except (AttributeError, TypeError):
-        raise Refused(400, "malformed", "the event's object is not of Stripe's form") from None
+        raise RefusedError(400, "malformed", "the event's object is not of Stripe's form") from None
     version = event.get("api_version")
     return inbox.Arrival(
         id=_name(event.get("id"), "id", required=True),
@@ -164,22 +166,22 @@ def _name(value: object, what: str, *, required: bool = False) -> str:
     if not isinstance(value, str):
         value = ""
     if len(value) > LONGEST_NAME or not value.isprintable() or (required and not value):
-        raise Refused(400, "malformed", f"the event's {what} is none of Stripe's")
+        raise RefusedError(400, "malformed", f"the event's {what} is none of Stripe's")
     return value
 
 
 def _check_origin(event: dict[str, Any], account: Account) -> None:
     mode = event.get("livemode")
     if not isinstance(mode, bool):
-        raise Refused(400, "malformed", "the event lacks livemode")
+        raise RefusedError(400, "malformed", "the event lacks livemode")
     if mode is not account.livemode:
         ours = "live" if account.livemode else "test"
-        raise Refused(
+        raise RefusedError(
             400, "wrong_mode", f"the event is of the other mode: this site is in {ours} mode"
         )
     sender = event.get("account") or event.get("context")
     if sender and sender != account.id:
-        raise Refused(400, "wrong_account", "the event belongs to another Stripe account")
+        raise RefusedError(400, "wrong_account", "the event belongs to another Stripe account")
 
 
 def _created(value: object) -> datetime:
@@ -191,14 +193,14 @@ def _created(value: object) -> datetime:
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    raise Refused(400, "malformed", "the event's created is no time")
+    raise RefusedError(400, "malformed", "the event's created is no time")
 
 
 def _text(body: bytes) -> str:
     """The body as Postgres can keep it: JSON may escape a NUL that no text column holds."""
     text = body.decode("utf-8")
     if "\x00" in text:
-        raise Refused(400, "malformed", "the body holds a NUL byte")
+        raise RefusedError(400, "malformed", "the body holds a NUL byte")
     return text
 
 
@@ -210,17 +212,17 @@ def _header(scope: Scope, name: bytes) -> str | None:
 async def _read(scope: Scope, receive: Receive) -> bytes:
     declared = _header(scope, b"content-length")
     if (number(declared) or 0) > MAX_BODY:
-        raise Refused(413, "too_large", "the body is larger than 1 MiB")
+        raise RefusedError(413, "too_large", "the body is larger than 1 MiB")
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "malformed", "the connection ended before the body did")
+            raise RefusedError(400, "malformed", "the connection ended before the body did")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            raise Refused(413, "too_large", "the body is larger than 1 MiB")
+            raise RefusedError(413, "too_large", "the body is larger than 1 MiB")
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)

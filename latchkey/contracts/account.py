@@ -36,7 +36,7 @@ class KeyCheck:
 
 
 @dataclass(frozen=True)
-class ErrandInput:
+class StripeCallInput:
     """One call to Stripe that a person waits for: the Temporal activity, and what it is about.
 
     `object_id` is Stripe's; `flow` names a page of the customer portal, `target` what it is about.
@@ -49,7 +49,7 @@ class ErrandInput:
 
 
 @dataclass(frozen=True)
-class ErrandResult:
+class StripeCallResult:
     """`state` in a word. An address that opens something for its holder comes sealed: histories
     can be read by every operator."""
 

@@ -11,7 +11,7 @@ LINK_PREVIEW = "LinkPreview"
 CATALOG = "Catalog"
 CONNECTION = "Connection"
 CHECKOUT = "Checkout"
-ERRAND = "Errand"
+STRIPE_CALL = "Errand"
 CATCH_UP = "CatchUp"
 RECONCILIATION = "Reconciliation"
 POLICY_CHANGE = "PolicyChange"
@@ -88,8 +88,8 @@ def checkout_workflow_id(product_id: str) -> str:
     return f"checkout/{product_id}"
 
 
-def errand_workflow_id(activity: str, nonce: str) -> str:
-    """`nonce` keeps two clicks apart; the same one joins the errand that is under way."""
+def stripe_call_workflow_id(activity: str, nonce: str) -> str:
+    """`nonce` keeps two clicks apart; the same one joins the call under way."""
     return f"errand/{activity}/{nonce}"
 
 

@@ -27,11 +27,11 @@ class Kind(StrEnum):
     TIMER_MISSING = "timer_missing"
 
 
-class Class(StrEnum):
+class Severity(StrEnum):
     """`safe` can be repaired without asking, `person` needs a decision, `foreign` isn't ours."""
 
     SAFE = "safe"
-    PERSON = "person"
+    MANUAL = "person"
     FOREIGN = "foreign"
 
 
@@ -52,7 +52,7 @@ class Standing:
 @dataclass(frozen=True)
 class Judged:
     kind: Kind
-    klass: Class
+    severity: Severity
     reason: str
 
 
@@ -67,7 +67,7 @@ def compare(before: Standing | None, after: Standing | None, *, as_of: datetime)
     if was and should and before and after and before.until != after.until:
         return Judged(
             Kind.UNTIL_DIFFERS,
-            Class.SAFE,
+            Severity.SAFE,
             f"Access is known to last {_until(before.until)}; by Stripe it lasts"
             f" {_until(after.until)}",
         )
@@ -78,11 +78,11 @@ def _missing(before: Standing | None) -> Judged:
     if before is not None and before.end_reason == Reason.BY_HAND:
         return Judged(
             Kind.ACCESS_MISSING,
-            Class.PERSON,
+            Severity.MANUAL,
             "An admin ended this access by hand, and by Stripe it is still paid for",
         )
     return Judged(
-        Kind.ACCESS_MISSING, Class.SAFE, "By Stripe it is paid for, and there's no access"
+        Kind.ACCESS_MISSING, Severity.SAFE, "By Stripe it is paid for, and there's no access"
     )
 
 
@@ -93,7 +93,7 @@ def _left(before: Standing | None, after: Standing | None, *, as_of: datetime) -
     why = (after.end_reason or "") if after else ""
     return Judged(
         Kind.ACCESS_LEFT,
-        Class.SAFE,
+        Severity.SAFE,
         f"There is access, and by Stripe there should be none: {why.replace('_', ' ')}",
     )
 

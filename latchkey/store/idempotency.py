@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from latchkey.store.pool import Connection
 
 
-class KeyInUse(Exception):
+class KeyInUseError(Exception):
     """The first request with this key is still under way."""
 
 
-class OtherRequest(Exception):
+class OtherRequestError(Exception):
     """The key was used for another request."""
 
 
@@ -24,8 +24,8 @@ class Kept:
 async def begin(
     connection: Connection, *, token: str, key: str, request_hash: bytes
 ) -> Kept | None:
-    """Claim a key: None to go on, or the answer to give again. Raises `KeyInUse`,
-    `OtherRequest`."""
+    """Claim a key: None to go on, or the answer to give again. Raises `KeyInUseError`,
+    `OtherRequestError`."""
     await connection.execute(
         "delete from idempotency_keys where created_at < now() - interval '1 day'"
     )
@@ -46,9 +46,9 @@ async def begin(
         key,
     )
     if row is None or row["status"] is None:
-        raise KeyInUse
+        raise KeyInUseError
     if row["request_hash"] != request_hash:
-        raise OtherRequest
+        raise OtherRequestError
     return Kept(row["status"], row["body"])
 
 

@@ -191,8 +191,8 @@ class Life:
         reading = await self.truth.read(source_id)
         changed = source.last is None or reading.timeless() != source.last.timeless()
         if before not in (None, self.links):
-            source.see(reading, before, self.rules, told=False)
-        source.see(reading, self.links, self.rules, told=told or changed)
+            source.redirect(reading, before, self.rules, told=False)
+        source.redirect(reading, self.links, self.rules, told=told or changed)
 
     async def _link_another(self) -> None:
         linked = {product for product, _ in self.links.on}

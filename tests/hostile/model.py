@@ -98,7 +98,7 @@ class Source:
     last: Reading | None = None
     before_link: dict[str, Reading] = field(default_factory=dict)
 
-    def see(self, reading: Reading, links: Links, rules: Rules, *, told: bool = True) -> None:
+    def redirect(self, reading: Reading, links: Links, rules: Rules, *, told: bool = True) -> None:
         """A state that Latchkey may read from now on, and that Stripe tells of where `told`."""
         self.last = reading
         self._note(links, rules, told=told)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from latchkey.store.access import collections, grants
-from latchkey.store.access.complimentary import Gift
+from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.users import erasure
 from tests.harness import until
@@ -27,7 +27,7 @@ async def _held_by(pool: Pool, *emails: str) -> str:
             """
         )
         made = await collections.create(connection, name="All", products=["one"])
-        gifts = [Gift(email) for email in emails]
+        gifts = [ComplimentaryGrant(email) for email in emails]
         await collections.give(connection, made.id, gifts, actor=None, mail=False)
     return made.id
 
@@ -101,7 +101,9 @@ async def test_a_change_touches_only_what_it_changes(pool: Pool) -> None:
     rows = "select ctid::text, xmax::text from grants where product_id = 'one' order by id limit 1"
     before = await pool.fetch(rows)
     async with pool.acquire() as connection, connection.transaction():
-        await collections.give(connection, collection_id, [Gift("c@col.example")], actor=None)
+        await collections.give(
+            connection, collection_id, [ComplimentaryGrant("c@col.example")], actor=None
+        )
         await collections.set_products(connection, collection_id, ["one", "two"], actor=None)
     assert await pool.fetchval("select count(*) from grants where ended_at is null") == 4
     assert await pool.fetch(rows) == before

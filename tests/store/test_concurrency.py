@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.base import Edges
+from activities.base import ActivityDeps
 from activities.imports import ImportActivities
 from activities.subscriptions import SubscriptionActivities
 from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
@@ -20,7 +20,7 @@ from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
 from latchkey.store.purchases.linked_products import Account, LinkedProduct
 from latchkey.store.purchases.order_facts import tell_of_bill
-from latchkey.store.purchases.settling import Claim, Occasion, given_by, settle
+from latchkey.store.purchases.settling import ApplyContext, Entitlement, given_by, settle
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.anyio
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def occasion(ticket: int) -> Occasion:
-    return Occasion(Account("acct_1", livemode=False), ticket, NOW, "stripe")
+def context(ticket: int) -> ApplyContext:
+    return ApplyContext(Account("acct_1", livemode=False), ticket, NOW, "stripe")
 
 
 async def blocked(pool: Pool) -> bool:
@@ -54,11 +54,11 @@ async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> No
     async with pool.acquire() as mine, pool.acquire() as theirs:
         begun = mine.transaction()
         await begun.start()
-        await buyers.resolve(mine, [one], occasion=occasion(1))
+        await buyers.resolve(mine, [one], context=context(1))
 
         async def second() -> dict[str, buyers.Person]:
             async with theirs.transaction():
-                return await buyers.resolve(theirs, [other], occasion=occasion(2))
+                return await buyers.resolve(theirs, [other], context=context(2))
 
         task = asyncio.create_task(second())
         await until(lambda: blocked(pool), "the second waits for the first")
@@ -74,9 +74,9 @@ async def test_a_new_address_that_a_purchase_brought_first_is_still_doubted(pool
     async with pool.acquire() as connection, connection.transaction():
         for ticket, email in ((1, "a@x.example"), (3, "b@x.example")):
             buyer = Buyer(f"sub_{ticket}", "subscription", "cus_1", email, "A")
-            await buyers.resolve(connection, [buyer], occasion=occasion(ticket))
+            await buyers.resolve(connection, [buyer], context=context(ticket))
         changed = Customer("cus_1", "b@x.example", "A", deleted=False)
-        await buyers.mirror_customer(connection, changed, occasion=occasion(2))
+        await buyers.mirror_customer(connection, changed, context=context(2))
     [doubt] = await pool.fetch("select kind, email, user_id, other_id from matches")
     assert (doubt["kind"], doubt["email"]) == ("address_changed", "b@x.example")
     assert doubt["user_id"] != doubt["other_id"]
@@ -109,9 +109,9 @@ async def _product(pool: Pool) -> tuple[int, LinkedProduct]:
 
 async def _buy(connection: Connection, order: str, user: int, product: LinkedProduct) -> None:
     verdict = Verdict(True, Reason.PAID, terminal=True)
-    claim = Claim(user, product, "order", order, f"purchase/{order}", NOW, verdict)
+    entitlement = Entitlement(user, product, "order", order, f"purchase/{order}", NOW, verdict)
     given = await given_by(connection, "order", [order])
-    await settle(connection, [claim], given=given, occasion=occasion(1))
+    await settle(connection, [entitlement], given=given, context=context(1))
 
 
 async def test_two_purchases_of_a_product_at_once_are_one_mail(pool: Pool) -> None:
@@ -152,7 +152,7 @@ async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
     async def tell(refunded: int, ticket: int) -> None:
         paid = Payment("pi_1", "succeeded", NOW, 1000, refunded, refunded == 1000)
         async with pool.acquire() as connection, connection.transaction():
-            await tell_of_bill(connection, replace(bill, payment=paid), occasion=occasion(ticket))
+            await tell_of_bill(connection, replace(bill, payment=paid), context=context(ticket))
 
     for refunded, ticket in ((0, 1), (400, 3), (0, 2), (400, 3), (400, 4), (0, 5), (400, 6)):
         await tell(refunded, ticket)
@@ -175,11 +175,11 @@ async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave
         await linked(mine, "course", {})
         begun = mine.transaction()
         await begun.start()
-        await apply_subscriptions(mine, [running], occasion=replace(occasion(1), cause="import"))
+        await apply_subscriptions(mine, [running], context=replace(context(1), cause="import"))
 
         async def second() -> None:
             async with theirs.transaction():
-                await apply_subscriptions(theirs, [over], occasion=occasion(2))
+                await apply_subscriptions(theirs, [over], context=context(2))
 
         task = asyncio.create_task(second())
         await until(lambda: blocked(pool), "the second waits for the first")
@@ -195,9 +195,9 @@ async def test_a_switch_to_what_is_not_linked_outlives_an_older_page(pool: Pool)
     switched = replace(before, items=(replace(before.items[0], stripe_product="prod_other"),))
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "course", {})
-        await apply_subscriptions(connection, [switched], occasion=occasion(2))
+        await apply_subscriptions(connection, [switched], context=context(2))
         page = await apply_subscriptions(
-            connection, [before], occasion=replace(occasion(1), cause="import")
+            connection, [before], context=replace(context(1), cause="import")
         )
     assert page.applied["sub_1"].stale
     assert await pool.fetchval("select count(*) from grants") == 0
@@ -223,7 +223,7 @@ async def test_a_page_held_past_its_import_brings_nobody_back(
     keyring = Keyring(
         site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
     )
-    imports = ImportActivities(Edges(site.pool, keyring, SECRET), site.temporal)
+    imports = ImportActivities(ActivityDeps(site.pool, keyring, SECRET), site.temporal)
     job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
     await ActivityEnvironment().run(imports.page, job)
     assert (await site.access(product, "held@x.example"))["access"] is False
@@ -243,7 +243,7 @@ async def test_an_attempt_given_up_for_dead_brings_nobody_back(
     keyring = Keyring(
         site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
     )
-    sync = SubscriptionActivities(Edges(site.pool, keyring, SECRET)).sync
+    sync = SubscriptionActivities(ActivityDeps(site.pool, keyring, SECRET)).sync
     job = SyncInput(made["id"], datetime.now(UTC))
     if known:
         await ActivityEnvironment().run(sync, job)

@@ -5,7 +5,7 @@ import pytest
 from latchkey.store.pool import Pool
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
-from tests.store.test_concurrency import occasion
+from tests.store.test_concurrency import context
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def test_a_customer_is_one_user(
         await pool.execute("insert into users (email) values ($1)", known)
     paying = [buyer(f"cs_{n}", email) for n, email in enumerate(addresses)]
     async with pool.acquire() as connection, connection.transaction():
-        found = await buyers.resolve(connection, paying, occasion=occasion(1))
+        found = await buyers.resolve(connection, paying, context=context(1))
     users = {person.user_id for person in found.values()}
     assert len(users) == 1
     made = await pool.fetch("select id from users where email_key is distinct from $1", known)
@@ -38,8 +38,8 @@ async def test_a_reference_takes_nothing_else_of_a_customer_that_is_somebody_els
 ) -> None:
     other = await pool.fetchval("insert into users (email) values ('o@x.example') returning id")
     async with pool.acquire() as connection, connection.transaction():
-        first = await buyers.resolve(connection, [buyer("cs_1", OLD)], occasion=occasion(1))
+        first = await buyers.resolve(connection, [buyer("cs_1", OLD)], context=context(1))
         page = [buyer("cs_2", OLD, reference_user=other), buyer("cs_3", OLD)]
-        found = await buyers.resolve(connection, page, occasion=occasion(2))
+        found = await buyers.resolve(connection, page, context=context(2))
     assert found["cs_2"].user_id == other
     assert found["cs_3"].user_id == first["cs_1"].user_id

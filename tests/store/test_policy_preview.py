@@ -12,7 +12,7 @@ from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import rejudging
 from latchkey.store.purchases.linked_products import Account, Draft
 from latchkey.store.purchases.orders import apply_orders
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe import connection as connections
 
@@ -99,7 +99,7 @@ async def accessible(connection: Connection) -> Access:
 
 
 async def carry_out(connection: Connection, change: policy.Change) -> None:
-    occasion = Occasion(ACCOUNT, 0, datetime.now(UTC), "policy")
+    context = ApplyContext(ACCOUNT, 0, datetime.now(UTC), "policy")
     for ids_of, kind in (
         (policy.subscriptions_touched, "subscriptions"),
         (policy.orders_touched, "orders"),
@@ -113,7 +113,7 @@ async def carry_out(connection: Connection, change: policy.Change) -> None:
             after=after,
             limit=37,
         ):
-            await rejudging.of_sources(connection, **{kind: ids}, occasion=occasion)
+            await rejudging.of_sources(connection, **{kind: ids}, context=context)
             after = ids[-1]
 
 
@@ -137,11 +137,11 @@ async def test_what_is_previewed_is_what_happens(pool: Pool, seed: int) -> None:
                 f"prd-{number}",
                 f"prod_{number}",
             )
-        occasion = Occasion(ACCOUNT, 1, NOW, "stripe")
+        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
         readings = [subscription(chance, number) for number in range(120)]
-        await apply_subscriptions(connection, readings, occasion=occasion)
+        await apply_subscriptions(connection, readings, context=context)
         await apply_orders(
-            connection, [order(chance, number) for number in range(60)], occasion=occasion
+            connection, [order(chance, number) for number in range(60)], context=context
         )
     for _ in range(5):
         product = chance.choice([None, "prd-0", "prd-1"])

@@ -7,7 +7,7 @@ import pytest
 from latchkey.rules.reading import Customer, Item, Subscription
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 
 pytestmark = pytest.mark.anyio
@@ -62,9 +62,9 @@ async def test_who_gets_nothing_is_not_said_to_lack_an_address(pool: Pool) -> No
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "excludes", {"trialing": False})
         await linked(connection, "removed", {})
-        occasion = Occasion(ACCOUNT, 1, NOW, "stripe")
+        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
         member = subscription(1, "active")
-        await apply_subscriptions(connection, [member], occasion=occasion)
+        await apply_subscriptions(connection, [member], context=context)
         await connection.execute(
             """
             update links set state = 'removed', removed_at = now(), members = 'keep'
@@ -72,7 +72,7 @@ async def test_who_gets_nothing_is_not_said_to_lack_an_address(pool: Pool) -> No
             """
         )
         newcomer = subscription(2, "trialing")
-        page = await apply_subscriptions(connection, [member, newcomer], occasion=occasion)
+        page = await apply_subscriptions(connection, [member, newcomer], context=context)
     assert page.applied["sub_1"].access
     assert not page.applied["sub_2"].access
     assert page.applied["sub_2"].state == "No access (excluded by policy)"

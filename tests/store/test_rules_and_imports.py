@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions, rejudge_subscriptions
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
@@ -18,21 +18,21 @@ async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str)
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "known", {"trialing": False})
         bought = subscription(1, "trialing")
-        occasion = Occasion(ACCOUNT, 1, NOW, "stripe")
-        await apply_subscriptions(connection, [bought], occasion=occasion)
+        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
+        await apply_subscriptions(connection, [bought], context=context)
         await linked(connection, "fresh", {})
         await connection.execute(
             "update links set state = 'importing', created_at = $1 where product_id = 'fresh'",
             NOW + timedelta(seconds=5),
         )
         later = NOW + timedelta(seconds=6)
-        by_policy = Occasion(ACCOUNT, 0, later, "policy")
-        by_import = Occasion(ACCOUNT, 2, later, "import")
+        by_policy = ApplyContext(ACCOUNT, 0, later, "policy")
+        by_import = ApplyContext(ACCOUNT, 2, later, "import")
         for way in ("policy", "import") if first == "policy" else ("import", "policy"):
             if way == "policy":
-                await rejudge_subscriptions(connection, ["sub_1"], occasion=by_policy)
+                await rejudge_subscriptions(connection, ["sub_1"], context=by_policy)
             else:
-                await apply_subscriptions(connection, [bought], occasion=by_import)
+                await apply_subscriptions(connection, [bought], context=by_import)
         lines = await connection.fetch("select type, cause from activities where source_id='sub_1'")
         mails = await connection.fetchval("select count(*) from mails where product_id = 'fresh'")
     assert sorted((row["type"], row["cause"]) for row in lines) == [
@@ -51,11 +51,11 @@ async def test_what_an_event_tells_of_while_a_failed_import_waits_is_brought_in(
             NOW + timedelta(seconds=5),
         )
         bought, later = subscription(1, "active"), NOW + timedelta(seconds=6)
-        by_event = Occasion(ACCOUNT, 1, later, "stripe")
-        await apply_subscriptions(connection, [bought], occasion=by_event)
+        by_event = ApplyContext(ACCOUNT, 1, later, "stripe")
+        await apply_subscriptions(connection, [bought], context=by_event)
         await connection.execute("update links set state = 'importing'")
-        by_import = Occasion(ACCOUNT, 2, later, "import")
-        page = await apply_subscriptions(connection, [bought], occasion=by_import)
+        by_import = ApplyContext(ACCOUNT, 2, later, "import")
+        page = await apply_subscriptions(connection, [bought], context=by_import)
         lines = await connection.fetch("select type, cause from activities where source_id='sub_1'")
         mails = await connection.fetchval("select count(*) from mails")
     assert sorted((row["type"], row["cause"]) for row in lines) == [

@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from activities import fetch
 from latchkey import dispatch
-from latchkey.dispatch import TemporalUnavailable
+from latchkey.dispatch import TemporalUnavailableError
 from latchkey.rules.identity import sign_reference
 from latchkey.rules.reading import Subscription, UnreadableError
 from latchkey.rules.routing import Target
@@ -191,7 +191,7 @@ async def test_runs_hear_of_a_repair_that_temporal_did_not_take_at_first(
     async def away(client: Client, target: Target, event_ids: list[str]) -> None:
         if target not in refused:
             refused.add(target)
-            raise TemporalUnavailable("Temporal is away")
+            raise TemporalUnavailableError("Temporal is away")
         await tells(client, target, event_ids)
 
     monkeypatch.setattr(dispatch, "nudge", away)

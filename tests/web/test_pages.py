@@ -124,7 +124,10 @@ async def test_a_form_without_its_token_changes_nothing(
             assert "Nothing was changed" in unescape(answer.text)
     elsewhere = await admin.post(
         "/admin/products/new",
-        data={"name": "Forged", "csrf_token": await token(admin, "/admin/products/new")},
+        data={
+            "name": "Forged",
+            "csrf_token": await token(admin, "/admin/products/new"),
+        },
         headers={"Origin": "https://evil.example"},
     )
     assert elsewhere.status_code == 403

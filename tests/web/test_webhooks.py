@@ -21,7 +21,7 @@ from latchkey.store.purchases.linked_products import Account
 from latchkey.vault import Vault
 from tests.digest import digest
 from tests.harness import Json, Latchkey, until
-from web.webhooks import Refused, read_event
+from web.webhooks import RefusedError, read_event
 
 pytestmark = pytest.mark.anyio
 
@@ -385,7 +385,7 @@ async def test_any_json_is_read_or_refused(changed: Json, source: Any, type_: st
         "related_object": source,
         **changed,
     }
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(RefusedError):
         found = read_event(orjson.dumps(given), account=Account("acct_1", livemode=False))
         assert found.id.isprintable()
         assert len(found.target.id) <= 255

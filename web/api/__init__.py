@@ -19,7 +19,7 @@ from web.api import (
     reconciliations,
     registry,
 )
-from web.api.problems import Problem
+from web.api.problems import ApiError
 
 __all__ = [
     "access",
@@ -47,6 +47,6 @@ def routes() -> list[Route]:
 
 
 async def _unknown(request: Request) -> Response:
-    return Problem(
+    return ApiError(
         404, "not_found", f"there is no call {request.method} {request.url.path}"
     ).response()

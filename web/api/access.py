@@ -10,7 +10,7 @@ from latchkey.store.products import products
 from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 from web.site import Site
 from web.wording import explain as explain_in_words
@@ -252,4 +252,4 @@ def _spans(spans: list[history.Span], limit: int) -> SpanList:
 
 def _one(who: Who) -> None:
     if (who.email is None) == (who.user is None):
-        raise Problem(422, "invalid", "name the person by `email` or by `user`, one of both")
+        raise ApiError(422, "invalid", "name the person by `email` or by `user`, one of both")

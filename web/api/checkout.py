@@ -9,7 +9,7 @@ from latchkey.store.stripe import portal
 from latchkey.store.users import users
 from web import billing
 from web.api.people import Email
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, endpoint
 
 WAIT_SECONDS = 20.0
@@ -45,24 +45,24 @@ async def put_checkout(call: Call) -> Checkout:
     pool = call.site.pool
     try:
         product_id = await _choose(call)
-    except checkout.UnknownPrice:
+    except checkout.UnknownPriceError:
         await dispatch.refresh_catalog(call.site.temporal)
         try:
             product_id = await _choose(call)
-        except checkout.UnknownPrice as error:
-            raise Problem(422, "unknown_price", str(error)) from None
+        except checkout.UnknownPriceError as error:
+            raise ApiError(422, "unknown_price", str(error)) from None
     call.site.wake.set()
     try:
         await dispatch.settle_checkout(call.site.temporal, product_id, seconds=WAIT_SECONDS)
-    except dispatch.WorkflowFailed as error:
-        raise Problem(502, "stripe_refused", str(error)) from None
+    except dispatch.WorkflowFailedError as error:
+        raise ApiError(502, "stripe_refused", str(error)) from None
     async with pool.acquire() as connection:
         now = await checkout.selling(connection, product_id)
     link = now.wanted
     if link and link.error:
-        raise Problem(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
+        raise ApiError(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
     if link and not link.url:
-        raise Problem(
+        raise ApiError(
             503,
             "unavailable",
             "the choice is saved; its payment link is still being made: ask again",
@@ -81,7 +81,7 @@ async def get_checkout(call: Call) -> Checkout:
 
 
 async def _choose(call: Call) -> str:
-    """Write the choice down: the product's id. Raises `UnknownPrice`."""
+    """Write the choice down: the product's id. Raises `UnknownPriceError`."""
     wanted: CheckoutChoice = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
         product = await products.find(connection, call.path["id"])
@@ -95,10 +95,10 @@ async def _choose(call: Call) -> str:
                 price=wanted.price,
                 promotion_codes=wanted.promotion_codes,
             )
-        except checkout.UnknownPrice:
+        except checkout.UnknownPriceError:
             raise
         except checkout.CheckoutError as error:
-            raise Problem(422, "invalid", str(error)) from None
+            raise ApiError(422, "invalid", str(error)) from None
     return product.id
 
 
@@ -141,16 +141,16 @@ async def open_portal(call: Call) -> PortalSession:
         mine = await portal.customers(connection, user.id) if user else []
         settings = await site_settings.read(connection)
     if not settings.portal:
-        raise Problem(
+        raise ApiError(
             409, "portal_off", "the customer portal is switched off on the Connectors page"
         )
     chosen = [row for row in mine if wanted.customer in (None, row.id)]
     if not chosen:
-        raise Problem(
+        raise ApiError(
             409, "no_stripe_customer", "this person has no customer in the connected Stripe account"
         )
     try:
         url = await billing.portal(call.site, chosen[0].id)
-    except dispatch.WorkflowFailed as error:
-        raise Problem(502, "stripe_refused", str(error)) from None
+    except dispatch.WorkflowFailedError as error:
+        raise ApiError(502, "stripe_refused", str(error)) from None
     return PortalSession(url=url, customer=chosen[0].id)

@@ -5,13 +5,13 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from latchkey.store.access import collections, complimentary
-from latchkey.store.access.complimentary import Gift
+from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email, NewGrant
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.products import Name, Text
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
@@ -105,8 +105,8 @@ async def create_collection(call: Call) -> Collection:
                 description=wanted.description,
                 products=wanted.products,
             )
-        except collections.UnknownProduct as error:
-            raise Problem(422, "unknown_product", str(error)) from None
+        except collections.UnknownProductError as error:
+            raise ApiError(422, "unknown_product", str(error)) from None
     return _shown(made)
 
 
@@ -129,8 +129,8 @@ async def change_collection(call: Call) -> Collection:
         if wanted.products is not None:
             try:
                 await collections.set_products(connection, found.id, wanted.products, actor=None)
-            except collections.UnknownProduct as error:
-                raise Problem(422, "unknown_product", str(error)) from None
+            except collections.UnknownProductError as error:
+                raise ApiError(422, "unknown_product", str(error)) from None
         return _shown(await _found(connection, call))
 
 
@@ -164,7 +164,7 @@ async def give_collection(call: Call) -> Holder:
     wanted: NewGrant = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await _found(connection, call)
-        gift = Gift(wanted.email, wanted.until, wanted.reason)
+        gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
         await collections.give(connection, found.id, [gift], actor=None, mail=wanted.mail)
         row = await collections.holder(connection, found.id, wanted.email)
     call.site.wake.set()
@@ -189,7 +189,7 @@ async def give_many(call: Call) -> GiftsDone:
     All of them or, where one entry can't be, none.
     """
     wanted: Gifts = call.body
-    gifts = [Gift(one.email, one.until, one.reason) for one in wanted.grants]
+    gifts = [ComplimentaryGrant(one.email, one.until, one.reason) for one in wanted.grants]
     async with call.site.pool.acquire() as connection, connection.transaction():
         product = await products.find(connection, call.path["id"])
         if product is None:

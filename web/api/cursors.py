@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from web import numbers
-from web.api.problems import Problem
+from web.api.problems import ApiError
 
 
 def cursor(value: int | str) -> str:
@@ -13,22 +13,22 @@ def cursor(value: int | str) -> str:
 
 
 def text(given: str | None) -> str | None:
-    """The key in a cursor. Raises a 400 `Problem`."""
+    """The key in a cursor. Raises a 400 `ApiError`."""
     if given is None:
         return None
     try:
         padded = given + "=" * (-len(given) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before") from None
+        raise ApiError(400, "bad_cursor", "`after` must be the `next` of a page before") from None
 
 
 def number(given: str | None) -> int | None:
-    """The numeric key in a cursor. Raises a 400 `Problem`."""
+    """The numeric key in a cursor. Raises a 400 `ApiError`."""
     key = text(given)
     if key is None:
         return None
     found = numbers.number(key)
     if found is None:
-        raise Problem(400, "bad_cursor", "`after` must be the `next` of a page before")
+        raise ApiError(400, "bad_cursor", "`after` must be the `next` of a page before")
     return found

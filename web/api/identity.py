@@ -10,7 +10,7 @@ from latchkey.store.users import identity, merging, unmerging, users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.people import Email
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
 
@@ -116,8 +116,8 @@ async def accept(call: Call) -> Match:
             raise not_found("match", call.path["id"])
         try:
             await identity.accept(connection, found, email=call.body.email, actor=None)
-        except identity.NotDecidable as error:
-            raise Problem(409, "not_decidable", str(error)) from None
+        except identity.NotDecidableError as error:
+            raise ApiError(409, "not_decidable", str(error)) from None
         decided = await matches.find(connection, found.id)
     call.site.wake.set()
     return _shown(decided or found)
@@ -130,7 +130,7 @@ async def dismiss(call: Call) -> Match:
         if await matches.find(connection, _id(call)) is None:
             raise not_found("match", call.path["id"])
         if not await matches.decide(connection, _id(call), "dismissed", actor=None):
-            raise Problem(409, "not_decidable", "This was decided already.")
+            raise ApiError(409, "not_decidable", "This was decided already.")
         found = await matches.find(connection, _id(call))
     assert found is not None, "it was decided above"
     return _shown(found)
@@ -152,8 +152,8 @@ async def merge(call: Call) -> Merge:
             done = await merging.merge(
                 connection, into=into.id, other=wanted.user, reason=wanted.reason, actor=None
             )
-        except merging.NotMergeable as error:
-            raise Problem(409, "not_mergeable", str(error)) from None
+        except merging.NotMergeableError as error:
+            raise ApiError(409, "not_mergeable", str(error)) from None
     return Merge(user_id=done.into_user, from_user=done.from_user, moved=done.moved)
 
 
@@ -180,8 +180,8 @@ async def unmerge(call: Call) -> Merge:
             raise not_found("merged user", call.path["id"])
         try:
             done = await unmerging.undo(connection, from_user=_id(call), actor=None)
-        except unmerging.NotUndoable as error:
-            raise Problem(409, "not_undoable", str(error)) from None
+        except unmerging.NotUndoableError as error:
+            raise ApiError(409, "not_undoable", str(error)) from None
     call.site.wake.set()
     return Merge(user_id=done.user_id, from_user=done.from_user, moved=done.moved)
 

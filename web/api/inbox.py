@@ -7,7 +7,7 @@ from pydantic import Field
 
 from latchkey.store.stripe import inbox
 from web.api.cursors import cursor, number
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
 
@@ -103,5 +103,5 @@ async def ignore(call: Call) -> Event:
             raise not_found("event", call.path["id"])
         found = await inbox.ignore(connection, call.path["id"], reason=call.body.reason, actor=None)
     if found is None:
-        raise Problem(409, "not_failed", "only an event that failed can be ignored")
+        raise ApiError(409, "not_failed", "only an event that failed can be ignored")
     return _event(found)

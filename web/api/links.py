@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from latchkey import dispatch
 from latchkey.store.pool import Connection
 from latchkey.store.products import link_previews, links, products
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, endpoint
 
 
@@ -51,12 +51,12 @@ async def preview(call: Call) -> Preview:
             product_id=product.id,
             stripe_product=wanted.stripe_product,
         )
-    except dispatch.WorkflowFailed as error:
-        raise Problem(422, "preview_failed", str(error)) from None
+    except dispatch.WorkflowFailedError as error:
+        raise ApiError(422, "preview_failed", str(error)) from None
     async with call.site.pool.acquire() as connection:
         found = await link_previews.preview(connection, preview_id)
     if found is None or found.state == "failed":
-        raise Problem(422, "preview_failed", (found and found.error) or "the preview failed")
+        raise ApiError(422, "preview_failed", (found and found.error) or "the preview failed")
     return Preview.model_validate(
         {**vars(found), "records": [vars(record) for record in found.records]}
     )
@@ -142,7 +142,7 @@ async def get_link(call: Call) -> Link:
         product = await _product(connection, call.path["id"])
         found = await links.current_link(connection, product.id)
     if found is None:
-        raise Problem(404, "not_found", f"product {product.id} has no link")
+        raise ApiError(404, "not_found", f"product {product.id} has no link")
     return shown(found)
 
 
@@ -178,24 +178,24 @@ async def delete_link(call: Call) -> Removed:
     return Removed.model_validate(vars(removal))
 
 
-def problem_of(error: links.LinkError) -> Problem:
+def problem_of(error: links.LinkError) -> ApiError:
     """The problem that a refused link is answered with."""
     match error:
-        case links.LiveSubscriptions():
-            return Problem(
+        case links.LiveSubscriptionsError():
+            return ApiError(
                 409,
                 "live_subscriptions",
                 str(error),
                 active_subscriptions=error.active_subscriptions,
                 members=list(links.WAYS_OUT),
             )
-        case links.NotConnected():
-            return Problem(409, "not_connected", str(error))
-        case links.UnknownProduct():
-            return Problem(404, "not_found", str(error))
-        case links.UnknownStripeProduct():
-            return Problem(422, "unknown_stripe_product", str(error))
-    return Problem(422, "invalid", str(error))
+        case links.NotConnectedError():
+            return ApiError(409, "not_connected", str(error))
+        case links.UnknownProductError():
+            return ApiError(404, "not_found", str(error))
+        case links.UnknownStripeProductError():
+            return ApiError(422, "unknown_stripe_product", str(error))
+    return ApiError(422, "invalid", str(error))
 
 
 async def _product(connection: Connection, id_or_slug: str) -> products.Product:

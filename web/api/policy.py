@@ -10,7 +10,7 @@ from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
 from latchkey.store.purchases.linked_products import Draft
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, endpoint
 from web.numbers import number
 
@@ -167,8 +167,8 @@ def _draft(call: Call, product_id: str | None = None) -> Draft:
 async def _save(connection: Connection, draft: Draft) -> None:
     try:
         await policy.save(connection, draft, actor=None)
-    except policy.UnknownProduct as error:
-        raise Problem(404, "not_found", str(error)) from None
+    except policy.UnknownProductError as error:
+        raise ApiError(404, "not_found", str(error)) from None
 
 
 async def _preview(call: Call, draft: Draft) -> PolicyPreview:

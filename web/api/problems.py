@@ -6,7 +6,7 @@ import orjson
 from starlette.responses import Response
 
 
-class Problem(Exception):
+class ApiError(Exception):
     """An answer other than success. `code` is stable, `detail` says what to do; `extra` members
     are added to the body."""
 
@@ -35,5 +35,5 @@ class Problem(Exception):
         )
 
 
-def not_found(what: str, name: object) -> Problem:
-    return Problem(404, "not_found", f"there is no {what} {name}")
+def not_found(what: str, name: object) -> ApiError:
+    return ApiError(404, "not_found", f"there is no {what} {name}")

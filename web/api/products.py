@@ -10,7 +10,7 @@ from latchkey.store.pool import Pool
 from latchkey.store.products import products
 from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
 
@@ -118,8 +118,8 @@ async def create_product(call: Call) -> Product:
     async with call.site.pool.acquire() as connection:
         try:
             made = await products.create(connection, name=name, slug=slug, **given)
-        except products.SlugTaken as error:
-            raise Problem(409, "slug_taken", str(error)) from None
+        except products.SlugTakenError as error:
+            raise ApiError(409, "slug_taken", str(error)) from None
     return _shown(made)
 
 
@@ -140,15 +140,15 @@ async def change_product(call: Call) -> Product:
     clearable = ("image_url", "content_url", "external_url")
     empty = [key for key, value in given.items() if value is None and key not in clearable]
     if empty:
-        raise Problem(422, "invalid", f"body: {empty[0]}: must not be null")
+        raise ApiError(422, "invalid", f"body: {empty[0]}: must not be null")
     async with call.site.pool.acquire() as connection:
         found = await products.find(connection, call.path["id"])
         if found is None:
             raise not_found("product", call.path["id"])
         try:
             return _shown(await products.update(connection, found.id, given))
-        except products.SlugTaken as error:
-            raise Problem(409, "slug_taken", str(error)) from None
+        except products.SlugTakenError as error:
+            raise ApiError(409, "slug_taken", str(error)) from None
 
 
 @endpoint("DELETE", "/products/{id}", answer=None)
@@ -160,8 +160,8 @@ async def delete_product(call: Call) -> None:
             raise not_found("product", call.path["id"])
         try:
             await products.delete(connection, found.id)
-        except products.StillLinked as error:
-            raise Problem(409, "linked", str(error)) from None
+        except products.StillLinkedError as error:
+            raise ApiError(409, "linked", str(error)) from None
 
 
 class StripePrice(Output):

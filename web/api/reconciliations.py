@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from latchkey.store.checks import reconciliations
 from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
-from web.api.problems import Problem, not_found
+from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Input, Output, Paging, endpoint
 
 
@@ -104,7 +104,7 @@ def _difference(row: reconciliations.Found) -> Difference:
     return Difference(
         id=row.id,
         kind=row.kind,
-        class_=row.klass,
+        class_=row.severity,
         reason=row.reason,
         source=row.source,
         source_id=row.source_id,
@@ -183,8 +183,8 @@ async def repair(call: Call) -> Reconciliation:
             raise not_found("reconciliation", call.path["id"])
         try:
             await reconciliations.choose(connection, call.path["id"], ids=wanted.differences)
-        except reconciliations.StillRunning as error:
-            raise Problem(409, "still_running", str(error)) from None
+        except reconciliations.StillRunningError as error:
+            raise ApiError(409, "still_running", str(error)) from None
         found = await reconciliations.find(connection, call.path["id"])
     assert found is not None, "it was there a moment ago"
     call.site.wake.set()

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.dispatch import TemporalUnavailable
+from latchkey.dispatch import TemporalUnavailableError
 from latchkey.store import idempotency
-from web.api.problems import Problem
+from web.api.problems import ApiError
 from web.api.tokens import authenticate
 from web.site import Site, site_of
 
@@ -117,15 +117,15 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
             return await _answer(declared, request)
-        except Problem as problem:
+        except ApiError as problem:
             return problem.response()
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
             log.exception("the database did not answer", path=request.url.path)
-            return Problem(
+            return ApiError(
                 503, "unavailable", "the database did not answer: try again in a moment"
             ).response()
-        except TemporalUnavailable as error:
-            return Problem(503, "unavailable", str(error)).response()
+        except TemporalUnavailableError as error:
+            return ApiError(503, "unavailable", str(error)).response()
 
     return handle
 
@@ -151,7 +151,7 @@ def _once_each(request: Request) -> dict[str, str]:
     given = request.query_params.multi_items()
     found = dict(given)
     if len(found) < len(given):
-        raise Problem(422, "invalid", "query: a parameter is given twice: give each of them once")
+        raise ApiError(422, "invalid", "query: a parameter is given twice: give each of them once")
     return found
 
 
@@ -179,19 +179,19 @@ def json_response(body: str, status: int) -> Response:
 async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Response:
     """Do it unless it was done under this key before; then give the same answer again."""
     if len(key) > 255:
-        raise Problem(400, "bad_idempotency_key", "an Idempotency-Key has at most 255 characters")
+        raise ApiError(400, "bad_idempotency_key", "an Idempotency-Key has at most 255 characters")
     pool, digest = call.site.pool, hashlib.sha256(request).digest()
     try:
         async with pool.acquire() as connection:
             kept = await idempotency.begin(
                 connection, token=call.token, key=key, request_hash=digest
             )
-    except idempotency.KeyInUse:
-        raise Problem(
+    except idempotency.KeyInUseError:
+        raise ApiError(
             409, "idempotency_key_in_use", "the first request with this key is still running"
         ) from None
-    except idempotency.OtherRequest:
-        raise Problem(
+    except idempotency.OtherRequestError:
+        raise ApiError(
             409, "idempotency_key_reused", "this key was used for another request: take a new one"
         ) from None
     if kept is not None:
@@ -212,7 +212,7 @@ async def _read(request: Request) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY:
-            raise Problem(413, "too_large", "a request has at most 1 MiB")
+            raise ApiError(413, "too_large", "a request has at most 1 MiB")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -221,7 +221,7 @@ def _json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw) if raw.strip() else {}
     except orjson.JSONDecodeError as error:
-        raise Problem(400, "malformed", f"the body is no JSON: {error}") from None
+        raise ApiError(400, "malformed", f"the body is no JSON: {error}") from None
 
 
 def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
@@ -234,6 +234,6 @@ def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
         ]
         first = errors[0]
         named = f"{first['name']}: " if first["name"] else ""
-        raise Problem(
+        raise ApiError(
             422, "invalid", f"{where}: {named}{first['message']}", errors=errors
         ) from None

@@ -6,7 +6,7 @@ import time
 from starlette.requests import Request
 
 from latchkey.store.users import api_tokens
-from web.api.problems import Problem
+from web.api.problems import ApiError
 from web.site import Site
 
 _REMEMBER_SECONDS = 2.0
@@ -15,12 +15,12 @@ _known: dict[bytes, tuple[str, float]] = {}
 
 
 async def authenticate(request: Request, site: Site) -> str:
-    """The name of the caller's token, for idempotency keys. Raises a 401 `Problem`."""
+    """The name of the caller's token, for idempotency keys. Raises a 401 `ApiError`."""
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        raise Problem(
+        raise ApiError(
             401, "unauthorized", "send a bearer token: make one in the admin pages under API tokens"
         )
     fixed = site.settings.api_token
@@ -33,7 +33,7 @@ async def authenticate(request: Request, site: Site) -> str:
     async with site.pool.acquire() as connection:
         found = await api_tokens.valid(connection, token)
     if found is None:
-        raise Problem(401, "unauthorized", "this token is not valid or was revoked")
+        raise ApiError(401, "unauthorized", "this token is not valid or was revoked")
     if len(_known) > 1000:
         _known.clear()
     _known[digest] = (str(found), time.monotonic() + _REMEMBER_SECONDS)

@@ -36,10 +36,10 @@ from web.pages.admin import (
     users,
     why,
 )
-from web.pages.guard import Forbidden, NotYours, current_user
+from web.pages.guard import ForbiddenError, NotYoursError, current_user
 from web.pages.member import account, buy, claims, library, sales, signin
 from web.pages.render import page
-from web.security import Forged
+from web.security import ForgeryError
 
 log = structlog.get_logger("pages")
 
@@ -83,9 +83,9 @@ def routes() -> list[Route]:
 def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
     """What people see when something is wrong."""
     return {
-        products.NotFound: _not_found,
-        Forbidden: _forbidden,
-        Forged: _forged,
+        products.NotFoundError: _not_found,
+        ForbiddenError: _forbidden,
+        ForgeryError: _forged,
         HTTPException: _http,
         asyncpg.InterfaceError: _database_away,
         asyncpg.PostgresConnectionError: _database_away,
@@ -109,7 +109,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
-    if user and user.acted_by and isinstance(error, NotYours):
+    if user and user.acted_by and isinstance(error, NotYoursError):
         text = (
             f"You see the site as {user.email}: only they can change their account, pay, or see to"
             " their billing. Nothing was changed."

@@ -18,11 +18,11 @@ Page = Callable[[Request], Awaitable[Response]]
 MOST_FIELDS = 100
 
 
-class Forbidden(Exception):
+class ForbiddenError(Exception):
     """The signed-in user may not do this."""
 
 
-class NotYours(Forbidden):
+class NotYoursError(ForbiddenError):
     """Whoever looks at the site as somebody else may not do this for them."""
 
 
@@ -67,7 +67,7 @@ def member_page(handle: Page) -> Page:
 def admin_page(handle: Page) -> Page:
     """An admin's page. Support may read it; what it posts is for admins and owners.
 
-    Raises `Forbidden` for other signed-in people.
+    Raises `ForbiddenError` for other signed-in people.
     """
     return _staff(handle, support_posts=False)
 
@@ -75,7 +75,7 @@ def admin_page(handle: Page) -> Page:
 def support_page(handle: Page) -> Page:
     """A page whose forms support may send too: reading and sending again, never changing access.
 
-    Raises `Forbidden` for people who don't look after the site.
+    Raises `ForbiddenError` for people who don't look after the site.
     """
     return _staff(handle, support_posts=True)
 
@@ -88,7 +88,7 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
             return _sign_in_first(request)
         reads = request.method in ("GET", "HEAD") or support_posts
         if not user.is_admin and not (user.is_staff and reads):
-            raise Forbidden
+            raise ForbiddenError
         site = site_of(request)
         request.state.alarms = await site.bell.alarms(site.pool)
         return await handle(request)
@@ -97,13 +97,16 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
 
 
 async def form(request: Request, *, files: int = 0) -> FormData:
-    """A posted form that came from our own page. Raises `Forged`, and `NotYours` for an admin who
-    looks at the site as a member and would change something of theirs."""
+    """A posted form that came from our own page.
+
+    Raises `ForgeryError`, and `NotYoursError` for an admin who looks at the site as a member and
+    would change something of theirs.
+    """
     given = await request.form(max_files=files, max_fields=MOST_FIELDS)
     check_csrf(request, given.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
-        raise NotYours
+        raise NotYoursError
     return given
 
 
@@ -118,11 +121,11 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def see(address: str) -> Response:
+def redirect(address: str) -> Response:
     """Go on to another page after a form was handled."""
     return RedirectResponse(address, 303)
 
 
 def _sign_in_first(request: Request) -> Response:
     target = request.url.path if request.method == "GET" else "/"
-    return see(f"/login?next={quote(target)}")
+    return redirect(f"/login?next={quote(target)}")

@@ -13,14 +13,14 @@ from typing import Any
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
 from latchkey.store.access import complimentary
-from latchkey.store.access.complimentary import Gift
+from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.stripe import wakeups
 
 
-class UnknownProduct(Exception):
+class UnknownProductError(Exception):
     """A product that isn't there can't be part of a collection."""
 
 
@@ -73,7 +73,7 @@ async def find(connection: Connection, collection_id: str) -> Collection | None:
 async def create(
     connection: Connection, *, name: str, description: str = "", products: Sequence[str] = ()
 ) -> Collection:
-    """A new collection. Raises `UnknownProduct`."""
+    """A new collection. Raises `UnknownProductError`."""
     collection_id = f"col_{secrets.token_hex(8)}"
     await connection.execute(
         "insert into collections (id, name, description) values ($1, $2, $3)",
@@ -106,12 +106,12 @@ async def set_products(
 ) -> None:
     """Make these the collection's products: its holders get what came in and lose what went out.
 
-    Raises `UnknownProduct`.
+    Raises `UnknownProductError`.
     """
     wanted = list(dict.fromkeys(products))
     known = await connection.fetch("select id from products where id = any($1::text[])", wanted)
     if missing := set(wanted) - {row["id"] for row in known}:
-        raise UnknownProduct(f"there is no product {sorted(missing)[0]}")
+        raise UnknownProductError(f"there is no product {sorted(missing)[0]}")
     await _lock(connection, collection_id)
     await connection.execute(
         """
@@ -144,18 +144,18 @@ async def delete(connection: Connection, collection_id: str, *, actor: int | Non
 async def give(
     connection: Connection,
     collection_id: str,
-    gifts: Sequence[Gift],
+    wanted: Sequence[ComplimentaryGrant],
     *,
     actor: int | None,
     mail: bool = True,
 ) -> int:
     """Give everybody in `gifts` the collection; unknown people become users. Given again it changes
     end and reason. Returns to how many it was given."""
-    last = {email_key(gift.email): gift for gift in gifts}
+    last = {email_key(grant.email): grant for grant in wanted}
     users, _ = await complimentary.users_of(connection, last, actor=actor)
     rows = {
-        users[key]: {"user_id": users[key], "until": gift.until, "reason": gift.reason}
-        for key, gift in sorted(last.items())
+        users[key]: {"user_id": users[key], "until": grant.until, "reason": grant.reason}
+        for key, grant in sorted(last.items())
     }
     await _lock(connection, collection_id)
     await connection.execute(
@@ -171,7 +171,7 @@ async def give(
         actor,
     )
     await settle(connection, collection_id, actor=actor, mail=mail, users=list(rows))
-    if any(gift.until for gift in last.values()):
+    if any(grant.until for grant in last.values()):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
     return len(rows)
 

@@ -18,7 +18,7 @@ from latchkey.store.stripe import wakeups
 
 
 @dataclass(frozen=True)
-class Gift:
+class ComplimentaryGrant:
     """Access for one address, until `until` (aware) or for good."""
 
     email: str
@@ -28,7 +28,7 @@ class Gift:
 
 
 @dataclass(frozen=True)
-class Given:
+class GiveResult:
     """What giving came to: `grants` are the ids by address key, changed ones among them."""
 
     granted: int
@@ -40,21 +40,21 @@ class Given:
 async def give(
     connection: Connection,
     product_id: str,
-    gifts: Sequence[Gift],
+    wanted: Sequence[ComplimentaryGrant],
     *,
     actor: int | None,
     mail: bool = True,
-) -> Given:
+) -> GiveResult:
     """Give everybody in `gifts` access to a product; unknown people become users.
 
     Given again it changes end and reason. Of several gifts for one address the last one counts.
     With `mail`, those who had no access are told, where the product's mail is on.
     """
-    last = {email_key(gift.email): gift for gift in gifts}
+    last = {email_key(grant.email): grant for grant in wanted}
     users, created = await users_of(connection, last, actor=actor)
     rows = [
-        {"user_id": users[key], "until": gift.until, "reason": gift.reason}
-        for key, gift in sorted(last.items())
+        {"user_id": users[key], "until": grant.until, "reason": grant.reason}
+        for key, grant in sorted(last.items())
     ]
     made = await connection.fetch(
         """
@@ -86,10 +86,10 @@ async def give(
         await write_mails(
             connection, [_mail(row, product_id) for row in fresh if not row["had_access"]]
         )
-    if any(gift.until for gift in last.values()):
+    if any(grant.until for grant in last.values()):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
     by_user = {row["user_id"]: row["id"] for row in made}
-    return Given(
+    return GiveResult(
         granted=len(fresh),
         changed=len(made) - len(fresh),
         users_created=created,
@@ -150,7 +150,7 @@ async def next_end(connection: Connection) -> datetime | None:
 
 
 async def users_of(
-    connection: Connection, gifts: dict[str, Gift], *, actor: int | None
+    connection: Connection, wanted: dict[str, ComplimentaryGrant], *, actor: int | None
 ) -> tuple[dict[str, int], int]:
     """The user of each address, by its key, and how many of them are new."""
     created = await connection.fetch(
@@ -161,9 +161,9 @@ async def users_of(
          where not exists (select from user_addresses a where a.email_key = g.key)
         on conflict (email_key) do nothing returning id
         """,
-        list(gifts),
-        [gift.email.strip() for gift in gifts.values()],
-        [gift.name for gift in gifts.values()],
+        list(wanted),
+        [grant.email.strip() for grant in wanted.values()],
+        [grant.name for grant in wanted.values()],
     )
     await write_facts(
         connection,
@@ -175,7 +175,7 @@ async def users_of(
         union all
         select email_key, user_id from user_addresses where email_key = any($1::text[])
         """,
-        list(gifts),
+        list(wanted),
     )
     return {row["email_key"]: row["user_id"] for row in reversed(rows)}, len(created)
 

@@ -10,7 +10,7 @@ from latchkey.store.access import collections, complimentary
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import rejudging
 from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import Fact, Occasion, write_facts
+from latchkey.store.purchases.settling import ApplyContext, Fact, write_facts
 
 _ACCESS = """
 select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.source_id, g.since,
@@ -30,7 +30,7 @@ _BY_USER = _ACCESS.format(
 )
 
 
-class UnknownProduct(Exception):
+class UnknownProductError(Exception):
     """There is no such product."""
 
 
@@ -119,11 +119,11 @@ async def give(
     mail: bool = True,
 ) -> Grant:
     """Complimentary access for one person, who is created where unknown. Given again it changes
-    the end and the reason. Raises `UnknownProduct`. The caller opens the transaction."""
+    the end and the reason. Raises `UnknownProductError`. The caller opens the transaction."""
     known = await connection.fetchval("select true from products where id = $1", product_id)
     if not known:
-        raise UnknownProduct(f"there is no product {product_id}")
-    gift = complimentary.Gift(email, until, reason)
+        raise UnknownProductError(f"there is no product {product_id}")
+    gift = complimentary.ComplimentaryGrant(email, until, reason)
     given = await complimentary.give(connection, product_id, [gift], actor=actor, mail=mail)
     return (await _fetch(connection, "g.id = $1", given.grants[email_key(email)]))[0]
 
@@ -183,7 +183,7 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
                 connection,
                 subscriptions=ids if by_subscription else (),
                 orders=() if by_subscription else ids,
-                occasion=Occasion(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
+                context=ApplyContext(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
             )
     return await by_id(connection, grant_id)
 

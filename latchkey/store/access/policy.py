@@ -14,7 +14,7 @@ from latchkey.store.stripe import wakeups
 SETTING = "access_policy"
 
 
-class UnknownProduct(Exception):
+class UnknownProductError(Exception):
     """There is no such product."""
 
 
@@ -64,7 +64,7 @@ class Change:
 
 
 async def read(connection: Connection, product_id: str | None = None) -> Policies:
-    """The site's policy, or a product's. Raises `UnknownProduct`."""
+    """The site's policy, or a product's. Raises `UnknownProductError`."""
     row = await connection.fetchrow(
         """
         select (select value from site_settings where key = $2) as site,
@@ -76,14 +76,14 @@ async def read(connection: Connection, product_id: str | None = None) -> Policie
     )
     assert row is not None, "a select without from has one row"
     if product_id is not None and not row["known"]:
-        raise UnknownProduct(f"there is no product {product_id}")
+        raise UnknownProductError(f"there is no product {product_id}")
     return Policies(row["site"] or {}, row["own"] or {})
 
 
 async def save(connection: Connection, draft: Draft, *, actor: int | None) -> Change | None:
     """Make a draft the policy, and have it applied to everybody in the background.
 
-    Returns the change, None where it makes no difference. Raises `UnknownProduct`, and
+    Returns the change, None where it makes no difference. Raises `UnknownProductError`, and
     `ValueError` for cells or values that can't be. The caller opens the transaction and wakes the
     relay after it.
     """

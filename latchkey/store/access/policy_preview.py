@@ -53,7 +53,7 @@ async def preview(connection: Connection, draft: Draft, *, limit: int = 200) -> 
     """What saving a draft would do to the purchases of the account that is connected, or was last.
     Changes nothing. The caller opens a transaction.
 
-    Raises `UnknownProduct` and `ValueError` as `policy.save` does.
+    Raises `UnknownProductError` and `ValueError` as `policy.save` does.
     """
     old = await policy.read(connection, draft.product_id)
     what = touched(policy.drafted_cells(old, draft))

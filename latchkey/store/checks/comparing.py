@@ -8,11 +8,11 @@ from typing import Any
 
 from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
 from latchkey.rules import drift
-from latchkey.rules.drift import Class, Kind, Standing
+from latchkey.rules.drift import Kind, Severity, Standing
 from latchkey.rules.reading import Order, Subscription
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.orders import apply_orders
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 
 IN_FLIGHT = timedelta(minutes=10)
@@ -37,7 +37,7 @@ class Difference:
     """One difference, as it is stored. `product_id` and `user_id` are ours."""
 
     kind: Kind
-    klass: Class
+    severity: Severity
     reason: str
     source: str = ""
     source_id: str = ""
@@ -56,33 +56,33 @@ class _Snapshot:
 
 
 async def subscriptions(
-    connection: Connection, readings: Sequence[Subscription], *, occasion: Occasion
+    connection: Connection, readings: Sequence[Subscription], *, context: ApplyContext
 ) -> list[Difference]:
     """How the grants of these subscriptions differ from what the readings ask for."""
 
     async def apply() -> dict[str, str]:
-        page = await apply_subscriptions(connection, readings, occasion=occasion)
+        page = await apply_subscriptions(connection, readings, context=context)
         return {key: applied.state for key, applied in page.applied.items()}
 
     addresses = {reading.id: reading.customer.email for reading in readings}
-    return await _compare(connection, "subscription", addresses, apply, occasion=occasion)
+    return await _compare(connection, "subscription", addresses, apply, context=context)
 
 
 async def orders(
     connection: Connection,
     readings: Sequence[Order],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
     references: dict[str, int],
 ) -> list[Difference]:
     """How the grants of these one-off purchases differ from what the readings ask for."""
 
     async def apply() -> dict[str, str]:
-        page = await apply_orders(connection, readings, occasion=occasion, references=references)
+        page = await apply_orders(connection, readings, context=context, references=references)
         return {key: applied.state for key, applied in page.applied.items()}
 
     addresses = {reading.id: reading.email for reading in readings}
-    return await _compare(connection, "order", addresses, apply, occasion=occasion)
+    return await _compare(connection, "order", addresses, apply, context=context)
 
 
 async def _compare(
@@ -91,7 +91,7 @@ async def _compare(
     addresses: dict[str, str | None],
     apply: Callable[[], Awaitable[dict[str, str]]],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> list[Difference]:
     ids = list(addresses)
     if not ids:
@@ -104,7 +104,7 @@ async def _compare(
         after = await _snapshot(connection, source, ids)
     finally:
         await undone.rollback()
-    found = _differences(source, addresses, before, after, states, occasion=occasion)
+    found = _differences(source, addresses, before, after, states, context=context)
     if not found:
         return []
     busy = await _in_flight(connection, [one.source_id for one in found])
@@ -138,16 +138,16 @@ def _differences(
     after: _Snapshot,
     states: dict[str, str],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> list[Difference]:
     workflow_id = subscription_workflow_id if source == "subscription" else purchase_workflow_id
     found: list[Difference] = []
 
-    def add(kind: Kind, klass: Class, reason: str, key: str, product: str | None) -> None:
+    def add(kind: Kind, severity: Severity, reason: str, key: str, product: str | None) -> None:
         found.append(
             Difference(
                 kind,
-                klass,
+                severity,
                 reason,
                 source,
                 key,
@@ -163,19 +163,19 @@ def _differences(
         judged = drift.compare(
             before.grants.get((key, product)),
             after.grants.get((key, product)),
-            as_of=occasion.as_of,
+            as_of=context.as_of,
         )
         if judged:
-            add(judged.kind, judged.klass, judged.reason, key, product)
+            add(judged.kind, judged.severity, judged.reason, key, product)
     told = {one.source_id for one in found}
     for key, state in states.items():
         if key in told:
             continue
         if key in before.mirror and before.mirror[key] != after.mirror[key]:
-            add(Kind.MIRROR_DIFFERS, Class.SAFE, _changed(before.mirror[key], after.mirror[key]),
+            add(Kind.MIRROR_DIFFERS, Severity.SAFE, _changed(before.mirror[key], after.mirror[key]),
                 key, None)  # fmt: skip
         elif state.startswith("Nobody to grant to"):
-            add(Kind.NOBODY, Class.PERSON, state, key, None)
+            add(Kind.NOBODY, Severity.MANUAL, state, key, None)
     return found
 
 

@@ -18,7 +18,7 @@ TOO_LONG_AGO = timedelta(hours=36)
 
 
 @dataclass(frozen=True)
-class Signs:
+class HealthFigures:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
     Of the comparisons of all products: `compared_at` is when one last got through, or Stripe was
@@ -79,7 +79,7 @@ class TypeSeen:
 class Report:
     """Everything on the health page that Postgres knows."""
 
-    signs: Signs
+    figures: HealthFigures
     types: list[TypeSeen]
     refusals: list[Refused]
     looks: list[dict[str, Any]]
@@ -95,7 +95,7 @@ class Report:
     endpoint_checked_at: datetime | None
 
 
-async def signs(connection: Connection) -> Signs:
+async def figures(connection: Connection) -> HealthFigures:
     """One query; its parts are counted up to `MANY`."""
     row = await connection.fetchrow(
         """
@@ -141,7 +141,7 @@ async def signs(connection: Connection) -> Signs:
         OVERDUE,
     )
     assert row is not None, "the connection has its row"
-    return Signs(**dict(row))
+    return HealthFigures(**dict(row))
 
 
 async def report(connection: Connection, types: Sequence[str]) -> Report:
@@ -180,7 +180,7 @@ async def report(connection: Connection, types: Sequence[str]) -> Report:
     )
     assert row is not None, "the connection has its row"
     return Report(
-        signs=await signs(connection),
+        figures=await figures(connection),
         types=[TypeSeen(**dict(one)) for one in seen],
         refusals=await refused_webhooks.lately(connection, within=timedelta(days=1)),
         looks=[dict(one) for one in looks],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from latchkey.rules.access import TERMINAL
-from latchkey.rules.drift import Class, Kind
+from latchkey.rules.drift import Kind, Severity
 from latchkey.store.pool import Connection
 
 SLACK = timedelta(minutes=15)
@@ -20,7 +20,7 @@ class Invariant:
     `livemode` of the connection: what isn't of these is nothing that a repair could read."""
 
     kind: Kind
-    klass: Class
+    severity: Severity
     breaches: str
 
 
@@ -31,7 +31,7 @@ insert into differences (reconciliation_id, kind, class, reason, source, source_
 
 _ACCESS_AFTER_END = Invariant(
     Kind.ACCESS_AFTER_END,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select 'The end of this access has passed and was not noted', g.source,
            g.source_id, g.product_id, g.user_id, u.email,
@@ -50,7 +50,7 @@ _ACCESS_AFTER_END = Invariant(
 
 _PAID_WITHOUT_ACCESS = Invariant(
     Kind.PAID_WITHOUT_ACCESS,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select distinct 'It is paid for, and there is no access', found.source,
            found.id, k.product_id, found.user_id, u.email, found.workflow
@@ -87,7 +87,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
 
 _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select 'It goes on and has no workflow: its next deadline would be missed',
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
@@ -108,7 +108,7 @@ _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
 
 _ORDERS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select 'Its payment is pending and it has no workflow', 'order', o.id, null,
            o.user_id, u.email, 'purchase/' || o.id
@@ -125,7 +125,7 @@ _ORDERS_WITHOUT_RUN = Invariant(
 
 _LINKS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select 'The link has no workflow', 'link', k.id::text, k.product_id, null::bigint, null,
            'product-link/' || k.product_id
@@ -140,7 +140,7 @@ _LINKS_WITHOUT_RUN = Invariant(
 
 _TIMER_MISSING = Invariant(
     Kind.TIMER_MISSING,
-    Class.SAFE,
+    Severity.SAFE,
     """
     select 'Its deadline (' || s.wake || ') passed and nobody looked',
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
@@ -161,7 +161,7 @@ _TIMER_MISSING = Invariant(
 
 _OTHER_ACCOUNT = Invariant(
     Kind.OTHER_ACCOUNT,
-    Class.FOREIGN,
+    Severity.FOREIGN,
     """
     select 'It came from the account ' || g.account_id || ' in '
            || case when g.livemode then 'live' else 'test' end
@@ -214,7 +214,7 @@ async def check(
             SLACK,
             sorted(TERMINAL),
             invariant.kind,
-            invariant.klass,
+            invariant.severity,
         )
 
 
@@ -236,7 +236,7 @@ async def _stuck(
         """,
         reconciliation_id,
         Kind.WORKFLOW_STUCK,
-        Class.PERSON,
+        Severity.MANUAL,
         [workflow_id for workflow_id, _ in stuck],
         [reason for _, reason in stuck],
     )

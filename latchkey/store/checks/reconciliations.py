@@ -56,7 +56,7 @@ class Found:
 
     id: int
     kind: str
-    klass: str
+    severity: str
     reason: str
     source: str
     source_id: str
@@ -76,7 +76,7 @@ class Found:
         return self.kind in REPAIRABLE and self.state in ("open", "failed")
 
 
-class StillRunning(Exception):
+class StillRunningError(Exception):
     """The comparison has not ended; the message says what to do."""
 
 
@@ -153,14 +153,14 @@ async def differences(
     connection: Connection,
     reconciliation_id: str,
     *,
-    klass: str | None = None,
+    severity: str | None = None,
     after: int | None = None,
     limit: int = 200,
 ) -> list[Found]:
     """What a comparison found, in the order it was found."""
     rows = await connection.fetch(
         """
-        select d.id, d.kind, d.class as klass, d.reason, d.source, d.source_id, d.product_id,
+        select d.id, d.kind, d.class as severity, d.reason, d.source, d.source_id, d.product_id,
                p.name as product_name, d.user_id, coalesce(u.email, d.email) as email,
                d.workflow_id, d.detail, d.state, d.error, d.found_at, d.repaired_at
           from differences d
@@ -171,7 +171,7 @@ async def differences(
          order by d.id limit $4
         """,
         reconciliation_id,
-        klass,
+        severity,
         after,
         limit,
     )
@@ -182,12 +182,12 @@ async def choose(
     connection: Connection, reconciliation_id: str, *, ids: Sequence[int] | None
 ) -> int:
     """Have differences repaired: those of `ids`, or every safe one. Returns how many. Raises
-    `StillRunning`. The caller opens the transaction and wakes the relay after it."""
+    `StillRunningError`. The caller opens the transaction and wakes the relay after it."""
     state = await connection.fetchval(
         "select state from reconciliations where id = $1 for update", reconciliation_id
     )
     if state in ("queued", "running"):
-        raise StillRunning("this comparison is still running: wait until it is done")
+        raise StillRunningError("this comparison is still running: wait until it is done")
     rows = await connection.fetch(
         """
         update differences set state = 'chosen', error = null
@@ -346,7 +346,7 @@ async def record(
     rows = []
     for one in found:
         row = asdict(one)
-        row["class"] = row.pop("klass")
+        row["class"] = row.pop("severity")
         rows.append(row)
     await connection.execute(
         """
@@ -420,7 +420,7 @@ async def chosen(connection: Connection, reconciliation_id: str, *, limit: int) 
     """Differences that wait to be repaired."""
     rows = await connection.fetch(
         """
-        select id, kind, class as klass, reason, source, source_id, product_id,
+        select id, kind, class as severity, reason, source, source_id, product_id,
                null as product_name, user_id, email, workflow_id, detail, state, error, found_at,
                repaired_at
           from differences where reconciliation_id = $1 and state = 'chosen' order by id limit $2

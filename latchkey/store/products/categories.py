@@ -7,7 +7,7 @@ import asyncpg
 from latchkey.store.pool import Connection
 
 
-class NameTaken(Exception):
+class NameTakenError(Exception):
     """Another category has this name."""
 
 
@@ -33,7 +33,7 @@ async def listed(connection: Connection) -> list[Category]:
 
 
 async def create(connection: Connection, name: str) -> int:
-    """A new category, at the end. Raises `NameTaken`."""
+    """A new category, at the end. Raises `NameTakenError`."""
     try:
         made: int = await connection.fetchval(
             """
@@ -43,12 +43,12 @@ async def create(connection: Connection, name: str) -> int:
             name,
         )
     except asyncpg.UniqueViolationError:
-        raise NameTaken(f"There is a category {name} already.") from None
+        raise NameTakenError(f"There is a category {name} already.") from None
     return made
 
 
 async def rename(connection: Connection, category_id: int, name: str) -> bool:
-    """Whether there was such a category. Raises `NameTaken`."""
+    """Whether there was such a category. Raises `NameTakenError`."""
     try:
         return bool(
             await connection.fetchval(
@@ -56,7 +56,7 @@ async def rename(connection: Connection, category_id: int, name: str) -> bool:
             )
         )
     except asyncpg.UniqueViolationError:
-        raise NameTaken(f"There is a category {name} already.") from None
+        raise NameTakenError(f"There is a category {name} already.") from None
 
 
 async def delete(connection: Connection, category_id: int) -> bool:

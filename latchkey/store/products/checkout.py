@@ -16,7 +16,7 @@ class CheckoutError(Exception):
     """Checkout can't be set up that way; the message says what to do."""
 
 
-class UnknownPrice(CheckoutError):
+class UnknownPriceError(CheckoutError):
     """The mirror holds no such price of the linked Stripe product; reading it anew may help."""
 
 
@@ -241,7 +241,7 @@ async def _price_to_sell(
         row["account_id"],
     )
     if known is None or known["stripe_product"] != row["stripe_product"]:
-        raise UnknownPrice(
+        raise UnknownPriceError(
             f"{wanted} is no price of the linked Stripe product: choose one of its prices, or"
             " refresh the list if it was made just now"
         )

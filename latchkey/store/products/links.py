@@ -20,23 +20,23 @@ class LinkError(Exception):
     """A link that can't be made, changed or removed; the message says what to do."""
 
 
-class NotConnected(LinkError):
+class NotConnectedError(LinkError):
     """Stripe isn't connected."""
 
 
-class UnknownProduct(LinkError):
+class UnknownProductError(LinkError):
     """There is no such product."""
 
 
-class UnknownStripeProduct(LinkError):
+class UnknownStripeProductError(LinkError):
     """The account has no such Stripe product, or it was deleted."""
 
 
-class InvalidPrice(LinkError):
+class InvalidPriceError(LinkError):
     """The price of a new Stripe product can't be used."""
 
 
-class LiveSubscriptions(LinkError):
+class LiveSubscriptionsError(LinkError):
     """Stripe holds live subscriptions for the link; the caller must choose a way out."""
 
     def __init__(self, active_subscriptions: int) -> None:
@@ -179,21 +179,21 @@ async def create_link(
     which past one-off invoices the import reads: none, those of a year, or all. The caller opens
     the transaction and wakes the relay after it.
 
-    Raises `LinkError`s: `NotConnected`, `UnknownProduct`, `UnknownStripeProduct`, `InvalidPrice`,
-    `LiveSubscriptions`.
+    Raises `LinkError`s: `NotConnectedError`, `UnknownProductError`, `UnknownStripeProductError`,
+    `InvalidPriceError`, `LiveSubscriptionsError`.
     """
     account = (await current(connection)).account
     if account is None:
-        raise NotConnected("Stripe is not connected: connect it on the Connectors page first")
+        raise NotConnectedError("Stripe is not connected: connect it on the Connectors page first")
     locked = await connection.fetchval(
         "select id from products where id = $1 for no key update", product_id
     )
     if locked is None:
-        raise UnknownProduct(f"there is no product {product_id}")
+        raise UnknownProductError(f"there is no product {product_id}")
     if create is not None:
         _check_price(create)
     elif not await _stripe_product_exists(connection, stripe_product):
-        raise UnknownStripeProduct(
+        raise UnknownStripeProductError(
             f"the connected Stripe account has no product {stripe_product}: choose one from the"
             " list, or refresh the list if it was made just now"
         )
@@ -231,8 +231,8 @@ async def remove_link(
 
     `keep`: access stays until the subscription ends; `end`: it ends now; `complimentary`: it
     becomes complimentary access without end. One-off buyers keep what they bought unless `end` or
-    `complimentary` is chosen. Raises `LiveSubscriptions` where `members` is missing but needed,
-    `UnknownProduct` where there is no link. The caller opens the transaction.
+    `complimentary` is chosen. Raises `LiveSubscriptionsError` where `members` is missing but
+    needed, `UnknownProductError` where there is no link. The caller opens the transaction.
     """
     link = await connection.fetchrow(
         """
@@ -242,10 +242,10 @@ async def remove_link(
         product_id,
     )
     if link is None:
-        raise UnknownProduct(f"product {product_id} has no link")
+        raise UnknownProductError(f"product {product_id} has no link")
     live = await live_subscriptions(connection, product_id)
     if live and members not in WAYS_OUT:
-        raise LiveSubscriptions(live)
+        raise LiveSubscriptionsError(live)
     members = members or "keep"
     now = datetime.now(UTC)
     await connection.execute(
@@ -296,7 +296,7 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
         link_id,
     )
     if row is None:
-        raise UnknownProduct(f"there is no link {link_id}")
+        raise UnknownProductError(f"there is no link {link_id}")
     return _job(row)
 
 
@@ -349,7 +349,7 @@ async def set_state(
     )
 
 
-async def holds_import(connection: Connection, link_id: int) -> bool:
+async def lock_if_importing(connection: Connection, link_id: int) -> bool:
     """Whether the link imports, and keeps it so until the transaction ends.
 
     A page that a slow worker still holds when the import is long over shows a past that nothing
@@ -407,13 +407,17 @@ async def _stripe_product_exists(connection: Connection, stripe_product: str | N
 
 def _check_price(price: NewPrice) -> None:
     if price.amount < 0:
-        raise InvalidPrice(
+        raise InvalidPriceError(
             "the amount is negative: give it in the currency's minor unit, 0 or more"
         )
     if len(price.currency) != 3 or not price.currency.isalpha():
-        raise InvalidPrice(f"{price.currency!r} is no currency: give three letters, such as eur")
+        raise InvalidPriceError(
+            f"{price.currency!r} is no currency: give three letters, such as eur"
+        )
     if price.interval not in (None, "day", "week", "month", "year"):
-        raise InvalidPrice(f"{price.interval!r} is no interval: day, week, month or year")
+        raise InvalidPriceError(
+            f"{price.interval!r} isn't an interval: use day, week, month or year"
+        )
 
 
 async def _line(

@@ -24,11 +24,11 @@ _CHANGEABLE = (
 )  # fmt: skip
 
 
-class SlugTaken(Exception):
+class SlugTakenError(Exception):
     """Another product has this slug."""
 
 
-class StillLinked(Exception):
+class StillLinkedError(Exception):
     """The product's link has to be removed first; the message says so."""
 
 
@@ -87,7 +87,7 @@ async def create(
 ) -> Product:
     """A new product; without `slug` one is made from the name, with an ending where it is taken.
 
-    With a `product_id` that was used before it is that product. Raises `SlugTaken`.
+    With a `product_id` that was used before it is that product. Raises `SlugTakenError`.
     """
     wanted = slug or slug_of(name)
     endings = [""] if slug else ["", "-2", "-3", *(f"-{secrets.token_hex(3)}" for _ in range(3))]
@@ -108,7 +108,7 @@ async def create(
             return Product(**dict(row))
         if product_id and (known := await find(connection, product_id)):
             return known
-    raise SlugTaken(f"the slug {wanted} is taken: choose another")
+    raise SlugTakenError(f"the slug {wanted} is taken: choose another")
 
 
 async def find(connection: Connection, id_or_slug: str) -> Product | None:
@@ -119,7 +119,7 @@ async def find(connection: Connection, id_or_slug: str) -> Product | None:
 
 
 async def update(connection: Connection, product_id: str, changes: dict[str, Any]) -> Product:
-    """Change some fields. Raises `SlugTaken`, `KeyError` for an unknown product."""
+    """Change some fields. Raises `SlugTakenError`, `KeyError` for an unknown product."""
     unknown = set(changes) - set(_CHANGEABLE)
     if unknown:
         raise ValueError(f"not changeable: {sorted(unknown)}")
@@ -134,19 +134,19 @@ async def update(connection: Connection, product_id: str, changes: dict[str, Any
             *changes.values(),
         )
     except asyncpg.UniqueViolationError:
-        raise SlugTaken(f"the slug {changes['slug']} is taken: choose another") from None
+        raise SlugTakenError(f"the slug {changes['slug']} is taken: choose another") from None
     if row is None:
         raise KeyError(product_id)
     return Product(**dict(row))
 
 
 async def delete(connection: Connection, product_id: str) -> bool:
-    """Delete a product with its grants. Raises `StillLinked`."""
+    """Delete a product with its grants. Raises `StillLinkedError`."""
     linked = await connection.fetchval(
         "select true from links where product_id = $1 and removed_at is null", product_id
     )
     if linked:
-        raise StillLinked(
+        raise StillLinkedError(
             "this product is linked to a Stripe product: remove the link first, choosing what"
             " becomes of its members"
         )

@@ -22,7 +22,7 @@ Say in two sentences whom you made it for, and what they can do afterwards.
 """
 
 
-class Outdated(Exception):
+class OutdatedError(Exception):
     """Somebody else saved the page meanwhile; the message says what to do."""
 
 
@@ -120,7 +120,7 @@ async def save(
 ) -> None:
     """Save a page that was read at `edition`; the same content again changes nothing.
 
-    Raises `Outdated`.
+    Raises `OutdatedError`.
     """
     saved = await connection.fetchval(
         """
@@ -146,7 +146,7 @@ async def save(
         now.status, now.headline, now.body, now.image_url, now.price_line, now.button,
     ):  # fmt: skip
         return
-    raise Outdated(
+    raise OutdatedError(
         "Somebody else saved this page meanwhile. What you wrote stands below: open the page in"
         " another window, compare, and save again to put yours in its place."
     )

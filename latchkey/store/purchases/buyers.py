@@ -13,7 +13,7 @@ from latchkey.rules.reading import Customer
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import Doubt, DoubtKind
-from latchkey.store.purchases.settling import Fact, Occasion, write_facts
+from latchkey.store.purchases.settling import ApplyContext, Fact, write_facts
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Known:
 
 
 async def resolve(
-    connection: Connection, buyers: Sequence[Buyer], *, occasion: Occasion
+    connection: Connection, buyers: Sequence[Buyer], *, context: ApplyContext
 ) -> dict[str, Person]:
     """The user behind each buyer, by `Buyer.key`, created where unknown and asked for.
 
@@ -79,9 +79,9 @@ async def resolve(
         people[buyer.key] = person
         doubts += _contradictions(buyer, person, known)
     doubts += await _namesakes(connection, buyers, people)
-    bound = await _record_customers(connection, buyers, chosen, occasion=occasion)
+    bound = await _record_customers(connection, buyers, chosen, context=context)
     people = _as_bound(buyers, people, bound)
-    await _tell_created(connection, people.values(), occasion=occasion)
+    await _tell_created(connection, people.values(), context=context)
     doubts += await _similar_addresses(connection, people.values())
     await matches.raise_doubts(connection, doubts)
     return people
@@ -291,7 +291,7 @@ async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, 
 
 
 async def _tell_created(
-    connection: Connection, people: Collection[Person], *, occasion: Occasion
+    connection: Connection, people: Collection[Person], *, context: ApplyContext
 ) -> None:
     created = {p.user_id for p in people if p.created}
     await write_facts(
@@ -300,10 +300,10 @@ async def _tell_created(
             Fact(
                 key=f"user_created:{user_id}",
                 type="user_created",
-                at=occasion.as_of,
-                cause=occasion.cause,
+                at=context.as_of,
+                cause=context.cause,
                 user_id=user_id,
-                event_id=occasion.event_id,
+                event_id=context.event_id,
             )
             for user_id in sorted(created)
         ],
@@ -315,7 +315,7 @@ async def _record_customers(
     buyers: Sequence[Buyer],
     chosen: dict[str, Person],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> dict[str, int | None]:
     """Whose these customers are now: once bound, a customer stays so. Addresses and names change by
     the later reading."""
@@ -342,9 +342,9 @@ async def _record_customers(
                ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
         returning id, user_id
         """,
-        occasion.account.id,
-        occasion.account.livemode,
-        occasion.ticket,
+        context.account.id,
+        context.account.livemode,
+        context.ticket,
         ids,
         [p.user_id if p else None for p in people],
         [p.bound_by if p else None for p in people],
@@ -399,7 +399,7 @@ async def hand_over(
 
 
 async def mirror_customer(
-    connection: Connection, customer: Customer, *, occasion: Occasion
+    connection: Connection, customer: Customer, *, context: ApplyContext
 ) -> bool:
     """Keep a known customer's address and name in step; whose customer it is stays as it is.
 
@@ -419,7 +419,7 @@ async def mirror_customer(
         customer.email,
         customer.name,
         customer.deleted,
-        occasion.ticket,
+        context.ticket,
     )
     row = row or await connection.fetchrow(
         "select user_id, email from customers where id = $1", customer.id

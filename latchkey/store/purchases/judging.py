@@ -8,7 +8,7 @@ from latchkey.contracts import Wake
 from latchkey.rules import access
 from latchkey.rules.access import Reason, Verdict
 from latchkey.store.purchases.linked_products import LinkedProduct
-from latchkey.store.purchases.settling import Claim, Given, Occasion
+from latchkey.store.purchases.settling import ApplyContext, EarlierGrants, Entitlement
 
 Judged = list[tuple[LinkedProduct, Verdict]]
 
@@ -58,8 +58,8 @@ class Source:
         products: Iterable[LinkedProduct],
         verdict_of: Callable[[LinkedProduct], Verdict],
         *,
-        given: Given,
-        occasion: Occasion,
+        given: EarlierGrants,
+        context: ApplyContext,
     ) -> Judged:
         """What it gives of each product; nothing that an admin ended by hand, and by a removed link
         nothing anew."""
@@ -67,20 +67,18 @@ class Source:
         for product in products:
             verdict, key = verdict_of(product), (self.id, product.product_id)
             if verdict.access and key in given.held:
-                verdict = access.held_back(verdict, as_of=occasion.as_of)
+                verdict = access.held_back(verdict, as_of=context.as_of)
             elif verdict.access and product.removed and key not in given.live:
-                verdict = access.held_back(
-                    verdict, as_of=occasion.as_of, reason=Reason.LINK_REMOVED
-                )
+                verdict = access.held_back(verdict, as_of=context.as_of, reason=Reason.LINK_REMOVED)
             judged.append((product, verdict))
         return judged
 
-    def claims(self, user: int | None, judged: Judged) -> list[Claim]:
+    def entitlements(self, user: int | None, judged: Judged) -> list[Entitlement]:
         """What follows for the user whose it is; nothing where nobody is known."""
         if user is None:
             return []
         return [
-            Claim(
+            Entitlement(
                 user_id=user,
                 product=product,
                 source=self.kind,

@@ -6,7 +6,7 @@ from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.reading import Order
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Claim, Fact, Occasion, write_facts
+from latchkey.store.purchases.settling import ApplyContext, Entitlement, Fact, write_facts
 
 _Line = tuple[str, str, dict[str, Any]]
 """Which of its kind, type, data."""
@@ -18,25 +18,30 @@ def money_changed(reading: Order, old: Any) -> int:
 
 
 def facts_of(
-    reading: Order, old: Any, claims: list[Claim], *, changes: int, occasion: Occasion
+    reading: Order,
+    old: Any,
+    entitlements: list[Entitlement],
+    *,
+    changes: int,
+    context: ApplyContext,
 ) -> list[Fact]:
     """What this reading tells that the one before (`old`) didn't, once per product concerned.
     `changes` counts what happened to the order's money, this included."""
     found = [*_state_lines(reading), *_money_lines(reading, old, changes)]
     return [
         Fact(
-            key=f"{type_}:{reading.id}:{claim.product.product_id}{suffix}",
+            key=f"{type_}:{reading.id}:{entitlement.product.product_id}{suffix}",
             type=type_,
-            at=occasion.as_of,
+            at=context.as_of,
             cause="stripe",
-            user_id=claim.user_id,
-            product_id=claim.product.product_id,
+            user_id=entitlement.user_id,
+            product_id=entitlement.product.product_id,
             source_id=reading.id,
-            event_id=occasion.event_id,
-            workflow_id=claim.workflow_id,
+            event_id=context.event_id,
+            workflow_id=entitlement.workflow_id,
             data=data,
         )
-        for claim in claims
+        for entitlement in entitlements
         for suffix, type_, data in found
     ]
 
@@ -70,7 +75,7 @@ def _phase(status: str | None) -> str | None:
     return access.dispute_phase(status) if status else None
 
 
-async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasion) -> None:
+async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyContext) -> None:
     """Lines about money of a subscription's invoice that went back, came back or is disputed;
     `order` is the invoice, or the checkout session that made it.
 
@@ -79,7 +84,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasi
     if order.payment is None or order.subscription is None:
         return
     old = await _lock_bill(connection, order)
-    if old is None or old["ticket"] > occasion.ticket:
+    if old is None or old["ticket"] > context.ticket:
         return
     changes = old["money_changes"] + money_changed(order, old)
     owners = await connection.fetch(
@@ -95,12 +100,12 @@ async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasi
             Fact(
                 key=f"{type_}:{order.subscription}:{order.invoice}:{owner['product_id']}{suffix}",
                 type=type_,
-                at=occasion.as_of,
+                at=context.as_of,
                 cause="stripe",
                 user_id=owner["user_id"],
                 product_id=owner["product_id"],
                 source_id=order.subscription,
-                event_id=occasion.event_id,
+                event_id=context.event_id,
                 workflow_id=subscription_workflow_id(order.subscription),
                 data={**data, "invoice": order.invoice},
             )
@@ -117,7 +122,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, occasion: Occasi
         order.payment.amount_refunded,
         order.payment.dispute_status,
         changes,
-        occasion.ticket,
+        context.ticket,
     )
 
 

@@ -27,7 +27,13 @@ from latchkey.store.purchases.judging import (
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.order_facts import facts_of, money_changed
-from latchkey.store.purchases.settling import Claim, Occasion, given_by, settle, write_facts
+from latchkey.store.purchases.settling import (
+    ApplyContext,
+    Entitlement,
+    given_by,
+    settle,
+    write_facts,
+)
 
 NOBODY = "Nobody to grant to: no e-mail address in Stripe"
 NOT_LINKED = "None of its products is linked"
@@ -42,17 +48,17 @@ async def apply_orders(
     connection: Connection,
     readings: Sequence[Order],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
     references: dict[str, int] | None = None,
 ) -> AppliedPage:
-    """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
+    """Apply readings taken under `context.ticket`; applying them again changes nothing.
 
     `references` maps order ids to the users that their signed references name. An order that is
     neither paid nor waits for money, and never was, is left unrecorded, and so is an invoice that
     every link leaves to the past. Of one that counts by some links, the others give nothing.
     """
     references = references or {}
-    products = await _products(connection, readings, occasion)
+    products = await _products(connection, readings, context)
     known = await mirror.known(connection, [reading.id for reading in readings])
     outcome = AppliedPage({})
     concerned = []
@@ -66,23 +72,23 @@ async def apply_orders(
             outcome.applied[reading.id] = Applied(
                 reading.id, bool(linked), False, True, False, state
             )
-    users = await _users(connection, concerned, known, products, references, occasion=occasion)
-    await mirror.make(connection, concerned, users=users, account=occasion.account)
+    users = await _users(connection, concerned, known, products, references, context=context)
+    await mirror.make(connection, concerned, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
     fresh = []
     for reading in concerned:
-        if old[reading.id]["ticket"] > occasion.ticket:
+        if old[reading.id]["ticket"] > context.ticket:
             outcome.applied[reading.id] = read_meanwhile(reading.id)
         else:
             fresh.append(reading)
-    changes = await _apply(connection, fresh, old, products, outcome, occasion=occasion)
+    changes = await _apply(connection, fresh, old, products, outcome, context=context)
     if fresh:
-        await mirror.write(connection, fresh, money_changes=changes, ticket=occasion.ticket)
+        await mirror.write(connection, fresh, money_changes=changes, ticket=context.ticket)
     return outcome
 
 
 async def rejudge_orders(
-    connection: Connection, ids: Sequence[str], *, occasion: Occasion
+    connection: Connection, ids: Sequence[str], *, context: ApplyContext
 ) -> AppliedPage:
     """Judge the last readings of these orders anew: the rules or the people changed, not what
     Stripe says. The mirror stays as it is."""
@@ -91,22 +97,22 @@ async def rejudge_orders(
         return outcome
     await mirror.lock(connection, sorted(ids))
     readings = await mirror.readings(connection, ids)
-    products = await _products(connection, readings, occasion)
+    products = await _products(connection, readings, context)
     known = await mirror.known(connection, ids)
-    users = await _users(connection, readings, known, products, {}, occasion=occasion)
-    await mirror.make(connection, readings, users=users, account=occasion.account)
+    users = await _users(connection, readings, known, products, {}, context=context)
+    await mirror.make(connection, readings, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(ids))
-    await _apply(connection, readings, old, products, outcome, occasion=occasion)
+    await _apply(connection, readings, old, products, outcome, context=context)
     return outcome
 
 
 async def _products(
-    connection: Connection, readings: Sequence[Order], occasion: Occasion
+    connection: Connection, readings: Sequence[Order], context: ApplyContext
 ) -> _Products:
     return await linked_products(
         connection,
         {line.stripe_product for reading in readings for line in reading.one_off_lines},
-        account=occasion.account,
+        account=context.account,
     )
 
 
@@ -117,7 +123,7 @@ async def _users(
     products: _Products,
     references: dict[str, int],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> dict[str, int]:
     """The user of each order; absent where nobody is known, or would get anything."""
     users = {key: user for key, user in known.items() if user is not None}
@@ -131,12 +137,12 @@ async def _users(
                 email=reading.email or (reading.customer.email if reading.customer else None),
                 name=reading.name or (reading.customer.name if reading.customer else None),
                 reference_user=references.get(reading.id),
-                create=_gives(reading, products, occasion),
+                create=_gives(reading, products, context),
             )
             for reading in readings
             if reading.id not in users
         ],
-        occasion=occasion,
+        context=context,
     )
     if was_unknown := [key for key in found if key in known]:
         await matches.settled(connection, was_unknown)
@@ -150,51 +156,51 @@ async def _apply(
     products: _Products,
     outcome: AppliedPage,
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> dict[str, int]:
     """Settle the readings; returns how often the money of each changed so far."""
     if not readings:
         return {}
     given = await given_by(connection, "order", [reading.id for reading in readings])
     changes: dict[str, int] = {}
-    claims: list[Claim] = []
+    entitlements: list[Entitlement] = []
     facts = []
     for reading in readings:
         before = old[reading.id]
         source = Source("order", reading.id, purchase_workflow_id(reading.id), reading.bought)
-        judge = partial(_judge, reading, occasion)
+        judge = partial(_judge, reading, context)
         opened = [
             product
             for product in _linked(reading, products)
             if product.counts(reading) or (reading.id, product.product_id) in given.live
         ]
-        judged = source.judge(opened, judge, given=given, occasion=occasion)
-        mine = source.claims(before["user_id"], judged)
-        claims += mine
-        outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], occasion)
+        judged = source.judge(opened, judge, given=given, context=context)
+        mine = source.entitlements(before["user_id"], judged)
+        entitlements += mine
+        outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], context)
         changes[reading.id] = before["money_changes"] + money_changed(reading, before)
-        facts += facts_of(reading, before, mine, changes=changes[reading.id], occasion=occasion)
-    settled = await settle(connection, claims, given=given, occasion=occasion)
+        facts += facts_of(reading, before, mine, changes=changes[reading.id], context=context)
+    settled = await settle(connection, entitlements, given=given, context=context)
     outcome.granted, outcome.already = settled.granted, settled.already
     outcome.ended = settled.ended
     await write_facts(connection, facts)
     return changes
 
 
-def _judge(reading: Order, occasion: Occasion, product: LinkedProduct) -> Verdict:
-    return access.judge_order(reading, product.policy, as_of=occasion.as_of)
+def _judge(reading: Order, context: ApplyContext, product: LinkedProduct) -> Verdict:
+    return access.judge_order(reading, product.policy, as_of=context.as_of)
 
 
 def _applied(
     reading: Order,
     judged: Judged,
     user: int | None,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> Applied:
     verdict = (
         max((verdict for _, verdict in judged), key=lambda v: v.access)
         if judged
-        else access.judge_order(reading, DEFAULT_POLICY, as_of=occasion.as_of)
+        else access.judge_order(reading, DEFAULT_POLICY, as_of=context.as_of)
     )
     nobody = user is None and verdict.access
     return Applied(
@@ -210,12 +216,12 @@ def _applied(
     )
 
 
-def _gives(reading: Order, products: _Products, occasion: Occasion) -> bool:
+def _gives(reading: Order, products: _Products, context: ApplyContext) -> bool:
     """Whether somebody gets something by it, now or once the money arrives."""
     if access.order_state(reading) == "pending":
         return True
     return any(
-        product.counts(reading) and _judge(reading, occasion, product).access
+        product.counts(reading) and _judge(reading, context, product).access
         for product in _linked(reading, products)
     )
 

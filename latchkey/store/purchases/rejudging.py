@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.orders import rejudge_orders
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import rejudge_subscriptions
 from latchkey.store.stripe import wakeups
 
@@ -27,14 +27,14 @@ async def of_sources(
     *,
     subscriptions: Sequence[str] = (),
     orders: Sequence[str] = (),
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> Rejudged:
     """Judge these purchases anew, and have the runs of subscriptions told whose next deadline
     moved with it."""
-    occasion = replace(occasion, ticket=0)
+    context = replace(context, ticket=0)
     before = await _deadlines(connection, subscriptions)
-    by_subscription = await rejudge_subscriptions(connection, subscriptions, occasion=occasion)
-    by_order = await rejudge_orders(connection, orders, occasion=occasion)
+    by_subscription = await rejudge_subscriptions(connection, subscriptions, context=context)
+    by_order = await rejudge_orders(connection, orders, context=context)
     moved = [
         one.source_id
         for one in by_subscription.applied.values()
@@ -48,7 +48,9 @@ async def of_sources(
     )
 
 
-async def of_customer(connection: Connection, customer_id: str, *, occasion: Occasion) -> Rejudged:
+async def of_customer(
+    connection: Connection, customer_id: str, *, context: ApplyContext
+) -> Rejudged:
     """Judge the purchases of a customer of whom nobody was known so far."""
     subscriptions = await connection.fetch(
         "select id from subscriptions where customer_id = $1 and user_id is null", customer_id
@@ -60,7 +62,7 @@ async def of_customer(connection: Connection, customer_id: str, *, occasion: Occ
         connection,
         subscriptions=[row["id"] for row in subscriptions],
         orders=[row["id"] for row in orders],
-        occasion=occasion,
+        context=context,
     )
 
 

@@ -27,7 +27,7 @@ _LOOKING_BACK = frozenset({"import", "reconciliation"})
 
 
 @dataclass(frozen=True)
-class Occasion:
+class ApplyContext:
     """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
 
     account: Account
@@ -42,7 +42,7 @@ class Occasion:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Entitlement:
     """What one source says about one product for one user. `begun_at` is when it was bought."""
 
     user_id: int
@@ -78,11 +78,11 @@ class Settled:
     granted: int = 0
     already: int = 0
     ended: int = 0
-    begun: list[Claim] = field(default_factory=list)
+    begun: list[Entitlement] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Given:
+class EarlierGrants:
     """The grants that some sources have given so far, keyed by source id and product id.
 
     `held` are those that an admin ended by hand: they are not given again.
@@ -97,7 +97,7 @@ class Given:
         return frozenset(source_id for source_id, _ in self.before)
 
 
-async def given_by(connection: Connection, source: str, source_ids: Sequence[str]) -> Given:
+async def given_by(connection: Connection, source: str, source_ids: Sequence[str]) -> EarlierGrants:
     """What these sources have given. The caller holds the sources' rows locked."""
     rows = await connection.fetch(
         """
@@ -108,7 +108,7 @@ async def given_by(connection: Connection, source: str, source_ids: Sequence[str
         list(source_ids),
     )
     keyed = [((r["source_id"], r["product_id"]), r) for r in rows]
-    return Given(
+    return EarlierGrants(
         live={key: r for key, r in keyed if r["ended_at"] is None},
         before=frozenset(key for key, r in keyed if r["cause"] not in _BY_RULE),
         held=frozenset(key for key, r in keyed if r["held"]),
@@ -116,9 +116,13 @@ async def given_by(connection: Connection, source: str, source_ids: Sequence[str
 
 
 async def settle(
-    connection: Connection, claims: Sequence[Claim], *, given: Given, occasion: Occasion
+    connection: Connection,
+    entitlements: Sequence[Entitlement],
+    *,
+    given: EarlierGrants,
+    context: ApplyContext,
 ) -> Settled:
-    """Make the grants in `given` what `claims` say, with their activity lines and mails.
+    """Make the grants in `given` what `entitlements` say, with their activity lines and mails.
 
     A live grant that no claim speaks of has lost its reason and ends. One that another link gives
     by now belongs to that link. The caller holds the sources' rows locked since before `given` was
@@ -126,42 +130,42 @@ async def settle(
     """
     live = dict(given.live)
     outcome = Settled()
-    new: list[Claim] = []
-    moved: list[tuple[int, Claim]] = []
+    new: list[Entitlement] = []
+    moved: list[tuple[int, Entitlement]] = []
     ended: list[_End] = []
-    for claim in claims:
-        key = (claim.source_id, claim.product.product_id)
+    for entitlement in entitlements:
+        key = (entitlement.source_id, entitlement.product.product_id)
         grant = live.pop(key, None)
-        if claim.verdict.access and grant is not None:
+        if entitlement.verdict.access and grant is not None:
             outcome.already += 1
-            standing = (claim.verdict.until, claim.product.link_id)
+            standing = (entitlement.verdict.until, entitlement.product.link_id)
             if (grant["until"], grant["link_id"]) != standing:
-                moved.append((grant["id"], claim))
-        elif claim.verdict.access and not claim.product.removed:
-            new.append(claim)
-            outcome.begun += [claim] if key not in given.before else []
+                moved.append((grant["id"], entitlement))
+        elif entitlement.verdict.access and not entitlement.product.removed:
+            new.append(entitlement)
+            outcome.begun += [entitlement] if key not in given.before else []
         elif grant is not None:
-            ended.append(_end_of(claim, grant, occasion))
-    ended += [(grant, occasion.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
+            ended.append(_end_of(entitlement, grant, context))
+    ended += [(grant, context.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
     if moved:
         await _move(connection, moved)
     if ended:
-        await _end(connection, ended, occasion=occasion)
+        await _end(connection, ended, context=context)
     if new:
-        await _grant(connection, new, occasion=occasion, begun=outcome.begun, given=given)
+        await _grant(connection, new, context=context, begun=outcome.begun, given=given)
     outcome.granted, outcome.ended = len(new), len(ended)
     return outcome
 
 
-def _end_of(claim: Claim, grant: Any, occasion: Occasion) -> _End:
-    verdict = claim.verdict
-    if occasion.cause in _BY_RULE:
-        return grant, occasion.as_of, verdict.reason, False, claim.workflow_id
-    at = verdict.ended_at or occasion.as_of
-    return grant, at, verdict.reason, verdict.by_clock, claim.workflow_id
+def _end_of(entitlement: Entitlement, grant: Any, context: ApplyContext) -> _End:
+    verdict = entitlement.verdict
+    if context.cause in _BY_RULE:
+        return grant, context.as_of, verdict.reason, False, entitlement.workflow_id
+    at = verdict.ended_at or context.as_of
+    return grant, at, verdict.reason, verdict.by_clock, entitlement.workflow_id
 
 
-def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
+def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
     """Whether this is a purchase that is brought in, not one made since the link was.
 
     The link's own import brings in what is older than the link. Another link's import, or a
@@ -169,9 +173,9 @@ def bought_before_link(claim: Claim, occasion: Occasion) -> bool:
     older and wasn't found then has come by the product since, which is a purchase. Stripe's times
     are whole seconds, so the link's own second counts as since.
     """
-    looking_back = claim.source == "order" and occasion.cause in _LOOKING_BACK
-    linked_at = claim.product.linked_at.replace(microsecond=0)
-    return (claim.product.importing or looking_back) and claim.begun_at < linked_at
+    looking_back = entitlement.source == "order" and context.cause in _LOOKING_BACK
+    linked_at = entitlement.product.linked_at.replace(microsecond=0)
+    return (entitlement.product.importing or looking_back) and entitlement.begun_at < linked_at
 
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
@@ -253,7 +257,7 @@ async def end_due(
     return len(rows)
 
 
-async def _move(connection: Connection, moved: list[tuple[int, Claim]]) -> None:
+async def _move(connection: Connection, moved: list[tuple[int, Entitlement]]) -> None:
     await connection.execute(
         """
         update grants set until = given.until, link_id = given.link_id
@@ -261,8 +265,8 @@ async def _move(connection: Connection, moved: list[tuple[int, Claim]]) -> None:
          where grants.id = given.id and grants.ended_at is null
         """,
         [grant_id for grant_id, _ in moved],
-        [claim.verdict.until for _, claim in moved],
-        [claim.product.link_id for _, claim in moved],
+        [entitlement.verdict.until for _, entitlement in moved],
+        [entitlement.product.link_id for _, entitlement in moved],
     )
 
 
@@ -270,7 +274,7 @@ async def _end(
     connection: Connection,
     ended: list[_End],
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> None:
     await connection.execute(
         """
@@ -290,11 +294,11 @@ async def _end(
                 key=f"access_ended:{grant['id']}",
                 type="access_ended",
                 at=at,
-                cause="timer" if by_clock else occasion.cause,
+                cause="timer" if by_clock else context.cause,
                 user_id=grant["user_id"],
                 product_id=grant["product_id"],
                 source_id=grant["source_id"],
-                event_id=occasion.event_id,
+                event_id=context.event_id,
                 workflow_id=workflow_id,
                 data={"reason": reason, "grant": grant["id"]},
             )
@@ -305,13 +309,13 @@ async def _end(
 
 async def _grant(
     connection: Connection,
-    claims: list[Claim],
+    entitlements: list[Entitlement],
     *,
-    occasion: Occasion,
-    begun: list[Claim],
-    given: Given,
+    context: ApplyContext,
+    begun: list[Entitlement],
+    given: EarlierGrants,
 ) -> None:
-    await _one_at_a_time(connection, {claim.user_id for claim in claims})
+    await _one_at_a_time(connection, {entitlement.user_id for entitlement in entitlements})
     had_access = {
         (row["user_id"], row["product_id"])
         for row in await connection.fetch(
@@ -320,9 +324,9 @@ async def _grant(
              where user_id = any($1::bigint[]) and product_id = any($2::text[])
                and ended_at is null and (until is null or until > $3)
             """,
-            list({c.user_id for c in claims}),
-            list({c.product.product_id for c in claims}),
-            occasion.as_of,
+            list({c.user_id for c in entitlements}),
+            list({c.product.product_id for c in entitlements}),
+            context.as_of,
         )
     }
     rows = await connection.fetch(
@@ -343,55 +347,57 @@ async def _grant(
                 "source": c.source,
                 "source_id": c.source_id,
                 "link_id": c.product.link_id,
-                "since": occasion.as_of,
+                "since": context.as_of,
                 "until": c.verdict.until,
-                "cause": "import" if _brought_by_rule(c, occasion) else occasion.cause,
+                "cause": "import" if _brought_by_rule(c, context) else context.cause,
             }
-            for c in claims
+            for c in entitlements
         ],
-        occasion.account.id,
-        occasion.account.livemode,
+        context.account.id,
+        context.account.livemode,
     )
     grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
-    first = {(c.source_id, c.product.product_id) for c in begun if not _by_rule(c, occasion)}
+    first = {(c.source_id, c.product.product_id) for c in begun if not _by_rule(c, context)}
     facts: list[Fact] = []
     opened: list[Opened] = []
-    for claim in claims:
-        grant_id = grant_ids.get((claim.source_id, claim.product.product_id))
+    for entitlement in entitlements:
+        grant_id = grant_ids.get((entitlement.source_id, entitlement.product.product_id))
         if grant_id is None:
             continue
-        imported = bought_before_link(claim, occasion)
-        begins = (claim.source_id, claim.product.product_id) in first
-        starts = begins and claim.source_id not in given.sources_before
+        imported = bought_before_link(entitlement, context)
+        begins = (entitlement.source_id, entitlement.product.product_id) in first
+        starts = begins and entitlement.source_id not in given.sources_before
         facts += _facts_of_grant(
-            claim, grant_id, occasion, begun=begins, starts=starts, imported=imported
+            entitlement, grant_id, context, begun=begins, starts=starts, imported=imported
         )
-        wanted = claim.product.access_mail and (claim.product.import_mail or not imported)
-        gets_in = (claim.user_id, claim.product.product_id) not in had_access
-        had_access.add((claim.user_id, claim.product.product_id))
+        wanted = entitlement.product.access_mail and (
+            entitlement.product.import_mail or not imported
+        )
+        gets_in = (entitlement.user_id, entitlement.product.product_id) not in had_access
+        had_access.add((entitlement.user_id, entitlement.product.product_id))
         if wanted and gets_in and begins:
             opened.append(
                 Opened(
-                    user_id=claim.user_id,
-                    product_id=claim.product.product_id,
-                    source_id=claim.source_id,
+                    user_id=entitlement.user_id,
+                    product_id=entitlement.product.product_id,
+                    source_id=entitlement.source_id,
                     imported=imported,
-                    spread=claim.product.import_spread,
+                    spread=entitlement.product.import_spread,
                 )
             )
     await write_facts(connection, facts)
     await write_mails(connection, access_mails(opened))
 
 
-def _by_rule(claim: Claim, occasion: Occasion) -> bool:
+def _by_rule(entitlement: Entitlement, context: ApplyContext) -> bool:
     """Whether the rules alone give this now, and nothing was bought or brought in."""
-    return occasion.cause in _BY_RULE and not _brought_by_rule(claim, occasion)
+    return context.cause in _BY_RULE and not _brought_by_rule(entitlement, context)
 
 
-def _brought_by_rule(claim: Claim, occasion: Occasion) -> bool:
+def _brought_by_rule(entitlement: Entitlement, context: ApplyContext) -> bool:
     """Whether a change of the rules gets to a purchase that an import is about to bring in: it is
     told of as that."""
-    return occasion.cause in _BY_RULE and bought_before_link(claim, occasion)
+    return context.cause in _BY_RULE and bought_before_link(entitlement, context)
 
 
 async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
@@ -404,7 +410,13 @@ async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
 
 
 def _facts_of_grant(
-    claim: Claim, grant_id: int, occasion: Occasion, *, begun: bool, starts: bool, imported: bool
+    entitlement: Entitlement,
+    grant_id: int,
+    context: ApplyContext,
+    *,
+    begun: bool,
+    starts: bool,
+    imported: bool,
 ) -> list[Fact]:
     """`starts` is false where the subscription has given other products before: what was added or
     switched to is a purchase, and no new subscription."""
@@ -415,38 +427,38 @@ def _facts_of_grant(
             type=type_,
             at=at,
             cause=cause,
-            user_id=claim.user_id,
-            product_id=claim.product.product_id,
-            source_id=claim.source_id,
-            event_id=occasion.event_id,
-            workflow_id=claim.workflow_id,
+            user_id=entitlement.user_id,
+            product_id=entitlement.product.product_id,
+            source_id=entitlement.source_id,
+            event_id=context.event_id,
+            workflow_id=entitlement.workflow_id,
             data=data,
         )
 
-    suffix = f"{claim.source_id}:{claim.product.product_id}"
+    suffix = f"{entitlement.source_id}:{entitlement.product.product_id}"
     facts = []
-    looked_back = occasion.cause if occasion.cause in _LOOKING_BACK else "import"
+    looked_back = context.cause if context.cause in _LOOKING_BACK else "import"
     if begun and imported:
         facts.append(
-            fact(f"imported:{suffix}", "imported", occasion.as_of, looked_back, {"grant": grant_id})
+            fact(f"imported:{suffix}", "imported", context.as_of, looked_back, {"grant": grant_id})
         )
     elif begun:
-        since_link = claim.begun_at >= claim.product.linked_at.replace(microsecond=0)
-        at = min(claim.begun_at, occasion.as_of) if since_link and starts else occasion.as_of
-        kind = {"source": claim.source}
+        since_link = entitlement.begun_at >= entitlement.product.linked_at.replace(microsecond=0)
+        at = min(entitlement.begun_at, context.as_of) if since_link and starts else context.as_of
+        kind = {"source": entitlement.source}
         facts.append(fact(f"product_purchased:{suffix}", "product_purchased", at, "customer", kind))
-        if claim.source == "subscription" and starts:
+        if entitlement.source == "subscription" and starts:
             facts.append(
                 fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
             )
-    cause = looked_back if imported else occasion.cause
+    cause = looked_back if imported else context.cause
     facts.append(
         fact(
             f"access_granted:{grant_id}",
             "access_granted",
-            occasion.as_of,
+            context.as_of,
             cause,
-            {"grant": grant_id, "reason": claim.verdict.reason},
+            {"grant": grant_id, "reason": entitlement.verdict.reason},
         )
     )
     return facts

@@ -6,13 +6,13 @@ from typing import Any
 from latchkey.rules import access
 from latchkey.rules.access import Reason
 from latchkey.rules.reading import Subscription
-from latchkey.store.purchases.settling import Claim, Fact, Occasion, bought_before_link
+from latchkey.store.purchases.settling import ApplyContext, Entitlement, Fact, bought_before_link
 
 _Line = tuple[str, str, datetime, str, dict[str, Any]]
 """Which of its kind, type, when, cause, data."""
 
 
-def past_due_since(reading: Subscription, old: Any, occasion: Occasion) -> datetime | None:
+def past_due_since(reading: Subscription, old: Any, context: ApplyContext) -> datetime | None:
     """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
     with `unpaid`: what is unpaid was past due before. What was found at its first sight holds."""
     if reading.status not in access.OWING:
@@ -20,7 +20,7 @@ def past_due_since(reading: Subscription, old: Any, occasion: Occasion) -> datet
     if old["past_due_since"]:
         found: datetime = old["past_due_since"]
         return found
-    return min(owing_since(reading) or occasion.as_of, occasion.as_of)
+    return min(owing_since(reading) or context.as_of, context.as_of)
 
 
 def owing_since(reading: Subscription) -> datetime | None:
@@ -42,11 +42,11 @@ def newly_cancelled(reading: Subscription, old: Any) -> int:
 def facts_of(
     reading: Subscription,
     old: Any,
-    claims: list[Claim],
+    entitlements: list[Entitlement],
     *,
     since: datetime | None,
     count: int,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> list[Fact]:
     """What this reading tells that the one before (`old`) didn't, once per product concerned.
 
@@ -54,63 +54,72 @@ def facts_of(
     renewals began.
     """
     found = [
-        *_cancellation(reading, old, claims, count, occasion),
-        *_payments(reading, old, since, occasion),
-        *_unknown_status(reading, claims, occasion),
+        *_cancellation(reading, old, entitlements, count, context),
+        *_payments(reading, old, since, context),
+        *_unknown_status(reading, entitlements, context),
     ]
     return [
         Fact(
-            key=_key(type_, reading, claim, nth),
+            key=_key(type_, reading, entitlement, nth),
             type=type_,
-            at=min(at, occasion.as_of),
+            at=min(at, context.as_of),
             cause=why,
-            user_id=claim.user_id,
-            product_id=claim.product.product_id,
+            user_id=entitlement.user_id,
+            product_id=entitlement.product.product_id,
             source_id=reading.id,
-            event_id=occasion.event_id,
-            workflow_id=claim.workflow_id,
+            event_id=context.event_id,
+            workflow_id=entitlement.workflow_id,
             data=data,
         )
-        for claim in claims
+        for entitlement in entitlements
         for nth, type_, at, why, data in found
     ]
 
 
-def late_answers(reading: Subscription, old: Any, claims: list[Claim], *, count: int) -> list[str]:
+def late_answers(
+    reading: Subscription, old: Any, entitlements: list[Entitlement], *, count: int
+) -> list[str]:
     """The lines of a cancellation that is the customer's, as this reading is the first to show:
     Stripe's portal asks for the reason once it is cancelled."""
     if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
         return []
-    return [_key("subscription_cancelled", reading, claim, f"{count}") for claim in claims]
+    return [
+        _key("subscription_cancelled", reading, entitlement, f"{count}")
+        for entitlement in entitlements
+    ]
 
 
-def _key(type_: str, reading: Subscription, claim: Claim, nth: str) -> str:
-    return f"{type_}:{reading.id}:{claim.product.product_id}:{nth}"
+def _key(type_: str, reading: Subscription, entitlement: Entitlement, nth: str) -> str:
+    return f"{type_}:{reading.id}:{entitlement.product.product_id}:{nth}"
 
 
 def _cancellation(
-    reading: Subscription, old: Any, claims: list[Claim], count: int, occasion: Occasion
+    reading: Subscription,
+    old: Any,
+    entitlements: list[Entitlement],
+    count: int,
+    context: ApplyContext,
 ) -> list[_Line]:
     cause = _cancel_cause(reading)
     ends = reading.scheduled_end or reading.ended_at
-    brought_in = not old["ticket"] and any(bought_before_link(c, occasion) for c in claims)
+    brought_in = not old["ticket"] and any(bought_before_link(c, context) for c in entitlements)
     if count > old["cancellations"] and not brought_in:
-        at = reading.canceled_at or occasion.as_of
+        at = reading.canceled_at or context.as_of
         data = {"ends": ends, "stripe_reason": reading.cancel_reason}
         return [(f"{count}", "subscription_cancelled", at, cause, data)]
     if old["scheduled_end"] and not ends and reading.status not in access.TERMINAL:
-        return [(f"{count}", "cancellation_withdrawn", occasion.as_of, cause, {})]
+        return [(f"{count}", "cancellation_withdrawn", context.as_of, cause, {})]
     return []
 
 
 def _payments(
-    reading: Subscription, old: Any, since: datetime | None, occasion: Occasion
+    reading: Subscription, old: Any, since: datetime | None, context: ApplyContext
 ) -> list[_Line]:
     if since and old["ticket"] and not old["past_due_since"]:
         return [(_spell(since), "payment_failed", since, "stripe", {})]
     if old["past_due_since"] and reading.status == "active":
         spell = _spell(old["past_due_since"])
-        return [(spell, "payment_recovered", occasion.as_of, "stripe", {})]
+        return [(spell, "payment_recovered", context.as_of, "stripe", {})]
     return []
 
 
@@ -118,12 +127,14 @@ def _spell(since: datetime) -> str:
     return f"{since.astimezone(UTC):%Y%m%d%H%M%S%f}"
 
 
-def _unknown_status(reading: Subscription, claims: list[Claim], occasion: Occasion) -> list[_Line]:
+def _unknown_status(
+    reading: Subscription, entitlements: list[Entitlement], context: ApplyContext
+) -> list[_Line]:
     """A status that Stripe added after this was written: loud, and no access."""
-    if not any(claim.verdict.reason is Reason.UNKNOWN_STATUS for claim in claims):
+    if not any(entitlement.verdict.reason is Reason.UNKNOWN_STATUS for entitlement in entitlements):
         return []
     data = {"status": reading.status}
-    return [(reading.status, "unknown_status", occasion.as_of, "stripe", data)]
+    return [(reading.status, "unknown_status", context.as_of, "stripe", data)]
 
 
 def _cancel_cause(reading: Subscription) -> str:

@@ -30,8 +30,8 @@ from latchkey.store.purchases.judging import (
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.settling import (
-    Claim,
-    Occasion,
+    ApplyContext,
+    Entitlement,
     Settled,
     given_by,
     settle,
@@ -50,61 +50,61 @@ NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
 
 
 @dataclass(frozen=True)
-class SubscriptionContext:
+class CheckoutInfo:
     """What a read adds to a subscription: its checkout session and the reference found there."""
 
     checkout_session: str | None = None
     reference_user: int | None = None
 
 
-_NO_CONTEXT = SubscriptionContext()
+_NO_CHECKOUT = CheckoutInfo()
 _Products = dict[str, list[LinkedProduct]]
-_Context = dict[str, SubscriptionContext]
+_Checkouts = dict[str, CheckoutInfo]
 
 
 async def apply_subscriptions(
     connection: Connection,
     readings: Sequence[Subscription],
     *,
-    occasion: Occasion,
-    context: _Context | None = None,
+    context: ApplyContext,
+    checkouts: _Checkouts | None = None,
 ) -> AppliedPage:
-    """Apply readings taken under `occasion.ticket`; applying them again changes nothing.
+    """Apply readings taken under `context.ticket`; applying them again changes nothing.
 
     A subscription that is over and never gave anything is left unrecorded, and so is one of which
     no product is linked: only a trace stays in `passed_over`, since an import, or a worker that was
     given up, may hold an older reading. One that gives nothing for now is mirrored, and makes
     nobody a user. Of two readings the one with the later ticket wins.
     """
-    context = context or {}
+    checkouts = checkouts or {}
     products = await linked_products(
         connection,
         {product for reading in readings for product in reading.stripe_products},
-        account=occasion.account,
+        account=context.account,
     )
-    known, overtaken = await _known(connection, readings, occasion=occasion)
+    known, overtaken = await _known(connection, readings, context=context)
     page = AppliedPage({})
     concerned = _concerned(readings, known, overtaken, products, page)
     if left_out := sorted(page.applied.keys() - overtaken):
-        await tombstones.remember(connection, left_out, ticket=occasion.ticket)
-    users = await _users(connection, concerned, known, products, context, occasion=occasion)
-    await mirror.make(connection, concerned, users=users, account=occasion.account)
+        await tombstones.remember(connection, left_out, ticket=context.ticket)
+    users = await _users(connection, concerned, known, products, checkouts, context=context)
+    await mirror.make(connection, concerned, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
-    fresh = [r for r in concerned if old[r.id]["ticket"] <= occasion.ticket]
+    fresh = [r for r in concerned if old[r.id]["ticket"] <= context.ticket]
     for reading in concerned:
-        if old[reading.id]["ticket"] > occasion.ticket:
+        if old[reading.id]["ticket"] > context.ticket:
             page.applied[reading.id] = read_meanwhile(reading.id)
-    old = await _hand_over(connection, fresh, old, context, occasion=occasion)
-    await _apply(connection, fresh, old, products, page, occasion=occasion, context=context)
+    old = await _hand_over(connection, fresh, old, checkouts, context=context)
+    await _apply(connection, fresh, old, products, page, context=context, checkouts=checkouts)
     return page
 
 
 async def rejudge_subscriptions(
-    connection: Connection, ids: Sequence[str], *, occasion: Occasion
+    connection: Connection, ids: Sequence[str], *, context: ApplyContext
 ) -> AppliedPage:
     """Judge the last readings of these subscriptions anew: the rules or the people changed, not
-    what Stripe says. `occasion.ticket` must be 0, which leaves the readings' own tickets."""
-    assert occasion.ticket == 0, "these readings are as old as they were"
+    what Stripe says. `context.ticket` must be 0, which leaves the readings' own tickets."""
+    assert context.ticket == 0, "these readings are as old as they were"
     page = AppliedPage({})
     if not ids:
         return page
@@ -113,18 +113,18 @@ async def rejudge_subscriptions(
     products = await linked_products(
         connection,
         {product for reading in readings for product in reading.stripe_products},
-        account=occasion.account,
+        account=context.account,
     )
     known = await mirror.known(connection, ids)
-    users = await _users(connection, readings, known, products, {}, occasion=occasion)
-    await mirror.make(connection, readings, users=users, account=occasion.account)
+    users = await _users(connection, readings, known, products, {}, context=context)
+    await mirror.make(connection, readings, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(ids))
-    await _apply(connection, readings, old, products, page, occasion=occasion, context={})
+    await _apply(connection, readings, old, products, page, context=context, checkouts={})
     return page
 
 
 async def _known(
-    connection: Connection, readings: Sequence[Subscription], *, occasion: Occasion
+    connection: Connection, readings: Sequence[Subscription], *, context: ApplyContext
 ) -> tuple[dict[str, int | None], set[str]]:
     """The user of each subscription that has a row, and which of the others a later reading has
     passed over. None of those gets its row by another apply until the transaction ends."""
@@ -133,7 +133,7 @@ async def _known(
     unseen = [key for key in ids if key not in known]
     if not unseen:
         return known, set()
-    overtaken = await tombstones.hold(connection, unseen, ticket=occasion.ticket)
+    overtaken = await tombstones.hold(connection, unseen, ticket=context.ticket)
     return known | await mirror.known(connection, unseen), overtaken
 
 
@@ -164,9 +164,9 @@ async def _users(
     readings: Sequence[Subscription],
     known: dict[str, int | None],
     products: _Products,
-    context: _Context,
+    checkouts: _Checkouts,
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> dict[str, int]:
     """The user of each subscription; absent where nobody is known, or would get anything."""
     users = {key: user for key, user in known.items() if user is not None}
@@ -179,13 +179,13 @@ async def _users(
                 customer_id=reading.customer.id,
                 email=reading.customer.email,
                 name=reading.customer.name,
-                reference_user=context.get(reading.id, _NO_CONTEXT).reference_user,
-                create=_grants(reading, products, occasion),
+                reference_user=checkouts.get(reading.id, _NO_CHECKOUT).reference_user,
+                create=_grants(reading, products, context),
             )
             for reading in readings
             if reading.id not in users
         ],
-        occasion=occasion,
+        context=context,
     )
     if was_unknown := [key for key in found if key in known]:
         await matches.settled(connection, was_unknown)
@@ -196,15 +196,15 @@ async def _hand_over(
     connection: Connection,
     readings: Sequence[Subscription],
     old: dict[str, Any],
-    context: _Context,
+    checkouts: _Checkouts,
     *,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> dict[str, Any]:
     """A signed reference that comes to light after the subscription did decides whose it is."""
     late = {
         reading.id: user
         for reading in readings
-        if (user := context.get(reading.id, _NO_CONTEXT).reference_user) is not None
+        if (user := checkouts.get(reading.id, _NO_CHECKOUT).reference_user) is not None
         and old[reading.id]["checkout_session"] is None
         and old[reading.id]["user_id"] not in (None, user)
     }
@@ -238,30 +238,28 @@ async def _apply(
     products: _Products,
     page: AppliedPage,
     *,
-    occasion: Occasion,
-    context: _Context,
+    context: ApplyContext,
+    checkouts: _Checkouts,
 ) -> None:
     if not readings:
         return
     given = await given_by(connection, "subscription", [reading.id for reading in readings])
-    claims: list[Claim] = []
+    entitlements: list[Entitlement] = []
     rows, facts, answered = [], [], []
     for reading in readings:
         before = old[reading.id]
-        since = past_due_since(reading, before, occasion)
+        since = past_due_since(reading, before, context)
         source = Source(
             "subscription", reading.id, subscription_workflow_id(reading.id), reading.created
         )
-        judge = partial(_judge, reading, since, occasion)
-        judged = source.judge(_linked(reading, products), judge, given=given, occasion=occasion)
-        mine = source.claims(before["user_id"], judged)
-        claims += mine
-        applied = _applied(reading, judged, before["user_id"], since=since, occasion=occasion)
+        judge = partial(_judge, reading, since, context)
+        judged = source.judge(_linked(reading, products), judge, given=given, context=context)
+        mine = source.entitlements(before["user_id"], judged)
+        entitlements += mine
+        applied = _applied(reading, judged, before["user_id"], since=since, context=context)
         page.applied[reading.id] = applied
         cancellations = before["cancellations"] + newly_cancelled(reading, before)
-        facts += facts_of(
-            reading, before, mine, since=since, count=cancellations, occasion=occasion
-        )
+        facts += facts_of(reading, before, mine, since=since, count=cancellations, context=context)
         answered += late_answers(reading, before, mine, count=cancellations)
         rows.append(
             mirror.row_of(
@@ -271,26 +269,26 @@ async def _apply(
                 wake=applied.wake,
                 past_due_since=since,
                 cancellations=cancellations,
-                checkout_session=context.get(reading.id, _NO_CONTEXT).checkout_session,
+                checkout_session=checkouts.get(reading.id, _NO_CHECKOUT).checkout_session,
             )
         )
-    settled: Settled = await settle(connection, claims, given=given, occasion=occasion)
+    settled: Settled = await settle(connection, entitlements, given=given, context=context)
     page.granted, page.already = settled.granted, settled.already
     page.ended = settled.ended
-    await mirror.write(connection, rows, readings, ticket=occasion.ticket)
+    await mirror.write(connection, rows, readings, ticket=context.ticket)
     await write_facts(connection, facts)
     if answered:
         await write_cause(connection, answered, "customer")
 
 
 def _judge(
-    reading: Subscription, since: datetime | None, occasion: Occasion, product: LinkedProduct
+    reading: Subscription, since: datetime | None, context: ApplyContext, product: LinkedProduct
 ) -> Verdict:
     return access.judge_subscription(
         reading,
         product.policy,
         past_due_since=since,
-        as_of=occasion.as_of,
+        as_of=context.as_of,
         stripe_product=product.stripe_product,
     )
 
@@ -299,13 +297,13 @@ def _linked(reading: Subscription, products: _Products) -> list[LinkedProduct]:
     return opened_by(reading.stripe_products, products)
 
 
-def _grants(reading: Subscription, products: _Products, occasion: Occasion) -> bool:
+def _grants(reading: Subscription, products: _Products, context: ApplyContext) -> bool:
     return any(
         access.judge_subscription(
             reading,
             product.policy,
             past_due_since=owing_since(reading),
-            as_of=occasion.as_of,
+            as_of=context.as_of,
         ).access
         and not product.removed
         for product in _linked(reading, products)
@@ -332,19 +330,19 @@ def _applied(
     user: int | None,
     *,
     since: datetime | None,
-    occasion: Occasion,
+    context: ApplyContext,
 ) -> Applied:
     """The verdict for the workflow: what lets the most, and the earliest time to look again."""
     if not judged:
         own = access.judge_subscription(
-            reading, DEFAULT_POLICY, past_due_since=since, as_of=occasion.as_of
+            reading, DEFAULT_POLICY, past_due_since=since, as_of=context.as_of
         )
         state = "None of its products is linked any more"
         return Applied(reading.id, False, False, True, False, state if not own.terminal else "Over")
     verdicts = [verdict for _, verdict in judged]
     best = max(verdicts, key=lambda verdict: verdict.access)
     waking = [v for v in verdicts if v.wake_at]
-    next_wake = min(waking, key=lambda v: v.wake_at or occasion.as_of, default=None)
+    next_wake = min(waking, key=lambda v: v.wake_at or context.as_of, default=None)
     nobody = user is None and best.access
     return Applied(
         reading.id,

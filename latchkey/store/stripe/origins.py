@@ -8,14 +8,14 @@ from latchkey.store.purchases.linked_products import Account
 
 
 @dataclass(frozen=True)
-class Home:
+class Origin:
     """`over`: nothing more is expected of the object, as far as is known."""
 
     account: Account
     over: bool
 
 
-async def home_of(connection: Connection, object_id: str) -> Home | None:
+async def origin_of(connection: Connection, object_id: str) -> Origin | None:
     """The home of an object, named by its id or as `<kind>/<id>`; None where it is not mirrored.
     Ids are Stripe's, so that no two objects share one."""
     row = await connection.fetchrow(
@@ -34,4 +34,4 @@ async def home_of(connection: Connection, object_id: str) -> Home | None:
         object_id.rpartition("/")[2],
         sorted(TERMINAL),
     )
-    return Home(Account(row["account_id"], row["livemode"]), row["over"]) if row else None
+    return Origin(Account(row["account_id"], row["livemode"]), row["over"]) if row else None

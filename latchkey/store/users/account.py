@@ -154,7 +154,7 @@ async def ask_change(connection: Connection, user_id: int, email: str) -> None:
     )
 
 
-class ChangeRefused(Exception):
+class ChangeRefusedError(Exception):
     """The address can't be changed; the message says why and what to do."""
 
 
@@ -167,7 +167,7 @@ class Change:
 
 
 async def open_change(connection: Connection, change_id: int) -> Change:
-    """A change that waits for its confirmation. Raises `ChangeRefused`."""
+    """A change that waits for its confirmation. Raises `ChangeRefusedError`."""
     row = await connection.fetchrow(
         """
         select c.id, c.user_id, c.email, u.email as old_email, c.confirmed_at,
@@ -179,16 +179,18 @@ async def open_change(connection: Connection, change_id: int) -> Change:
         CHANGE_LIFE,
     )
     if row is None or row["over"] or row["older"]:
-        raise ChangeRefused("This link is out of date. Ask for the change again in your account.")
+        raise ChangeRefusedError(
+            "This link is out of date. Ask for the change again in your account."
+        )
     if row["confirmed_at"] is not None:
-        raise ChangeRefused("This link was used already: the address is changed.")
+        raise ChangeRefusedError("This link was used already: the address is changed.")
     return Change(row["id"], row["user_id"], row["email"], row["old_email"])
 
 
 async def confirm_change(connection: Connection, change_id: int) -> Change:
     """Make the new address the user's and tell the old one. The caller opens the transaction.
 
-    Raises `ChangeRefused`, also where the address is another user's by now.
+    Raises `ChangeRefusedError`, also where the address is another user's by now.
     """
     change = await open_change(connection, change_id)
     fresh = await connection.fetchval(
@@ -199,14 +201,14 @@ async def confirm_change(connection: Connection, change_id: int) -> Change:
         change_id,
     )
     if not fresh:
-        raise ChangeRefused("This link was used already: the address is changed.")
+        raise ChangeRefusedError("This link was used already: the address is changed.")
     try:
         async with connection.transaction():
             await connection.execute(
                 "update users set email = $2 where id = $1", change.user_id, change.email
             )
     except asyncpg.UniqueViolationError:
-        raise ChangeRefused(
+        raise ChangeRefusedError(
             "This address already has an account of its own here. Sign in with it, or ask the"
             " site to bring both accounts together."
         ) from None

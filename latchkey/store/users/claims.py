@@ -14,7 +14,7 @@ from latchkey.store.users import identity, merging, users
 CLAIM_LIFE = timedelta(hours=48)
 
 
-class ClaimRefused(Exception):
+class ClaimRefusedError(Exception):
     """A claim that doesn't hold; the message says what to do."""
 
 
@@ -46,7 +46,7 @@ async def ask(connection: Connection, user_id: int, email: str) -> int:
 
 
 async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
-    """A claim that waits for its confirmation by the user who made it. Raises `ClaimRefused`."""
+    """An unconfirmed claim of the user who made it. Raises `ClaimRefusedError`."""
     row = await connection.fetchrow(
         """
         select id, user_id, email, confirmed_at, created_at < now() - $2::interval as over
@@ -56,20 +56,22 @@ async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> 
         CLAIM_LIFE,
     )
     if row is None or row["over"]:
-        raise ClaimRefused("This link is older than 48 hours. Ask for a new one in your account.")
+        raise ClaimRefusedError(
+            "This link is older than 48 hours. Ask for a new one in your account."
+        )
     if row["user_id"] != user_id:
-        raise ClaimRefused(
+        raise ClaimRefusedError(
             "Another account asked for this. Sign in as the one that asked; if you didn't ask,"
             " there is nothing to do."
         )
     if row["confirmed_at"] is not None:
-        raise ClaimRefused("This link was used already: what was bought under it is yours.")
+        raise ClaimRefusedError("This link was used already: what was bought under it is yours.")
     return Claim(row["id"], row["user_id"], row["email"])
 
 
 async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
     """Make the other address the user's, with everything bought under it: an account that has it
-    is merged into theirs. Raises `ClaimRefused`. The caller opens the transaction."""
+    is merged into theirs. Raises `ClaimRefusedError`. The caller opens the transaction."""
     claim = await open_claim(connection, claim_id, user_id=user_id)
     fresh = await connection.fetchval(
         """
@@ -79,7 +81,7 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
         claim_id,
     )
     if not fresh:
-        raise ClaimRefused("This link was used already: what was bought under it is yours.")
+        raise ClaimRefusedError("This link was used already: what was bought under it is yours.")
     holder = await users.by_email(connection, claim.email)
     if holder is not None and holder.id != user_id:
         await _take_over(connection, claim, holder)
@@ -114,7 +116,7 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
             actor=claim.user_id,
             cause="customer",
         )
-    except merging.NotMergeable as error:
+    except merging.NotMergeableError as error:
         await matches.raise_doubts(
             connection,
             [
@@ -127,4 +129,4 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
                 )
             ],
         )
-        raise ClaimRefused(str(error)) from None
+        raise ClaimRefusedError(str(error)) from None

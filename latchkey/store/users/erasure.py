@@ -45,7 +45,7 @@ STEPS = (
 )
 
 
-class NotErasable(Exception):
+class NotErasableError(Exception):
     """The person can't be erased; the message says what to do first."""
 
 
@@ -81,8 +81,8 @@ async def footprint(connection: Connection, user_id: int) -> Footprint:
 async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     """Take the person out of everything that is kept; their row stays without them.
 
-    Access ends. Erasing again changes nothing. Raises `NotErasable` for people who look after the
-    site. The caller opens the transaction.
+    Access ends. Erasing again changes nothing. Raises `NotErasableError` for staff. The caller
+    opens the transaction.
     """
     await collections.lock_held(connection, user_id)
     row = await connection.fetchrow(
@@ -91,7 +91,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     if row is None or row["erased_at"] is not None:
         return
     if row["role"] != "member":
-        raise NotErasable("They look after this site: take that role away first, in Settings.")
+        raise NotErasableError("They look after this site: take that role away first, in Settings.")
     addresses = [row["email_key"]] + [
         found["email"]
         for found in await connection.fetch(

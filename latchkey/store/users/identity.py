@@ -7,12 +7,12 @@ from latchkey.rules.identity import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, rejudging
 from latchkey.store.purchases.matches import Match
-from latchkey.store.purchases.settling import Occasion
+from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe.connection import current
 from latchkey.store.users import merging, users
 
 
-class NotDecidable(Exception):
+class NotDecidableError(Exception):
     """A match that can't be accepted like this; the message says what to do."""
 
 
@@ -39,24 +39,24 @@ async def accept(
 ) -> None:
     """Do what a match proposes: make two users one, or give a purchase to the person with `email`.
 
-    Raises `NotDecidable`. The caller opens the transaction.
+    Raises `NotDecidableError`. The caller opens the transaction.
     """
     if match.merges:
         assert match.user_id is not None, "a match that merges names two"
         assert match.other_id is not None, "a match that merges names two"
         if not await matches.decide(connection, match.id, "accepted", actor=actor):
-            raise NotDecidable("This was decided already.")
+            raise NotDecidableError("This was decided already.")
         try:
             await _merge_either_way(connection, match.user_id, match.other_id, actor=actor)
-        except merging.NotMergeable as error:
-            raise NotDecidable(str(error)) from None
+        except merging.NotMergeableError as error:
+            raise NotDecidableError(str(error)) from None
         return
     if match.kind != matches.DoubtKind.NO_ADDRESS:
-        raise NotDecidable("There is nothing to do about this but to dismiss it.")
+        raise NotDecidableError("There is nothing to do about this but to dismiss it.")
     if not email:
-        raise NotDecidable("Say whose purchase it is: give an e-mail address.")
+        raise NotDecidableError("Say whose purchase it is: give an e-mail address.")
     if not await matches.decide(connection, match.id, "accepted", actor=actor):
-        raise NotDecidable("This was decided already.")
+        raise NotDecidableError("This was decided already.")
     await give_purchase(connection, match, email=email)
 
 
@@ -118,7 +118,7 @@ async def judge_all_of(connection: Connection, user_id: int, *, cause: str) -> N
         connection,
         subscriptions=[row["id"] for row in subscriptions],
         orders=[row["id"] for row in orders],
-        occasion=Occasion(account, 0, datetime.now(UTC), cause),
+        context=ApplyContext(account, 0, datetime.now(UTC), cause),
     )
 
 

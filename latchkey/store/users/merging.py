@@ -19,7 +19,7 @@ _NOT_MOVED = frozenset(
 """Sessions end rather than open another account; a match about both is settled."""
 
 
-class NotMergeable(Exception):
+class NotMergeableError(Exception):
     """These two can't be made one; the message says why."""
 
 
@@ -44,8 +44,8 @@ async def merge(
     """Make `other` part of `into`: grants, purchases, mails, lines, customers and addresses.
 
     The address of `other` becomes a further one of the survivor, and the id of `other` answers for
-    the survivor from then on: in references, in `/access`, in pages. Raises `NotMergeable`. The
-    caller opens the transaction.
+    the survivor from then on: in references, in `/access`, in pages. Raises
+    `NotMergeableError`. The caller opens the transaction.
     """
     rows = await connection.fetch(
         "select * from users where id = any($1::bigint[]) order by id for update", [into, other]
@@ -104,17 +104,17 @@ async def merge(
 
 def _check(people: dict[int, Any], *, into: int, other: int) -> None:
     if into == other:
-        raise NotMergeable("This is one and the same user already.")
+        raise NotMergeableError("This is one and the same user already.")
     missing = [user_id for user_id in (into, other) if user_id not in people]
     if missing:
-        raise NotMergeable(f"There is no user {missing[0]} (any more).")
+        raise NotMergeableError(f"There is no user {missing[0]} (any more).")
     if people[other]["role"] != "member":
-        raise NotMergeable(
+        raise NotMergeableError(
             "The user to be merged looks after this site: keep that one and merge the other, or"
             " take the role away first."
         )
     if any(person["erased_at"] is not None for person in people.values()):
-        raise NotMergeable("One of them was erased: there is nothing left to merge.")
+        raise NotMergeableError("One of them was erased: there is nothing left to merge.")
 
 
 def _plain(row: Any) -> dict[str, Any]:

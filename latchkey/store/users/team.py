@@ -9,19 +9,21 @@ from latchkey.store.users import users
 from latchkey.store.users.users import User
 
 
-class RoleRefused(Exception):
+class RoleRefusedError(Exception):
     """The role can't be given or taken; the message says why."""
 
 
 async def invite(connection: Connection, email: str, role: str, *, actor: User) -> User:
     """Give somebody a role by their address, and mail them how to sign in.
 
-    Raises `RoleRefused`. The caller opens the transaction.
+    Raises `RoleRefusedError`. The caller opens the transaction.
     """
     await connection.execute("select from users where role = 'owner' for update")
     known = await users.by_email(connection, email)
     if known is not None and known.is_staff:
-        raise RoleRefused(f"{known.email} looks after the site already: change their role below.")
+        raise RoleRefusedError(
+            f"{known.email} looks after the site already: change their role below."
+        )
     user, _ = await users.find_or_create(connection, email)
     await change(connection, user.id, role, actor=actor)
     mail = Mail(
@@ -36,7 +38,7 @@ async def invite(connection: Connection, email: str, role: str, *, actor: User) 
 
 
 async def change(connection: Connection, user_id: int, role: str, *, actor: User) -> None:
-    """Give a user a role; `member` takes it away. Raises `RoleRefused`.
+    """Give a user a role; `member` takes it away. Raises `RoleRefusedError`.
 
     Only owners make owners or change them, and an owner is left. The caller opens the transaction.
     """
@@ -48,9 +50,9 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
     if user is None or user.role == role:
         return
     if "owner" in (user.role, role) and actor.role != "owner":
-        raise RoleRefused("Only an owner makes somebody an owner, or takes that away.")
+        raise RoleRefusedError("Only an owner makes somebody an owner, or takes that away.")
     if owners == [user_id]:
-        raise RoleRefused("The site needs an owner: make somebody else one first.")
+        raise RoleRefusedError("The site needs an owner: make somebody else one first.")
     await connection.execute("update users set role = $2 where id = $1", user_id, role)
     now = datetime.now(UTC)
     fact = Fact(

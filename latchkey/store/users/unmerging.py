@@ -17,7 +17,7 @@ from latchkey.store.stripe import wakeups
 from latchkey.store.users.merging import primary_key, references
 
 
-class NotUndoable(Exception):
+class NotUndoableError(Exception):
     """This merge can't be taken back; the message says why and what to do."""
 
 
@@ -74,16 +74,16 @@ async def merge_of(connection: Connection, from_user: int) -> PastMerge | None:
 async def undo(connection: Connection, *, from_user: int, actor: int | None) -> Undone:
     """Take a merge back. The other user gets their id and address again, and no password.
 
-    Raises `NotUndoable`. The caller opens the transaction and wakes the relay after it.
+    Raises `NotUndoableError`. The caller opens the transaction and wakes the relay after it.
     """
     await _let_applies_end(connection)
     row = await connection.fetchrow(
         f"{_SELECT} where m.from_user = $1 for update of m, u", from_user
     )
     if row is None:
-        raise NotUndoable("This merge was taken back already, or never was.")
+        raise NotUndoableError("This merge was taken back already, or never was.")
     if obstacle := _obstacle(row):
-        raise NotUndoable(obstacle)
+        raise NotUndoableError(obstacle)
     into, kept = row["into_user"], row["kept"]
     await _bring_back(connection, kept["user"], into)
     moved = {}

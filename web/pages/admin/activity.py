@@ -14,7 +14,7 @@ from latchkey.store.feed.lanes import Filter
 from latchkey.store.feed.lines import Line
 from latchkey.store.products import listing
 from latchkey.store.users import unmerging
-from web.pages.admin.products import NotFound
+from web.pages.admin.products import NotFoundError
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.render import page
@@ -75,7 +75,7 @@ async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         line = await lines.line(connection, line_id) if line_id else None
         if line is None:
-            raise NotFound("There is no such line in the activity feed.")
+            raise NotFoundError("There is no such line in the activity feed.")
         around = await lines.related(connection, line)
         merge = None
         if line.type == "users_merged":
@@ -88,7 +88,7 @@ async def export(request: Request) -> Response:
     """The filtered feed as CSV, however long it is."""
     _, wanted, problem = _wanted(request)
     if problem:
-        raise NotFound(problem)
+        raise NotFoundError(problem)
     return StreamingResponse(
         _csv(site_of(request), wanted),
         media_type="text/csv; charset=utf-8",

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.users import api_tokens
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -54,8 +54,8 @@ async def revoke(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = [row for row in await api_tokens.listed(connection) if row.id == token_id]
         if not found or found[0].revoked_at:
-            raise NotFound("There is no such token, or it is revoked already.")
+            raise NotFoundError("There is no such token, or it is revoked already.")
         if given is None:
             return page(request, "admin/token_revoke.html", token=found[0])
         await api_tokens.revoke(connection, found[0].id)
-    return see("/admin/tokens?done=revoked")
+    return redirect("/admin/tokens?done=revoked")

@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.access import collections, complimentary, grants
-from latchkey.store.access.complimentary import Gift
+from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
 from web.api.people import is_address
-from web.pages.admin.products import NotFound
+from web.pages.admin.products import NotFoundError
 from web.pages.admin.users import content_of, rows_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -58,10 +58,12 @@ async def bulk(request: Request) -> Response:
         count = await _give(request, target, good, mail=text(given, "mail") == "yes")
     except ValueError as error:
         return await _show(request, given=given, content=content, error=str(error), status=422)
-    return see(f"/admin/grants?done=gifts&count={count}")
+    return redirect(f"/admin/grants?done=gifts&count={count}")
 
 
-async def _give(request: Request, target: str, gifts: list[Gift], *, mail: bool) -> int:
+async def _give(
+    request: Request, target: str, gifts: list[ComplimentaryGrant], *, mail: bool
+) -> int:
     """Raises `ValueError` with a sentence for the admin."""
     site, actor = site_of(request), request.state.user.id
     if not gifts:
@@ -90,14 +92,14 @@ async def lift(request: Request) -> Response:
             else None
         )
     if found is None:
-        raise NotFound("There is no such grant.")
+        raise NotFoundError("There is no such grant.")
     site_of(request).wake.set()
-    return see(f"/admin/users/{found.user_id}?done=lifted")
+    return redirect(f"/admin/users/{found.user_id}?done=lifted")
 
 
 def read_gifts(
     content: str, *, until: datetime | None, reason: str
-) -> tuple[list[Gift], list[BadLine]]:
+) -> tuple[list[ComplimentaryGrant], list[BadLine]]:
     """Gifts from CSV, with the lines that can't be used and why.
 
     Columns are address, end and reason, or as a first line names them; what a line leaves out is
@@ -115,7 +117,7 @@ def read_gifts(
         name: heading.index(name) if named and name in heading else (-1 if named else at)
         for at, name in enumerate(COLUMNS)
     }
-    good: dict[str, Gift] = {}
+    good: dict[str, ComplimentaryGrant] = {}
     bad: list[BadLine] = []
     for at, cells in enumerate(lines[1:] if named else lines, start=2 if named else 1):
         if not any(cell.strip() for cell in cells):
@@ -135,7 +137,7 @@ def read_gifts(
     return list(good.values()), bad
 
 
-def _gift(values: dict[str, str], *, until: datetime | None, reason: str) -> Gift:
+def _gift(values: dict[str, str], *, until: datetime | None, reason: str) -> ComplimentaryGrant:
     if not is_address(values["email"]):
         raise ValueError(f"“{values['email'][:80]}” is no e-mail address.")
     ends = _moment(values["until"]) if values["until"] else until
@@ -143,7 +145,9 @@ def _gift(values: dict[str, str], *, until: datetime | None, reason: str) -> Gif
         raise ValueError("The end lies in the past.")
     if len(values["reason"]) > 1000 or len(values["name"]) > 200:
         raise ValueError("The reason has at most 1,000 characters, the name at most 200.")
-    return Gift(values["email"], ends, values["reason"] or reason or None, values["name"] or None)
+    return ComplimentaryGrant(
+        values["email"], ends, values["reason"] or reason or None, values["name"] or None
+    )
 
 
 def _moment(given: str) -> datetime:
@@ -166,7 +170,7 @@ async def _show(
     *,
     given: FormData | None = None,
     content: str = "",
-    good: list[Gift] | None = None,
+    good: list[ComplimentaryGrant] | None = None,
     bad: list[BadLine] | None = None,
     error: str | None = None,
     status: int = 200,

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.products import categories
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -33,9 +33,9 @@ async def index(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         try:
             await categories.create(connection, name)
-        except categories.NameTaken as error:
+        except categories.NameTakenError as error:
             return await _page(request, str(error), name=name)
-    return see(f"{HERE}?done=saved")
+    return redirect(f"{HERE}?done=saved")
 
 
 @admin_page
@@ -45,22 +45,22 @@ async def change(request: Request) -> Response:
     category, do = number(request.path_params["category"]), text(given, "do")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if category is None or category not in {c.id for c in await categories.listed(connection)}:
-            raise NotFound("There is no such category.")
+            raise NotFoundError("There is no such category.")
         if do in ("up", "down"):
             await categories.move(connection, category, down=do == "down")
-            return see(HERE)
+            return redirect(HERE)
         if do == "delete":
             await categories.delete(connection, category)
-            return see(f"{HERE}?done=deleted")
+            return redirect(f"{HERE}?done=deleted")
     name = text(given, "name")
     if problem := _problem(name):
         return await _page(request, problem, at=category)
     async with site_of(request).pool.acquire() as connection:
         try:
             await categories.rename(connection, category, name)
-        except categories.NameTaken as error:
+        except categories.NameTakenError as error:
             return await _page(request, str(error), at=category)
-    return see(f"{HERE}?done=saved")
+    return redirect(f"{HERE}?done=saved")
 
 
 def _problem(name: str) -> str | None:

@@ -6,12 +6,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.access import collections
-from latchkey.store.access.complimentary import Gift
+from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
 from web.api.collections import NewCollection
 from web.api.people import NewGrant
-from web.pages.admin.products import NotFound, errors_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError, errors_of
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -44,7 +44,7 @@ async def index(request: Request) -> Response:
         else:
             async with site.pool.acquire() as connection, connection.transaction():
                 made = await collections.create(connection, name=wanted.name)
-            return see(f"/admin/collections/{made.id}?done=created-collection")
+            return redirect(f"/admin/collections/{made.id}?done=created-collection")
     async with site.pool.acquire() as connection:
         rows = await collections.listed(connection)
     status = 422 if errors else 200
@@ -74,9 +74,9 @@ async def show(request: Request) -> Response:
                 connection, found.id, name=wanted.name, description=wanted.description
             )
             await collections.set_products(connection, found.id, wanted.products, actor=actor)
-    except collections.UnknownProduct as error:
+    except collections.UnknownProductError as error:
         return await _show(request, errors={"products": str(error)}, status=422)
-    return see(f"/admin/collections/{found.id}?done=saved")
+    return redirect(f"/admin/collections/{found.id}?done=saved")
 
 
 @admin_page
@@ -93,12 +93,12 @@ async def give(request: Request) -> Response:
     except ValueError as error:
         return await _show(request, errors={"until": str(error)}, status=422)
     site, actor = site_of(request), request.state.user.id
-    gift = Gift(wanted.email, wanted.until, wanted.reason)
+    gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
     async with site.pool.acquire() as connection, connection.transaction():
         found = await _found(request)
         await collections.give(connection, found.id, [gift], actor=actor)
     site.wake.set()
-    return see(f"/admin/collections/{found.id}?done=granted")
+    return redirect(f"/admin/collections/{found.id}?done=granted")
 
 
 @admin_page
@@ -109,8 +109,8 @@ async def end(request: Request) -> Response:
         found = await _found(request)
         actor = request.state.user.id
         if not holder or not await collections.end(connection, found.id, holder, actor=actor):
-            raise NotFound("They don't hold this collection.")
-    return see(f"/admin/collections/{found.id}?done=ended")
+            raise NotFoundError("They don't hold this collection.")
+    return redirect(f"/admin/collections/{found.id}?done=ended")
 
 
 @admin_page
@@ -119,14 +119,14 @@ async def delete(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         found = await _found(request)
         await collections.delete(connection, found.id, actor=request.state.user.id)
-    return see("/admin/collections?done=deleted")
+    return redirect("/admin/collections?done=deleted")
 
 
 async def _found(request: Request) -> collections.Collection:
     async with site_of(request).pool.acquire() as connection:
         found = await collections.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFound("There is no such collection.")
+        raise NotFoundError("There is no such collection.")
     return found
 
 

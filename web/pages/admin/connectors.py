@@ -14,7 +14,7 @@ from latchkey.store.stripe import connection
 from web.api.products import Url
 from web.api.registry import Input
 from web.pages.admin.products import errors_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -97,7 +97,7 @@ async def portal(request: Request) -> Response:
         return await _page(request, errors=errors_of(error), options=values)
     async with site_of(request).pool.acquire() as connected:
         await site_settings.change(connected, **wanted.model_dump())
-    return see("/admin/connectors?done=saved")
+    return redirect("/admin/connectors?done=saved")
 
 
 @admin_page
@@ -109,17 +109,17 @@ async def disconnect(request: Request) -> Response:
     async with site.pool.acquire() as connected:
         await connection.disconnect(connected)
     await site.keyring.reload()
-    return see("/admin/connectors?done=disconnected")
+    return redirect("/admin/connectors?done=disconnected")
 
 
 async def _checked(request: Request) -> Response:
     site = site_of(request)
     try:
         await dispatch.check_connection(site.temporal)
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
         return await _page(request, error=f"The check did not finish: {error}")
     await site.keyring.reload()
-    return see("/admin/connectors?done=checked")
+    return redirect("/admin/connectors?done=checked")
 
 
 async def _page(

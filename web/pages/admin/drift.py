@@ -10,8 +10,8 @@ from latchkey.store.checks import reconciliations
 from latchkey.store.checks.reconciliations import Reconciliation
 from latchkey.store.products import listing
 from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import Site, site_of
@@ -59,7 +59,7 @@ async def compare(request: Request) -> Response:
     product = text(given, "product") or None
     async with site.pool.acquire() as connection:
         if product is not None and product not in dict(await listing.names(connection)):
-            raise NotFound("There is no such product.")
+            raise NotFoundError("There is no such product.")
         made = await reconciliations.request(
             connection,
             repair=False,
@@ -68,7 +68,7 @@ async def compare(request: Request) -> Response:
             actor=request.state.user.id,
         )
     site.wake.set()
-    return see(f"/admin/drift/{made.id}")
+    return redirect(f"/admin/drift/{made.id}")
 
 
 @admin_page
@@ -89,10 +89,10 @@ async def repair(request: Request) -> Response:
     async with site.pool.acquire() as connection, connection.transaction():
         try:
             await reconciliations.choose(connection, found.id, ids=None if everything else ids)
-        except reconciliations.StillRunning as error:
+        except reconciliations.StillRunningError as error:
             return await _page(request, error=f"{error}.")
     site.wake.set()
-    return see(f"/admin/drift/{found.id}")
+    return redirect(f"/admin/drift/{found.id}")
 
 
 @admin_page
@@ -118,7 +118,7 @@ async def _csv(site: Site, reconciliation_id: str) -> AsyncIterator[str]:
             cells(
                 [
                     row.kind,
-                    row.klass,
+                    row.severity,
                     row.state,
                     row.reason,
                     row.product_name,
@@ -142,19 +142,19 @@ async def _found(request: Request) -> Reconciliation:
     async with site_of(request).pool.acquire() as connection:
         found = await reconciliations.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFound("There is no such comparison.")
+        raise NotFoundError("There is no such comparison.")
     return found
 
 
 async def _page(request: Request, *, error: str | None = None) -> Response:
     found = await _found(request)
     query = Query(request, ("class",))
-    klass = query["class"] if query["class"] in CLASSES else None
+    severity = query["class"] if query["class"] in CLASSES else None
     async with site_of(request).pool.acquire() as connection:
         rows = await reconciliations.differences(
             connection,
             found.id,
-            klass=klass,
+            severity=severity,
             after=number(request.query_params.get("after")),
             limit=PAGE + 1,
         )

@@ -12,7 +12,7 @@ from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.checks import health
 from latchkey.stripe_api import API_VERSION
 from web import health as probes
-from web.pages.guard import admin_page, form, see
+from web.pages.guard import admin_page, form, redirect
 from web.pages.render import page
 from web.site import site_of
 
@@ -36,11 +36,11 @@ async def repair(request: Request) -> Response:
     site = site_of(request)
     try:
         await dispatch.check_connection(site.temporal)
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
         return await _page(request, error=f"The check did not finish: {error}")
     await site.keyring.reload()
     site.bell.forget()
-    return see("/admin/health?done=checked")
+    return redirect("/admin/health?done=checked")
 
 
 async def _page(request: Request, *, error: str | None = None) -> Response:
@@ -53,9 +53,9 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         "admin/health.html",
         422 if error else 200,
         found=found,
-        signs=found.signs,
-        endpoint=found.signs.endpoint_found,
-        endpoint_problems=endpoint.problems(found.signs.endpoint_found, version=API_VERSION),
+        figures=found.figures,
+        endpoint=found.figures.endpoint_found,
+        endpoint_problems=endpoint.problems(found.figures.endpoint_found, version=API_VERSION),
         version=API_VERSION,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,

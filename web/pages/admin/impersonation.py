@@ -7,7 +7,7 @@ from starlette.routing import Route
 from latchkey import signin_links
 from latchkey.store.users import impersonation, signin
 from web.pages.admin.user import person_of
-from web.pages.guard import admin_page, form, member_page, see, text
+from web.pages.guard import admin_page, form, member_page, redirect, text
 from web.pages.render import page
 from web.security import SESSION_COOKIE
 from web.site import site_of
@@ -42,13 +42,13 @@ async def start(request: Request) -> Response:
             nonce = signin_links.read_acting(
                 text(given, "handover"), actor=actor.id, user_id=found.id, secret=secret
             )
-        except signin_links.LinkRefused as refused:
+        except signin_links.LinkRefusedError as refused:
             return _refused(request, found.id, f"{refused} {_BEGIN_ANEW}")
         if not await signin.use_link(connection, nonce):
             return _refused(request, found.id, f"That was used already. {_BEGIN_ANEW}")
         token = request.cookies[SESSION_COOKIE]
         begun = await impersonation.start(connection, token, user_id=found.id, actor=actor.id)
-    return see("/library") if begun else _refused(request, found.id, _NOT_THEM)
+    return redirect("/library") if begun else _refused(request, found.id, _NOT_THEM)
 
 
 @member_page
@@ -56,7 +56,7 @@ async def stop(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         user_id = await impersonation.stop(connection, request.cookies[SESSION_COOKIE])
-    return see(f"/admin/users/{user_id}?done=acting-over" if user_id else "/")
+    return redirect(f"/admin/users/{user_id}?done=acting-over" if user_id else "/")
 
 
 def _refused(request: Request, user_id: int, reason: str) -> Response:

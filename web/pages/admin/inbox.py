@@ -7,8 +7,8 @@ from starlette.routing import Route
 
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import inbox
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
@@ -62,9 +62,9 @@ async def resend(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         if await inbox.resend(connection, request.path_params["id"]) is None:
-            raise NotFound("There is no such event.")
+            raise NotFoundError("There is no such event.")
     site.arrived.set()
-    return see(f"/admin/inbox/{request.path_params['id']}?done=resent")
+    return redirect(f"/admin/inbox/{request.path_params['id']}?done=resent")
 
 
 @support_page
@@ -75,7 +75,7 @@ async def resend_failed(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         await inbox.resend_failed(connection)
     site.arrived.set()
-    return see("/admin/inbox?done=resent")
+    return redirect("/admin/inbox?done=resent")
 
 
 @admin_page
@@ -89,14 +89,14 @@ async def ignore(request: Request) -> Response:
         )
     if found is None:
         return await _page(request, error="Only an event that failed can be ignored.")
-    return see(f"/admin/inbox/{found.id}?done=ignored")
+    return redirect(f"/admin/inbox/{found.id}?done=ignored")
 
 
 async def _page(request: Request, *, error: str | None = None) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await inbox.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFound("There is no such event.")
+        raise NotFoundError("There is no such event.")
     event, body = found
     return page(
         request,

@@ -14,8 +14,8 @@ from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from web.api.people import Email
 from web.api.registry import Input
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
@@ -117,7 +117,7 @@ async def resend(request: Request) -> Response:
     found = await _mail(request)
     async with site_of(request).pool.acquire() as connection:
         await mails.resend(connection, found.id)
-    return see(f"/admin/mails/{found.id}?done=resent")
+    return redirect(f"/admin/mails/{found.id}?done=resent")
 
 
 @admin_page
@@ -168,7 +168,7 @@ async def settings(request: Request) -> Response:
         return _settings(request, values, errors, 422)
     async with pool.acquire() as connection:
         await site_settings.change(connection, **wanted.model_dump())
-    return see("/admin/mails/settings?done=saved")
+    return redirect("/admin/mails/settings?done=saved")
 
 
 def _settings(
@@ -192,14 +192,14 @@ async def _mail(request: Request) -> OutMail:
     async with site_of(request).pool.acquire() as connection:
         found = await mails.find(connection, mail_id) if mail_id else None
     if found is None:
-        raise NotFound("There is no such mail.")
+        raise NotFoundError("There is no such mail.")
     return found
 
 
 async def _sample(request: Request) -> OutMail:
     kind = request.path_params["kind"]
     if kind not in KINDS:
-        raise NotFound("There is no such kind of mail.")
+        raise NotFoundError("There is no such kind of mail.")
     async with site_of(request).pool.acquire() as connection:
         found = await mails.sample(connection, kind, user_id=request.state.user.id)
     assert found is not None, "the signed-in user is there"

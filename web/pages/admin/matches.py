@@ -9,8 +9,8 @@ from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.users import identity, merging, unmerging, users
 from web.api.people import is_address
 from web.numbers import number
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -79,12 +79,12 @@ async def accept(request: Request) -> Response:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             found = await matches.find(connection, _number(request))
             if found is None:
-                raise NotFound("There is no such match.")
+                raise NotFoundError("There is no such match.")
             await identity.accept(connection, found, email=email or None, actor=actor)
-    except identity.NotDecidable as error:
+    except identity.NotDecidableError as error:
         return await _index(request, error=str(error), status=409)
     site_of(request).wake.set()
-    return see("/admin/merges?done=decided")
+    return redirect("/admin/merges?done=decided")
 
 
 @admin_page
@@ -92,9 +92,9 @@ async def dismiss(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection:
         if await matches.find(connection, _number(request)) is None:
-            raise NotFound("There is no such match.")
+            raise NotFoundError("There is no such match.")
         await matches.decide(connection, _number(request), "dismissed", actor=request.state.user.id)
-    return see("/admin/merges?done=decided")
+    return redirect("/admin/merges?done=decided")
 
 
 @admin_page
@@ -106,7 +106,7 @@ async def merge(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         person = await users.by_id(connection, _number(request))
         if person is None:
-            raise NotFound("There is no such user.")
+            raise NotFoundError("There is no such user.")
         other = await users.by_email(connection, email) if email else None
         sure = given is not None and text(given, "do") == "merge"
         if given is not None and other is None:
@@ -121,8 +121,8 @@ async def merge(request: Request) -> Response:
                         reason=text(given, "reason") or None if given else None,
                         actor=request.state.user.id,
                     )
-                return see(f"/admin/users/{person.id}?done=merged")
-            except merging.NotMergeable as refused:
+                return redirect(f"/admin/users/{person.id}?done=merged")
+            except merging.NotMergeableError as refused:
                 error = str(refused)
         further = await identity.addresses(connection, person.id)
     return page(
@@ -145,7 +145,7 @@ async def unmerge(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         past = await unmerging.merge_of(connection, _number(request))
         if past is None:
-            raise NotFound("No user of this number was merged, or it was taken back already.")
+            raise NotFoundError("No user of this number was merged, or it was taken back already.")
         survivor = await users.by_id(connection, past.into_user)
         if sure:
             try:
@@ -154,8 +154,8 @@ async def unmerge(request: Request) -> Response:
                         connection, from_user=past.from_user, actor=request.state.user.id
                     )
                 site_of(request).wake.set()
-                return see(f"/admin/users/{past.from_user}?done=unmerged")
-            except unmerging.NotUndoable as refused:
+                return redirect(f"/admin/users/{past.from_user}?done=unmerged")
+            except unmerging.NotUndoableError as refused:
                 error = str(refused)
     return page(
         request,

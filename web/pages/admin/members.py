@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from latchkey.store.access import grants, members
 from web.api.people import NewGrant
-from web.pages.admin.products import NotFound, errors_of, product_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError, errors_of, product_of
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.member.signin import safe_target
 from web.pages.render import page
@@ -79,7 +79,7 @@ async def give(request: Request) -> Response:
             reason=wanted.reason,
             actor=request.state.user.id,
         )
-    return see(f"/admin/products/{product.id}/members?done=granted")
+    return redirect(f"/admin/products/{product.id}/members?done=granted")
 
 
 @admin_page
@@ -91,13 +91,13 @@ async def end(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await members.find(connection, grant_id) if grant_id else None
         if found is None:
-            raise NotFound("There is no such grant.")
+            raise NotFoundError("There is no such grant.")
         if given is None:
             return page(request, "admin/grant_end.html", grant=found, back=back)
         async with connection.transaction():
             await grants.end(connection, found.id, actor=request.state.user.id)
     target = safe_target(text(given, "back")) or f"/admin/products/{found.product_id}/members"
-    return see(f"{target}?done=ended")
+    return redirect(f"{target}?done=ended")
 
 
 async def _give_page(request: Request, values: dict[str, Any], errors: dict[str, str]) -> Response:

@@ -15,8 +15,8 @@ from latchkey.store.access.policy_preview import PolicyPreview
 from latchkey.store.products import products
 from latchkey.store.purchases.linked_products import Draft
 from web.numbers import number
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -67,7 +67,7 @@ async def product_policy(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await products.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFound("There is no such product.")
+        raise NotFoundError("There is no such product.")
     return await _policy(request, found)
 
 
@@ -97,7 +97,7 @@ async def _policy(request: Request, product: products.Product | None) -> Respons
     async with site.pool.acquire() as connection, connection.transaction():
         await policy.save(connection, draft, actor=request.state.user.id)
     site.wake.set()
-    return see(f"{_address(product_id)}?done=policy-saved")
+    return redirect(f"{_address(product_id)}?done=policy-saved")
 
 
 def _address(product_id: str | None) -> str:

@@ -14,7 +14,7 @@ from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
 from web.api.products import ProductChanges
 from web.pages.admin.products import errors_of, product_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
@@ -45,7 +45,7 @@ async def info(request: Request) -> Response:
     chosen = [found for one in given.getlist("category") if (found := number(str(one)))]
     saved = await _save(request, values, chosen=chosen)
     if isinstance(saved, Product):
-        return see(f"/admin/products/{saved.id}?done=saved")
+        return redirect(f"/admin/products/{saved.id}?done=saved")
     return await _info_page(request, values=values, chosen=chosen, errors=saved)
 
 
@@ -62,7 +62,7 @@ async def content(request: Request) -> Response:
         return _content_page(request, product, values, {}, preview=True)
     saved = await _save(request, values)
     if isinstance(saved, Product):
-        return see(f"/admin/products/{saved.id}/content?done=saved")
+        return redirect(f"/admin/products/{saved.id}/content?done=saved")
     return _content_page(request, product, values, saved)
 
 
@@ -75,7 +75,7 @@ async def settings(request: Request) -> Response:
         values["access_mail"] = text(given, "access_mail") == "yes"
         saved = await _save(request, values)
         if isinstance(saved, Product):
-            return see(f"/admin/products/{saved.id}/settings?done=saved")
+            return redirect(f"/admin/products/{saved.id}/settings?done=saved")
         return await _settings_page(request, saved)
     return await _settings_page(request, {})
 
@@ -118,7 +118,7 @@ async def _save(
             await categories.assign(connection, product.id, chosen)
         try:
             return await products.update(connection, product.id, cleared | checked)
-        except products.SlugTaken as error:
+        except products.SlugTakenError as error:
             return {"slug": str(error)}
 
 

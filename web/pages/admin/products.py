@@ -12,7 +12,7 @@ from starlette.routing import Route
 from latchkey.store.pool import Connection
 from latchkey.store.products import categories, listing, products
 from web.api.products import NewProduct
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import Site, site_of
@@ -22,7 +22,7 @@ COUNTED_SECONDS = 20.0
 _PRODUCT_ID = re.compile(r"prd_[0-9a-f]{16}")
 
 
-class NotFound(Exception):
+class NotFoundError(Exception):
     """There is no such thing; the message names it."""
 
 
@@ -35,10 +35,10 @@ def routes() -> list[Route]:
 
 
 async def product_of(request: Request, connection: Connection) -> products.Product:
-    """The product that the address names. Raises `NotFound`."""
+    """The product that the address names. Raises `NotFoundError`."""
     found = await products.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFound("There is no such product.")
+        raise NotFoundError("There is no such product.")
     return found
 
 
@@ -104,9 +104,9 @@ async def new(request: Request) -> Response:
                 product_id=product_id if _PRODUCT_ID.fullmatch(product_id) else None,
                 **checked,
             )
-        except products.SlugTaken as error:
+        except products.SlugTakenError as error:
             return _form_page(request, values, {"slug": str(error)}, 409)
-    return see(f"/admin/products/{made.id}?done=created")
+    return redirect(f"/admin/products/{made.id}?done=created")
 
 
 @admin_page
@@ -120,7 +120,7 @@ async def delete(request: Request) -> Response:
             return page(request, "admin/product_delete.html", product=product, members=members)
         try:
             await products.delete(connection, product.id)
-        except products.StillLinked as error:
+        except products.StillLinkedError as error:
             return page(
                 request,
                 "message.html",
@@ -129,7 +129,7 @@ async def delete(request: Request) -> Response:
                 text=f"{error}.",
                 back=f"/admin/products/{product.id}",
             )
-    return see("/admin/products?done=deleted")
+    return redirect("/admin/products?done=deleted")
 
 
 def errors_of(error: ValidationError) -> dict[str, str]:

@@ -13,8 +13,8 @@ from latchkey.store.products.sales_pages import SalesPage
 from web.api.products import Markdown, Name, Url
 from web.api.registry import Input
 from web.numbers import number
-from web.pages.admin.products import NotFound, product_of
-from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.admin.products import NotFoundError, product_of
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.member.sales import content
 from web.pages.render import page
 from web.site import site_of
@@ -63,7 +63,7 @@ async def edit(request: Request) -> Response:
     if given is None and found is None:
         return page(request, "admin/sales_start.html", product=product, others=others)
     if found is None:
-        raise NotFound("There is no sales page to save: begin one first.")
+        raise NotFoundError("There is no sales page to save: begin one first.")
     if given is None:
         return await _editor(request, product, found, vars(found))
     values = _values(given)
@@ -74,10 +74,10 @@ async def edit(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         try:
             await sales_pages.save(connection, product.id, **checked.model_dump())
-        except sales_pages.Outdated as error:
+        except sales_pages.OutdatedError as error:
             values["edition"] = found.edition
             return await _editor(request, product, found, values, {"form": str(error)}, 409)
-    return see(f"/admin/products/{product.id}/sales-page?done=saved")
+    return redirect(f"/admin/products/{product.id}/sales-page?done=saved")
 
 
 @admin_page
@@ -88,8 +88,8 @@ async def start(request: Request) -> Response:
         product = await product_of(request, connection)
         copy_of = text(given, "copy_of") if text(given, "begin") == "copy" else None
         if not await sales_pages.start(connection, product.id, copy_of=copy_of):
-            raise NotFound("There is no such sales page to copy.")
-    return see(f"/admin/products/{product.id}/sales-page")
+            raise NotFoundError("There is no such sales page to copy.")
+    return redirect(f"/admin/products/{product.id}/sales-page")
 
 
 @support_page
@@ -100,7 +100,7 @@ async def preview(request: Request) -> Response:
         product = await product_of(request, connection)
         found = await sales_pages.find(connection, product.id)
     if found is None:
-        raise NotFound("There is no sales page to look at: begin one first.")
+        raise NotFoundError("There is no sales page to look at: begin one first.")
     values = _values(given)
     if request.headers.get("hx-request"):
         return page(
@@ -118,7 +118,7 @@ async def delete(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         product = await product_of(request, connection)
         await sales_pages.delete(connection, product.id)
-    return see(f"/admin/products/{product.id}/checkout?done=deleted")
+    return redirect(f"/admin/products/{product.id}/checkout?done=deleted")
 
 
 async def _editor(

@@ -14,7 +14,7 @@ from latchkey.store.stripe import connection as connections
 from web.api.products import Url
 from web.api.registry import Input
 from web.pages.admin.products import product_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -70,7 +70,7 @@ async def edit(request: Request) -> Response:
     problem = await _save(request, wanted)
     if problem:
         return await _form(request, values=values, errors={"price": problem}, status=422)
-    return see(f"/admin/products/{request.path_params['id']}/checkout?done=saved")
+    return redirect(f"/admin/products/{request.path_params['id']}/checkout?done=saved")
 
 
 async def _save(request: Request, wanted: SellingForm) -> str | None:
@@ -99,9 +99,9 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
     site.wake.set()
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
-    except dispatch.WorkflowFailed as error:
+    except dispatch.WorkflowFailedError as error:
         return f"Saved, but Stripe was not told: {error}"
-    except dispatch.TemporalUnavailable:
+    except dispatch.TemporalUnavailableError:
         return None
     async with site.pool.acquire() as connection:
         link = (await checkout.selling(connection, product.id)).wanted

@@ -14,8 +14,8 @@ from web import theme
 from web.api.people import Email
 from web.api.products import Name, Url
 from web.api.registry import Input
-from web.pages.admin.products import NotFound, errors_of
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError, errors_of
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -91,7 +91,7 @@ async def look(request: Request) -> Response:
         return page(request, "admin/settings.html", 422, values=values, errors=errors_of(error))
     async with site.pool.acquire() as connection:
         site.look = await site_settings.change(connection, **wanted.model_dump())
-    return see("/admin/settings?done=saved")
+    return redirect("/admin/settings?done=saved")
 
 
 @admin_page
@@ -110,9 +110,9 @@ async def people(request: Request) -> Response:
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             await team.invite(connection, wanted.email, values["role"], actor=request.state.user)
-    except team.RoleRefused as error:
+    except team.RoleRefusedError as error:
         return await _team(request, values, {"email": str(error)})
-    return see("/admin/settings/team?done=invited")
+    return redirect("/admin/settings/team?done=invited")
 
 
 @admin_page
@@ -121,13 +121,13 @@ async def change(request: Request) -> Response:
     given = await form(request)
     user_id, role = number(request.path_params["id"]), text(given, "role")
     if user_id is None or role not in ("member", *ROLES):
-        raise NotFound("There is no such user or role.")
+        raise NotFoundError("There is no such user or role.")
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             await team.change(connection, user_id, role, actor=request.state.user)
-    except team.RoleRefused as error:
+    except team.RoleRefusedError as error:
         return await _team(request, problem=str(error))
-    return see("/admin/settings/team?done=saved")
+    return redirect("/admin/settings/team?done=saved")
 
 
 async def _team(

@@ -17,7 +17,7 @@ from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
 from web.api.links import LinkTo
 from web.pages.admin.products import product_of
-from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
 from web.site import site_of
 
@@ -61,12 +61,12 @@ async def settings(request: Request) -> Response:
                 actor=request.state.user.id,
                 members=wanted.members,
             )
-    except links.LiveSubscriptions as error:
+    except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error, again=_again(given))
     except links.LinkError as error:
         return await _dialog(request, error=str(error), status=409)
     site.wake.set()
-    return see(f"/admin/products/{product.id}?done=linked")
+    return redirect(f"/admin/products/{product.id}?done=linked")
 
 
 @support_page
@@ -83,7 +83,7 @@ async def preview(request: Request) -> Response:
         preview_id = await dispatch.preview_link(
             site.temporal, site.pool, product_id=product.id, stripe_product=stripe_product
         )
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as error:
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
         return await _dialog(request, error=f"No preview: {error}", status=503)
     async with site.pool.acquire() as connected:
         found = await link_previews.preview(connected, preview_id, limit=500)
@@ -155,12 +155,12 @@ async def remove(request: Request) -> Response:
                 members=text(given, "members") or None,
                 actor=request.state.user.id,
             )
-    except links.LiveSubscriptions as error:
+    except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error)
     except links.LinkError as error:
         return await _dialog(request, error=str(error), status=409)
     site.wake.set()
-    return see(f"/admin/products/{product.id}?done=unlinked")
+    return redirect(f"/admin/products/{product.id}?done=unlinked")
 
 
 async def _dialog(request: Request, *, error: str | None = None, status: int = 200) -> Response:
@@ -170,7 +170,7 @@ async def _dialog(request: Request, *, error: str | None = None, status: int = 2
     if not search or "refresh" in request.query_params:
         try:
             await dispatch.refresh_catalog(site.temporal, seconds=REFRESH_SECONDS)
-        except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed) as problem:
+        except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as problem:
             stale = str(problem)
     async with site.pool.acquire() as connected:
         product = await product_of(request, connected)
@@ -193,14 +193,17 @@ async def _dialog(request: Request, *, error: str | None = None, status: int = 2
 
 
 async def _ways_out(
-    request: Request, error: links.LiveSubscriptions | None, *, again: dict[str, str] | None = None
+    request: Request,
+    error: links.LiveSubscriptionsError | None,
+    *,
+    again: dict[str, str] | None = None,
 ) -> Response:
     async with site_of(request).pool.acquire() as connected:
         product = await product_of(request, connected)
         link = await links.current_link(connected, product.id)
         live = await links.live_subscriptions(connected, product.id)
     if link is None:
-        return see(f"/admin/products/{product.id}")
+        return redirect(f"/admin/products/{product.id}")
     return page(
         request,
         "admin/remove_link.html",

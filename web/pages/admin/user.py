@@ -11,8 +11,8 @@ from latchkey.store.feed import lines
 from latchkey.store.pool import Connection
 from latchkey.store.products import listing
 from latchkey.store.users import erasure, profile, signin, unmerging, users
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, support_page, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -35,11 +35,11 @@ def routes() -> list[Route]:
 
 
 async def person_of(request: Request, connection: Connection) -> users.User:
-    """The user that the address names. Raises `NotFound`."""
+    """The user that the address names. Raises `NotFoundError`."""
     user_id = number(request.path_params["id"])
     found = await users.by_id(connection, user_id) if user_id else None
     if found is None:
-        raise NotFound("There is no such user.")
+        raise NotFoundError("There is no such user.")
     return found
 
 
@@ -58,7 +58,7 @@ async def grant(request: Request) -> Response:
             names = await listing.names(connection)
             return page(request, "admin/user_grant.html", person=found, products=names)
     product = text(given, "product")
-    return see(f"/admin/products/{quote(product)}/grants?email={quote(found.email)}")
+    return redirect(f"/admin/products/{quote(product)}/grants?email={quote(found.email)}")
 
 
 @support_page
@@ -68,7 +68,7 @@ async def send_link(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await person_of(request, connection)
         await signin.mail_link(connection, found.id)
-    return see(f"/admin/users/{found.id}?done=link-mailed")
+    return redirect(f"/admin/users/{found.id}?done=link-mailed")
 
 
 @support_page
@@ -79,7 +79,7 @@ async def add_note(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         found = await person_of(request, connection)
         await profile.add_note(connection, found.id, note, actor=request.state.user.id)
-    return see(f"/admin/users/{found.id}?done=saved#notes")
+    return redirect(f"/admin/users/{found.id}?done=saved#notes")
 
 
 @admin_page
@@ -89,8 +89,8 @@ async def delete_note(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         user_id = await profile.delete_note(connection, note_id) if note_id else None
     if user_id is None:
-        raise NotFound("There is no such note.")
-    return see(f"/admin/users/{user_id}?done=deleted#notes")
+        raise NotFoundError("There is no such note.")
+    return redirect(f"/admin/users/{user_id}?done=deleted#notes")
 
 
 @admin_page
@@ -125,8 +125,8 @@ async def erase(request: Request) -> Response:
             else:
                 try:
                     await erasure.erase(connection, found.id, actor=request.state.user.id)
-                    return see(f"/admin/users/{found.id}?done=erased")
-                except erasure.NotErasable as error:
+                    return redirect(f"/admin/users/{found.id}?done=erased")
+                except erasure.NotErasableError as error:
                     problem = str(error)
     return page(
         request,

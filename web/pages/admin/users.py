@@ -17,8 +17,8 @@ from latchkey.store.users.listing import Filter, NewUser
 from latchkey.store.users.users import ADMIN_ROLES
 from web.api.people import Email
 from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFound
-from web.pages.guard import admin_page, form, see, text
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import Site, site_of
@@ -117,8 +117,10 @@ async def run_import(request: Request) -> Response:
             connection, request.path_params["id"], actor=request.state.user.id
         )
     if done is None:
-        raise NotFound("This import was done already, or a day has passed: read the file again.")
-    return see("/admin/users?done=users-imported")
+        raise NotFoundError(
+            "This import was done already, or a day has passed: read the file again."
+        )
+    return redirect("/admin/users?done=users-imported")
 
 
 def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:

@@ -11,7 +11,7 @@ from latchkey.store.access import grants, history, why
 from latchkey.store.access.history import Span
 from latchkey.store.products import products
 from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFound, product_of
+from web.pages.admin.products import NotFoundError, product_of
 from web.pages.admin.user import person_of
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
@@ -48,7 +48,7 @@ async def chain(request: Request) -> Response:
         person = await person_of(request, connection)
         product = await products.find(connection, request.path_params["product"])
         if product is None:
-            raise NotFound("There is no such product.")
+            raise NotFoundError("There is no such product.")
         found = await why.chain(connection, user_id=person.id, product_id=product.id)
     rows = await grants.access_rows(site.pool, product.id, user_id=person.id)
     allowed, until = grants.may_open(rows)
@@ -131,7 +131,7 @@ async def on_day_csv(request: Request) -> Response:
     try:
         start = _start(request.query_params.get("on", ""))
     except ValueError as error:
-        raise NotFound(str(error)) from None
+        raise NotFoundError(str(error)) from None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
 

@@ -12,8 +12,8 @@ from latchkey.store.users import account, signin, users
 from web import billing
 from web.api.people import is_address
 from web.numbers import number
-from web.pages.admin.products import NotFound
-from web.pages.guard import form, member_page, see, text, visitor_page
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import form, member_page, redirect, text, visitor_page
 from web.pages.member.signin import begin
 from web.pages.render import page
 from web.security import SESSION_COOKIE
@@ -75,9 +75,9 @@ async def manage(request: Request) -> Response:
             else None
         )
     if not customers or not site.portal:
-        raise NotFound("There is no billing to manage for your account.")
+        raise NotFoundError("There is no billing to manage for your account.")
     if subscription and owner is None:
-        raise NotFound("There is no such subscription of yours.")
+        raise NotFoundError("There is no such subscription of yours.")
     chosen = owner or (text(given, "customer") if given else "")
     if not chosen and len(customers) == 1:
         chosen = customers[0].id
@@ -87,12 +87,12 @@ async def manage(request: Request) -> Response:
     if given is None or not chosen:
         return page(request, "billing.html", customers=customers)
     if chosen not in {customer.id for customer in customers}:
-        raise NotFound("There is no such customer of yours.")
+        raise NotFoundError("There is no such customer of yours.")
     try:
         url = await billing.portal(
             site_of(request), chosen, flow=flow, subscription=subscription or None
         )
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
     return _away(url)
 
@@ -103,10 +103,10 @@ async def receipt(request: Request) -> Response:
     source_id = text(await form(request), "source")
     async with site_of(request).pool.acquire() as connection:
         if not await portal.owns(connection, user_id=request.state.user.id, source_id=source_id):
-            raise NotFound("There is no such purchase of yours.")
+            raise NotFoundError("There is no such purchase of yours.")
     try:
         url = await billing.receipt(site_of(request), source_id)
-    except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
     if url is None:
         return page(
@@ -132,7 +132,7 @@ async def mails(request: Request) -> Response:
     off = [kind for kind in account.OPTIONAL_MAILS if text(given, kind) != "yes"]
     async with site_of(request).pool.acquire() as connection:
         await account.switch_mails(connection, request.state.user.id, off=off)
-    return see("/account/settings?done=saved")
+    return redirect("/account/settings?done=saved")
 
 
 @member_page
@@ -153,7 +153,7 @@ async def change_email(request: Request) -> Response:
             error = "That was asked for several times just now. Try again in an hour."
             return await _settings(request, errors={"email": error}, email=email, status=429)
         await account.ask_change(connection, user.id, email)
-    return see("/account/settings?done=change-sent")
+    return redirect("/account/settings?done=change-sent")
 
 
 @visitor_page
@@ -169,7 +169,7 @@ async def confirm_email(request: Request) -> Response:
         await form(request)
         async with site.pool.acquire() as connection, connection.transaction():
             await account.confirm_change(connection, change_id)
-    except (signin_links.LinkRefused, account.ChangeRefused) as refused:
+    except (signin_links.LinkRefusedError, account.ChangeRefusedError) as refused:
         return page(
             request,
             "message.html",
@@ -179,7 +179,9 @@ async def confirm_email(request: Request) -> Response:
             back="/account/settings",
         )
     signed_in = request.state.user is not None
-    return see("/account/settings?done=email-changed" if signed_in else "/login?done=email-changed")
+    return redirect(
+        "/account/settings?done=email-changed" if signed_in else "/login?done=email-changed"
+    )
 
 
 @member_page
@@ -219,8 +221,8 @@ async def end_session(request: Request) -> Response:
             connection, user_id=request.state.user.id, session_id=session_id
         )
     if not ended:
-        raise NotFound("There is no such session of yours; it may have ended already.")
-    return see("/account/settings?done=session-ended#sessions")
+        raise NotFoundError("There is no such session of yours; it may have ended already.")
+    return redirect("/account/settings?done=session-ended#sessions")
 
 
 @member_page
@@ -232,7 +234,7 @@ async def end_others(request: Request) -> Response:
             user_id=request.state.user.id,
             token=request.cookies.get(SESSION_COOKIE, ""),
         )
-    return see("/account/settings?done=session-ended#sessions")
+    return redirect("/account/settings?done=session-ended#sessions")
 
 
 @visitor_page
@@ -244,7 +246,7 @@ async def unsubscribe(request: Request) -> Response:
         user_id, kind = signin_links.read_unsubscribe(
             request.path_params["token"], secret=site.secret
         )
-    except signin_links.LinkRefused as refused:
+    except signin_links.LinkRefusedError as refused:
         return page(
             request,
             "message.html",

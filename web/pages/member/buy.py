@@ -17,8 +17,8 @@ from latchkey.store.users import signin
 from latchkey.store.users.users import User
 from web import billing
 from web.numbers import number
-from web.pages.admin.products import NotFound
-from web.pages.guard import NotYours, address_of, see, visitor_page
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import NotYoursError, address_of, redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of
 
@@ -44,7 +44,7 @@ async def buy(request: Request) -> Response:
     if owned := await _owned(request, product):
         return owned
     if selling.purchase_method == "sales_page" and selling.sales_page == "live":
-        return see(_with_query(f"/sales/{product.slug}", passed_on(request)))
+        return redirect(_with_query(f"/sales/{product.slug}", passed_on(request)))
     return await _checkout(request, product, selling)
 
 
@@ -60,7 +60,7 @@ async def _for_sale(request: Request) -> tuple[Product, Selling]:
     async with site_of(request).pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFound("There is no such product.")
+            raise NotFoundError("There is no such product.")
         return product, await checkout.selling(connection, product.id)
 
 
@@ -68,22 +68,22 @@ async def _owned(request: Request, product: Product) -> Response | None:
     """Owners go to what they own instead of paying twice."""
     user: User | None = request.state.user
     if product.access_mode == "public":
-        return see(f"/products/{product.slug}")
+        return redirect(f"/products/{product.slug}")
     if user is None:
         return None
     rows = await grants.access_rows(site_of(request).pool, product.id, user_id=user.id)
     allowed, _ = grants.may_open(rows)
-    return see(f"/products/{product.slug}?done=owned") if allowed else None
+    return redirect(f"/products/{product.slug}?done=owned") if allowed else None
 
 
 async def _checkout(request: Request, product: Product, selling: Selling) -> Response:
-    """Raises `NotYours` for an admin who looks at the site as somebody else: they would pay for
-    them."""
+    """Raises `NotYoursError` for an admin who looks at the site as somebody else: they would pay
+    for them."""
     user: User | None = request.state.user
     if user and user.acted_by:
-        raise NotYours
+        raise NotYoursError
     if product.access_mode == "signed_in":
-        return see(f"/login?next=/products/{product.slug}")
+        return redirect(f"/login?next=/products/{product.slug}")
     if selling.purchase_method == "none":
         return _not_for_sale(request, product)
     if selling.checkout_target == "external" and selling.external_url:
@@ -155,7 +155,7 @@ async def success(request: Request) -> Response:
     if known.state in ("none", "pending") and allowed:
         try:
             state, bought = await billing.come_back(site, session_id)
-        except (dispatch.TemporalUnavailable, dispatch.WorkflowFailed):
+        except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
             state = "later"
     if state == "unknown":
         return _nothing_bought(request)

@@ -8,7 +8,7 @@ from latchkey import signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.users import claims, identity, signin
 from web.api.people import is_address
-from web.pages.guard import form, member_page, see, text
+from web.pages.guard import form, member_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -41,7 +41,7 @@ async def ask(request: Request) -> Response:
             error = "That was asked for several times today. Try again tomorrow."
             return await _form(request, email=email, error=error, status=429)
         await claims.ask(connection, user.id, email)
-    return see("/account/claims?done=claim-sent")
+    return redirect("/account/claims?done=claim-sent")
 
 
 @member_page
@@ -57,7 +57,7 @@ async def confirm(request: Request) -> Response:
         await form(request)
         async with site.pool.acquire() as connection, connection.transaction():
             await claims.confirm(connection, claim_id, user_id=user_id)
-    except (signin_links.LinkRefused, claims.ClaimRefused) as refused:
+    except (signin_links.LinkRefusedError, claims.ClaimRefusedError) as refused:
         return page(
             request,
             "message.html",
@@ -67,7 +67,7 @@ async def confirm(request: Request) -> Response:
             back="/account/claims",
         )
     site.wake.set()
-    return see("/account/claims?done=claimed")
+    return redirect("/account/claims?done=claimed")
 
 
 async def _form(

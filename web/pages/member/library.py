@@ -9,8 +9,8 @@ from latchkey.store.access import grants, library
 from latchkey.store.products import products
 from latchkey.store.products.products import Product
 from web.numbers import number
-from web.pages.admin.products import NotFound
-from web.pages.guard import see, visitor_page
+from web.pages.admin.products import NotFoundError
+from web.pages.guard import redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of
 
@@ -27,8 +27,8 @@ def routes() -> list[Route]:
 async def home(request: Request) -> Response:
     user = request.state.user
     if user is not None:
-        return see("/admin" if user.is_staff else "/library")
-    return see("/library" if await _open_to_visitors(request) else "/login")
+        return redirect("/admin" if user.is_staff else "/library")
+    return redirect("/library" if await _open_to_visitors(request) else "/login")
 
 
 @visitor_page
@@ -36,7 +36,7 @@ async def shelf(request: Request) -> Response:
     """The library; visitors see it where the site lets them."""
     user = request.state.user
     if user is None and not await _open_to_visitors(request):
-        return see("/login?next=/library")
+        return redirect("/login?next=/library")
     query = request.query_params
     search = query.get("q", "").strip().replace("\x00", "")[:200]
     category = number(query.get("category"))
@@ -71,14 +71,14 @@ async def show(request: Request) -> Response:
     async with pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFound("There is no such product.")
+            raise NotFoundError("There is no such product.")
         card = await library.card(connection, user.id if user else None, product.id)
     contact = site_of(request).look.reply_to
     if user is None and product.access_mode == "public":
         return _open(request, product, card, until=None)
     if user is None:
         if product.access_mode == "signed_in" or not await _open_to_visitors(request):
-            return see(f"/login?next=/products/{product.slug}")
+            return redirect(f"/login?next=/products/{product.slug}")
         return page(request, "locked.html", 403, product=product, card=card, contact=contact)
     allowed, until = grants.may_open(await grants.access_rows(pool, product.id, user_id=user.id))
     if not allowed and not (user.is_staff and product.status != "live"):

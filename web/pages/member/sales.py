@@ -11,7 +11,7 @@ from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.products import Product
 from latchkey.store.products.sales_pages import SalesPage
-from web.pages.admin.products import NotFound
+from web.pages.admin.products import NotFoundError
 from web.pages.guard import visitor_page
 from web.pages.member.buy import passed_on
 from web.pages.render import page
@@ -30,10 +30,10 @@ async def show(request: Request) -> Response:
         product = await products.find(connection, request.path_params["slug"])
         found = await sales_pages.find(connection, product.id) if product else None
         if product is None or found is None:
-            raise NotFound("There is no such page.")
+            raise NotFoundError("There is no such page.")
         live = found.status == "live" and product.status == "live"
         if not live and not (user and user.is_staff):
-            raise NotFound("There is no such page.")
+            raise NotFoundError("There is no such page.")
         card = await library.card(connection, user.id if user else None, product.id)
         selling = await checkout.selling(connection, product.id)
     query = urlencode(passed_on(request))

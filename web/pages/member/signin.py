@@ -10,7 +10,7 @@ from starlette.routing import Route
 from latchkey import passwords, signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.users import signin, users
-from web.pages.guard import address_of, form, see, text, visitor_page
+from web.pages.guard import address_of, form, redirect, text, visitor_page
 from web.pages.render import page
 from web.security import SESSION_COOKIE, set_cookie
 from web.site import Site, site_of
@@ -36,7 +36,7 @@ async def sign_in(request: Request) -> Response:
     target = safe_target(request.query_params.get("next"))
     if request.method == "GET":
         if request.state.user is not None:
-            return see(target or "/")
+            return redirect(target or "/")
         return _form(request, target=target)
     given = await form(request)
     email, password = text(given, "email")[:254], str(given.get("password") or "")
@@ -67,7 +67,7 @@ async def send_link(request: Request) -> Response:
     """Mail a sign-in link to a known address; the answer is the same for an unknown one."""
     given = await form(request)
     target = safe_target(text(given, "next"))
-    response = see(f"/login?done=link-sent&next={quote(target or '/')}")
+    response = redirect(f"/login?done=link-sent&next={quote(target or '/')}")
     response.background = _mailing(request, text(given, "email"), "sign_in", target)
     return response
 
@@ -78,7 +78,7 @@ async def recover(request: Request) -> Response:
     if request.method == "GET":
         return page(request, "recover.html")
     given = await form(request)
-    response = see("/login?done=recovery-sent")
+    response = redirect("/login?done=recovery-sent")
     response.background = _mailing(
         request, text(given, "email"), "recovery", "/account/settings#password"
     )
@@ -111,7 +111,7 @@ async def use_link(request: Request) -> Response:
     target = safe_target(request.query_params.get("next"))
     try:
         link = signin_links.read(token, secret=site.secret)
-    except signin_links.LinkRefused as refused:
+    except signin_links.LinkRefusedError as refused:
         return _form(request, 400, target=target, error=str(refused))
     if request.method == "GET":
         return page(request, "login_link.html", next=target)
@@ -131,7 +131,7 @@ async def sign_out(request: Request) -> Response:
     if token:
         async with site_of(request).pool.acquire() as connection:
             await users.end_session(connection, token)
-    response = see("/login?done=signed-out")
+    response = redirect("/login?done=signed-out")
     response.delete_cookie(SESSION_COOKIE, path="/")
     return response
 
@@ -156,7 +156,7 @@ async def begin(
             agent=request.headers.get("user-agent"),
         )
     home = "/admin" if user.is_staff else "/library"
-    response = see(target if target and target != "/" else home)
+    response = redirect(target if target and target != "/" else home)
     life = int(users.SESSION_LIFE.total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
     return response

@@ -1,4 +1,4 @@
-"""`Errand`: one call to Stripe that a person waits for, at the cluster's rate."""
+"""`StripeCall` (its running type is `Errand`): one call to Stripe that a person waits for."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from temporalio.common import Priority, RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
-    from latchkey.contracts import ErrandInput, ErrandResult
+    from latchkey.contracts import StripeCallInput, StripeCallResult
 
 SOMEONE_WAITS = RetryPolicy(
     initial_interval=timedelta(milliseconds=300),
@@ -17,21 +17,21 @@ SOMEONE_WAITS = RetryPolicy(
 ATTEMPT = timedelta(seconds=25)
 
 
-@workflow.defn(name=contracts.ERRAND)
-class Errand:
+@workflow.defn(name=contracts.STRIPE_CALL)
+class StripeCall:
     """Runs the Temporal activity that its input names and hands back its answer."""
 
     @workflow.run
-    async def run(self, errand: ErrandInput) -> ErrandResult:
-        result: ErrandResult = await workflow.execute_activity(
-            errand.activity,
-            errand,
-            result_type=ErrandResult,
+    async def run(self, stripe_call: StripeCallInput) -> StripeCallResult:
+        result: StripeCallResult = await workflow.execute_activity(
+            stripe_call.activity,
+            stripe_call,
+            result_type=StripeCallResult,
             task_queue=contracts.STRIPE_QUEUE,
             start_to_close_timeout=ATTEMPT,
             retry_policy=SOMEONE_WAITS,
             priority=Priority(priority_key=1),
-            summary=errand.activity.replace("_", " ").capitalize(),
+            summary=stripe_call.activity.replace("_", " ").capitalize(),
         )
         workflow.set_current_details(result.state)
         return result
