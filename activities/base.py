@@ -8,10 +8,9 @@ from latchkey.keyring import Keyring, NotConnectedError
 from latchkey.rules.identity import read_reference
 from latchkey.rules.routing import TargetKind
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe import inbox
+from latchkey.store.stripe.context import Account, ApplyContext
 
 
 @dataclass(frozen=True)

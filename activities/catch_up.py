@@ -14,9 +14,9 @@ from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
 from latchkey.store.checks import reconciliations, retention
-from latchkey.store.purchases.linked_products import Account
 from latchkey.store.stripe import catch_up
 from latchkey.store.stripe.catch_up import Listed, Place
+from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
 REACH = timedelta(days=29)

@@ -12,8 +12,8 @@ from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.purchases import buyers, order_mirror, rejudging
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import catalog, inbox
+from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
 
 PATHS = {

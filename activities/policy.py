@@ -18,7 +18,7 @@ from latchkey.store.access import complimentary, policy
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import rejudging
 from latchkey.store.purchases.rejudging import Rejudged
-from latchkey.store.purchases.settling import ApplyContext
+from latchkey.store.stripe.context import ApplyContext
 
 PAGE = 200
 AT_ONCE = 500

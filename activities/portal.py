@@ -14,9 +14,9 @@ from latchkey import contracts
 from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.rules.reading import object_id
 from latchkey.store import site_settings
-from latchkey.store.purchases.linked_products import Account
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.stripe import portal
+from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 REASONS = [

@@ -16,8 +16,8 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.purchases import order_facts, orders
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe import inbox
+from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
 
 

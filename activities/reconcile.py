@@ -35,10 +35,10 @@ from latchkey.store.checks.reconciliations import Found
 from latchkey.store.pool import Connection
 from latchkey.store.products import links
 from latchkey.store.purchases import orders, subscription_mirror, subscriptions
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import catalog, wakeups
 from latchkey.store.stripe import connection as connections
+from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import Page, StripeApi
 
 UNSEEN_AT_ONCE = 25

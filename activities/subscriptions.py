@@ -15,9 +15,9 @@ from latchkey.rules.routing import TargetKind
 from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import inbox
+from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
 
 

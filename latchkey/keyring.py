@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.linked_products import Account
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import StripeConnection
+from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import StripeApi
 from latchkey.vault import Vault
 

@@ -59,6 +59,60 @@ def test_imports_point_one_way(path: Path) -> None:
         assert inside, f"{path.relative_to(ROOT)} ({name}) imports {imported}"
 
 
+STORE = ("", "stripe", "feed", "purchases", "products", "access", "checks", "users")
+"""Folders of `latchkey/store`, from ground to roof: each imports only from those before it."""
+
+WEB = ("", "wording", "api", "pages", "pages/member", "pages/admin")
+ROOFS = {"web/app.py", "web/pages/__init__.py"}
+"""They list the routes of what is below them."""
+
+
+def graph() -> dict[str, set[str]]:
+    """Which of our modules imports which, by path."""
+    paths = {
+        path.relative_to(ROOT).as_posix().removesuffix(".py").removesuffix("/__init__"): path
+        for path in files()
+    }
+    by_name = {name.replace("/", "."): path for name, path in paths.items()}
+    return {
+        path.relative_to(ROOT).as_posix(): {
+            by_name[name].relative_to(ROOT).as_posix()
+            for name in imports(path)
+            if name in by_name and by_name[name] != path
+        }
+        for path in by_name.values()
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {name: set(found) for name, found in graph().items()}
+    packages = {name for name in left if name.endswith("__init__.py")} - {"web/pages/__init__.py"}
+    for found in left.values():
+        found -= packages
+    while free := {name for name, found in left.items() if not found & left.keys()}:
+        left = {name: found for name, found in left.items() if name not in free}
+    assert not left, f"these are in a circle, or use one that is: {sorted(left)}"
+
+
+@pytest.mark.parametrize(("top", "order"), [("latchkey/store", STORE), ("web", WEB)])
+def test_folders_import_downwards_only(top: str, order: tuple[str, ...]) -> None:
+    def level(name: str) -> int:
+        return order.index(name.removeprefix(top).rpartition("/")[0].strip("/"))
+
+    for name, found in graph().items():
+        if not name.startswith(f"{top}/") or name in ROOFS:
+            continue
+        upwards = [one for one in found if one.startswith(f"{top}/") and level(one) > level(name)]
+        assert not upwards, f"{name} imports from above: {upwards}"
+
+
+def test_pages_and_api_do_not_reach_into_each_other() -> None:
+    for name, found in graph().items():
+        for this, other in (("web/api/", "web/pages/"), ("web/pages/", "web/api/")):
+            if name.startswith(this):
+                assert not [one for one in found if one.startswith(other)], name
+
+
 @pytest.mark.parametrize(
     ("library", "only"),
     [

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from latchkey.rules.routing import Target, route_snapshot, route_thin
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.linked_products import Account
 from latchkey.store.stripe import inbox
+from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import SignatureError, verify_signature
 from latchkey.vault import VaultError
 from web.numbers import number

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.harness import until
 from tests.hostile.acts import some_cells
-from tests.hostile.judge import COUNTED, Wrong
+from tests.hostile.judge import COUNTED, WrongError
 from tests.hostile.life import Life
 from tests.hostile.moves import DAY
 from tests.hostile.outside import Outside
@@ -176,7 +176,7 @@ class Company:
         try:
             await until(settled, "everything is handled", seconds=PATIENCE)
         except AssertionError as error:
-            raise Wrong(f"{error}\n{await self._unsettled()}") from None
+            raise WrongError(f"{error}\n{await self._unsettled()}") from None
 
     async def _repair_drops(self) -> None:
         """Have Latchkey look for what never arrived, until nothing is missing.
@@ -240,11 +240,11 @@ class Company:
         """Every life with its model, and the whole."""
         failed = await self.outside.fetch("select id, error from events where state='failed'")
         if failed:
-            raise Wrong(f"events failed: {[dict(row) for row in failed[:5]]}")
+            raise WrongError(f"events failed: {[dict(row) for row in failed[:5]]}")
         await self._each(lambda life: life.judge.compare())
         problems = (await self.truth.client.get("/_sandbox/problems")).json()["data"]
         if problems:
-            raise Wrong(f"the sandbox found its own answers wrong: {problems[:3]}")
+            raise WrongError(f"the sandbox found its own answers wrong: {problems[:3]}")
         for life in self.lives:
             life.settled()
 
@@ -260,20 +260,20 @@ class Company:
         async def done() -> bool:
             report.update(await self.outside.call("GET", f"/reconciliations/{made['id']}"))
             if report["state"] == "failed":
-                raise Wrong(f"the reconciliation failed: {report['error']}")
+                raise WrongError(f"the reconciliation failed: {report['error']}")
             return bool(report["state"] == "done")
 
         try:
             await until(done, "the reconciliation", seconds=PATIENCE)
         except AssertionError as error:
-            raise Wrong(f"{error}: {report}") from None
+            raise WrongError(f"{error}: {report}") from None
         drift = [
             one
             for one in report["differences"]
             if one["class"] != "foreign" and one["kind"] != "mirror_differs"
         ]
         if drift:
-            raise Wrong(f"the reconciliation finds {drift[:5]}")
+            raise WrongError(f"the reconciliation finds {drift[:5]}")
 
     async def _judge_feed(self) -> None:
         """`GET /activities` has every line once."""
@@ -289,7 +289,9 @@ class Company:
         held = {row["type"]: row["count"] for row in rows}
         for type_ in COUNTED:
             if shown[type_] != held.get(type_, 0):
-                raise Wrong(f"the feed shows {shown[type_]} of {held.get(type_)} lines {type_}")
+                raise WrongError(
+                    f"the feed shows {shown[type_]} of {held.get(type_)} lines {type_}"
+                )
 
 
 async def within(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:

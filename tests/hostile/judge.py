@@ -42,7 +42,7 @@ Answer = list[datetime | None]
 Pair = tuple[str, str]
 
 
-class Wrong(AssertionError):
+class WrongError(AssertionError):
     """Latchkey says something else than the model."""
 
 
@@ -114,7 +114,7 @@ class Judge:
             source_id, email = row["source_id"], row["email"]
             owner = life.owner(life.sources[source_id].owner)
             if email != owner:
-                raise Wrong(f"{owner}'s {source_id} has a line of {email}: {row['type']}")
+                raise WrongError(f"{owner}'s {source_id} has a line of {email}: {row['type']}")
             found.setdefault(source_id, Counter())[row["type"], row["product_id"]] += row["count"]
         return found
 
@@ -134,12 +134,12 @@ class Judge:
             if row["source"] in ("manual", "collection"):
                 given = found.gifts if row["source"] == "manual" else found.shelf
                 if key in given:
-                    raise Wrong(f"{key} has {row['source']} access twice")
+                    raise WrongError(f"{key} has {row['source']} access twice")
                 given[key] = row["until"]
                 continue
             mine = found.bought.setdefault(row["source_id"], {})
             if row["product_id"] in mine:
-                raise Wrong(f"{row['source_id']} gives {row['product_id']} twice")
+                raise WrongError(f"{row['source_id']} gives {row['product_id']} twice")
             mine[row["product_id"]] = (row["owner"], row["until"])
         return found
 
@@ -152,7 +152,7 @@ class Judge:
         loose = {p for p, _ in life.links.kept}
         right = {past for past in possible if past.live == set(mine) and _same(past, lines, loose)}
         if not right:
-            raise Wrong(self._told(source, seen, sorted(mine), lines, possible))
+            raise WrongError(self._told(source, seen, sorted(mine), lines, possible))
         source.pasts = {replace(past, lines=tuple(sorted(lines.items()))) for past in right}
         for product, (owner, ends) in mine.items():
             self._judge_end(source, product, owner, ends)
@@ -180,20 +180,20 @@ class Judge:
 
     def _judge_end(self, source: Source, product: str, owner: str, ends: datetime | None) -> None:
         if owner != self._life.owner(source.owner):
-            raise Wrong(f"{source.id} of {source.owner} gives {product} to {owner}")
+            raise WrongError(f"{source.id} of {source.owner} gives {product} to {owner}")
         last = source.last
         assert last is not None, "a source that gives was read"
         stamp = None if ends is None else ends.timestamp()
         days = self._life.rules.of(product)["past_due_days"]
         if last.status != "past_due" or days is None:
             if stamp != last.ends:
-                raise Wrong(f"{source.id} ends {last.ends}, but {product} ends {ends}: {last}")
+                raise WrongError(f"{source.id} ends {last.ends}, but {product} ends {ends}: {last}")
             return
         latest = time.time() + days * DAY + 60
         if last.ends is not None:
             latest = min(latest, last.ends)
         if stamp is None or not time.time() - 60 < stamp <= latest:
-            raise Wrong(f"{source.id} is past due, but {product} ends {ends}: {last}")
+            raise WrongError(f"{source.id} is past due, but {product} ends {ends}: {last}")
 
     def _judge_bills(self, lines: dict[str, Counts]) -> None:
         """Money that went back for a subscription's bill, or bounced, is told of to whoever it gave
@@ -218,7 +218,7 @@ class Judge:
             least = changed if (source_id, product) in self._given else 0
             most = len(bills) if (source_id, product) in given else 0
             if not least <= more <= most:
-                raise Wrong(
+                raise WrongError(
                     f"{source_id} has {more} new lines about money of {product}, should be {least}"
                     f" to {most}: {bills}"
                 )
@@ -229,7 +229,7 @@ class Judge:
     def _judge_strangers(self, grants: Grants) -> None:
         """Nobody has what no source of theirs gives; what is given by hand is as it was given."""
         if strange := set(grants.bought) - set(self._life.sources):
-            raise Wrong(f"grants of what nobody bought: {strange}")
+            raise WrongError(f"grants of what nobody bought: {strange}")
         hand = self._life.hand
         for what, has, should in (
             ("complimentary", grants.gifts, hand.gifts),
@@ -241,7 +241,7 @@ class Judge:
             }
             wanted: Held = {key: ends and round(ends, 3) for key, ends in should.items()}
             if stamps != wanted:
-                raise Wrong(f"{what} access is {stamps}, should be {wanted}")
+                raise WrongError(f"{what} access is {stamps}, should be {wanted}")
 
     async def _judge_lines_by_hand(self) -> None:
         life = self._life
@@ -265,7 +265,9 @@ class Judge:
         )
         if found != life.hand.lines:
             more, less = found - life.hand.lines, life.hand.lines - found
-            raise Wrong(f"lines of what was given by hand: {more} too many, {less} are missing")
+            raise WrongError(
+                f"lines of what was given by hand: {more} too many, {less} are missing"
+            )
 
     async def _judge_access(self, union: dict[Pair, Answer]) -> None:
         """What `GET /access` says must be the union, whichever of their addresses is asked for."""
@@ -283,7 +285,7 @@ class Judge:
                 )
             ends = union.get((life.owner(email), product), [])
             if said["access"] != bool(ends) or len(said["grants"]) != len(ends):
-                raise Wrong(f"/access of {email} to {product}: {said}, grants {ends}")
+                raise WrongError(f"/access of {email} to {product}: {said}, grants {ends}")
 
         await asyncio.gather(*(ask(email, product) for email, product in asked))
         self._union = union
@@ -312,7 +314,7 @@ class Judge:
             least, most = self._mails_due(owner, product, after, had)
             if not least <= more <= most:
                 sent = await life.outside.fetch(_MAILS_OF, owner)
-                raise Wrong(
+                raise WrongError(
                     f"{owner} got {more} new access mails of {product}, should be {least} to"
                     f" {most}:\n  " + "\n  ".join(str(dict(row)) for row in sent)
                 )
@@ -357,7 +359,7 @@ class Judge:
         for row in rows:
             person = theirs[row["id"]]
             if row["owner"] != life.owner(person.email):
-                raise Wrong(f"{row['id']} of {person.email} belongs to {row['owner']}")
+                raise WrongError(f"{row['id']} of {person.email} belongs to {row['owner']}")
             person.bound.add(row["id"])
         await self._judge_doubts()
         users = await life.outside.fetch(
@@ -384,7 +386,7 @@ class Judge:
             list(expected),
         )
         if missing := expected - {row["customer_id"] for row in rows}:
-            raise Wrong(f"no doubt was raised about the new address of {missing}")
+            raise WrongError(f"no doubt was raised about the new address of {missing}")
         for person in life.people:
             person.moved = {}
 

@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 AWAY = (OSError, TimeoutError, httpx.TransportError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Away(Exception):
+class AwayError(Exception):
     """The web process can't serve for now."""
 
 
@@ -43,7 +43,7 @@ class Outside:
             attempts += 1
             answer = await self.api.request(method, path, **given)
             if self.patience and answer.status_code in (500, 502, 503):
-                raise Away
+                raise AwayError
             if attempts > 1 and answer.status_code in done:
                 return {}
             assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
@@ -71,7 +71,7 @@ class Outside:
         while True:
             try:
                 return await once()
-            except (*AWAY, Away):
+            except (*AWAY, AwayError):
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.2)

@@ -231,12 +231,12 @@ def _charged(intent: Json) -> int | None:
 
 def _checked(answer: httpx.Response) -> Json:
     if answer.status_code >= 400:
-        raise Refused(answer)
+        raise RefusedError(answer)
     body: Json = answer.json()
     return body
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The sandbox said no: a move that Stripe doesn't allow now."""
 
     def __init__(self, answer: httpx.Response) -> None:

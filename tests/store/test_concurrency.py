@@ -18,10 +18,11 @@ from latchkey.rules.reading import Customer, Payment
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
-from latchkey.store.purchases.linked_products import Account, LinkedProduct
+from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.purchases.order_facts import tell_of_bill
-from latchkey.store.purchases.settling import ApplyContext, Entitlement, given_by, settle
+from latchkey.store.purchases.settling import Entitlement, given_by, settle
 from latchkey.store.purchases.subscriptions import apply_subscriptions
+from latchkey.store.stripe.context import Account, ApplyContext
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
 from tests.harness import KEY, SECRET, Json, Latchkey, until

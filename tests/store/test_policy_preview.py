@@ -10,11 +10,11 @@ from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscri
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import rejudging
-from latchkey.store.purchases.linked_products import Account, Draft
+from latchkey.store.purchases.linked_products import Draft
 from latchkey.store.purchases.orders import apply_orders
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe import connection as connections
+from latchkey.store.stripe.context import Account, ApplyContext
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,8 @@ import pytest
 
 from latchkey.rules.reading import Customer, Item, Subscription
 from latchkey.store.pool import Connection, Pool
-from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
+from latchkey.store.stripe.context import Account, ApplyContext
 
 pytestmark = pytest.mark.anyio
 

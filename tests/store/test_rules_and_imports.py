@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions, rejudge_subscriptions
+from latchkey.store.stripe.context import ApplyContext
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 from latchkey.vault import Vault
 from tests.digest import digest
 from tests.harness import Json, Latchkey, until

@@ -11,7 +11,8 @@ from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Input
 from web.site import Site
 from web.wording import explain as explain_in_words
 

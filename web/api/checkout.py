@@ -8,9 +8,9 @@ from latchkey.store.products import checkout, products
 from latchkey.store.stripe import portal
 from latchkey.store.users import users
 from web import billing
-from web.api.people import Email
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, endpoint
+from web.api.registry import Call, Output, endpoint
+from web.inputs import Email, Input
 
 WAIT_SECONDS = 20.0
 

@@ -10,20 +10,11 @@ from latchkey.store.pool import Connection
 from latchkey.store.products import products
 from web import numbers
 from web.api.cursors import cursor, number
-from web.api.people import Email, NewGrant
 from web.api.problems import ApiError, not_found
-from web.api.products import Name, Text
-from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Email, Input, Name, NewCollection, NewGrant, Text
 
 MOST_GIFTS = 1000
-
-
-class NewCollection(Input):
-    """Products that are granted together, by id."""
-
-    name: Name
-    description: Text = ""
-    products: list[str] = Field(default_factory=list, max_length=500)
 
 
 class CollectionChanges(Input):

@@ -9,9 +9,9 @@ from latchkey.store.purchases import matches
 from latchkey.store.users import identity, merging, unmerging, users
 from web import numbers
 from web.api.cursors import cursor, number
-from web.api.people import Email
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Email, Input
 
 
 class Match(Output):

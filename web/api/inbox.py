@@ -8,7 +8,8 @@ from pydantic import Field
 from latchkey.store.stripe import inbox
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Input
 
 
 class EventFilter(Paging):

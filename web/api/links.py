@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from latchkey import dispatch
 from latchkey.store.pool import Connection
 from latchkey.store.products import link_previews, links, products
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, endpoint
+from web.api.registry import Call, Output, endpoint
+from web.inputs import Input, LinkTo
 
 
 class PreviewOf(Input):
@@ -60,32 +61,6 @@ async def preview(call: Call) -> Preview:
     return Preview.model_validate(
         {**vars(found), "records": [vars(record) for record in found.records]}
     )
-
-
-class NewPrice(Input):
-    """A Stripe product to be created: its price in the currency's minor unit."""
-
-    amount: int = Field(ge=0, le=99_999_999)
-    currency: str = Field(pattern=r"^[a-zA-Z]{3}$")
-    interval: Literal["day", "week", "month", "year"] | None = None
-
-
-class LinkTo(Input):
-    """An existing Stripe product or one to be created; `members` where another link is replaced."""
-
-    stripe_product: str | None = Field(None, min_length=1, max_length=200)
-    create: NewPrice | None = None
-    mail: Literal["send", "suppress", "spread"] = "send"
-    members: Literal["keep", "end", "complimentary"] | None = None
-    invoices: Literal["none", "year", "all"] = Field(
-        "year", description="which past one-off invoices are imported"
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> "LinkTo":
-        if (self.stripe_product is None) == (self.create is None):
-            raise ValueError("give `stripe_product` or `create`, one of both")
-        return self
 
 
 class Link(Output):

@@ -1,9 +1,8 @@
 """Users and complimentary access."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
 from latchkey.store.access import grants
 from latchkey.store.products import products
@@ -11,23 +10,8 @@ from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
-
-
-def is_address(value: str) -> bool:
-    """Whether a text may be an e-mail address; whose it is only a mail tells."""
-    local, _, host = value.strip().rpartition("@")
-    odd = any(c.isspace() or ord(c) < 32 for c in value.strip())
-    return bool(local and host) and not odd and len(value) <= 254
-
-
-def _address(value: str) -> str:
-    if not is_address(value):
-        raise ValueError("must be an e-mail address")
-    return value.strip()
-
-
-Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import NewGrant
 
 
 class Customer(Output):
@@ -140,17 +124,6 @@ async def list_grants(call: Call) -> GrantList:
     more = len(rows) > paging.limit
     shown = [_grant(row) for row in rows[: paging.limit]]
     return GrantList(data=shown, next=cursor(shown[-1].id) if more else None)
-
-
-class NewGrant(Input):
-    """Complimentary access, for good or until a moment with its time zone."""
-
-    email: Email
-    until: AwareDatetime | None = None
-    reason: str | None = Field(None, max_length=1000)
-    mail: bool = Field(
-        True, description="tell those who had no access, where the product's access mail is on"
-    )
 
 
 @endpoint("POST", "/products/{id}/grants", body=NewGrant, answer=Grant, status=201)

@@ -11,7 +11,8 @@ from latchkey.store.pool import Connection
 from latchkey.store.products import products
 from latchkey.store.purchases.linked_products import Draft
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, endpoint
+from web.api.registry import Call, Output, endpoint
+from web.inputs import Input
 from web.numbers import number
 
 

@@ -1,9 +1,8 @@
 """Products and the account's Stripe products."""
 
 from datetime import datetime
-from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from latchkey import dispatch
 from latchkey.store.pool import Pool
@@ -11,58 +10,8 @@ from latchkey.store.products import products
 from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
-
-
-def _web_address(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    if any(ord(character) < 32 for character in value):
-        raise ValueError("must be one line without control characters")
-    return value
-
-
-def _no_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not hold a NUL character")
-    return value
-
-
-Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
-Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
-Text = Annotated[str, Field(max_length=5000), AfterValidator(_no_nul)]
-Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_no_nul)]
-
-
-class ProductChanges(Input):
-    """What may be changed; what is left out stays."""
-
-    name: Name | None = None
-    slug: Slug | None = None
-    description: Text | None = None
-    image_url: Url | None = None
-    status: Literal["draft", "live"] | None = None
-    access_mode: Literal["assigned", "signed_in", "public"] | None = None
-    access_mail: bool | None = None
-    content: Markdown | None = None
-    content_url: Url | None = None
-    purchase_method: Literal["none", "sales_page", "checkout"] | None = None
-    checkout_target: Literal["stripe", "external"] | None = None
-    external_url: Url | None = None
-    show_locked: bool | None = None
-
-
-class NewProduct(ProductChanges):
-    """A product to be made; without a slug one is made from the name."""
-
-    name: Name
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Input, NewProduct, ProductChanges
 
 
 class Product(Output):

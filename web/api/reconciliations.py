@@ -9,7 +9,8 @@ from latchkey.store.checks import reconciliations
 from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
 from web.api.problems import ApiError, not_found
-from web.api.registry import Call, Input, Output, Paging, endpoint
+from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Input
 
 
 class NewReconciliation(Input):

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +19,7 @@ from latchkey.dispatch import TemporalUnavailableError
 from latchkey.store import idempotency
 from web.api.problems import ApiError
 from web.api.tokens import authenticate
+from web.inputs import Input
 from web.site import Site, site_of
 
 MAX_BODY = 1024 * 1024
@@ -29,12 +30,6 @@ GIVEN_UP = 3
 """How often a call is begun again whose transaction stood in another one's way."""
 
 log = structlog.get_logger("api")
-
-
-class Input(BaseModel):
-    """What callers send: unknown names are refused."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class Output(BaseModel):

@@ -36,6 +36,7 @@ from web.pages.admin import (
     users,
     why,
 )
+from web.pages.errors import NotFoundError
 from web.pages.guard import ForbiddenError, NotYoursError, current_user
 from web.pages.member import account, buy, claims, library, sales, signin
 from web.pages.render import page
@@ -83,7 +84,7 @@ def routes() -> list[Route]:
 def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
     """What people see when something is wrong."""
     return {
-        products.NotFoundError: _not_found,
+        NotFoundError: _not_found,
         ForbiddenError: _forbidden,
         ForgeryError: _forged,
         HTTPException: _http,

@@ -11,9 +11,9 @@ from typing import Any
 from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.stripe import wakeups
 
 

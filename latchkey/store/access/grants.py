@@ -7,10 +7,10 @@ from typing import Any
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
 from latchkey.store.access import collections, complimentary
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import rejudging
-from latchkey.store.purchases.linked_products import Account
-from latchkey.store.purchases.settling import ApplyContext, Fact, write_facts
+from latchkey.store.stripe.context import Account, ApplyContext
 
 _ACCESS = """
 select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.source_id, g.since,

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy, Touched, touched
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account, Draft, effective
-from latchkey.store.purchases.settling import Fact, write_facts
+from latchkey.store.purchases.linked_products import Draft, effective
 from latchkey.store.stripe import wakeups
+from latchkey.store.stripe.context import Account
 
 SETTING = "access_policy"
 

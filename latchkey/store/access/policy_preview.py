@@ -15,8 +15,9 @@ from latchkey.rules.reading import Order, Subscription
 from latchkey.store.access import policy
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import order_mirror, subscription_mirror
-from latchkey.store.purchases.linked_products import Account, Draft, LinkedProduct, linked_products
+from latchkey.store.purchases.linked_products import Draft, LinkedProduct, linked_products
 from latchkey.store.stripe import connection as connections
+from latchkey.store.stripe.context import Account
 
 PAGE = 1000
 

@@ -12,8 +12,8 @@ from latchkey.rules.drift import Kind, Severity, Standing
 from latchkey.rules.reading import Order, Subscription
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.orders import apply_orders
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import apply_subscriptions
+from latchkey.store.stripe.context import ApplyContext
 
 IN_FLIGHT = timedelta(minutes=10)
 """An object with an event so young on its way is about to be read anyway."""

@@ -10,8 +10,8 @@ from latchkey.contracts import reconciliation_workflow_id
 from latchkey.rules import past_invoices
 from latchkey.rules.drift import REPAIRABLE
 from latchkey.store.checks.comparing import Difference
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 TERMS = timedelta(days=93)
 """An invoice is paid so much later than it was made, at most: so far back the schedule's own

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 METHODS = ("none", "sales_page", "checkout")
 TARGETS = ("stripe", "external")

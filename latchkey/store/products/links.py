@@ -7,9 +7,9 @@ from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
 from latchkey.rules.access import Reason
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
-from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.stripe.connection import current
 
 WAYS_OUT = ("keep", "end", "complimentary")

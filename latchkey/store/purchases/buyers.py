@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from latchkey.rules.identity import email_key, other_person
 from latchkey.rules.reading import Customer
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import Doubt, DoubtKind
-from latchkey.store.purchases.settling import ApplyContext, Fact, write_facts
+from latchkey.store.stripe.context import ApplyContext
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from latchkey.contracts import Wake
 from latchkey.rules import access
 from latchkey.rules.access import Reason, Verdict
 from latchkey.store.purchases.linked_products import LinkedProduct
-from latchkey.store.purchases.settling import ApplyContext, EarlierGrants, Entitlement
+from latchkey.store.purchases.settling import EarlierGrants, Entitlement
+from latchkey.store.stripe.context import ApplyContext
 
 Judged = list[tuple[LinkedProduct, Verdict]]
 

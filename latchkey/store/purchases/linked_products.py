@@ -8,17 +8,7 @@ from latchkey.rules import past_invoices
 from latchkey.rules.policy import DEFAULT_POLICY, Policy
 from latchkey.rules.reading import Order
 from latchkey.store.pool import Connection
-
-
-@dataclass(frozen=True)
-class Account:
-    """The Stripe account and mode that everything at hand belongs to."""
-
-    id: str
-    livemode: bool
-
-    def __str__(self) -> str:
-        return f"{self.id} in {'live' if self.livemode else 'test'} mode"
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from typing import Any
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.reading import Order
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import ApplyContext, Entitlement, Fact, write_facts
+from latchkey.store.purchases.settling import Entitlement
+from latchkey.store.stripe.context import ApplyContext
 
 _Line = tuple[str, str, dict[str, Any]]
 """Which of its kind, type, data."""

@@ -6,7 +6,7 @@ from typing import Any
 from latchkey.rules import access
 from latchkey.rules.reading import Customer, Line, Order, Payment
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:

@@ -13,6 +13,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
+from latchkey.store.feed.facts import write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases import order_mirror as mirror
@@ -27,13 +28,8 @@ from latchkey.store.purchases.judging import (
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.order_facts import facts_of, money_changed
-from latchkey.store.purchases.settling import (
-    ApplyContext,
-    Entitlement,
-    given_by,
-    settle,
-    write_facts,
-)
+from latchkey.store.purchases.settling import Entitlement, given_by, settle
+from latchkey.store.stripe.context import ApplyContext
 
 NOBODY = "Nobody to grant to: no e-mail address in Stripe"
 NOT_LINKED = "None of its products is linked"

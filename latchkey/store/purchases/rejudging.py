@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.orders import rejudge_orders
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.purchases.subscriptions import rejudge_subscriptions
 from latchkey.store.stripe import wakeups
+from latchkey.store.stripe.context import ApplyContext
 
 
 @dataclass(frozen=True)

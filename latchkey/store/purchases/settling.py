@@ -3,16 +3,17 @@
 Everything here is keyed by the fact it records, so that doing it again changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from latchkey.rules.access import Reason, Verdict
-from latchkey.store.feed.notices import write_notices
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account, LinkedProduct
+from latchkey.store.purchases.linked_products import LinkedProduct
+from latchkey.store.stripe.context import ApplyContext
 
 _End = tuple[Any, datetime, Reason, bool, str | None]
 """A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
@@ -27,21 +28,6 @@ _LOOKING_BACK = frozenset({"import", "reconciliation"})
 
 
 @dataclass(frozen=True)
-class ApplyContext:
-    """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
-
-    account: Account
-    ticket: int
-    as_of: datetime
-    cause: str
-    event_ids: Sequence[str] = ()
-
-    @property
-    def event_id(self) -> str | None:
-        return self.event_ids[0] if self.event_ids else None
-
-
-@dataclass(frozen=True)
 class Entitlement:
     """What one source says about one product for one user. `begun_at` is when it was bought."""
 
@@ -52,23 +38,6 @@ class Entitlement:
     workflow_id: str
     begun_at: datetime
     verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of the activity feed; `key` is unique for ever."""
-
-    key: str
-    type: str
-    at: datetime
-    cause: str
-    user_id: int | None = None
-    product_id: str | None = None
-    source_id: str | None = None
-    event_id: str | None = None
-    workflow_id: str | None = None
-    actor_id: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -176,51 +145,6 @@ def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
     looking_back = entitlement.source == "order" and context.cause in _LOOKING_BACK
     linked_at = entitlement.product.linked_at.replace(microsecond=0)
     return (entitlement.product.importing or looking_back) and entitlement.begun_at < linked_at
-
-
-async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Add lines to the feed; facts that are already there stay as they are. New ones queue the
-    mails that they call for."""
-    facts = list(facts)
-    rows = [
-        {
-            "fact": f.key,
-            "type": f.type,
-            "at": f.at,
-            "cause": f.cause,
-            "user_id": f.user_id,
-            "product_id": f.product_id,
-            "source_id": f.source_id,
-            "event_id": f.event_id,
-            "workflow_id": f.workflow_id,
-            "actor_id": f.actor_id,
-            "data": f.data,
-        }
-        for f in facts
-    ]
-    if not rows:
-        return
-    fresh = await connection.fetch(
-        """
-        insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
-                                workflow_id, actor_id, data)
-        select * from jsonb_to_recordset($1::jsonb) as given (
-            fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
-            source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
-        on conflict (fact) do nothing
-        returning fact
-        """,
-        rows,
-    )
-    new = {row["fact"] for row in fresh}
-    await write_notices(connection, [fact for fact in facts if fact.key in new])
-
-
-async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -> None:
-    """Correct the cause of facts in the feed, where it became known after them."""
-    await connection.execute(
-        "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
-    )
 
 
 async def end_due(

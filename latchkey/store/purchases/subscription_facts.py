@@ -6,7 +6,9 @@ from typing import Any
 from latchkey.rules import access
 from latchkey.rules.access import Reason
 from latchkey.rules.reading import Subscription
-from latchkey.store.purchases.settling import ApplyContext, Entitlement, Fact, bought_before_link
+from latchkey.store.feed.facts import Fact
+from latchkey.store.purchases.settling import Entitlement, bought_before_link
+from latchkey.store.stripe.context import ApplyContext
 
 _Line = tuple[str, str, datetime, str, dict[str, Any]]
 """Which of its kind, type, when, cause, data."""

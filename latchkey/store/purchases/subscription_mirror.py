@@ -9,7 +9,7 @@ from latchkey.contracts import Wake
 from latchkey.rules import access
 from latchkey.rules.reading import Customer, Item, Subscription
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

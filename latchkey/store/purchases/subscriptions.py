@@ -16,6 +16,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
+from latchkey.store.feed.facts import write_cause, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import buyers, matches, tombstones
 from latchkey.store.purchases import subscription_mirror as mirror
@@ -29,15 +30,7 @@ from latchkey.store.purchases.judging import (
     read_meanwhile,
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
-from latchkey.store.purchases.settling import (
-    ApplyContext,
-    Entitlement,
-    Settled,
-    given_by,
-    settle,
-    write_cause,
-    write_facts,
-)
+from latchkey.store.purchases.settling import Entitlement, Settled, given_by, settle
 from latchkey.store.purchases.subscription_facts import (
     facts_of,
     late_answers,
@@ -45,6 +38,7 @@ from latchkey.store.purchases.subscription_facts import (
     owing_since,
     past_due_since,
 )
+from latchkey.store.stripe.context import ApplyContext
 
 NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from latchkey.rules.reading import Price, StripeProduct
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 OVERLAP = timedelta(minutes=10)
 """An event may appear in the list so much later than it was made."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

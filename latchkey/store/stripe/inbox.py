@@ -11,7 +11,7 @@ from latchkey.contracts import (
 )
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Connection, Pool
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 LEASE = timedelta(seconds=30)
 """How long a claimed event is left alone before another relay may take it."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from latchkey.rules.access import TERMINAL
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

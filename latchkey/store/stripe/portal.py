@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.linked_products import Account
+from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)

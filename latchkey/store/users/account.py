@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from latchkey.rules.identity import email_key
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 CHANGE_LIFE = timedelta(hours=48)
 OPTIONAL_MAILS = ("product_access", "login_instructions")

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from latchkey.rules.identity import email_key
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import Doubt, DoubtKind
-from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.users import identity, merging, users
 
 CLAIM_LIFE = timedelta(hours=48)

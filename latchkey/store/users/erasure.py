@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.store.access import collections
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 _LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
 

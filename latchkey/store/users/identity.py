@@ -7,8 +7,8 @@ from latchkey.rules.identity import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, rejudging
 from latchkey.store.purchases.matches import Match
-from latchkey.store.purchases.settling import ApplyContext
 from latchkey.store.stripe.connection import current
+from latchkey.store.stripe.context import ApplyContext
 from latchkey.store.users import merging, users
 
 

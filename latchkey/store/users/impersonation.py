@@ -3,8 +3,8 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 LONGEST = timedelta(hours=1)
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from latchkey.store.feed import text_search
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 CHUNK = 2000
 SEEN = ("never", "month", "longer")

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from latchkey.rules.access import Reason
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 
 _NOT_MOVED = frozenset(
     {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}

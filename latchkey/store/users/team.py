@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.users import users
 from latchkey.store.users.users import User
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases.settling import Fact, write_facts
 from latchkey.store.stripe import wakeups
 from latchkey.store.users.merging import primary_key, references
 

@@ -1,7 +1,5 @@
 """The activity feed: filtered, searched, one line in full, as CSV."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -14,10 +12,11 @@ from latchkey.store.feed.lanes import Filter
 from latchkey.store.feed.lines import Line
 from latchkey.store.products import listing
 from latchkey.store.users import unmerging
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 from web.wording.labels import ACTIVITY_TYPES, CAUSES, PRESETS
 from web.wording.times import day_begins
@@ -108,20 +107,6 @@ def _cells(row: Line) -> list[object]:
         row.at.isoformat(), row.type, row.email, row.user_id, row.product_id, row.product_name,
         row.cause, row.actor, row.source_id, row.event_id, row.workflow_id,
     ]  # fmt: skip
-
-
-def cells(values: object) -> str:
-    """One line of CSV; a cell that a spreadsheet would take for a formula is quoted as text."""
-    assert isinstance(values, list | tuple), "one line's cells"
-    out = io.StringIO()
-    csv.writer(out).writerow([_harmless(value) for value in values])
-    return out.getvalue()
-
-
-def _harmless(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
 
 
 def _wanted(request: Request) -> tuple[Query, Filter, str | None]:

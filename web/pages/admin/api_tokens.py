@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.users import api_tokens
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page

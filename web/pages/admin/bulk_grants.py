@@ -11,9 +11,9 @@ from starlette.routing import Route
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
-from web.api.people import is_address
-from web.pages.admin.products import NotFoundError
+from web.inputs import is_address
 from web.pages.admin.users import content_of, rows_of
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page

@@ -8,9 +8,8 @@ from starlette.routing import Route
 from latchkey.store.access import collections
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
-from web.api.collections import NewCollection
-from web.api.people import NewGrant
-from web.pages.admin.products import NotFoundError, errors_of
+from web.inputs import NewCollection, NewGrant
+from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page

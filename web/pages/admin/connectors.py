@@ -11,9 +11,8 @@ from starlette.routing import Route
 from latchkey import dispatch
 from latchkey.store import site_settings
 from latchkey.store.stripe import connection
-from web.api.products import Url
-from web.api.registry import Input
-from web.pages.admin.products import errors_of
+from web.inputs import Input, Url
+from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of

@@ -9,11 +9,11 @@ from starlette.routing import Route
 from latchkey.store.checks import reconciliations
 from latchkey.store.checks.reconciliations import Reconciliation
 from latchkey.store.products import listing
-from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 
 PAGE = 100

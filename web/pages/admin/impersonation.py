@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from latchkey import signin_links
 from latchkey.store.users import impersonation, signin
-from web.pages.admin.user import person_of
+from web.pages.admin.lookup import person_of
 from web.pages.guard import admin_page, form, member_page, redirect, text
 from web.pages.render import page
 from web.security import SESSION_COOKIE

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import inbox
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page

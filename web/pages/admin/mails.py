@@ -12,9 +12,8 @@ from latchkey.mail.render import Rendered, render
 from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
-from web.api.people import Email
-from web.api.registry import Input
-from web.pages.admin.products import NotFoundError
+from web.inputs import Email, Input
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page

@@ -7,9 +7,9 @@ from starlette.routing import Route
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.users import identity, merging, unmerging, users
-from web.api.people import is_address
+from web.inputs import is_address
 from web.numbers import number
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of

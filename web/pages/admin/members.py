@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.access import grants, members
-from web.api.people import NewGrant
-from web.pages.admin.products import NotFoundError, errors_of, product_of
+from web.inputs import NewGrant
+from web.pages.admin.lookup import product_of
+from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.member.signin import safe_target

@@ -15,7 +15,7 @@ from latchkey.store.access.policy_preview import PolicyPreview
 from latchkey.store.products import products
 from latchkey.store.purchases.linked_products import Draft
 from web.numbers import number
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of

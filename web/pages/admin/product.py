@@ -12,8 +12,9 @@ from latchkey.store.products import categories, links, products
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
-from web.api.products import ProductChanges
-from web.pages.admin.products import errors_of, product_of
+from web.inputs import ProductChanges
+from web.pages.admin.lookup import product_of
+from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page

@@ -11,7 +11,9 @@ from starlette.routing import Route
 
 from latchkey.store.pool import Connection
 from latchkey.store.products import categories, listing, products
-from web.api.products import NewProduct
+from web.inputs import NewProduct
+from web.pages.admin.lookup import product_of
+from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
@@ -22,24 +24,12 @@ COUNTED_SECONDS = 20.0
 _PRODUCT_ID = re.compile(r"prd_[0-9a-f]{16}")
 
 
-class NotFoundError(Exception):
-    """There is no such thing; the message names it."""
-
-
 def routes() -> list[Route]:
     return [
         Route("/admin/products", index),
         Route("/admin/products/new", new, methods=["GET", "POST"]),
         Route("/admin/products/{id}/delete", delete, methods=["GET", "POST"]),
     ]
-
-
-async def product_of(request: Request, connection: Connection) -> products.Product:
-    """The product that the address names. Raises `NotFoundError`."""
-    found = await products.find(connection, request.path_params["id"])
-    if found is None:
-        raise NotFoundError("There is no such product.")
-    return found
 
 
 @admin_page
@@ -130,23 +120,6 @@ async def delete(request: Request) -> Response:
                 back=f"/admin/products/{product.id}",
             )
     return redirect("/admin/products?done=deleted")
-
-
-def errors_of(error: ValidationError) -> dict[str, str]:
-    """What is wrong by field, in words that stand beside it."""
-    return {str(item["loc"][0]): _plain(item) for item in error.errors(include_url=False)}
-
-
-def _plain(item: Any) -> str:
-    match item["type"]:
-        case "string_too_long":
-            return f"This is too long: at most {item['ctx']['max_length']} characters."
-        case "string_pattern_mismatch":
-            return "Only lower-case letters, digits and single dashes between them."
-        case "string_type" | "missing":
-            return "This is needed."
-    words = str(item["msg"]).removeprefix("Value error, ")
-    return f"This {words}." if words.startswith(("must", "should")) else words
 
 
 def _form_page(

@@ -10,10 +10,10 @@ from starlette.routing import Route
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
-from web.api.products import Markdown, Name, Url
-from web.api.registry import Input
+from web.inputs import Input, Markdown, Name, Url
 from web.numbers import number
-from web.pages.admin.products import NotFoundError, product_of
+from web.pages.admin.lookup import product_of
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.member.sales import content
 from web.pages.render import page

@@ -11,9 +11,8 @@ from latchkey import dispatch
 from latchkey.store.products import checkout, links
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
-from web.api.products import Url
-from web.api.registry import Input
-from web.pages.admin.products import product_of
+from web.inputs import Input, Url
+from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of

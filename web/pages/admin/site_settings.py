@@ -11,10 +11,8 @@ from starlette.routing import Route
 from latchkey.store import site_settings
 from latchkey.store.users import team, users
 from web import theme
-from web.api.people import Email
-from web.api.products import Name, Url
-from web.api.registry import Input
-from web.pages.admin.products import NotFoundError, errors_of
+from web.inputs import Email, Input, Name, Url
+from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page

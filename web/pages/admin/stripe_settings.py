@@ -15,8 +15,8 @@ from latchkey.rules.money import decimals
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
-from web.api.links import LinkTo
-from web.pages.admin.products import product_of
+from web.inputs import LinkTo
+from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
 from web.site import site_of

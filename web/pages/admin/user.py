@@ -8,10 +8,10 @@ from starlette.routing import Route
 
 from latchkey.store.access import members
 from latchkey.store.feed import lines
-from latchkey.store.pool import Connection
 from latchkey.store.products import listing
 from latchkey.store.users import erasure, profile, signin, unmerging, users
-from web.pages.admin.products import NotFoundError
+from web.pages.admin.lookup import person_of
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import number
 from web.pages.render import page
@@ -32,15 +32,6 @@ def routes() -> list[Route]:
         Route(f"{base}/erase", erase, methods=["GET", "POST"]),
         Route("/admin/notes/{id}/delete", delete_note, methods=["POST"]),
     ]
-
-
-async def person_of(request: Request, connection: Connection) -> users.User:
-    """The user that the address names. Raises `NotFoundError`."""
-    user_id = number(request.path_params["id"])
-    found = await users.by_id(connection, user_id) if user_id else None
-    if found is None:
-        raise NotFoundError("There is no such user.")
-    return found
 
 
 @admin_page

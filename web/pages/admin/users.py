@@ -15,12 +15,12 @@ from latchkey.store.products import listing as product_listing
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import Filter, NewUser
 from latchkey.store.users.users import ADMIN_ROLES
-from web.api.people import Email
-from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFoundError
+from web.inputs import Email
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 
 PAGE = 50

@@ -10,12 +10,12 @@ from starlette.routing import Route
 from latchkey.store.access import grants, history, why
 from latchkey.store.access.history import Span
 from latchkey.store.products import products
-from web.pages.admin.activity import cells
-from web.pages.admin.products import NotFoundError, product_of
-from web.pages.admin.user import person_of
+from web.pages.admin.lookup import person_of, product_of
+from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 from web.wording import explain
 from web.wording.times import day_begins

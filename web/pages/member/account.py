@@ -10,9 +10,9 @@ from latchkey.store import site_settings
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, signin, users
 from web import billing
-from web.api.people import is_address
+from web.inputs import is_address
 from web.numbers import number
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import form, member_page, redirect, text, visitor_page
 from web.pages.member.signin import begin
 from web.pages.render import page

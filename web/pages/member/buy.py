@@ -17,7 +17,7 @@ from latchkey.store.users import signin
 from latchkey.store.users.users import User
 from web import billing
 from web.numbers import number
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, address_of, redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from latchkey import signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.users import claims, identity, signin
-from web.api.people import is_address
+from web.inputs import is_address
 from web.pages.guard import form, member_page, redirect, text
 from web.pages.render import page
 from web.site import site_of

@@ -9,7 +9,7 @@ from latchkey.store.access import grants, library
 from latchkey.store.products import products
 from latchkey.store.products.products import Product
 from web.numbers import number
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of

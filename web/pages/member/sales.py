@@ -11,7 +11,7 @@ from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.products import Product
 from latchkey.store.products.sales_pages import SalesPage
-from web.pages.admin.products import NotFoundError
+from web.pages.errors import NotFoundError
 from web.pages.guard import visitor_page
 from web.pages.member.buy import passed_on
 from web.pages.render import page

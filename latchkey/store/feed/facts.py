@@ -1,0 +1,126 @@
+"""The one writer of activity lines: each fact once, with the emails that it calls for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from latchkey.store import site_settings
+from latchkey.store.feed import outgoing
+from latchkey.store.feed.outgoing import Mail
+from latchkey.store.pool import Connection
+from latchkey.store.site_settings import SiteSettings
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the activity feed; `key` is unique for ever."""
+
+    key: str
+    type: str
+    at: datetime
+    cause: str
+    user_id: int | None = None
+    product_id: str | None = None
+    source_id: str | None = None
+    event_id: str | None = None
+    workflow_id: str | None = None
+    actor_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
+    """Add lines to the feed; facts that are already there stay as they are. New ones queue the
+    mails that they call for."""
+    facts = list(facts)
+    rows = [
+        {
+            "fact": f.key,
+            "type": f.type,
+            "at": f.at,
+            "cause": f.cause,
+            "user_id": f.user_id,
+            "product_id": f.product_id,
+            "source_id": f.source_id,
+            "event_id": f.event_id,
+            "workflow_id": f.workflow_id,
+            "actor_id": f.actor_id,
+            "data": f.data,
+        }
+        for f in facts
+    ]
+    if not rows:
+        return
+    fresh = await connection.fetch(
+        """
+        insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
+                                workflow_id, actor_id, data)
+        select * from jsonb_to_recordset($1::jsonb) as given (
+            fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
+            source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
+        on conflict (fact) do nothing
+        returning fact
+        """,
+        rows,
+    )
+    new = {row["fact"] for row in fresh}
+    await write_notices(connection, [fact for fact in facts if fact.key in new])
+
+
+async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -> None:
+    """Correct the cause of facts in the feed, where it became known after them."""
+    await connection.execute(
+        "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
+    )
+
+
+_SWITCHES = {
+    "subscription_cancelled": "cancellation_mail",
+    "payment_failed": "payment_mail",
+    "user_created": "login_mail",
+}
+_KINDS = {
+    "subscription_cancelled": "cancellation",
+    "payment_failed": "payment_problem",
+    "user_created": "login_instructions",
+}
+
+
+async def write_notices(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Queue the mails that new facts call for: one for all products that a fact speaks of.
+
+    Nobody is told what an import found, nor what an admin did by hand.
+    """
+    told = [f for f in facts if f.type in _KINDS and f.user_id and f.cause != "import"]
+    if not told:
+        return
+    site = await site_settings.read(connection)
+    groups: dict[tuple[str, int | None, str | None], list[Fact]] = {}
+    for fact in told:
+        if _wanted(fact.type, site):
+            groups.setdefault((fact.type, fact.user_id, fact.source_id), []).append(fact)
+    await outgoing.write_mails(connection, [_mail(group) for group in groups.values()])
+
+
+def _wanted(type_: str, site: SiteSettings) -> bool:
+    return bool(getattr(site, _SWITCHES[type_]))
+
+
+def _mail(facts: list[Fact]) -> Mail:
+    first = min(facts, key=lambda fact: fact.key)
+    assert first.user_id is not None, "only facts about a user are told"
+    products = sorted({fact.product_id for fact in facts if fact.product_id})
+    data: dict[str, Any] = {"source_id": first.source_id, "products": products}
+    if first.type == "subscription_cancelled":
+        ends = first.data.get("ends")
+        data |= {"ends": ends, "over": ends is None or ends <= first.at}
+    if first.type == "payment_failed":
+        subscription = (first.source_id or "").startswith("sub_")
+        data["source"] = "subscription" if subscription else "order"
+    return Mail(
+        key=f"{_KINDS[first.type]}:{first.key}",
+        kind=_KINDS[first.type],
+        user_id=first.user_id,
+        product_id=products[0] if products else None,
+        data=data,
+    )

@@ -1,0 +1,123 @@
+"""What people and programs send: the checks that forms and the JSON API share."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+
+class Input(BaseModel):
+    """What callers send: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not hold a NUL character")
+    return value
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_no_nul)]
+Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_no_nul)]
+
+
+class ProductChanges(Input):
+    """What may be changed; what is left out stays."""
+
+    name: Name | None = None
+    slug: Slug | None = None
+    description: Text | None = None
+    image_url: Url | None = None
+    status: Literal["draft", "live"] | None = None
+    access_mode: Literal["assigned", "signed_in", "public"] | None = None
+    access_mail: bool | None = None
+    content: Markdown | None = None
+    content_url: Url | None = None
+    purchase_method: Literal["none", "sales_page", "checkout"] | None = None
+    checkout_target: Literal["stripe", "external"] | None = None
+    external_url: Url | None = None
+    show_locked: bool | None = None
+
+
+class NewProduct(ProductChanges):
+    """A product to be made; without a slug one is made from the name."""
+
+    name: Name
+
+
+def is_address(value: str) -> bool:
+    """Whether a text may be an e-mail address; whose it is only a mail tells."""
+    local, _, host = value.strip().rpartition("@")
+    odd = any(c.isspace() or ord(c) < 32 for c in value.strip())
+    return bool(local and host) and not odd and len(value) <= 254
+
+
+def _address(value: str) -> str:
+    if not is_address(value):
+        raise ValueError("must be an e-mail address")
+    return value.strip()
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+
+
+class NewGrant(Input):
+    """Complimentary access, for good or until a moment with its time zone."""
+
+    email: Email
+    until: AwareDatetime | None = None
+    reason: str | None = Field(None, max_length=1000)
+    mail: bool = Field(
+        True, description="tell those who had no access, where the product's access mail is on"
+    )
+
+
+class NewPrice(Input):
+    """A Stripe product to be created: its price in the currency's minor unit."""
+
+    amount: int = Field(ge=0, le=99_999_999)
+    currency: str = Field(pattern=r"^[a-zA-Z]{3}$")
+    interval: Literal["day", "week", "month", "year"] | None = None
+
+
+class LinkTo(Input):
+    """An existing Stripe product or one to be created; `members` where another link is replaced."""
+
+    stripe_product: str | None = Field(None, min_length=1, max_length=200)
+    create: NewPrice | None = None
+    mail: Literal["send", "suppress", "spread"] = "send"
+    members: Literal["keep", "end", "complimentary"] | None = None
+    invoices: Literal["none", "year", "all"] = Field(
+        "year", description="which past one-off invoices are imported"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> "LinkTo":
+        if (self.stripe_product is None) == (self.create is None):
+            raise ValueError("give `stripe_product` or `create`, one of both")
+        return self
+
+
+class NewCollection(Input):
+    """Products that are granted together, by id."""
+
+    name: Name
+    description: Text = ""
+    products: list[str] = Field(default_factory=list, max_length=500)
