@@ -14,7 +14,7 @@ from tests.hostile.model import Links, Source
 from tests.hostile.moves import Goods, Person, Scene, choose
 from tests.hostile.outside import Outside
 from tests.hostile.policy import Rules
-from tests.hostile.truth import Refused, Truth
+from tests.hostile.truth import RefusedError, Truth
 
 TRIES = 6
 """Moves that a person tries until one finds something to be done to."""
@@ -171,7 +171,7 @@ class Life:
                 if touched := await move(scene, person):
                     break
             self.log.append(f"{person.email} {move.__name__} {' '.join(touched)}")
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.status >= 500:
                 raise
             self.log.append(f"{person.email} {move.__name__} refused: {refused}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
+from temporalio.workflow import _Definition
 
 from worker import WORKFLOWS, workflow_runner
 
@@ -29,7 +30,7 @@ def test_every_workflow_type_is_recorded() -> None:
         history = WorkflowHistory.from_json(path.stem, path.read_text())
         started = history.events[0].workflow_execution_started_event_attributes
         types.add(started.workflow_type.name)
-    assert types == {workflow.__name__ for workflow in WORKFLOWS}
+    assert types == {_Definition.must_from_class(workflow).name for workflow in WORKFLOWS}
 
 
 def test_histories_name_no_machine() -> None:
