@@ -41,6 +41,14 @@ class Blanks:
                 return self._blank(kind)
         return None
 
+    def within(self, schema: Json, name: str) -> Any:
+        """A blank for what stands under `name` in a part of an object."""
+        for kind in schema.get("anyOf", [schema]):
+            found = self._published.resolve(kind)
+            if name in found.get("properties", {}):
+                return self.part(found["properties"][name])
+        return None
+
     def _blank(self, schema: Json) -> Any:
         schema = self._published.resolve(schema)
         schema = schema.get("else", schema)

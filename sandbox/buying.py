@@ -134,6 +134,7 @@ def _buy(
         method=method,
         metadata=merge_metadata({}, kept["payment_intent_data"].get("metadata")),
         description=kept["payment_intent_data"].get("description"),
+        capture_method=kept["payment_intent_data"].get("capture_method") or "automatic",
     )
     session["payment_intent"] = intent["id"]
     outcome = payments.confirm(shop, intent, on_session=True, billing=billing)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sandbox import checkout, quotes, refunds, settling, subscriptions
+from sandbox import captures, checkout, quotes, refunds, settling, subscriptions
 from sandbox.shop import Shop, StripeFault, snapshot
 from sandbox.subscriptions import dunning, endings, pauses, pending, renewals, schedules
 from sandbox.world import Json
@@ -27,6 +27,7 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
     "expire_session": ("checkout.session", checkout.expire),
     "expire_quote": ("quote", quotes.cancel),
     "settle_payment": ("payment_intent", settling.settle),
+    "expire_hold": ("payment_intent", captures.expire),
     "settle_refund": ("refund", refunds.settle),
     "act_on_dispute": ("dispute", dunning.act_on_dispute),
 }

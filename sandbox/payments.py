@@ -4,6 +4,9 @@ from sandbox import cards, disputes
 from sandbox.shop import Shop, snapshot
 from sandbox.world import Json
 
+HELD_SECONDS = 7 * 86400
+"""How long a bank keeps money set aside that nobody captures."""
+
 
 def new_intent(
     shop: Shop,
@@ -77,6 +80,8 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
         charge.update(status="succeeded", paid=True, captured=True)
     else:
         charge = _charge(shop, intent, method, billing, status="succeeded")
+    if intent["capture_method"] == "manual" and method["type"] == "card":
+        return _hold(shop, intent, charge)
     charge.update(amount_captured=charge["amount"])
     if intent["capture_method"] != "automatic_async":
         charge["balance_transaction"] = transaction(shop, charge)["id"]
@@ -92,6 +97,29 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
     if dispute := cards.card_of(shop, method).dispute:
         disputes.open_dispute(shop, charge, status=dispute)
     return "succeeded"
+
+
+def _hold(shop: Shop, intent: Json, charge: Json) -> str:
+    """The bank sets the money aside; it is taken later, or let go of after some days."""
+    until = shop.world.now() + shop.world.span(HELD_SECONDS)
+    charge.update(captured=False)
+    wanted = (intent["payment_method_options"] or {}).get("card") or {}
+    card = charge["payment_method_details"]["card"]
+    card["capture_before"] = until
+    for feature in ("incremental_authorization", "multicapture"):
+        given = wanted.get(f"request_{feature}") == "if_available"
+        card[feature] = {"status": "available" if given else "unavailable"}
+    shop.save(charge, "charge.succeeded")
+    intent.update(
+        status="requires_capture",
+        amount_capturable=intent["amount"],
+        latest_charge=charge["id"],
+        last_payment_error=None,
+        next_action=None,
+    )
+    shop.world.schedule("expire_hold", intent["id"], until)
+    shop.save(intent, "payment_intent.amount_capturable_updated")
+    return "requires_capture"
 
 
 def fail_pending(shop: Shop, intent: Json) -> None:
@@ -133,10 +161,14 @@ def _step(shop: Shop, intent: Json, return_url: str | None) -> Json:
     }
 
 
-def transaction(shop: Shop, source: Json, *, kind: str = "charge") -> Json:
-    """What a charge (or refund) does to the account's balance, Stripe's fee (2.9 % + 30) taken."""
+def transaction(
+    shop: Shop, source: Json, *, kind: str = "charge", amount: int | None = None
+) -> Json:
+    """What a charge (or refund) does to the account's balance, Stripe's fee (2.9 % + 30) taken;
+    `amount` where it isn't the whole of it."""
     back = kind == "refund"
-    amount = -source["amount"] if back else source["amount"]
+    amount = source["amount"] if amount is None else amount
+    amount = -amount if back else amount
     fee = 0 if back else (amount * 29 + 500) // 1000 + 30
     made = shop.world.make(
         "balance_transaction",

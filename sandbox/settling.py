@@ -31,8 +31,8 @@ def settle(shop: Shop, intent: Json, outcome: str | None = None) -> None:
     delayed = intent["status"] == "processing"
     with shop.row():
         if outcome == "succeeded":
-            payments.succeed(shop, intent)
-            arrived(shop, intent)
+            if payments.succeed(shop, intent) == "succeeded":
+                arrived(shop, intent)
         elif delayed:
             payments.fail_pending(shop, intent)
             if bill := _bill(shop, intent):

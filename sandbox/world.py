@@ -75,6 +75,7 @@ _TIMES = frozenset(
         "completed_at",
         "automatically_finalizes_at",
         "warned_at",
+        "capture_before",
     }
 )
 _UNDATED = ("idempotency/", "key/")

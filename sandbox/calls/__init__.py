@@ -2,6 +2,7 @@
 
 from sandbox.calls import (
     account,
+    captures,
     catalog,
     checkout,
     clocks,
@@ -16,6 +17,7 @@ from sandbox.calls.registry import Call, handler, unpublished
 __all__ = [
     "Call",
     "account",
+    "captures",
     "catalog",
     "checkout",
     "clocks",

@@ -1,6 +1,6 @@
 """Payment intents, setup intents, charges, refunds and disputes."""
 
-from sandbox import cards, disputes, payments, refunds, settling
+from sandbox import captures, cards, disputes, payments, refunds, settling
 from sandbox.calls.registry import Call, call, listable, readable, updatable
 from sandbox.fields import apply
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
@@ -26,6 +26,7 @@ updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
 updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
 updatable("refund", "/v1/refunds", "refund.updated")
 _DONE = ("succeeded", "canceled", "processing")
+_CONFIRMED = (*_DONE, "requires_capture")
 
 
 @call("POST", "/v1/setup_intents")
@@ -116,9 +117,32 @@ def create_intent(c: Call) -> Json:
             capture_method=params.get("capture_method", "automatic_async"),
         )
         apply(c.shop, "payment_intent", made, params, *_NOT_PLAIN)
+        _card_options(c.shop, made, params)
         if params.get("confirm"):
             _confirm(c, made)
     return made
+
+
+def _card_options(shop: Shop, intent: Json, params: Json) -> None:
+    """How cards in particular are to be charged: when the money is taken, and how often."""
+    given = (params.get("payment_method_options") or {}).get("card")
+    if not given:
+        return
+    part = shop.world.published.resolve(shop.world.published.object_schema("payment_intent"))
+    options = part.get("else", part)["properties"]["payment_method_options"]
+    blank = shop.world.blanks.within(options, "card")
+    intent["payment_method_options"] = {
+        **(intent["payment_method_options"] or {}),
+        "card": {**blank, **{key: value for key, value in given.items() if key in _CARD_OPTIONS}},
+    }
+    if given.get("capture_method"):
+        intent["capture_method"] = given["capture_method"]
+
+
+_CARD_OPTIONS = (
+    *("capture_method", "request_incremental_authorization", "request_multicapture"),
+    *("request_three_d_secure", "setup_future_usage"),
+)
 
 
 def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
@@ -139,7 +163,7 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
 @call("POST", "/v1/payment_intents/{}/confirm")
 def confirm(c: Call) -> Json:
     intent = c.find("payment_intent")
-    if intent["status"] in _DONE:
+    if intent["status"] in _CONFIRMED:
         raise _unexpected(intent, "confirm")
     with c.shop.row():
         if given := c.params.get("payment_method"):
@@ -160,12 +184,15 @@ def cancel(c: Call) -> Json:
     intent = c.find("payment_intent")
     if intent["status"] in _DONE:
         raise _unexpected(intent, "cancel")
-    intent.update(
-        status="canceled",
-        canceled_at=c.shop.world.now(),
-        cancellation_reason=c.params.get("cancellation_reason"),
-    )
-    return c.shop.save(intent, "payment_intent.canceled")
+    with c.shop.row():
+        if intent["status"] == "requires_capture":
+            captures.release(c.shop, intent)
+        intent.update(
+            status="canceled",
+            canceled_at=c.shop.world.now(),
+            cancellation_reason=c.params.get("cancellation_reason"),
+        )
+        return c.shop.save(intent, "payment_intent.canceled")
 
 
 def _unexpected(intent: Json, verb: str) -> StripeFault:
@@ -192,6 +219,7 @@ def create_charge(c: Call) -> Json:
             method=method,
             metadata=params.get("metadata"),
             description=params.get("description"),
+            capture_method="automatic" if params.get("capture", True) else "manual",
         )
         _confirm(c, intent, off_session=True)
     return c.shop.find("charge", intent["latest_charge"])

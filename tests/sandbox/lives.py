@@ -22,10 +22,7 @@ class Life:
 
     async def events(self) -> list[str]:
         """The types of all events about the subscription, oldest first."""
-        found = await self.stripe.client.get(
-            "/_sandbox/events", params={"object": self.id, "limit": 500}
-        )
-        return [row["type"] for row in found.json()["data"]][::-1]
+        return await events_of(self.stripe, self.id)
 
     async def invoices(self) -> list[Json]:
         found: list[Json] = (await self.stripe.get("invoices", subscription=self.id))["data"]
@@ -51,6 +48,12 @@ async def begin(stripe: Stripe, *, card: str | None = "pm_card_visa", **params: 
         **{"customer": customer["id"], "items": [{"price": price}], **params},
     )
     return Life(stripe, made["id"], customer["id"], price)
+
+
+async def events_of(stripe: Stripe, about: str) -> list[str]:
+    """The types of all events about an object, oldest first."""
+    found = await stripe.client.get("/_sandbox/events", params={"object": about, "limit": 500})
+    return [row["type"] for row in found.json()["data"]][::-1]
 
 
 async def refused(stripe: Stripe, path: str, **params: object) -> Json:

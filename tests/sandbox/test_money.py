@@ -3,7 +3,7 @@
 import pytest
 
 from tests.harness import Json, Stripe
-from tests.sandbox.lives import refused
+from tests.sandbox.lives import events_of, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -14,11 +14,6 @@ async def order(stripe: Stripe, card: str = "pm_card_visa", amount: int = 1500) 
     session = await stripe.buy("order@box.example", price, mode="payment", card=card)
     intent = await stripe.get(f"payment_intents/{session['payment_intent']}")
     return await stripe.get(f"charges/{intent['latest_charge']}")
-
-
-async def types(stripe: Stripe, about: str) -> list[str]:
-    found = await stripe.client.get("/_sandbox/events", params={"object": about, "limit": 500})
-    return [row["type"] for row in found.json()["data"]][::-1]
 
 
 async def test_partial_refunds_add_up(stripe: Stripe) -> None:
@@ -34,7 +29,7 @@ async def test_partial_refunds_add_up(stripe: Stripe) -> None:
     assert (found["refunded"], found["amount_refunded"]) == (True, 1500)
     error = await refused(stripe, "refunds", charge=charge["id"])
     assert error["code"] == "charge_already_refunded"
-    assert (await types(stripe, charge["id"])).count("charge.refunded") == 2
+    assert (await events_of(stripe, charge["id"])).count("charge.refunded") == 2
 
 
 async def test_a_refund_comes_back(stripe: Stripe) -> None:
@@ -46,7 +41,7 @@ async def test_a_refund_comes_back(stripe: Stripe) -> None:
     made = await stripe.get(f"refunds/{made['id']}")
     assert (made["status"], made["failure_reason"]) == ("failed", "lost_or_stolen_card")
     assert (await stripe.get(f"charges/{charge['id']}"))["amount_refunded"] == 0
-    assert {"refund.updated", "refund.failed"} <= set(await types(stripe, made["id"]))
+    assert {"refund.updated", "refund.failed"} <= set(await events_of(stripe, made["id"]))
 
 
 async def test_a_refund_arrives_later(stripe: Stripe) -> None:
@@ -75,7 +70,7 @@ async def test_a_dispute_is_decided(stripe: Stripe, outcome: str, after: list[st
     closed = await stripe.control(f"disputes/{made['id']}/close", outcome=outcome)
     assert closed["status"] == outcome
     assert (await stripe.get(f"charges/{charge['id']}"))["refunded"] is False
-    sent = await types(stripe, made["id"])
+    sent = await events_of(stripe, made["id"])
     assert {"charge.dispute.created", "charge.dispute.funds_withdrawn", *after} <= set(sent)
     assert (await refused(stripe, f"disputes/{made['id']}/close"))["status"] == 400
 
@@ -97,7 +92,7 @@ async def test_an_inquiry_is_closed_or_becomes_a_dispute(stripe: Stripe) -> None
     charge = await order(stripe, "pm_card_createDisputeInquiry")
     made = (await stripe.get("disputes", charge=charge["id"]))["data"][0]
     assert (made["status"], made["is_charge_refundable"]) == ("warning_needs_response", True)
-    assert "charge.dispute.funds_withdrawn" not in await types(stripe, made["id"])
+    assert "charge.dispute.funds_withdrawn" not in await events_of(stripe, made["id"])
     grown = await stripe.control(f"disputes/{made['id']}/escalate")
     assert grown["status"] == "needs_response"
     other = await stripe.control(
@@ -141,7 +136,7 @@ async def test_a_one_off_invoice_is_paid(stripe: Stripe) -> None:
 async def test_an_invoice_is_paid_elsewhere_voided_given_up_or_deleted(stripe: Stripe) -> None:
     made = await bill(stripe)
     await stripe.post(f"invoices/{made['id']}/pay", paid_out_of_band=True)
-    sent = await types(stripe, made["id"])
+    sent = await events_of(stripe, made["id"])
     assert "invoice.paid" in sent
     assert "invoice.payment_succeeded" not in sent
     for way, status in (("void", "void"), ("mark_uncollectible", "uncollectible")):
@@ -213,6 +208,6 @@ async def test_customers_come_change_and_go(stripe: Stripe) -> None:
         "deleted": True,
     }
     assert (await stripe.get(f"subscriptions/{made['id']}"))["status"] == "canceled"
-    assert "customer.subscription.deleted" in await types(stripe, made["id"])
+    assert "customer.subscription.deleted" in await events_of(stripe, made["id"])
     error = await refused(stripe, f"customers/{made['customer']}", email="x@box.example")
     assert error["status"] == 404
