@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import cards, checkout, discounts, invoice_lines, invoices, payments, subscriptions
+from sandbox import (
+    cards,
+    checkout,
+    discounts,
+    invoice_lines,
+    invoices,
+    payments,
+    subscriptions,
+    taxes,
+)
 from sandbox.shop import Shop, invalid, merge_metadata
 from sandbox.world import Json
 
@@ -36,6 +45,7 @@ def apply_code(shop: Shop, session: Json, code: str) -> None:
     promotion, coupon = discounts.coupon_behind(shop, code, total=session["amount_subtotal"] or 0)
     off = discounts.amount_off(shop, coupon, checkout.by_product(shop, session))
     checkout.take_off(session, off, coupon, promotion)
+    checkout.settle(shop, session)
     shop.save(session)
 
 
@@ -147,15 +157,15 @@ def _invoice_for(
     shop: Shop, session: Json, customer: Json, intent: Json | None, taken: list[str]
 ) -> None:
     """The invoice that `invoice_creation` asks for, paid once the money is there."""
-    lines = [
-        invoice_lines.price_line(
+    lines = []
+    for line in checkout.line_items(shop, session):
+        made = invoice_lines.price_line(
             shop,
             line["price"],
             quantity=line["quantity"],
             invoice_item=shop.world.new_id("ii"),
         )
-        for line in checkout.line_items(shop, session)
-    ]
+        lines.append(taxes.note(shop, made, taxes.noted(shop, line)))
     bill = invoices.draft(
         shop,
         customer=customer,
@@ -164,6 +174,9 @@ def _invoice_for(
         reason="manual",
         discounts=taken,
     )
+    if session["shipping_cost"]:
+        bill["shipping_cost"] = dict(session["shipping_cost"])
+        invoice_lines.total(shop, bill)
     session["invoice"] = bill["id"]
     invoices.finalize(shop, bill)
     if intent is None:
@@ -181,15 +194,9 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
     data: Any = shop.world.private[session["id"]]["subscription_data"]
     params: Json = {
         "customer": customer["id"],
-        "items": [
-            {"price": line["price"]["id"], "quantity": line["quantity"]}
-            for line in lines
-            if line["price"]["type"] == "recurring"
-        ],
+        "items": [_ordered(shop, line) for line in lines if line["price"]["type"] == "recurring"],
         "add_invoice_items": [
-            {"price": line["price"]["id"], "quantity": line["quantity"]}
-            for line in lines
-            if line["price"]["type"] == "one_time"
+            _ordered(shop, line) for line in lines if line["price"]["type"] == "one_time"
         ],
         "metadata": data.get("metadata") or {},
         "discounts": session["discounts"],
@@ -202,6 +209,7 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
         "description",
         "billing_cycle_anchor",
         "proration_behavior",
+        "default_tax_rates",
     ):
         if data.get(key):
             params[key] = data[key]
@@ -214,6 +222,12 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
         session["payment_status"] = "unpaid"
     else:
         session["payment_status"] = "paid"
+
+
+def _ordered(shop: Shop, line: Json) -> Json:
+    """A line of a session as a subscription is told of it."""
+    rates = [rate["id"] for rate in taxes.noted(shop, line)]
+    return {"price": line["price"]["id"], "quantity": line["quantity"], "tax_rates": rates}
 
 
 def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | None) -> None:

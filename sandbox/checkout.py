@@ -1,6 +1,6 @@
 """Checkout sessions: made, opened from a payment link, expired; paying is `buying`'s."""
 
-from sandbox import catalog, discounts
+from sandbox import catalog, discounts, shipping, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -38,6 +38,7 @@ def create(shop: Shop, params: Json) -> Json:
             "invoice_creation": bool((params.get("invoice_creation") or {}).get("enabled")),
             "customer_creation": params.get("customer_creation", "if_required"),
             "discounts": params.get("discounts") or [],
+            "shipping_options": params.get("shipping_options") or [],
         },
     )
 
@@ -140,6 +141,11 @@ def _open(
         }
     made["url"] = f"{world.base_url}/c/pay/{made['id']}"
     world.keep(made["id"], lines=lines, **kept)
+    if kept.get("shipping_options"):
+        made["shipping_options"] = shipping.options(
+            shop, kept["shipping_options"], made["currency"]
+        )
+        made["shipping_cost"] = shipping.cost(made["shipping_options"][0])
     if mode == "setup":
         made.update(currency=currency, discounts=None, total_details=None)
     else:
@@ -157,16 +163,74 @@ def _total(shop: Shop, session: Json) -> None:
         coupon, promotion = _named(shop, given)
         off = discounts.amount_off(shop, coupon, by_product(shop, session))
         take_off(session, off, coupon, promotion)
+    settle(shop, session)
+
+
+def settle(shop: Shop, session: Json) -> None:
+    """Reckon what each line comes to with its discount and its taxes, and the session with its
+    shipping."""
+    data = shop.world.private[session["id"]]["subscription_data"]
+    named = data.get("default_tax_rates") or []
+    default = taxes.named(shop, named, param="subscription_data[default_tax_rates]")
+    exempt = _exempt(shop, session)
+    tax = on_top = 0
+    for line, off in _shares_of_discount(shop, session):
+        entries = taxes.shares(
+            line["amount_subtotal"] - off, taxes.noted(shop, line) or default, exempt=exempt
+        )
+        line["amount_discount"] = off
+        line["amount_tax"] = sum(part for _, part, _ in entries)
+        line["amount_total"] = line["amount_subtotal"] - off + taxes.added(entries)
+        shop.world.keep(f"taxed/{line['id']}", taxes=taxes.shown_with_rates(entries))
+        tax += line["amount_tax"]
+        on_top += taxes.added(entries)
+    posted = (session["shipping_cost"] or {}).get("amount_total", 0)
+    details = session["total_details"]
+    session["total_details"] = {**details, "amount_tax": tax, "amount_shipping": posted}
+    whole = session["amount_subtotal"] - details["amount_discount"]
+    session["amount_total"] = whole + on_top + posted
+
+
+def _exempt(shop: Shop, session: Json) -> str:
+    customer = shop.world.table("customer").get(session["customer"]) or {}
+    return str(customer.get("tax_exempt") or "none")
+
+
+def _shares_of_discount(shop: Shop, session: Json) -> list[tuple[Json, int]]:
+    """The lines that are due today, each with its part of what is taken off the session."""
+    lines = _lines_due(shop, session)
+    rest = session["total_details"]["amount_discount"]
+    whole = sum(line["amount_subtotal"] for line in lines if _is_discounted(shop, session, line))
+    found, off = [], rest
+    for line in lines:
+        share = 0
+        if whole and _is_discounted(shop, session, line):
+            share = min(rest, round(off * line["amount_subtotal"] / whole))
+        rest -= share
+        found.append((line, share))
+    return found
+
+
+def _is_discounted(shop: Shop, session: Json, line: Json) -> bool:
+    for given in session["discounts"]:
+        only = (_named(shop, given)[0].get("applies_to") or {}).get("products")
+        if only and line["price"]["product"] not in only:
+            return False
+    return bool(session["discounts"])
 
 
 def due_today(shop: Shop, session: Json) -> int:
     """What the lines cost now (minor unit): nothing for the recurring ones during a trial."""
+    return sum(line["amount_subtotal"] for line in _lines_due(shop, session))
+
+
+def _lines_due(shop: Shop, session: Json) -> list[Json]:
     trial = starts_with_trial(shop, session)
-    return sum(
-        line["amount_subtotal"]
+    return [
+        line
         for line in line_items(shop, session)
         if not (trial and line["price"]["type"] == "recurring")
-    )
+    ]
 
 
 def starts_with_trial(shop: Shop, session: Json) -> bool:
@@ -176,11 +240,8 @@ def starts_with_trial(shop: Shop, session: Json) -> bool:
 
 def by_product(shop: Shop, session: Json) -> list[tuple[str, int]]:
     """The lines that are due today, as product and amount."""
-    trial = starts_with_trial(shop, session)
     return [
-        (line["price"]["product"], line["amount_subtotal"])
-        for line in line_items(shop, session)
-        if not (trial and line["price"]["type"] == "recurring")
+        (line["price"]["product"], line["amount_subtotal"]) for line in _lines_due(shop, session)
     ]
 
 
@@ -270,7 +331,7 @@ def line_for(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Js
     quantity = entry.get("quantity", 1)
     amount = (price["unit_amount"] or 0) * quantity
     product = shop.world.table("product").get(price["product"])
-    return shop.world.make(
+    made = shop.world.make(
         "item",
         "li",
         amount_subtotal=amount,
@@ -280,3 +341,5 @@ def line_for(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Js
         price=snapshot(price),
         quantity=quantity,
     )
+    rates = taxes.named(shop, entry.get("tax_rates"), param=f"{where}[tax_rates]")
+    return taxes.note(shop, made, rates)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from sandbox import checkout, invoices, quotes
 from sandbox.defaults import NO_TAX
 from sandbox.lists import slice_of
@@ -30,6 +32,9 @@ KINDS = {
     "di": "discount",
     "evt": "event",
     "txn": "balance_transaction",
+    "shr": "shipping_rate",
+    "txr": "tax_rate",
+    "txi": "tax_id",
     "bpc": "billing_portal.configuration",
 }
 
@@ -96,7 +101,7 @@ def _optional(shop: Shop, node: Json) -> Json:
 def _include(shop: Shop, node: Json, step: str) -> bool:
     """Put in a list that Stripe only includes on request."""
     world = shop.world
-    made: Json | None
+    made: Any
     match node.get("object"), step:
         case ("checkout.session", "line_items") | ("payment_link", "line_items"):
             made = slice_of(
@@ -106,6 +111,8 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
             )
         case "quote", "line_items":
             made = slice_of(f"/v1/quotes/{node['id']}/line_items", quotes.lines_of(shop, node), {})
+        case "item", "taxes":
+            made = world.private.get(f"taxed/{node['id']}", {}).get("taxes", [])
         case "invoice", "payments":
             made = invoices.payments_of(shop, node)
         case "invoice", "confirmation_secret":
@@ -127,7 +134,7 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
             made = slice_of(f"/v1/charges/{node['id']}/refunds", list(rows), {})
         case _:
             return False
-    node[step] = None if made is None else world.copy(made)
+    node[step] = made if made is None else orjson.loads(orjson.dumps(made))
     return True
 
 

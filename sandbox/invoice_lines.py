@@ -1,6 +1,6 @@
 """What stands on an invoice: its lines, discounts and totals."""
 
-from sandbox import discounts
+from sandbox import discounts, taxes
 from sandbox.shop import Shop, invalid
 from sandbox.world import Json
 
@@ -18,7 +18,7 @@ def subscription_line(
         line["pricing"]["unit_amount_decimal"] = "0"
         line["description"] = f"Free trial for {line['quantity']} × {line['description']}"
     line["parent"] = _of_subscription(subscription, item, proration=False)
-    return line
+    return taxes.note(shop, line, item["tax_rates"])
 
 
 def proration_line(
@@ -32,7 +32,7 @@ def proration_line(
     line["discountable"] = False
     line["pricing"]["unit_amount_decimal"] = None
     line["parent"] = _of_subscription(subscription, item, proration=True)
-    return line
+    return taxes.note(shop, line, item["tax_rates"])
 
 
 def _at(price: Json) -> str:
@@ -98,7 +98,7 @@ def item_line(shop: Shop, item: Json) -> Json:
         line["parent"] = _of_item(
             item["id"], proration=False, subscription=details.get("subscription")
         )
-    return line
+    return taxes.note(shop, line, item["tax_rates"])
 
 
 def _of_item(invoice_item: str, *, proration: bool, subscription: str | None) -> Json:
@@ -145,7 +145,8 @@ def put_lines(shop: Shop, invoice: Json, lines: list[Json]) -> None:
 
 
 def total(shop: Shop, invoice: Json) -> None:
-    """Sum up the lines of a draft, less the discounts: those of lines count in the subtotal."""
+    """Sum up the lines of a draft, less the discounts, with their taxes: discounts of lines count
+    in the subtotal."""
     lines = invoice["lines"]["data"]
     taken: list[Json] = []
     for line in lines:
@@ -166,13 +167,19 @@ def total(shop: Shop, invoice: Json) -> None:
     whole = before - sum(entry["amount"] for entry in taken)
     invoice.update(
         subtotal=subtotal,
-        subtotal_excluding_tax=subtotal,
         total=whole,
-        total_excluding_tax=whole,
         total_discount_amounts=taken,
-        amount_due=max(whole, 0),
-        amount_remaining=max(whole, 0),
     )
+    taxes.settle(shop, invoice)
+    if invoice["shipping_cost"]:
+        _ship(invoice)
+
+
+def _ship(invoice: Json) -> None:
+    posted = invoice["shipping_cost"]["amount_total"]
+    invoice["amount_shipping"] = posted
+    for name in ("total", "total_excluding_tax", "amount_due", "amount_remaining"):
+        invoice[name] += posted
 
 
 def _product(line: Json) -> str:

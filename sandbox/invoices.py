@@ -27,6 +27,7 @@ def draft(
     discounts: list[str] | None = None,
     days_until_due: int | None = None,
     quote: str | None = None,
+    tax_rates: list[Json] | None = None,
 ) -> Json:
     """A draft invoice with these lines, which are stored with it."""
     world = shop.world
@@ -46,6 +47,8 @@ def draft(
         amount_paid=0,
         attempt_count=0,
         attempted=False,
+        customer_tax_exempt=customer["tax_exempt"] or "none",
+        default_tax_rates=(subscription or {}).get("default_tax_rates") or tax_rates or [],
         discounts=discounts or [],
         metadata=metadata or {},
         webhooks_delivered_at=world.now(),

@@ -10,7 +10,9 @@ from sandbox.calls import (
     invoices,
     money,
     quotes,
+    shipping,
     subscriptions,
+    taxes,
 )
 from sandbox.calls.registry import Call, handler, unpublished
 
@@ -26,6 +28,8 @@ __all__ = [
     "invoices",
     "money",
     "quotes",
+    "shipping",
     "subscriptions",
+    "taxes",
     "unpublished",
 ]

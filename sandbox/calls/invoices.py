@@ -1,6 +1,6 @@
 """Invoices, their lines and payments, and what goes onto them."""
 
-from sandbox import catalog, discounts, invoice_lines, invoices, lists
+from sandbox import catalog, discounts, invoice_lines, invoices, lists, shipping, taxes
 from sandbox.calls.registry import Call, call, readable, searchable
 from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
@@ -85,6 +85,7 @@ def create_item(c: Call) -> Json:
         date=world.now(),
         invoice=bill["id"] if bill else None,
         metadata=merge_metadata({}, params.get("metadata")),
+        tax_rates=taxes.named(c.shop, params.get("tax_rates"), param="tax_rates"),
         test_clock=customer.get("test_clock"),
     )
     made["period"] = params.get("period") or {"start": world.now(), "end": world.now()}
@@ -154,6 +155,9 @@ def create_invoice(c: Call) -> Json:
             method=params.get("collection_method", "charge_automatically"),
             metadata=merge_metadata({}, params.get("metadata")),
             days_until_due=params.get("days_until_due"),
+            tax_rates=taxes.named(
+                c.shop, params.get("default_tax_rates"), param="default_tax_rates"
+            ),
             discounts=[
                 discounts.redeem(c.shop, given, customer=customer["id"])["id"]
                 for given in params.get("discounts") or []
@@ -162,6 +166,9 @@ def create_invoice(c: Call) -> Json:
         for key in ("description", "footer", "due_date", "default_payment_method"):
             if params.get(key):
                 bill[key] = params[key]
+        if params.get("shipping_cost"):
+            shipping.put_on_invoice(c.shop, bill, params["shipping_cost"])
+            invoice_lines.total(c.shop, bill)
         invoices.claim_items(c.shop, bill)
         if params.get("auto_advance"):
             at = c.shop.world.now() + c.shop.world.span(invoices.DRAFT_SECONDS)
@@ -182,6 +189,8 @@ def add_lines(c: Call) -> Json:
             line = invoice_lines.item_line(c.shop, item)
         else:
             line = _added(c, bill, entry, f"lines[{number}][pricing][price]")
+            rates = taxes.named(c.shop, entry.get("tax_rates"), param=f"lines[{number}][tax_rates]")
+            taxes.note(c.shop, line, rates)
         invoice_lines.put_lines(c.shop, bill, [line])
     return c.shop.save(bill, "invoice.updated", before)
 
@@ -217,7 +226,19 @@ def _added(c: Call, bill: Json, entry: Json, where: str) -> Json:
 def update_invoice(c: Call) -> Json:
     found = c.find("invoice")
     before = snapshot(found)
-    apply(c.shop, "invoice", found, c.params, "payment_settings", "discounts")
+    apply(c.shop, "invoice", found, c.params, "payment_settings", "discounts", *_RECKONED)
+    if "shipping_cost" in c.params:
+        _only_draft(found)
+        found.update(shipping_cost=None, amount_shipping=0)
+        if given := c.params["shipping_cost"]:
+            shipping.put_on_invoice(c.shop, found, given)
+        invoice_lines.total(c.shop, found)
+    if "default_tax_rates" in c.params:
+        _only_draft(found)
+        found["default_tax_rates"] = taxes.named(
+            c.shop, c.params["default_tax_rates"], param="default_tax_rates"
+        )
+        invoice_lines.total(c.shop, found)
     if "discounts" in c.params:
         found["discounts"] = [
             given.get("discount")
@@ -226,6 +247,17 @@ def update_invoice(c: Call) -> Json:
         ]
         invoice_lines.total(c.shop, found)
     return c.shop.save(found, "invoice.updated", before)
+
+
+_RECKONED = ("default_tax_rates", "shipping_cost")
+"""What an update sets that changes the totals."""
+
+
+def _only_draft(bill: Json) -> None:
+    if bill["status"] != "draft":
+        raise invalid(
+            "Finalized invoices can't be updated in this way.", code="invoice_not_editable"
+        )
 
 
 call("DELETE", "/v1/invoices/{}")(lambda c: invoices.delete_draft(c.shop, c.find("invoice")))

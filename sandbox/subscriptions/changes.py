@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sandbox import cards, discounts, invoices
+from sandbox import cards, discounts, invoices, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.subscriptions import (
     agenda,
@@ -65,6 +65,10 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
         found["metadata"] = merge_metadata(found["metadata"], params["metadata"])
     if "pause_collection" in params:
         pauses.set_collection(shop, found, params["pause_collection"])
+    if "default_tax_rates" in params:
+        found["default_tax_rates"] = taxes.named(
+            shop, params["default_tax_rates"], param="default_tax_rates"
+        )
     if "trial_settings" in params:
         known = found["trial_settings"]["end_behavior"]
         found["trial_settings"] = {

@@ -1,6 +1,6 @@
 """New subscriptions, with their first invoice."""
 
-from sandbox import cards, discounts, invoice_lines, invoices
+from sandbox import cards, discounts, invoice_lines, invoices, taxes
 from sandbox.shop import Shop, invalid, merge_metadata
 from sandbox.subscriptions import agenda, endings, items, pauses, proration
 from sandbox.world import Json
@@ -23,6 +23,9 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
         start_date=params.get("backdate_start_date") or world.now(),
         billing_cycle_anchor=world.now(),
         default_payment_method=paid_by["id"] if paid_by else None,
+        default_tax_rates=taxes.named(
+            shop, params.get("default_tax_rates"), param="default_tax_rates"
+        ),
     )
     if given := params.get("default_payment_method"):
         made["default_payment_method"] = cards.payment_method(shop, given)["id"]
@@ -189,13 +192,13 @@ def extra_lines(shop: Shop, made: Json, wanted: list[Json]) -> list[Json]:
         else:
             where = f"add_invoice_items[{number}][price]"
             price = shop.find("price", entry.get("price"), param=where)
-        lines.append(
-            invoice_lines.price_line(
-                shop,
-                price,
-                quantity=entry.get("quantity", 1),
-                invoice_item=shop.world.new_id("ii"),
-                subscription=made["id"],
-            )
+        line = invoice_lines.price_line(
+            shop,
+            price,
+            quantity=entry.get("quantity", 1),
+            invoice_item=shop.world.new_id("ii"),
+            subscription=made["id"],
         )
+        rates = taxes.named(shop, entry.get("tax_rates"), param="add_invoice_items[tax_rates]")
+        lines.append(taxes.note(shop, line, rates))
     return lines

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox import invoice_lines
+from sandbox import invoice_lines, taxes
 from sandbox.shop import Shop, invalid, merge_metadata
 from sandbox.world import Json
 
@@ -56,6 +56,7 @@ def new_item(shop: Shop, made: Json, price: Json, entry: Json) -> Json:
         plan=plan_of(price),
         quantity=entry.get("quantity", 1),
         metadata=merge_metadata({}, entry.get("metadata")),
+        tax_rates=taxes.named(shop, entry.get("tax_rates"), param="tax_rates"),
         current_period_start=now,
         current_period_end=now,
     )
@@ -97,6 +98,8 @@ def _change(shop: Shop, item: Json, entry: Json, where: str) -> None:
         item["price"] = resolve_price(shop, entry, where=f"{where}[price]")
         item["plan"] = plan_of(item["price"])
     item["quantity"] = entry.get("quantity", item["quantity"])
+    if "tax_rates" in entry:
+        item["tax_rates"] = taxes.named(shop, entry["tax_rates"], param=f"{where}[tax_rates]")
     if "metadata" in entry:
         item["metadata"] = merge_metadata(item["metadata"], entry["metadata"])
 

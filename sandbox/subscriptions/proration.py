@@ -1,6 +1,6 @@
 """Parts of periods: what a change in the middle of one is worth, and who bills it when."""
 
-from sandbox import invoice_lines, invoices
+from sandbox import invoice_lines, invoices, taxes
 from sandbox.shop import Shop
 from sandbox.subscriptions import items
 from sandbox.world import Json
@@ -79,6 +79,7 @@ def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
             test_clock=found["test_clock"],
             pricing=line["pricing"],
             period=line["period"],
+            tax_rates=taxes.noted(shop, line),
             invoice=None,
         )
         made["parent"] = {

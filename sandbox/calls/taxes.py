@@ -1,0 +1,107 @@
+"""Tax rates, which are fixed, and tax ids."""
+
+from sandbox import lists
+from sandbox.calls.registry import Call, call, readable, updatable
+from sandbox.fields import apply
+from sandbox.shop import Shop, invalid, missing
+from sandbox.world import Json
+
+readable("tax_rate", "/v1/tax_rates")
+updatable("tax_rate", "/v1/tax_rates", "tax_rate.updated")
+
+
+@call("POST", "/v1/tax_rates")
+def create_rate(c: Call) -> Json:
+    percentage = float(c.params["percentage"])
+    if not 0 <= percentage <= 100:
+        raise invalid("The percentage must be between 0 and 100.", param="percentage")
+    made = c.shop.world.make("tax_rate", "txr", active=True, metadata={})
+    apply(c.shop, "tax_rate", made, c.params)
+    made.update(percentage=percentage, effective_percentage=percentage, rate_type="percentage")
+    return c.shop.save(made, "tax_rate.created")
+
+
+@call("GET", "/v1/tax_rates")
+def rates(c: Call) -> Json:
+    equal = {key: c.params[key] for key in ("active", "inclusive") if key in c.params}
+    return lists.page(c.shop, "tax_rate", "/v1/tax_rates", c.params, equal=equal)
+
+
+def _new_id(shop: Shop, params: Json, customer: Json | None) -> Json:
+    made = shop.world.make(
+        "tax_id",
+        "txi",
+        type=params["type"],
+        value=params["value"],
+        customer=customer["id"] if customer else None,
+        country=_country(params["type"], params["value"]),
+    )
+    kind = "customer" if customer else "self"
+    made["owner"] = {
+        "type": kind,
+        "customer": made["customer"],
+        "customer_account": None,
+        "account": None,
+        "application": None,
+    }
+    made["verification"] = {"status": "pending", "verified_address": None, "verified_name": None}
+    return shop.save(made, "customer.tax_id.created" if customer else None)
+
+
+def _country(kind: str, value: str) -> str | None:
+    """The country of a tax id, by its kind (`gb_vat`) or, in the Union, by what it begins with."""
+    if kind.startswith("eu_"):
+        return value[:2].upper() if value[:2].isalpha() else None
+    return kind[:2].upper()
+
+
+@call("POST", "/v1/tax_ids")
+def create_id(c: Call) -> Json:
+    owner = c.params.get("owner") or {"type": "self"}
+    customer = None
+    if owner["type"] == "customer":
+        customer = c.shop.find("customer", owner.get("customer"), param="owner[customer]")
+    elif owner["type"] != "self":
+        raise invalid("A tax id belongs to this account or to a customer.", param="owner[type]")
+    return _new_id(c.shop, c.params, customer)
+
+
+@call("POST", "/v1/customers/{}/tax_ids")
+def create_id_of_customer(c: Call) -> Json:
+    return _new_id(c.shop, c.params, c.find("customer"))
+
+
+@call("GET", "/v1/tax_ids")
+def ids(c: Call) -> Json:
+    owner = c.params.get("owner") or {"type": "self"}
+    return lists.page(
+        c.shop, "tax_id", "/v1/tax_ids", c.params, equal={"customer": owner.get("customer")}
+    )
+
+
+@call("GET", "/v1/customers/{}/tax_ids")
+def ids_of_customer(c: Call) -> Json:
+    c.find("customer")
+    return lists.page(c.shop, "tax_id", c.path, c.params, equal={"customer": c.ids[0]})
+
+
+def _mine(c: Call) -> Json:
+    """The tax id at the end of the path. Raises Stripe's 404, also for another customer's."""
+    found = c.shop.find("tax_id", c.ids[-1])
+    if len(c.ids) > 1 and found["customer"] != c.ids[0]:
+        raise missing("tax_id", c.ids[-1])
+    return found
+
+
+def _delete(c: Call) -> Json:
+    found = _mine(c)
+    c.shop.world.forget("tax_id", found["id"])
+    if found["customer"]:
+        c.shop.emit("customer.tax_id.deleted", found)
+    return {"id": found["id"], "object": "tax_id", "deleted": True}
+
+
+call("GET", "/v1/tax_ids/{}")(_mine)
+call("DELETE", "/v1/tax_ids/{}")(_delete)
+call("GET", "/v1/customers/{}/tax_ids/{}")(_mine)
+call("DELETE", "/v1/customers/{}/tax_ids/{}")(_delete)
