@@ -57,10 +57,12 @@ def options(shop: Shop, given: list[Json], currency: str) -> list[Json]:
 def amount_in(rate: Json, currency: str, where: str) -> int:
     """What a rate comes to in a currency (minor unit). Raises Stripe's 400 where it doesn't say."""
     fixed = rate["fixed_amount"]
+    if fixed["currency"] == currency:
+        return int(fixed["amount"])
     other = (fixed.get("currency_options") or {}).get(currency)
-    if fixed["currency"] != currency and other is None:
+    if other is None:
         raise invalid(f"The shipping rate {rate['id']} has no amount in {currency}.", param=where)
-    return int(fixed["amount"] if fixed["currency"] == currency else other["amount"])
+    return int(other["amount"])
 
 
 def cost(option: Json) -> Json:

@@ -23,7 +23,7 @@ def create_rate(c: Call) -> Json:
 
 @call("GET", "/v1/tax_rates")
 def rates(c: Call) -> Json:
-    equal = {key: c.params[key] for key in ("active", "inclusive") if key in c.params}
+    equal: Json = {key: c.params[key] for key in ("active", "inclusive") if key in c.params}
     return lists.page(c.shop, "tax_rate", "/v1/tax_rates", c.params, equal=equal)
 
 
