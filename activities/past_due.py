@@ -23,7 +23,7 @@ async def dated(
     The subscription itself doesn't tell, and its latest invoice only where no period has passed
     meanwhile. So its invoices are listed, at the first sight of each spell.
     """
-    owing = [one.id for one in found if one.status in access.OWING]
+    owing = [one.id for one in found if one.status in access.PAST_DUE_STATUSES]
     if not owing:
         return list(found)
     account = await deps.account()

@@ -1,6 +1,7 @@
 """The arrows: who may import whom."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,18 @@ def test_only_the_store_speaks_sql() -> None:
                     "from" in words or "into" in words or "set" in words
                 )
                 assert not sql, f"{relative}:{node.lineno} holds SQL"
+
+
+@pytest.mark.parametrize(
+    ("condition", "view"),
+    [
+        (r"ended_at is null\s+and \((\w+\.)?until is null or (\w+\.)?until > now", "live_grants"),
+        (r"removed_at is null or (\w+\.)?members = 'keep'", "counting_links"),
+    ],
+)
+def test_the_views_alone_say_what_is_live_and_what_counts(condition: str, view: str) -> None:
+    for path in files():
+        assert not re.search(condition, path.read_text()), f"{path} repeats {view}"
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))

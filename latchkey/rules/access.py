@@ -25,8 +25,9 @@ PENDING_CHECK = timedelta(days=1)
 """How often a delayed payment is looked at if no event tells."""
 
 TERMINAL = frozenset({"canceled", "incomplete_expired"})
-OWING = frozenset({"past_due", "unpaid"})
-_KNOWN = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
+PAST_DUE_STATUSES = frozenset({"past_due", "unpaid"})
+LIVE_STATUSES = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
+"""Those of a subscription that isn't over, whether it gives access or not."""
 
 
 class Reason(StrEnum):
@@ -120,7 +121,7 @@ def _by_status(
     end = reading.scheduled_end
     excluded = _collection_paused(reading, as_of) and not policy.collection_paused
     match reading.status:
-        case status if excluded and status in _KNOWN:
+        case status if excluded and status in LIVE_STATUSES:
             return Verdict(False, Reason.BY_POLICY, ended_at=as_of)
         case "active":
             return Verdict(True, Reason.RUNNING, until=end)

@@ -50,12 +50,11 @@ class Holder:
     reason: str | None
 
 
-_LIVE = "ended_at is null and (until is null or until > now())"
-_SELECT = f"""
+_SELECT = """
 select c.id, c.name, c.description, c.created_at,
-       (select coalesce(array_agg(product_id order by added_at, product_id), '{{}}')
+       (select coalesce(array_agg(product_id order by added_at, product_id), '{}')
           from collection_products where collection_id = c.id) as products,
-       (select count(*) from collection_holders where collection_id = c.id and {_LIVE}) as holders
+       (select count(*) from live_holders where collection_id = c.id) as holders
   from collections c
 """
 
@@ -196,8 +195,8 @@ async def end(
 
 _HOLDERS = """
 select h.id, h.user_id, u.email, u.name, h.since, h.until, h.ended_at, h.reason
-  from collection_holders h join users u on u.id = h.user_id
- where h.collection_id = $1 and h.ended_at is null and (h.until is null or h.until > now())
+  from live_holders h join users u on u.id = h.user_id
+ where h.collection_id = $1
 """
 
 
@@ -295,14 +294,12 @@ async def settle(
         """
         with wanted as (
             select h.user_id, p.product_id, h.until, h.reason,
-                   exists (select from grants x
-                            where x.user_id = h.user_id and x.product_id = p.product_id
-                              and x.ended_at is null
-                              and (x.until is null or x.until > now())) as had_access
-              from collection_holders h
+                   exists (select from live_grants x
+                            where x.user_id = h.user_id
+                              and x.product_id = p.product_id) as had_access
+              from live_holders h
               join collection_products p on p.collection_id = h.collection_id
-             where h.collection_id = $1 and h.ended_at is null
-               and (h.until is null or h.until > now())
+             where h.collection_id = $1
                and ($3::bigint[] is null or h.user_id = any($3))
                and not exists (select from grants x
                                 where x.source = 'collection' and x.source_id = $1

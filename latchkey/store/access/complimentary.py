@@ -62,9 +62,8 @@ async def give(
             select * from jsonb_to_recordset($1::jsonb) as g (
                 user_id bigint, until timestamptz, reason text)
         ), had as (
-            select distinct user_id from grants
+            select distinct user_id from live_grants
              where product_id = $2 and user_id in (select user_id from given)
-               and ended_at is null and (until is null or until > now())
         )
         insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
                                  reason, granted_by)

@@ -17,8 +17,7 @@ select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.sou
        g.until
   from products p
   left join users u on {who}
-  left join grants g on g.product_id = p.id and g.user_id = u.id and g.ended_at is null
-       and (g.until is null or g.until > now())
+  left join live_grants g on g.product_id = p.id and g.user_id = u.id
  where p.id = $1 or p.slug = $1
 """
 _BY_EMAIL = _ACCESS.format(
@@ -93,13 +92,11 @@ async def of_product(
     """A product's live grants, newest first, from the one after id `after`."""
     return await _fetch(
         connection,
-        """
-        g.product_id = $1 and g.ended_at is null and (g.until is null or g.until > now())
-        and ($2::bigint is null or g.id < $2) order by g.id desc limit $3
-        """,
+        "g.product_id = $1 and ($2::bigint is null or g.id < $2) order by g.id desc limit $3",
         product_id,
         after,
         limit,
+        grants="live_grants",
     )
 
 
@@ -211,12 +208,14 @@ def _fact(type_: str, grant_id: int, row: Any, actor: int | None) -> Fact:
     )
 
 
-async def _fetch(connection: Connection, where: str, *values: object) -> list[Grant]:
+async def _fetch(
+    connection: Connection, where: str, *values: object, grants: str = "grants"
+) -> list[Grant]:
     rows = await connection.fetch(
         f"""
         select g.id, g.user_id, u.email, u.name, g.product_id, g.source, g.source_id, g.since,
                g.until, g.ended_at, g.end_reason, g.cause, g.reason, g.held
-          from grants g join users u on u.id = g.user_id where {where}
+          from {grants} g join users u on u.id = g.user_id where {where}
         """,
         *values,
     )

@@ -68,8 +68,8 @@ class Card:
 _CARDS = """
 with mine as (
     select g.product_id, bool_or(g.until is null) as endless, max(g.until) as until
-      from grants g
-     where g.user_id = $1 and g.ended_at is null and (g.until is null or g.until > now())
+      from live_grants g
+     where g.user_id = $1
      group by g.product_id
 ), trouble as (
     select l.product_id, min(s.id) filter (where s.status in ('past_due', 'unpaid')) as problem,

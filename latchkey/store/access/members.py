@@ -44,14 +44,15 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
          where a.source_id = g.source_id and a.type = 'subscription_cancelled'
          order by a.id desc limit 1),
          case when s.cancelled_by_customer then 'customer' end) as cancelled_by
-  from grants g
+  from {grants} g
   join users u on u.id = g.user_id
   join products p on p.id = g.product_id
   left join users b on b.id = g.granted_by
   left join subscriptions s on g.source = 'subscription' and s.id = g.source_id
   left join orders o on g.source = 'order' and o.id = g.source_id
 """
-_NOW = "g.ended_at is null and (g.until is null or g.until > now())"
+_LIVE = _SELECT.format(grants="live_grants")
+_ALL = _SELECT.format(grants="grants")
 
 
 async def of_product(
@@ -73,7 +74,7 @@ async def of_product(
     rows = await text_search.fetch_planned(
         connection,
         f"""
-        {_SELECT} where g.product_id = $1 and {_NOW} and ($2::bigint is null or g.id < $2) {rest}
+        {_LIVE} where g.product_id = $1 and ($2::bigint is null or g.id < $2) {rest}
          order by g.id desc limit $3
         """,
         product_id,
@@ -88,8 +89,8 @@ async def of_user(connection: Connection, user_id: int, *, limit: int = 200) -> 
     """A user's grants, those that are live first, then the newest."""
     rows = await connection.fetch(
         f"""
-        {_SELECT} where g.user_id = $1
-         order by ({_NOW}) desc, g.id desc limit $2
+        {_ALL} where g.user_id = $1
+         order by g.id in (select id from live_grants where user_id = $1) desc, g.id desc limit $2
         """,
         user_id,
         limit,
@@ -98,5 +99,5 @@ async def of_user(connection: Connection, user_id: int, *, limit: int = 200) -> 
 
 
 async def find(connection: Connection, grant_id: int) -> Membership | None:
-    row = await connection.fetchrow(f"{_SELECT} where g.id = $1", grant_id)
+    row = await connection.fetchrow(f"{_ALL} where g.id = $1", grant_id)
     return Membership(**dict(row)) if row else None

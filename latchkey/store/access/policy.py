@@ -220,10 +220,9 @@ async def subscriptions_touched(
            and (s.collection_paused
                 or s.status in ('trialing', 'past_due', 'unpaid', 'paused', 'incomplete'))
            and exists (select from subscription_items i
-                         join links l on l.stripe_product = i.stripe_product
+                         join counting_links l on l.stripe_product = i.stripe_product
                         where i.subscription_id = s.id and l.account_id = s.account_id
                           and l.livemode = s.livemode
-                          and (l.removed_at is null or l.members = 'keep')
                           and ($4::text is null or l.product_id = $4))
          order by s.id limit $5
         """,
@@ -257,10 +256,9 @@ async def orders_touched(
            and (($2 and o.amount_refunded > 0) or ($3 and o.disputed))
            and (o.amount_refunded > 0 or o.disputed)
            and exists (select from order_lines i
-                         join links l on l.stripe_product = i.stripe_product
+                         join counting_links l on l.stripe_product = i.stripe_product
                         where i.order_id = o.id and l.account_id = o.account_id
                           and l.livemode = o.livemode
-                          and (l.removed_at is null or l.members = 'keep')
                           and ($4::text is null or l.product_id = $4))
          order by o.id limit $5
         """,

@@ -256,9 +256,8 @@ async def _summed(connection: Connection, limit: int) -> list[Any]:
                               as kept_endless,
                           max(x.until) filter (where x.source_id <> all(p.source_ids))
                               as kept_until
-                     from grants x
-                    where x.user_id = p.user_id and x.product_id = p.product_id
-                      and x.ended_at is null and (x.until is null or x.until > now())) g on true
+                     from live_grants x
+                    where x.user_id = p.user_id and x.product_id = p.product_id) g on true
         ), judged as (
             select *, case when not was and will_have then 'gains'
                            when was and not will_have then 'loses'

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from latchkey.rules.access import LIVE_STATUSES, PAST_DUE_STATUSES
 from latchkey.store.pool import Connection
 
 MOST_COUNTED = 1000
-_LIVE = "('active', 'trialing', 'past_due', 'unpaid')"
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,20 @@ async def numbers(connection: Connection) -> Numbers:
     row = await connection.fetchrow(
         f"""
         select (select count(*) from (
-                    select distinct user_id from grants
-                     where ended_at is null and (until is null or until > now())) m) as members,
+                    select distinct user_id from live_grants) m) as members,
                s.running as subscriptions, s.troubled as payment_problems,
                (select count(*) from (
                     select from activities
                      where type = 'product_purchased' and at > now() - interval '30 days'
                      limit {MOST_COUNTED}) p) as purchases,
-               (select count(*) from grants
-                 where ended_at is null and until > now()
-                   and until < now() + interval '14 days') as ending
-          from (select count(*) filter (where status in {_LIVE}) as running,
-                       count(*) filter (where status in ('past_due', 'unpaid')) as troubled
+               (select count(*) from live_grants
+                 where until > now() and until < now() + interval '14 days') as ending
+          from (select count(*) filter (where status = any($1::text[])) as running,
+                       count(*) filter (where status = any($2::text[])) as troubled
                   from subscriptions) s
-        """
+        """,
+        LIVE_STATUSES,
+        PAST_DUE_STATUSES,
     )
     assert row is not None, "an aggregate has one row"
     return Numbers(**dict(row))

@@ -282,8 +282,8 @@ async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconci
     found = await _get(connection, reconciliation_id)
     rows = await connection.fetch(
         """
-        select distinct stripe_product from links
-         where stripe_product is not null and (removed_at is null or members = 'keep')
+        select distinct stripe_product from counting_links
+         where stripe_product is not null
            and ($1::text is null or product_id = $1)
            and (account_id, livemode) = (select account_id, livemode from stripe_connection)
          order by 1

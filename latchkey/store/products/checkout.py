@@ -381,9 +381,8 @@ async def bought(connection: Connection, session_id: str) -> Bought:
         return Bought("none", None, ())
     products = await connection.fetch(
         """
-        select distinct p.slug, p.name from grants g join products p on p.id = g.product_id
-         where (g.source_id = $1 or g.source_id = $2) and g.ended_at is null
-           and (g.until is null or g.until > now()) and p.status = 'live'
+        select distinct p.slug, p.name from live_grants g join products p on p.id = g.product_id
+         where (g.source_id = $1 or g.source_id = $2) and p.status = 'live'
          order by p.name
         """,
         row["source_id"],

@@ -84,9 +84,8 @@ async def add(
         row["user_id"]
         for row in await connection.fetch(
             """
-            select distinct user_id from grants
-             where product_id = $1 and ended_at is null and (until is null or until > now())
-               and user_id = any($2::bigint[])
+            select distinct user_id from live_grants
+             where product_id = $1 and user_id = any($2::bigint[])
             """,
             product_id,
             list(set(by_customer.values()) | set(by_email.values())),

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
-from latchkey.rules.access import Reason
+from latchkey.rules.access import LIVE_STATUSES, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
 from latchkey.store.stripe.connection import current
 
 WAYS_OUT = ("keep", "end", "complimentary")
-_LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
 
 
 class LinkError(Exception):
@@ -119,13 +118,15 @@ async def current_link(connection: Connection, product_id: str) -> Link | None:
 async def live_subscriptions(connection: Connection, product_id: str) -> int:
     """How many subscriptions that haven't ended carry the product's Stripe product."""
     found: int = await connection.fetchval(
-        f"""
+        """
         select count(distinct s.id) from links l
           join subscription_items i on i.stripe_product = l.stripe_product
           join subscriptions s on s.id = i.subscription_id and s.account_id = l.account_id
-         where l.product_id = $1 and l.removed_at is null and s.status in {_LIVE}
+         where l.product_id = $1 and l.removed_at is null
+           and s.status = any($2::text[])
         """,
         product_id,
+        LIVE_STATUSES,
     )
     return found
 

@@ -58,9 +58,8 @@ select p.id, p.slug, p.name, p.image_url, p.status, m.members,
   from page p
   cross join lateral (
        select count(*) as members from (
-              select distinct g.user_id from grants g
-               where g.product_id = p.id and g.ended_at is null
-                 and (g.until is null or g.until > now())
+              select distinct g.user_id from live_grants g
+               where g.product_id = p.id
                limit {MOST_COUNTED} + 1) counted) m
   left join links l on l.product_id = p.id and l.removed_at is null
   left join stripe_products s on s.id = l.stripe_product
@@ -99,9 +98,8 @@ async def member_counts(connection: Connection, product_ids: Sequence[str]) -> d
     rows = await connection.fetch(
         """
         select product_id, count(*) as members from (
-               select distinct product_id, user_id from grants
-                where product_id = any($1::text[]) and ended_at is null
-                  and (until is null or until > now())) member
+               select distinct product_id, user_id from live_grants
+                where product_id = any($1::text[])) member
          group by product_id
         """,
         list(product_ids),

@@ -159,8 +159,7 @@ async def member_count(connection: Connection, product_id: str) -> int:
     """How many people hold a live grant."""
     found: int = await connection.fetchval(
         """
-        select count(distinct user_id) from grants
-         where product_id = $1 and ended_at is null and (until is null or until > now())
+        select count(distinct user_id) from live_grants where product_id = $1
         """,
         product_id,
     )
@@ -175,9 +174,8 @@ async def listed(
         f"""
         select {", ".join("p." + field.strip() for field in _FIELDS.split(","))},
                l.state as link_state, s.name as stripe_product_name,
-               (select count(distinct g.user_id) from grants g
-                 where g.product_id = p.id and g.ended_at is null
-                   and (g.until is null or g.until > now())) as members
+               (select count(distinct g.user_id) from live_grants g
+                 where g.product_id = p.id) as members
           from products p
           left join links l on l.product_id = p.id and l.removed_at is null
           left join stripe_products s on s.id = l.stripe_product

@@ -84,9 +84,8 @@ async def linked_products(
                l.removed_at is not null as removed, p.access_mail,
                p.policy_overrides,
                (select value from site_settings where key = 'access_policy') as policy
-          from (select * from links
+          from (select * from counting_links
                  where stripe_product = any($1::text[]) and account_id = $2 and livemode = $3
-                   and (removed_at is null or members = 'keep')
                    for key share) l
           join products p on p.id = l.product_id
          order by l.product_id, l.stripe_product, l.removed_at is null desc, l.id desc
@@ -122,9 +121,8 @@ async def linked_stripe_products(connection: Connection, *, account: Account) ->
     """The Stripe products whose purchases count, those of links that kept their members too."""
     rows = await connection.fetch(
         """
-        select distinct stripe_product from links
+        select distinct stripe_product from counting_links
          where stripe_product is not null and account_id = $1 and livemode = $2
-           and (removed_at is null or members = 'keep')
         """,
         account.id,
         account.livemode,

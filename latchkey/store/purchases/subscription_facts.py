@@ -17,7 +17,7 @@ _Line = tuple[str, str, datetime, str, dict[str, Any]]
 def past_due_since(reading: Subscription, old: Any, context: ApplyContext) -> datetime | None:
     """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
     with `unpaid`: what is unpaid was past due before. What was found at its first sight holds."""
-    if reading.status not in access.OWING:
+    if reading.status not in access.PAST_DUE_STATUSES:
         return None
     if old["past_due_since"]:
         found: datetime = old["past_due_since"]

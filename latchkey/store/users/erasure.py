@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from latchkey.rules.access import LIVE_STATUSES
 from latchkey.store.access import collections
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-
-_LIVE = "('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete')"
 
 # $1 the user, $2 their addresses in lower case, $3 their customers', subscriptions' and orders' ids
 STEPS = (
@@ -61,9 +60,9 @@ class Footprint:
 
 async def footprint(connection: Connection, user_id: int) -> Footprint:
     row = await connection.fetchrow(
-        f"""
+        """
         select (select count(*) from subscriptions
-                 where user_id = $1 and status in {_LIVE}) as live_subscriptions,
+                 where user_id = $1 and status = any($2::text[])) as live_subscriptions,
                (select count(*) from orders where user_id = $1) as orders,
                (select count(*) from mails where user_id = $1) as mails,
                (select count(*) from events e where e.target_id in (
@@ -73,6 +72,7 @@ async def footprint(connection: Connection, user_id: int) -> Footprint:
                   and e.target_kind <> 'none') as events
         """,
         user_id,
+        LIVE_STATUSES,
     )
     assert row is not None, "an aggregate has one row"
     return Footprint(**dict(row))

@@ -17,9 +17,7 @@ _SEEN = {
     "longer": "u.last_seen_at < now() - interval '30 days'",
 }
 _MEMBER = """
-u.id in (select g.user_id from grants g
-          where g.product_id = {} and g.ended_at is null
-            and (g.until is null or g.until > now()))
+u.id in (select g.user_id from live_grants g where g.product_id = {})
 """
 
 
@@ -74,9 +72,9 @@ async def listed(
             select u.* from users u where {_conditions(wanted, after, given)}
              order by u.id desc limit $1)
         select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
-               array(select distinct o.name from grants g join products o on o.id = g.product_id
-                      where g.user_id = p.id and g.ended_at is null
-                        and (g.until is null or g.until > now())
+               array(select distinct o.name from live_grants g
+                        join products o on o.id = g.product_id
+                      where g.user_id = p.id
                       order by o.name) as products
           from page p order by p.id desc
         """,
