@@ -15,11 +15,41 @@ from temporalio.service import RPCError
 from latchkey import contracts
 from latchkey.settings import Settings
 from latchkey.store.checks import health
+from latchkey.store.checks.findings import Expectations, Finding, FindingKind, findings
 from latchkey.store.checks.health import HealthFigures
 from latchkey.store.pool import create_pool
+from latchkey.stripe_api import API_VERSION
 
-LONG = timedelta(minutes=5)
 PATIENCE_SECONDS = 5
+
+_CHECKS = {
+    "events": (FindingKind.EVENTS_FAILED, FindingKind.EVENTS_WAITING),
+    "missed events": (FindingKind.CATCH_UP_LATE,),
+    "comparison": (FindingKind.COMPARISON_FAILED, FindingKind.COMPARISON_OVERDUE),
+    "drift": (FindingKind.DRIFT,),
+    "emails": (FindingKind.EMAILS_FAILED,),
+}
+"""What each check looks for, the worst first. Stripe's key and endpoint are looked at by calling
+Stripe."""
+
+_ADVICE = {
+    FindingKind.EVENTS_FAILED: (
+        "see the inbox in the admin pages: it says why; resend them, or ignore them"
+    ),
+    FindingKind.EVENTS_WAITING: "check that a worker runs and that Temporal answers",
+    FindingKind.CATCH_UP_LATE: (
+        "check that a worker runs; the runs named catch-up in Temporal say what failed"
+    ),
+    FindingKind.COMPARISON_FAILED: (
+        "mend the cause, then press Compare now under Drift in the admin pages"
+    ),
+    FindingKind.COMPARISON_OVERDUE: (
+        "see the runs of type Reconciliation in Temporal: a stuck one keeps the schedule from"
+        " starting the next, so terminate it; then press Compare now under Drift"
+    ),
+    FindingKind.DRIFT: "see Drift in the admin pages: repair what is safe, decide on the rest",
+    FindingKind.EMAILS_FAILED: "see Emails in the admin pages: each says why",
+}
 
 
 @dataclass(frozen=True)
@@ -45,15 +75,16 @@ async def of_database(settings: Settings) -> list[Check]:
             await pool.close()
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
         return []
-    late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG
-    nightly = settings.reconciliation != "off"
-    return [
-        _events(figures),
-        _catch_up(figures, late),
-        _comparison(figures, nightly=nightly),
-        _drift(figures),
-        *_mails(figures),
-    ]
+    return list(_database_checks(figures, expectations(settings)))
+
+
+def expectations(settings: Settings) -> Expectations:
+    """What the settings promise, for judging the health figures."""
+    return Expectations(
+        catch_up_every=timedelta(seconds=settings.catchup_seconds),
+        compares_nightly=settings.reconciliation != "off",
+        api_version=API_VERSION,
+    )
 
 
 async def of_temporal(client: Client) -> list[Check]:
@@ -65,57 +96,55 @@ async def of_temporal(client: Client) -> list[Check]:
         return []
 
 
-def _events(figures: HealthFigures) -> Check:
-    if figures.failed:
-        advice = "see the inbox in the admin pages: it says why; resend them, or ignore them"
-        return Check("events", False, f"{figures.failed} failed", advice)
-    oldest = figures.oldest_unprocessed
-    if oldest and figures.now - oldest > LONG:
-        found = f"{figures.unprocessed} wait, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-        return Check("events", False, found, "check that a worker runs and that Temporal answers")
-    return Check("events", True, f"none failed, {figures.unprocessed} on their way")
+def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator[Check]:
+    """Each name once: bad with what was found, or ok with what is right."""
+    wrong = {one.kind: one for one in findings(figures, expected)}
+    for name, kinds in _CHECKS.items():
+        bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
+        if bad is not None:
+            yield Check(name, False, _found(bad, figures), _ADVICE[bad.kind])
+        elif name != "emails":
+            yield Check(name, True, _right(name, figures))
 
 
-def _catch_up(figures: HealthFigures, late: timedelta) -> Check:
-    looked, since = figures.looked_at, figures.unlooked_since
-    if since is None:
-        return Check("missed events", True, "not looked for yet: a worker does it once connected")
-    said = "last looked for at" if looked else "never looked for since connecting at"
-    found = f"{said} {looked or since:%Y-%m-%d %H:%M:%S} UTC"
-    if figures.now - since > late:
-        advice = "check that a worker runs; the runs named catch-up in Temporal say what failed"
-        return Check("missed events", False, found, advice)
-    return Check("missed events", True, found)
+def _found(finding: Finding, figures: HealthFigures) -> str:
+    since = f"{finding.since:%Y-%m-%d %H:%M} UTC" if finding.since else ""
+    match finding.kind:
+        case FindingKind.EVENTS_FAILED:
+            return f"{finding.count} failed"
+        case FindingKind.EVENTS_WAITING:
+            return f"{finding.count} waiting, the oldest since {since}"
+        case FindingKind.CATCH_UP_LATE if figures.looked_at is None:
+            return f"never looked for since Stripe was connected at {since}"
+        case FindingKind.CATCH_UP_LATE:
+            return f"last looked for at {since}"
+        case FindingKind.COMPARISON_FAILED:
+            return f"the last one failed: {finding.detail}"
+        case FindingKind.COMPARISON_OVERDUE:
+            return f"none has succeeded since {since}"
+        case FindingKind.DRIFT:
+            return f"open differences from Stripe: {finding.count}"
+        case FindingKind.EMAILS_FAILED:
+            return f"{finding.count} could not be sent"
+        case _:
+            return finding.detail
 
 
-def _comparison(figures: HealthFigures, *, nightly: bool) -> Check:
-    name = "comparison"
-    if figures.connection != "connected":
-        return Check(name, True, "there is none before Stripe is connected")
-    if figures.comparison_error is not None:
-        advice = "mend the cause, then press Compare now under Drift in the admin pages"
-        return Check(name, False, f"the last one failed: {figures.comparison_error}", advice)
-    if nightly and figures.uncompared:
-        found = f"none got through since {figures.compared_at:%Y-%m-%d %H:%M} UTC"
-        advice = (
-            "see the runs of type Reconciliation in Temporal: one that is stuck keeps the schedule"
-            " from the next, so terminate it; then press Compare now under Drift"
-        )
-        return Check(name, False, found, advice)
-    return Check(name, True, "none failed, and none is overdue")
-
-
-def _drift(figures: HealthFigures) -> Check:
-    if figures.drift:
-        advice = "see Drift in the admin pages: repair what is safe, decide on the rest"
-        return Check("drift", False, f"{figures.drift} differences from Stripe are open", advice)
-    return Check("drift", True, "the last comparison of all products left nothing open")
-
-
-def _mails(figures: HealthFigures) -> Iterator[Check]:
-    if figures.mails_failed:
-        advice = "see Mails in the admin pages: each says why"
-        yield Check("mails", False, f"{figures.mails_failed} could not be sent", advice)
+def _right(name: str, figures: HealthFigures) -> str:
+    match name:
+        case "events":
+            return f"none failed, {figures.unprocessed} on their way"
+        case "missed events":
+            since = figures.unlooked_since
+            if since is None:
+                return "not looked for yet: a worker does so once Stripe is connected"
+            return f"last looked for at {since:%Y-%m-%d %H:%M:%S} UTC"
+        case "comparison" if figures.connection != "connected":
+            return "none before Stripe is connected"
+        case "comparison":
+            return "none failed, none overdue"
+        case _:
+            return "the last comparison of all products left nothing open"
 
 
 async def _workers(client: Client) -> Check:

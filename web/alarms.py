@@ -6,15 +6,37 @@ from datetime import datetime, timedelta
 
 from prometheus_client import Gauge
 
-from latchkey.rules import endpoint
+from latchkey.doctor_checks import expectations
 from latchkey.settings import Settings
 from latchkey.store.checks import health
+from latchkey.store.checks.findings import (
+    Finding,
+    FindingKind,
+    endpoint_problems,
+    findings,
+)
 from latchkey.store.checks.health import MANY, HealthFigures
 from latchkey.store.pool import Pool
 from latchkey.stripe_api import API_VERSION
 
 FRESH_SECONDS = 3.0
-LONG_UNPROCESSED = timedelta(minutes=5)
+
+_PAGES = {
+    FindingKind.KEY_REFUSED: "/admin/connectors",
+    FindingKind.EVENTS_FAILED: "/admin/inbox?state=failed",
+    FindingKind.EVENTS_WAITING: "/admin/health",
+    FindingKind.ENDPOINT: "/admin/health",
+    FindingKind.CATCH_UP_LATE: "/admin/health",
+    FindingKind.COMPARISON_FAILED: "/admin/drift",
+    FindingKind.COMPARISON_OVERDUE: "/admin/drift",
+}
+"""Where each is put right. What isn't here has only a badge in the menu."""
+
+_BADGES = {
+    FindingKind.EVENTS_FAILED: "/admin/inbox",
+    FindingKind.DRIFT: "/admin/drift",
+    FindingKind.EMAILS_FAILED: "/admin/mails",
+}
 
 _FAILED = Gauge("latchkey_events_failed", "Events in the inbox that failed, up to 1000.")
 _UNPROCESSED = Gauge("latchkey_events_unprocessed", "Events waiting or on their way, up to 1000.")
@@ -47,8 +69,7 @@ class AlarmCache:
     """Asks the database at most every few seconds, however many pages are shown."""
 
     def __init__(self, settings: Settings) -> None:
-        self._late = 3 * timedelta(seconds=settings.catchup_seconds) + LONG_UNPROCESSED
-        self._compares = settings.reconciliation != "off"
+        self._expected = expectations(settings)
         self._found: Alarms | None = None
         self._read_at = 0.0
 
@@ -56,7 +77,8 @@ class AlarmCache:
         if self._found is None or time.monotonic() - self._read_at > FRESH_SECONDS:
             async with pool.acquire() as connection:
                 figures = await health.figures(connection)
-            self._found, self._read_at = self._judge(figures), time.monotonic()
+            self._found = _alarms(findings(figures, self._expected))
+            self._read_at = time.monotonic()
         return self._found
 
     def forget(self) -> None:
@@ -76,70 +98,41 @@ class AlarmCache:
         _COMPARED.set(_age(figures, compared).total_seconds())
         _OVERDUE.set(figures.overdue)
         _MAILS.set(figures.mails_failed)
-        _ENDPOINT.set(0 if _endpoint(figures) else 1)
+        _ENDPOINT.set(0 if endpoint_problems(figures, api_version=API_VERSION) else 1)
 
-    def _judge(self, figures: HealthFigures) -> Alarms:
-        connected = figures.connection == "connected"
-        raised = [
-            Alarm(text, address)
-            for holds, text, address in (
-                (
-                    figures.connection == "refused",
-                    f"Stripe refuses the key: {figures.connection_error}",
-                    "/admin/connectors",
-                ),
-                (
-                    figures.failed > 0,
-                    f"{_count(figures.failed, 'event')} failed and changed nothing",
-                    "/admin/inbox?state=failed",
-                ),
-                (
-                    _age(figures, figures.oldest_unprocessed) > LONG_UNPROCESSED,
-                    "Events have been waiting for more than five minutes: is a worker running?",
-                    "/admin/health",
-                ),
-                (bool(_endpoint(figures)), "; ".join(_endpoint(figures)), "/admin/health"),
-                (
-                    _age(figures, figures.unlooked_since) > self._late,
-                    "Missed events have not been looked for lately",
-                    "/admin/health",
-                ),
-                (
-                    connected and figures.comparison_error is not None,
-                    f"The last comparison with Stripe failed: {figures.comparison_error}",
-                    "/admin/drift",
-                ),
-                (
-                    connected and self._compares and figures.uncompared,
-                    "Stripe and the access here have not been compared for more than 36 hours",
-                    "/admin/drift",
-                ),
-            )
-            if holds
-        ]
-        counts = {
-            "/admin/inbox": figures.failed,
-            "/admin/drift": figures.drift,
-            "/admin/mails": figures.mails_failed,
-        }
-        badges = {
-            address: f"{count}{'+' if count >= MANY else ''}"
-            for address, count in counts.items()
-            if count
-        }
-        if any(alarm.address == "/admin/health" for alarm in raised):
-            badges["/admin/health"] = "!"
-        return Alarms(tuple(raised), badges)
+
+def _alarms(found: list[Finding]) -> Alarms:
+    raised = tuple(Alarm(_text(one), _PAGES[one.kind]) for one in found if one.kind in _PAGES)
+    badges = {
+        _BADGES[one.kind]: f"{one.count}{'+' if one.count >= MANY else ''}"
+        for one in found
+        if one.kind in _BADGES
+    }
+    if any(alarm.address == "/admin/health" for alarm in raised):
+        badges["/admin/health"] = "!"
+    return Alarms(raised, badges)
+
+
+def _text(finding: Finding) -> str:
+    match finding.kind:
+        case FindingKind.KEY_REFUSED:
+            return f"Stripe refuses the key: {finding.detail}"
+        case FindingKind.EVENTS_FAILED:
+            return f"{_count(finding.count, 'event')} failed and changed nothing"
+        case FindingKind.EVENTS_WAITING:
+            return "Events have been waiting for more than five minutes: is a worker running?"
+        case FindingKind.CATCH_UP_LATE:
+            return "Missed events have not been looked for recently"
+        case FindingKind.COMPARISON_FAILED:
+            return f"The last comparison with Stripe failed: {finding.detail}"
+        case FindingKind.COMPARISON_OVERDUE:
+            return "Stripe and the access here have not been compared for more than 36 hours"
+        case _:
+            return finding.detail
 
 
 def _age(figures: HealthFigures, since: datetime | None) -> timedelta:
     return figures.now - since if since else timedelta()
-
-
-def _endpoint(figures: HealthFigures) -> list[str]:
-    if figures.connection != "connected":
-        return []
-    return endpoint.problems(figures.endpoint_found, version=API_VERSION)
 
 
 def _count(number: int, noun: str) -> str:

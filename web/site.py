@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +14,7 @@ from latchkey.keyring import Keyring
 from latchkey.settings import Settings
 from latchkey.store import site_settings
 from latchkey.store.checks.dashboard import Numbers
-from latchkey.store.pool import Pool
+from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_settings import SiteSettings
 from web.alarms import AlarmCache
 from web.refusals import Refusals
@@ -49,6 +51,13 @@ class Site:
             self._look_until = time.monotonic() + LOOK_SECONDS
             async with self.pool.acquire() as connection:
                 self.look = await site_settings.read(connection)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Connection]:
+        """A transaction that Temporal must hear of: its commit wakes the relay."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+        self.wake.set()
 
     def event_due(self, pause: timedelta) -> None:
         """Stir the relay for an event after a pause."""

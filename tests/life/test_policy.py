@@ -241,7 +241,7 @@ async def test_a_change_goes_on_after_the_worker_died(site: Latchkey) -> None:
 
 
 async def test_a_change_leaves_alone_what_another_mode_gave(site: Latchkey) -> None:
-    """Bought in test mode; the live key is connected since: access already granted stays."""
+    """Bought under a live key, and a test key is connected since: access already granted stays."""
     club, monthly = await linked(site)
     book, once = await linked(site, every=None)
     await site.stripe.subscribe("mode@policy.example", monthly, trial_period_days=7)
@@ -252,7 +252,8 @@ async def test_a_change_leaves_alone_what_another_mode_gave(site: Latchkey) -> N
     await site.stripe.post("refunds", charge=intent["latest_charge"], amount=100)
     await site.settled()
     await site.stop_worker()
-    await site.pool.execute("update stripe_connection set livemode = true")
+    for table in ("links", "subscriptions", "orders", "customers", "grants"):
+        await site.pool.execute(f"update {table} set livemode = true")
     await site.start_worker()
     cells = {"trialing": False, "partial_refund": False}
     preview = await site.call("POST", "/policy/preview", json=cells)

@@ -64,10 +64,11 @@ async def test_it_is_told_that_missed_events_were_never_looked_for(
 
     async def shown() -> bool:
         page = (await admin.get("/admin/products")).text
-        return "Missed events have not been looked for lately" in page
+        return "Missed events have not been looked for recently" in page
 
     await until(shown, "every admin page says so")
-    assert "missed events: never looked for since connecting" in (await said(site, monkeypatch))[1]
+    told = "missed events: never looked for since Stripe was connected"
+    assert told in (await said(site, monkeypatch))[1]
 
 
 @pytest.fixture

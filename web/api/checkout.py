@@ -51,7 +51,6 @@ async def put_checkout(call: Call) -> Checkout:
             product_id = await _choose(call)
         except checkout.UnknownPriceError as error:
             raise ApiError(422, "unknown_price", str(error)) from None
-    call.site.wake.set()
     try:
         await dispatch.settle_checkout(call.site.temporal, product_id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:
@@ -83,7 +82,7 @@ async def get_checkout(call: Call) -> Checkout:
 async def _choose(call: Call) -> str:
     """Write the choice down: the product's id. Raises `UnknownPriceError`."""
     wanted: CheckoutChoice = call.body
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         product = await products.find(connection, call.path["id"])
         if product is None:
             raise not_found("product", call.path["id"])

@@ -153,12 +153,11 @@ async def list_holders(call: Call) -> HolderList:
 async def give_collection(call: Call) -> Holder:
     """Give a person a collection. Given again, it changes the end and the reason."""
     wanted: NewGrant = call.body
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         found = await _found(connection, call)
         gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
         await collections.give(connection, found.id, [gift], actor=None, mail=wanted.mail)
         row = await collections.holder(connection, found.id, wanted.email)
-    call.site.wake.set()
     assert row is not None, "it was given above"
     return Holder.model_validate(vars(row))
 
@@ -181,12 +180,11 @@ async def give_many(call: Call) -> GiftsDone:
     """
     wanted: Gifts = call.body
     gifts = [ComplimentaryGrant(one.email, one.until, one.reason) for one in wanted.grants]
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         product = await products.find(connection, call.path["id"])
         if product is None:
             raise not_found("product", call.path["id"])
         done = await complimentary.give(connection, product.id, gifts, actor=None, mail=wanted.mail)
-    call.site.wake.set()
     return GiftsDone(granted=done.granted, changed=done.changed, users_created=done.users_created)
 
 

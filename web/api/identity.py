@@ -110,7 +110,7 @@ async def list_matches(call: Call) -> MatchList:
 @endpoint("POST", "/matches/{id}/accept", body=Acceptance, answer=Match)
 async def accept(call: Call) -> Match:
     """Do what a match proposes: make the two users one, or give the purchase to `email`."""
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         found = await matches.find(connection, _id(call))
         if found is None:
             raise not_found("match", call.path["id"])
@@ -119,7 +119,6 @@ async def accept(call: Call) -> Match:
         except identity.NotDecidableError as error:
             raise ApiError(409, "not_decidable", str(error)) from None
         decided = await matches.find(connection, found.id)
-    call.site.wake.set()
     return _shown(decided or found)
 
 
@@ -175,14 +174,13 @@ async def unmerge(call: Call) -> Merge:
     What was theirs goes back, and what came by their customers or address since; the rest stays
     with the other one. They have no password then, and sign in by mail.
     """
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         if await unmerging.merge_of(connection, _id(call)) is None:
             raise not_found("merged user", call.path["id"])
         try:
             done = await unmerging.undo(connection, from_user=_id(call), actor=None)
         except unmerging.NotUndoableError as error:
             raise ApiError(409, "not_undoable", str(error)) from None
-    call.site.wake.set()
     return Merge(user_id=done.user_id, from_user=done.from_user, moved=done.moved)
 
 

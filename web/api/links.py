@@ -91,7 +91,7 @@ async def put_link(call: Call) -> Link:
     and starts anew after a failure.
     """
     wanted: LinkTo = call.body
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         product = await _product(connection, call.path["id"])
         try:
             made = await links.create_link(
@@ -106,7 +106,6 @@ async def put_link(call: Call) -> Link:
             )
         except links.LinkError as error:
             raise problem_of(error) from None
-    call.site.wake.set()
     return shown(made)
 
 
@@ -141,7 +140,7 @@ async def delete_link(call: Call) -> Removed:
     While Stripe holds live subscriptions for it, `members` has to say what becomes of the people:
     `keep` their access until their subscription ends, `end` it now, or make it `complimentary`.
     """
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         product = await _product(connection, call.path["id"])
         try:
             removal = await links.remove_link(
@@ -149,7 +148,6 @@ async def delete_link(call: Call) -> Removed:
             )
         except links.LinkError as error:
             raise problem_of(error) from None
-    call.site.wake.set()
     return Removed.model_validate(vars(removal))
 
 

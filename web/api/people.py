@@ -134,7 +134,7 @@ async def give(call: Call) -> Grant:
     never touch it.
     """
     wanted: NewGrant = call.body
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         product = await products.find(connection, call.path["id"])
         if product is None:
             raise not_found("product", call.path["id"])
@@ -147,7 +147,6 @@ async def give(call: Call) -> Grant:
             actor=None,
             mail=wanted.mail,
         )
-    call.site.wake.set()
     return _grant(made)
 
 
@@ -173,9 +172,8 @@ async def lift(call: Call) -> Grant:
     Its purchase gives access again at once, where it is still good.
     """
     grant_id = numbers.number(call.path["id"])
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         found = await grants.lift(connection, grant_id, actor=None) if grant_id else None
     if found is None:
         raise not_found("grant", call.path["id"])
-    call.site.wake.set()
     return _grant(found)

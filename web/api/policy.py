@@ -111,10 +111,8 @@ async def put_policy(call: Call) -> Policy:
     It counts at once for what happens from now on, and is applied to everybody else in the
     background; `change` tells how far that is.
     """
-    async with call.site.pool.acquire() as connection:
-        async with connection.transaction():
-            await _save(connection, _draft(call))
-        call.site.wake.set()
+    async with call.site.changing() as connection:
+        await _save(connection, _draft(call))
         return await _policy(connection)
 
 
@@ -145,11 +143,9 @@ async def get_product_policy(call: Call) -> ProductPolicy:
 @endpoint("PUT", "/products/{id}/policy", body=PolicyCells, answer=ProductPolicy)
 async def put_product_policy(call: Call) -> ProductPolicy:
     """Set the cells that a product has of its own; those left out are the site's again."""
-    async with call.site.pool.acquire() as connection:
+    async with call.site.changing() as connection:
         product_id = await _product_id(connection, call)
-        async with connection.transaction():
-            await _save(connection, _draft(call, product_id))
-        call.site.wake.set()
+        await _save(connection, _draft(call, product_id))
         return await _product_policy(connection, product_id)
 
 

@@ -141,7 +141,7 @@ async def listed(call: Call) -> ReconciliationList:
 async def create(call: Call) -> Reconciliation:
     """Compare Stripe with the grants, for one product or all."""
     wanted: NewReconciliation = call.body
-    async with call.site.pool.acquire() as connection:
+    async with call.site.changing() as connection:
         product_id = None
         if wanted.product is not None:
             product = await products.find(connection, wanted.product)
@@ -151,7 +151,6 @@ async def create(call: Call) -> Reconciliation:
         made = await reconciliations.request(
             connection, repair=not wanted.dry_run, cause="api", product_id=product_id
         )
-    call.site.wake.set()
     return Reconciliation(**_plain(made))
 
 
@@ -179,7 +178,7 @@ async def report(call: Call) -> Report:
 async def repair(call: Call) -> Reconciliation:
     """Repair chosen differences of a comparison, or all that are safe."""
     wanted: Choice = call.body
-    async with call.site.pool.acquire() as connection, connection.transaction():
+    async with call.site.changing() as connection:
         if await reconciliations.find(connection, call.path["id"]) is None:
             raise not_found("reconciliation", call.path["id"])
         try:
@@ -188,5 +187,4 @@ async def repair(call: Call) -> Reconciliation:
             raise ApiError(409, "still_running", str(error)) from None
         found = await reconciliations.find(connection, call.path["id"])
     assert found is not None, "it was there a moment ago"
-    call.site.wake.set()
     return Reconciliation(**_plain(found))

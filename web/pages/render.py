@@ -2,6 +2,7 @@
 
 import hashlib
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from latchkey.rules.money import decimals
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
-from web.site import Site, site_of
+from web.site import site_of
 from web.wording import labels
 from web.wording.standing import standing, subscription
+from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, when
 
 STATIC = Path(__file__).parent.with_name("static")
@@ -58,7 +60,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         sandbox_url=site.settings.sandbox_url,
         temporal_ui=site.settings.temporal_ui_url,
         temporal_namespace=site.temporal.namespace,
-        stripe_address=lambda id_: _stripe_address(id_, site),
+        stripe_address=partial(dashboard_address, site),
         csrf=lambda: _csrf_field(request),
         **values,
     )
@@ -99,27 +101,6 @@ def price(entry: Any) -> str:
         if count == 1
         else (f"{text} every {count} {entry.interval}s")
     )
-
-
-_DASHBOARD = {
-    "sub": "subscriptions",
-    "cus": "customers",
-    "prod": "products",
-    "in": "invoices",
-    "pi": "payments",
-    "evt": "events",
-    "price": "prices",
-}
-
-
-def _stripe_address(id_: str, site: Site) -> str | None:
-    """Where Stripe's dashboard shows an object; None for the sandbox and what it shows nowhere."""
-    place = _DASHBOARD.get(id_.partition("_")[0])
-    if place is None or site.settings.stripe_api_base is not None or site.settings.sandbox_url:
-        return None
-    key = site.settings.stripe_secret_key
-    test = "test/" if key and "_test_" in key.get_secret_value()[:12] else ""
-    return f"https://dashboard.stripe.com/{test}{place}/{id_}"
 
 
 def _asset(name: str) -> str:

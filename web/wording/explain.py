@@ -9,8 +9,7 @@ from latchkey.store.access.why import Chain, Link
 from latchkey.store.products.products import Product
 from web.site import Site
 from web.wording import labels
-
-DASHBOARD = "https://dashboard.stripe.com"
+from web.wording.stripe_dashboard import dashboard_address
 
 
 def workflow_url(site: Site, workflow_id: str | None) -> str | None:
@@ -21,20 +20,16 @@ def workflow_url(site: Site, workflow_id: str | None) -> str | None:
     return f"{base}/namespaces/{site.temporal.namespace}/workflows/{quote(workflow_id, safe='')}"
 
 
-def stripe_url(site: Site, found: dict[str, Any] | None) -> str | None:
-    """The object in Stripe's Dashboard, in its mode; with the sandbox its control page."""
-    if found is None:
+def stripe_url(site: Site, stripe_object: dict[str, Any] | None) -> str | None:
+    """Where Stripe shows the object behind a link of the chain; None where there is none."""
+    if stripe_object is None:
         return None
-    if site.settings.sandbox_url:
-        return f"{site.settings.sandbox_url}/?object={quote(found['id'])}"
-    base = DASHBOARD if found["livemode"] else f"{DASHBOARD}/test"
-    if found["object"] == "subscription":
-        return f"{base}/subscriptions/{found['id']}"
-    if found["id"].startswith("in_"):
-        return f"{base}/invoices/{found['id']}"
-    if found.get("payment_intent"):
-        return f"{base}/payments/{found['payment_intent']}"
-    return f"{base}/search?query={quote(found['id'])}"
+    return dashboard_address(
+        site,
+        stripe_object["id"],
+        livemode=stripe_object["livemode"],
+        payment_intent=stripe_object.get("payment_intent"),
+    )
 
 
 def answer(product: Product, chain: Chain, *, access: bool, until: datetime | None) -> str:

@@ -53,6 +53,7 @@ class Subscription:
     trial_end: datetime | None
     ended_at: datetime | None
     created_at: datetime
+    livemode: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Order:
     amount: int
     amount_refunded: int
     created_at: datetime
+    livemode: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ async def subscriptions(connection: Connection, user_id: int) -> list[Subscripti
     rows = await connection.fetch(
         """
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at, s.created_at,
+               s.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, i.stripe_product), ', ')
                            from subscription_items i
                            left join stripe_products p on p.id = i.stripe_product
@@ -102,6 +105,7 @@ async def orders(connection: Connection, user_id: int) -> list[Order]:
     rows = await connection.fetch(
         """
         select o.id, o.state, o.currency, o.amount, o.amount_refunded, o.created_at,
+               o.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
                            from order_lines l
                            left join stripe_products p on p.id = l.stripe_product

@@ -69,14 +69,13 @@ async def _give(
     if not gifts:
         raise ValueError("There is nobody to give access to.")
     kind, _, target_id = target.partition(":")
-    async with site.pool.acquire() as connection, connection.transaction():
+    async with site.changing() as connection:
         if kind == "collection" and await collections.find(connection, target_id):
             await collections.give(connection, target_id, gifts, actor=actor, mail=mail)
         elif kind == "product" and await products.find(connection, target_id):
             await complimentary.give(connection, target_id, gifts, actor=actor, mail=mail)
         else:
             raise ValueError("Choose a product or a collection.")
-    site.wake.set()
     return len(gifts)
 
 
@@ -85,7 +84,7 @@ async def lift(request: Request) -> Response:
     """Lift the hold on what was ended by hand."""
     await form(request)
     grant_id = number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection, connection.transaction():
+    async with site_of(request).changing() as connection:
         found = (
             await grants.lift(connection, grant_id, actor=request.state.user.id)
             if grant_id
@@ -93,7 +92,6 @@ async def lift(request: Request) -> Response:
         )
     if found is None:
         raise NotFoundError("There is no such grant.")
-    site_of(request).wake.set()
     return redirect(f"/admin/users/{found.user_id}?done=lifted")
 
 

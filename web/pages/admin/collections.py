@@ -93,10 +93,9 @@ async def give(request: Request) -> Response:
         return await _show(request, errors={"until": str(error)}, status=422)
     site, actor = site_of(request), request.state.user.id
     gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
-    async with site.pool.acquire() as connection, connection.transaction():
+    async with site.changing() as connection:
         found = await _found(request)
         await collections.give(connection, found.id, [gift], actor=actor)
-    site.wake.set()
     return redirect(f"/admin/collections/{found.id}?done=granted")
 
 

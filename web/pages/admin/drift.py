@@ -57,7 +57,7 @@ async def compare(request: Request) -> Response:
     site = site_of(request)
     given = await form(request)
     product = text(given, "product") or None
-    async with site.pool.acquire() as connection:
+    async with site.changing() as connection:
         if product is not None and product not in dict(await listing.names(connection)):
             raise NotFoundError("There is no such product.")
         made = await reconciliations.request(
@@ -67,7 +67,6 @@ async def compare(request: Request) -> Response:
             product_id=product,
             actor=request.state.user.id,
         )
-    site.wake.set()
     return redirect(f"/admin/drift/{made.id}")
 
 
@@ -86,12 +85,11 @@ async def repair(request: Request) -> Response:
     if not everything and not ids:
         return await _page(request, error="Tick what to repair first.")
     found = await _found(request)
-    async with site.pool.acquire() as connection, connection.transaction():
+    async with site.changing() as connection:
         try:
             await reconciliations.choose(connection, found.id, ids=None if everything else ids)
         except reconciliations.StillRunningError as error:
             return await _page(request, error=f"{error}.")
-    site.wake.set()
     return redirect(f"/admin/drift/{found.id}")
 
 

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
-from latchkey.rules import endpoint
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.checks import health
+from latchkey.store.checks.findings import endpoint_problems
 from latchkey.stripe_api import API_VERSION
 from web import health as probes
 from web.pages.guard import admin_page, form, redirect
@@ -55,7 +55,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         found=found,
         figures=found.figures,
         endpoint=found.figures.endpoint_found,
-        endpoint_problems=endpoint.problems(found.figures.endpoint_found, version=API_VERSION),
+        endpoint_problems=endpoint_problems(found.figures, api_version=API_VERSION),
         version=API_VERSION,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,

@@ -76,14 +76,13 @@ async def accept(request: Request) -> Response:
         return await _index(request, error=f"{email!r} is no e-mail address.", status=422)
     actor = request.state.user.id
     try:
-        async with site_of(request).pool.acquire() as connection, connection.transaction():
+        async with site_of(request).changing() as connection:
             found = await matches.find(connection, _number(request))
             if found is None:
                 raise NotFoundError("There is no such match.")
             await identity.accept(connection, found, email=email or None, actor=actor)
     except identity.NotDecidableError as error:
         return await _index(request, error=str(error), status=409)
-    site_of(request).wake.set()
     return redirect("/admin/merges?done=decided")
 
 
@@ -147,16 +146,15 @@ async def unmerge(request: Request) -> Response:
         if past is None:
             raise NotFoundError("No user of this number was merged, or it was taken back already.")
         survivor = await users.by_id(connection, past.into_user)
-        if sure:
-            try:
-                async with connection.transaction():
-                    await unmerging.undo(
-                        connection, from_user=past.from_user, actor=request.state.user.id
-                    )
-                site_of(request).wake.set()
-                return redirect(f"/admin/users/{past.from_user}?done=unmerged")
-            except unmerging.NotUndoableError as refused:
-                error = str(refused)
+    if sure:
+        try:
+            async with site_of(request).changing() as connection:
+                await unmerging.undo(
+                    connection, from_user=past.from_user, actor=request.state.user.id
+                )
+            return redirect(f"/admin/users/{past.from_user}?done=unmerged")
+        except unmerging.NotUndoableError as refused:
+            error = str(refused)
     return page(
         request,
         "admin/user_unmerge.html",

@@ -91,12 +91,11 @@ async def _policy(request: Request, product: products.Product | None) -> Respons
     except ValueError as error:
         return await _show(request, product, given=given, error=str(error), status=422)
     if text(given, "do") != "save":
-        async with site.pool.acquire() as connection, connection.transaction():
-            found = await policy_preview.preview(connection, draft, limit=300)
+        async with site.pool.acquire() as undone, undone.transaction():
+            found = await policy_preview.preview(undone, draft, limit=300)
         return await _show(request, product, draft=draft, preview=found)
-    async with site.pool.acquire() as connection, connection.transaction():
+    async with site.changing() as connection:
         await policy.save(connection, draft, actor=request.state.user.id)
-    site.wake.set()
     return redirect(f"{_address(product_id)}?done=policy-saved")
 
 

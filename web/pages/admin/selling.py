@@ -76,7 +76,7 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
     """Save it and have Stripe told; what is wrong with it, as a sentence."""
     site = site_of(request)
     try:
-        async with site.pool.acquire() as connection, connection.transaction():
+        async with site.changing() as connection:
             product = await product_of(request, connection)
             await checkout.choose(
                 connection,
@@ -95,7 +95,6 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
             )
     except checkout.CheckoutError as error:
         return f"Not saved: {error}."
-    site.wake.set()
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:

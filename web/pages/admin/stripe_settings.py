@@ -15,6 +15,7 @@ from latchkey.rules.money import decimals
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
+from latchkey.store.stripe import connection as connections
 from web.inputs import LinkTo
 from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
@@ -49,7 +50,7 @@ async def settings(request: Request) -> Response:
         return await _dialog(request, error=_problem(error), status=422)
     site = site_of(request)
     try:
-        async with site.pool.acquire() as connected, connected.transaction():
+        async with site.changing() as connected:
             product = await product_of(request, connected)
             await links.create_link(
                 connected,
@@ -65,7 +66,6 @@ async def settings(request: Request) -> Response:
         return await _ways_out(request, error, again=_again(given))
     except links.LinkError as error:
         return await _dialog(request, error=str(error), status=409)
-    site.wake.set()
     return redirect(f"/admin/products/{product.id}?done=linked")
 
 
@@ -87,6 +87,7 @@ async def preview(request: Request) -> Response:
         return await _dialog(request, error=f"No preview: {error}", status=503)
     async with site.pool.acquire() as connected:
         found = await link_previews.preview(connected, preview_id, limit=500)
+        account = await connections.current(connected)
     assert found is not None, "it was run above"
     if found.state == "failed":
         return await _dialog(request, error=f"No preview: {found.error}", status=422)
@@ -95,6 +96,7 @@ async def preview(request: Request) -> Response:
         "admin/preview.html",
         product=product,
         preview=found,
+        livemode=bool(account.livemode),
         mail=_mail(given),
         invoices=text(given, "invoices") or "year",
     )
@@ -147,7 +149,7 @@ async def remove(request: Request) -> Response:
         return await _ways_out(request, None)
     given = await form(request)
     try:
-        async with site.pool.acquire() as connected, connected.transaction():
+        async with site.changing() as connected:
             product = await product_of(request, connected)
             await links.remove_link(
                 connected,
@@ -159,7 +161,6 @@ async def remove(request: Request) -> Response:
         return await _ways_out(request, error)
     except links.LinkError as error:
         return await _dialog(request, error=str(error), status=409)
-    site.wake.set()
     return redirect(f"/admin/products/{product.id}?done=unlinked")
 
 

@@ -55,7 +55,7 @@ async def confirm(request: Request) -> Response:
                 claim = await claims.open_claim(connection, claim_id, user_id=user_id)
             return page(request, "claim_confirm.html", email=claim.email)
         await form(request)
-        async with site.pool.acquire() as connection, connection.transaction():
+        async with site.changing() as connection:
             await claims.confirm(connection, claim_id, user_id=user_id)
     except (signin_links.LinkRefusedError, claims.ClaimRefusedError) as refused:
         return page(
@@ -66,7 +66,6 @@ async def confirm(request: Request) -> Response:
             text=str(refused),
             back="/account/claims",
         )
-    site.wake.set()
     return redirect("/account/claims?done=claimed")
 
 

@@ -1,0 +1,89 @@
+"""What is wrong right now, judged once from the health figures: pages, metrics and doctor say it
+each in their own words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from latchkey.rules import endpoint
+from latchkey.store.checks.health import HealthFigures
+
+LONG_UNPROCESSED = timedelta(minutes=5)
+
+
+class FindingKind(StrEnum):
+    KEY_REFUSED = "key_refused"
+    EVENTS_FAILED = "events_failed"
+    EVENTS_WAITING = "events_waiting"
+    ENDPOINT = "endpoint"
+    CATCH_UP_LATE = "catch_up_late"
+    COMPARISON_FAILED = "comparison_failed"
+    COMPARISON_OVERDUE = "comparison_overdue"
+    DRIFT = "drift"
+    EMAILS_FAILED = "emails_failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: how many, since when (UTC), and what Stripe or the last attempt
+    said, each where it applies."""
+
+    kind: FindingKind
+    count: int = 0
+    since: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the settings promise: how often missed events are looked for, whether everything is
+    compared every night, and the API version that the webhook endpoint has to send."""
+
+    catch_up_every: timedelta
+    compares_nightly: bool
+    api_version: str
+
+    @property
+    def catch_up_late(self) -> timedelta:
+        return 3 * self.catch_up_every + LONG_UNPROCESSED
+
+
+def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
+    """Everything that is wrong, the most urgent first."""
+    found: list[Finding] = []
+    if figures.connection == "refused":
+        found.append(Finding(FindingKind.KEY_REFUSED, detail=figures.connection_error or ""))
+    if figures.failed:
+        found.append(Finding(FindingKind.EVENTS_FAILED, figures.failed))
+    oldest = figures.oldest_unprocessed
+    if oldest and figures.now - oldest > LONG_UNPROCESSED:
+        found.append(Finding(FindingKind.EVENTS_WAITING, figures.unprocessed, oldest))
+    if problems := endpoint_problems(figures, api_version=expected.api_version):
+        found.append(Finding(FindingKind.ENDPOINT, len(problems), detail="; ".join(problems)))
+    since = figures.unlooked_since
+    if since and figures.now - since > expected.catch_up_late:
+        found.append(Finding(FindingKind.CATCH_UP_LATE, since=since))
+    found += _of_comparisons(figures, nightly=expected.compares_nightly)
+    if figures.mails_failed:
+        found.append(Finding(FindingKind.EMAILS_FAILED, figures.mails_failed))
+    return found
+
+
+def endpoint_problems(figures: HealthFigures, *, api_version: str) -> list[str]:
+    """What keeps Stripe's webhook endpoint from sending what is needed; nothing where Stripe isn't
+    connected."""
+    if figures.connection != "connected":
+        return []
+    return endpoint.problems(figures.endpoint_found, version=api_version)
+
+
+def _of_comparisons(figures: HealthFigures, *, nightly: bool) -> list[Finding]:
+    found = []
+    if figures.connection == "connected":
+        if figures.comparison_error is not None:
+            found.append(Finding(FindingKind.COMPARISON_FAILED, detail=figures.comparison_error))
+        if nightly and figures.uncompared:
+            found.append(Finding(FindingKind.COMPARISON_OVERDUE, since=figures.compared_at))
+    if figures.drift:
+        found.append(Finding(FindingKind.DRIFT, figures.drift))
+    return found
