@@ -32,6 +32,8 @@ KINDS = {
     "di": "discount",
     "evt": "event",
     "txn": "balance_transaction",
+    "cn": "credit_note",
+    "cbtxn": "customer_balance_transaction",
     "shr": "shipping_rate",
     "txr": "tax_rate",
     "txi": "tax_id",

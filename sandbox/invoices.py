@@ -1,6 +1,6 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from sandbox import cards, invoice_lines, payments
+from sandbox import balances, cards, invoice_lines, payments
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
 
@@ -103,26 +103,13 @@ def finalize(shop: Shop, invoice: Json) -> Json:
         invoice_pdf=f"{world.base_url}/i/{invoice['id']}/pdf",
         automatically_finalizes_at=None,
     )
-    _use_credit(shop, invoice)
+    balances.use(shop, invoice)
     invoice["status_transitions"] = {**invoice["status_transitions"], "finalized_at": world.now()}
     world.schedule("finalize_invoice", invoice["id"], None)
     if invoice["due_date"]:
         world.schedule("invoice_overdue", invoice["id"], invoice["due_date"])
     shop.save(invoice, "invoice.finalized", before)
     return invoice
-
-
-def _use_credit(shop: Shop, invoice: Json) -> None:
-    """A customer's balance below zero is credit; what an invoice owes them is added to it."""
-    customer = shop.world.table("customer").get(invoice["customer"])
-    balance = customer["balance"] if customer else 0
-    invoice.update(starting_balance=balance, ending_balance=balance)
-    if customer is None or (invoice["total"] >= 0 and balance >= 0):
-        return
-    rest = max(0, invoice["total"] + balance)
-    customer["balance"] = min(0, invoice["total"] + balance)
-    invoice.update(amount_due=rest, amount_remaining=rest, ending_balance=customer["balance"])
-    shop.save(customer)
 
 
 def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool = False) -> str:
@@ -173,6 +160,15 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
     shop.world.keep(intent["id"], invoice=invoice["id"])
     record_payment(shop, invoice, intent)
     return intent
+
+
+def reprice_intent(shop: Shop, invoice: Json) -> None:
+    """Have the payment intent of an open invoice ask for what is due now."""
+    kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
+    intent = shop.world.table("payment_intent").get(kept)
+    if intent is not None and intent["status"] not in ("succeeded", "canceled", "processing"):
+        intent["amount"] = invoice["amount_due"]
+        shop.save(intent)
 
 
 def record_payment(shop: Shop, invoice: Json, intent: Json) -> Json:
@@ -273,16 +269,18 @@ def void(shop: Shop, invoice: Json, *, event: bool = True) -> Json:
         "voided_at": shop.world.now(),
     }
     _no_more_work(shop, invoice)
-    _give_up_intent(shop, invoice)
+    give_up_intent(shop, invoice, "void_invoice")
+    balances.give_back(shop, invoice)
     return shop.save(invoice, "invoice.voided" if event else None, before)
 
 
-def _give_up_intent(shop: Shop, invoice: Json) -> None:
+def give_up_intent(shop: Shop, invoice: Json, reason: str) -> None:
+    """Cancel the payment intent of an invoice that nothing is to be paid for any more."""
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
     intent = shop.world.table("payment_intent").get(kept)
     if intent is not None and intent["status"] not in ("succeeded", "canceled", "processing"):
         intent.update(status="canceled", canceled_at=shop.world.now())
-        intent["cancellation_reason"] = "void_invoice"
+        intent["cancellation_reason"] = reason
         shop.save(intent, "payment_intent.canceled")
 
 

@@ -90,7 +90,7 @@ def settle(shop: Shop, invoice: Json) -> None:
         entries = shares(line["amount"] - off, rates, exempt=exempt)
         line["taxes"] = shown(entries, exempt=exempt)
         for entry in line["taxes"]:
-            _add_up(sums, entry)
+            add_up(sums, entry)
     invoice["total_taxes"] = list(sums.values())
     inside = sum(row["amount"] for row in sums.values() if row["tax_behavior"] == "inclusive")
     on_top = sum(row["amount"] for row in sums.values() if row["tax_behavior"] == "exclusive")
@@ -104,7 +104,7 @@ def settle(shop: Shop, invoice: Json) -> None:
     )
 
 
-def _add_up(sums: dict[str, Json], entry: Json) -> None:
+def add_up(sums: dict[str, Json], entry: Json) -> None:
     """Sum taxes by rate."""
     known = sums.setdefault(
         entry["tax_rate_details"]["tax_rate"], {**entry, "amount": 0, "taxable_amount": 0}

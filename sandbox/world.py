@@ -420,6 +420,8 @@ def _tables() -> dict[str, Table]:
         "refund": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "dispute": Table(charge=_field("charge"), payment_intent=_field("payment_intent")),
         "coupon": Table(),
+        "credit_note": Table(customer=_field("customer"), invoice=_field("invoice")),
+        "customer_balance_transaction": Table(customer=_field("customer")),
         "tax_rate": Table(),
         "shipping_rate": Table(),
         "tax_id": Table(customer=_field("customer")),

@@ -2,10 +2,12 @@
 
 from sandbox.calls import (
     account,
+    balances,
     captures,
     catalog,
     checkout,
     clocks,
+    credit_notes,
     customers,
     invoices,
     money,
@@ -19,10 +21,12 @@ from sandbox.calls.registry import Call, handler, unpublished
 __all__ = [
     "Call",
     "account",
+    "balances",
     "captures",
     "catalog",
     "checkout",
     "clocks",
+    "credit_notes",
     "customers",
     "handler",
     "invoices",
