@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import calls, forms
+from sandbox import calls, forms, played
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -30,6 +30,8 @@ SPARED = "Sandbox-Spared"
 truth, while the connector under test meets them all."""
 _OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
 """Parameters that name whom a call is about."""
+_NOT_KEPT = ("parameter_unknown", "parameter_missing", "sandbox_unsupported")
+"""Refusals before anything was tried: the same key may be used again."""
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 
 
@@ -119,16 +121,17 @@ class Api:
         faults = self._faults(request)
         await self._misbehave_before(faults)
         strict = request.headers.get("Stripe-Version", "") == API_VERSION
+        cause = Cause(request_id, request.headers.get("Idempotency-Key"))
         if key is None:
             return self._misbehave_after(
-                faults, self._do(route, found, request, text, strict, request_id, faults)
+                faults, self._do(route, found, path, text, strict, cause, faults)
             )
         return await self._once(
             key,
             path,
             text,
             lambda: self._misbehave_after(
-                faults, self._do(route, found, request, text, strict, request_id, faults)
+                faults, self._do(route, found, path, text, strict, cause, faults)
             ),
         )
 
@@ -162,7 +165,7 @@ class Api:
             answer: Answer = do()
         except StripeFault as fault:
             answer = _fault(fault, "")
-            if fault.body.get("code") in ("parameter_unknown", "parameter_missing"):
+            if fault.body.get("code") in _NOT_KEPT:
                 raise
         finally:
             self._running.discard(key)
@@ -175,26 +178,36 @@ class Api:
         )
         return answer
 
+    def ask(self, method: str, path: str, text: str = "") -> Answer:
+        """Make a call from within, as HTTP would with our version: no keys, no faults. Raises what
+        HTTP answers with an error."""
+        route = self.shop.world.published.match(method, path)
+        found = calls.handler(method, route.template) if route else None
+        if route is None or found is None:
+            raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).")
+        return self._do(route, found, path, text, True, Cause(), Faults())
+
     def _do(
         self,
         route: Route,
         handler: Any,
-        request: Request,
+        path: str,
         text: str,
         strict: bool,
-        request_id: str,
+        cause: Cause,
         faults: Faults,
     ) -> Answer:
         world = self.shop.world
         tree = forms.decode(text)
-        self._check(route, tree, strict=strict)
+        unknown = self._check(route, tree, strict=strict)
+        _refuse_unplayed(route, tree, unknown)
         params = forms.typed(world.published, world.published.request_schema(route), tree)
         wanted = params.get("expand") or []
-        ids = _ids(route, request.url.path)
-        self.shop.request = Cause(request_id, request.headers.get("Idempotency-Key"))
+        ids = _ids(route, path)
+        self.shop.request = cause
         world.settle_clock(self._frozen(ids, params))
         try:
-            made = handler(calls.Call(self.shop, ids, params, request.url.path))
+            made = handler(calls.Call(self.shop, ids, params, path))
         finally:
             self.shop.request = Cause()
             world.settle_clock()
@@ -227,8 +240,10 @@ class Api:
         found = world.table("test_helpers.test_clock").get(clock)
         return found["frozen_time"] if found else None
 
-    def _check(self, route: Route, tree: Json, *, strict: bool) -> None:
-        """Raise Stripe's 400 for the first thing that is wrong with the parameters."""
+    def _check(self, route: Route, tree: Json, *, strict: bool) -> list[str]:
+        """Raise Stripe's 400 for the first thing that is wrong with the parameters. Answers those
+        that our version doesn't know, which are let through for requests of another."""
+        unknown: list[str] = []
         published = self.shop.world.published
         for name in published.resolve(published.request_schema(route)).get("required", ()):
             if tree.get(name) == "":
@@ -237,6 +252,7 @@ class Api:
             names = [a or b for a, b in _NAMED.findall(message)]
             if kind == "unknown":
                 if not strict:
+                    unknown += [f"{path}[{name}]" if path else name for name in names]
                     continue
                 name = f"{path}[{names[0]}]" if path else names[0]
                 raise invalid(
@@ -248,6 +264,7 @@ class Api:
                     f"Missing required param: {name}.", param=name, code="parameter_missing"
                 )
             raise _invalid_value(path, tree, message)
+        return unknown
 
     def permit(self, request: Request) -> Json | None:
         """What the key may do; None is everything. Raises 401."""
@@ -314,6 +331,13 @@ class Api:
         if rate and self._chance("api_500_after") < rate:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
         return answer
+
+
+def _refuse_unplayed(route: Route, tree: Json, unknown: list[str]) -> None:
+    """Raise the sandbox's own 400 for what Stripe publishes and this call doesn't play."""
+    for path, value in calls.played(route).unplayed(tree):
+        if not any(path == name or path.startswith(f"{name}[") for name in unknown):
+            raise played.refuse(path, value)
 
 
 def _too_many(*, retry: bool = False) -> StripeFault:

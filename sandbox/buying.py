@@ -13,7 +13,7 @@ from sandbox import (
     subscriptions,
     taxes,
 )
-from sandbox.shop import Shop, invalid, merge_metadata
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
 
@@ -26,6 +26,17 @@ class Buyer:
     pay_with: str = "4242424242424242"
     promotion_code: str | None = None
     authenticated: bool = False
+
+
+_ON_INTENTS = (
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+"""What `payment_intent_data` says that a payment intent says too."""
 
 
 def needs_method(shop: Shop, session: Json) -> bool:
@@ -146,6 +157,9 @@ def _buy(
         description=kept["payment_intent_data"].get("description"),
         capture_method=kept["payment_intent_data"].get("capture_method") or "automatic",
     )
+    for key in _ON_INTENTS:
+        if given := kept["payment_intent_data"].get(key):
+            intent[key] = snapshot(given)
     session["payment_intent"] = intent["id"]
     outcome = payments.confirm(shop, intent, on_session=True, billing=billing)
     session["payment_status"] = "paid" if outcome == "succeeded" else "unpaid"

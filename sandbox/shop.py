@@ -43,7 +43,7 @@ class StripeFault(Exception):
             },
             **(extra or {}),
         }
-        if code:
+        if code and not code.startswith("sandbox_"):
             words = code.replace("_", "-")
             self.body["doc_url"] = f"https://stripe.com/docs/error-codes/{words}"
 

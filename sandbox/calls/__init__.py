@@ -16,7 +16,7 @@ from sandbox.calls import (
     subscriptions,
     taxes,
 )
-from sandbox.calls.registry import Call, handler, unpublished
+from sandbox.calls.registry import Call, handler, played, unpublished
 
 __all__ = [
     "Call",
@@ -31,6 +31,7 @@ __all__ = [
     "handler",
     "invoices",
     "money",
+    "played",
     "quotes",
     "shipping",
     "subscriptions",

@@ -135,7 +135,9 @@ def _offered(c: Call, entry: Json) -> Json:
 
 
 readable("billing_portal.configuration", "/v1/billing_portal/configurations")
-listable("billing_portal.configuration", "/v1/billing_portal/configurations", "active")
+listable(
+    "billing_portal.configuration", "/v1/billing_portal/configurations", "active", "is_default"
+)
 
 
 @call("POST", "/v1/billing_portal/sessions")

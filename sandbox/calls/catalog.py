@@ -26,24 +26,35 @@ updatable("product", "/v1/products", "product.updated")
 updatable("price", "/v1/prices", "price.updated", "transfer_lookup_key", "currency_options")
 updatable("coupon", "/v1/coupons", "coupon.updated", "currency_options")
 updatable("promotion_code", "/v1/promotion_codes", "promotion_code.updated", "restrictions")
-listable("price", "/v1/prices", "product", "active", "type", "currency")
+listable(
+    "price",
+    "/v1/prices",
+    "product",
+    "active",
+    "type",
+    "currency",
+    lookup_keys=lambda price, wanted: price["lookup_key"] in wanted,
+    recurring=lambda price, wanted: (price["recurring"] or {}).items() >= wanted.items(),
+)
+listable(
+    "product",
+    "/v1/products",
+    "active",
+    "shippable",
+    "type",
+    "url",
+    ids=lambda product, wanted: product["id"] in wanted,
+)
 listable("coupon", "/v1/coupons")
-listable("promotion_code", "/v1/promotion_codes", "code", "active")
+listable(
+    "promotion_code",
+    "/v1/promotion_codes",
+    "code",
+    "active",
+    "customer",
+    coupon=lambda code, wanted: code["promotion"]["coupon"] == wanted,
+)
 listable("payment_link", "/v1/payment_links", "active")
-
-
-@call("GET", "/v1/products")
-def products(c: Call) -> Json:
-    wanted = c.params.get("ids")
-    equal = {"active": c.params["active"]} if "active" in c.params else {}
-    return lists.page(
-        c.shop,
-        "product",
-        "/v1/products",
-        c.params,
-        equal=equal,
-        keep=(lambda product: product["id"] in wanted) if wanted else None,
-    )
 
 
 call("POST", "/v1/payment_links/{}")(

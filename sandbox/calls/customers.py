@@ -117,17 +117,19 @@ def create_payment_method(c: Call) -> Json:
     return cards.payment_method(c.shop, given, billing=c.params.get("billing_details"))
 
 
+_METHOD_FILTERS = ("customer", "type", "allow_redisplay")
+
+
 @call("GET", "/v1/payment_methods")
 def payment_methods(c: Call) -> Json:
-    equal: Json = {key: c.params[key] for key in ("customer", "type") if key in c.params}
+    equal: Json = {key: c.params[key] for key in _METHOD_FILTERS if key in c.params}
     return lists.page(c.shop, "payment_method", "/v1/payment_methods", c.params, equal=equal)
 
 
 @call("GET", "/v1/customers/{}/payment_methods")
 def payment_methods_of(c: Call) -> Json:
-    equal: Json = {"customer": c.ids[0]}
-    if "type" in c.params:
-        equal["type"] = c.params["type"]
+    equal: Json = {key: c.params[key] for key in _METHOD_FILTERS if key in c.params}
+    equal["customer"] = _living(c, c.ids[0])["id"]
     return lists.page(c.shop, "payment_method", c.path, c.params, equal=equal)
 
 

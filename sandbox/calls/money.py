@@ -17,10 +17,10 @@ for _kind, _url in (
     readable(_kind, _url)
 
 listable("payment_intent", "/v1/payment_intents", "customer")
-listable("charge", "/v1/charges", "customer", "payment_intent")
+listable("charge", "/v1/charges", "customer", "payment_intent", "transfer_group")
 listable("refund", "/v1/refunds", "charge", "payment_intent")
 listable("dispute", "/v1/disputes", "charge", "payment_intent")
-listable("balance_transaction", "/v1/balance_transactions", "source", "type")
+listable("balance_transaction", "/v1/balance_transactions", "source", "type", "currency")
 listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
 updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
 updatable("payment_intent", "/v1/payment_intents", None, "payment_method")

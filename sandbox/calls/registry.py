@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox import lists, search
 from sandbox.fields import apply
+from sandbox.played import Played, played_by
+from sandbox.schema import Route
 from sandbox.shop import Shop, snapshot
 from sandbox.world import Json
 
@@ -25,6 +28,8 @@ class Call:
 
 
 Handler = Callable[[Call], Json]
+ListTest = Callable[[Json, Any], bool]
+"""Whether a list that is filtered by a value wants an object."""
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
 
@@ -47,17 +52,35 @@ def handler(method: str, template: str) -> Handler | None:
     return _HANDLERS.get((method, _shape(template)))
 
 
+def played(route: Route) -> Played:
+    """Which of its published parameters a call plays."""
+    return played_by(route.method, _shape(route.template))
+
+
 def readable(kind: str, url: str) -> None:
     """Register the retrieval of a kind by id."""
     call("GET", f"{url}/{{}}")(lambda c: c.find(kind))
 
 
-def listable(kind: str, url: str, *fields: str) -> None:
-    """Register a list with filters that compare fields of the object."""
+def listable(
+    kind: str, url: str, *fields: str, times: tuple[str, ...] = (), **tests: ListTest
+) -> None:
+    """Register a list with filters that compare fields of the object, that want `times` of it in a
+    range, or that say by a test of their own whether an object is wanted."""
 
     def answer(c: Call) -> Json:
         equal = {field: c.params[field] for field in fields if field in c.params}
-        return lists.page(c.shop, kind, url, c.params, equal=equal)
+
+        def wanted(row: Json) -> bool:
+            return all(
+                test(row, c.params[name]) for name, test in tests.items() if name in c.params
+            ) and all(
+                row[name] is not None and lists.within(row[name], c.params[name])
+                for name in times
+                if name in c.params
+            )
+
+        return lists.page(c.shop, kind, url, c.params, equal=equal, keep=wanted)
 
     call("GET", url)(answer)
 

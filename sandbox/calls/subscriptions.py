@@ -36,8 +36,11 @@ def list_subscriptions(c: Call) -> Json:
     """By default all but the cancelled ones."""
     fields = ("customer", "price", "collection_method")
     equal: Json = {key: c.params[key] for key in fields if key in c.params}
+    if "plan" in c.params:
+        equal.setdefault("price", c.params["plan"])
     if "customer" not in equal:
         equal["test_clock"] = c.params.get("test_clock")
+    taxed = (c.params.get("automatic_tax") or {}).get("enabled")
     status = c.params.get("status")
     if status and status not in ("all", "ended"):
         equal["status"] = status
@@ -46,6 +49,10 @@ def list_subscriptions(c: Call) -> Json:
         if status == "ended" and subscription["status"] not in ("canceled", "incomplete_expired"):
             return False
         if status is None and subscription["status"] == "canceled":
+            return False
+        if subscription["automatic_tax"]["enabled"] is not taxed and taxed is not None:
+            return False
+        if "plan" in c.params and not items.has_price(subscription, c.params["plan"]):
             return False
         return all(
             lists.within(pick(item[name] for item in items.rows(subscription)), c.params[name])
@@ -116,7 +123,13 @@ def delete_item(c: Call) -> Json:
 
 _SCHEDULES = "/v1/subscription_schedules"
 readable(schedules.KIND, _SCHEDULES)
-listable(schedules.KIND, _SCHEDULES, "customer")
+listable(
+    schedules.KIND,
+    _SCHEDULES,
+    "customer",
+    times=("canceled_at", "completed_at", "released_at"),
+    scheduled=lambda row, wanted: (row["status"] == "not_started") is wanted,
+)
 call("POST", _SCHEDULES)(lambda c: schedules.create(c.shop, c.params))
 call("POST", f"{_SCHEDULES}/{{}}")(
     lambda c: schedules.update(c.shop, c.find(schedules.KIND), c.params)

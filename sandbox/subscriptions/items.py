@@ -14,6 +14,11 @@ def rows(subscription: Json) -> list[Json]:
     return found
 
 
+def has_price(subscription: Json, price_id: str) -> bool:
+    """Whether one of the items is of this price."""
+    return any(item["price"]["id"] == price_id for item in rows(subscription))
+
+
 def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
     """Give a new subscription its items. Raises Stripe's 400 for prices that don't go together."""
     if not wanted:

@@ -11,6 +11,7 @@ import stripe as sdk
 from sandbox.box import build
 from sandbox.schema import API_VERSION, Published
 from tests.harness import KEY, Json, Stripe, flat, until
+from tests.sandbox.lives import begin
 
 pytestmark = pytest.mark.anyio
 
@@ -273,3 +274,53 @@ async def test_pages_pay_and_decline(stripe: Stripe) -> None:
         assert paid.status_code == 303
         assert (await client.get("/")).status_code == 200
         assert (await client.get("/c/pay/none")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "param"),
+    [
+        ("subscriptions", {"application_fee_percent": "5"}, "application_fee_percent"),
+        ("payment_intents", {"confirmation_method": "manual"}, "confirmation_method"),
+        ("customers", {"tax": {"ip_address": "192.0.2.1"}}, "tax"),
+        ("invoices", {"automatic_tax": {"enabled": True}}, "automatic_tax[enabled]"),
+        (
+            "quotes",
+            {"line_items": [{"tax_rates": ["txr_1"], "price": "price_x"}]},
+            "line_items[0][tax_rates]",
+        ),
+    ],
+)
+async def test_what_the_sandbox_does_not_play_is_refused_before_anything_changes(
+    stripe: Stripe, path: str, given: Json, param: str
+) -> None:
+    given = {"amount": 100, "currency": "usd"} | given if path == "payment_intents" else given
+    headers = {"Idempotency-Key": "once"}
+    answer = await stripe.client.post(f"/v1/{path}", data=flat(given), headers=headers)
+    error = await error_of(answer)
+    assert (answer.status_code, error["code"], error["param"]) == (
+        400,
+        "sandbox_unsupported",
+        param,
+    )
+    assert "doc_url" not in error
+    assert (await stripe.get(path))["data"] == []
+    again = await stripe.client.post("/v1/customers", data={"name": "Ada"}, headers=headers)
+    assert again.status_code == 200, "a refusal doesn't use up its idempotency key"
+
+
+async def test_what_only_unsets_is_no_wish_for_more(stripe: Stripe) -> None:
+    life = await begin(stripe)
+    assert (await life.update(transfer_data="", description="x"))["description"] == "x"
+
+
+async def test_lists_filter_by_what_they_are_asked_for(stripe: Stripe) -> None:
+    product = await stripe.product()
+    made = await stripe.post(
+        "prices", product=product, currency="usd", unit_amount=5, lookup_key="known"
+    )
+    await stripe.price(product)
+    for asked, found in (({"lookup_keys[]": "known"}, [made["id"]]), ({"lookup_keys[]": "no"}, [])):
+        rows = (await stripe.get("prices", **asked))["data"]
+        assert [row["id"] for row in rows] == found
+    refusal = await stripe.client.get("/v1/subscriptions", params={"customer_account": "acct_1"})
+    assert (await error_of(refusal))["param"] == "customer_account"
