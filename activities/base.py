@@ -7,6 +7,7 @@ from latchkey.contracts import SyncInput
 from latchkey.keyring import Keyring, NotConnectedError
 from latchkey.rules.identity import read_reference
 from latchkey.rules.routing import TargetKind
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe import inbox
@@ -29,7 +30,7 @@ class ActivityDeps:
         return account
 
     async def context(
-        self, *, as_of: datetime, cause: str, event_ids: list[str] | None = None
+        self, *, as_of: datetime, cause: Cause, event_ids: list[str] | None = None
     ) -> ApplyContext:
         """A fresh context. Take it before the read: its ticket orders readings."""
         account = await self.account()
@@ -50,7 +51,7 @@ class ActivityDeps:
         sessions = [event.target.checkout_session for event in events]
         named = next(filter(None, sessions), None)
         job = replace(job, event_ids=ids, checkout_session=job.checkout_session or named)
-        cause = "timer" if job.by_timer else "stripe"
+        cause = Cause.TIMER if job.by_timer else Cause.STRIPE
         return job, ApplyContext(account, ticket, job.as_of, cause, ids)
 
     def reference_user(self, reference: str | None) -> int | None:

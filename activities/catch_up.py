@@ -13,6 +13,7 @@ from latchkey import contracts
 from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
+from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations, retention
 from latchkey.store.stripe import catch_up
 from latchkey.store.stripe.catch_up import Listed, Place
@@ -73,7 +74,7 @@ class CatchUpActivities:
         """Ask for a comparison of everything that repairs; returns its id."""
         async with self._deps.pool.acquire() as connection:
             made = await reconciliations.request(
-                connection, repair=True, cause="catch_up", product_id=None, actor=None
+                connection, repair=True, cause=ComparisonCause.CATCH_UP, product_id=None, actor=None
             )
         return made.id
 

@@ -8,6 +8,7 @@ from temporalio import activity
 from activities import fetch, list_pages, past_due
 from activities.base import ActivityDeps
 from latchkey.rules.reading import Order, Subscription, UnreadableError
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.purchases import order_mirror
 from latchkey.store.purchases.linked_products import (
     linked_products,
@@ -87,7 +88,7 @@ async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, s
     found = Readings()
     for source, key in batch:
         try:
-            if source == "subscription":
+            if source == GrantSource.SUBSCRIPTION:
                 made = await fetch.subscription(api, await api.subscription(key))
                 found.subscriptions += await past_due.dated(deps, api, [made])
             elif key.startswith("in_"):

@@ -26,6 +26,7 @@ from latchkey.contracts import (
 from latchkey.rules import access, past_invoices, reading
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Subscription
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.access import policy as policies
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.link_previews import Candidate
@@ -76,7 +77,7 @@ class ImportActivities:
     async def page(self, job: ImportPageInput) -> ImportPageResult:
         """Read one page and apply it in one transaction, with the link's progress."""
         async with retried():
-            context = await self._deps.context(as_of=job.as_of, cause="import")
+            context = await self._deps.context(as_of=job.as_of, cause=Cause.IMPORT)
             api = await self._deps.keyring.api()
             page = await _read(api, job)
             found_subscriptions, found_orders = await self._found(api, page.data, job)
@@ -168,7 +169,7 @@ class ImportActivities:
         same: so each attempt has a key of its own, and looks first for what one before it made.
         """
         assert job.create is not None, "a link names its Stripe product or how to make it"
-        context = await self._deps.context(as_of=datetime.now(UTC), cause="admin")
+        context = await self._deps.context(as_of=datetime.now(UTC), cause=Cause.ADMIN)
         public_image = job.image_url if (job.image_url or "").startswith("https://") else None
         marks = {"latchkey_product": job.product_id, "latchkey_link": str(job.id)}
         newest = (await api.products(after=None)).data

@@ -14,6 +14,7 @@ from latchkey.contracts import (
     PolicyPageResult,
     PolicyStep,
 )
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.access import complimentary, policy
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import rejudging
@@ -38,7 +39,7 @@ class PolicyActivities:
         """Judge one page anew, in one transaction with the progress."""
         async with retried():
             account = await self._deps.account()
-            context = ApplyContext(account, 0, job.as_of, "policy")
+            context = ApplyContext(account, 0, job.as_of, Cause.POLICY)
             async with self._deps.pool.acquire() as connection, connection.transaction():
                 result = await _apply(connection, job, context)
                 await policy.record_progress(

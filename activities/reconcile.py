@@ -27,6 +27,7 @@ from latchkey.contracts import (
 )
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.reading import Order
+from latchkey.rules.vocabulary import Cause, ComparisonCause, GrantSource
 from latchkey.store.access import complimentary
 from latchkey.store.checks import comparing, invariants
 from latchkey.store.checks import reconciliations as store
@@ -84,7 +85,7 @@ class ReconcileActivities:
                     made = await store.request(
                         connection,
                         repair=job.repair,
-                        cause="schedule",
+                        cause=ComparisonCause.SCHEDULE,
                         dispatched=True,
                         reconciliation_id=f"rec_{run.replace('-', '')[:16]}",
                     )
@@ -111,7 +112,7 @@ class ReconcileActivities:
     async def page(self, job: ComparePageInput) -> ComparePageResult:
         """Read one page and compare it; in a run that repairs, apply what is safe."""
         async with discreet():
-            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             api = await self._deps.keyring.api()
             page, found = await self._page(api, job)
             progress = replace(
@@ -129,7 +130,7 @@ class ReconcileActivities:
         """Read what gives access and was on none of the lists: moved to another price, bought by
         invoice, or gone from Stripe."""
         async with discreet():
-            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             async with self._deps.pool.acquire() as connection:
                 run = await store.find(connection, job.reconciliation_id)
                 batch = await store.unseen(
@@ -146,7 +147,9 @@ class ReconcileActivities:
             )
             async with self._deps.pool.acquire() as connection, connection.transaction():
                 await store.see(connection, job.reconciliation_id, [key for _, key in batch])
-                await store.mark_compared(connection, [k for kind, k in batch if kind == "order"])
+                await store.mark_compared(
+                    connection, [k for kind, k in batch if kind == GrantSource.ORDER]
+                )
         return CompareBatchResult(len(batch) == UNSEEN_AT_ONCE, len(batch), progress)
 
     @activity.defn(name=contracts.CHECK_INVARIANTS)
@@ -183,7 +186,7 @@ class ReconcileActivities:
     async def repair(self, job: CompareBatch) -> CompareBatchResult:
         """Repair the next few differences that were chosen."""
         async with discreet():
-            context = await self._deps.context(as_of=job.as_of, cause="reconciliation")
+            context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             async with self._deps.pool.acquire() as connection:
                 batch = await store.chosen(connection, job.reconciliation_id, limit=REPAIRS_AT_ONCE)
             repaired = await self._repair(job.reconciliation_id, batch, context)
@@ -303,7 +306,7 @@ class ReconcileActivities:
         objects = {
             (one.source, one.source_id)
             for one in batch
-            if one.source in ("subscription", "order")
+            if one.source in (GrantSource.SUBSCRIPTION, GrantSource.ORDER)
             and one.kind not in (Kind.WORKFLOW_MISSING, Kind.TIMER_MISSING)
         }
         api = await self._deps.keyring.api()
@@ -316,7 +319,7 @@ class ReconcileActivities:
         checkouts = await self._contexts(found, set(found.ids))
         async with self._deps.pool.acquire() as connection, connection.transaction():
             await self._apply(connection, found, set(found.ids), context, checkouts)
-            if any(one.source in ("manual", "collection") for one in mended):
+            if any(one.source in (GrantSource.MANUAL, GrantSource.COLLECTION) for one in mended):
                 await complimentary.end_due(connection, context.as_of, limit=MANUAL_AT_ONCE)
                 await wakeups.add(connection, wakeups.ENDINGS, [""])
             for one in mended:
@@ -327,8 +330,10 @@ class ReconcileActivities:
                 {
                     one.source_id
                     for one in mended
-                    if one.source == "order"
-                    or (one.source == "subscription" and one.kind != Kind.WORKFLOW_MISSING)
+                    if one.source == GrantSource.ORDER
+                    or (
+                        one.source == GrantSource.SUBSCRIPTION and one.kind != Kind.WORKFLOW_MISSING
+                    )
                 },
             )
         await self._start([one.source_id for one in mended if one.kind == Kind.WORKFLOW_MISSING])

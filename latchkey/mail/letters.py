@@ -6,6 +6,7 @@ from datetime import datetime
 
 from babel.dates import format_date
 
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
 
@@ -139,7 +140,7 @@ def _cancellation(mail: OutMail, site: SiteSettings) -> Letter:
 
 def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
     what = _names(mail)
-    if mail.data.get("source") == "order":
+    if mail.data.get("source") == GrantSource.ORDER:
         return Letter(
             "Your payment did not arrive",
             [

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from latchkey.contracts import Wake
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Payment, Subscription
+from latchkey.rules.vocabulary import Reason
 
 LOOK_AGAIN = timedelta(minutes=5)
 """After a moment that Stripe has not yet acted upon: long enough not to spin, short to notice. The
@@ -28,33 +28,6 @@ TERMINAL = frozenset({"canceled", "incomplete_expired"})
 PAST_DUE_STATUSES = frozenset({"past_due", "unpaid"})
 LIVE_STATUSES = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
 """Those of a subscription that isn't over, whether it gives access or not."""
-
-
-class Reason(StrEnum):
-    """Why a grant is (or is no longer) given; stored with the grant and shown to people."""
-
-    RUNNING = "running"
-    PAID = "paid"
-    TRIAL = "trial"
-    GRACE = "past_due_in_grace"
-    CANCELED = "canceled"
-    SCHEDULED_END = "scheduled_end"
-    GRACE_OVER = "past_due_grace_over"
-    BY_POLICY = "excluded_by_policy"
-    EXPIRED = "never_paid"
-    UNKNOWN_STATUS = "unknown_status"
-    ITEM_REMOVED = "item_removed"
-    PAYMENT_PENDING = "payment_pending"
-    PAYMENT_FAILED = "payment_failed"
-    NOT_COMPLETED = "not_completed"
-    REFUNDED = "refunded"
-    DISPUTED = "disputed"
-    DISPUTE_LOST = "dispute_lost"
-    LINK_REMOVED = "link_removed"
-    UNTIL_REACHED = "until_reached"
-    BY_HAND = "ended_by_hand"
-    MERGED = "merged"
-    COLLECTION_CHANGED = "collection_changed"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from latchkey.rules.access import Reason
+from latchkey.rules.vocabulary import Reason
 
 UNDER_WAY = timedelta(minutes=5)
 """What time alone ends is left to its timer for so long before it counts as a difference."""

@@ -12,9 +12,10 @@ from activities.imports import ImportActivities
 from activities.subscriptions import SubscriptionActivities
 from latchkey.contracts import ImportPageInput, ImportStep, SyncInput
 from latchkey.keyring import Keyring
-from latchkey.rules.access import Reason, Verdict
+from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Customer, Payment
+from latchkey.rules.vocabulary import Cause, GrantSource, Reason
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
@@ -35,7 +36,7 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def context(ticket: int) -> ApplyContext:
-    return ApplyContext(Account("acct_1", livemode=False), ticket, NOW, "stripe")
+    return ApplyContext(Account("acct_1", livemode=False), ticket, NOW, Cause.STRIPE)
 
 
 async def blocked(pool: Pool) -> bool:
@@ -50,8 +51,10 @@ async def blocked(pool: Pool) -> bool:
 
 async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> None:
     first = await pool.fetchval("insert into users (email) values ('a@x.example') returning id")
-    one = Buyer("sub_1", "subscription", "cus_1", "a@x.example", "A", reference_user=first)
-    other = Buyer("sub_2", "subscription", "cus_1", "b@x.example", "B")
+    one = Buyer(
+        "sub_1", GrantSource.SUBSCRIPTION, "cus_1", "a@x.example", "A", reference_user=first
+    )
+    other = Buyer("sub_2", GrantSource.SUBSCRIPTION, "cus_1", "b@x.example", "B")
     async with pool.acquire() as mine, pool.acquire() as theirs:
         begun = mine.transaction()
         await begun.start()
@@ -74,7 +77,7 @@ async def test_a_new_address_that_a_purchase_brought_first_is_still_doubted(pool
         await pool.execute("insert into users (email) values ($1)", email)
     async with pool.acquire() as connection, connection.transaction():
         for ticket, email in ((1, "a@x.example"), (3, "b@x.example")):
-            buyer = Buyer(f"sub_{ticket}", "subscription", "cus_1", email, "A")
+            buyer = Buyer(f"sub_{ticket}", GrantSource.SUBSCRIPTION, "cus_1", email, "A")
             await buyers.resolve(connection, [buyer], context=context(ticket))
         changed = Customer("cus_1", "b@x.example", "A", deleted=False)
         await buyers.mirror_customer(connection, changed, context=context(2))
@@ -110,8 +113,10 @@ async def _product(pool: Pool) -> tuple[int, LinkedProduct]:
 
 async def _buy(connection: Connection, order: str, user: int, product: LinkedProduct) -> None:
     verdict = Verdict(True, Reason.PAID, terminal=True)
-    entitlement = Entitlement(user, product, "order", order, f"purchase/{order}", NOW, verdict)
-    given = await given_by(connection, "order", [order])
+    entitlement = Entitlement(
+        user, product, GrantSource.ORDER, order, f"purchase/{order}", NOW, verdict
+    )
+    given = await given_by(connection, GrantSource.ORDER, [order])
     await settle(connection, [entitlement], given=given, context=context(1))
 
 
@@ -176,7 +181,7 @@ async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave
         await linked(mine, "course", {})
         begun = mine.transaction()
         await begun.start()
-        await apply_subscriptions(mine, [running], context=replace(context(1), cause="import"))
+        await apply_subscriptions(mine, [running], context=replace(context(1), cause=Cause.IMPORT))
 
         async def second() -> None:
             async with theirs.transaction():
@@ -198,7 +203,7 @@ async def test_a_switch_to_what_is_not_linked_outlives_an_older_page(pool: Pool)
         await linked(connection, "course", {})
         await apply_subscriptions(connection, [switched], context=context(2))
         page = await apply_subscriptions(
-            connection, [before], context=replace(context(1), cause="import")
+            connection, [before], context=replace(context(1), cause=Cause.IMPORT)
         )
     assert page.applied["sub_1"].stale
     assert await pool.fetchval("select count(*) from grants") == 0

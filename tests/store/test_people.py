@@ -2,6 +2,7 @@
 
 import pytest
 
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.pool import Pool
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
@@ -13,7 +14,7 @@ OLD, NEW = "old@x.example", "new@x.example"
 
 
 def buyer(key: str, email: str | None, *, reference_user: int | None = None) -> Buyer:
-    return Buyer(key, "order", "cus_1", email, "A", reference_user)
+    return Buyer(key, GrantSource.ORDER, "cus_1", email, "A", reference_user)
 
 
 @pytest.mark.parametrize("known", [None, OLD, NEW])

@@ -7,6 +7,7 @@ import pytest
 
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscription
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import rejudging
@@ -99,7 +100,7 @@ async def accessible(connection: Connection) -> Access:
 
 
 async def carry_out(connection: Connection, change: policy.Change) -> None:
-    context = ApplyContext(ACCOUNT, 0, datetime.now(UTC), "policy")
+    context = ApplyContext(ACCOUNT, 0, datetime.now(UTC), Cause.POLICY)
     for ids_of, kind in (
         (policy.subscriptions_touched, "subscriptions"),
         (policy.orders_touched, "orders"),
@@ -137,7 +138,7 @@ async def test_what_is_previewed_is_what_happens(pool: Pool, seed: int) -> None:
                 f"prd-{number}",
                 f"prod_{number}",
             )
-        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
+        context = ApplyContext(ACCOUNT, 1, NOW, Cause.STRIPE)
         readings = [subscription(chance, number) for number in range(120)]
         await apply_subscriptions(connection, readings, context=context)
         await apply_orders(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from latchkey.rules.reading import Customer, Item, Subscription
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe.context import Account, ApplyContext
@@ -61,7 +62,7 @@ async def test_who_gets_nothing_is_not_said_to_lack_an_address(pool: Pool) -> No
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "excludes", {"trialing": False})
         await linked(connection, "removed", {})
-        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
+        context = ApplyContext(ACCOUNT, 1, NOW, Cause.STRIPE)
         member = subscription(1, "active")
         await apply_subscriptions(connection, [member], context=context)
         await connection.execute(

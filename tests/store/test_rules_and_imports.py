@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Pool
 from latchkey.store.purchases.subscriptions import apply_subscriptions, rejudge_subscriptions
 from latchkey.store.stripe.context import ApplyContext
@@ -18,7 +19,7 @@ async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str)
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "known", {"trialing": False})
         bought = subscription(1, "trialing")
-        context = ApplyContext(ACCOUNT, 1, NOW, "stripe")
+        context = ApplyContext(ACCOUNT, 1, NOW, Cause.STRIPE)
         await apply_subscriptions(connection, [bought], context=context)
         await linked(connection, "fresh", {})
         await connection.execute(
@@ -26,8 +27,8 @@ async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str)
             NOW + timedelta(seconds=5),
         )
         later = NOW + timedelta(seconds=6)
-        by_policy = ApplyContext(ACCOUNT, 0, later, "policy")
-        by_import = ApplyContext(ACCOUNT, 2, later, "import")
+        by_policy = ApplyContext(ACCOUNT, 0, later, Cause.POLICY)
+        by_import = ApplyContext(ACCOUNT, 2, later, Cause.IMPORT)
         for way in ("policy", "import") if first == "policy" else ("import", "policy"):
             if way == "policy":
                 await rejudge_subscriptions(connection, ["sub_1"], context=by_policy)
@@ -51,10 +52,10 @@ async def test_what_an_event_tells_of_while_a_failed_import_waits_is_brought_in(
             NOW + timedelta(seconds=5),
         )
         bought, later = subscription(1, "active"), NOW + timedelta(seconds=6)
-        by_event = ApplyContext(ACCOUNT, 1, later, "stripe")
+        by_event = ApplyContext(ACCOUNT, 1, later, Cause.STRIPE)
         await apply_subscriptions(connection, [bought], context=by_event)
         await connection.execute("update links set state = 'importing'")
-        by_import = ApplyContext(ACCOUNT, 2, later, "import")
+        by_import = ApplyContext(ACCOUNT, 2, later, Cause.IMPORT)
         page = await apply_subscriptions(connection, [bought], context=by_import)
         lines = await connection.fetch("select type, cause from activities where source_id='sub_1'")
         mails = await connection.fetchval("select count(*) from mails")

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations
 from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
@@ -149,7 +150,7 @@ async def create(call: Call) -> Reconciliation:
                 raise not_found("product", wanted.product)
             product_id = product.id
         made = await reconciliations.request(
-            connection, repair=not wanted.dry_run, cause="api", product_id=product_id
+            connection, repair=not wanted.dry_run, cause=ComparisonCause.API, product_id=product_id
         )
     return Reconciliation(**_plain(made))
 

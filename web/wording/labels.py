@@ -98,6 +98,7 @@ REASONS = {
     "item_removed": "The subscription no longer holds the product",
     "payment_pending": "The payment is pending",
     "payment_failed": "The payment failed",
+    "not_completed": "The checkout wasn't completed",
     "refunded": "It was refunded",
     "dispute_lost": "A dispute was lost",
     "disputed": "The payment is disputed",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.feed.facts import Fact, write_facts
@@ -327,20 +327,25 @@ async def settle(
     await write_facts(
         connection,
         [
-            *(_line("access_granted", row, collection_id, actor, None) for row in fresh),
-            *(_line("access_ended", row, collection_id, actor, row["end_reason"]) for row in ended),
+            *(_line(ActivityType.ACCESS_GRANTED, row, collection_id, actor, None) for row in fresh),
+            *(
+                _line(ActivityType.ACCESS_ENDED, row, collection_id, actor, row["end_reason"])
+                for row in ended
+            ),
         ],
     )
     if mail:
         await _tell(connection, [row for row in fresh if not row["had_access"]], collection_id)
 
 
-def _line(type_: str, row: Any, collection_id: str, actor: int | None, reason: str | None) -> Fact:
+def _line(
+    type_: ActivityType, row: Any, collection_id: str, actor: int | None, reason: str | None
+) -> Fact:
     return Fact(
         key=f"{type_}:{row['id']}",
         type=type_,
         at=datetime.now(UTC),
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=row["user_id"],
         product_id=row["product_id"],
         source_id=collection_id,

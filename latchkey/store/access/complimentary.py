@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
-from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -122,9 +122,9 @@ async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int
         [
             Fact(
                 key=f"access_ended:{row['id']}",
-                type="access_ended",
+                type=ActivityType.ACCESS_ENDED,
                 at=row["ended_at"],
-                cause="timer",
+                cause=Cause.TIMER,
                 user_id=row["user_id"],
                 product_id=row["product_id"],
                 source_id=row["source_id"] or None,
@@ -166,7 +166,10 @@ async def users_of(
     )
     await write_facts(
         connection,
-        [_fact(f"user_created:{r['id']}", "user_created", r["id"], None, actor) for r in created],
+        [
+            _fact(f"user_created:{r['id']}", ActivityType.USER_CREATED, r["id"], None, actor)
+            for r in created
+        ],
     )
     rows = await connection.fetch(
         """
@@ -189,7 +192,12 @@ async def _wants_mail(connection: Connection, product_id: str) -> bool:
 def _granted(row: Any, product_id: str, actor: int | None) -> Fact:
     data = {"grant": row["id"]}
     return _fact(
-        f"access_granted:{row['id']}", "manual_grant", row["user_id"], product_id, actor, data
+        f"access_granted:{row['id']}",
+        ActivityType.MANUAL_GRANT,
+        row["user_id"],
+        product_id,
+        actor,
+        data,
     )
 
 
@@ -205,7 +213,7 @@ def _mail(row: Any, product_id: str) -> Mail:
 
 def _fact(
     key: str,
-    type_: str,
+    type_: ActivityType,
     user_id: int,
     product_id: str | None,
     actor: int | None,
@@ -215,7 +223,7 @@ def _fact(
         key=key,
         type=type_,
         at=datetime.now(UTC),
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=user_id,
         product_id=product_id,
         actor_id=actor,

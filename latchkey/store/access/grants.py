@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
 from latchkey.store.access import collections, complimentary
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
@@ -142,7 +142,7 @@ async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Gr
         Reason.BY_HAND.value,
     )
     if row:
-        await write_facts(connection, [_fact("access_ended", grant_id, row, actor)])
+        await write_facts(connection, [_fact(ActivityType.ACCESS_ENDED, grant_id, row, actor)])
     return await by_id(connection, grant_id)
 
 
@@ -168,19 +168,21 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
     )
     if row:
         now = datetime.now(UTC)
-        await write_facts(connection, [_fact("hold_lifted", grant_id, row, actor)])
-        if row["source"] == "collection":
+        await write_facts(connection, [_fact(ActivityType.HOLD_LIFTED, grant_id, row, actor)])
+        if row["source"] == GrantSource.COLLECTION:
             await collections.settle(
                 connection, row["source_id"], actor=actor, mail=False, users=[row["user_id"]]
             )
         else:
             ids = [row["source_id"]]
-            by_subscription = row["source"] == "subscription"
+            by_subscription = row["source"] == GrantSource.SUBSCRIPTION
             await rejudging.of_sources(
                 connection,
                 subscriptions=ids if by_subscription else (),
                 orders=() if by_subscription else ids,
-                context=ApplyContext(Account(row["account_id"], row["livemode"]), 0, now, "admin"),
+                context=ApplyContext(
+                    Account(row["account_id"], row["livemode"]), 0, now, Cause.ADMIN
+                ),
             )
     return await by_id(connection, grant_id)
 
@@ -192,18 +194,18 @@ async def held(connection: Connection, *, product_id: str, limit: int = 200) -> 
     )
 
 
-def _fact(type_: str, grant_id: int, row: Any, actor: int | None) -> Fact:
+def _fact(type_: ActivityType, grant_id: int, row: Any, actor: int | None) -> Fact:
     return Fact(
         key=f"{type_}:{grant_id}",
         type=type_,
         at=datetime.now(UTC),
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=row["user_id"],
         product_id=row["product_id"],
         source_id=row["source_id"] or None,
         actor_id=actor,
         data={"grant": grant_id, "reason": Reason.BY_HAND.value}
-        if type_ == "access_ended"
+        if type_ == ActivityType.ACCESS_ENDED
         else {"grant": grant_id},
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy, Touched, touched
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.linked_products import Draft, effective
@@ -149,9 +150,9 @@ async def _tell(connection: Connection, change: Change, actor: int | None) -> No
     cells = {name: [change.before[name], change.after[name]] for name in sorted(change.cells)}
     fact = Fact(
         key=f"policy_changed:{change.id}",
-        type="policy_changed",
+        type=ActivityType.POLICY_CHANGED,
         at=datetime.now(UTC),
-        cause="admin",
+        cause=Cause.ADMIN,
         product_id=change.product_id,
         source_id=str(change.id),
         actor_id=actor,

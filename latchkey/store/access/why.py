@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.feed import lines as feed
 from latchkey.store.pool import Connection
@@ -119,9 +120,9 @@ def _joined(
 def workflow_id(source: str, source_id: str) -> str | None:
     """The run that looks after a source; complimentary access has none."""
     match source:
-        case "subscription":
+        case GrantSource.SUBSCRIPTION:
             return subscription_workflow_id(source_id)
-        case "order":
+        case GrantSource.ORDER:
             return purchase_workflow_id(source_id)
     return None
 

@@ -10,6 +10,7 @@ from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
 from latchkey.rules import drift
 from latchkey.rules.drift import Kind, Severity, Standing
 from latchkey.rules.reading import Order, Subscription
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
@@ -19,13 +20,13 @@ IN_FLIGHT = timedelta(minutes=10)
 """An object with an event so young on its way is about to be read anyway."""
 
 _MIRRORED = {
-    "subscription": """
+    GrantSource.SUBSCRIPTION: """
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.collection_paused,
                s.ended_at, (select array_agg(i.id || i.stripe_product order by i.id)
                               from subscription_items i where i.subscription_id = s.id) as items
           from subscriptions s where s.id = any($1::text[])
     """,
-    "order": """
+    GrantSource.ORDER: """
         select id, state, amount_refunded, disputed, dispute_status
           from orders where id = any($1::text[])
     """,
@@ -65,7 +66,7 @@ async def subscriptions(
         return {key: applied.state for key, applied in page.applied.items()}
 
     addresses = {reading.id: reading.customer.email for reading in readings}
-    return await _compare(connection, "subscription", addresses, apply, context=context)
+    return await _compare(connection, GrantSource.SUBSCRIPTION, addresses, apply, context=context)
 
 
 async def orders(
@@ -82,12 +83,12 @@ async def orders(
         return {key: applied.state for key, applied in page.applied.items()}
 
     addresses = {reading.id: reading.email for reading in readings}
-    return await _compare(connection, "order", addresses, apply, context=context)
+    return await _compare(connection, GrantSource.ORDER, addresses, apply, context=context)
 
 
 async def _compare(
     connection: Connection,
-    source: str,
+    source: GrantSource,
     addresses: dict[str, str | None],
     apply: Callable[[], Awaitable[dict[str, str]]],
     *,
@@ -111,7 +112,7 @@ async def _compare(
     return [one for one in found if one.source_id not in busy]
 
 
-async def _snapshot(connection: Connection, source: str, ids: list[str]) -> _Snapshot:
+async def _snapshot(connection: Connection, source: GrantSource, ids: list[str]) -> _Snapshot:
     grants: dict[tuple[str, str], Standing] = {}
     users: dict[str, int] = {}
     for row in await connection.fetch(
@@ -132,7 +133,7 @@ async def _snapshot(connection: Connection, source: str, ids: list[str]) -> _Sna
 
 
 def _differences(
-    source: str,
+    source: GrantSource,
     addresses: dict[str, str | None],
     before: _Snapshot,
     after: _Snapshot,
@@ -140,7 +141,9 @@ def _differences(
     *,
     context: ApplyContext,
 ) -> list[Difference]:
-    workflow_id = subscription_workflow_id if source == "subscription" else purchase_workflow_id
+    workflow_id = (
+        subscription_workflow_id if source == GrantSource.SUBSCRIPTION else purchase_workflow_id
+    )
     found: list[Difference] = []
 
     def add(kind: Kind, severity: Severity, reason: str, key: str, product: str | None) -> None:

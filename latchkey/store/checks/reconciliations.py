@@ -9,6 +9,7 @@ from typing import Any
 from latchkey.contracts import reconciliation_workflow_id
 from latchkey.rules import past_invoices
 from latchkey.rules.drift import REPAIRABLE
+from latchkey.rules.vocabulary import ActivityType, Cause, ComparisonCause
 from latchkey.store.checks.comparing import Difference
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -97,7 +98,7 @@ async def request(
     connection: Connection,
     *,
     repair: bool,
-    cause: str,
+    cause: ComparisonCause,
     product_id: str | None = None,
     actor: int | None = None,
     dispatched: bool = False,
@@ -105,7 +106,7 @@ async def request(
 ) -> Reconciliation:
     """Ask for a comparison; the relay starts its workflow. A sweep that catch-up asks for isn't
     asked for twice."""
-    if cause == "catch_up":
+    if cause == ComparisonCause.CATCH_UP:
         waiting = await connection.fetchval(
             "select id from reconciliations where cause = 'catch_up' and state = 'queued'"
         )
@@ -264,7 +265,7 @@ async def sweep_again(connection: Connection) -> bool:
         TRY_LATER,
     )
     if failed:
-        await request(connection, repair=True, cause="catch_up")
+        await request(connection, repair=True, cause=ComparisonCause.CATCH_UP)
     return bool(failed)
 
 
@@ -312,7 +313,7 @@ async def invoices_since(connection: Connection, found: Reconciliation) -> int |
         found.product_id,
         TERMS,
         past_invoices.YEAR,
-        found.cause == "schedule",
+        found.cause == ComparisonCause.SCHEDULE,
     )
     return since
 
@@ -518,9 +519,9 @@ async def _get(connection: Connection, reconciliation_id: str) -> Reconciliation
 def _line(row: Any) -> Fact:
     return Fact(
         key=f"repaired:{row['id']}",
-        type="repaired",
+        type=ActivityType.REPAIRED,
         at=datetime.now(UTC),
-        cause="reconciliation",
+        cause=Cause.RECONCILIATION,
         user_id=row["user_id"],
         product_id=row["product_id"],
         source_id=row["source_id"] or None,

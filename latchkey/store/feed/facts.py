@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource
 from latchkey.store import site_settings
 from latchkey.store.feed import outgoing
 from latchkey.store.feed.outgoing import Mail
@@ -17,9 +18,9 @@ class Fact:
     """One line of the activity feed; `key` is unique for ever."""
 
     key: str
-    type: str
+    type: ActivityType
     at: datetime
-    cause: str
+    cause: Cause
     user_id: int | None = None
     product_id: str | None = None
     source_id: str | None = None
@@ -67,7 +68,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     await write_notices(connection, [fact for fact in facts if fact.key in new])
 
 
-async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -> None:
+async def write_cause(connection: Connection, keys: Sequence[str], cause: Cause) -> None:
     """Correct the cause of facts in the feed, where it became known after them."""
     await connection.execute(
         "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
@@ -75,14 +76,14 @@ async def write_cause(connection: Connection, keys: Sequence[str], cause: str) -
 
 
 _SWITCHES = {
-    "subscription_cancelled": "cancellation_mail",
-    "payment_failed": "payment_mail",
-    "user_created": "login_mail",
+    ActivityType.SUBSCRIPTION_CANCELLED: "cancellation_mail",
+    ActivityType.PAYMENT_FAILED: "payment_mail",
+    ActivityType.USER_CREATED: "login_mail",
 }
 _KINDS = {
-    "subscription_cancelled": "cancellation",
-    "payment_failed": "payment_problem",
-    "user_created": "login_instructions",
+    ActivityType.SUBSCRIPTION_CANCELLED: "cancellation",
+    ActivityType.PAYMENT_FAILED: "payment_problem",
+    ActivityType.USER_CREATED: "login_instructions",
 }
 
 
@@ -91,7 +92,7 @@ async def write_notices(connection: Connection, facts: Sequence[Fact]) -> None:
 
     Nobody is told what an import found, nor what an admin did by hand.
     """
-    told = [f for f in facts if f.type in _KINDS and f.user_id and f.cause != "import"]
+    told = [f for f in facts if f.type in _KINDS and f.user_id and f.cause != Cause.IMPORT]
     if not told:
         return
     site = await site_settings.read(connection)
@@ -102,7 +103,7 @@ async def write_notices(connection: Connection, facts: Sequence[Fact]) -> None:
     await outgoing.write_mails(connection, [_mail(group) for group in groups.values()])
 
 
-def _wanted(type_: str, site: SiteSettings) -> bool:
+def _wanted(type_: ActivityType, site: SiteSettings) -> bool:
     return bool(getattr(site, _SWITCHES[type_]))
 
 
@@ -111,12 +112,12 @@ def _mail(facts: list[Fact]) -> Mail:
     assert first.user_id is not None, "only facts about a user are told"
     products = sorted({fact.product_id for fact in facts if fact.product_id})
     data: dict[str, Any] = {"source_id": first.source_id, "products": products}
-    if first.type == "subscription_cancelled":
+    if first.type == ActivityType.SUBSCRIPTION_CANCELLED:
         ends = first.data.get("ends")
         data |= {"ends": ends, "over": ends is None or ends <= first.at}
-    if first.type == "payment_failed":
+    if first.type == ActivityType.PAYMENT_FAILED:
         subscription = (first.source_id or "").startswith("sub_")
-        data["source"] = "subscription" if subscription else "order"
+        data["source"] = GrantSource.SUBSCRIPTION if subscription else GrantSource.ORDER
     return Mail(
         key=f"{_KINDS[first.type]}:{first.key}",
         kind=_KINDS[first.type],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
@@ -118,7 +119,7 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
         [
             Fact(
                 key=f"mail_sent:{mail.id}:{mail.issue}",
-                type="mail_sent",
+                type=ActivityType.MAIL_SENT,
                 at=at,
                 cause=_cause(mail),
                 user_id=mail.user_id,
@@ -130,14 +131,14 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
     )
 
 
-def _cause(mail: OutMail) -> str:
+def _cause(mail: OutMail) -> Cause:
     """Who or what called for a mail."""
     if mail.issue or "grant" in mail.data:
-        return "admin"
+        return Cause.ADMIN
     if mail.data.get("imported"):
-        return "import"
+        return Cause.IMPORT
     by_themselves = ("sign_in", "recovery", "email_change", "email_changed")
-    return "customer" if mail.kind in by_themselves else "stripe"
+    return Cause.CUSTOMER if mail.kind in by_themselves else Cause.STRIPE
 
 
 async def mark_failed(connection: Connection, mail: OutMail, *, error: str, for_good: bool) -> None:

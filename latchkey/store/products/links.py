@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
-from latchkey.rules.access import LIVE_STATUSES, Reason
+from latchkey.rules.access import LIVE_STATUSES
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
@@ -219,7 +220,7 @@ async def create_link(
         invoices,
     )
     await _adopt(connection, product_id, link_id, stripe_product)
-    await _line(connection, "link_created", link_id, product_id, stripe_product, actor)
+    await _line(connection, ActivityType.LINK_CREATED, link_id, product_id, stripe_product, actor)
     link = await current_link(connection, product_id)
     assert link is not None, "it was inserted above"
     return link
@@ -264,7 +265,9 @@ async def remove_link(
         if members == "complimentary":
             converted = await _convert(connection, product_id, link["id"], actor, now)
         ended = await _end_all(connection, product_id, link["id"], actor, now)
-    await _line(connection, "link_removed", link["id"], product_id, link["stripe_product"], actor)
+    await _line(
+        connection, ActivityType.LINK_REMOVED, link["id"], product_id, link["stripe_product"], actor
+    )
     kept = await connection.fetchval(
         "select count(*) from grants where link_id = $1 and ended_at is null", link["id"]
     )
@@ -423,7 +426,7 @@ def _check_price(price: NewPrice) -> None:
 
 async def _line(
     connection: Connection,
-    type_: str,
+    type_: ActivityType,
     link_id: int,
     product_id: str,
     stripe_product: str | None,
@@ -436,7 +439,7 @@ async def _line(
                 key=f"{type_}:{link_id}",
                 type=type_,
                 at=datetime.now(UTC),
-                cause="admin",
+                cause=Cause.ADMIN,
                 product_id=product_id,
                 source_id=stripe_product,
                 workflow_id=product_link_workflow_id(product_id),

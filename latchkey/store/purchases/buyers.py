@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from latchkey.rules.identity import email_key, other_person
 from latchkey.rules.reading import Customer
+from latchkey.rules.vocabulary import ActivityType, GrantSource
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
@@ -23,7 +24,7 @@ class Buyer:
     `customer_id`. Without `create` only known people are found."""
 
     key: str
-    source: str
+    source: GrantSource
     customer_id: str | None
     email: str | None
     name: str | None
@@ -300,7 +301,7 @@ async def _tell_created(
         [
             Fact(
                 key=f"user_created:{user_id}",
-                type="user_created",
+                type=ActivityType.USER_CREATED,
                 at=context.as_of,
                 cause=context.cause,
                 user_id=user_id,

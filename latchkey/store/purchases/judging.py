@@ -6,7 +6,8 @@ from datetime import datetime
 
 from latchkey.contracts import Wake
 from latchkey.rules import access
-from latchkey.rules.access import Reason, Verdict
+from latchkey.rules.access import Verdict
+from latchkey.rules.vocabulary import GrantSource, Reason
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.purchases.settling import EarlierGrants, Entitlement
 from latchkey.store.stripe.context import ApplyContext
@@ -49,7 +50,7 @@ def read_meanwhile(source_id: str) -> Applied:
 class Source:
     """A subscription or an order as a source of grants; `begun_at` is when it was bought."""
 
-    kind: str
+    kind: GrantSource
     id: str
     workflow_id: str
     begun_at: datetime

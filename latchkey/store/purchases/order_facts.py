@@ -5,12 +5,13 @@ from typing import Any
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.reading import Order
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.settling import Entitlement
 from latchkey.store.stripe.context import ApplyContext
 
-_Line = tuple[str, str, dict[str, Any]]
+_Line = tuple[str, ActivityType, dict[str, Any]]
 """Which of its kind, type, data."""
 
 
@@ -35,7 +36,7 @@ def facts_of(
             key=f"{type_}:{reading.id}:{entitlement.product.product_id}{suffix}",
             type=type_,
             at=context.as_of,
-            cause="stripe",
+            cause=Cause.STRIPE,
             user_id=entitlement.user_id,
             product_id=entitlement.product.product_id,
             source_id=reading.id,
@@ -51,9 +52,9 @@ def facts_of(
 def _state_lines(reading: Order) -> list[_Line]:
     match access.order_state(reading):
         case "pending":
-            return [("", "payment_pending", {})]
+            return [("", ActivityType.PAYMENT_PENDING, {})]
         case "failed":
-            return [("", "payment_failed", {})]
+            return [("", ActivityType.PAYMENT_FAILED, {})]
     return []
 
 
@@ -63,13 +64,13 @@ def _money_lines(reading: Order, old: Any, changes: int) -> list[_Line]:
     found: list[_Line] = []
     data = {"amount": refunded, "currency": reading.currency}
     if payment and refunded > old["amount_refunded"]:
-        found.append((f":{changes}", "refunded", {**data, "full": payment.refunded}))
+        found.append((f":{changes}", ActivityType.REFUNDED, {**data, "full": payment.refunded}))
     elif refunded < old["amount_refunded"]:
-        found.append((f":{changes}", "refund_failed", data))
+        found.append((f":{changes}", ActivityType.REFUND_FAILED, data))
     phase = _phase(payment.dispute_status if payment else None)
     if payment and phase and phase != _phase(old["dispute_status"]):
         status = {"status": payment.dispute_status}
-        found.append((f":{changes}", "disputed", status))
+        found.append((f":{changes}", ActivityType.DISPUTED, status))
     return found
 
 
@@ -103,7 +104,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
                 key=f"{type_}:{order.subscription}:{order.invoice}:{owner['product_id']}{suffix}",
                 type=type_,
                 at=context.as_of,
-                cause="stripe",
+                cause=Cause.STRIPE,
                 user_id=owner["user_id"],
                 product_id=owner["product_id"],
                 source_id=order.subscription,

@@ -13,6 +13,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.feed.facts import write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
@@ -128,7 +129,7 @@ async def _users(
         [
             Buyer(
                 key=reading.id,
-                source="order",
+                source=GrantSource.ORDER,
                 customer_id=reading.customer.id if reading.customer else None,
                 email=reading.email or (reading.customer.email if reading.customer else None),
                 name=reading.name or (reading.customer.name if reading.customer else None),
@@ -157,13 +158,15 @@ async def _apply(
     """Settle the readings; returns how often the money of each changed so far."""
     if not readings:
         return {}
-    given = await given_by(connection, "order", [reading.id for reading in readings])
+    given = await given_by(connection, GrantSource.ORDER, [reading.id for reading in readings])
     changes: dict[str, int] = {}
     entitlements: list[Entitlement] = []
     facts = []
     for reading in readings:
         before = old[reading.id]
-        source = Source("order", reading.id, purchase_workflow_id(reading.id), reading.bought)
+        source = Source(
+            GrantSource.ORDER, reading.id, purchase_workflow_id(reading.id), reading.bought
+        )
         judge = partial(_judge, reading, context)
         opened = [
             product

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from latchkey.rules.access import Reason, Verdict
+from latchkey.rules.access import Verdict
+from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
 from latchkey.store.pool import Connection
@@ -18,12 +19,12 @@ from latchkey.store.stripe.context import ApplyContext
 _End = tuple[Any, datetime, Reason, bool, str | None]
 """A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
 
-_BY_RULE = frozenset({"policy"})
+_BY_RULE = frozenset({Cause.POLICY})
 """Causes that change what is given for a purchase, without anything being bought: no purchase is
 told of, and nobody is mailed."""
 
 
-_LOOKING_BACK = frozenset({"import", "reconciliation"})
+_LOOKING_BACK = frozenset({Cause.IMPORT, Cause.RECONCILIATION})
 """Causes that come across what was bought long ago."""
 
 
@@ -33,7 +34,7 @@ class Entitlement:
 
     user_id: int
     product: LinkedProduct
-    source: str
+    source: GrantSource
     source_id: str
     workflow_id: str
     begun_at: datetime
@@ -66,7 +67,9 @@ class EarlierGrants:
         return frozenset(source_id for source_id, _ in self.before)
 
 
-async def given_by(connection: Connection, source: str, source_ids: Sequence[str]) -> EarlierGrants:
+async def given_by(
+    connection: Connection, source: GrantSource, source_ids: Sequence[str]
+) -> EarlierGrants:
     """What these sources have given. The caller holds the sources' rows locked."""
     rows = await connection.fetch(
         """
@@ -142,7 +145,7 @@ def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
     older and wasn't found then has come by the product since, which is a purchase. Stripe's times
     are whole seconds, so the link's own second counts as since.
     """
-    looking_back = entitlement.source == "order" and context.cause in _LOOKING_BACK
+    looking_back = entitlement.source == GrantSource.ORDER and context.cause in _LOOKING_BACK
     linked_at = entitlement.product.linked_at.replace(microsecond=0)
     return (entitlement.product.importing or looking_back) and entitlement.begun_at < linked_at
 
@@ -166,9 +169,9 @@ async def end_due(
         [
             Fact(
                 key=f"access_ended:{row['id']}",
-                type="access_ended",
+                type=ActivityType.ACCESS_ENDED,
                 at=row["ended_at"],
-                cause="timer",
+                cause=Cause.TIMER,
                 user_id=row["user_id"],
                 product_id=row["product_id"],
                 source_id=row["source_id"],
@@ -216,9 +219,9 @@ async def _end(
         [
             Fact(
                 key=f"access_ended:{grant['id']}",
-                type="access_ended",
+                type=ActivityType.ACCESS_ENDED,
                 at=at,
-                cause="timer" if by_clock else context.cause,
+                cause=Cause.TIMER if by_clock else context.cause,
                 user_id=grant["user_id"],
                 product_id=grant["product_id"],
                 source_id=grant["source_id"],
@@ -273,7 +276,7 @@ async def _grant(
                 "link_id": c.product.link_id,
                 "since": context.as_of,
                 "until": c.verdict.until,
-                "cause": "import" if _brought_by_rule(c, context) else context.cause,
+                "cause": Cause.IMPORT if _brought_by_rule(c, context) else context.cause,
             }
             for c in entitlements
         ],
@@ -345,7 +348,9 @@ def _facts_of_grant(
     """`starts` is false where the subscription has given other products before: what was added or
     switched to is a purchase, and no new subscription."""
 
-    def fact(key: str, type_: str, at: datetime, cause: str, data: dict[str, Any]) -> Fact:
+    def fact(
+        key: str, type_: ActivityType, at: datetime, cause: Cause, data: dict[str, Any]
+    ) -> Fact:
         return Fact(
             key=key,
             type=type_,
@@ -361,25 +366,45 @@ def _facts_of_grant(
 
     suffix = f"{entitlement.source_id}:{entitlement.product.product_id}"
     facts = []
-    looked_back = context.cause if context.cause in _LOOKING_BACK else "import"
+    looked_back = context.cause if context.cause in _LOOKING_BACK else Cause.IMPORT
     if begun and imported:
         facts.append(
-            fact(f"imported:{suffix}", "imported", context.as_of, looked_back, {"grant": grant_id})
+            fact(
+                f"imported:{suffix}",
+                ActivityType.IMPORTED,
+                context.as_of,
+                looked_back,
+                {"grant": grant_id},
+            )
         )
     elif begun:
         since_link = entitlement.begun_at >= entitlement.product.linked_at.replace(microsecond=0)
         at = min(entitlement.begun_at, context.as_of) if since_link and starts else context.as_of
         kind = {"source": entitlement.source}
-        facts.append(fact(f"product_purchased:{suffix}", "product_purchased", at, "customer", kind))
-        if entitlement.source == "subscription" and starts:
+        facts.append(
+            fact(
+                f"product_purchased:{suffix}",
+                ActivityType.PRODUCT_PURCHASED,
+                at,
+                Cause.CUSTOMER,
+                kind,
+            )
+        )
+        if entitlement.source == GrantSource.SUBSCRIPTION and starts:
             facts.append(
-                fact(f"subscription_started:{suffix}", "subscription_started", at, "customer", {})
+                fact(
+                    f"subscription_started:{suffix}",
+                    ActivityType.SUBSCRIPTION_STARTED,
+                    at,
+                    Cause.CUSTOMER,
+                    {},
+                )
             )
     cause = looked_back if imported else context.cause
     facts.append(
         fact(
             f"access_granted:{grant_id}",
-            "access_granted",
+            ActivityType.ACCESS_GRANTED,
             context.as_of,
             cause,
             {"grant": grant_id, "reason": entitlement.verdict.reason},

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.rules import access
-from latchkey.rules.access import Reason
 from latchkey.rules.reading import Subscription
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact
 from latchkey.store.purchases.settling import Entitlement, bought_before_link
 from latchkey.store.stripe.context import ApplyContext
 
-_Line = tuple[str, str, datetime, str, dict[str, Any]]
+_Line = tuple[str, ActivityType, datetime, Cause, dict[str, Any]]
 """Which of its kind, type, when, cause, data."""
 
 
@@ -86,12 +86,12 @@ def late_answers(
     if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
         return []
     return [
-        _key("subscription_cancelled", reading, entitlement, f"{count}")
+        _key(ActivityType.SUBSCRIPTION_CANCELLED, reading, entitlement, f"{count}")
         for entitlement in entitlements
     ]
 
 
-def _key(type_: str, reading: Subscription, entitlement: Entitlement, nth: str) -> str:
+def _key(type_: ActivityType, reading: Subscription, entitlement: Entitlement, nth: str) -> str:
     return f"{type_}:{reading.id}:{entitlement.product.product_id}:{nth}"
 
 
@@ -108,9 +108,9 @@ def _cancellation(
     if count > old["cancellations"] and not brought_in:
         at = reading.canceled_at or context.as_of
         data = {"ends": ends, "stripe_reason": reading.cancel_reason}
-        return [(f"{count}", "subscription_cancelled", at, cause, data)]
+        return [(f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, at, cause, data)]
     if old["scheduled_end"] and not ends and reading.status not in access.TERMINAL:
-        return [(f"{count}", "cancellation_withdrawn", context.as_of, cause, {})]
+        return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, context.as_of, cause, {})]
     return []
 
 
@@ -118,10 +118,10 @@ def _payments(
     reading: Subscription, old: Any, since: datetime | None, context: ApplyContext
 ) -> list[_Line]:
     if since and old["ticket"] and not old["past_due_since"]:
-        return [(_spell(since), "payment_failed", since, "stripe", {})]
+        return [(_spell(since), ActivityType.PAYMENT_FAILED, since, Cause.STRIPE, {})]
     if old["past_due_since"] and reading.status == "active":
         spell = _spell(old["past_due_since"])
-        return [(spell, "payment_recovered", context.as_of, "stripe", {})]
+        return [(spell, ActivityType.PAYMENT_RECOVERED, context.as_of, Cause.STRIPE, {})]
     return []
 
 
@@ -136,9 +136,9 @@ def _unknown_status(
     if not any(entitlement.verdict.reason is Reason.UNKNOWN_STATUS for entitlement in entitlements):
         return []
     data = {"status": reading.status}
-    return [(reading.status, "unknown_status", context.as_of, "stripe", data)]
+    return [(reading.status, ActivityType.UNKNOWN_STATUS, context.as_of, Cause.STRIPE, data)]
 
 
-def _cancel_cause(reading: Subscription) -> str:
+def _cancel_cause(reading: Subscription) -> Cause:
     """Stripe doesn't say who cancelled, but only customers leave an answer."""
-    return "customer" if reading.cancelled_by_customer else "stripe"
+    return Cause.CUSTOMER if reading.cancelled_by_customer else Cause.STRIPE

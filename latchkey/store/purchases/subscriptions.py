@@ -16,6 +16,7 @@ from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
+from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store.feed.facts import write_cause, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import buyers, matches, tombstones
@@ -169,7 +170,7 @@ async def _users(
         [
             Buyer(
                 key=reading.id,
-                source="subscription",
+                source=GrantSource.SUBSCRIPTION,
                 customer_id=reading.customer.id,
                 email=reading.customer.email,
                 name=reading.customer.name,
@@ -217,7 +218,7 @@ async def _hand_over(
                         kind=matches.DoubtKind.REFERENCE_AND_ADDRESS,
                         user_id=user,
                         other_id=owner,
-                        source="subscription",
+                        source=GrantSource.SUBSCRIPTION,
                         source_id=reading_id,
                     )
                 ],
@@ -237,14 +238,19 @@ async def _apply(
 ) -> None:
     if not readings:
         return
-    given = await given_by(connection, "subscription", [reading.id for reading in readings])
+    given = await given_by(
+        connection, GrantSource.SUBSCRIPTION, [reading.id for reading in readings]
+    )
     entitlements: list[Entitlement] = []
     rows, facts, answered = [], [], []
     for reading in readings:
         before = old[reading.id]
         since = past_due_since(reading, before, context)
         source = Source(
-            "subscription", reading.id, subscription_workflow_id(reading.id), reading.created
+            GrantSource.SUBSCRIPTION,
+            reading.id,
+            subscription_workflow_id(reading.id),
+            reading.created,
         )
         judge = partial(_judge, reading, since, context)
         judged = source.judge(_linked(reading, products), judge, given=given, context=context)
@@ -272,7 +278,7 @@ async def _apply(
     await mirror.write(connection, rows, readings, ticket=context.ticket)
     await write_facts(connection, facts)
     if answered:
-        await write_cause(connection, answered, "customer")
+        await write_cause(connection, answered, Cause.CUSTOMER)
 
 
 def _judge(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.rules.vocabulary import Cause
+
 
 @dataclass(frozen=True)
 class Account:
@@ -23,7 +25,7 @@ class ApplyContext:
     account: Account
     ticket: int
     as_of: datetime
-    cause: str
+    cause: Cause
     event_ids: Sequence[str] = ()
 
     @property

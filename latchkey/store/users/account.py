@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -229,9 +230,9 @@ async def confirm_change(connection: Connection, change_id: int) -> Change:
         [
             Fact(
                 key=f"email_changed:{change_id}",
-                type="email_changed",
+                type=ActivityType.EMAIL_CHANGED,
                 at=await connection.fetchval("select now()"),
-                cause="customer",
+                cause=Cause.CUSTOMER,
                 user_id=change.user_id,
             )
         ],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -92,9 +93,9 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
         [
             Fact(
                 key=f"purchase_claimed:{claim_id}",
-                type="purchase_claimed",
+                type=ActivityType.PURCHASE_CLAIMED,
                 at=datetime.now(UTC),
-                cause="customer",
+                cause=Cause.CUSTOMER,
                 user_id=user_id,
                 data={"claim": claim_id},
             )
@@ -114,7 +115,7 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
             other=holder.id,
             reason="The member proved the other address to be theirs",
             actor=claim.user_id,
-            cause="customer",
+            cause=Cause.CUSTOMER,
         )
     except merging.NotMergeableError as error:
         await matches.raise_doubts(

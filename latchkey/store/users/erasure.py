@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.rules.access import LIVE_STATUSES
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import collections
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -20,7 +21,7 @@ STEPS = (
     "update orders set email = null, name = null where user_id = $1 or lower(email) = any($2)",
     "delete from mails where user_id = $1",
     "update grants set reason = null where user_id = $1",
-    "update grants set ended_at = now(), end_reason = 'user_erased', held = true"
+    f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"
     " where user_id = $1 and ended_at is null",
     "update collection_holders set ended_at = coalesce(ended_at, now()), reason = null"
     " where user_id = $1",
@@ -120,9 +121,9 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         await connection.execute(text, *(values[n - 1] for n in wanted))
     fact = Fact(
         key=f"user_erased:{user_id}",
-        type="user_erased",
+        type=ActivityType.USER_ERASED,
         at=datetime.now(UTC),
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=user_id,
         actor_id=actor,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, rejudging
 from latchkey.store.purchases.matches import Match
@@ -94,10 +95,10 @@ async def give_purchase(connection: Connection, match: Match, *, email: str) -> 
             user.id,
             match.customer_id,
         )
-    await judge_all_of(connection, user.id, cause="admin")
+    await judge_all_of(connection, user.id, cause=Cause.ADMIN)
 
 
-async def judge_all_of(connection: Connection, user_id: int, *, cause: str) -> None:
+async def judge_all_of(connection: Connection, user_id: int, *, cause: Cause) -> None:
     """Judge every purchase of a user anew, after what is theirs changed."""
     account = (await current(connection)).account
     if account is None:
@@ -160,4 +161,4 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
         email_key(email),
         user_id,
     )
-    await judge_all_of(connection, user_id, cause="customer")
+    await judge_all_of(connection, user_id, cause=Cause.CUSTOMER)

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 
@@ -30,9 +31,9 @@ async def start(connection: Connection, token: str, *, user_id: int, actor: int)
         return False
     fact = Fact(
         key=f"signed_in_as:{session}:{now.isoformat()}",
-        type="signed_in_as",
+        type=ActivityType.SIGNED_IN_AS,
         at=now,
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=user_id,
         actor_id=actor,
         data={"until": (now + LONGEST).isoformat()},
@@ -63,9 +64,9 @@ async def stop(connection: Connection, token: str) -> int | None:
         now = datetime.now(UTC)
         fact = Fact(
             key=f"signed_out_as:{row['id']}:{now.isoformat()}",
-            type="signed_out_as",
+            type=ActivityType.SIGNED_OUT_AS,
             at=now,
-            cause="admin",
+            cause=Cause.ADMIN,
             user_id=row["acting_as"],
             actor_id=row["user_id"],
         )

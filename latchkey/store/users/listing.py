@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed import text_search
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -166,9 +167,9 @@ async def run_import(connection: Connection, import_id: str, *, actor: int) -> I
     facts = [
         Fact(
             key=f"user_created:{row['id']}",
-            type="user_created",
+            type=ActivityType.USER_CREATED,
             at=now,
-            cause="admin",
+            cause=Cause.ADMIN,
             user_id=row["id"],
             actor_id=actor,
         )

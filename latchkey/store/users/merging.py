@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from latchkey.rules.access import Reason
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 
@@ -39,7 +39,7 @@ async def merge(
     other: int,
     reason: str | None,
     actor: int | None,
-    cause: str = "admin",
+    cause: Cause = Cause.ADMIN,
 ) -> Merged:
     """Make `other` part of `into`: grants, purchases, mails, lines, customers and addresses.
 
@@ -90,7 +90,7 @@ async def merge(
         [
             Fact(
                 key=f"users_merged:{other}:{datetime.now(UTC):%Y%m%d%H%M%S%f}",
-                type="users_merged",
+                type=ActivityType.USERS_MERGED,
                 at=datetime.now(UTC),
                 cause=cause,
                 user_id=into,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 
@@ -184,9 +185,9 @@ async def note_exported(connection: Connection, user_id: int, *, actor: int) -> 
     now = datetime.now(UTC)
     fact = Fact(
         key=f"user_exported:{user_id}:{now.isoformat()}",
-        type="user_exported",
+        type=ActivityType.USER_EXPORTED,
         at=now,
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=user_id,
         actor_id=actor,
     )

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -90,9 +91,9 @@ async def begin(
         [
             Fact(
                 key=f"signed_in:{_hashed(token).hex()[:32]}",
-                type="signed_in",
+                type=ActivityType.SIGNED_IN,
                 at=datetime.now(UTC),
-                cause="admin" if user.is_staff else "customer",
+                cause=Cause.ADMIN if user.is_staff else Cause.CUSTOMER,
                 user_id=user.id,
                 data={"via": via},
             )

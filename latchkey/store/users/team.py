@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -57,9 +58,9 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
     now = datetime.now(UTC)
     fact = Fact(
         key=f"role_changed:{user_id}:{now.isoformat()}",
-        type="role_changed",
+        type=ActivityType.ROLE_CHANGED,
         at=now,
-        cause="admin",
+        cause=Cause.ADMIN,
         user_id=user_id,
         actor_id=actor.id,
         data={"before": user.role, "after": role},

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.rules.access import Reason
 from latchkey.rules.identity import email_key
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
@@ -110,9 +110,9 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
         [
             Fact(
                 key=f"merge_undone:{from_user}:{row['merged_at']:%Y%m%d%H%M%S%f}",
-                type="merge_undone",
+                type=ActivityType.MERGE_UNDONE,
                 at=datetime.now(UTC),
-                cause="admin",
+                cause=Cause.ADMIN,
                 user_id=into,
                 actor_id=actor,
                 data={"from_user": from_user, "moved": counts},

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.rules.vocabulary import ActivityType
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import Filter
 from latchkey.store.feed.lines import Line
@@ -77,7 +78,7 @@ async def show(request: Request) -> Response:
             raise NotFoundError("There is no such line in the activity feed.")
         around = await lines.related(connection, line)
         merge = None
-        if line.type == "users_merged":
+        if line.type == ActivityType.USERS_MERGED:
             merge = await unmerging.merge_of(connection, line.data["from_user"])
     return page(request, "admin/activity_line.html", line=line, merge=merge, **around)
 

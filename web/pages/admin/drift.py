@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations
 from latchkey.store.checks.reconciliations import Reconciliation
 from latchkey.store.products import listing
@@ -63,7 +64,7 @@ async def compare(request: Request) -> Response:
         made = await reconciliations.request(
             connection,
             repair=False,
-            cause="admin",
+            cause=ComparisonCause.ADMIN,
             product_id=product,
             actor=request.state.user.id,
         )

@@ -1,0 +1,22 @@
+"""Every word that is stored has a label, and no label stands for a word that isn't."""
+
+from enum import StrEnum
+
+import pytest
+
+from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from web.wording.labels import ACTIVITY_TYPES, CAUSES, ICONS, PRESETS, REASONS
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [(ActivityType, ACTIVITY_TYPES), (Cause, CAUSES), (Reason, REASONS)],
+    ids=["activity types", "causes", "reasons"],
+)
+def test_every_word_has_a_label(words: type[StrEnum], labels: dict[str, str]) -> None:
+    assert labels.keys() == set(words)
+
+
+def test_icons_and_presets_are_of_known_types() -> None:
+    chosen = {type_ for types in PRESETS.values() for type_ in types}
+    assert ICONS.keys() | chosen <= set(ActivityType)
