@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests wait more than they compute: two processes for each core keep both cores busy.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1
+
 .PHONY: run test fast check lock clean
 
 ## Start everything and print where it is.
@@ -10,11 +13,11 @@ run: $(VENV)/.runtime
 
 ## All tests, browser tests included, with lint, formatting, types and architecture.
 test: check $(VENV)/.tools
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 ## What is run all the time: no browser, no long tests.
 fast: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow"
+	$(PYTEST) -m "not browser and not slow"
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

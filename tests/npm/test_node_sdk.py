@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from tests.sandbox.alone import Alone
 
 pytestmark = pytest.mark.slow
 
-STORY = "tests/npm/story.mjs"
+STORY = Path(__file__).with_name("story.mjs")
 
 
 def test_both_sdks_tell_the_same_story(alone: Alone) -> None:
@@ -26,12 +28,12 @@ def test_both_sdks_tell_the_same_story(alone: Alone) -> None:
 
 def told_by_node(url: str) -> list[Any]:
     assert MODULES.exists(), "nothing from npm: run `python -m tests.npm.install`"
-    script = FOLDER / "story.mjs"
-    with open(STORY) as source:
-        script.write_text(source.read())
-    done = subprocess.run(
-        ["node", script, url], capture_output=True, text=True, timeout=60, check=False
-    )
+    with NamedTemporaryFile(suffix=".mjs", dir=FOLDER) as script:
+        script.write(STORY.read_bytes())
+        script.flush()
+        done = subprocess.run(
+            ["node", script.name, url], capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
