@@ -1,4 +1,4 @@
-"""The sandbox for other people's code: one story, by Stripe's Node SDK and by its Python SDK."""
+"""One scenario, run by Stripe's Node SDK and by its Python SDK, with the same result."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 STORY = Path(__file__).with_name("story.mjs")
 
 
-def test_both_sdks_tell_the_same_story(alone: Alone) -> None:
+def test_both_sdks_get_the_same_results(alone: Alone) -> None:
     by_node = told_by_node(alone.url)
     alone.reset()
     by_python = told_by_python(alone.url)

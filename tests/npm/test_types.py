@@ -1,4 +1,4 @@
-"""The types of Stripe's Node SDK compile what the sandbox answers and sends."""
+"""The types of Stripe's Node SDK compile the sandbox's responses and events."""
 
 import json
 import re
@@ -99,7 +99,7 @@ _KEY = {"Authorization": "Bearer sk_test_types"}
 
 
 def _more(url: str) -> None:
-    """What the seeded shop lacks."""
+    """Objects the seeded shop doesn't have."""
     client = stripe.StripeClient("sk_test_types", base_addresses={"api": url}).v1
     clock = client.test_helpers.test_clocks.create({"frozen_time": 1_790_000_000})
     client.customers.create({"name": "Timed", "test_clock": clock.id})
