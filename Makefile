@@ -2,9 +2,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Tests wait more than they compute: two processes for each core keep both cores busy.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1
-
 .PHONY: run test fast check lock clean
 
 ## Start everything and print where it is.
@@ -13,11 +10,11 @@ run: $(VENV)/.runtime
 
 ## All tests, browser tests included, with lint, formatting, types and architecture.
 test: check $(VENV)/.tools
-	$(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## What is run all the time: no browser, no long tests.
 fast: check
-	$(PYTEST) -m "not browser and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow"
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

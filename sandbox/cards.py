@@ -1,4 +1,4 @@
-"""Test cards and bank accounts, by number, token or payment method id, and how each behaves."""
+"""Test cards and bank accounts: by number, token or payment-method id, and how each behaves."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -113,12 +113,15 @@ def behaviour(given: str) -> Card | None:
     return DEBITS.get(given) or CARDS.get(TOKENS.get(given, given.replace(" ", "")))
 
 
-def payment_method(shop: Shop, given: str, *, billing: Json | None = None) -> Json:
-    """A payment method from a magic id, a token or a card number, or one that exists. Raises
-    Stripe's 404."""
+def payment_method(
+    shop: Shop, given: str, *, billing: Json | None = None, own_id: str | None = None
+) -> Json:
+    """A payment method from a magic id, a token, a source or a card number, or one that exists.
+    Raises Stripe's 404."""
     found = shop.world.table("payment_method").get(given)
     if found is not None:
         return found
+    given = shop.world.private.get(f"token/{given}", {}).get("stands_for", given)
     card = behaviour(given)
     if card is None and other_kind(shop, given):
         card = Card(given, "", delayed=given)
@@ -129,11 +132,11 @@ def payment_method(shop: Shop, given: str, *, billing: Json | None = None) -> Js
             code="resource_missing",
             param="payment_method",
         )
-    return _new_method(shop, card, billing)
+    return _new_method(shop, card, billing, own_id)
 
 
-def _new_method(shop: Shop, card: Card, billing: Json | None) -> Json:
-    made = shop.world.make("payment_method", "pm", type=card.delayed or "card")
+def _new_method(shop: Shop, card: Card, billing: Json | None, own_id: str | None) -> Json:
+    made = shop.world.make("payment_method", "pm", id=own_id, type=card.delayed or "card")
     made["billing_details"] = {
         "address": {
             key: None for key in ("city", "country", "line1", "line2", "postal_code", "state")
@@ -180,14 +183,14 @@ def card_of(shop: Shop, method: Json) -> Card:
 
 
 def change_card(shop: Shop, method: Json, **changes: object) -> Card:
-    """Change how a payment method behaves from now on."""
+    """Have a payment method behave differently from now on, as a bank may decide."""
     card = Card(**{**asdict(card_of(shop, method)), **changes})
     shop.world.keep(method["id"], card=asdict(card))
     return card
 
 
 def attach(shop: Shop, method: Json, customer: Json) -> Json:
-    """Attach a payment method. Raises a card error if the card can't be saved."""
+    """Attach a payment method. Raises a card error where the card is declined on sight."""
     card = card_of(shop, method)
     if card.decline and not card.attachable:
         raise declined(card.decline)
@@ -198,7 +201,7 @@ def attach(shop: Shop, method: Json, customer: Json) -> Json:
 
 
 def error_code(decline: str) -> str:
-    """The error code for a decline code."""
+    """The error code that goes with a decline code."""
     return decline if decline in _OWN_CODES else "card_declined"
 
 

@@ -1,6 +1,7 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
 from sandbox.fields import apply
+from sandbox.plans import plan_of
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -30,7 +31,8 @@ def create_product(shop: Shop, params: Json) -> Json:
     return made
 
 
-def create_price(shop: Shop, params: Json) -> Json:
+def create_price(shop: Shop, params: Json, *, own_id: str | None = None) -> Json:
+    """A price, which is a plan too where it recurs."""
     if params.get("product_data"):
         product = create_product(shop, params["product_data"])
     else:
@@ -50,6 +52,7 @@ def create_price(shop: Shop, params: Json) -> Json:
     made = shop.world.make(
         "price",
         "price",
+        id=own_id,
         product=product["id"],
         currency=params["currency"].lower(),
         unit_amount=amount,
@@ -66,12 +69,15 @@ def create_price(shop: Shop, params: Json) -> Json:
         full = shop.world.published.resolve(shop.world.published.object_schema("price"))
         part = shop.world.blanks.part(full.get("else", full)["properties"]["recurring"])
         made["recurring"] = {**part, "interval_count": 1, "usage_type": "licensed", **recurring}
-    return shop.save(made, "price.created")
+    shop.save(made, "price.created")
+    if recurring:
+        shop.emit("plan.created", plan_of(made))
+    return made
 
 
 def inline_price(shop: Shop, amount: int, params: Json) -> Json:
-    """An inactive price, of an inactive product, for an amount given without a price. Neither emits
-    events."""
+    """The price behind an amount that was given without one: of a product that nobody can buy
+    again. Neither has events."""
     world = shop.world
     name = params.get("description") or "Item"
     product = world.make("product", "prod", name=name, active=False, metadata={}, type="service")
@@ -224,7 +230,7 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
 
 
 def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
-    """Update a link. Only the quantities of its lines can change; a new price needs a new link."""
+    """Of the lines only quantities can be changed; a new price needs a new link."""
     before = snapshot(found)
     kept = {line["id"]: line for line in shop.world.private[found["id"]]["lines"]}
     for number, entry in enumerate(params.get("line_items") or []):
@@ -246,7 +252,7 @@ def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
 
 
 def set_link(shop: Shop, made: Json, params: Json) -> None:
-    """Set how many times a link may be used."""
+    """How often a link may sell."""
     if "restrictions" in params:
         limit = ((params["restrictions"] or {}).get("completed_sessions") or {}).get("limit")
         count = ((made["restrictions"] or {}).get("completed_sessions") or {}).get("count", 0)

@@ -1,4 +1,4 @@
-"""Does scheduled work when it is due, and advances time on request."""
+"""Time: does what is due, and moves the whole world when asked to."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sandbox import captures, checkout, quotes, refunds, settling, subscriptions
+from sandbox import captures, checkout, quotes, refunds, settling, sources, subscriptions
 from sandbox.shop import Shop, StripeFault, snapshot
 from sandbox.subscriptions import dunning, endings, pauses, pending, renewals, schedules
 from sandbox.world import Json
@@ -28,14 +28,15 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
     "expire_quote": ("quote", quotes.cancel),
     "settle_payment": ("payment_intent", settling.settle),
     "expire_hold": ("payment_intent", captures.expire),
+    "settle_source": ("source", sources.settle),
     "settle_refund": ("refund", refunds.settle),
     "act_on_dispute": ("dispute", dunning.act_on_dispute),
 }
 
 
 def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> int:
-    """Do everything due now, or by `until` on a test clock, in order. Returns how many tasks were
-    done."""
+    """Do everything that is due by now, or `until` then by a test clock, in order; how much that
+    was."""
     done = 0
     while (due := shop.world.take_due(until, clock)) is not None:
         name, object_id = due
@@ -54,14 +55,14 @@ def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> 
 
 @dataclass
 class Clock:
-    """Does one shop's work when it is due. `flush` is called after each burst."""
+    """Runs due work of one shop at its moment. `flush` is called after each burst."""
 
     shop: Shop
     flush: Callable[[], None]
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Do work as it comes due, until cancelled."""
+        """Do due work for ever."""
         while True:
             self.work()
             at = self.shop.world.next_due()
@@ -71,16 +72,16 @@ class Clock:
             self._moved.clear()
 
     def work(self) -> int:
-        """Do everything due now, in order. Returns how many tasks were done."""
+        """Do everything that is due by now, in order; how much that was."""
         done = do_due(self.shop)
         self.flush()
         return done
 
     def advance(self, seconds: int) -> int:
-        """Advance time by `seconds`: move the world into the past, do what has come due in order,
-        and emit an update for each live subscription, whose dates have moved."""
+        """Move on by `seconds`: the world moves into the past, what became due is done in order,
+        and subscriptions whose dates moved say so."""
         if seconds <= 0:
-            raise ValueError("time can only move forward: give a positive number of seconds")
+            raise ValueError("time only moves forward: give a positive number of seconds")
         world = self.shop.world
         before = {
             row["id"]: snapshot(row)

@@ -1,14 +1,15 @@
-"""Reproducible random choices: the same seed gives the same run.
+"""Chance that can be fixed: one seed, one run.
 
-Every purpose has its own stream, so what happens in one place, or a moment later, doesn't change
-what is decided in another. A decision about one delivery depends on that delivery alone.
+Every purpose has its own stream, so that what happens in one place (or comes a moment later)
+doesn't change what is decided in another; a decision about one delivery is its own, whenever it
+falls.
 """
 
 import random
 
 
 class Dice:
-    """Random streams by purpose. Without a seed, each run is different."""
+    """Streams of chance. Without a seed each run is another one."""
 
     def __init__(self, seed: int | None) -> None:
         self._seed = seed
@@ -16,12 +17,13 @@ class Dice:
         self._streams: dict[str, random.Random] = {}
 
     def go_on(self, known: int) -> None:
-        """Continue after a restart with `known` objects, so that ids don't repeat."""
+        """After a restart with `known` things: not the same ids again."""
         self._salt = f"/{known}"
         self._streams.clear()
 
     def stream(self, purpose: str) -> random.Random:
-        """The stream of a purpose. Without a seed, ids come from the system's randomness."""
+        """The stream of a purpose; ids (of a prefix) come from the system where there is no
+        seed."""
         found = self._streams.get(purpose)
         if found is None:
             if self._seed is not None:
@@ -32,7 +34,7 @@ class Dice:
         return found
 
     def about(self, purpose: str, subject: str) -> random.Random:
-        """A stream for one subject alone, the same whenever it is requested."""
+        """A stream for one subject alone, the same whenever it is asked for."""
         if self._seed is None:
             return self.stream(purpose)
         return random.Random(f"{self._seed}{self._salt}/{purpose}/{subject}")

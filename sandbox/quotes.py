@@ -12,8 +12,7 @@ _MADE_HERE = ("line_items", "metadata", "customer", "discounts", "from_quote", "
 
 
 def create(shop: Shop, params: Json) -> Json:
-    """Create a draft. Raises Stripe's 400 for bad prices and for what the sandbox doesn't
-    support."""
+    """A draft. Raises Stripe's 400 for bad prices, and for what the sandbox has not."""
     world = shop.world
     customer = None
     if params.get("customer"):
@@ -39,7 +38,7 @@ def create(shop: Shop, params: Json) -> Json:
 
 
 def update(shop: Shop, quote: Json, params: Json) -> Json:
-    """Update a draft, or the expiry of an open quote."""
+    """A draft may change in everything, an open quote in when it expires."""
     changes = set(params) - {"expand"}
     if quote["status"] == "open" and changes - {"expires_at"}:
         raise invalid("Only `expires_at` can be updated once a quote is finalized.")
@@ -57,7 +56,7 @@ def update(shop: Shop, quote: Json, params: Json) -> Json:
 def _fill(shop: Shop, quote: Json, params: Json) -> None:
     for unknown in ("discounts", "from_quote"):
         if params.get(unknown):
-            raise invalid(f"The sandbox doesn't support `{unknown}` for quotes.", param=unknown)
+            raise invalid(f"The sandbox has no `{unknown}` for quotes.", param=unknown)
     apply(shop, KIND, quote, params, *_MADE_HERE)
     data = dict(params.get("subscription_data") or {})
     if "metadata" in data:
@@ -82,7 +81,7 @@ def lines_of(shop: Shop, quote: Json) -> list[Json]:
 
 
 def upfront_lines(shop: Shop, quote: Json) -> list[Json]:
-    """The lines due on acceptance; recurring ones are included unless a trial comes first."""
+    """What is due on acceptance: the recurring lines too, unless a trial comes first."""
     lines = lines_of(shop, quote)
     trial = quote["subscription_data"]["trial_period_days"]
     return [line for line in lines if not trial or line["price"]["type"] != "recurring"]
@@ -129,8 +128,8 @@ def finalize(shop: Shop, quote: Json, params: Json) -> Json:
 
 
 def accept(shop: Shop, quote: Json) -> Json:
-    """Turn an open quote into a subscription if a price recurs, a schedule if that starts later, or
-    otherwise a draft invoice that is finalized in an hour."""
+    """Make of an open quote what it offers: a subscription where a price recurs, a schedule where
+    that is to begin later, else a draft invoice that is finalized in an hour."""
     _demand(quote, "open")
     with shop.row():
         if any(line["price"]["type"] == "recurring" for line in lines_of(shop, quote)):
@@ -203,7 +202,7 @@ def _bill(shop: Shop, quote: Json) -> Json:
 
 
 def cancel(shop: Shop, quote: Json) -> Json:
-    """Cancel a quote, or expire it."""
+    """Withdraw a quote, or let it expire."""
     _demand(quote, "draft", "open")
     return _become(shop, quote, "canceled", "canceled")
 

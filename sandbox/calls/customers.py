@@ -1,8 +1,6 @@
 """Customers and their payment methods."""
 
-from typing import Any
-
-from sandbox import cards, lists, subscriptions
+from sandbox import cards, lists, sources, subscriptions
 from sandbox.calls.registry import Call, call, readable, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
@@ -39,8 +37,7 @@ def update_customer(c: Call) -> Json:
 
 
 def _payment_details(c: Call, customer: Json) -> None:
-    """Attach the payment methods in the parameters; the same test id used twice is one payment
-    method."""
+    """Attach what the call names; the same magic id in two places is one payment method."""
     made: dict[str, Json] = {}
 
     def attached(given: str) -> Json:
@@ -51,11 +48,13 @@ def _payment_details(c: Call, customer: Json) -> None:
             made[given] = method
         return made[given]
 
-    given: Any = c.params.get("payment_method") or c.params.get("source")
-    if given:
-        method = attached(given)
-        if c.params.get("source"):
-            customer["invoice_settings"]["default_payment_method"] = method["id"]
+    if given := c.params.get("payment_method"):
+        attached(given)
+    if given := c.params.get("source"):
+        made_source = sources.add(c.shop, customer, given)
+        customer["default_source"] = made_source["id"]
+    if given := c.params.get("default_source"):
+        customer["default_source"] = sources.mine(c.shop, customer, given)["id"]
     settings = c.params.get("invoice_settings") or {}
     if default := settings.get("default_payment_method"):
         customer["invoice_settings"]["default_payment_method"] = attached(default)["id"]
@@ -76,7 +75,7 @@ def customer(c: Call) -> Json:
 
 @call("DELETE", "/v1/customers/{}")
 def delete_customer(c: Call) -> Json:
-    """Delete a customer, which cancels their subscriptions immediately."""
+    """Deleting a customer cancels their subscriptions at once."""
     found = _living(c, c.ids[0])
     world = c.shop.world
     with c.shop.row():

@@ -65,7 +65,7 @@ def confirm_setup_intent(c: Call) -> Json:
 
 
 def _set_up(shop: Shop, intent: Json) -> None:
-    """Save a card for later; it can be declined."""
+    """Save a card for later: it may be declined on sight."""
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
     if card.decline and not card.attachable:
@@ -207,6 +207,9 @@ def create_charge(c: Call) -> Json:
     """The old way to charge a card, which the Stripe CLI's triggers still use."""
     params = c.params
     given = params.get("source")
+    if not given and params.get("customer"):
+        customer = c.shop.find("customer", params["customer"], param="customer")
+        given = customer["default_source"]
     if not given:
         raise StripeFault(400, "Must provide source or customer.", code="parameter_missing")
     with c.shop.row():

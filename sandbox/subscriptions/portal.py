@@ -1,4 +1,4 @@
-"""Changes customers make to their subscriptions in the portal."""
+"""What customers do to their subscriptions in the portal."""
 
 from sandbox.shop import Shop, invalid
 from sandbox.subscriptions import changes, endings, items, pauses, schedules
@@ -16,8 +16,7 @@ def cancel(shop: Shop, found: Json, *, immediately: bool = False) -> Json:
 
 
 def give_reason(shop: Shop, found: Json, *, feedback: str | None, comment: str | None) -> Json:
-    """Record why it was cancelled. Stripe asks after the cancellation, so this is a separate
-    update."""
+    """Say why it was cancelled: Stripe asks once that is done, so it is an update of its own."""
     details = {"feedback": feedback or None, "comment": comment or None}
     if not any(details.values()):
         return found
@@ -25,7 +24,7 @@ def give_reason(shop: Shop, found: Json, *, feedback: str | None, comment: str |
 
 
 def undo(shop: Shop, found: Json) -> Json:
-    """Undo a scheduled cancellation."""
+    """Let a subscription go on that was to end."""
     if not found["cancel_at"]:
         raise invalid("This subscription isn't cancelled.")
     return changes.update(shop, found, {"cancel_at": ""})
@@ -40,11 +39,11 @@ def switch(
     at_period_end: bool = False,
     proration_behavior: str = "create_prorations",
 ) -> Json:
-    """Switch to another price, now or by a schedule when the current period ends."""
+    """Change to another price: now, or by a schedule when the period is over."""
     if len(items.rows(found)) != 1:
         raise invalid("A subscription with several products can only be cancelled here.")
     if found["schedule"]:
-        raise invalid("This subscription already has a scheduled change.")
+        raise invalid("A change of this subscription is planned already.")
     item = items.rows(found)[0]
     wanted = {"price": price, "quantity": quantity or item["quantity"] or 1}
     if at_period_end:
@@ -66,5 +65,5 @@ def pause(shop: Shop, found: Json) -> Json:
 
 
 def resume(shop: Shop, found: Json) -> Json:
-    """Resume a paused subscription."""
+    """Take a paused subscription up again."""
     return pauses.resume(shop, found, {})

@@ -1,4 +1,4 @@
-"""Previews of invoices that don't exist yet."""
+"""Invoices that there isn't yet: what one would hold."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, StripeFault

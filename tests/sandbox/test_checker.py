@@ -1,4 +1,4 @@
-"""The schema checker must catch mistakes in responses."""
+"""The schema checker itself: it must catch what an answer could get wrong."""
 
 import copy
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/sandbox.md names every control call, fault, setting and option."""
+"""The sandbox's document names every control call, fault, setting and option there is."""
 
 import inspect
 from dataclasses import fields

@@ -8,7 +8,6 @@ from latchkey.store.access import collections, complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
-from latchkey.store.products.products import UnknownProductError
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
@@ -97,7 +96,7 @@ async def create_collection(call: Call) -> Collection:
                 description=wanted.description,
                 products=wanted.products,
             )
-        except UnknownProductError as error:
+        except collections.UnknownProductError as error:
             raise ApiError(422, "unknown_product", str(error)) from None
     return _shown(made)
 
@@ -121,7 +120,7 @@ async def change_collection(call: Call) -> Collection:
         if wanted.products is not None:
             try:
                 await collections.set_products(connection, found.id, wanted.products, actor=None)
-            except UnknownProductError as error:
+            except collections.UnknownProductError as error:
                 raise ApiError(422, "unknown_product", str(error)) from None
         return _shown(await _found(connection, call))
 

@@ -8,8 +8,6 @@ from pydantic import Field
 from latchkey import dispatch
 from latchkey.store.pool import Connection
 from latchkey.store.products import link_previews, links, products
-from latchkey.store.products.products import UnknownProductError
-from latchkey.store.stripe.connection import NotConnectedError
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, endpoint
 from web.inputs import Input, LinkTo
@@ -106,7 +104,7 @@ async def put_link(call: Call) -> Link:
                 actor=None,
                 members=wanted.members,
             )
-        except links.REFUSALS as error:
+        except links.LinkError as error:
             raise problem_of(error) from None
     return shown(made)
 
@@ -148,12 +146,12 @@ async def delete_link(call: Call) -> Removed:
             removal = await links.remove_link(
                 connection, product_id=product.id, members=call.query.members, actor=None
             )
-        except links.REFUSALS as error:
+        except links.LinkError as error:
             raise problem_of(error) from None
     return Removed.model_validate(vars(removal))
 
 
-def problem_of(error: Exception) -> ApiError:
+def problem_of(error: links.LinkError) -> ApiError:
     """The problem that a refused link is answered with."""
     match error:
         case links.LiveSubscriptionsError():
@@ -164,9 +162,9 @@ def problem_of(error: Exception) -> ApiError:
                 active_subscriptions=error.active_subscriptions,
                 members=list(links.WAYS_OUT),
             )
-        case NotConnectedError():
+        case links.NotConnectedError():
             return ApiError(409, "not_connected", str(error))
-        case UnknownProductError() | links.UnknownLinkError():
+        case links.UnknownProductError():
             return ApiError(404, "not_found", str(error))
         case links.UnknownStripeProductError():
             return ApiError(422, "unknown_stripe_product", str(error))
