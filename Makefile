@@ -4,15 +4,15 @@ BIN := $(VENV)/bin
 
 .PHONY: run test fast check lock clean
 
-## Start everything and print where it is.
+## Start everything and print the addresses.
 run: $(VENV)/.runtime
 	$(BIN)/latchkey up
 
-## All tests, browser tests included, with lint, formatting, types and architecture.
+## Run all tests, including browser tests, with linting, formatting, type and architecture checks.
 test: check $(VENV)/.tools
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-## What is run all the time: no browser, no long tests.
+## Run the quick tests: no browser and no slow tests.
 fast: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow"
 
@@ -22,7 +22,7 @@ check: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-## Pin the requirements anew (needs uv).
+## Pin the requirements again (needs uv).
 lock:
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	  --no-header --no-annotate requirements.in -o requirements.txt

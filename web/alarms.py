@@ -1,4 +1,4 @@
-"""What is wrong right now, for the head of every admin page, and as metrics."""
+"""What is wrong right now: for the top of every admin page, and as metrics."""
 
 import time
 from dataclasses import dataclass
@@ -38,20 +38,20 @@ _BADGES = {
     FindingKind.EMAILS_FAILED: "/admin/mails",
 }
 
-_FAILED = Gauge("latchkey_events_failed", "Events in the inbox that failed, up to 1000.")
-_UNPROCESSED = Gauge("latchkey_events_unprocessed", "Events waiting or on their way, up to 1000.")
-_OLDEST = Gauge("latchkey_oldest_unprocessed_event_seconds", "Age of the oldest such event.")
-_DRIFT = Gauge("latchkey_drift_differences", "Open differences, none foreign, of all products.")
-_COMPARED = Gauge("latchkey_comparison_age_seconds", "Since a full comparison got through.")
-_OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions whose deadline passed unnoticed.")
-_LOOKED = Gauge("latchkey_catch_up_age_seconds", "Since missed events were last looked for.")
-_ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "Whether Stripe's endpoint sends what we need.")
-_MAILS = Gauge("latchkey_mails_failed", "Mails that could not be sent, up to 1000.")
+_FAILED = Gauge("latchkey_events_failed", "Failed events in the inbox, counted up to 1000.")
+_UNPROCESSED = Gauge("latchkey_events_unprocessed", "Events not yet processed, counted up to 1000.")
+_OLDEST = Gauge("latchkey_oldest_unprocessed_event_seconds", "Age of the oldest unprocessed event.")
+_DRIFT = Gauge("latchkey_drift_differences", "Open differences from Stripe, without foreign ones.")
+_COMPARED = Gauge("latchkey_comparison_age_seconds", "Time since the last full comparison.")
+_OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions past their deadline.")
+_LOOKED = Gauge("latchkey_catch_up_age_seconds", "Time since the last catch-up run.")
+_ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "1 if the webhook endpoint is set up correctly.")
+_MAILS = Gauge("latchkey_mails_failed", "Emails that could not be sent, counted up to 1000.")
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One thing that is wrong, and the page where it is put right."""
+    """One problem, and the page where it can be fixed."""
 
     text: str
     address: str
@@ -59,14 +59,14 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Alarms:
-    """`badges` are counts beside menu entries, by address."""
+    """`badges` are the counts shown beside menu entries, by path."""
 
     raised: tuple[Alarm, ...]
     badges: dict[str, str]
 
 
 class AlarmCache:
-    """Asks the database at most every few seconds, however many pages are shown."""
+    """Queries the database at most every few seconds, however many pages are served."""
 
     def __init__(self, settings: Settings) -> None:
         self._expected = expectations(settings)
@@ -82,7 +82,7 @@ class AlarmCache:
         return self._found
 
     def forget(self) -> None:
-        """Ask anew: something was put right."""
+        """Drop the cached alarms, because something was fixed."""
         self._found = None
 
     async def measure(self, pool: Pool) -> None:
@@ -126,7 +126,7 @@ def _text(finding: Finding) -> str:
         case FindingKind.COMPARISON_FAILED:
             return f"The last comparison with Stripe failed: {finding.detail}"
         case FindingKind.COMPARISON_OVERDUE:
-            return "Stripe and the access here have not been compared for more than 36 hours"
+            return "The last full comparison with Stripe was more than 36 hours ago"
         case _:
             return finding.detail
 

@@ -1,4 +1,4 @@
-"""The web process: site, admin pages, JSON API, webhook endpoint, and the relay beside them."""
+"""The web process: site, admin pages, JSON API, webhook endpoint and the relay."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ log = structlog.get_logger("web")
 
 
 class StaticAssets(StaticFiles):
-    """Static files, kept by browsers for good where the address names the content's version."""
+    """Static files. Browsers cache them permanently if the URL carries the content's version."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -45,7 +45,7 @@ class StaticAssets(StaticFiles):
 
 
 class _Webhooks:
-    """Stands in the routes before the site is there, and hands over to it."""
+    """Holds the webhook route until the lifespan has created the endpoint, then delegates to it."""
 
     def __init__(self) -> None:
         self.endpoint: WebhookEndpoint | None = None
@@ -56,7 +56,7 @@ class _Webhooks:
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
-    """The ASGI app; its lifespan opens and closes everything it uses."""
+    """The ASGI app. Its lifespan opens and closes everything it uses."""
     settings = settings or load_settings()
     webhooks = _Webhooks()
 
@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 @asynccontextmanager
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
-    """The site of this process, with the first admin that the settings name."""
+    """The site of this process. Creates the first admin if the settings name one."""
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
         pool,

@@ -1,4 +1,4 @@
-"""Addresses in Stripe that are made when somebody clicks: the portal, receipts."""
+"""Stripe pages that are opened on demand: the customer portal and receipts."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ LOOK_SECONDS = 6.0
 async def portal(
     site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
 ) -> str:
-    """The address of a fresh portal session.
+    """The URL of a new portal session.
 
     Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
@@ -30,7 +30,7 @@ async def portal(
 
 
 async def receipt(site: Site, source_id: str) -> str | None:
-    """Stripe's page with a receipt; None where there is none.
+    """The URL of Stripe's receipt page, None if there is no receipt.
 
     Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
@@ -44,16 +44,16 @@ async def receipt(site: Site, source_id: str) -> str | None:
 
 
 async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
-    """What Stripe says of a checkout session, and what was written about it by now.
+    """A checkout session's state in Stripe, and what has been stored about it so far.
 
-    Where it is complete its workflow is nudged, and what it writes is waited for a few seconds.
-    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    If the session is complete, nudges its workflow and waits a few seconds for the result. Raises
+    `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     deadline = time.monotonic() + LOOK_SECONDS
     seen = await dispatch.call_stripe(
         site.temporal,
         StripeCallInput(contracts.LOOK_AT_SESSION, session_id),
-        summary=f"A buyer came back with {session_id}",
+        summary=f"Buyer returned with {session_id}",
         nonce=session_id,
         seconds=LOOK_SECONDS,
     )
@@ -71,5 +71,5 @@ async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
 
 
 def _opened(site: Site, result: StripeCallResult) -> str:
-    assert result.sealed is not None, "only a found address is opened"
+    assert result.sealed is not None, "only a result with an address is opened"
     return site.keyring.vault.open(result.sealed.encode())

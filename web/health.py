@@ -16,13 +16,14 @@ PATIENCE_SECONDS = 3.0
 
 
 async def healthz(request: Request) -> Response:
-    """The process lives."""
+    """The process is running."""
     return JSONResponse({"alive": True})
 
 
 async def readyz(request: Request) -> Response:
-    """Whether it can serve, per dependency; 503 if not. Without Temporal it still takes events,
-    but nothing becomes of them. Stripe's state is told, not counted."""
+    """The state of each dependency; 503 unless Postgres and Temporal are ok. Without Temporal,
+    events are still stored but not processed. Stripe's state is shown but doesn't affect the
+    status."""
     site = site_of(request)
     checks = dict(
         zip(
@@ -37,7 +38,8 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus. The figures from the database are missing while it doesn't answer."""
+    """Prometheus metrics. Figures from the database keep their last value while it doesn't
+    answer."""
     site = site_of(request)
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""What people and programs send: the checks that forms and the JSON API share."""
+"""Input models and validators that forms and the JSON API share."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Input(BaseModel):
-    """What callers send: unknown names are refused."""
+    """Base of all inputs: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -21,13 +21,13 @@ def _one_line(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     if any(ord(character) < 32 for character in value):
-        raise ValueError("must be one line without control characters")
+        raise ValueError("must be a single line without control characters")
     return value
 
 
 def _no_nul(value: str) -> str:
     if "\x00" in value:
-        raise ValueError("must not hold a NUL character")
+        raise ValueError("must not contain a NUL character")
     return value
 
 
@@ -57,13 +57,13 @@ class ProductChanges(Input):
 
 
 class NewProduct(ProductChanges):
-    """A product to be made; without a slug one is made from the name."""
+    """A product to create. If the slug is omitted, it is derived from the name."""
 
     name: Name
 
 
 def is_address(value: str) -> bool:
-    """Whether a text may be an e-mail address; whose it is only a mail tells."""
+    """Whether a text looks like an email address. Only sending an email shows that it works."""
     local, _, host = value.strip().rpartition("@")
     odd = any(c.isspace() or ord(c) < 32 for c in value.strip())
     return bool(local and host) and not odd and len(value) <= 254
@@ -71,7 +71,7 @@ def is_address(value: str) -> bool:
 
 def _address(value: str) -> str:
     if not is_address(value):
-        raise ValueError("must be an e-mail address")
+        raise ValueError("must be a valid email address")
     return value.strip()
 
 
@@ -79,18 +79,19 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
 
 
 class NewGrant(Input):
-    """Complimentary access, for good or until a moment with its time zone."""
+    """Complimentary access, without an end or until a time with a time zone."""
 
     email: Email
     until: AwareDatetime | None = None
     reason: str | None = Field(None, max_length=1000)
     mail: bool = Field(
-        True, description="tell those who had no access, where the product's access mail is on"
+        True,
+        description="send people who had no access an email, if the product's access email is on",
     )
 
 
 class NewPrice(Input):
-    """A Stripe product to be created: its price in the currency's minor unit."""
+    """A Stripe product to create, with its price in the currency's minor unit."""
 
     amount: int = Field(ge=0, le=99_999_999)
     currency: str = Field(pattern=r"^[a-zA-Z]{3}$")
@@ -98,20 +99,20 @@ class NewPrice(Input):
 
 
 class LinkTo(Input):
-    """An existing Stripe product or one to be created; `members` where another link is replaced."""
+    """An existing Stripe product or one to create. `members` is for replacing another link."""
 
     stripe_product: str | None = Field(None, min_length=1, max_length=200)
     create: NewPrice | None = None
     mail: Literal["send", "suppress", "spread"] = "send"
     members: Literal["keep", "end", "complimentary"] | None = None
     invoices: Literal["none", "year", "all"] = Field(
-        "year", description="which past one-off invoices are imported"
+        "year", description="which past one-off invoices to import"
     )
 
     @model_validator(mode="after")
     def _one(self) -> "LinkTo":
         if (self.stripe_product is None) == (self.create is None):
-            raise ValueError("give `stripe_product` or `create`, one of both")
+            raise ValueError("give exactly one of `stripe_product` and `create`")
         return self
 
 

@@ -1,6 +1,6 @@
-"""Whole numbers as addresses and forms carry them."""
+"""Whole numbers in URLs and form fields."""
 
 
 def number(given: str | None, *, digits: int = 18) -> int | None:
-    """A number of at most so many `digits`, which a column can hold; None for anything else."""
+    """A number of at most `digits` digits, so that it fits a database column; otherwise None."""
     return int(given) if given and given.isdecimal() and len(given) <= digits else None

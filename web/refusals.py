@@ -1,6 +1,6 @@
-"""Counts refused webhooks in memory and writes them down now and then.
+"""Counts refused webhooks in memory and stores the counts periodically.
 
-A flood of forged requests costs the database one statement a second, not one each.
+A flood of forged requests costs the database one statement per second, not one per request.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from latchkey.store.stripe import refused_webhooks
 
 
 class Refusals:
-    """The counts of one web process."""
+    """The counters of one web process."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -19,7 +19,7 @@ class Refusals:
         self._counts[code] += 1
 
     async def flush(self, pool: Pool) -> None:
-        """Write down what was counted since; it is counted on where that fails."""
+        """Store the counts since the last flush. If that fails, they are kept for the next one."""
         if not self._counts:
             return
         counts, self._counts = self._counts, Counter()

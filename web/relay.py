@@ -1,8 +1,8 @@
-"""The relay: takes waiting events from the inbox to their workflows, and new links to theirs.
+"""The relay: delivers waiting events from the inbox, and other committed work, to workflows.
 
-One runs in every web process. The process that stored an event wakes its own relay; the slow poll
-finds what others left. When Temporal is away everything waits in Postgres. Events have a loop of
-their own: nothing else holds them up, and they ask for nothing else.
+Every web process runs one. The process that stored an event wakes its own relay; a slow poll picks
+up what others left behind. While Temporal is unavailable, everything waits in Postgres. Events have
+their own loop, so other work can't delay them.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 
 
 class Relay:
-    """Carries events and link jobs to Temporal until `stop` is called."""
+    """Delivers events and other committed work to Temporal until `stop` is called."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Relay:
 
     @property
     def idle(self) -> bool:
-        """Nothing is on its way to Temporal."""
+        """Whether no events are being sent."""
         return not self._sending
 
     def stop(self) -> None:
@@ -77,23 +77,24 @@ class Relay:
         await asyncio.gather(*self._sending)
 
     async def _repeat(self, wake: asyncio.Event, relay: Callable[[], Awaitable[bool]]) -> None:
-        """Relay when woken and at every poll, and at once again where there may be more. It ends at
-        nothing but `stop`: whatever goes wrong is tried again."""
+        """Relay when woken and at every poll, and again at once if there may be more. Only `stop`
+        ends the loop; any error is retried."""
         while not self._stopping:
             wake.clear()
             try:
                 busy = await relay()
             except _NO_DATABASE as error:
-                log.error("relay can't reach the database", error=type(error).__name__)
+                log.error("database unavailable, retrying", error=type(error).__name__)
                 busy = False
             except Exception:
-                log.exception("relay stumbled and goes on")
+                log.exception("relay loop failed, retrying")
                 busy = False
             if not busy:
                 await _rest(wake)
 
     async def _relay_commits(self) -> bool:
-        """Tell of commits. What Temporal refuses stays in line and holds nothing else up."""
+        """Relay committed work. Whatever Temporal refuses stays queued and doesn't block the
+        rest."""
         await self._relay_links()
         await self._relay_checkouts()
         await self._relay_reconciliations()
@@ -102,8 +103,8 @@ class Relay:
         return busy
 
     async def _relay_events(self) -> bool:
-        """Send one batch on its way; True where there may be more. The next batch doesn't wait for
-        this one to arrive, only for room."""
+        """Start sending one batch; True if there may be more. The next batch doesn't wait for this
+        one to arrive, only for a free slot."""
         waiting = await inbox.claim(self._pool, limit=BATCH)
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in waiting:
@@ -117,39 +118,43 @@ class Relay:
         return len(waiting) >= BATCH
 
     async def _relay_links(self) -> None:
-        """Start or tell the workflows of links made, retried or removed since."""
+        """Start or signal the workflows of links that were created, retried or removed."""
         async with self._pool.acquire() as connection:
             jobs = await links.waiting_jobs(connection, limit=50)
         for job in jobs:
             try:
                 await dispatch.tell_link(self._client, job)
             except dispatch.TemporalUnavailableError as error:
-                log.warning("link waits for Temporal", link=job.id, error=str(error))
+                log.warning(
+                    "Temporal unavailable, link job postponed", link=job.id, error=str(error)
+                )
                 return
             except _REFUSED as error:
-                log.error("a link can't be relayed", link=job.id, reason=str(error))
+                log.error("link job refused by Temporal", link=job.id, reason=str(error))
                 continue
             async with self._pool.acquire() as connection:
                 await links.mark_dispatched(connection, job)
 
     async def _relay_checkouts(self) -> None:
-        """Have the payment links made or retired that were chosen since."""
+        """Start the workflows that create chosen payment links and deactivate old ones."""
         async with self._pool.acquire() as connection:
             products = await checkout.waiting(connection, limit=50)
         for product_id in products:
             try:
                 await dispatch.settle_checkout(self._client, product_id)
             except dispatch.TemporalUnavailableError as error:
-                log.warning("payment links wait for Temporal", error=str(error))
+                log.warning("Temporal unavailable, payment links postponed", error=str(error))
                 return
             except _REFUSED as error:
-                log.error("payment links can't be relayed", product=product_id, reason=str(error))
+                log.error(
+                    "payment links refused by Temporal", product=product_id, reason=str(error)
+                )
                 continue
             async with self._pool.acquire() as connection:
                 await checkout.mark_told(connection, product_id)
 
     async def _relay_reconciliations(self) -> None:
-        """Start the workflows of comparisons that were asked for."""
+        """Start the workflows of requested comparisons."""
         async with self._pool.acquire() as connection:
             asked = await reconciliations.waiting(connection, limit=10)
         for reconciliation_id, product in asked:
@@ -158,17 +163,17 @@ class Relay:
                     self._client, reconciliation_id, product
                 )
             except dispatch.TemporalUnavailableError as error:
-                log.warning("a comparison waits for Temporal", error=str(error))
+                log.warning("Temporal unavailable, comparison postponed", error=str(error))
                 return
             except _REFUSED as error:
-                log.error("a comparison can't be relayed", id=reconciliation_id, reason=str(error))
+                log.error("comparison refused by Temporal", id=reconciliation_id, reason=str(error))
                 continue
             if started:
                 async with self._pool.acquire() as connection:
                     await reconciliations.mark_dispatched(connection, reconciliation_id)
 
     async def _relay_wakeups(self) -> bool:
-        """Tell Temporal what commits made necessary; True where there may be more."""
+        """Deliver the outbox's wakeups to Temporal; True if there may be more."""
         told = 0
         async with self._pool.acquire() as connection:
             found = await wakeups.waiting(connection, limit=WAKEUPS)
@@ -176,10 +181,12 @@ class Relay:
             try:
                 await dispatch.rouse(self._client, wakeup)
             except dispatch.TemporalUnavailableError as error:
-                log.warning("a wakeup waits for Temporal", kind=wakeup.kind, error=str(error))
+                log.warning(
+                    "Temporal unavailable, wakeup postponed", kind=wakeup.kind, error=str(error)
+                )
                 return False
             except _REFUSED as error:
-                log.error("a wakeup can't be relayed", kind=wakeup.kind, reason=str(error))
+                log.error("wakeup refused by Temporal", kind=wakeup.kind, reason=str(error))
                 async with self._pool.acquire() as connection:
                     await wakeups.put_behind(connection, wakeup)
                 continue
@@ -189,7 +196,7 @@ class Relay:
         return told == WAKEUPS
 
     async def _placed(self, target: Target) -> Target:
-        """A payment becomes the purchase it paid for, where that is known here."""
+        """Replace a payment by the purchase it paid for, if that is known."""
         if target.kind is not TargetKind.PAYMENT:
             return target
         async with self._pool.acquire() as connection:
@@ -199,8 +206,8 @@ class Relay:
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
 
     async def _send(self, target: Target, events: list[Waiting]) -> None:
-        """Nudge one object's workflow. What can't be noted afterwards is sent again once its lease
-        is over."""
+        """Nudge one object's workflow. If the delivery can't be recorded, the events are sent again
+        once their lease expires."""
         ids = [event.id for event in events]
         try:
             try:
@@ -211,18 +218,20 @@ class Relay:
             except dispatch.TemporalUnavailableError as error:
                 tries = max(event.attempts for event in events)
                 wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
-                log.warning("events wait for Temporal", count=len(ids), error=str(error))
+                log.warning(
+                    "Temporal unavailable, events postponed", count=len(ids), error=str(error)
+                )
                 await inbox.put_back(self._pool, ids, error=str(error), wait=wait)
                 return
             await inbox.mark_relayed(self._pool, ids)
         except _NO_DATABASE as error:
-            log.error("relay can't reach the database", error=type(error).__name__)
+            log.error("database unavailable, events will be sent again", error=type(error).__name__)
             return
         RELAYED.inc(len(ids))
 
     async def _give_up(self, ids: list[str], error: str) -> None:
-        """Such an event would come back for ever and take the place of others."""
-        log.error("events can't be relayed: see the inbox", events=ids, reason=error)
+        """Mark events as failed that would otherwise come back forever and crowd out others."""
+        log.error("events refused by Temporal, see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
 

@@ -1,4 +1,4 @@
-"""Security headers on every answer, and the guard of state-changing forms."""
+"""Security headers on every response, and CSRF protection for forms."""
 
 import hashlib
 import hmac
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds the headers that every page needs."""
+    """Adds the security headers that every page needs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,11 +50,11 @@ class SecurityHeaders:
 
 
 class ForgeryError(Exception):
-    """A form that did not come from our own page."""
+    """A form submission that didn't come from one of our own pages."""
 
 
 def csrf_token(request: Request) -> str:
-    """The token for this browser's forms; the cookie behind it is set by `remember_csrf`."""
+    """The token for this browser's forms. `remember_csrf` sets the matching cookie."""
     seed = request.cookies.get(CSRF_COOKIE) or getattr(request.state, "csrf_seed", None)
     if seed is None:
         seed = secrets.token_urlsafe(24)
@@ -63,7 +63,7 @@ def csrf_token(request: Request) -> str:
 
 
 def remember_csrf(request: Request, response: Response) -> None:
-    """Set the cookie that a token given out in this answer belongs to."""
+    """Set the cookie that matches a token issued in this response."""
     seed = getattr(request.state, "csrf_seed", None)
     if seed is not None:
         set_cookie(request, response, CSRF_COOKIE, seed, max_age=None)
@@ -86,7 +86,7 @@ def check_csrf(request: Request, given: object) -> None:
 def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age: int | None
 ) -> None:
-    """A cookie that scripts can't read and other sites can't send along."""
+    """Set a cookie that scripts can't read and other sites can't send."""
     response.set_cookie(
         name,
         value,

@@ -1,4 +1,4 @@
-"""What every request handler of one web process shares."""
+"""What all request handlers of one web process share."""
 
 import asyncio
 import time
@@ -24,9 +24,11 @@ LOOK_SECONDS = 5.0
 
 @dataclass
 class Site:
-    """The process's settings and connections. `arrived` stirs the relay for events, `wake` after
-    any other commit; `look` is as the last page found it, `numbers` when they were counted and
-    which they were, `members` likewise of products that have too many to be counted for every page.
+    """The process's settings and connections.
+
+    `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
+    name and colours. `numbers` caches the dashboard's counts with the time they were taken,
+    `members` the member counts of products with too many members to count for every page.
     """
 
     settings: Settings
@@ -46,7 +48,7 @@ class Site:
         self.bell = AlarmCache(self.settings)
 
     async def refresh_look(self) -> None:
-        """Read the site's name and colours again, every few seconds at most."""
+        """Reload the site's name and colours, at most every few seconds."""
         if time.monotonic() >= self._look_until:
             self._look_until = time.monotonic() + LOOK_SECONDS
             async with self.pool.acquire() as connection:
@@ -60,7 +62,7 @@ class Site:
         self.wake.set()
 
     def event_due(self, pause: timedelta) -> None:
-        """Stir the relay for an event after a pause."""
+        """Wake the relay for an event after a pause."""
         asyncio.get_running_loop().call_later(pause.total_seconds(), self.arrived.set)
 
     @property
@@ -73,6 +75,6 @@ class Site:
 
 
 def site_of(request: HTTPConnection) -> Site:
-    """The site that serves a request."""
+    """The site that handles a request."""
     found: Site = request.app.state.site
     return found

@@ -1,4 +1,5 @@
-"""The site's colour as a style sheet that can be read on light and on dark (WCAG's contrast)."""
+"""Turns the site's colour into a style sheet that is readable in light and dark mode (WCAG
+contrast)."""
 
 DEFAULT = "#3d4ed8"
 READABLE = 4.6
@@ -7,7 +8,7 @@ _STEP = 0.06
 
 
 def style_sheet(colour: str) -> str:
-    """The variables of latchkey.css that follow from the colour, `#rrggbb`."""
+    """The CSS variables for latchkey.css that are derived from a colour, given as `#rrggbb`."""
     light = _readable(colour, on=_mix(colour, _LIGHT, 0.9), towards="#000000")
     dark = _readable(colour, on=_mix(colour, _DARK, 0.8), towards="#ffffff")
     return (
@@ -20,7 +21,7 @@ def style_sheet(colour: str) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """White or nearly black, whichever is read better on the colour."""
+    """White or nearly black, whichever contrasts better with the colour."""
     return max("#ffffff", "#0d1117", key=lambda ink: contrast(ink, colour))
 
 
@@ -40,7 +41,7 @@ def _readable(colour: str, *, on: str, towards: str) -> str:
 
 
 def _mix(colour: str, other: str, share: float) -> str:
-    """The colour with `share` (0 to 1) of the other one."""
+    """Mix in a share (0 to 1) of the other colour."""
     pairs = zip(_parts(colour), _parts(other), strict=True)
     return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
 

@@ -1,7 +1,7 @@
-"""`POST /webhooks/stripe`: verify, store, answer. A 2xx means stored for good.
+"""`POST /webhooks/stripe`: verify, store, answer. A 2xx means that the event is durably stored.
 
-A bare ASGI app outside the middleware: every event of the site passes here, and the only thing
-that may be slow is the one insert.
+A bare ASGI app outside the middleware: every event passes through here, and only the one insert may
+be slow.
 """
 
 import time
@@ -29,11 +29,11 @@ _RECHECK_SECONDS = 1.0
 _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
 
 log = structlog.get_logger("webhooks")
-RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests by outcome.", ["outcome"])
+RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests, by outcome.", ["outcome"])
 
 
 class RefusedError(Exception):
-    """The request is answered with `status` and stores nothing."""
+    """The request is refused with `status`, and nothing is stored."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -43,7 +43,7 @@ class RefusedError(Exception):
 
 
 class Keyring(Protocol):
-    """What the endpoint knows of the connection: its account and the secrets in use."""
+    """What the endpoint needs from the connection: the account and the signing secrets in use."""
 
     async def account(self) -> Account | None: ...
 
@@ -84,13 +84,14 @@ class WebhookEndpoint:
             await _answer(send, 200, "accepted", "stored")
 
     async def _accept(self, body: bytes, signature: str | None) -> None:
-        """Secrets and account are read from the database, too, and may be out of reach with it."""
+        """Verify and store the event. The secrets and the account come from the database too, so
+        they can be unavailable with it."""
         try:
             due = await self._store(body, signature)
         except _OUT_OF_REACH as error:
             log.error("webhook not stored", error=type(error).__name__)
             raise RefusedError(
-                503, "not_stored", "the event could not be stored: send it again"
+                503, "not_stored", "the event couldn't be stored: send it again"
             ) from None
         if due is not None:
             self._wake(due)
@@ -99,7 +100,7 @@ class WebhookEndpoint:
         await self._verify(body, signature)
         account = await self._keyring.account()
         if account is None:
-            raise RefusedError(503, "not_connected", "Stripe is not connected here yet")
+            raise RefusedError(503, "not_connected", "Stripe isn't connected here yet")
         return await inbox.store(self._pool, read_event(body, account=account))
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
@@ -114,16 +115,17 @@ class WebhookEndpoint:
 
 
 def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
-    """A snapshot or thin event from a verified body.
+    """Read a snapshot or thin event from a verified body.
 
-    Raises `Refused` with 400 on a malformed body and on another account's or mode's event.
+    Raises `RefusedError` (400) if the body is malformed or the event is from another account or
+    mode.
     """
     try:
         event = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise RefusedError(400, "malformed", f"the body is no JSON: {error}") from None
+        raise RefusedError(400, "malformed", f"the body isn't valid JSON: {error}") from None
     if not isinstance(event, dict):
-        raise RefusedError(400, "malformed", "the body is no event object")
+        raise RefusedError(400, "malformed", "the body isn't an event object")
     match event.get("object"):
         case "event":
             thin = False
@@ -131,18 +133,20 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
             thin = True
         case other:
             raise RefusedError(
-                400, "malformed", f"the body is no event: object is {str(other)[:40]!r}"
+                400, "malformed", f"the body isn't an event: object is {str(other)[:40]!r}"
             )
     _check_origin(event, account)
     try:
         related = event.get("related_object") if thin else (event.get("data") or {}).get("object")
         event_type = event.get("type")
         if not isinstance(event_type, str) or not isinstance(related, dict | None):
-            raise RefusedError(400, "malformed", "the event lacks its type or its object")
+            raise RefusedError(400, "malformed", "the event has no type or no object")
         target = (route_thin if thin else route_snapshot)(event_type, related or {})
         object_id = (related or {}).get("id")
     except (AttributeError, TypeError):
-        raise RefusedError(400, "malformed", "the event's object is not of Stripe's form") from None
+        raise RefusedError(
+            400, "malformed", "the event's object isn't in Stripe's format"
+        ) from None
     version = event.get("api_version")
     return inbox.Arrival(
         id=_name(event.get("id"), "id", required=True),
@@ -162,22 +166,22 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
 
 
 def _name(value: object, what: str, *, required: bool = False) -> str:
-    """An id or a word as a column can hold it; Stripe's are far shorter and printable."""
+    """Check that an id or name fits a database column; Stripe's are far shorter, and printable."""
     if not isinstance(value, str):
         value = ""
     if len(value) > LONGEST_NAME or not value.isprintable() or (required and not value):
-        raise RefusedError(400, "malformed", f"the event's {what} is none of Stripe's")
+        raise RefusedError(400, "malformed", f"the event's {what} isn't a valid Stripe value")
     return value
 
 
 def _check_origin(event: dict[str, Any], account: Account) -> None:
     mode = event.get("livemode")
     if not isinstance(mode, bool):
-        raise RefusedError(400, "malformed", "the event lacks livemode")
+        raise RefusedError(400, "malformed", "the event has no livemode")
     if mode is not account.livemode:
         ours = "live" if account.livemode else "test"
         raise RefusedError(
-            400, "wrong_mode", f"the event is of the other mode: this site is in {ours} mode"
+            400, "wrong_mode", f"the event is from the other mode: this site is in {ours} mode"
         )
     sender = event.get("account") or event.get("context")
     if sender and sender != account.id:
@@ -193,14 +197,14 @@ def _created(value: object) -> datetime:
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    raise RefusedError(400, "malformed", "the event's created is no time")
+    raise RefusedError(400, "malformed", "the event's created isn't a valid time")
 
 
 def _text(body: bytes) -> str:
-    """The body as Postgres can keep it: JSON may escape a NUL that no text column holds."""
+    """The body as text for Postgres, whose text columns can't hold NUL bytes."""
     text = body.decode("utf-8")
     if "\x00" in text:
-        raise RefusedError(400, "malformed", "the body holds a NUL byte")
+        raise RefusedError(400, "malformed", "the body contains a NUL byte")
     return text
 
 
@@ -218,7 +222,9 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RefusedError(400, "malformed", "the connection ended before the body did")
+            raise RefusedError(
+                400, "malformed", "the connection closed before the whole body arrived"
+            )
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:

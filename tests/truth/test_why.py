@@ -102,7 +102,7 @@ async def test_no_access_has_its_reason_too(
 ) -> None:
     product, price, _ = await linked(shared)
     nobody = await why(shared, product, "nobody@why.example")
-    assert nobody["explanation"] == "No access: nobody with this address is known here"
+    assert nobody["explanation"] == "No access: there is no user with this email address"
     other = await shared.product("Other")
     await shared.call("POST", f"/products/{other}/grants", 201, json={"email": "no@why.example"})
     unlinked = await shared.product("Unlinked")

@@ -38,7 +38,7 @@ __all__ = [
 
 
 def routes() -> list[Route]:
-    """Every route of the API, its description included."""
+    """Every route of the API, including its OpenAPI description."""
     return [
         Route(f"{registry.PREFIX}/openapi.json", openapi.serve),
         *registry.routes(),
@@ -48,5 +48,5 @@ def routes() -> list[Route]:
 
 async def _unknown(request: Request) -> Response:
     return ApiError(
-        404, "not_found", f"there is no call {request.method} {request.url.path}"
+        404, "not_found", f"there is no endpoint {request.method} {request.url.path}"
     ).response()

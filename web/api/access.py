@@ -1,4 +1,4 @@
-"""May this person open this product, and why."""
+"""Whether a person may open a product, and why."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -21,12 +21,12 @@ class Who(Input):
     """A product and a person."""
 
     product: str = Field(description="slug or id of the product")
-    email: str | None = Field(None, description="the person's address")
-    user: int | None = Field(None, description="or their id", ge=1, le=2**63 - 1)
+    email: str | None = Field(None, description="the person's email address")
+    user: int | None = Field(None, description="or the user's id", ge=1, le=2**63 - 1)
 
 
 class LiveGrant(Output):
-    """One reason why the person may open the product."""
+    """One live grant, which lets the person open the product."""
 
     id: int
     source: str
@@ -37,7 +37,7 @@ class LiveGrant(Output):
 
 
 class Access(Output):
-    """`until` is null where no end is known."""
+    """`until` is null when no end is known."""
 
     access: bool
     until: datetime | None
@@ -48,7 +48,7 @@ class Access(Output):
 async def access(call: Call) -> Access:
     """Whether a person may open a product now.
 
-    An unknown person has no access; an unknown product is a 404.
+    An unknown person has no access. An unknown product is a 404.
     """
     who: Who = call.query
     _one(who)
@@ -76,7 +76,8 @@ async def access(call: Call) -> Access:
 
 class Step(Output):
     """One source of access, with everything that led to it or followed from it. `grant` is null for
-    a purchase that gave none; `explanation` says when and why it ends, or why there is none."""
+    a purchase that didn't give access. `explanation` says when and why access ends, or why there is
+    none."""
 
     explanation: str
     grant: dict[str, Any] | None
@@ -90,7 +91,7 @@ class Step(Output):
 
 
 class Why(Output):
-    """The chain behind the answer of `/access`: live sources first, ended ones after them."""
+    """The chain behind the answer of `/access`: live sources first, then ended ones."""
 
     access: bool
     until: datetime | None
@@ -104,8 +105,8 @@ class Why(Output):
 async def explain(call: Call) -> Why:
     """The full chain behind an access decision.
 
-    Grant, its object in Stripe, the events that led to it, workflow, activity lines and mails, and
-    when and why it ends, or why there is no access.
+    For each source: the grant, its Stripe object, the events that led to it, the workflow, activity
+    lines, emails, and when and why access ends, or why there is none.
     """
     who: Who = call.query
     _one(who)
@@ -122,7 +123,7 @@ async def explain(call: Call) -> Why:
             return Why(
                 access=False,
                 until=None,
-                explanation="No access: nobody with this address is known here",
+                explanation="No access: there is no user with this email address",
                 product=product.id,
                 user=None,
                 chain=[],
@@ -160,8 +161,7 @@ class OnDay(Paging):
 
 
 class AccessSpan(Output):
-    """One grant as a stretch of time; `until` is its first moment without, null where none is
-    known."""
+    """One grant as a period of time. `until` is exclusive, and null when no end is known."""
 
     id: int
     user: int
@@ -182,7 +182,7 @@ class SpanList(Output):
 
 @endpoint("GET", "/products/{id}/access", query=OnDay, answer=SpanList)
 async def on_day(call: Call) -> SpanList:
-    """Who had access to a product on a day, at any moment of it: one entry per grant."""
+    """Who had access to a product at any time on a given day, one entry per grant."""
     wanted: OnDay = call.query
     start = datetime.combine(wanted.on, time(), UTC)
     async with call.site.pool.acquire() as connection:
@@ -201,12 +201,14 @@ async def on_day(call: Call) -> SpanList:
 
 
 class OfProduct(Paging):
-    product: str | None = Field(None, description="slug or id; all products without")
+    product: str | None = Field(
+        None, description="slug or id of one product; all products if omitted"
+    )
 
 
 @endpoint("GET", "/users/{id}/access", query=OfProduct, answer=SpanList)
 async def over_time(call: Call) -> SpanList:
-    """A user's access over time, the newest grant first."""
+    """A user's access over time, newest grant first."""
     wanted: OfProduct = call.query
     user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
@@ -253,4 +255,4 @@ def _spans(spans: list[history.Span], limit: int) -> SpanList:
 
 def _one(who: Who) -> None:
     if (who.email is None) == (who.user is None):
-        raise ApiError(422, "invalid", "name the person by `email` or by `user`, one of both")
+        raise ApiError(422, "invalid", "give exactly one of `email` and `user`")

@@ -1,4 +1,4 @@
-"""Selling: a product's checkout, and sessions of the customer portal."""
+"""Selling: a product's checkout, and customer portal sessions."""
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ class CheckoutChoice(Input):
 
 
 class Checkout(Output):
-    """`url` is the payment link's address; null while there is none."""
+    """`url` is the payment link's URL, null while there is none."""
 
     enabled: bool
     price: str | None
@@ -36,11 +36,11 @@ class Checkout(Output):
 
 @endpoint("PUT", "/products/{id}/checkout", body=CheckoutChoice, answer=Checkout)
 async def put_checkout(call: Call) -> Checkout:
-    """Turn a product's checkout on with a price, or off.
+    """Turn a product's checkout on, with a price, or off.
 
-    A payment link is made in Stripe and becomes the product's purchase method. Another price makes
-    another link and deactivates the one before; who had it open can still pay, and gets in. The
-    same choice again changes nothing.
+    Creates a payment link in Stripe, which becomes the product's purchase method. A different price
+    creates a new link and deactivates the previous one; buyers who have that open can still pay and
+    get access. Sending the same choice again changes nothing.
     """
     pool = call.site.pool
     try:
@@ -59,19 +59,21 @@ async def put_checkout(call: Call) -> Checkout:
         now = await checkout.selling(connection, product_id)
     link = now.wanted
     if link and link.error:
-        raise ApiError(422, "stripe_refused", f"Stripe made no payment link: {link.error}")
+        raise ApiError(
+            422, "stripe_refused", f"Stripe didn't create the payment link: {link.error}"
+        )
     if link and not link.url:
         raise ApiError(
             503,
             "unavailable",
-            "the choice is saved; its payment link is still being made: ask again",
+            "the choice is saved, but its payment link isn't ready yet: try again in a moment",
         )
     return _shown(now)
 
 
 @endpoint("GET", "/products/{id}/checkout", answer=Checkout)
 async def get_checkout(call: Call) -> Checkout:
-    """A product's checkout and its payment link."""
+    """Get a product's checkout and its payment link."""
     async with call.site.pool.acquire() as connection:
         product = await products.find(connection, call.path["id"])
         if product is None:
@@ -80,7 +82,7 @@ async def get_checkout(call: Call) -> Checkout:
 
 
 async def _choose(call: Call) -> str:
-    """Write the choice down: the product's id. Raises `UnknownPriceError`."""
+    """Store the choice and return the product's id. Raises `UnknownPriceError`."""
     wanted: CheckoutChoice = call.body
     async with call.site.changing() as connection:
         product = await products.find(connection, call.path["id"])
@@ -114,14 +116,14 @@ def _shown(now: checkout.Selling) -> Checkout:
 
 
 class PortalFor(Input):
-    """Whose billing; `customer` where they have several Stripe customers and one is meant."""
+    """Whose billing to open. `customer` picks one of several Stripe customers."""
 
     email: Email
     customer: str | None = Field(None, max_length=200)
 
 
 class PortalSession(Output):
-    """The address is for the customer alone, and dies within minutes."""
+    """`url` is for this customer only and expires within minutes."""
 
     url: str
     customer: str
@@ -129,10 +131,10 @@ class PortalSession(Output):
 
 @endpoint("POST", "/portal-sessions", body=PortalFor, answer=PortalSession, status=201)
 async def open_portal(call: Call) -> PortalSession:
-    """A fresh session of Stripe's customer portal.
+    """Create a session of Stripe's customer portal.
 
-    409 where the person has no Stripe customer. Of several customers the one with running
-    subscriptions is taken, then the newest.
+    Answers 409 if the person has no Stripe customer. Of several customers, one with running
+    subscriptions comes first, then the newest.
     """
     wanted: PortalFor = call.body
     async with call.site.pool.acquire() as connection:
@@ -141,7 +143,7 @@ async def open_portal(call: Call) -> PortalSession:
         settings = await site_settings.read(connection)
     if not settings.portal:
         raise ApiError(
-            409, "portal_off", "the customer portal is switched off on the Connectors page"
+            409, "portal_off", "the customer portal is turned off on the Connectors page"
         )
     chosen = [row for row in mine if wanted.customer in (None, row.id)]
     if not chosen:

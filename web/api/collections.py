@@ -18,7 +18,7 @@ MOST_GIFTS = 1000
 
 
 class CollectionChanges(Input):
-    """What may be changed; what is left out stays. `products` are all of them."""
+    """The fields to change; omitted ones stay as they are. `products` replaces the whole list."""
 
     name: Name | None = None
     description: Text | None = None
@@ -40,7 +40,7 @@ class CollectionList(Output):
 
 
 class Holder(Output):
-    """Somebody who has the collection."""
+    """A person who has the collection."""
 
     id: int
     user_id: int
@@ -62,14 +62,14 @@ class OneGift(Input):
 
 
 class Gifts(Input):
-    """Access for many; the same address twice counts once, by its last entry."""
+    """Access for many people. If an address is given twice, its last entry counts."""
 
     grants: list[OneGift] = Field(min_length=1, max_length=MOST_GIFTS)
     mail: bool = True
 
 
 class GiftsDone(Output):
-    """How many got access, whose was changed, and how many users are new."""
+    """How many people got access, how many had theirs changed, and how many users are new."""
 
     granted: int
     changed: int
@@ -78,7 +78,7 @@ class GiftsDone(Output):
 
 @endpoint("GET", "/collections", answer=CollectionList)
 async def list_collections(call: Call) -> CollectionList:
-    """The site's collections."""
+    """List the site's collections."""
     async with call.site.pool.acquire() as connection:
         rows = await collections.listed(connection)
     return CollectionList(data=[_shown(row) for row in rows])
@@ -86,7 +86,7 @@ async def list_collections(call: Call) -> CollectionList:
 
 @endpoint("POST", "/collections", body=NewCollection, answer=Collection, status=201)
 async def create_collection(call: Call) -> Collection:
-    """Make a collection."""
+    """Create a collection."""
     wanted: NewCollection = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
         try:
@@ -103,14 +103,14 @@ async def create_collection(call: Call) -> Collection:
 
 @endpoint("GET", "/collections/{id}", answer=Collection)
 async def get_collection(call: Call) -> Collection:
-    """One collection."""
+    """Get one collection."""
     async with call.site.pool.acquire() as connection:
         return _shown(await _found(connection, call))
 
 
 @endpoint("PATCH", "/collections/{id}", body=CollectionChanges, answer=Collection)
 async def change_collection(call: Call) -> Collection:
-    """Change a collection. What comes into it reaches its holders, what goes out is let go."""
+    """Change a collection. Its holders gain added products and lose removed ones."""
     wanted: CollectionChanges = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await _found(connection, call)
@@ -134,7 +134,7 @@ async def delete_collection(call: Call) -> None:
 
 @endpoint("GET", "/collections/{id}/grants", query=Paging, answer=HolderList)
 async def list_holders(call: Call) -> HolderList:
-    """Who holds a collection, newest first."""
+    """List the people who have a collection, newest first."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         found = await _found(connection, call)
@@ -151,20 +151,20 @@ async def list_holders(call: Call) -> HolderList:
 
 @endpoint("POST", "/collections/{id}/grants", body=NewGrant, answer=Holder, status=201)
 async def give_collection(call: Call) -> Holder:
-    """Give a person a collection. Given again, it changes the end and the reason."""
+    """Give a person a collection. Giving it again changes its end and reason."""
     wanted: NewGrant = call.body
     async with call.site.changing() as connection:
         found = await _found(connection, call)
         gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
         await collections.give(connection, found.id, [gift], actor=None, mail=wanted.mail)
         row = await collections.holder(connection, found.id, wanted.email)
-    assert row is not None, "it was given above"
+    assert row is not None, "the collection was given above"
     return Holder.model_validate(vars(row))
 
 
 @endpoint("DELETE", "/collections/{id}/grants/{holder}", answer=None)
 async def end_collection(call: Call) -> None:
-    """End somebody's holding of a collection, with the access it gave."""
+    """Take a collection from a person, with the access it gave."""
     holder = numbers.number(call.path["holder"])
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await _found(connection, call)
@@ -174,9 +174,9 @@ async def end_collection(call: Call) -> None:
 
 @endpoint("POST", "/products/{id}/grants/bulk", body=Gifts, answer=GiftsDone)
 async def give_many(call: Call) -> GiftsDone:
-    """Give many people complimentary access, at most a thousand at once.
+    """Give many people complimentary access, up to 1,000 at once.
 
-    All of them or, where one entry can't be, none.
+    If one entry is invalid, nobody gets access.
     """
     wanted: Gifts = call.body
     gifts = [ComplimentaryGrant(one.email, one.until, one.reason) for one in wanted.grants]

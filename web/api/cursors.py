@@ -1,4 +1,4 @@
-"""Opaque cursors of lists."""
+"""Opaque cursors for paging through lists."""
 
 import base64
 import binascii
@@ -8,19 +8,19 @@ from web.api.problems import ApiError
 
 
 def cursor(value: int | str) -> str:
-    """What `next` shows for the last row's key."""
+    """The `next` cursor for the last row's key."""
     return base64.urlsafe_b64encode(str(value).encode()).decode().rstrip("=")
 
 
 def text(given: str | None) -> str | None:
-    """The key in a cursor. Raises a 400 `ApiError`."""
+    """The text key in a cursor. Raises a 400 `ApiError`."""
     if given is None:
         return None
     try:
         padded = given + "=" * (-len(given) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise ApiError(400, "bad_cursor", "`after` must be the `next` of a page before") from None
+        raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page") from None
 
 
 def number(given: str | None) -> int | None:
@@ -30,5 +30,5 @@ def number(given: str | None) -> int | None:
         return None
     found = numbers.number(key)
     if found is None:
-        raise ApiError(400, "bad_cursor", "`after` must be the `next` of a page before")
+        raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page")
     return found

@@ -12,15 +12,17 @@ from web.api.registry import Call, Output, Paging, endpoint
 
 
 class FeedFilter(Paging):
-    type: str | None = Field(None, description="one type, or several with commas between")
+    type: str | None = Field(None, description="one type, or several separated by commas")
     user: int | None = Field(None, ge=1, le=2**63 - 1)
     product: str | None = None
     cause: str | None = None
-    since: AwareDatetime | None = Field(None, description="only what happened since")
+    since: AwareDatetime | None = Field(
+        None, description="only what happened at or after this time"
+    )
 
 
 class Activity(Output):
-    """One fact. `user` and `product` are ids, `source_id` is Stripe's."""
+    """One fact. `user` and `product` are ids here, `source_id` is Stripe's."""
 
     id: int
     type: str
@@ -42,7 +44,7 @@ class ActivityList(Output):
 
 @endpoint("GET", "/activities", query=FeedFilter, answer=ActivityList)
 async def activities(call: Call) -> ActivityList:
-    """The activity feed, newest first: exactly one line per fact."""
+    """List the activity feed, newest first, with exactly one line per fact."""
     wanted: FeedFilter = call.query
     async with call.site.pool.acquire() as connection:
         person = await users.by_id(connection, wanted.user) if wanted.user else None

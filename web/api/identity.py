@@ -1,4 +1,4 @@
-"""Who is who: doubtful matches, merges, a user's further addresses."""
+"""Who is who: identity matches to review, merges, and users' additional addresses."""
 
 from datetime import datetime
 from typing import Literal
@@ -15,8 +15,8 @@ from web.inputs import Email, Input
 
 
 class Match(Output):
-    """A doubt about who somebody is. `user` has (or keeps) the purchase, `other` is who it might
-    be as well; `merges` says whether accepting makes them one."""
+    """A doubt about who someone is. `user` has (or keeps) the purchase, `other` is the other person
+    it might be. `merges` says whether accepting merges the two."""
 
     id: int
     kind: str
@@ -44,20 +44,20 @@ class MatchSearch(Paging):
 
 
 class Acceptance(Input):
-    """`email` says whose a purchase without an address is."""
+    """`email` says who a purchase without an address belongs to."""
 
     email: Email | None = None
 
 
 class MergeWith(Input):
-    """The user who becomes part of the one in the address."""
+    """The user to merge into the one in the path."""
 
     user: int = Field(ge=1)
     reason: str | None = Field(None, max_length=1000)
 
 
 class Merge(Output):
-    """How many rows moved, by table and column."""
+    """How many rows were moved, by table and column."""
 
     user_id: int
     from_user: int
@@ -65,8 +65,8 @@ class Merge(Output):
 
 
 class PastMerge(Output):
-    """A user who became part of this one. `moved` counts what went with it, by table and column;
-    `obstacle` says why it can't be taken back, null where it can."""
+    """A user who was merged into this one. `moved` counts the rows that moved, by table and column.
+    `obstacle` says why the merge can't be undone, null if it can."""
 
     from_user: int
     email: str
@@ -96,7 +96,7 @@ class AddressList(Output):
 
 @endpoint("GET", "/matches", query=MatchSearch, answer=MatchList)
 async def list_matches(call: Call) -> MatchList:
-    """Doubtful matches, newest first."""
+    """List identity matches to review, newest first."""
     search: MatchSearch = call.query
     async with call.site.pool.acquire() as connection:
         rows = await matches.listed(
@@ -109,7 +109,7 @@ async def list_matches(call: Call) -> MatchList:
 
 @endpoint("POST", "/matches/{id}/accept", body=Acceptance, answer=Match)
 async def accept(call: Call) -> Match:
-    """Do what a match proposes: make the two users one, or give the purchase to `email`."""
+    """Accept a match: merge the two users, or assign the purchase to `email`."""
     async with call.site.changing() as connection:
         found = await matches.find(connection, _id(call))
         if found is None:
@@ -124,23 +124,23 @@ async def accept(call: Call) -> Match:
 
 @endpoint("POST", "/matches/{id}/dismiss", answer=Match)
 async def dismiss(call: Call) -> Match:
-    """Leave everything as it is; the same doubt isn't raised again."""
+    """Dismiss a match. Nothing changes, and the same doubt isn't raised again."""
     async with call.site.pool.acquire() as connection, connection.transaction():
         if await matches.find(connection, _id(call)) is None:
             raise not_found("match", call.path["id"])
         if not await matches.decide(connection, _id(call), "dismissed", actor=None):
-            raise ApiError(409, "not_decidable", "This was decided already.")
+            raise ApiError(409, "not_decidable", "this match has already been decided")
         found = await matches.find(connection, _id(call))
-    assert found is not None, "it was decided above"
+    assert found is not None, "the match was decided above"
     return _shown(found)
 
 
 @endpoint("POST", "/users/{id}/merge", body=MergeWith, answer=Merge)
 async def merge(call: Call) -> Merge:
-    """Make another user part of this one.
+    """Merge another user into this one.
 
-    Grants, purchases, mails, lines, customers and addresses move; the other id answers for this
-    user from then on.
+    Grants, purchases, emails, activity lines, customers and addresses move. From then on, the other
+    id stands for this user too.
     """
     wanted: MergeWith = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
@@ -158,7 +158,7 @@ async def merge(call: Call) -> Merge:
 
 @endpoint("GET", "/users/{id}/merges", answer=PastMergeList)
 async def list_merges(call: Call) -> PastMergeList:
-    """The users who became part of this one, the last one first."""
+    """List the users who were merged into this one, newest first."""
     async with call.site.pool.acquire() as connection:
         found = await users.by_id(connection, _id(call))
         if found is None:
@@ -169,10 +169,11 @@ async def list_merges(call: Call) -> PastMergeList:
 
 @endpoint("POST", "/users/{id}/unmerge", answer=Merge)
 async def unmerge(call: Call) -> Merge:
-    """Take back the merge by which this user became part of another one.
+    """Undo the merge of this user into another one.
 
-    What was theirs goes back, and what came by their customers or address since; the rest stays
-    with the other one. They have no password then, and sign in by mail.
+    What was theirs goes back to them, with whatever has come in through their customers or address
+    since. The rest stays with the other user. They have no password afterwards and sign in by
+    email.
     """
     async with call.site.changing() as connection:
         if await unmerging.merge_of(connection, _id(call)) is None:
@@ -186,7 +187,7 @@ async def unmerge(call: Call) -> Merge:
 
 @endpoint("GET", "/users/{id}/addresses", answer=AddressList)
 async def list_addresses(call: Call) -> AddressList:
-    """The further addresses of a user, claimed or come by a merge."""
+    """List a user's additional addresses, whether claimed or from a merge."""
     async with call.site.pool.acquire() as connection:
         found = await users.by_id(connection, _id(call))
         if found is None:

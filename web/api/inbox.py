@@ -1,4 +1,4 @@
-"""The inbox of events: what was received, what became of it, resend, ignore."""
+"""The inbox of events: what was received and what happened to it; resending, ignoring."""
 
 from datetime import datetime
 from typing import Literal
@@ -15,12 +15,12 @@ from web.inputs import Input
 class EventFilter(Paging):
     state: Literal["waiting", "relayed", "handled", "ignored", "failed"] | None = None
     type: str | None = Field(None, description="Stripe's event type")
-    object: str | None = Field(None, description="Stripe's id of an object or event")
+    object: str | None = Field(None, description="Stripe's id of an object or an event")
 
 
 class Event(Output):
-    """An event of Stripe's as it was received; `id` is Stripe's. `source` is webhook, or catch_up
-    where no webhook brought it and it was found in Stripe's list."""
+    """A Stripe event as it was received; `id` is Stripe's. `source` is webhook, or catch_up if no
+    webhook delivered it and it was found in Stripe's event list."""
 
     id: str
     type: str
@@ -36,7 +36,7 @@ class Event(Output):
 
 
 class WholeEvent(Event):
-    """`body` is what Stripe sent; null once it is no longer kept."""
+    """`body` is what Stripe sent, null once it has been deleted."""
 
     body: str | None
 
@@ -47,7 +47,7 @@ class EventList(Output):
 
 
 class Ignoring(Input):
-    reason: str = Field(min_length=1, max_length=500, description="why nothing has to be done")
+    reason: str = Field(min_length=1, max_length=500, description="why nothing needs to be done")
 
 
 def _event(row: inbox.Received) -> Event:
@@ -56,7 +56,7 @@ def _event(row: inbox.Received) -> Event:
 
 @endpoint("GET", "/events", query=EventFilter, answer=EventList)
 async def events(call: Call) -> EventList:
-    """The inbox, newest first."""
+    """List the inbox, newest first."""
     wanted: EventFilter = call.query
     async with call.site.pool.acquire() as connection:
         rows = await inbox.listed(
@@ -76,7 +76,7 @@ async def events(call: Call) -> EventList:
 
 @endpoint("GET", "/events/{id}", answer=WholeEvent)
 async def event(call: Call) -> WholeEvent:
-    """One event with what Stripe sent."""
+    """Get one event with what Stripe sent."""
     async with call.site.pool.acquire() as connection:
         found = await inbox.find(connection, call.path["id"])
     if found is None:
@@ -87,7 +87,7 @@ async def event(call: Call) -> WholeEvent:
 
 @endpoint("POST", "/events/{id}/resend", answer=Event, status=202)
 async def resend(call: Call) -> Event:
-    """Have an event handled again; harmless where it was."""
+    """Process an event again. Harmless if it was already processed."""
     async with call.site.pool.acquire() as connection:
         found = await inbox.resend(connection, call.path["id"])
     if found is None:
@@ -98,11 +98,11 @@ async def resend(call: Call) -> Event:
 
 @endpoint("POST", "/events/{id}/ignore", body=Ignoring, answer=Event)
 async def ignore(call: Call) -> Event:
-    """Put a failed event away, saying why nothing has to be done about it."""
+    """Ignore a failed event, with the reason why nothing needs to be done."""
     async with call.site.pool.acquire() as connection:
         if await inbox.find(connection, call.path["id"]) is None:
             raise not_found("event", call.path["id"])
         found = await inbox.ignore(connection, call.path["id"], reason=call.body.reason, actor=None)
     if found is None:
-        raise ApiError(409, "not_failed", "only an event that failed can be ignored")
+        raise ApiError(409, "not_failed", "only a failed event can be ignored")
     return _event(found)

@@ -1,4 +1,4 @@
-"""Product links: preview, make, show, remove."""
+"""Product links: preview, create, show, remove."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -29,7 +29,7 @@ class PreviewRecord(Output):
 
 
 class Preview(Output):
-    """`counts` by outcome over all, `records` the first thousand."""
+    """`counts` covers all records by outcome, `records` holds the first 1,000."""
 
     id: str
     product_id: str
@@ -41,7 +41,7 @@ class Preview(Output):
 
 @endpoint("POST", "/products/{id}/link/preview", body=PreviewOf, answer=Preview)
 async def preview(call: Call) -> Preview:
-    """Who a link would affect, and why. Changes nothing."""
+    """Preview who a link would affect, and why. Changes nothing."""
     wanted: PreviewOf = call.body
     async with call.site.pool.acquire() as connection:
         product = await _product(connection, call.path["id"])
@@ -64,7 +64,7 @@ async def preview(call: Call) -> Preview:
 
 
 class Link(Output):
-    """`progress` counts what the import has done so far."""
+    """`progress` counts what the import has processed so far."""
 
     id: int
     product_id: str
@@ -87,8 +87,8 @@ def shown(link: links.Link) -> Link:
 async def put_link(call: Call) -> Link:
     """Link a product to a Stripe product.
 
-    The import starts at once; `progress` tells how far it is. The same link again changes nothing,
-    and starts anew after a failure.
+    The import starts at once, and `progress` shows how far it has come. Sending the same link again
+    changes nothing, or restarts the import if it failed.
     """
     wanted: LinkTo = call.body
     async with call.site.changing() as connection:
@@ -111,12 +111,12 @@ async def put_link(call: Call) -> Link:
 
 @endpoint("GET", "/products/{id}/link", answer=Link)
 async def get_link(call: Call) -> Link:
-    """A product's link and how far its import is."""
+    """Get a product's link and the progress of its import."""
     async with call.site.pool.acquire() as connection:
         product = await _product(connection, call.path["id"])
         found = await links.current_link(connection, product.id)
     if found is None:
-        raise ApiError(404, "not_found", f"product {product.id} has no link")
+        raise ApiError(404, "not_found", f"product {product.id} isn't linked")
     return shown(found)
 
 
@@ -125,7 +125,7 @@ class Ways(Input):
 
 
 class Removed(Output):
-    """What became of the members."""
+    """What happened to the members."""
 
     active_subscriptions: int
     kept: int
@@ -137,7 +137,7 @@ class Removed(Output):
 async def delete_link(call: Call) -> Removed:
     """Remove a product's link.
 
-    While Stripe holds live subscriptions for it, `members` has to say what becomes of the people:
+    While Stripe has live subscriptions for it, `members` must say what happens to its members:
     `keep` their access until their subscription ends, `end` it now, or make it `complimentary`.
     """
     async with call.site.changing() as connection:
@@ -152,7 +152,7 @@ async def delete_link(call: Call) -> Removed:
 
 
 def problem_of(error: links.LinkError) -> ApiError:
-    """The problem that a refused link is answered with."""
+    """The API error for a refused link."""
     match error:
         case links.LiveSubscriptionsError():
             return ApiError(

@@ -1,4 +1,4 @@
-"""The description of the JSON API, made from the declared calls (OpenAPI 3.1)."""
+"""The OpenAPI 3.1 description of the JSON API, built from the declared calls."""
 
 import re
 from functools import cache
@@ -28,7 +28,7 @@ class Problem(BaseModel):
 
 @cache
 def document() -> bytes:
-    """The description as JSON."""
+    """The OpenAPI description as JSON."""
     models: set[type[BaseModel]] = {Problem}
     for declared in ENDPOINTS:
         models |= {model for model in (declared.body, declared.answer) if model}
@@ -70,7 +70,7 @@ def _operation(declared: Endpoint) -> Json:
         "responses": {
             str(declared.status if declared.answer else 204): _success(declared),
             "default": {
-                "description": "What went wrong and what to do",
+                "description": "What went wrong, and what to do",
                 "content": {
                     "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
                 },
@@ -107,7 +107,7 @@ def _parameters(declared: Endpoint) -> list[Json]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "description": "the same key gives the same answer for a day",
+                "description": "requests with the same key get the same answer for a day",
                 "schema": {"type": "string", "maxLength": 255},
             }
         )
@@ -115,5 +115,5 @@ def _parameters(declared: Endpoint) -> list[Json]:
 
 
 async def serve(request: Request) -> Response:
-    """`GET /api/v1/openapi.json`, open to everybody."""
+    """`GET /api/v1/openapi.json`, public."""
     return Response(document(), media_type="application/json")

@@ -15,7 +15,7 @@ from web.inputs import NewGrant
 
 
 class Customer(Output):
-    """A Stripe customer bound to the user."""
+    """A Stripe customer that belongs to the user."""
 
     id: str
     email: str | None
@@ -39,7 +39,9 @@ class UserList(Output):
 
 
 class UserSearch(Paging):
-    search: str | None = Field(None, max_length=200, description="part of the address or name")
+    search: str | None = Field(
+        None, max_length=200, description="part of the email address or name"
+    )
 
 
 def _user(user: users.User, customers: list[users.StripeCustomer]) -> User:
@@ -55,7 +57,7 @@ def _user(user: users.User, customers: list[users.StripeCustomer]) -> User:
 
 @endpoint("GET", "/users", query=UserSearch, answer=UserList)
 async def list_users(call: Call) -> UserList:
-    """Users, newest first, with their Stripe customers."""
+    """List users, newest first, with their Stripe customers."""
     paging: UserSearch = call.query
     async with call.site.pool.acquire() as connection:
         rows = await users.listed(
@@ -72,7 +74,7 @@ async def list_users(call: Call) -> UserList:
 
 @endpoint("GET", "/users/{id}", answer=User)
 async def get_user(call: Call) -> User:
-    """One user with their Stripe customers."""
+    """Get one user with their Stripe customers."""
     user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
         found = await users.by_id(connection, user_id) if user_id else None
@@ -112,7 +114,7 @@ def _grant(grant: grants.Grant) -> Grant:
 
 @endpoint("GET", "/products/{id}/grants", query=Paging, answer=GrantList)
 async def list_grants(call: Call) -> GrantList:
-    """A product's live grants, newest first."""
+    """List a product's live grants, newest first."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         product = await products.find(connection, call.path["id"])
@@ -130,8 +132,8 @@ async def list_grants(call: Call) -> GrantList:
 async def give(call: Call) -> Grant:
     """Give a person complimentary access.
 
-    Unknown people become users. Given again, it changes the end and the reason. Stripe's events
-    never touch it.
+    Creates the user if the address is new. Giving it again changes the end and the reason. Stripe
+    events never change it.
     """
     wanted: NewGrant = call.body
     async with call.site.changing() as connection:
@@ -154,8 +156,9 @@ async def give(call: Call) -> Grant:
 async def end(call: Call) -> Grant:
     """End a grant now.
 
-    This ends access, not billing: a subscription goes on in Stripe until it is cancelled there.
-    What a purchase gave is held: Stripe's events don't give it again until the hold is lifted.
+    This ends access, not billing: a subscription keeps running in Stripe until it is cancelled
+    there. A grant from a purchase is put on hold: Stripe events don't restore it until the hold is
+    lifted.
     """
     grant_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection, connection.transaction():
@@ -169,7 +172,7 @@ async def end(call: Call) -> Grant:
 async def lift(call: Call) -> Grant:
     """Lift the hold on a grant that was ended by hand.
 
-    Its purchase gives access again at once, where it is still good.
+    If its purchase still entitles the person to access, they get it back at once.
     """
     grant_id = numbers.number(call.path["id"])
     async with call.site.changing() as connection:

@@ -1,4 +1,4 @@
-"""The access policy: the site's, a product's own, and what a change of it would do."""
+"""The access policy of the site and of single products, and previews of changes."""
 
 from datetime import datetime
 from typing import Any
@@ -17,18 +17,21 @@ from web.numbers import number
 
 
 class PolicyCells(Input):
-    """The cells to set; what is left out has the default again (a product's: the site's cell).
+    """The cells to set. Omitted cells return to the default (for a product, the site's cell).
 
-    True means access. `past_due_days` is the grace in days, null for no limit.
+    True means access. `past_due_days` is the grace period in days, null for no limit.
     """
 
-    trialing: StrictBool = Field(True, description="in a trial")
+    trialing: StrictBool = Field(True, description="the subscription is in a trial")
     past_due_days: StrictInt | None = Field(
-        14, ge=0, le=LONGEST_GRACE_DAYS, description="days of grace after a failed renewal"
+        14,
+        ge=0,
+        le=LONGEST_GRACE_DAYS,
+        description="days of grace after a failed renewal, null for no limit",
     )
-    unpaid: StrictBool = Field(False, description="Stripe gave up collecting")
+    unpaid: StrictBool = Field(False, description="Stripe stopped trying to collect the payment")
     paused: StrictBool = Field(False, description="the subscription is paused")
-    incomplete: StrictBool = Field(False, description="the first payment is open")
+    incomplete: StrictBool = Field(False, description="the first payment hasn't succeeded yet")
     collection_paused: StrictBool = Field(True, description="payment collection is paused")
     full_refund: StrictBool = Field(False, description="a purchase was refunded in full")
     partial_refund: StrictBool = Field(True, description="a purchase was refunded in part")
@@ -37,7 +40,7 @@ class PolicyCells(Input):
 
 
 class PolicyChange(Output):
-    """A saved change on its way to everybody: waiting, applying or done."""
+    """The progress of applying a saved change to everyone: waiting, applying or done."""
 
     id: int
     product_id: str | None
@@ -52,7 +55,7 @@ class PolicyChange(Output):
 
 
 class Policy(Output):
-    """The cells as they count, and the last change of them."""
+    """The cells in force, and the last change to them."""
 
     trialing: bool
     past_due_days: int | None
@@ -68,14 +71,14 @@ class Policy(Output):
 
 
 class ProductPolicy(Policy):
-    """`overrides` are the cells that the product has of its own."""
+    """`overrides` are the cells that the product sets itself."""
 
     overrides: dict[str, Any]
 
 
 class PolicyEffect(Output):
-    """What would happen to one person's access to one product: `gains`, `loses`, or `moves` (its
-    end). `user_id` is null for somebody who would become a user."""
+    """What would happen to one person's access to one product: `gains`, `loses`, or `moves` if its
+    end changes. `user_id` is null for someone who isn't a user yet."""
 
     user_id: int | None
     email: str | None
@@ -88,7 +91,8 @@ class PolicyEffect(Output):
 
 
 class PolicyPreview(Output):
-    """Who is affected: counts over everybody, `data` with the first of them, losses first."""
+    """Who would be affected: counts over everyone, and `data` with the first of them, losses
+    first."""
 
     checked: int
     gains: int
@@ -99,7 +103,7 @@ class PolicyPreview(Output):
 
 @endpoint("GET", "/policy", answer=Policy)
 async def get_policy(call: Call) -> Policy:
-    """The site's access policy."""
+    """Get the site's access policy."""
     async with call.site.pool.acquire() as connection:
         return await _policy(connection)
 
@@ -108,8 +112,8 @@ async def get_policy(call: Call) -> Policy:
 async def put_policy(call: Call) -> Policy:
     """Set the site's access policy.
 
-    It counts at once for what happens from now on, and is applied to everybody else in the
-    background; `change` tells how far that is.
+    It takes effect at once for whatever happens from now on, and is applied to everyone else in the
+    background. `change` shows the progress.
     """
     async with call.site.changing() as connection:
         await _save(connection, _draft(call))
@@ -118,13 +122,13 @@ async def put_policy(call: Call) -> Policy:
 
 @endpoint("POST", "/policy/preview", body=PolicyCells, answer=PolicyPreview)
 async def preview_policy(call: Call) -> PolicyPreview:
-    """Who would gain and who would lose access by this policy. Changes nothing."""
+    """Preview who would gain and who would lose access under this policy. Changes nothing."""
     return await _preview(call, _draft(call))
 
 
 @endpoint("GET", "/policy/changes/{id}", answer=PolicyChange)
 async def get_policy_change(call: Call) -> PolicyChange:
-    """How far a saved change of a policy is."""
+    """Get the progress of a saved policy change."""
     change_id = number(call.path["id"])
     async with call.site.pool.acquire() as connection:
         found = await policy.change(connection, change_id) if change_id else None
@@ -135,14 +139,14 @@ async def get_policy_change(call: Call) -> PolicyChange:
 
 @endpoint("GET", "/products/{id}/policy", answer=ProductPolicy)
 async def get_product_policy(call: Call) -> ProductPolicy:
-    """A product's access policy: the site's, with the product's own cells."""
+    """Get a product's access policy: the site's, with the product's own cells."""
     async with call.site.pool.acquire() as connection:
         return await _product_policy(connection, await _product_id(connection, call))
 
 
 @endpoint("PUT", "/products/{id}/policy", body=PolicyCells, answer=ProductPolicy)
 async def put_product_policy(call: Call) -> ProductPolicy:
-    """Set the cells that a product has of its own; those left out are the site's again."""
+    """Set a product's own cells. Omitted cells follow the site again."""
     async with call.site.changing() as connection:
         product_id = await _product_id(connection, call)
         await _save(connection, _draft(call, product_id))
@@ -151,7 +155,7 @@ async def put_product_policy(call: Call) -> ProductPolicy:
 
 @endpoint("POST", "/products/{id}/policy/preview", body=PolicyCells, answer=PolicyPreview)
 async def preview_product_policy(call: Call) -> PolicyPreview:
-    """Who would gain and who would lose access to a product. Changes nothing."""
+    """Preview who would gain and who would lose access to a product. Changes nothing."""
     async with call.site.pool.acquire() as connection:
         product_id = await _product_id(connection, call)
     return await _preview(call, _draft(call, product_id))

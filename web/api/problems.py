@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 
 class ApiError(Exception):
-    """An answer other than success. `code` is stable, `detail` says what to do; `extra` members
-    are added to the body."""
+    """An error response. `code` is stable, `detail` says what to do, and `extra` members are added
+    to the body."""
 
     def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)

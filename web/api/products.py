@@ -15,10 +15,10 @@ from web.inputs import Input, NewProduct, ProductChanges
 
 
 class Product(Output):
-    """A product of the site. `content` is Markdown.
+    """A product on the site. `content` is Markdown.
 
-    `/buy/<slug>` leads to what `purchase_method` and `checkout_target` say; `show_locked` shows a
-    locked card to those without access, once there is a way to buy it.
+    `/buy/<slug>` leads wherever `purchase_method` and `checkout_target` point. With `show_locked`,
+    people without access see a locked card once there is a way to buy the product.
     """
 
     id: str
@@ -50,7 +50,7 @@ def _shown(product: products.Product) -> Product:
 
 @endpoint("GET", "/products", query=Paging, answer=ProductList)
 async def list_products(call: Call) -> ProductList:
-    """The site's products."""
+    """List the site's products."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         rows = await products.listed(connection, after=text(paging.after), limit=paging.limit + 1)
@@ -61,7 +61,7 @@ async def list_products(call: Call) -> ProductList:
 
 @endpoint("POST", "/products", body=NewProduct, answer=Product, status=201)
 async def create_product(call: Call) -> Product:
-    """Make a product."""
+    """Create a product."""
     given = call.body.model_dump(exclude_none=True)
     name, slug = given.pop("name"), given.pop("slug", None)
     async with call.site.pool.acquire() as connection:
@@ -74,7 +74,7 @@ async def create_product(call: Call) -> Product:
 
 @endpoint("GET", "/products/{id}", answer=Product)
 async def get_product(call: Call) -> Product:
-    """One product, by id or slug."""
+    """Get one product by id or slug."""
     async with call.site.pool.acquire() as connection:
         found = await products.find(connection, call.path["id"])
     if found is None:
@@ -84,7 +84,7 @@ async def get_product(call: Call) -> Product:
 
 @endpoint("PATCH", "/products/{id}", body=ProductChanges, answer=Product)
 async def change_product(call: Call) -> Product:
-    """Change a product. A null clears the image, the content's address or the external one."""
+    """Change a product. Null clears the image, the content URL or the external checkout URL."""
     given = call.body.model_dump(exclude_unset=True)
     clearable = ("image_url", "content_url", "external_url")
     empty = [key for key, value in given.items() if value is None and key not in clearable]
@@ -114,7 +114,7 @@ async def delete_product(call: Call) -> None:
 
 
 class StripePrice(Output):
-    """`unit_amount` in the currency's minor unit; null where the buyer or tiers decide."""
+    """`unit_amount` is in the currency's minor unit, null if the buyer or tiers set the amount."""
 
     id: str
     active: bool
@@ -127,7 +127,7 @@ class StripePrice(Output):
 
 
 class StripeProduct(Output):
-    """A product of the Stripe account. `linked_to` names the site's products by id."""
+    """A product in the Stripe account. `linked_to` holds ids of the site's products."""
 
     id: str
     name: str
@@ -146,15 +146,15 @@ class StripeProductList(Output):
 
 
 class StripeSearch(Input):
-    search: str | None = Field(None, max_length=200, description="part of the name, or the id")
-    refresh: bool = Field(False, description="read the account anew before answering")
+    search: str | None = Field(None, max_length=200, description="part of the name, or the full id")
+    refresh: bool = Field(False, description="read the account from Stripe again before answering")
 
 
 @endpoint("GET", "/stripe/products", query=StripeSearch, answer=StripeProductList)
 async def stripe_products(call: Call) -> StripeProductList:
-    """The account's Stripe products with their active subscriptions.
+    """List the account's Stripe products with their active subscriptions.
 
-    An empty list, or `refresh`, has the account read anew first.
+    If the list is empty, or with `refresh`, the account is read from Stripe first.
     """
     search: StripeSearch = call.query
     pool = call.site.pool

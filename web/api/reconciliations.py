@@ -1,4 +1,4 @@
-"""Drift: comparisons of Stripe with the grants, and repairs."""
+"""Drift: comparisons of grants with Stripe, and repairs."""
 
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,16 @@ from web.inputs import Input
 
 
 class NewReconciliation(Input):
-    """`dry_run` only reports; otherwise what is safe is repaired as it is found."""
+    """`dry_run` only reports; otherwise safe differences are repaired as they are found."""
 
-    dry_run: bool = Field(description="true reports, false repairs what is safe to repair")
-    product: str | None = Field(None, description="id or slug of one product; all without")
+    dry_run: bool = Field(description="true only reports, false also repairs safe differences")
+    product: str | None = Field(
+        None, description="id or slug of one product; all products if omitted"
+    )
 
 
 class Difference(Output):
-    """One difference. `class` is safe (to repair), person (a decision is needed) or foreign."""
+    """One difference. `class` is safe (to repair), person (someone must decide) or foreign."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -44,8 +46,8 @@ class Difference(Output):
 
 
 class Reconciliation(Output):
-    """`state` is queued, running, done or failed. `counts` are differences by class, and those
-    repaired or failed to be."""
+    """`state` is queued, running, done or failed. `counts` holds the differences by class, and how
+    many were repaired or failed to be."""
 
     id: str
     dry_run: bool
@@ -62,7 +64,7 @@ class Reconciliation(Output):
 
 
 class Report(Reconciliation):
-    """The comparison with a page of its differences."""
+    """A comparison with one page of its differences."""
 
     differences: list[Difference]
     next: str | None
@@ -74,7 +76,7 @@ class ReconciliationList(Output):
 
 
 class Choice(Input):
-    """What to repair: the differences of these ids, or every safe one without."""
+    """What to repair: the differences with these ids, or all safe ones if omitted."""
 
     differences: list[int] | None = Field(None, max_length=10_000)
 
@@ -124,7 +126,7 @@ def _difference(row: reconciliations.Found) -> Difference:
 
 @endpoint("GET", "/reconciliations", query=Paging, answer=ReconciliationList)
 async def listed(call: Call) -> ReconciliationList:
-    """Comparisons, the newest first."""
+    """List comparisons, newest first."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         rows = await reconciliations.listed(
@@ -140,7 +142,7 @@ async def listed(call: Call) -> ReconciliationList:
 
 @endpoint("POST", "/reconciliations", body=NewReconciliation, answer=Reconciliation, status=202)
 async def create(call: Call) -> Reconciliation:
-    """Compare Stripe with the grants, for one product or all."""
+    """Compare grants with Stripe, for one product or for all."""
     wanted: NewReconciliation = call.body
     async with call.site.changing() as connection:
         product_id = None
@@ -157,7 +159,7 @@ async def create(call: Call) -> Reconciliation:
 
 @endpoint("GET", "/reconciliations/{id}", query=Paging, answer=Report)
 async def report(call: Call) -> Report:
-    """One comparison with what it found; `next` leads to further differences."""
+    """Get one comparison with its differences; `next` leads to more of them."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         found = await reconciliations.find(connection, call.path["id"])
@@ -177,7 +179,7 @@ async def report(call: Call) -> Report:
 
 @endpoint("POST", "/reconciliations/{id}/repair", body=Choice, answer=Reconciliation, status=202)
 async def repair(call: Call) -> Reconciliation:
-    """Repair chosen differences of a comparison, or all that are safe."""
+    """Repair selected differences of a comparison, or all safe ones."""
     wanted: Choice = call.body
     async with call.site.changing() as connection:
         if await reconciliations.find(connection, call.path["id"]) is None:
@@ -187,5 +189,5 @@ async def repair(call: Call) -> Reconciliation:
         except reconciliations.StillRunningError as error:
             raise ApiError(409, "still_running", str(error)) from None
         found = await reconciliations.find(connection, call.path["id"])
-    assert found is not None, "it was there a moment ago"
+    assert found is not None, "the comparison was read above"
     return Reconciliation(**_plain(found))

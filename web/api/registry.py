@@ -1,4 +1,4 @@
-"""How a call of the JSON API is declared: checked input in, checked output out, described once."""
+"""Declares the calls of the JSON API: validated input and output, described in one place."""
 
 import contextlib
 import hashlib
@@ -27,20 +27,20 @@ PREFIX = "/api/v1"
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 GIVEN_UP = 3
-"""How often a call is begun again whose transaction stood in another one's way."""
+"""How often a call is repeated when Postgres rolls its transaction back."""
 
 log = structlog.get_logger("api")
 
 
 class Output(BaseModel):
-    """What callers get."""
+    """What callers receive."""
 
 
 class Paging(Input):
-    """The parameters of a list."""
+    """Paging parameters of a list."""
 
-    limit: int = Field(50, ge=1, le=200, description="how many at most")
-    after: str | None = Field(None, description="the `next` of the page before")
+    limit: int = Field(50, ge=1, le=200, description="maximum number of items")
+    after: str | None = Field(None, description="the `next` of the previous page")
 
 
 class Nothing(Input):
@@ -49,7 +49,7 @@ class Nothing(Input):
 
 @dataclass
 class Call:
-    """One request: the site, the caller's token, the path's parameters, the checked input."""
+    """One request: the site, the caller's token, the path parameters and the validated input."""
 
     site: Site
     token: str
@@ -88,7 +88,7 @@ def endpoint(
     body: type[BaseModel] | None = None,
     status: int = 200,
 ) -> Callable[[Do], Do]:
-    """Declare a call; its docstring's first line is the summary in the description."""
+    """Declare a call. The first line of its docstring becomes the summary in OpenAPI."""
 
     def register(do: Do) -> Do:
         text = inspect.getdoc(do) or ""
@@ -115,9 +115,9 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         except ApiError as problem:
             return problem.response()
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
-            log.exception("the database did not answer", path=request.url.path)
+            log.exception("database unavailable", path=request.url.path)
             return ApiError(
-                503, "unavailable", "the database did not answer: try again in a moment"
+                503, "unavailable", "the database didn't answer: try again in a moment"
             ).response()
         except TemporalUnavailableError as error:
             return ApiError(503, "unavailable", str(error)).response()
@@ -146,7 +146,7 @@ def _once_each(request: Request) -> dict[str, str]:
     given = request.query_params.multi_items()
     found = dict(given)
     if len(found) < len(given):
-        raise ApiError(422, "invalid", "query: a parameter is given twice: give each of them once")
+        raise ApiError(422, "invalid", "query: a parameter appears twice: give each one only once")
     return found
 
 
@@ -158,8 +158,9 @@ async def _do(declared: Endpoint, call: Call) -> Response:
 
 
 async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
-    """Do it; once more where Postgres gave its transaction up for another one, as a merge of users
-    may meet a purchase of theirs that is just being applied: nothing was changed by then."""
+    """Run the call, and again if Postgres rolled it back because of a concurrent transaction, for
+    example when a merge of users meets one of their purchases being applied. A rolled-back call has
+    changed nothing."""
     for _ in range(GIVEN_UP):
         with contextlib.suppress(asyncpg.TransactionRollbackError):
             return await declared.do(call)
@@ -167,14 +168,16 @@ async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
 
 
 def json_response(body: str, status: int) -> Response:
-    """An answer with the headers of every answer of the API."""
+    """A response with the headers that all API responses share."""
     return Response(body, status, headers=HEADERS, media_type="application/json")
 
 
 async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Response:
-    """Do it unless it was done under this key before; then give the same answer again."""
+    """Run the call once per idempotency key; a repeated request gets the stored answer."""
     if len(key) > 255:
-        raise ApiError(400, "bad_idempotency_key", "an Idempotency-Key has at most 255 characters")
+        raise ApiError(
+            400, "bad_idempotency_key", "an Idempotency-Key can have at most 255 characters"
+        )
     pool, digest = call.site.pool, hashlib.sha256(request).digest()
     try:
         async with pool.acquire() as connection:
@@ -183,11 +186,15 @@ async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Res
             )
     except idempotency.KeyInUseError:
         raise ApiError(
-            409, "idempotency_key_in_use", "the first request with this key is still running"
+            409,
+            "idempotency_key_in_use",
+            "the first request with this key hasn't finished yet: try again in a moment",
         ) from None
     except idempotency.OtherRequestError:
         raise ApiError(
-            409, "idempotency_key_reused", "this key was used for another request: take a new one"
+            409,
+            "idempotency_key_reused",
+            "this key was used for a different request: use a new key",
         ) from None
     if kept is not None:
         return json_response(kept.body, kept.status)
@@ -207,7 +214,7 @@ async def _read(request: Request) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY:
-            raise ApiError(413, "too_large", "a request has at most 1 MiB")
+            raise ApiError(413, "too_large", "the request body is larger than 1 MiB")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -216,7 +223,7 @@ def _json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw) if raw.strip() else {}
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, "malformed", f"the body is no JSON: {error}") from None
+        raise ApiError(400, "malformed", f"the body isn't valid JSON: {error}") from None
 
 
 def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:

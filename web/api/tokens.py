@@ -1,4 +1,4 @@
-"""Who may call the JSON API: the token of the settings, or one made in the admin pages."""
+"""Authenticates API callers: by the token in the settings, or one created in the admin pages."""
 
 import hmac
 import time
@@ -11,17 +11,20 @@ from web.site import Site
 
 _REMEMBER_SECONDS = 2.0
 _known: dict[bytes, tuple[str, float]] = {}
-"""Tokens seen valid a moment ago: a revoked one stops within these seconds."""
+"""Tokens found valid within the last seconds. A revoked one stops working when its entry
+expires."""
 
 
 async def authenticate(request: Request, site: Site) -> str:
-    """The name of the caller's token, for idempotency keys. Raises a 401 `ApiError`."""
+    """The id of the caller's token, which scopes idempotency keys. Raises a 401 `ApiError`."""
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise ApiError(
-            401, "unauthorized", "send a bearer token: make one in the admin pages under API tokens"
+            401,
+            "unauthorized",
+            "send a bearer token: you can create one in the admin pages under API tokens",
         )
     fixed = site.settings.api_token
     if fixed and hmac.compare_digest(fixed.get_secret_value().encode(), token.encode()):
@@ -33,7 +36,7 @@ async def authenticate(request: Request, site: Site) -> str:
     async with site.pool.acquire() as connection:
         found = await api_tokens.valid(connection, token)
     if found is None:
-        raise ApiError(401, "unauthorized", "this token is not valid or was revoked")
+        raise ApiError(401, "unauthorized", "this token isn't valid or has been revoked")
     if len(_known) > 1000:
         _known.clear()
     _known[digest] = (str(found), time.monotonic() + _REMEMBER_SECONDS)

@@ -155,7 +155,7 @@ def _path(request: Request) -> str:
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
-    log.error("the database did not answer", path=_path(request), error=type(error).__name__)
+    log.error("database unavailable", path=_path(request), error=type(error).__name__)
     return await _message(
         request, 503, "Back in a moment", "The database did not answer. Try again shortly."
     )
@@ -174,7 +174,7 @@ async def _crossed(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    log.exception("a page failed", path=_path(request))
+    log.exception("page failed", path=_path(request))
     return await _message(
         request, 500, "Something broke", "This is our fault, not yours. Nothing was changed."
     )
