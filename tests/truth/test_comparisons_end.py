@@ -105,7 +105,7 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
         values ('rec_api', 'access_missing', 'safe', 'Bought', 'subscription', 'sub_1', 'chosen')
         """
     )
-    await alarms(site, admin, "have not been compared for more than 36 hours")
+    await alarms(site, admin, "The last full comparison with Stripe was more than 36 hours ago")
     assert "comparison: none got through since" in (await said(site, monkeypatch))[1]
     await compared(site)
     for cause in ("api", "schedule"):
