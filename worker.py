@@ -172,14 +172,14 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
         pool,
-        Vault(settings.require_secret()),
+        Vault(settings.require_secrets()),
         key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
     )
     client = await temporal.connect(runtime=runtime)
     await temporal.register_search_attributes(client)
-    deps = ActivityDeps(pool, keyring, settings.require_secret())
+    deps = ActivityDeps(pool, keyring, settings.require_secrets())
     main, stripe = build_workers(client, deps, settings)
     mailer = asyncio.create_task(outbox.run(pool, settings, stop))
     async with main, stripe:

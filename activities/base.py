@@ -16,11 +16,11 @@ from latchkey.store.stripe.context import Account, ApplyContext
 
 @dataclass(frozen=True)
 class ActivityDeps:
-    """The outside, handed in. `secret` signs the references of signed-in buyers."""
+    """The outside, handed in. `secrets` sign the references of signed-in buyers."""
 
     pool: Pool
     keyring: Keyring
-    secret: str
+    secrets: tuple[str, ...]
 
     async def account(self) -> Account:
         """The connected account. Raises `NotConnectedError`."""
@@ -55,4 +55,4 @@ class ActivityDeps:
         return job, ApplyContext(account, ticket, job.as_of, cause, ids)
 
     def reference_user(self, reference: str | None) -> int | None:
-        return read_reference(reference, secret=self.secret)
+        return read_reference(reference, secrets=self.secrets)

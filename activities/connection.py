@@ -11,6 +11,7 @@ from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import Finding
 from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
+from latchkey.vault import Purpose
 
 AREAS = (
     ("Products", "/v1/products", "choosing and creating what to link"),
@@ -76,7 +77,7 @@ class ConnectionActivities:
     @activity.defn(name=contracts.REGISTER_ENDPOINT)
     async def register_endpoint(self) -> str:
         """Find, repair or create our endpoint. Its secret is shown at creation only, so an
-        endpoint whose secret we don't hold is replaced."""
+        endpoint whose secret we don't hold, or can't open any more, is replaced."""
         keyring = self._deps.keyring
         if keyring.secrets_by_hand or not self._register:
             async with self._deps.pool.acquire() as connection:
@@ -129,13 +130,14 @@ class ConnectionActivities:
         return str(found["status"])
 
     async def _ensure(self, api: StripeApi) -> str:
-        row = await self._deps.keyring.connection()
+        keyring = self._deps.keyring
+        row, opens = await keyring.connection(), await keyring.can_open_secrets()
         ours = [
             endpoint
             for endpoint in await api.webhook_endpoints()
             if endpoint["url"] == self._url and endpoint.get("metadata", {}).get("latchkey")
         ]
-        kept = next((e for e in ours if row.secrets_encrypted and e["id"] == row.endpoint_id), None)
+        kept = next((e for e in ours if opens and e["id"] == row.endpoint_id), None)
         if kept and kept.get("api_version") == API_VERSION:
             if not _up_to_date(kept):
                 await api.update_webhook_endpoint(kept["id"], events=HANDLED_EVENTS)
@@ -145,7 +147,10 @@ class ConnectionActivities:
             made = await api.create_webhook_endpoint(
                 url=self._url, events=HANDLED_EVENTS, metadata={"latchkey": "1"}
             )
-            sealed, endpoint_id = self._deps.keyring.vault.seal(made["secret"]), made["id"]
+            sealed, endpoint_id = (
+                keyring.vault.seal(made["secret"], Purpose.WEBHOOK_SECRETS),
+                made["id"],
+            )
             stale = ours
         async with self._deps.pool.acquire() as connection:
             await connections.save_endpoint(
@@ -155,7 +160,7 @@ class ConnectionActivities:
                 url=self._url,
                 sealed_secrets=sealed,
             )
-        await self._deps.keyring.reload()
+        await keyring.reload()
         for endpoint in stale:
             await api.delete_webhook_endpoint(endpoint["id"])
         await self.check_endpoint()

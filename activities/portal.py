@@ -18,6 +18,7 @@ from latchkey.store.site_settings import SiteSettings
 from latchkey.store.stripe import portal
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import Json, StripeApi, StripeError
+from latchkey.vault import Purpose
 
 REASONS = [
     "too_expensive",
@@ -106,7 +107,7 @@ class PortalActivities:
         return None
 
     def _sealed(self, url: str) -> str:
-        return self._deps.keyring.vault.seal(url).decode()
+        return self._deps.keyring.vault.seal(url, Purpose.STRIPE_CALL).decode()
 
 
 def _flow(stripe_call: StripeCallInput, site: str) -> Json | None:

@@ -10,7 +10,7 @@ import httpx
 
 from bench.stack import fetch, stack, wait
 from latchkey import signin_links
-from tests.harness import ADMIN, PASSWORD, SECRET
+from tests.harness import ADMIN, PASSWORD, SECRETS
 
 USERS, LINES, PRODUCTS, EVENTS = 50_000, 1_000_000, 40, 100_000
 ROUNDS, WANTED_MS = 9, 100.0
@@ -119,7 +119,7 @@ def main() -> None:
             _sign_in(client, "/login", email=ADMIN, password=PASSWORD)
             slow += [path for path in PATHS if _measure(client, path) > WANTED_MS]
         with httpx.Client(base_url=running.url, timeout=60) as client:
-            link = f"/login/{signin_links.sign(2, 'bench', secret=SECRET)}"
+            link = f"/login/{signin_links.sign(2, 'bench', secrets=SECRETS)}"
             _sign_in(client, link)
             slow += [path for path in MEMBER_PATHS if _measure(client, path) > WANTED_MS]
         print(f"{len(slow)} of {len(PATHS) + len(MEMBER_PATHS)} pages over {WANTED_MS:.0f} ms")

@@ -15,6 +15,7 @@ from rich.console import Console
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
+from latchkey.rotation import rotate
 from latchkey.settings import SettingsError, load_settings
 from latchkey.store.migrate import MigrationError, await_current, migrate
 from latchkey.up import UpError, up
@@ -68,6 +69,22 @@ def migrate_command() -> None:
     console.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
 
 
+@app.command("rotate")
+def rotate_command() -> None:
+    """Seal stored secrets again under the first value of LATCHKEY_SECRET."""
+    settings = load_settings()
+    done = _run(rotate(settings.require_database(), settings.require_secrets()))
+    for each in done:
+        place = f"{each.column.table}.{each.column.column}"
+        console.print(f"{place}: {each.renewed} sealed again, {each.unreadable} unreadable")
+    if any(each.unreadable for each in done):
+        _fail(
+            "some texts were sealed under a secret that isn't in LATCHKEY_SECRET: add it at the end"
+            " of the list and rotate again, or enter the Stripe key again under Connectors"
+        )
+    console.print("Everything is sealed under the first secret: the others can be removed.")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
     """Run the stand-in for Stripe alone; its options follow (try: latchkey sandbox -- --help)."""
@@ -95,7 +112,7 @@ def _ready() -> None:
     """What web and worker need before they start; raises what says in one line what is missing."""
     settings = load_settings()
     dsn = settings.require_database()
-    settings.require_secret()
+    settings.require_secrets()
     configure_logging()
     _run(await_current(dsn))
 

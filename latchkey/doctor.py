@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from latchkey import doctor_checks, temporal
 from latchkey.doctor_checks import Check
+from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, variables
 from latchkey.store.migrate import pending
@@ -19,6 +20,7 @@ from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
 
 OLDEST_POSTGRES = 150000
+LONG_SECRET = 32
 
 
 async def examine(settings: Settings, console: Console, *, offline: bool) -> bool:
@@ -32,6 +34,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
     settings = as_running(settings)
     checks = [
         await _database(settings),
+        *await _secrets(settings),
         *await _temporal(),
         *await _stripe(settings),
         *await doctor_checks.of_database(settings),
@@ -88,6 +91,33 @@ async def _database(settings: Settings) -> Check:
     if missing:
         return Check("database", False, f"lacks {', '.join(missing)}", "run `latchkey migrate`")
     return Check("database", True, f"Postgres {number // 10000}, migrations applied")
+
+
+async def _secrets(settings: Settings) -> list[Check]:
+    """Whether LATCHKEY_SECRET is long, and opens what is stored; nothing where it isn't set or the
+    database can't be read."""
+    if settings.secret is None or settings.database_url is None:
+        return []
+    secrets = settings.require_secrets()
+    short = [secret for secret in secrets if len(secret) < LONG_SECRET]
+    if short:
+        found = f"{len(short)} of {len(secrets)} shorter than {LONG_SECRET} characters"
+        advice = "put a new random one first, run `latchkey rotate`, then remove the old one"
+        return [Check("secrets", False, found, advice)]
+    try:
+        columns = await rotate(settings.database_url.get_secret_value(), secrets, dry_run=True)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+        return []
+    if lost := sum(column.unreadable for column in columns):
+        advice = (
+            "add the earlier LATCHKEY_SECRET at the end of the list, separated by a comma; without"
+            " it, enter the Stripe key again under Connectors and restart a worker"
+        )
+        return [Check("secrets", False, f"stored texts that none of them opens: {lost}", advice)]
+    if earlier := sum(column.renewed for column in columns):
+        found = f"stored texts that an earlier one sealed: {earlier}"
+        return [Check("secrets", True, f"{found}; `latchkey rotate` seals them again")]
+    return [Check("secrets", True, "everything stored is sealed under the first one")]
 
 
 async def _temporal() -> list[Check]:

@@ -12,7 +12,7 @@ from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import StripeConnection
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import StripeApi
-from latchkey.vault import Vault
+from latchkey.vault import Purpose, Vault, VaultError
 
 FRESH_SECONDS = 3.0
 
@@ -73,8 +73,18 @@ class Keyring:
             return self._secrets
         sealed = (await self.connection()).secrets_encrypted
         if sealed != self._opened[0]:
-            self._opened = sealed, self._vault.open(sealed).split(",") if sealed else []
+            self._opened = sealed, self._open_secrets(sealed)
         return self._opened[1]
+
+    async def can_open_secrets(self) -> bool:
+        """Whether the signing secrets that were registered can still be opened."""
+        try:
+            return bool(await self.secrets())
+        except VaultError:
+            return False
+
+    def _open_secrets(self, sealed: bytes | None) -> list[str]:
+        return self._vault.open(sealed, Purpose.WEBHOOK_SECRETS).split(",") if sealed else []
 
     async def key(self) -> str:
         """The Stripe key. Raises `NotConnectedError`."""
@@ -85,7 +95,7 @@ class Keyring:
             raise NotConnectedError(
                 "Stripe is not connected: set STRIPE_SECRET_KEY or enter a key under Connectors"
             )
-        return self._vault.open(sealed)
+        return self._vault.open(sealed, Purpose.STRIPE_KEY)
 
     async def api(self) -> StripeApi:
         """Stripe's API for the current key. Raises `NotConnectedError`."""

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SHORTEST_SECRET = 16
+
 
 class SettingsError(Exception):
     """A setting can't be used; the message names it and says what to do."""
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
         default_factory=lambda given: f"http://127.0.0.1:{given.get('port')}",
         alias="LATCHKEY_PUBLIC_URL",
     )
-    secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET", min_length=16)
+    secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET")
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
     api_token: SecretStr | None = Field(None, alias="LATCHKEY_API_TOKEN", min_length=16)
@@ -61,10 +63,7 @@ class Settings(BaseSettings):
 
     @property
     def webhook_secrets(self) -> list[str]:
-        given = self.stripe_webhook_secret
-        return (
-            [s.strip() for s in given.get_secret_value().split(",") if s.strip()] if given else []
-        )
+        return list(_listed(self.stripe_webhook_secret))
 
     def require_database(self) -> str:
         """The database's address. Raises `SettingsError` where it isn't set."""
@@ -75,14 +74,22 @@ class Settings(BaseSettings):
             )
         return self.database_url.get_secret_value()
 
-    def require_secret(self) -> str:
-        """The signing secret. Raises `SettingsError` where it isn't set."""
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and min(map(len, _listed(value)), default=0) < SHORTEST_SECRET:
+            raise ValueError(f"each secret must have at least {SHORTEST_SECRET} characters")
+        return value
+
+    def require_secrets(self) -> tuple[str, ...]:
+        """The secrets, the one that seals and signs first; all of them open. Raises `SettingsError`
+        where none is set."""
         if self.secret is None:
             raise SettingsError(
                 "LATCHKEY_SECRET is not set: give a random text of 32 or more characters, the same"
                 " for every process (only `latchkey up` makes its own)"
             )
-        return self.secret.get_secret_value()
+        return _listed(self.secret)
 
 
 def load_settings() -> Settings:
@@ -93,6 +100,12 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _listed(value: SecretStr | None) -> tuple[str, ...]:
+    """The parts of a comma-separated value."""
+    text = value.get_secret_value() if value else ""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def variables() -> dict[str, str]:

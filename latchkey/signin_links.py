@@ -1,8 +1,11 @@
-"""Links in mails: signed. Those that sign a person in hold for 48 hours and work once."""
+"""Links in emails: signed by the first secret, read by all.
 
-import secrets
+Those that sign a person in hold for 48 hours and work once.
+"""
+
 import time
 from dataclasses import dataclass
+from secrets import token_urlsafe
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -22,18 +25,20 @@ class SignIn:
     nonce: str
 
 
-def sign(user_id: int, nonce: str, *, secret: str, issued_at: float | None = None) -> str:
+def sign(
+    user_id: int, nonce: str, *, secrets: tuple[str, ...], issued_at: float | None = None
+) -> str:
     """The token of a link. The same input gives the same token, so that a mail rendered twice is
     the same mail. `issued_at` is a Unix time, now by default."""
     issued = int(time.time() if issued_at is None else issued_at)
-    token: str = _serializer(secret).dumps([user_id, nonce, issued + LIFE_SECONDS])
+    token: str = _serializer(secrets).dumps([user_id, nonce, issued + LIFE_SECONDS])
     return token
 
 
-def read(token: str, *, secret: str) -> SignIn:
+def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
     """What a token carries. Raises `LinkRefusedError`. Whether it was used is not known here."""
     try:
-        user_id, nonce, expires = _serializer(secret).loads(token)
+        user_id, nonce, expires = _serializer(secrets).loads(token)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError("This link is not valid. Ask for a new one below.") from None
     if expires < time.time():
@@ -41,16 +46,16 @@ def read(token: str, *, secret: str) -> SignIn:
     return SignIn(user_id, nonce)
 
 
-def sign_change(change_id: int, *, secret: str) -> str:
+def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:
     """The token that confirms a new address; how long it holds is in the database."""
-    token: str = _serializer(secret, "latchkey e-mail change").dumps(change_id)
+    token: str = _serializer(secrets, "latchkey e-mail change").dumps(change_id)
     return token
 
 
-def read_change(token: str, *, secret: str) -> int:
+def read_change(token: str, *, secrets: tuple[str, ...]) -> int:
     """The change that a token confirms. Raises `LinkRefusedError`."""
     try:
-        change_id = _serializer(secret, "latchkey e-mail change").loads(token)
+        change_id = _serializer(secrets, "latchkey e-mail change").loads(token)
     except BadSignature:
         change_id = None
     if not isinstance(change_id, int):
@@ -58,16 +63,16 @@ def read_change(token: str, *, secret: str) -> int:
     return change_id
 
 
-def sign_claim(claim_id: int, *, secret: str) -> str:
+def sign_claim(claim_id: int, *, secrets: tuple[str, ...]) -> str:
     """The token that confirms a claim; how long it holds is in the database."""
-    token: str = _serializer(secret, "latchkey claim").dumps(claim_id)
+    token: str = _serializer(secrets, "latchkey claim").dumps(claim_id)
     return token
 
 
-def read_claim(token: str, *, secret: str) -> int:
+def read_claim(token: str, *, secrets: tuple[str, ...]) -> int:
     """The claim that a token confirms. Raises `LinkRefusedError`."""
     try:
-        claim_id = _serializer(secret, "latchkey claim").loads(token)
+        claim_id = _serializer(secrets, "latchkey claim").loads(token)
     except BadSignature:
         claim_id = None
     if not isinstance(claim_id, int):
@@ -75,16 +80,16 @@ def read_claim(token: str, *, secret: str) -> int:
     return claim_id
 
 
-def sign_unsubscribe(user_id: int, kind: str, *, secret: str) -> str:
+def sign_unsubscribe(user_id: int, kind: str, *, secrets: tuple[str, ...]) -> str:
     """The token that switches one kind of mail off. It holds for ever: mails are kept."""
-    token: str = _serializer(secret, "latchkey unsubscribe").dumps([user_id, kind])
+    token: str = _serializer(secrets, "latchkey unsubscribe").dumps([user_id, kind])
     return token
 
 
-def read_unsubscribe(token: str, *, secret: str) -> tuple[int, str]:
+def read_unsubscribe(token: str, *, secrets: tuple[str, ...]) -> tuple[int, str]:
     """The user and the kind of mail. Raises `LinkRefusedError`."""
     try:
-        user_id, kind = _serializer(secret, "latchkey unsubscribe").loads(token)
+        user_id, kind = _serializer(secrets, "latchkey unsubscribe").loads(token)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError(
             "This link is not valid. Your account has the same switch."
@@ -92,18 +97,18 @@ def read_unsubscribe(token: str, *, secret: str) -> tuple[int, str]:
     return user_id, kind
 
 
-def sign_acting(actor: int, user_id: int, *, secret: str) -> str:
+def sign_acting(actor: int, user_id: int, *, secrets: tuple[str, ...]) -> str:
     """The token with which an admin begins to see the site as a member, once and soon."""
-    nonce = f"acting:{secrets.token_urlsafe(12)}"
+    nonce = f"acting:{token_urlsafe(12)}"
     expires = int(time.time()) + ACTING_SECONDS
-    token: str = _serializer(secret, "latchkey acting").dumps([actor, user_id, nonce, expires])
+    token: str = _serializer(secrets, "latchkey acting").dumps([actor, user_id, nonce, expires])
     return token
 
 
-def read_acting(token: str, *, actor: int, user_id: int, secret: str) -> str:
+def read_acting(token: str, *, actor: int, user_id: int, secrets: tuple[str, ...]) -> str:
     """The name under which such a token is used up. Raises `LinkRefusedError`."""
     try:
-        whose, whom, nonce, expires = _serializer(secret, "latchkey acting").loads(token)
+        whose, whom, nonce, expires = _serializer(secrets, "latchkey acting").loads(token)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError("It was not begun from this page.") from None
     if (whose, whom) != (actor, user_id):
@@ -113,5 +118,5 @@ def read_acting(token: str, *, actor: int, user_id: int, secret: str) -> str:
     return str(nonce)
 
 
-def _serializer(secret: str, salt: str = "latchkey sign-in") -> URLSafeSerializer:
-    return URLSafeSerializer(secret, salt=salt)
+def _serializer(secrets: tuple[str, ...], salt: str = "latchkey sign-in") -> URLSafeSerializer:
+    return URLSafeSerializer(list(reversed(secrets)), salt=salt)

@@ -1,9 +1,26 @@
-"""Keeps secrets that have to live in the database: encrypted with a key from LATCHKEY_SECRET."""
+"""Keeps secrets that have to live in the database: sealed with keys made from LATCHKEY_SECRET."""
 
 import base64
 import hashlib
+import hmac
+from enum import StrEnum
+from functools import lru_cache
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+_VERSION = b"v2:"
+"""What a sealed text begins with. Earlier releases had no version, purpose or stretched key: theirs
+are opened, and sealed in the new way by `latchkey rotate`."""
+
+
+class Purpose(StrEnum):
+    """What is sealed. A text sealed for one purpose doesn't open for another."""
+
+    STRIPE_KEY = "stripe_key"
+    WEBHOOK_SECRETS = "webhook_secrets"
+    API_ANSWER = "api_answer"
+    STRIPE_CALL = "stripe_call"
 
 
 class VaultError(Exception):
@@ -11,21 +28,59 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Encrypts and decrypts text. The same `secret` must be given to every process."""
+    """Seals and opens text. Every process has the same `secrets`: the first seals, all open."""
 
-    def __init__(self, secret: str) -> None:
-        key = hashlib.sha256(b"latchkey vault\0" + secret.encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        assert secrets, "one or more secrets, the current one first"
+        self._current = MultiFernet([Fernet(stretched(secret)) for secret in secrets])
+        self._first = Fernet(stretched(secrets[0]))
+        self._earlier = MultiFernet([Fernet(_plain_key(secret)) for secret in secrets])
+        self.fingerprints = tuple(fingerprint(secret) for secret in secrets)
 
-    def seal(self, text: str) -> bytes:
-        return self._fernet.encrypt(text.encode())
+    def seal(self, text: str, purpose: Purpose) -> bytes:
+        return _VERSION + self._first.encrypt(f"{purpose}\0{text}".encode())
 
-    def open(self, sealed: bytes) -> str:
-        """Raises `VaultError` where the text was sealed under another LATCHKEY_SECRET."""
+    def open(self, sealed: bytes, purpose: Purpose) -> str:
+        """Raises `VaultError` where the text was sealed under a secret that isn't among ours, or
+        for another purpose."""
         try:
-            return self._fernet.decrypt(sealed).decode()
+            if not sealed.startswith(_VERSION):
+                return self._earlier.decrypt(sealed).decode()
+            sealed_for, _, text = (
+                self._current.decrypt(sealed.removeprefix(_VERSION)).decode().partition("\0")
+            )
         except InvalidToken:
             raise VaultError(
-                "a stored secret was sealed under another LATCHKEY_SECRET: set the old value"
-                " again, or connect Stripe anew"
+                "a stored secret was sealed under another LATCHKEY_SECRET: add the earlier value"
+                " after the current one, separated by a comma, or connect Stripe again"
             ) from None
+        if sealed_for != purpose:
+            raise VaultError(f"a stored secret was sealed for another purpose ({sealed_for})")
+        return text
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the first secret sealed it, in today's way."""
+        if not sealed.startswith(_VERSION):
+            return False
+        try:
+            self._first.decrypt(sealed.removeprefix(_VERSION))
+        except InvalidToken:
+            return False
+        return True
+
+
+@lru_cache(maxsize=16)
+def stretched(secret: str) -> bytes:
+    """A Fernet key that costs a guesser some 50 ms a try."""
+    kdf = Scrypt(salt=b"latchkey vault v2", length=32, n=2**14, r=8, p=1)
+    return base64.urlsafe_b64encode(kdf.derive(secret.encode()))
+
+
+def fingerprint(secret: str) -> bytes:
+    """Names a secret without showing it: sessions end with the secret that they began under."""
+    return hmac.new(stretched(secret), b"latchkey fingerprint", hashlib.sha256).digest()[:16]
+
+
+def _plain_key(secret: str) -> bytes:
+    digest = hashlib.sha256(b"latchkey vault\0" + secret.encode()).digest()
+    return base64.urlsafe_b64encode(digest)

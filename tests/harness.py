@@ -36,6 +36,7 @@ Json = dict[str, Any]
 KEY = "sk_test_latchkey"
 TOKEN = "token-for-the-tests-of-latchkey"
 SECRET = "a secret for the tests of latchkey"
+SECRETS = (SECRET,)
 ADMIN, PASSWORD = "owner@site.example", "correct horse battery"
 PATIENCE = 20.0
 NAMESPACES = [f"site-{number}" for number in range(100)]

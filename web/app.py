@@ -108,7 +108,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
         pool,
-        Vault(settings.require_secret()),
+        Vault(settings.require_secrets()),
         key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,

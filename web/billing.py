@@ -7,6 +7,7 @@ from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import Bought
+from latchkey.vault import Purpose
 from web.site import Site
 
 STRIPE_CALL_SECONDS = 15.0
@@ -72,4 +73,4 @@ async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
 
 def _opened(site: Site, result: StripeCallResult) -> str:
     assert result.sealed is not None, "only a result with an address is opened"
-    return site.keyring.vault.open(result.sealed.encode())
+    return site.keyring.vault.open(result.sealed.encode(), Purpose.STRIPE_CALL)

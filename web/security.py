@@ -59,7 +59,7 @@ def csrf_token(request: Request) -> str:
     if seed is None:
         seed = secrets.token_urlsafe(24)
         request.state.csrf_seed = seed
-    return _token(request, seed)
+    return _token(request, seed, site_of(request).secrets[0])
 
 
 def remember_csrf(request: Request, response: Response) -> None:
@@ -74,7 +74,8 @@ def check_csrf(request: Request, given: object) -> None:
     seed = request.cookies.get(CSRF_COOKIE)
     if not seed or not isinstance(given, str):
         raise ForgeryError
-    if not hmac.compare_digest(given, _token(request, seed)):
+    tokens = [_token(request, seed, secret) for secret in site_of(request).secrets]
+    if not any(hmac.compare_digest(given, token) for token in tokens):
         raise ForgeryError
     origin = request.headers.get("origin")
     if origin and origin != "null":
@@ -98,7 +99,6 @@ def set_cookie(
     )
 
 
-def _token(request: Request, seed: str) -> str:
+def _token(request: Request, seed: str, secret: str) -> str:
     session = request.cookies.get(SESSION_COOKIE, "")
-    key = site_of(request).secret.encode()
-    return hmac.new(key, f"csrf {seed} {session}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), f"csrf {seed} {session}".encode(), hashlib.sha256).hexdigest()

@@ -66,8 +66,8 @@ class Site:
         asyncio.get_running_loop().call_later(pause.total_seconds(), self.arrived.set)
 
     @property
-    def secret(self) -> str:
-        return self.settings.require_secret()
+    def secrets(self) -> tuple[str, ...]:
+        return self.settings.require_secrets()
 
     @property
     def public_url(self) -> str:

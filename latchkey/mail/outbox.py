@@ -75,7 +75,7 @@ async def _send(
     """Send one; False where the server is gone and the rest needn't be tried."""
     try:
         rendered = render(
-            mail, public_url=settings.public_url, secret=settings.require_secret(), site=site
+            mail, public_url=settings.public_url, secrets=settings.require_secrets(), site=site
         )
         made = message(
             mail, rendered, sender=settings.mail_from, public_url=settings.public_url, site=site

@@ -62,15 +62,15 @@ class Rendered:
 
 
 def render(
-    mail: OutMail, *, public_url: str, secret: str, site: SiteSettings | None = None
+    mail: OutMail, *, public_url: str, secrets: tuple[str, ...], site: SiteSettings | None = None
 ) -> Rendered:
     """A mail's text. The same row always gives the same text, its sign-in link included."""
     site = site or SiteSettings()
     said = letter(mail, site)
-    link = _link(mail, said, public_url=public_url, secret=secret)
+    link = _link(mail, said, public_url=public_url, secrets=secrets)
     unsubscribe = None
     if mail.kind in OPTIONAL_MAILS:
-        token = signin_links.sign_unsubscribe(mail.user_id, mail.kind, secret=secret)
+        token = signin_links.sign_unsubscribe(mail.user_id, mail.kind, secrets=secrets)
         unsubscribe = f"{public_url}/unsubscribe/{token}"
     body = [f"Hello {line(mail.name)}," if mail.name else "Hello,", *said.paragraphs]
     text = [*body, f"{said.action}: {link}"] if link else body
@@ -133,17 +133,17 @@ def nonce(mail: OutMail) -> str:
     return f"mail:{mail.id}" if not mail.issue else f"mail:{mail.id}:{mail.issue}"
 
 
-def _link(mail: OutMail, said: Letter, *, public_url: str, secret: str) -> str | None:
+def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, ...]) -> str | None:
     if mail.kind == "email_change":
-        token = signin_links.sign_change(int(mail.data["change"]), secret=secret)
+        token = signin_links.sign_change(int(mail.data["change"]), secrets=secrets)
         return f"{public_url}/account/email/{token}"
     if mail.kind == "claim":
-        token = signin_links.sign_claim(int(mail.data["claim"]), secret=secret)
+        token = signin_links.sign_claim(int(mail.data["claim"]), secrets=secrets)
         return f"{public_url}/account/claims/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(
-        mail.user_id, nonce(mail), secret=secret, issued_at=mail.issued_at.timestamp()
+        mail.user_id, nonce(mail), secrets=secrets, issued_at=mail.issued_at.timestamp()
     )
     return f"{public_url}/login/{token}?next={quote(said.path, safe='/')}"
 

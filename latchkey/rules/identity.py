@@ -7,22 +7,23 @@ import re
 _REFERENCE = re.compile(r"^lk1_(\d{1,19})_([0-9a-f]{40})$")
 
 
-def sign_reference(user_id: int, *, secret: str) -> str:
+def sign_reference(user_id: int, *, secrets: tuple[str, ...]) -> str:
     """A `client_reference_id` that binds a purchase to a signed-in user.
 
     Stripe takes at most 200 characters of A-Z, a-z, 0-9, dash and underscore, and silently drops
-    anything else. Buyers can edit it, hence the signature.
+    anything else. Buyers can edit it, hence the signature, by the first of `secrets`.
     """
-    return f"lk1_{user_id}_{_signature(user_id, secret)}"
+    return f"lk1_{user_id}_{_signature(user_id, secrets[0])}"
 
 
-def read_reference(reference: str | None, *, secret: str) -> int | None:
-    """The user id in a reference that we signed; None for anything else."""
+def read_reference(reference: str | None, *, secrets: tuple[str, ...]) -> int | None:
+    """The user id in a reference that any of `secrets` signed; None for anything else."""
     found = _REFERENCE.match(reference or "")
     if not found:
         return None
     user_id = int(found[1])
-    return user_id if hmac.compare_digest(found[2], _signature(user_id, secret)) else None
+    signed = any(hmac.compare_digest(found[2], _signature(user_id, one)) for one in secrets)
+    return user_id if signed else None
 
 
 def email_key(email: str) -> str:

@@ -15,7 +15,7 @@ class OtherRequestError(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """The answer that was given."""
+    """The answer that was given; its body is sealed, since it may open something."""
 
     status: int
     body: str

@@ -13,7 +13,7 @@ from starlette.routing import Match
 from latchkey import signin_links
 from tests.browser.conftest import sign_in
 from tests.browser.world import World, furnish
-from tests.harness import SECRET, Latchkey
+from tests.harness import SECRETS, Latchkey
 from tests.npm.install import MODULES
 from web import pages
 
@@ -150,7 +150,7 @@ def axe() -> str:
 async def as_user(context: BrowserContext, site: Latchkey, user: int) -> Page:
     """A page of somebody's who is signed in."""
     page = await context.new_page()
-    link = signin_links.sign(user, f"crawl-{user}", secret=SECRET)
+    link = signin_links.sign(user, f"crawl-{user}", secrets=SECRETS)
     await page.goto(f"{site.url}/login/{link}")
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url(re.compile(r"/(admin|library|account)"))

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from latchkey import signin_links
 from tests.browser.conftest import sign_in
-from tests.harness import SECRET, Latchkey, until
+from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -146,7 +146,7 @@ async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
         )
         if row is None:
             return None
-        token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secret=SECRET)
+        token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secrets=SECRETS)
         slug = await site.pool.fetchval(
             "select slug from products where id = $1", row["product_id"]
         )
@@ -182,7 +182,7 @@ async def test_a_member_looks_after_their_account(shared: Latchkey, page: Page) 
     await page.get_by_role("button", name="Mail me the link").click()
     await expect(page.get_by_text("A link is on its way to the new address.")).to_be_visible()
     change = await site.pool.fetchval("select max(id) from email_changes")
-    token = signin_links.sign_change(change, secret=SECRET)
+    token = signin_links.sign_change(change, secrets=SECRETS)
     await page.goto(f"{site.url}/account/email/{token}")
     await page.get_by_role("button", name="Yes, change it").click()
     await expect(page.get_by_text("ada.new@settings.example").first).to_be_visible()
@@ -229,7 +229,7 @@ async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page
     )
     plain = await context.new_page()
     member = await user(site, f"{'long' * 12}@phone.example")
-    link = signin_links.sign(member, "phone", secret=SECRET)
+    link = signin_links.sign(member, "phone", secrets=SECRETS)
     await plain.goto(f"{site.url}/login/{link}?next=/library")
     await plain.get_by_role("button", name="Sign in").click()
     await plain.get_by_role("link", name=re.compile(word[:20])).click()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from latchkey import signin_links
-from tests.harness import SECRET, Latchkey
+from tests.harness import SECRETS, Latchkey
 from tests.life.play import granted, linked
 from tests.web.pages import Visitor, user, visit
 
@@ -24,7 +24,7 @@ async def link_of(site: Latchkey, email: str) -> str:
         "select data from mails where to_email = $1 and kind = 'claim' order by id desc", email
     )
     assert row is not None
-    return f"/account/claims/{signin_links.sign_claim(row['data']['claim'], secret=SECRET)}"
+    return f"/account/claims/{signin_links.sign_claim(row['data']['claim'], secrets=SECRETS)}"
 
 
 async def test_a_claim_brings_the_other_accounts_purchases(

@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey.rules.identity import sign_reference
-from tests.harness import SECRET, Json, Latchkey, until
+from tests.harness import SECRETS, Json, Latchkey, until
 from tests.life.play import granted, linked, types
 from tests.web.pages import visit
 
@@ -39,7 +39,7 @@ async def test_the_reference_comes_before_customer_and_address(shared: Latchkey)
     await shared.call("DELETE", f"/grants/{me['id']}")
     await shared.stripe.buy("other@who.example", price, mode="payment")
     await shared.has(product, "other@who.example")
-    reference = sign_reference(me["user_id"], secret=SECRET)
+    reference = sign_reference(me["user_id"], secrets=SECRETS)
     session = await shared.stripe.checkout(price, mode="payment", client_reference_id=reference)
     await shared.stripe.pay(session, "other@who.example")
     await shared.has(product, "me@who.example")
@@ -185,7 +185,7 @@ async def test_a_merge_loses_nothing(shared: Latchkey) -> None:
     assert undo["kept"]["user"]["email"] == "gone@merge.example"
     assert {"id": made["id"]} in undo["kept"]["moved"]["subscriptions.user_id"]
     session = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(gone, secret=SECRET)
+        once, mode="payment", client_reference_id=sign_reference(gone, secrets=SECRETS)
     )
     await shared.stripe.pay(session, "third@merge.example")
     await granted(shared, book, "keep@merge.example", 2)

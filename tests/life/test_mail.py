@@ -17,7 +17,7 @@ from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import signin
-from tests.harness import SECRET, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.harness import SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 
 pytestmark = pytest.mark.anyio
 
@@ -257,7 +257,7 @@ async def test_members_hear_of_cancellations_and_failed_payments(site: Latchkey)
     async with site.pool.acquire() as connection:
         found = await mails.find(connection, mail["id"])
     assert found is not None
-    rendered = render(found, public_url=site.url, secret=SECRET)
+    rendered = render(found, public_url=site.url, secrets=SECRETS)
     until_day = (await site.access(product, "leaving@post.example"))["until"]
     words = datetime.fromisoformat(until_day)
     assert rendered.subject == f"Cancelled: you have access until {words.day} {words:%B %Y}"
@@ -342,12 +342,12 @@ async def test_sending_again_gives_a_fresh_link_and_a_new_id(site: Latchkey) -> 
     assert first is not None
     assert again is not None
     assert (again.state, again.issue) == ("queued", 1)
-    links = [render(mail, public_url=site.url, secret=SECRET).link for mail in (first, again)]
+    links = [render(mail, public_url=site.url, secrets=SECRETS).link for mail in (first, again)]
     assert links[0] != links[1]
     ids = {
         message(
             mail,
-            render(mail, public_url=site.url, secret=SECRET),
+            render(mail, public_url=site.url, secrets=SECRETS),
             sender="L <l@l.example>",
             public_url=site.url,
         )["Message-ID"]
@@ -368,7 +368,7 @@ async def test_every_kind_has_words_and_links_only_where_it_should(
     async with site.pool.acquire() as connection:
         mail = await mails.sample(connection, kind, user_id=owner)
     assert mail is not None
-    rendered = render(mail, public_url=site.url, secret=SECRET)
+    rendered = render(mail, public_url=site.url, secrets=SECRETS)
     assert rendered.subject
     assert ("/login/" in rendered.text) is (kind not in ("email_change", "email_changed", "claim"))
     assert (rendered.unsubscribe is not None) is (kind in ("product_access", "login_instructions"))

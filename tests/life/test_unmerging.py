@@ -8,7 +8,7 @@ import pytest
 
 from latchkey.rules.identity import sign_reference
 from latchkey.store.purchases import order_mirror
-from tests.harness import SECRET, Json, Latchkey, until
+from tests.harness import SECRETS, Json, Latchkey, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id
 from tests.store.test_concurrency import blocked
@@ -49,7 +49,7 @@ async def test_everybody_has_what_they_would_have_without_the_merge(shared: Latc
     )
     guest = await shared.stripe.buy("Left@Undo.example", once, mode="payment")
     signed = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(into, secret=SECRET)
+        once, mode="payment", client_reference_id=sign_reference(into, secrets=SECRETS)
     )
     await shared.stripe.pay(signed, "elsewhere@undo.example")
     await granted(shared, club, "keeps@undo.example", 3)
@@ -105,7 +105,7 @@ async def test_older_purchases_that_an_import_brought_since_go_back(shared: Latc
     own = await stripe.checkout(price, mode="payment", customer=customer)
     await stripe.pay(own, "older@undo.example")
     await shared.has(known, "older@undo.example")
-    reference = sign_reference(into, secret=SECRET)
+    reference = sign_reference(into, secrets=SECRETS)
     signed = await stripe.checkout(
         price, mode="payment", customer=customer, client_reference_id=reference
     )
@@ -147,7 +147,7 @@ async def test_what_came_by_another_merge_goes_back_with_that_one(shared: Latchk
         for name in ("third", "one", "two")
     ]
     signed = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(two, secret=SECRET)
+        once, mode="payment", client_reference_id=sign_reference(two, secrets=SECRETS)
     )
     await shared.stripe.pay(signed, "one@both.example")
     await granted(shared, book, "two@both.example", 1)

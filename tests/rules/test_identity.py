@@ -8,21 +8,22 @@ from latchkey.rules.identity import email_key, read_reference, sign_reference
 
 @given(st.integers(1, 2**63 - 1), st.text(min_size=1))
 def test_a_signed_reference_reads_back(user: int, secret: str) -> None:
-    reference = sign_reference(user, secret=secret)
+    reference = sign_reference(user, secrets=(secret,))
     assert len(reference) <= 200
     assert all(c.isascii() and (c.isalnum() or c in "-_") for c in reference)
-    assert read_reference(reference, secret=secret) == user
-    assert read_reference(reference, secret=secret + "x") is None
+    assert read_reference(reference, secrets=(secret,)) == user
+    assert read_reference(reference, secrets=("current", secret)) == user
+    assert read_reference(reference, secrets=(secret + "x",)) is None
 
 
 @given(st.text())
 def test_anything_else_is_nobody(text: str) -> None:
-    assert read_reference(text, secret="secret") is None
+    assert read_reference(text, secrets=("secret",)) is None
 
 
 def test_another_user_in_a_signed_reference_is_nobody() -> None:
-    reference = sign_reference(7, secret="secret")
-    assert read_reference(reference.replace("_7_", "_8_"), secret="secret") is None
+    reference = sign_reference(7, secrets=("secret",))
+    assert read_reference(reference.replace("_7_", "_8_"), secrets=("secret",)) is None
 
 
 def test_addresses_are_compared_without_case_and_spaces() -> None:

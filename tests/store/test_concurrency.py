@@ -26,7 +26,7 @@ from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe.context import Account, ApplyContext
 from latchkey.stripe_api import Page, StripeApi
 from latchkey.vault import Vault
-from tests.harness import KEY, SECRET, Json, Latchkey, until
+from tests.harness import KEY, SECRETS, Json, Latchkey, until
 from tests.rules.test_past_invoices import BILL
 from tests.store.test_removed_links import linked, subscription
 
@@ -227,9 +227,9 @@ async def test_a_page_held_past_its_import_brings_nobody_back(
 
     monkeypatch.setattr(StripeApi, "subscriptions", page)
     keyring = Keyring(
-        site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+        site.pool, Vault(SECRETS), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
     )
-    imports = ImportActivities(ActivityDeps(site.pool, keyring, SECRET), site.temporal)
+    imports = ImportActivities(ActivityDeps(site.pool, keyring, SECRETS), site.temporal)
     job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
     await ActivityEnvironment().run(imports.page, job)
     assert (await site.access(product, "held@x.example"))["access"] is False
@@ -247,9 +247,9 @@ async def test_an_attempt_given_up_for_dead_brings_nobody_back(
     await site.stop_worker()
     made = await site.stripe.subscribe("zombie@x.example", price)
     keyring = Keyring(
-        site.pool, Vault(SECRET), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+        site.pool, Vault(SECRETS), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
     )
-    sync = SubscriptionActivities(ActivityDeps(site.pool, keyring, SECRET)).sync
+    sync = SubscriptionActivities(ActivityDeps(site.pool, keyring, SECRETS)).sync
     job = SyncInput(made["id"], datetime.now(UTC))
     if known:
         await ActivityEnvironment().run(sync, job)

@@ -13,7 +13,7 @@ from latchkey.rules.identity import sign_reference
 from latchkey.rules.reading import Subscription, UnreadableError
 from latchkey.rules.routing import Target
 from latchkey.stripe_api import StripeApi
-from tests.harness import SECRET, Json, Latchkey, until
+from tests.harness import SECRETS, Json, Latchkey, until
 from tests.truth.test_loud import metric
 
 pytestmark = pytest.mark.anyio
@@ -223,7 +223,7 @@ async def test_a_repair_knows_the_buyer_by_the_signed_reference(site: Latchkey) 
     given = {"email": "member@drift.example"}
     grant = await site.call("POST", f"/products/{other}/grants", 201, json=given)
     await deaf(site)
-    reference = sign_reference(grant["user_id"], secret=SECRET)
+    reference = sign_reference(grant["user_id"], secrets=SECRETS)
     session = await site.stripe.checkout(price, client_reference_id=reference)
     await site.stripe.pay(session, "another.address@drift.example")
     await compared(site, dry_run=False)

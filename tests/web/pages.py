@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from latchkey import signin_links
-from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey
+from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey
 
 
 class Visitor:
@@ -55,7 +55,7 @@ class Visitor:
 
     async def sign_in_as(self, user_id: int, nonce: str) -> None:
         """Sign in as anybody, by a link."""
-        await self.send(f"/login/{signin_links.sign(user_id, nonce, secret=SECRET)}")
+        await self.send(f"/login/{signin_links.sign(user_id, nonce, secrets=SECRETS)}")
 
 
 @asynccontextmanager

@@ -200,13 +200,13 @@ async def test_bad_grants_keep_what_was_typed(shared: Latchkey, admin: httpx.Asy
 
 async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
     from latchkey import signin_links
-    from tests.harness import SECRET
+    from tests.harness import SECRETS
 
     product = await shared.product("Looked at")
     user = await shared.pool.fetchval(
         "insert into users (email, role) values ('helper@site.example', 'support') returning id"
     )
-    link = signin_links.sign(user, "helper", secret=SECRET)
+    link = signin_links.sign(user, "helper", secrets=SECRETS)
     async with httpx.AsyncClient(base_url=shared.url) as helper:
         await post(helper, f"/login/{link}", f"/login/{link}")
         for path in ("/admin/products", f"/admin/products/{product}/members", "/admin/activity"):

@@ -9,7 +9,7 @@ import pytest
 from activities import portal
 from latchkey import passwords, signin_links
 from latchkey.store.users import signin
-from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey, until
+from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +73,7 @@ async def mail_link(site: Latchkey, email: str, kind: str) -> tuple[int, str]:
         )
 
     row = await until(queued, f"a {kind} mail to {email}")
-    token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secret=SECRET)
+    token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secrets=SECRETS)
     return row["id"], f"/login/{token}"
 
 
@@ -254,7 +254,7 @@ async def test_a_new_address_holds_once_it_is_confirmed(shared: Latchkey, visito
     )
     assert [row["to_email"] for row in rows] == ["taken@account.example", "New@account.example"]
     links = [
-        f"/account/email/{signin_links.sign_change(int(row['change']), secret=SECRET)}"
+        f"/account/email/{signin_links.sign_change(int(row['change']), secrets=SECRETS)}"
         for row in rows
     ]
     assert "out of date" in (await visitor.get(links[0], 400)).text
@@ -275,7 +275,7 @@ async def test_a_new_address_holds_once_it_is_confirmed(shared: Latchkey, visito
     assert told == "old@account.example"
     await visitor.send(page, "/account/email", email="taken@account.example")
     change = await shared.pool.fetchval("select max(id) from email_changes")
-    link = f"/account/email/{signin_links.sign_change(change, secret=SECRET)}"
+    link = f"/account/email/{signin_links.sign_change(change, secrets=SECRETS)}"
     refused = await visitor.send(link, expect=400)
     assert "an account of its own" in refused.text
 
@@ -384,7 +384,7 @@ async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor
     )
     assert await shared.pool.fetchval(off, member) == []
     async with visit(shared) as program:
-        token = signin_links.sign_unsubscribe(member, "product_access", secret=SECRET)
+        token = signin_links.sign_unsubscribe(member, "product_access", secrets=SECRETS)
         assert "Unsubscribe" in (await program.get(f"/unsubscribe/{token}")).text
         assert await shared.pool.fetchval(off, member) == []
         for _ in range(2):
@@ -393,9 +393,11 @@ async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor
             )
             assert answer.status_code == 200
         assert await shared.pool.fetchval(off, member) == ["product_access"]
-        forged = signin_links.sign_unsubscribe(member, "product_access", secret="another secret")
+        forged = signin_links.sign_unsubscribe(
+            member, "product_access", secrets=("another secret",)
+        )
         await program.get(f"/unsubscribe/{forged}", 400)
-        money = signin_links.sign_unsubscribe(member, "payment_problem", secret=SECRET)
+        money = signin_links.sign_unsubscribe(member, "payment_problem", secrets=SECRETS)
         await program.client.post(f"/unsubscribe/{money}")
         assert await shared.pool.fetchval(off, member) == ["product_access"]
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from latchkey.rules.identity import read_reference
-from tests.harness import SECRET, Latchkey, until
+from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +145,7 @@ async def test_the_stable_address_binds_the_buyer(shared: Latchkey, visitor: Vis
     await visitor.sign_in_as(buyer, "bound")
     address = await visitor.goes(f"/buy/{slug}")
     query = parse_qs(urlsplit(address).query)
-    assert read_reference(query["client_reference_id"][0], secret=SECRET) == buyer
+    assert read_reference(query["client_reference_id"][0], secrets=SECRETS) == buyer
     assert query["locked_prefilled_email"] == ["bound@checkout.example"]
     session = await opened(shared, address)
     await shared.stripe.pay(session, "another@checkout.example")

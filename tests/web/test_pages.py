@@ -10,7 +10,7 @@ import pytest
 
 from latchkey import signin_links
 from tests.digest import digest
-from tests.harness import ADMIN, PASSWORD, SECRET, Latchkey
+from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def member(shared: Latchkey, client: httpx.AsyncClient, email: str) -> int
     """Sign a client in as a member."""
     product = await shared.product()
     grant = await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
-    link = signin_links.sign(grant["user_id"], f"test:{email}", secret=SECRET)
+    link = signin_links.sign(grant["user_id"], f"test:{email}", secrets=SECRETS)
     answer = await post(client, f"/login/{link}", f"/login/{link}")
     assert answer.status_code == 303
     return int(grant["user_id"])
@@ -227,8 +227,8 @@ async def test_signing_in_leads_nowhere_else(
 
 
 async def test_old_and_broken_links_sign_nobody_in(visitor: httpx.AsyncClient) -> None:
-    old = signin_links.sign(1, "n", secret=SECRET, issued_at=0)
-    other = signin_links.sign(1, "n", secret="another secret")
+    old = signin_links.sign(1, "n", secrets=SECRETS, issued_at=0)
+    other = signin_links.sign(1, "n", secrets=("another secret",))
     for link in (old, other, "nonsense"):
         answer = await visitor.get(f"/login/{link}")
         assert answer.status_code == 400
@@ -275,7 +275,7 @@ async def test_no_secret_is_shown(shared: Latchkey, admin: httpx.AsyncClient) ->
         text = (await admin.get(path)).text
         assert "sk_test_latchkey" not in text
         assert "whsec_" not in re.sub(r'placeholder="[^"]*"', "", text)
-        assert SECRET not in text
+        assert SECRETS[0] not in text
 
 
 async def test_health(shared: Latchkey, visitor: httpx.AsyncClient) -> None:

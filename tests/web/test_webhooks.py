@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe.context import Account
-from latchkey.vault import Vault
+from latchkey.vault import Purpose, Vault
 from tests.digest import digest
 from tests.harness import Json, Latchkey, until
 from web.webhooks import RefusedError, read_event
@@ -303,7 +303,7 @@ async def test_secrets_that_cant_be_opened_are_no_fault_of_the_event(
 ) -> None:
     body = orjson.dumps(event(site))
     headers = signed(body, await secret(site))
-    sealed = Vault("another secret").seal("whsec_sealed")
+    sealed = Vault(("another secret",)).seal("whsec_sealed", Purpose.WEBHOOK_SECRETS)
     await site.pool.execute("update stripe_connection set secrets_encrypted = $1", sealed)
 
     async def refused() -> bool:

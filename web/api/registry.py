@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from latchkey.dispatch import TemporalUnavailableError
 from latchkey.store import idempotency
+from latchkey.vault import Purpose
 from web.api.problems import ApiError
 from web.api.tokens import authenticate
 from web.inputs import Input
@@ -196,12 +197,14 @@ async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Res
             "idempotency_key_reused",
             "this key was used for a different request: use a new key",
         ) from None
+    vault = call.site.keyring.vault
     if kept is not None:
-        return json_response(kept.body, kept.status)
+        return json_response(vault.open(kept.body.encode(), Purpose.API_ANSWER), kept.status)
     kept = None
     try:
         response = await _do(declared, call)
-        kept = idempotency.Kept(response.status_code, bytes(response.body).decode())
+        sealed = vault.seal(bytes(response.body).decode(), Purpose.API_ANSWER)
+        kept = idempotency.Kept(response.status_code, sealed.decode())
     finally:
         async with pool.acquire() as connection:
             await idempotency.finish(connection, token=call.token, key=key, kept=kept)

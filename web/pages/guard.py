@@ -36,7 +36,11 @@ async def current_user(request: Request) -> User | None:
     user = None
     if token:
         async with site_of(request).pool.acquire() as connection:
-            user = await users.session_user(connection, token)
+            user = await users.session_user(
+                connection,
+                token,
+                secret_fingerprints=site_of(request).keyring.vault.fingerprints,
+            )
     request.state.user = user
     return user
 

@@ -81,11 +81,24 @@ async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -
 
 
 async def begin(
-    connection: Connection, user: User, *, via: str, ip: str | None, agent: str | None
+    connection: Connection,
+    user: User,
+    *,
+    secret_fingerprint: bytes,
+    via: str,
+    ip: str | None,
+    agent: str | None,
 ) -> str:
     """Sign a user in, with a line in the feed: the token for their cookie. Sweeps away what is
     over. The caller opens the transaction."""
-    token = await users.begin_session(connection, user.id, via=via, ip=ip, agent=agent)
+    token = await users.begin_session(
+        connection,
+        user.id,
+        secret_fingerprint=secret_fingerprint,
+        via=via,
+        ip=ip,
+        agent=agent,
+    )
     await write_facts(
         connection,
         [

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -164,16 +165,18 @@ async def begin_session(
     connection: Connection,
     user_id: int,
     *,
+    secret_fingerprint: bytes,
     via: str = "password",
     ip: str | None = None,
     agent: str | None = None,
 ) -> str:
-    """Sign a user in: the token for their cookie. Only its hash is kept."""
+    """Sign a user in: the token for their cookie. Only its hash is kept, and the fingerprint of the
+    secret it began under (`Vault.fingerprints`): it ends when that secret is given up."""
     token = secrets.token_urlsafe(32)
     await connection.execute(
         """
-        insert into sessions (token_hash, user_id, expires_at, via, ip, agent)
-        values ($1, $2, $3, $4, $5, $6)
+        insert into sessions (token_hash, user_id, expires_at, via, ip, agent, secret_fingerprint)
+        values ($1, $2, $3, $4, $5, $6, $7)
         """,
         _digest(token),
         user_id,
@@ -181,13 +184,17 @@ async def begin_session(
         via,
         ip,
         agent[:200] if agent else None,
+        secret_fingerprint,
     )
     await connection.execute("update users set last_seen_at = now() where id = $1", user_id)
     return token
 
 
-async def session_user(connection: Connection, token: str) -> User | None:
-    """The user that a cookie's token signs in."""
+async def session_user(
+    connection: Connection, token: str, *, secret_fingerprints: Sequence[bytes]
+) -> User | None:
+    """The user that a cookie's token signs in. Sessions of releases that noted no fingerprint live
+    until they expire."""
     names = ", ".join("u." + field.strip() for field in _FIELDS.split(","))
     row = await connection.fetchrow(
         f"""
@@ -200,8 +207,10 @@ async def session_user(connection: Connection, token: str) -> User | None:
           join users u on u.id = case when s.acting_until > now() and a.role in ('admin', 'owner')
                                       then s.acting_as else s.user_id end
          where s.token_hash = $1 and s.expires_at > now()
+           and (s.secret_fingerprint is null or s.secret_fingerprint = any($2::bytea[]))
         """,
         _digest(token),
+        list(secret_fingerprints),
     )
     return User(**dict(row)) if row else None
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from latchkey import dispatch
 from latchkey.store import site_settings
 from latchkey.store.stripe import connection
+from latchkey.vault import Purpose
 from web.inputs import Input, Url
 from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
@@ -62,13 +63,15 @@ async def connect(request: Request) -> Response:
     vault = site.keyring.vault
     async with site.pool.acquire() as connected, connected.transaction():
         fingerprint = hashlib.sha256(key.encode()).hexdigest()[:12]
-        await connection.save_key(connected, sealed=vault.seal(key), fingerprint=fingerprint)
+        await connection.save_key(
+            connected, sealed=vault.seal(key, Purpose.STRIPE_KEY), fingerprint=fingerprint
+        )
         if secret:
             await connection.save_endpoint(
                 connected,
                 state="manual",
                 url=f"{site.public_url}/webhooks/stripe",
-                sealed_secrets=vault.seal(secret),
+                sealed_secrets=vault.seal(secret, Purpose.WEBHOOK_SECRETS),
             )
     return await _checked(request)
 

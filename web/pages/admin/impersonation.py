@@ -30,17 +30,17 @@ def routes() -> list[Route]:
 async def start(request: Request) -> Response:
     """Asks first, with a form that works once; then shows the site as they see it."""
     given = await form(request) if request.method == "POST" else None
-    actor, secret = request.state.user, site_of(request).secret
+    actor, secrets = request.state.user, site_of(request).secrets
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         found = await person_of(request, connection)
         if given is None:
             if not actor.is_admin or found.role != "member":
                 return _refused(request, found.id, _NOT_THEM)
-            handover = signin_links.sign_acting(actor.id, found.id, secret=secret)
+            handover = signin_links.sign_acting(actor.id, found.id, secrets=secrets)
             return page(request, "admin/user_sign_in_as.html", person=found, handover=handover)
         try:
             nonce = signin_links.read_acting(
-                text(given, "handover"), actor=actor.id, user_id=found.id, secret=secret
+                text(given, "handover"), actor=actor.id, user_id=found.id, secrets=secrets
             )
         except signin_links.LinkRefusedError as refused:
             return _refused(request, found.id, f"{refused} {_BEGIN_ANEW}")

@@ -209,7 +209,7 @@ async def _rendered(request: Request, found: OutMail) -> Rendered:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         wanted = await site_settings.read(connection)
-    return render(found, public_url=site.public_url, secret=site.secret, site=wanted)
+    return render(found, public_url=site.public_url, secrets=site.secrets, site=wanted)
 
 
 def _may_follow(request: Request, found: OutMail) -> bool:

@@ -161,7 +161,7 @@ async def confirm_email(request: Request) -> Response:
     """The link in the mail to a new address; as with every link, a click confirms it."""
     site = site_of(request)
     try:
-        change_id = signin_links.read_change(request.path_params["token"], secret=site.secret)
+        change_id = signin_links.read_change(request.path_params["token"], secrets=site.secrets)
         if request.method == "GET":
             async with site.pool.acquire() as connection:
                 change = await account.open_change(connection, change_id)
@@ -244,7 +244,7 @@ async def unsubscribe(request: Request) -> Response:
     site = site_of(request)
     try:
         user_id, kind = signin_links.read_unsubscribe(
-            request.path_params["token"], secret=site.secret
+            request.path_params["token"], secrets=site.secrets
         )
     except signin_links.LinkRefusedError as refused:
         return page(

@@ -100,7 +100,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
             return page(request, "buy_pending.html", product=product)
     query = passed_on(request, promotion=selling.promotion_codes)
     if user:
-        reference = sign_reference(user.id, secret=site_of(request).secret)
+        reference = sign_reference(user.id, secrets=site_of(request).secrets)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
     return _away(_with_query(link.url, query))
 

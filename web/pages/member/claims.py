@@ -49,7 +49,7 @@ async def confirm(request: Request) -> Response:
     """The link in the mail; as with every link, a click confirms it."""
     site, user_id = site_of(request), request.state.user.id
     try:
-        claim_id = signin_links.read_claim(request.path_params["token"], secret=site.secret)
+        claim_id = signin_links.read_claim(request.path_params["token"], secrets=site.secrets)
         if request.method == "GET":
             async with site.pool.acquire() as connection:
                 claim = await claims.open_claim(connection, claim_id, user_id=user_id)

@@ -110,7 +110,7 @@ async def use_link(request: Request) -> Response:
     token = request.path_params["token"]
     target = safe_target(request.query_params.get("next"))
     try:
-        link = signin_links.read(token, secret=site.secret)
+        link = signin_links.read(token, secrets=site.secrets)
     except signin_links.LinkRefusedError as refused:
         return _form(request, 400, target=target, error=str(refused))
     if request.method == "GET":
@@ -151,6 +151,7 @@ async def begin(
         token = await signin.begin(
             connection,
             user,
+            secret_fingerprint=site_of(request).keyring.vault.fingerprints[0],
             via=via,
             ip=address_of(request),
             agent=request.headers.get("user-agent"),
