@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests wait more than they compute: two processes for each core keep both cores busy.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1
+
 .PHONY: run test fast check lock clean
 
 ## Start everything and print the addresses.
@@ -10,11 +13,11 @@ run: $(VENV)/.runtime
 
 ## Run all tests, including browser tests, with linting, formatting, type and architecture checks.
 test: check $(VENV)/.tools
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 ## Run the quick tests: no browser and no slow tests.
 fast: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow"
+	$(PYTEST) -m "not browser and not slow"
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

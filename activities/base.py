@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from latchkey.contracts import SyncInput
-from latchkey.keyring import Keyring, NotConnectedError
+from latchkey.keyring import Keyring
 from latchkey.rules.identity import read_reference
 from latchkey.rules.routing import TargetKind
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe import inbox
+from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.store.stripe.context import Account, ApplyContext
 
 

@@ -6,10 +6,9 @@ from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import KeyCheck
-from latchkey.keyring import NotConnectedError
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
-from latchkey.store.stripe.connection import Finding
+from latchkey.store.stripe.connection import Finding, NotConnectedError
 from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
 from latchkey.vault import Purpose
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from temporalio.exceptions import ApplicationError
 
-from latchkey.keyring import NotConnectedError
+from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_api import StripeError
 from latchkey.vault import VaultError
 

@@ -9,16 +9,12 @@ from collections.abc import Sequence
 
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import connection as connections
-from latchkey.store.stripe.connection import StripeConnection
+from latchkey.store.stripe.connection import NotConnectedError, StripeConnection
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import StripeApi
 from latchkey.vault import Purpose, Vault, VaultError
 
 FRESH_SECONDS = 3.0
-
-
-class NotConnectedError(Exception):
-    """There is no usable Stripe key."""
 
 
 class Keyring:

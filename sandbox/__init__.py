@@ -1,1 +1,2 @@
-"""A stand-in for Stripe: its own process, for rehearsals and tests. Nothing imports it."""
+"""A stand-in for Stripe, for rehearsals and tests. It runs as its own process; nothing imports
+it."""

@@ -24,12 +24,12 @@ from sandbox.world import Json
 
 LOGGED = 5000
 _UNKEPT = (b"content-length", b"4096")
-"""The promise of a body that never comes: the server then closes the connection."""
+"""Promises a body that never comes, so the server closes the connection."""
 SPARED = "Sandbox-Spared"
-"""A request with this header meets no faults: it is made by whoever plays the buyers or reads the
-truth, while the connector under test meets them all."""
+"""A request with this header is exempt from faults: it comes from whoever plays the buyers or
+checks the outcome, while the code under test is exposed to all of them."""
 _OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
-"""Parameters that name whom a call is about."""
+"""Parameters that name the object a call is about."""
 _NOT_KEPT = ("parameter_unknown", "parameter_missing", "sandbox_unsupported")
 """Refusals before anything was tried: the same key may be used again."""
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass
 class Api:
-    """The API of one shop. `log` keeps the last requests for the control page."""
+    """The API of one shop. `log` keeps the latest requests for the control panel."""
 
     shop: Shop
     faults: Faults
@@ -87,7 +87,7 @@ class Api:
         began: float | None = None,
         hint: str = "",
     ) -> None:
-        """Keep a request for the control page, with the reason why it was refused."""
+        """Log a request for the control panel, with the reason if it was refused."""
         now = time.perf_counter()
         self.log.append(
             {
@@ -113,7 +113,7 @@ class Api:
         route = self.shop.world.published.match(method, path)
         found = calls.handler(method, route.template) if route else None
         if route is None or found is None:
-            hint = "" if route is None else " (Stripe has this call, the sandbox does not)"
+            hint = "" if route is None else " (Stripe has this call, but the sandbox doesn't)"
             raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).{hint}")
         _permitted(permissions, path, method, self.shop.account["id"])
         text = (await request.body()).decode() if method == "POST" else request.url.query
@@ -142,7 +142,7 @@ class Api:
         return Faults() if SPARED in request.headers else self.faults
 
     async def _once(self, key: str, path: str, text: str, do: Any) -> Answer:
-        """Idempotency: the first answer stands for a day's worth of repeats."""
+        """Answer a repeated idempotency key with its first answer."""
         known = self.shop.world.private.get(f"idempotency/{key}")
         if known is not None:
             if known["path"] != path or known["text"] != text:
@@ -231,7 +231,7 @@ class Api:
         return Answer(200, body)
 
     def _frozen(self, ids: tuple[str, ...], params: Json) -> int | None:
-        """The time of the test clock that a call is about, None for the real one."""
+        """The time of the test clock a call is about, None for real time."""
         world = self.shop.world
         named = [*ids, *(params.get(name) for name in _OWNERS)]
         clock = params.get("test_clock") or next(
@@ -241,7 +241,7 @@ class Api:
         return found["frozen_time"] if found else None
 
     def _check(self, route: Route, tree: Json, *, strict: bool) -> list[str]:
-        """Raise Stripe's 400 for the first thing that is wrong with the parameters. Answers those
+        """Raise Stripe's 400 for the first mistake in the parameters. Answers those
         that our version doesn't know, which are let through for requests of another."""
         unknown: list[str] = []
         published = self.shop.world.published
@@ -267,7 +267,7 @@ class Api:
         return unknown
 
     def permit(self, request: Request) -> Json | None:
-        """What the key may do; None is everything. Raises 401."""
+        """The key's permissions, None if it may do everything. Raises Stripe's 401."""
         key = _key(request.headers.get("Authorization", ""))
         if not key:
             raise StripeFault(
@@ -308,14 +308,14 @@ class Api:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
 
     def _end_early(self, faults: Faults, made: Json) -> None:
-        """A page that holds less than it was asked for while there is more: only `has_more` says
-        whether a list is over."""
+        """Cut a page short although there is more: only `has_more` tells whether a list is
+        complete."""
         rate = faults.short_page
         if rate and len(made["data"]) > 1 and self._chance("short_page") < rate:
             made.update(data=made["data"][:-1], has_more=True)
 
     def _shift(self, faults: Faults, made: Json, params: Json) -> None:
-        """A page over a list that moved meanwhile: what was seen comes again."""
+        """Repeat a row the previous page already showed, as if the list had moved meanwhile."""
         rate, cursor = faults.shifting_page, params.get("starting_after")
         if not rate or not cursor or self._chance("shifting_page") >= rate:
             return

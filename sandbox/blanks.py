@@ -35,7 +35,7 @@ class Blanks:
         return made
 
     def part(self, schema: Json) -> Any:
-        """A blank for a part of an object, not null where it may be."""
+        """A blank for a part of an object, filled even where it may be null."""
         for kind in schema.get("anyOf", [schema]):
             if kind.get("type") != "null":
                 return self._blank(kind)

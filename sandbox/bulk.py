@@ -1,4 +1,4 @@
-"""Many subscribers at once, without events: what existed before anyone listened."""
+"""Creates many subscribers at once, without events, as if they existed before anyone listened."""
 
 import time
 
@@ -14,8 +14,8 @@ AGE_SECONDS = 60
 def subscribers(
     shop: Shop, *, count: int, product: str | None = None, one_off: int = 0, name: str = "Bulk"
 ) -> Json:
-    """Make `count` customers with a running subscription to one product, and `one_off` with a paid
-    order each. Answers the ids of product and prices."""
+    """Create `count` customers with an active subscription to one product, and `one_off` with a
+    paid order each. Returns the ids of the product and its prices."""
     world = shop.world
     shop.silent = True
     world.settle_clock(time.time() - AGE_SECONDS)
@@ -62,8 +62,8 @@ def _subscription(shop: Shop, number: int, price: Json, method: Json) -> Json:
 
 
 def _like(shop: Shop, first: Json, number: int, price: Json) -> None:
-    """A subscription like the first one, with its own customer and ids. What is the same for all
-    and is only ever replaced as a whole is shared, which saves most of the memory."""
+    """Copy the first subscription, with its own customer and ids. Parts that are equal for all and
+    only ever replaced whole are shared, which saves most of the memory."""
     world = shop.world
     customer = _person(shop, str(number))["id"]
     made = {**first, "id": world.new_id("sub"), "customer": customer}

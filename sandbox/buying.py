@@ -1,4 +1,4 @@
-"""What happens when somebody pays a checkout session."""
+"""Paying a checkout session, and what follows from it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from sandbox.world import Json
 
 @dataclass(frozen=True)
 class Buyer:
-    """What a person enters on the checkout page. `pay_with` is a card number or a magic id."""
+    """What a person enters on the checkout page. `pay_with` is a card number or a test id."""
 
     email: str
     name: str
@@ -63,7 +63,7 @@ def apply_code(shop: Shop, session: Json, code: str) -> None:
 def pay(shop: Shop, session: Json, buyer: Buyer) -> str:
     """Pay a session as the page does: `complete`, `requires_action` or a decline code.
 
-    A decline leaves the session open, as on Stripe's page.
+    A decline leaves the session open, as it does on Stripe's page.
     """
     if session["status"] != "open":
         raise invalid(f"This Checkout Session is {session['status']}.")
@@ -109,7 +109,7 @@ def _finish(shop: Shop, session: Json, buyer: Buyer, method: Json | None) -> str
 
 
 def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
-    """The session's customer, a new one, or nobody: one-off buyers may be guests."""
+    """The session's customer, a new one, or None: one-time buyers may be guests."""
     if session["customer"]:
         return shop.find("customer", session["customer"])
     kept = shop.world.private[session["id"]]
@@ -170,7 +170,7 @@ def _buy(
 def _invoice_for(
     shop: Shop, session: Json, customer: Json, intent: Json | None, taken: list[str]
 ) -> None:
-    """The invoice that `invoice_creation` asks for, paid once the money is there."""
+    """The invoice requested by `invoice_creation`, paid once the money has arrived."""
     lines = []
     for line in checkout.line_items(shop, session):
         made = invoice_lines.price_line(
@@ -274,7 +274,7 @@ def _complete(shop: Shop, session: Json, buyer: Buyer, customer: Json | None) ->
 
 
 def _count_sale(shop: Shop, link_id: str) -> None:
-    """A link that sells only so often is switched off after its last sale."""
+    """Count a link's sale; a link with a limit is deactivated after its last one."""
     link = shop.world.table("payment_link").get(link_id)
     limit = ((link or {}).get("restrictions") or {}).get("completed_sessions")
     if link is None or not limit:

@@ -1,4 +1,4 @@
-"""Test cards and bank accounts: by number, token or payment-method id, and how each behaves."""
+"""Test cards and bank accounts, by number, token or payment method id, and how each behaves."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -183,14 +183,14 @@ def card_of(shop: Shop, method: Json) -> Card:
 
 
 def change_card(shop: Shop, method: Json, **changes: object) -> Card:
-    """Have a payment method behave differently from now on, as a bank may decide."""
+    """Change how a payment method behaves from now on."""
     card = Card(**{**asdict(card_of(shop, method)), **changes})
     shop.world.keep(method["id"], card=asdict(card))
     return card
 
 
 def attach(shop: Shop, method: Json, customer: Json) -> Json:
-    """Attach a payment method. Raises a card error where the card is declined on sight."""
+    """Attach a payment method. Raises a card error if the card can't be saved."""
     card = card_of(shop, method)
     if card.decline and not card.attachable:
         raise declined(card.decline)
@@ -201,7 +201,7 @@ def attach(shop: Shop, method: Json, customer: Json) -> Json:
 
 
 def error_code(decline: str) -> str:
-    """The error code that goes with a decline code."""
+    """The error code for a decline code."""
     return decline if decline in _OWN_CODES else "card_declined"
 
 

@@ -76,8 +76,8 @@ def create_price(shop: Shop, params: Json, *, own_id: str | None = None) -> Json
 
 
 def inline_price(shop: Shop, amount: int, params: Json) -> Json:
-    """The price behind an amount that was given without one: of a product that nobody can buy
-    again. Neither has events."""
+    """An inactive price, of an inactive product, for an amount given without a price. Neither emits
+    events."""
     world = shop.world
     name = params.get("description") or "Item"
     product = world.make("product", "prod", name=name, active=False, metadata={}, type="service")
@@ -230,7 +230,7 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
 
 
 def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
-    """Of the lines only quantities can be changed; a new price needs a new link."""
+    """Update a link. Only the quantities of its lines can change; a new price needs a new link."""
     before = snapshot(found)
     kept = {line["id"]: line for line in shop.world.private[found["id"]]["lines"]}
     for number, entry in enumerate(params.get("line_items") or []):
@@ -252,7 +252,7 @@ def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
 
 
 def set_link(shop: Shop, made: Json, params: Json) -> None:
-    """How often a link may sell."""
+    """Set how many times a link may be used."""
     if "restrictions" in params:
         limit = ((params["restrictions"] or {}).get("completed_sessions") or {}).get("limit")
         count = ((made["restrictions"] or {}).get("completed_sessions") or {}).get("count", 0)

@@ -1,4 +1,4 @@
-"""Checkout sessions: made, opened from a payment link, expired; paying is `buying`'s."""
+"""Checkout sessions: created, opened from a payment link, expired. `buying` pays them."""
 
 from sandbox import catalog, discounts, shipping, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
@@ -56,7 +56,7 @@ def open_link(
     email: str | None = None,
     promotion_code: str | None = None,
 ) -> Json:
-    """A visit of a payment link: a fresh session each time."""
+    """Visit a payment link: each visit creates a session."""
     if not link["active"]:
         raise invalid("This payment link is no longer active.")
     kept = shop.world.private[link["id"]]
@@ -155,7 +155,7 @@ def _open(
 
 
 def _total(shop: Shop, session: Json) -> None:
-    """What is due today, less the discounts that the session was made with."""
+    """Set what is due today, less the session's own discounts."""
     subtotal = due_today(shop, session)
     session["amount_subtotal"] = subtotal
     session["amount_total"] = subtotal
@@ -220,7 +220,7 @@ def _is_discounted(shop: Shop, session: Json, line: Json) -> bool:
 
 
 def due_today(shop: Shop, session: Json) -> int:
-    """What the lines cost now (minor unit): nothing for the recurring ones during a trial."""
+    """What the lines cost now (minor unit); recurring lines are free during a trial."""
     return sum(line["amount_subtotal"] for line in _lines_due(shop, session))
 
 
@@ -239,7 +239,7 @@ def starts_with_trial(shop: Shop, session: Json) -> bool:
 
 
 def by_product(shop: Shop, session: Json) -> list[tuple[str, int]]:
-    """The lines that are due today, as product and amount."""
+    """The lines due today, as product id and amount (minor unit)."""
     return [
         (line["price"]["product"], line["amount_subtotal"]) for line in _lines_due(shop, session)
     ]
@@ -253,7 +253,7 @@ def _named(shop: Shop, given: Json) -> tuple[Json, Json | None]:
 
 
 def take_off(session: Json, off: int, coupon: Json, promotion: Json | None) -> None:
-    """Note a discount on a session."""
+    """Apply a discount to a session."""
     total = max(0, session["amount_subtotal"] - off)
     session["total_details"] = {
         **session["total_details"],
@@ -269,7 +269,7 @@ def take_off(session: Json, off: int, coupon: Json, promotion: Json | None) -> N
 
 
 def line_items(shop: Shop, session: Json) -> list[Json]:
-    """The lines of a session, or of a payment link as a visit would show them."""
+    """The lines of a session, or of a payment link as a visitor would see them."""
     found: list[Json] = shop.world.private[session["id"]]["lines"]
     if session["object"] == "payment_link":
         return [

@@ -1,4 +1,4 @@
-"""Time: does what is due, and moves the whole world when asked to."""
+"""Does scheduled work when it is due, and advances time on request."""
 
 import asyncio
 import time
@@ -35,8 +35,8 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
 
 
 def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> int:
-    """Do everything that is due by now, or `until` then by a test clock, in order; how much that
-    was."""
+    """Do everything due now, or by `until` on a test clock, in order. Returns how many tasks were
+    done."""
     done = 0
     while (due := shop.world.take_due(until, clock)) is not None:
         name, object_id = due
@@ -55,14 +55,14 @@ def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> 
 
 @dataclass
 class Clock:
-    """Runs due work of one shop at its moment. `flush` is called after each burst."""
+    """Does one shop's work when it is due. `flush` is called after each burst."""
 
     shop: Shop
     flush: Callable[[], None]
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Do due work for ever."""
+        """Do work as it comes due, until cancelled."""
         while True:
             self.work()
             at = self.shop.world.next_due()
@@ -72,16 +72,16 @@ class Clock:
             self._moved.clear()
 
     def work(self) -> int:
-        """Do everything that is due by now, in order; how much that was."""
+        """Do everything due now, in order. Returns how many tasks were done."""
         done = do_due(self.shop)
         self.flush()
         return done
 
     def advance(self, seconds: int) -> int:
-        """Move on by `seconds`: the world moves into the past, what became due is done in order,
-        and subscriptions whose dates moved say so."""
+        """Advance time by `seconds`: move the world into the past, do what has come due in order,
+        and emit an update for each live subscription, whose dates have moved."""
         if seconds <= 0:
-            raise ValueError("time only moves forward: give a positive number of seconds")
+            raise ValueError("time can only move forward: give a positive number of seconds")
         world = self.shop.world
         before = {
             row["id"]: snapshot(row)

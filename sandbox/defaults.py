@@ -1,6 +1,6 @@
-"""What objects say where nobody chose anything, as far as blanks of the right shape don't say it.
+"""Default values of objects, where a blank of the right shape isn't enough.
 
-Values as recorded from real accounts in test mode; what a schema doesn't know is left out.
+The values are as recorded from real accounts in test mode; keys unknown to a schema are left out.
 """
 
 from typing import Any
@@ -81,7 +81,7 @@ DEFAULTS: dict[str, Json] = {
 
 
 def over(blank: Json, chosen: Json, known: Json) -> None:
-    """Set what is chosen on a blank, inside its parts too; `known` are the schema's properties."""
+    """Set the chosen values on a blank and its parts; `known` are the schema's properties."""
     for key, value in chosen.items():
         if key not in known:
             continue

@@ -34,7 +34,7 @@ SWITCHED = {
     "cut_connection": "cut the connection instead of answering",
     "api_409": "answer 409: the object is locked",
     "api_429": "answer 429: too many requests",
-    "api_429_retry": "answer 429 with `Stripe-Should-Retry: true`",
+    "api_429_retry": "answer 429 with Stripe-Should-Retry: true",
     "api_500_before": "answer 500 before anything is written",
     "api_500_after": "answer 500 after the change is written",
 }

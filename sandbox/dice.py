@@ -1,15 +1,14 @@
-"""Chance that can be fixed: one seed, one run.
+"""Reproducible random choices: the same seed gives the same run.
 
-Every purpose has its own stream, so that what happens in one place (or comes a moment later)
-doesn't change what is decided in another; a decision about one delivery is its own, whenever it
-falls.
+Every purpose has its own stream, so what happens in one place, or a moment later, doesn't change
+what is decided in another. A decision about one delivery depends on that delivery alone.
 """
 
 import random
 
 
 class Dice:
-    """Streams of chance. Without a seed each run is another one."""
+    """Random streams by purpose. Without a seed, each run is different."""
 
     def __init__(self, seed: int | None) -> None:
         self._seed = seed
@@ -17,13 +16,12 @@ class Dice:
         self._streams: dict[str, random.Random] = {}
 
     def go_on(self, known: int) -> None:
-        """After a restart with `known` things: not the same ids again."""
+        """Continue after a restart with `known` objects, so that ids don't repeat."""
         self._salt = f"/{known}"
         self._streams.clear()
 
     def stream(self, purpose: str) -> random.Random:
-        """The stream of a purpose; ids (of a prefix) come from the system where there is no
-        seed."""
+        """The stream of a purpose. Without a seed, ids come from the system's randomness."""
         found = self._streams.get(purpose)
         if found is None:
             if self._seed is not None:
@@ -34,7 +32,7 @@ class Dice:
         return found
 
     def about(self, purpose: str, subject: str) -> random.Random:
-        """A stream for one subject alone, the same whenever it is asked for."""
+        """A stream for one subject alone, the same whenever it is requested."""
         if self._seed is None:
             return self.stream(purpose)
         return random.Random(f"{self._seed}{self._salt}/{purpose}/{subject}")

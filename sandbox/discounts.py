@@ -1,4 +1,4 @@
-"""Coupons at work: which one a code names, what it takes off, and for how long."""
+"""Coupons in use: which one a code names, what it takes off, and for how long."""
 
 from sandbox.shop import Shop, invalid
 from sandbox.world import Json
@@ -84,7 +84,7 @@ def amount_off(shop: Shop, coupon: Json, lines: list[tuple[str, int]]) -> int:
 
 
 def still_running(shop: Shop, discount: Json) -> bool:
-    """Whether a discount takes off anything from the invoice after the first one on."""
+    """Whether a discount still applies to the invoices after the first one."""
     coupon = shop.world.table("coupon").get(discount["source"]["coupon"])
     if coupon is None or coupon["duration"] == "once":
         return False

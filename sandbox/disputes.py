@@ -1,4 +1,4 @@
-"""Disputes: a bank takes money back, or asks about it first."""
+"""Disputes, in which a bank takes money back, and inquiries, in which it asks first."""
 
 from sandbox.shop import Shop, invalid, snapshot
 from sandbox.world import Json
@@ -6,7 +6,7 @@ from sandbox.world import Json
 OPENED = ("needs_response", "warning_needs_response")
 CLOSED = ("won", "lost", "warning_closed", "prevented")
 _ANSWERS = {"winning_evidence": "won", "losing_evidence": "lost"}
-"""What test evidence says, in `uncategorized_text`, decides how its dispute ends."""
+"""How a dispute ends, by the `uncategorized_text` of its evidence."""
 
 
 def open_dispute(
@@ -19,7 +19,7 @@ def open_dispute(
 ) -> Json:
     """A dispute, or an inquiry (`warning_needs_response`) where no money is taken yet."""
     if status not in OPENED:
-        raise invalid(f"A dispute begins as one of {', '.join(OPENED)}, not {status}.")
+        raise invalid(f"The dispute's status must be one of {', '.join(OPENED)}, not {status}.")
     if not charge["paid"]:
         raise invalid("Only a paid charge can be disputed.")
     inquiry = status.startswith("warning")
@@ -46,7 +46,7 @@ def open_dispute(
 
 
 def answer(shop: Shop, dispute: Json, evidence: Json, *, submit: bool) -> Json:
-    """Evidence for a dispute; in a test, what it says decides."""
+    """Add evidence to a dispute; test evidence decides the outcome."""
     _still_open(dispute)
     before = snapshot(dispute)
     given = {key: value or None for key, value in evidence.items()}
@@ -68,7 +68,7 @@ def answer(shop: Shop, dispute: Json, evidence: Json, *, submit: bool) -> Json:
 
 
 def escalate(shop: Shop, dispute: Json) -> Json:
-    """An inquiry becomes a dispute, and the money is taken."""
+    """Turn an inquiry into a dispute and withdraw the money."""
     if not dispute["status"].startswith("warning"):
         raise invalid(f"Only an inquiry can become a dispute; this is {dispute['status']}.")
     before = snapshot(dispute)
@@ -82,7 +82,7 @@ def escalate(shop: Shop, dispute: Json) -> Json:
 def close(shop: Shop, dispute: Json, outcome: str) -> Json:
     """Close it as `won`, `lost`, `warning_closed` or `prevented`."""
     if outcome not in CLOSED:
-        raise invalid(f"A dispute ends as one of {', '.join(CLOSED)}, not {outcome}.")
+        raise invalid(f"The outcome must be one of {', '.join(CLOSED)}, not {outcome}.")
     _still_open(dispute)
     withdrawn = not dispute["status"].startswith("warning")
     with shop.row():

@@ -1,4 +1,4 @@
-"""`expand`: ids replaced by their objects, and the lists that only come when asked for."""
+"""`expand`: replaces ids by their objects, and adds the lists only included on request."""
 
 from typing import Any
 
@@ -45,7 +45,8 @@ KINDS = {
 
 
 def expand(shop: Shop, answer: Json, paths: list[str]) -> None:
-    """Expand `answer` in place, which must be a copy. Raises Stripe's 400 for what can't be."""
+    """Expand `answer` in place; it must be a copy. Raises Stripe's 400 for paths that can't be
+    expanded."""
     for path in paths:
         steps = path.split(".")
         if len([step for step in steps if step != "data"]) > DEEPEST:
@@ -58,7 +59,8 @@ def expand(shop: Shop, answer: Json, paths: list[str]) -> None:
 
 
 def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
-    """Whether the path exists on this node; an empty list or a null on the way counts."""
+    """Whether the path exists on this node; an empty list or a null on the way counts as
+    existing."""
     if isinstance(node, list):
         return all([_follow(shop, entry, steps) for entry in node])
     if not isinstance(node, dict):
@@ -80,7 +82,7 @@ def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
 
 
 _BY_FIELD = {"coupon": "coupon", "price": "price", "product": "product", "default_price": "price"}
-"""Fields that name objects whose ids may be anything."""
+"""Fields that name objects whose ids can be any text."""
 
 
 def _object(shop: Shop, object_id: str, field: str) -> Json | None:
@@ -95,7 +97,7 @@ def _object(shop: Shop, object_id: str, field: str) -> Json | None:
 
 
 def _optional(shop: Shop, node: Json) -> Json:
-    """The fields that this kind of object may have and this one doesn't."""
+    """The fields this kind of object can have."""
     if not isinstance(node.get("object"), str) or node["object"] == "list":
         return {}
     schema = shop.world.published.resolve(shop.world.published.object_schema(node["object"]))
@@ -104,7 +106,7 @@ def _optional(shop: Shop, node: Json) -> Json:
 
 
 def _include(shop: Shop, node: Json, step: str) -> bool:
-    """Put in a list that Stripe only includes on request."""
+    """Add a list that Stripe only includes on request."""
     world = shop.world
     made: Any
     match node.get("object"), step:

@@ -1,4 +1,4 @@
-"""Parameters that are fields: what a call gives is set on the object."""
+"""Sets a call's parameters on the object's fields of the same name."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from sandbox.world import Json
 
 
 def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:
-    """Set the fields of `made` that are named as parameters, nested objects over their blanks."""
+    """Set the fields of `made` from the parameters of the same name; nested objects fill their
+    blanks."""
     schema = shop.world.published.resolve(shop.world.published.object_schema(kind))
     properties: Json = schema.get("else", schema)["properties"]
     for key, value in params.items():

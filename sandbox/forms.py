@@ -1,4 +1,4 @@
-"""Stripe's form encoding: nested keys, and leaves typed by what the request declares."""
+"""Stripe's form encoding: nested keys, with leaves typed as the request declares them."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands on an invoice: its lines, discounts and totals."""
+"""The contents of an invoice: its lines, discounts and totals."""
 
 from sandbox import discounts, taxes
 from sandbox.shop import Shop, invalid
@@ -24,7 +24,7 @@ def subscription_line(
 def proration_line(
     shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int, text: str
 ) -> Json:
-    """A line for a part of a period: a credit (negative) or what is left to pay."""
+    """A line for part of a period: a credit (negative) or a charge."""
     line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
@@ -61,7 +61,7 @@ def _of_subscription(subscription: Json, item: Json, *, proration: bool) -> Json
 def price_line(
     shop: Shop, price: Json, *, quantity: int, invoice_item: str, subscription: str | None = None
 ) -> Json:
-    """A line for a one-off price."""
+    """A line for a one-time price."""
     line = _line(shop, price, quantity=quantity, amount=(price["unit_amount"] or 0) * quantity)
     line["period"] = {"start": shop.world.now(), "end": shop.world.now()}
     line["parent"] = _of_item(invoice_item, proration=False, subscription=subscription)
@@ -135,7 +135,7 @@ def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
 
 
 def put_lines(shop: Shop, invoice: Json, lines: list[Json]) -> None:
-    """Add lines to a draft, and total it anew. Raises where it isn't one any more."""
+    """Add lines to a draft and update its totals. Raises if it is no longer a draft."""
     if invoice["status"] != "draft":
         raise invalid(f"Invoice is already finalized: {invoice['id']}", code="invoice_not_editable")
     for line in lines:
@@ -192,7 +192,7 @@ def _taken(line: Json) -> int:
 
 
 def _spread(lines: list[Json], left: list[tuple[str, int]], off: int, name: str) -> None:
-    """Say on each line what a discount takes off it."""
+    """Record on each line what a discount takes off it."""
     whole = sum(amount for _, amount in left)
     rest = off
     for line, (_, amount) in zip(lines, left, strict=True):

@@ -11,7 +11,7 @@ _DESCRIPTIONS = {
     "subscription_update": "Subscription update",
     "subscription_cycle": "Subscription update",
 }
-"""How payments of subscriptions' invoices are described, by billing reason."""
+"""The description of a subscription invoice's payment, by billing reason."""
 
 
 def draft(
@@ -84,8 +84,8 @@ def draft(
 
 
 def finalize(shop: Shop, invoice: Json) -> Json:
-    """Give it a number and open it; what the customer has in credit is used. Raises where it isn't
-    a draft."""
+    """Give a draft its number, open it, and use the customer's credit. Raises if it isn't a
+    draft."""
     if invoice["status"] != "draft":
         raise invalid(
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
@@ -113,7 +113,8 @@ def finalize(shop: Shop, invoice: Json) -> Json:
 
 
 def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool = False) -> str:
-    """Try to have an open invoice paid: `paid`, `processing`, `requires_action` or a decline."""
+    """Try to collect an open invoice. Returns `paid`, `processing`, `requires_action` or a decline
+    code."""
     if invoice["amount_due"] == 0:
         mark_paid(shop, invoice, intent=None)
         return "paid"
@@ -139,7 +140,7 @@ def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool 
 
 
 def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
-    """The payment intent of an open invoice, made where there is none yet."""
+    """The payment intent of an open invoice, created if there isn't one yet."""
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
     intent = shop.world.table("payment_intent").get(kept)
     if intent is not None and intent["status"] not in ("succeeded", "canceled"):
@@ -172,7 +173,7 @@ def reprice_intent(shop: Shop, invoice: Json) -> None:
 
 
 def record_payment(shop: Shop, invoice: Json, intent: Json) -> Json:
-    """Tie a payment intent to the invoice it pays."""
+    """Record which payment intent pays an invoice."""
     made = shop.world.make(
         "invoice_payment",
         "inpay",
@@ -234,7 +235,7 @@ def payments_of(shop: Shop, invoice: Json) -> Json:
 
 
 def confirmation_secret(shop: Shop, invoice: Json) -> Json | None:
-    """What a page needs to have an invoice paid."""
+    """The client secret a page needs to pay an invoice."""
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
     intent = shop.world.table("payment_intent").get(kept)
     if intent is None:
@@ -302,7 +303,7 @@ def mark_uncollectible(shop: Shop, invoice: Json) -> Json:
 
 
 def delete_draft(shop: Shop, invoice: Json) -> Json:
-    """Only drafts that belong to no subscription can be deleted."""
+    """Delete a draft. Raises if it isn't a draft or belongs to a subscription."""
     if invoice["status"] != "draft" or invoice["parent"]:
         raise invalid(
             "You can only delete draft invoices that do not belong to a subscription.",
@@ -315,7 +316,7 @@ def delete_draft(shop: Shop, invoice: Json) -> Json:
 
 
 def pay(shop: Shop, invoice: Json, params: Json) -> Json:
-    """`POST /v1/invoices/{id}/pay`. Raises a card error where the money can't be had."""
+    """`POST /v1/invoices/{id}/pay`. Raises a card error if the payment fails."""
     if invoice["status"] == "draft":
         finalize(shop, invoice)
     if invoice["status"] == "paid":
@@ -343,8 +344,8 @@ def pay(shop: Shop, invoice: Json, params: Json) -> Json:
 
 
 def default_method(shop: Shop, owner: Json) -> Json | None:
-    """What an invoice, subscription or customer is paid with: its own method, that of its
-    subscription, or the customer's."""
+    """The payment method of an invoice, subscription or customer: its own, its subscription's, or
+    its customer's."""
     table = shop.world.table
     if owner.get("default_payment_method"):
         return table("payment_method").get(owner["default_payment_method"])
@@ -363,7 +364,7 @@ def subscription_of(shop: Shop, invoice: Json) -> Json | None:
 
 
 def pending_items(shop: Shop, customer: str, subscription: str | None) -> list[Json]:
-    """Invoice items that wait for an invoice of this customer, oldest first."""
+    """Invoice items pending for this customer's next invoice, oldest first."""
     rows = shop.world.table("invoiceitem").newest_first(
         {"customer": customer, "invoice": None}, before=None, after=None
     )
@@ -376,14 +377,14 @@ def pending_items(shop: Shop, customer: str, subscription: str | None) -> list[J
 
 
 def take_pending(shop: Shop, customer: str, subscription: str | None) -> list[Json]:
-    """Lines of all pending items, to go onto an invoice that is being made."""
+    """Lines for all pending items, to go on a new invoice."""
     return [
         invoice_lines.item_line(shop, item) for item in pending_items(shop, customer, subscription)
     ]
 
 
 def claim_items(shop: Shop, invoice: Json) -> None:
-    """Note on the items that stand on an invoice that they do."""
+    """Mark the items on an invoice as invoiced."""
     for line in invoice["lines"]["data"]:
         parent = line["parent"] or {}
         details = (

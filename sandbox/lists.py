@@ -1,4 +1,4 @@
-"""Stripe's lists: newest first, cursors both ways, `created` ranges, at most a hundred."""
+"""Stripe's lists: newest first, cursors in both directions, `created` ranges, at most 100 rows."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -24,7 +24,7 @@ def page(
     equal: Json | None = None,
     keep: Callable[[Json], bool] | None = None,
 ) -> Json:
-    """One page of a table: objects whose fields `equal` the given, and that pass `keep`."""
+    """One page of a table: the objects whose fields match `equal` and that pass `keep`."""
     table = shop.world.table(kind)
     limit = _limit(params)
     created = params.get("created")
@@ -55,7 +55,7 @@ def page(
 
 
 def slice_of(url: str, rows: list[Json], params: Json) -> Json:
-    """A page of rows that belong to one object, in their own order."""
+    """One page of the rows that belong to one object, in their own order."""
     limit = _limit(params)
     ids = [row["id"] for row in rows]
     if after := params.get("starting_after"):
@@ -81,7 +81,7 @@ def _limit(params: Json) -> int:
 
 
 def within(value: int, wanted: Json | int | str) -> bool:
-    """Whether a time is in a range as a list is asked for it: `{"gte": …}`, or a moment."""
+    """Whether a time is in a list's range filter: `{"gte": …}`, or one moment."""
     if isinstance(wanted, dict):
         return all(_RANGES[key](value, int(bound)) for key, bound in wanted.items())
     return value == int(wanted)

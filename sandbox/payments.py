@@ -19,8 +19,8 @@ def new_intent(
     description: str | None = None,
     capture_method: str = "automatic",
 ) -> Json:
-    """A payment intent, to be confirmed. With `automatic_async`, the default of Stripe's API, a
-    charge has no balance transaction yet when it succeeds."""
+    """A payment intent, to be confirmed. With `automatic_async`, the API's default, a charge
+    doesn't have a balance transaction yet when it succeeds."""
     intent = shop.world.make(
         "payment_intent",
         "pi",
@@ -49,7 +49,8 @@ def confirm(
     billing: Json | None = None,
     return_url: str | None = None,
 ) -> str:
-    """Try to take the money: `succeeded`, `processing`, `requires_action` or a decline code."""
+    """Try to take the money. Returns `succeeded`, `processing`, `requires_action` or a decline
+    code."""
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
     if card.needs_authentication:
@@ -72,7 +73,7 @@ def confirm(
 
 
 def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
-    """The money arrived."""
+    """The payment succeeded."""
     method = shop.find("payment_method", intent["payment_method"])
     pending = shop.world.table("charge").get(intent["latest_charge"])
     if pending is not None and pending["status"] == "pending":
@@ -123,7 +124,7 @@ def _hold(shop: Shop, intent: Json, charge: Json) -> str:
 
 
 def fail_pending(shop: Shop, intent: Json) -> None:
-    """A delayed payment did not arrive."""
+    """A delayed payment failed."""
     charge = shop.find("charge", intent["latest_charge"])
     charge.update(
         status="failed",
@@ -148,7 +149,7 @@ def _fee(amount: int, currency: str) -> Json:
 
 
 def _step(shop: Shop, intent: Json, return_url: str | None) -> Json:
-    """What the buyer has to do: a page of ours that leads back, or whatever a script does."""
+    """The buyer's next step: our page, which leads back, or Stripe's client-side SDK."""
     action = shop.world.part("payment_intent", "next_action")
     if return_url is None:
         return {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
@@ -190,7 +191,7 @@ def transaction(
 
 
 def refuse(shop: Shop, intent: Json) -> None:
-    """The bank's confirmation (3-D Secure) was refused."""
+    """Authentication with the bank (3-D Secure) failed."""
     method = shop.find("payment_method", intent["payment_method"])
     intent["next_action"] = None
     _fail(shop, intent, method, "authentication_required", None)
@@ -274,7 +275,7 @@ def _outcome(shop: Shop, status: str) -> Json:
 
 
 def _fill_card(shop: Shop, charge: Json, card: Json) -> None:
-    """The rest of a card's details on a charge, over blanks."""
+    """Fill in the rest of a charge's card details."""
     details = charge["payment_method_details"]
     schema = shop.world.published.resolve(shop.world.published.object_schema("charge"))
     found: Json = schema.get("else", schema)["properties"]["payment_method_details"]

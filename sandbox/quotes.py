@@ -12,7 +12,8 @@ _MADE_HERE = ("line_items", "metadata", "customer", "discounts", "from_quote", "
 
 
 def create(shop: Shop, params: Json) -> Json:
-    """A draft. Raises Stripe's 400 for bad prices, and for what the sandbox has not."""
+    """Create a draft. Raises Stripe's 400 for bad prices and for what the sandbox doesn't
+    support."""
     world = shop.world
     customer = None
     if params.get("customer"):
@@ -38,7 +39,7 @@ def create(shop: Shop, params: Json) -> Json:
 
 
 def update(shop: Shop, quote: Json, params: Json) -> Json:
-    """A draft may change in everything, an open quote in when it expires."""
+    """Update a draft, or the expiry of an open quote."""
     changes = set(params) - {"expand"}
     if quote["status"] == "open" and changes - {"expires_at"}:
         raise invalid("Only `expires_at` can be updated once a quote is finalized.")
@@ -56,7 +57,7 @@ def update(shop: Shop, quote: Json, params: Json) -> Json:
 def _fill(shop: Shop, quote: Json, params: Json) -> None:
     for unknown in ("discounts", "from_quote"):
         if params.get(unknown):
-            raise invalid(f"The sandbox has no `{unknown}` for quotes.", param=unknown)
+            raise invalid(f"The sandbox doesn't support `{unknown}` for quotes.", param=unknown)
     apply(shop, KIND, quote, params, *_MADE_HERE)
     data = dict(params.get("subscription_data") or {})
     if "metadata" in data:
@@ -81,7 +82,7 @@ def lines_of(shop: Shop, quote: Json) -> list[Json]:
 
 
 def upfront_lines(shop: Shop, quote: Json) -> list[Json]:
-    """What is due on acceptance: the recurring lines too, unless a trial comes first."""
+    """The lines due on acceptance; recurring ones are included unless a trial comes first."""
     lines = lines_of(shop, quote)
     trial = quote["subscription_data"]["trial_period_days"]
     return [line for line in lines if not trial or line["price"]["type"] != "recurring"]
@@ -128,8 +129,8 @@ def finalize(shop: Shop, quote: Json, params: Json) -> Json:
 
 
 def accept(shop: Shop, quote: Json) -> Json:
-    """Make of an open quote what it offers: a subscription where a price recurs, a schedule where
-    that is to begin later, else a draft invoice that is finalized in an hour."""
+    """Turn an open quote into a subscription if a price recurs, a schedule if that starts later, or
+    otherwise a draft invoice that is finalized in an hour."""
     _demand(quote, "open")
     with shop.row():
         if any(line["price"]["type"] == "recurring" for line in lines_of(shop, quote)):
@@ -202,7 +203,7 @@ def _bill(shop: Shop, quote: Json) -> Json:
 
 
 def cancel(shop: Shop, quote: Json) -> Json:
-    """Withdraw a quote, or let it expire."""
+    """Cancel a quote, or expire it."""
     _demand(quote, "draft", "open")
     return _become(shop, quote, "canceled", "canceled")
 

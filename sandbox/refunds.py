@@ -1,4 +1,4 @@
-"""Refunds: given, arriving late, coming back."""
+"""Refunds: created, pending, failed, canceled."""
 
 from sandbox import cards, payments
 from sandbox.shop import Shop, invalid, snapshot
@@ -13,7 +13,7 @@ def refund(
     reason: str | None = None,
     metadata: Json | None = None,
 ) -> Json:
-    """Give money back, all that is left unless `amount` (minor unit) says less."""
+    """Refund a charge: `amount` (minor unit), or everything not refunded yet."""
     left = charge["amount"] - charge["amount_refunded"]
     if not charge["paid"] or charge["status"] != "succeeded":
         raise invalid("Charge has not been paid and can't be refunded.", param="charge")
@@ -75,7 +75,7 @@ def _refundable(shop: Shop, charge: Json) -> bool:
 
 
 def settle(shop: Shop, refunded: Json) -> None:
-    """Due work: what the card makes of a refund."""
+    """Due work: settle a refund as its card's behaviour says."""
     card = cards.card_of(shop, shop.find("payment_method", refunded["payment_method"]))
     if card.refund == "failing":
         fail(shop, refunded)
@@ -84,7 +84,7 @@ def settle(shop: Shop, refunded: Json) -> None:
 
 
 def arrive(shop: Shop, refunded: Json) -> Json:
-    """A pending refund reaches the customer."""
+    """Complete a pending refund."""
     if refunded["status"] not in ("pending", "requires_action"):
         raise invalid(f"The refund is {refunded['status']}, not pending.")
     before = snapshot(refunded)
@@ -93,7 +93,7 @@ def arrive(shop: Shop, refunded: Json) -> Json:
 
 
 def cancel(shop: Shop, refunded: Json) -> Json:
-    """Call a refund back that waits for the customer."""
+    """Cancel a refund that is waiting for the customer."""
     if refunded["status"] != "requires_action":
         raise invalid(
             f"Refund {refunded['id']} cannot be canceled because it has a status of"
@@ -103,9 +103,9 @@ def cancel(shop: Shop, refunded: Json) -> Json:
 
 
 def fail(shop: Shop, refunded: Json) -> Json:
-    """The money came back: the refund didn't work after all."""
+    """Fail a refund: the money comes back."""
     if refunded["status"] in ("failed", "canceled"):
-        raise invalid(f"The refund is {refunded['status']} already.")
+        raise invalid(f"The refund is already {refunded['status']}.")
     return _undo(shop, refunded, status="failed", reason="lost_or_stolen_card")
 
 

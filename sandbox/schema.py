@@ -1,4 +1,4 @@
-"""What Stripe publishes about its API, derived from the types of the installed SDK.
+"""Stripe's published API, derived from the types of the installed SDK.
 
 The SDK is generated from Stripe's own description for exactly one API version, so its annotations
 give the routes, the parameters of each request and the shape of each answer. The overlay restores
@@ -51,7 +51,7 @@ class Route:
 
 
 class Published:
-    """Stripe's published shapes. Schemas are derived when first asked for and then kept."""
+    """Stripe's published shapes. Schemas are derived on first use and then kept."""
 
     def __init__(self, overlay: Json | None = None, *, closed: bool = True) -> None:
         self._defs: Json = {}
@@ -73,7 +73,7 @@ class Published:
         return next((route for route in candidates if route.pattern.match(path)), None)
 
     def request_errors(self, route: Route, tree: Json) -> list[tuple[str, str, str]]:
-        """What is wrong with a decoded form: (path, kind, message)."""
+        """The mistakes in a decoded form, as (path, kind, message)."""
         validator = self._validator(("request", route.module, route.params), route, wire=True)
         if validator.is_valid(tree):
             return []
@@ -87,7 +87,7 @@ class Published:
         return [] if validator.is_valid(answer) else _messages(validator, answer)
 
     def object_errors(self, source: Json) -> list[str]:
-        """What is wrong with one object, by its own `object` field."""
+        """The mistakes in one object, judged by its `object` field."""
         validator = self.object_validator(str(source.get("object")))
         if validator is None:
             return [f"unknown object type {source.get('object')!r}"]
@@ -116,7 +116,7 @@ class Published:
         return found
 
     def event_types(self) -> frozenset[str]:
-        """Every snapshot event type that an endpoint may enable."""
+        """Every snapshot event type an endpoint can enable."""
         if not self._event_types:
             module = "stripe._webhook_endpoint_service"
             self._schema("WebhookEndpointCreateParams", module, wire=True)
@@ -202,7 +202,7 @@ class Published:
         return _leaf(annotation, wire=wire)
 
     def _union(self, args: tuple[Any, ...], module: str, *, wire: bool) -> Json:
-        """The SDK keeps its enums open (`Literal[...] | str`); here they are closed again."""
+        """Close the SDK's open enums (`Literal[...] | str`)."""
         flat = [branch for arg in args for branch in _alternatives(arg, module)]
         if any(_is_enum(branch) for branch in flat):
             flat = [branch for branch in flat if branch is not str]
@@ -272,7 +272,7 @@ def overlay_key(cls: Any) -> str:
 
 
 def _make_deletable(out: Json, kind: str) -> None:
-    """An object of its own may come back as the stump that a deletion leaves."""
+    """Let an object also be the stub that a deletion leaves."""
     full = {**out, "properties": {**out["properties"], "object": {"const": kind}}}
     full["properties"].setdefault("deleted", {"const": True})
     full["required"] = sorted({*out["required"], "object"})
@@ -344,7 +344,7 @@ def _params_of(function: ast.FunctionDef) -> str | None:
 
 @cache
 def _names(module: str) -> Json:
-    """The names that a generated module may use in quoted annotations."""
+    """The names a generated module can use in quoted annotations."""
     loaded = importlib.import_module(module)
     names: Json = {**vars(typing), **vars(loaded)}
     assert loaded.__file__ is not None

@@ -40,7 +40,7 @@ Test = Callable[[Json], bool]
 
 
 def page(shop: Shop, kind: str, url: str, params: Json) -> Json:
-    """One page of what a query finds, newest first; `page` is the `next_page` of the one before."""
+    """One page of a query's results, newest first; `page` is the previous page's `next_page`."""
     test = compile_query(kind, params["query"])
     limit = params.get("limit", 10)
     before = None
@@ -66,7 +66,7 @@ def page(shop: Shop, kind: str, url: str, params: Json) -> Json:
 
 
 def compile_query(kind: str, query: str) -> Test:
-    """What a query asks of an object. Raises Stripe's 400 for one that it can't read."""
+    """Compile a query into a test of an object. Raises Stripe's 400 if it can't be parsed."""
     tests: list[Test] = []
     joins: set[str] = set()
     at, text = 0, query.strip()

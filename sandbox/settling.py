@@ -1,4 +1,4 @@
-"""Payments that are decided later: bank debits that arrive or don't, and 3-D Secure steps."""
+"""Settles payments later: bank debits and 3-D Secure."""
 
 from sandbox import cards, invoices, payments
 from sandbox.shop import Shop, invalid
@@ -9,18 +9,18 @@ _OPEN = ("processing", "requires_action")
 
 
 def settle_session(shop: Shop, session: Json, outcome: str) -> None:
-    """A delayed payment of a checkout session arrives (`succeeded`) or doesn't (`failed`)."""
+    """Settle a checkout session's delayed payment as `succeeded` or `failed`."""
     intent = shop.world.table("payment_intent").get(session["payment_intent"])
     if intent is None and session["invoice"]:
         kept = shop.world.private.get(f"intent/{session['invoice']}", {})
         intent = shop.world.table("payment_intent").get(kept.get("id"))
     if intent is None or intent["status"] != "processing":
-        raise invalid("Nothing of this session is being processed.")
+        raise invalid("This session doesn't have a payment that is processing.")
     settle(shop, intent, outcome)
 
 
 def settle(shop: Shop, intent: Json, outcome: str | None = None) -> None:
-    """Due work: the fate of a payment under way, which its method decides unless `outcome` does."""
+    """Due work: settle a pending payment with `outcome`, or as its method's behaviour says."""
     if intent["status"] not in _OPEN:
         return
     method = shop.world.table("payment_method").get(intent["payment_method"])
@@ -44,7 +44,7 @@ def settle(shop: Shop, intent: Json, outcome: str | None = None) -> None:
 
 
 def arrived(shop: Shop, intent: Json) -> None:
-    """A payment intent succeeded: its invoice is paid, with what follows from that."""
+    """A payment intent succeeded: mark its invoice as paid, with all consequences."""
     bill = _bill(shop, intent)
     if bill is not None and bill["status"] == "open":
         invoices.mark_paid(shop, bill, intent=intent)

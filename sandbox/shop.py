@@ -1,4 +1,4 @@
-"""One Stripe account: its world, and the events that every change of it emits."""
+"""One Stripe account: its world, and the events emitted by every change."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from sandbox.world import Json, World
 
 
 class StripeFault(Exception):
-    """An error as Stripe answers it."""
+    """An error in Stripe's format."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None) 
 
 @dataclass
 class Request:
-    """The call that causes a change, as events name it."""
+    """The API request that caused a change, as events show it."""
 
     id: str | None = None
     idempotency_key: str | None = None
@@ -71,7 +71,7 @@ class Request:
 
 @dataclass
 class Shop:
-    """The account. `outgoing` takes each event once the change that made it is complete."""
+    """The account. `outgoing` receives each event once its change is complete."""
 
     world: World
     account: Json
@@ -90,14 +90,14 @@ class Shop:
         return found
 
     def save(self, source: Json, event: str | None = None, before: Json | None = None) -> Json:
-        """Store a change and emit its event, with what it replaced for an update."""
+        """Store a change and emit its event; `before` is the object before an update."""
         self.world.store(source)
         if event:
             self.emit(event, source, before)
         return source
 
     def emit(self, event_type: str, source: Json, before: Json | None = None) -> None:
-        """Send an event; nothing where the shop is silent or an update changed nothing."""
+        """Send an event, unless the shop is silent or an update changed nothing."""
         if self.silent:
             return
         previous = None
@@ -129,14 +129,15 @@ class Shop:
             self._send(event)
 
     def wild(self, source: Any) -> bool:
-        """Whether something in this answer was changed by hand to what Stripe doesn't know yet:
-        the checker looks away then."""
+        """Whether this answer contains an object set by hand to values Stripe doesn't document: the
+        checker skips it."""
         known = self.world.private.get("wild", {}).get("ids", [])
         return any(name.encode() in orjson.dumps(source) for name in known)
 
     @contextmanager
     def row(self) -> Iterator[None]:
-        """Events of one transition: Stripe promises no order among them, so there is none."""
+        """Collect the events of one transition and send them in random order: Stripe doesn't
+        promise any."""
         if self._row is not None:
             yield
             return
@@ -161,11 +162,11 @@ def snapshot(source: Json) -> Json:
 
 
 INLINE = 10
-"""How many entries the lists inside an object show."""
+"""How many entries a list inside an object shows."""
 
 
 def too_long(source: Json) -> bool:
-    """Whether a list inside an object is longer than it is shown."""
+    """Whether a list inside an object is longer than what is shown."""
     return any(True for _ in _long_lists(source))
 
 
@@ -184,7 +185,8 @@ def _long_lists(source: Json) -> Iterator[Json]:
 
 
 def merge_metadata(old: Any, given: Any) -> Json:
-    """Stripe merges metadata by key; an empty value removes the key, an empty text all."""
+    """Merge metadata by key, as Stripe does: an empty value removes its key, an empty string
+    removes all."""
     if given == "":
         return {}
     merged = {**(old or {}), **(given or {})}

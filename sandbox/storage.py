@@ -1,4 +1,4 @@
-"""Keeps a world in a SQLite file, so that a restart goes on where it stopped."""
+"""Keeps a world in a SQLite file, so that a restart continues where it stopped."""
 
 import sqlite3
 from pathlib import Path
@@ -9,7 +9,7 @@ from sandbox.world import World
 
 
 class Storage:
-    """One file. Writes what changed since the last write, in one transaction."""
+    """One file. Each write stores what has changed since the last one, in one transaction."""
 
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:

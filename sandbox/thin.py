@@ -1,4 +1,4 @@
-"""Thin events: which object changed and how to read it, without its data."""
+"""Thin events: which object changed and where to read it, without its data."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ _PREFIX, _THIN_PREFIX = "evt_", "evt_test_"
 
 
 def thin_id(event_id: str) -> str:
-    """A thin event has an id of its own."""
+    """The id of a snapshot event's thin counterpart."""
     return _THIN_PREFIX + event_id.removeprefix(_PREFIX)
 
 
@@ -23,7 +23,7 @@ def iso(moment: int) -> str:
 
 
 def notification(event: Json) -> Json:
-    """What is delivered for a snapshot event to those who want thin ones."""
+    """The thin notification delivered for a snapshot event."""
     source: Any = event["data"]["object"]
     kind = source["object"]
     return {
@@ -51,7 +51,7 @@ def _reason(event: Json) -> Json | None:
 
 
 def event(source: Json) -> Json:
-    """What `GET /v2/core/events/{id}` answers for a snapshot event."""
+    """The response of `GET /v2/core/events/{id}` for a snapshot event."""
     return {
         **notification(source),
         "changes": _changes(source),

@@ -1,7 +1,7 @@
-"""Everything the sandbox knows: objects by type, what is due when, and time.
+"""The sandbox's state: objects by type, scheduled work, and time.
 
-The clock is always the real one. Moving time on moves the world back instead: every timestamp is
-shifted into the past, so that dates stay true for whoever measures them by a real clock.
+The clock is always real time. Advancing time moves the world back instead: every timestamp is
+shifted into the past, so that dates stay true for anyone who compares them with a real clock.
 """
 
 import bisect
@@ -24,7 +24,7 @@ Fields = Callable[[Json], list[object]]
 SECONDS = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400, "year": 365 * 86400}
 REAL_MONTH = SECONDS["month"]
 _CLAMPED_SECONDS = 3 * 86400
-"""By how much a short month can move the end of a period."""
+"""How far a short month can move the end of a period."""
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TIMES = frozenset(
@@ -79,11 +79,11 @@ _TIMES = frozenset(
     }
 )
 _UNDATED = ("idempotency/", "key/")
-"""Private facts in which there is no time to move."""
+"""Private facts without timestamps to shift."""
 
 
 class Table:
-    """Objects of one type, newest last, found by id or by the indexed fields."""
+    """Objects of one type, newest last, looked up by id or by the indexed fields."""
 
     def __init__(self, **indexes: Fields) -> None:
         self._objects: dict[str, Json] = {}
@@ -108,7 +108,7 @@ class Table:
         return list(self._objects.values())
 
     def put(self, source: Json) -> Json:
-        """Add an object, or index a changed one anew."""
+        """Add an object, or reindex a changed one."""
         object_id = source["id"]
         if object_id not in self._seq:
             self._seq[object_id] = len(self._order)
@@ -121,7 +121,7 @@ class Table:
         return source
 
     def _note(self, key: tuple[str, object], seq: int) -> None:
-        """Note a position; most values have one only, which is then kept without a list."""
+        """Index a position; a value with only one is kept without a list."""
         known = self._entries.get(key)
         if known is None:
             self._entries[key] = seq
@@ -145,8 +145,8 @@ class Table:
     def newest_first(
         self, equal: dict[str, object], *, before: int | None, after: int | None
     ) -> Iterator[Json]:
-        """Objects whose indexed fields match, from new to old (`before` a position), or from old
-        to new where `after` is given."""
+        """Objects whose fields match, newest first (`before` a position), or oldest first if
+        `after` is given."""
         known = [
             self._noted((name, value)) for name, value in equal.items() if name in self._indexes
         ]
@@ -190,7 +190,7 @@ class World:
         self._now: float | None = None
 
     def now(self) -> int:
-        """The real time, or the moment that due work is being done for."""
+        """Real time, or the moment at which the current work was due."""
         return int(self._now if self._now is not None else time.time())
 
     def new_id(self, prefix: str, size: int = 24) -> str:
@@ -226,8 +226,8 @@ class World:
         return self.tables[kind].put(source)
 
     def note_clock(self, source: Json) -> None:
-        """Remember which test clock an object lives by: that of its customer. `clocked` has the
-        clock's id by the object's."""
+        """Remember an object's test clock, which is its customer's. `clocked` maps object ids to
+        clock ids."""
         if not self.tables["test_helpers.test_clock"]:
             return
         clock = source.get("test_clock") if source["object"] == "customer" else None
@@ -240,18 +240,18 @@ class World:
         self.tables[kind].remove(object_id)
 
     def keep(self, key: str, **values: Any) -> Json:
-        """Private facts about an object that Stripe doesn't show."""
+        """Set private facts about an object, which Stripe doesn't show. Returns all of them."""
         self.changed["private", key] = None
         kept = self.private.setdefault(key, {})
         kept.update(values)
         return kept
 
     def factor(self) -> float:
-        """How much shorter than real a period is."""
+        """The ratio of a period's length to its real length."""
         return (self.month_seconds or REAL_MONTH) / REAL_MONTH
 
     def later(self, start: int, interval: str, count: int = 1) -> int:
-        """`count` intervals after `start`: by the calendar, or shortened."""
+        """The time `count` intervals after `start`, by the calendar or scaled."""
         if self.month_seconds is not None:
             return start + max(1, round(SECONDS[interval] * count * self.factor()))
         if interval in ("day", "week"):
@@ -263,10 +263,9 @@ class World:
         return int(moment.replace(year=year, month=month, day=day).timestamp())
 
     def period_after(self, start: int, interval: str, count: int, anchor: int) -> int:
-        """The end of the period that begins at `start`, in the rhythm of the anchor: a month that
-        began on the 31st ends on the last day of a shorter one, and the next on the 31st again.
-        Where the world was moved, so that the anchor's day is no day of the rhythm any more, the
-        start counts."""
+        """The end of the period that begins at `start`, aligned with the anchor: a month that began
+        on the 31st ends on the last day of a shorter month, and the next on the 31st again. If time
+        has been advanced so that the anchor no longer fits, `start` counts."""
         plain = self.later(start, interval, count)
         if self.month_seconds is not None or interval in ("day", "week") or anchor > start:
             return plain
@@ -276,7 +275,7 @@ class World:
         return anchored if abs(anchored - plain) <= _CLAMPED_SECONDS else plain
 
     def part(self, kind: str, name: str) -> Json:
-        """A blank for a part of an object: what stands under `name`, or one entry of it."""
+        """A blank for an object's field `name`, or for one entry if it is a list."""
         schema = self.published.resolve(self.published.object_schema(kind))
         found: Json = schema.get("else", schema)["properties"][name]
         for choice in found.get("anyOf", [found]):
@@ -286,11 +285,11 @@ class World:
         return made
 
     def span(self, seconds: float) -> int:
-        """A duration of Stripe's, shortened as periods are."""
+        """A duration of Stripe's, scaled like periods."""
         return max(1, round(seconds * self.factor()))
 
     def schedule(self, work: str, object_id: str, at: float | None) -> None:
-        """Have `work` done for an object at a time; None takes it off."""
+        """Schedule `work` for an object at a time; None cancels it."""
         key = (work, object_id)
         self.changed["due", f"{work}/{object_id}"] = None
         if at is None:
@@ -311,7 +310,7 @@ class World:
         return queue[0][0] if queue else None
 
     def agenda(self) -> list[tuple[float, str, str]]:
-        """All that will be done of itself by the real clock, soonest first: when, what, to what."""
+        """All work scheduled in real time, soonest first, as (time, work, object id)."""
         return sorted(
             (at, work, name)
             for (work, name), at in self._due_at.items()
@@ -321,8 +320,8 @@ class World:
     def take_due(
         self, until: float | None = None, clock: str | None = None
     ) -> tuple[str, str] | None:
-        """The next piece of work due `until` then (now), of a test clock or of the real one; the
-        time stands at its moment until `settle_clock`."""
+        """Take the next work due by `until` (default: now), on a test clock or in real time. Time
+        stands still at its moment until `settle_clock`."""
         at = self.next_due(clock)
         if at is None or at > (time.time() if until is None else until):
             return None
@@ -333,7 +332,7 @@ class World:
         return work, object_id
 
     def settle_clock(self, at: float | None = None) -> None:
-        """Back to the real time, or stand at a moment of the past while history is made."""
+        """Return to real time, or stop at a moment in the past while history is created."""
         self._now = at
 
     def shift(self, seconds: int) -> None:
@@ -354,7 +353,7 @@ class World:
 
 
 def _shift(node: Any, seconds: int, seen: set[int]) -> None:
-    """Shift the times in a tree; a price that several subscriptions share moves once."""
+    """Shift the times in a tree; a price shared by several subscriptions moves once."""
     if id(node) in seen:
         return
     if isinstance(node, dict):

@@ -62,7 +62,7 @@ def event(c: Call) -> Json:
 
 
 def _rendered(c: Call, event: Json) -> Json:
-    """As the account renders events, whose version is often older than the one that asks."""
+    """Render an event in the account's API version, often older than the request's."""
     version = c.shop.settings.events_version
     return {**event, "api_version": version} if version else event
 
@@ -128,7 +128,7 @@ def _configure(c: Call, made: Json) -> None:
 
 
 def _offered(c: Call, entry: Json) -> Json:
-    """A product that the portal offers. Raises Stripe's 400 for one that there isn't."""
+    """A product the portal offers. Raises Stripe's 400 if it doesn't exist."""
     c.shop.find("product", entry["product"], param="features[subscription_update][products]")
     quantity = {"enabled": False, "minimum": 1, "maximum": None}
     return {**entry, "adjustable_quantity": quantity | (entry.get("adjustable_quantity") or {})}

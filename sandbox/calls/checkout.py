@@ -33,7 +33,7 @@ def lines(c: Call) -> Json:
 
 
 def _page(c: Call) -> Json:
-    """What the hosted page reads before it pays; the Stripe CLI does the same."""
+    """What the hosted page and the Stripe CLI read before paying."""
     session = c.find("checkout.session")
     return {
         "id": session["id"],
@@ -60,7 +60,7 @@ def _confirm(c: Call) -> Json:
     if outcome != "complete":
         if outcome in cards.MESSAGES:
             raise cards.declined(outcome)
-        raise StripeFault(402, f"The payment did not work: {outcome}", kind="card_error")
+        raise StripeFault(402, f"The payment failed: {outcome}", kind="card_error")
     return _page(c)
 
 

@@ -1,4 +1,4 @@
-"""Test clocks: customers whose time stands still until it is moved on."""
+"""Test clocks: their customers' time stands still until it is advanced."""
 
 from sandbox.calls.registry import Call, call, listable, readable
 from sandbox.clock import do_due
@@ -48,7 +48,7 @@ def advance(c: Call) -> Json:
 
 @call("DELETE", f"{URL}/{{}}")
 def delete(c: Call) -> Json:
-    """The clock's customers, and what is theirs, go with it."""
+    """Delete the clock with its customers and everything of theirs."""
     clock, world = c.find(KIND), c.shop.world
     for kind, table in world.tables.items():
         for source in table.values():

@@ -37,7 +37,8 @@ def update_customer(c: Call) -> Json:
 
 
 def _payment_details(c: Call, customer: Json) -> None:
-    """Attach what the call names; the same magic id in two places is one payment method."""
+    """Attach the payment methods in the parameters; the same test id used twice is one payment
+    method."""
     made: dict[str, Json] = {}
 
     def attached(given: str) -> Json:
@@ -75,7 +76,7 @@ def customer(c: Call) -> Json:
 
 @call("DELETE", "/v1/customers/{}")
 def delete_customer(c: Call) -> Json:
-    """Deleting a customer cancels their subscriptions at once."""
+    """Delete a customer, which cancels their subscriptions immediately."""
     found = _living(c, c.ids[0])
     world = c.shop.world
     with c.shop.row():

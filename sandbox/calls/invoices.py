@@ -1,4 +1,4 @@
-"""Invoices, their lines and payments, and what goes onto them."""
+"""Invoices, their lines, payments and items."""
 
 from sandbox import catalog, discounts, invoice_lines, invoices, lists, shipping, taxes
 from sandbox.calls.registry import Call, call, readable, searchable

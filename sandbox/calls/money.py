@@ -65,7 +65,7 @@ def confirm_setup_intent(c: Call) -> Json:
 
 
 def _set_up(shop: Shop, intent: Json) -> None:
-    """Save a card for later: it may be declined on sight."""
+    """Save a card for later; it can be declined."""
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
     if card.decline and not card.attachable:

@@ -15,7 +15,7 @@ from sandbox.world import Json
 
 @dataclass
 class Call:
-    """One request: whose shop, the ids of its path, and its parameters as typed values."""
+    """One request: its shop, the ids in its path, and its parameters as typed values."""
 
     shop: Shop
     ids: tuple[str, ...]
@@ -23,7 +23,7 @@ class Call:
     path: str
 
     def find(self, kind: str) -> Json:
-        """The object that the path names. Raises Stripe's 404."""
+        """The object named in the path. Raises Stripe's 404."""
         return self.shop.find(kind, self.ids[0])
 
 
@@ -38,7 +38,7 @@ def _shape(template: str) -> str:
 
 
 def call(method: str, template: str) -> Callable[[Handler], Handler]:
-    """Register what a call does: `@call("GET", "/v1/products/{}")`."""
+    """Register a call's handler: `@call("GET", "/v1/products/{}")`."""
 
     def register(function: Handler) -> Handler:
         _HANDLERS[method, template] = function
@@ -48,7 +48,7 @@ def call(method: str, template: str) -> Callable[[Handler], Handler]:
 
 
 def handler(method: str, template: str) -> Handler | None:
-    """What does this call of Stripe's, or None where the sandbox can't."""
+    """The handler of a call, None if the sandbox doesn't have one."""
     return _HANDLERS.get((method, _shape(template)))
 
 
@@ -106,11 +106,11 @@ def updatable(kind: str, url: str, event: str | None, *but: str) -> None:
 
 
 UNPUBLISHED: dict[tuple[str, str], Handler] = {}
-"""Calls that Stripe's own pages and its CLI make, and that no description names."""
+"""Calls made by Stripe's own pages and CLI that its API description doesn't list."""
 
 
 def unpublished(method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
-    """What does such a call, and the ids of its path."""
+    """The handler of such a call, and the ids in its path."""
     for (known, template), found in UNPUBLISHED.items():
         match = re.fullmatch(template, path)
         if known == method and match:

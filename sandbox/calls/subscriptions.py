@@ -33,7 +33,7 @@ def cancel(c: Call) -> Json:
 
 @call("GET", "/v1/subscriptions")
 def list_subscriptions(c: Call) -> Json:
-    """By default all but the cancelled ones."""
+    """List subscriptions; without `status`, all but the cancelled ones."""
     fields = ("customer", "price", "collection_method")
     equal: Json = {key: c.params[key] for key in fields if key in c.params}
     if "plan" in c.params:
@@ -72,7 +72,7 @@ def list_items(c: Call) -> Json:
 
 
 def _owner(c: Call) -> tuple[Json, Json]:
-    """The item that the path names, and its subscription. Raises Stripe's 404."""
+    """The item named in the path, and its subscription. Raises Stripe's 404."""
     for subscription in c.shop.world.table("subscription").newest_first(
         {"item": c.ids[0]}, before=None, after=None
     ):
@@ -87,7 +87,7 @@ _OF_UPDATE = ("proration_behavior", "proration_date", "payment_behavior", "off_s
 
 
 def _split(params: Json) -> tuple[Json, Json]:
-    """Parameters of an item's call: those of the item, and those of the update around it."""
+    """Split an item call's parameters into the item's own and those of the subscription update."""
     outer = {key: params[key] for key in _OF_UPDATE if key in params}
     inner = {key: params[key] for key in params if key not in (*_OF_UPDATE, "expand")}
     return inner, outer

@@ -1,4 +1,4 @@
-"""Subscriptions and all that they can live through, in both billing modes."""
+"""Subscriptions and their whole life cycle, in both billing modes."""
 
 from sandbox.subscriptions.changes import update
 from sandbox.subscriptions.creation import create

@@ -1,4 +1,4 @@
-"""What a subscription will do of itself, and when."""
+"""What happens to a subscription automatically, and when."""
 
 from sandbox.shop import Shop
 from sandbox.subscriptions import items
@@ -18,7 +18,7 @@ _WORKS = (
 
 
 def plan(shop: Shop, found: Json) -> None:
-    """Schedule what comes next for a subscription, after any change of it."""
+    """Schedule what happens next to a subscription; called after every change."""
     world, status = shop.world, found["status"]
     wanted: dict[str, float | None] = dict.fromkeys(_WORKS)
     if status == "incomplete":
@@ -41,7 +41,7 @@ def plan(shop: Shop, found: Json) -> None:
 
 
 def _trial_warning(shop: Shop, found: Json) -> float | None:
-    """Three days before a trial's end, at once where it is nearer; once for each end."""
+    """Warn three days before a trial ends, or now if it is closer, once for each end date."""
     if found["status"] != "trialing":
         return None
     warned = shop.world.private.get(found["id"], {}).get("warned_at")
@@ -50,7 +50,7 @@ def _trial_warning(shop: Shop, found: Json) -> float | None:
 
 
 def _announcement(shop: Shop, found: Json) -> float | None:
-    """Some days before a renewal, where there is so much time left."""
+    """Announce a renewal some days ahead, if there is that much time left."""
     end = items.first_end(found)
     at = end - shop.world.span(shop.settings.upcoming_days * DAY)
     going = found["cancel_at"] is None or found["cancel_at"] > end

@@ -23,7 +23,7 @@ _AFTER_THE_END = {"metadata", "cancellation_details", "expand"}
 
 @dataclass
 class Cost:
-    """What an update costs: whole lines, parts of periods, and whether it is billed at once."""
+    """What an update costs: its lines and prorations, and whether they are billed now."""
 
     lines: list[Json] = field(default_factory=list)
     parts: list[Json] = field(default_factory=list)
@@ -87,7 +87,7 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
 
 
 def _reprice(shop: Shop, found: Json, params: Json) -> Cost:
-    """Change items, cycle and trial, and say what that costs."""
+    """Change items, cycle and trial. Returns what that costs."""
     now = shop.world.now()
     at = params.get("proration_date") or now
     anchor = (params.get("billing_cycle_anchor") or {}).get("type")
@@ -149,7 +149,7 @@ def _move_trial(shop: Shop, found: Json, given: int | str, old: list[Json], beha
 
 
 def _bill(shop: Shop, found: Json, cost: Cost, params: Json) -> Json | None:
-    """The open invoice of what an update costs now; what can wait waits for the next one."""
+    """Invoice what an update costs now; the rest waits for the next invoice."""
     proration.wait(shop, found, cost.parts if cost.now else cost.parts + cost.lines)
     if not cost.now:
         return None

@@ -7,8 +7,8 @@ from sandbox.world import Json
 
 
 def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
-    """A subscription with its first invoice. `paid_by` is the method of a checkout, which makes
-    the subscription only once the money is there."""
+    """Create a subscription with its first invoice. `paid_by` is the payment method of a checkout,
+    which creates the subscription only after the payment."""
     customer = shop.find("customer", params.get("customer"), param="customer")
     world = shop.world
     made = world.make(
@@ -73,7 +73,7 @@ def _set_mode(made: Json, params: Json) -> None:
 
 
 def _begin(shop: Shop, made: Json, params: Json) -> None:
-    """The first periods: a trial, up to a given anchor, or whole ones."""
+    """Set the first periods: a trial, up to a given anchor, or full ones."""
     now = shop.world.now()
     trial_end = _trial_end(shop, params)
     anchor = params.get("billing_cycle_anchor")
@@ -104,7 +104,7 @@ def _trial_end(shop: Shop, params: Json) -> int | None:
 def _check_payable(
     shop: Shop, made: Json, customer: Json, params: Json, paid_by: Json | None
 ) -> None:
-    """Raise Stripe's 400 where there is something to pay and nothing to pay it with."""
+    """Raise Stripe's 400 if something is due and there isn't a payment method."""
     if made["collection_method"] != "charge_automatically" or paid_by is not None:
         return
     if params.get("payment_behavior") in ("default_incomplete", "pending_if_incomplete"):
@@ -172,7 +172,7 @@ def _lines(shop: Shop, made: Json, params: Json, *, trial: bool) -> list[Json]:
 
 
 def running(shop: Shop, found: Json) -> list[str]:
-    """The discounts that go on after the invoice that was just made."""
+    """The discounts that still apply after the first invoice."""
     table = shop.world.table("discount")
     return [
         name
@@ -182,7 +182,7 @@ def running(shop: Shop, found: Json) -> list[str]:
 
 
 def extra_lines(shop: Shop, made: Json, wanted: list[Json]) -> list[Json]:
-    """Lines for `add_invoice_items`: one-off prices on the invoice of a subscription."""
+    """Lines for `add_invoice_items`: one-time prices on a subscription's invoice."""
     from sandbox.catalog import create_price
 
     lines = []

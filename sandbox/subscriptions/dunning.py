@@ -1,4 +1,4 @@
-"""Invoices of subscriptions that are tried again, and what a subscription comes to by them."""
+"""Retries failed subscription invoices, and decides what happens to their subscriptions."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, snapshot
@@ -7,7 +7,7 @@ from sandbox.world import Json
 
 
 def attempt(shop: Shop, bill: Json) -> None:
-    """Try to collect an open invoice, and do to its subscription what follows."""
+    """Attempt to collect an open invoice, and update its subscription accordingly."""
     if bill["status"] != "open":
         return
     with shop.row():
@@ -19,7 +19,7 @@ def attempt(shop: Shop, bill: Json) -> None:
 
 
 def failed(shop: Shop, bill: Json) -> None:
-    """An attempt failed: plan the next, or do what the account's settings say."""
+    """An attempt failed: schedule the next, or do what the account's settings say."""
     more = invoices.plan_retry(shop, bill)
     shop.save(bill)
     found = invoices.subscription_of(shop, bill)
@@ -34,7 +34,7 @@ def failed(shop: Shop, bill: Json) -> None:
 
 
 def over(shop: Shop, found: Json) -> None:
-    """After the last attempt: what the account's settings say."""
+    """Every attempt has failed: do what the account's settings say."""
     match shop.settings.dunning_ends:
         case "cancel":
             endings.cancel(shop, found, reason="payment_failed")
@@ -45,7 +45,7 @@ def over(shop: Shop, found: Json) -> None:
 
 
 def _pause(shop: Shop, found: Json, why: str) -> None:
-    """What can't be paused is cancelled instead."""
+    """Pause a subscription, or cancel it if it can't be paused."""
     if found["billing_mode"]["type"] == "flexible" and not found["schedule"]:
         pauses.stop(shop, found, why)
     else:
@@ -60,7 +60,7 @@ def _set_status(shop: Shop, found: Json, status: str) -> None:
 
 
 def settled(shop: Shop, bill: Json) -> None:
-    """A paid, voided or given-up invoice brings its subscription to life, or back to it."""
+    """A paid, voided or uncollectible invoice activates its subscription, or reactivates it."""
     found = invoices.subscription_of(shop, bill)
     if found is None:
         return
@@ -73,7 +73,7 @@ def settled(shop: Shop, bill: Json) -> None:
 
 
 def _up_to_date(shop: Shop, found: Json) -> bool:
-    """Whether nothing is owed on the latest invoice that was finalized."""
+    """Whether the latest finalized invoice is settled."""
     bills = shop.world.table("invoice").newest_first(
         {"subscription": found["id"]}, before=None, after=None
     )
@@ -82,7 +82,7 @@ def _up_to_date(shop: Shop, found: Json) -> bool:
 
 
 def overdue(shop: Shop, bill: Json) -> None:
-    """Due work: an invoice that was sent is not paid by its due date."""
+    """Due work: a sent invoice hasn't been paid by its due date."""
     if bill["status"] != "open":
         return
     with shop.row():
@@ -93,15 +93,14 @@ def overdue(shop: Shop, bill: Json) -> None:
 
 
 def money_failed(shop: Shop, bill: Json) -> None:
-    """A delayed payment of an invoice did not arrive."""
+    """An invoice's delayed payment failed."""
     bill["attempt_count"] += 1
     shop.save(bill, "invoice.payment_failed")
     failed(shop, bill)
 
 
 def act_on_dispute(shop: Shop, dispute: Json) -> None:
-    """Due work: a disputed payment ends the subscription that it was for, where the account's
-    settings say so."""
+    """Due work: a disputed payment cancels its subscription, if the account's settings say so."""
     kept = shop.world.private.get(dispute["payment_intent"], {})
     bill = shop.world.table("invoice").get(kept.get("invoice"))
     found = invoices.subscription_of(shop, bill) if bill else None

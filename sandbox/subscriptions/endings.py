@@ -1,4 +1,4 @@
-"""How a subscription ends, or is marked to end."""
+"""Ending a subscription, now or later."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, StripeFault
@@ -20,7 +20,7 @@ def requested(details: Json) -> Json:
 
 
 def mark(shop: Shop, found: Json, params: Json) -> None:
-    """The flag and `cancel_at` of an update, as each billing mode leaves them behind."""
+    """Set the flag and `cancel_at` from an update, as each billing mode does."""
     details = params.get("cancellation_details") or {}
     at: int | None = None
     if params.get("cancel_at"):
@@ -54,7 +54,7 @@ def cancel(
     prorate: bool = False,
     invoice_now: bool = False,
 ) -> Json:
-    """End it now. Item periods stay where they are; the status is what counts."""
+    """End a subscription now. Its items' periods stay unchanged; the status is what counts."""
     world = shop.world
     if found["status"] not in items.LIVE:
         raise StripeFault(
@@ -87,8 +87,7 @@ def cancel(
 
 
 def _settle_bills(shop: Shop, found: Json) -> None:
-    """Stripe collects no open invoice of a subscription that is over, and drops its drafts'
-    automatic advancing."""
+    """Stop collecting the open invoices and advancing the drafts of an ended subscription."""
     for bill in shop.world.table("invoice").newest_first(
         {"subscription": found["id"]}, before=None, after=None
     ):
@@ -100,7 +99,7 @@ def _settle_bills(shop: Shop, found: Json) -> None:
 
 
 def _let_go_schedule(shop: Shop, found: Json) -> None:
-    """A schedule ends with its subscription."""
+    """End a subscription's schedule with it."""
     schedule = shop.world.table("subscription_schedule").get(found["schedule"])
     if schedule is not None and schedule["status"] == "active":
         schedule.update(status="canceled", canceled_at=shop.world.now(), current_phase=None)
@@ -109,7 +108,7 @@ def _let_go_schedule(shop: Shop, found: Json) -> None:
 
 
 def expire_incomplete(shop: Shop, found: Json) -> None:
-    """Due work: nobody paid the first invoice within 23 hours."""
+    """Due work: the first invoice hasn't been paid within 23 hours."""
     if found["status"] != "incomplete":
         return
     before = {"status": found["status"], "ended_at": None}

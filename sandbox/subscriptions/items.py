@@ -1,4 +1,4 @@
-"""A subscription's items: prices, quantities, and the periods that each of them lives in."""
+"""A subscription's items: their prices, quantities and periods."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def has_price(subscription: Json, price_id: str) -> bool:
 
 
 def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
-    """Give a new subscription its items. Raises Stripe's 400 for prices that don't go together."""
+    """Set a new subscription's items. Raises Stripe's 400 if their prices can't be combined."""
     if not wanted:
         raise invalid("Missing required param: items.", param="items", code="parameter_missing")
     prices = [
@@ -69,7 +69,7 @@ def new_item(shop: Shop, made: Json, price: Json, entry: Json) -> Json:
 
 
 def change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
-    """Change, add and remove items as an update names them. The periods stay as they are."""
+    """Change, add and remove items as an update says. Periods stay unchanged."""
     items = rows(found)
     for number, entry in enumerate(wanted):
         where = f"items[{number}]"
@@ -111,8 +111,8 @@ def _change(shop: Shop, item: Json, entry: Json, where: str) -> None:
 
 
 def _first_end(shop: Shop, found: Json, price: Json) -> int:
-    """When the first period of an added item ends: with the others of its rhythm, or with the
-    first full period from the anchor on."""
+    """When an added item's first period ends: with the others of its interval, or with the first
+    full period from the anchor."""
     for item in rows(found):
         if _cycle(item["price"]) == _cycle(price):
             return int(item["current_period_end"])
@@ -120,7 +120,7 @@ def _first_end(shop: Shop, found: Json, price: Json) -> int:
 
 
 def next_end(shop: Shop, found: Json, price: Json, start: int) -> int:
-    """The end of the period of a price that begins at `start`."""
+    """The end of a price's period that begins at `start`."""
     recurring = price["recurring"]
     return shop.world.period_after(
         start, recurring["interval"], recurring["interval_count"], found["billing_cycle_anchor"]
@@ -132,13 +132,13 @@ def _cycle(price: Json) -> tuple[str, int]:
 
 
 def cycles(found: Json) -> set[tuple[str, int]]:
-    """The rhythms in which a subscription bills."""
+    """The intervals at which a subscription bills."""
     return {_cycle(item["price"]) for item in rows(found)}
 
 
 def resolve_price(shop: Shop, entry: Json, *, where: str = "items[0][price]") -> Json:
-    """The recurring price of an entry: an existing one, or one made of `price_data`. What a
-    schedule says (`scheduled`) was agreed while the price was active."""
+    """The recurring price of an entry: an existing one, or one created from `price_data`. A
+    schedule's price (`scheduled`) may be archived: it was agreed while it was active."""
     if entry.get("price_data"):
         from sandbox.catalog import create_price
 
@@ -170,20 +170,20 @@ def begin_periods(
     until: int | None = None,
     only: list[Json] | None = None,
 ) -> None:
-    """Begin a period of all items, or `only` some, at `start`; it ends as their price says, or at
-    one moment."""
+    """Start a period of all items, or `only` some, at `start`; it ends as their prices say, or at
+    `end`."""
     for item in rows(made) if only is None else only:
         end = until or next_end(shop, made, item["price"], start)
         item.update(current_period_start=start, current_period_end=end)
 
 
 def last_end(found: Json) -> int:
-    """When the longest running period ends."""
+    """When the longest current period ends."""
     return max(int(item["current_period_end"]) for item in rows(found))
 
 
 def first_end(found: Json) -> int:
-    """When the first of the running periods ends."""
+    """When the first of the current periods ends."""
     return min(int(item["current_period_end"]) for item in rows(found))
 
 
@@ -201,15 +201,15 @@ def moment(found: Json, given: Any) -> int:
 
 
 def amount_of(item: Json) -> int:
-    """What a period of an item costs, in the minor unit."""
+    """What one period of an item costs (minor unit)."""
     return int(item["price"]["unit_amount"] or 0) * int(item.get("quantity") or 1)
 
 
 def lines(
     shop: Shop, made: Json, *, free: bool = False, only: list[Json] | None = None
 ) -> list[Json]:
-    """A line for the running period of each item, and one for each period that is billed in
-    advance; none for what was billed before."""
+    """Lines for each item's current period and for each period billed in advance, except those
+    already billed."""
     made_lines = []
     for item in rows(made) if only is None else only:
         start, end = item["current_period_start"], item["current_period_end"]
@@ -229,12 +229,12 @@ def lines(
 
 
 def unbill(item: Json) -> None:
-    """Forget until when an item is billed: its period changes."""
+    """Clear how far an item has been billed, since its period changes."""
     item.pop("billed_until", None)
 
 
 def _prebilled(shop: Shop, made: Json, item: Json) -> int:
-    """Until when a billing schedule wants an item billed in advance."""
+    """How far ahead a billing schedule bills an item."""
     found = 0
     for schedule in made["billing_schedules"]:
         only = [entry["price"] for entry in schedule["applies_to"] or []]
@@ -244,7 +244,7 @@ def _prebilled(shop: Shop, made: Json, item: Json) -> int:
 
 
 def set_billing_schedules(shop: Shop, made: Json, wanted: list[Json]) -> None:
-    """Bill in advance: until a moment, or for some intervals from the anchor on."""
+    """Bill in advance until a moment, or for some intervals from the anchor."""
     if made["billing_mode"]["type"] != "flexible":
         raise invalid(
             "`billing_schedules` needs `billing_mode[type]=flexible`.", param="billing_schedules"

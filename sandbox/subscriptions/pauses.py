@@ -1,4 +1,4 @@
-"""Pausing: of the service (status `paused`), and of collection alone."""
+"""Pausing the service (status `paused`), or only the collection of payments."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, invalid, snapshot
@@ -41,7 +41,7 @@ def pause(shop: Shop, found: Json, params: Json) -> Json:
 
 
 def stop(shop: Shop, found: Json, why: str) -> Json:
-    """Pause for one of `REASONS`. The running periods end now."""
+    """Pause for one of `REASONS`. The current periods end now."""
     before = snapshot(found)
     world = shop.world
     world.keep(
@@ -69,9 +69,9 @@ def stop(shop: Shop, found: Json, why: str) -> Json:
 
 
 def resume(shop: Shop, found: Json, params: Json) -> Json:
-    """`POST /v1/subscriptions/{id}/resume`. With a new cycle there is an invoice: by default it is
-    tried at once and the subscription goes on whatever comes of it (`past_due` where it fails);
-    with `resume_on_payment_success` it stays paused until the invoice is settled."""
+    """`POST /v1/subscriptions/{id}/resume`. A new cycle creates an invoice. By default it is
+    attempted immediately and the subscription resumes either way (`past_due` if it fails); with
+    `resume_on_payment_success` it stays paused until the invoice is settled."""
     if found["status"] != "paused":
         raise invalid(f"Subscription {found['id']} is not paused.")
     now, anchor = shop.world.now(), params.get("billing_cycle_anchor") or {"type": "now"}
@@ -99,7 +99,7 @@ def resume(shop: Shop, found: Json, params: Json) -> Json:
 
 
 def _take_up_periods(shop: Shop, found: Json, kept: dict[str, int], now: int) -> None:
-    """The cycle that there would be without the pause."""
+    """The cycle as it would be without the pause."""
     for item in items.rows(found):
         end = kept.get(item["id"], now)
         while end <= now:
@@ -124,7 +124,7 @@ def _pay_resumption(shop: Shop, found: Json, bill: Json, params: Json) -> Json:
 
 
 def go_on(shop: Shop, found: Json, *, status: str = "active") -> Json:
-    """The service is there again."""
+    """Resume the service."""
     before = snapshot(found)
     with shop.row():
         shop.world.keep(found["id"], resumes_with=None, paused_ends=None)
@@ -137,8 +137,7 @@ def go_on(shop: Shop, found: Json, *, status: str = "active") -> Json:
 
 
 def bill_settled(shop: Shop, found: Json, bill: Json) -> bool:
-    """Whether an invoice that was paid, or given up as uncollectible, lets a paused subscription go
-    on; it does so then."""
+    """Resume a paused subscription that waits for this settled invoice. Returns whether it did."""
     awaited = shop.world.private.get(found["id"], {}).get("resumes_with")
     if found["status"] == "paused" and awaited == bill["id"]:
         go_on(shop, found)
@@ -147,7 +146,7 @@ def bill_settled(shop: Shop, found: Json, bill: Json) -> bool:
 
 
 def set_collection(shop: Shop, found: Json, given: Json | str) -> None:
-    """Pause the collection of invoices, or take it up; the status stays as it is."""
+    """Pause or resume the collection of payments; the status doesn't change."""
     if not isinstance(given, dict):
         found["pause_collection"] = None
         return
@@ -158,7 +157,7 @@ def set_collection(shop: Shop, found: Json, given: Json | str) -> None:
 
 
 def resume_collection(shop: Shop, found: Json) -> None:
-    """Due work: the end of paused collection."""
+    """Due work: resume the collection of payments."""
     if not found["pause_collection"]:
         return
     before = snapshot(found)

@@ -7,25 +7,25 @@ from sandbox.world import Json
 
 EXPIRE_SECONDS = 23 * 3600
 CARRIED = ("items", "billing_cycle_anchor", "trial_end", "trial_start", "status")
-"""What of a subscription an update may change that waits for its payment."""
+"""The parts of a subscription that a pending update can change."""
 
 
 def put_back(shop: Shop, found: Json, before: Json) -> None:
-    """Make a subscription what it was before an update, sharing its prices again."""
+    """Restore a subscription to what it was before an update, sharing its prices again."""
     for key in CARRIED:
         found[key] = before[key]
     share_prices(shop, found)
 
 
 def share_prices(shop: Shop, found: Json) -> None:
-    """Have the items hold the prices of the world, not copies that would grow old."""
+    """Make the items share the world's prices, since copies would go stale."""
     prices = shop.world.table("price")
     for item in found["items"]["data"]:
         item["price"] = prices.get(item["price"]["id"]) or item["price"]
 
 
 def hold(shop: Shop, found: Json, before: Json, bill: Json) -> None:
-    """Take an update back until its invoice is paid, for 23 hours at most."""
+    """Put an update on hold until its invoice is paid, for 23 hours at most."""
     wanted = snapshot({key: found[key] for key in CARRIED})
     put_back(shop, found, before)
     expires = shop.world.now() + shop.world.span(EXPIRE_SECONDS)
@@ -45,7 +45,7 @@ def hold(shop: Shop, found: Json, before: Json, bill: Json) -> None:
 
 
 def bill_settled(shop: Shop, found: Json, bill: Json) -> bool:
-    """Whether an invoice is what an update waits for; it is applied, or dropped, then."""
+    """Apply or drop the update that waits for this invoice. Returns whether there is one."""
     kept = shop.world.private.get(found["id"], {})
     if not found["pending_update"] or kept.get("pending_bill") != bill["id"]:
         return False

@@ -1,4 +1,4 @@
-"""What customers do to their subscriptions in the portal."""
+"""Changes customers make to their subscriptions in the portal."""
 
 from sandbox.shop import Shop, invalid
 from sandbox.subscriptions import changes, endings, items, pauses, schedules
@@ -16,7 +16,8 @@ def cancel(shop: Shop, found: Json, *, immediately: bool = False) -> Json:
 
 
 def give_reason(shop: Shop, found: Json, *, feedback: str | None, comment: str | None) -> Json:
-    """Say why it was cancelled: Stripe asks once that is done, so it is an update of its own."""
+    """Record why it was cancelled. Stripe asks after the cancellation, so this is a separate
+    update."""
     details = {"feedback": feedback or None, "comment": comment or None}
     if not any(details.values()):
         return found
@@ -24,7 +25,7 @@ def give_reason(shop: Shop, found: Json, *, feedback: str | None, comment: str |
 
 
 def undo(shop: Shop, found: Json) -> Json:
-    """Let a subscription go on that was to end."""
+    """Undo a scheduled cancellation."""
     if not found["cancel_at"]:
         raise invalid("This subscription isn't cancelled.")
     return changes.update(shop, found, {"cancel_at": ""})
@@ -39,11 +40,11 @@ def switch(
     at_period_end: bool = False,
     proration_behavior: str = "create_prorations",
 ) -> Json:
-    """Change to another price: now, or by a schedule when the period is over."""
+    """Switch to another price, now or by a schedule when the current period ends."""
     if len(items.rows(found)) != 1:
         raise invalid("A subscription with several products can only be cancelled here.")
     if found["schedule"]:
-        raise invalid("A change of this subscription is planned already.")
+        raise invalid("This subscription already has a scheduled change.")
     item = items.rows(found)[0]
     wanted = {"price": price, "quantity": quantity or item["quantity"] or 1}
     if at_period_end:
@@ -65,5 +66,5 @@ def pause(shop: Shop, found: Json) -> Json:
 
 
 def resume(shop: Shop, found: Json) -> Json:
-    """Take a paused subscription up again."""
+    """Resume a paused subscription."""
     return pauses.resume(shop, found, {})

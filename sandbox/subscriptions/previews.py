@@ -1,4 +1,4 @@
-"""Invoices that there isn't yet: what one would hold."""
+"""Previews of invoices that don't exist yet."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, StripeFault

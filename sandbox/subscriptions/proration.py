@@ -1,4 +1,4 @@
-"""Parts of periods: what a change in the middle of one is worth, and who bills it when."""
+"""Prorations: what a change in the middle of a period costs, and when it is billed."""
 
 from sandbox import invoice_lines, invoices, taxes
 from sandbox.shop import Shop
@@ -7,7 +7,7 @@ from sandbox.world import Json
 
 
 def share_left(item: Json, at: int) -> float:
-    """How much of an item's running period is still to come, from 0 to 1."""
+    """The fraction of an item's current period that is left, from 0 to 1."""
     start, end = int(item["current_period_start"]), int(item["current_period_end"])
     if end <= start:
         return 0.0
@@ -15,7 +15,8 @@ def share_left(item: Json, at: int) -> float:
 
 
 def of_change(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
-    """Lines for changed items: credit for the rest of the old, the rest of the new to pay."""
+    """Lines for changed items: a credit for the unused old price, a charge for the remaining new
+    one."""
     after = {item["id"]: item for item in items.rows(found)}
     lines = []
     for old in before:
@@ -30,17 +31,17 @@ def of_change(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json
 
 
 def credit(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
-    """Lines that give back the rest of the running periods."""
+    """Lines that credit the rest of the current periods."""
     return [_line(shop, found, item, at, sign=-1) for item in before if share_left(item, at)]
 
 
 def rest(shop: Shop, found: Json, at: int) -> list[Json]:
-    """Lines that bill the rest of the running periods."""
+    """Lines that charge for the rest of the current periods."""
     return [_line(shop, found, item, at, sign=1) for item in items.rows(found)]
 
 
 def credit_rest(shop: Shop, found: Json) -> None:
-    """Have the rest of the running periods credited on the next invoice."""
+    """Credit the rest of the current periods on the next invoice."""
     wait(shop, found, credit(shop, found, items.rows(found), shop.world.now()))
 
 
@@ -61,7 +62,7 @@ def _line(shop: Shop, found: Json, item: Json, at: int, *, sign: int) -> Json:
 
 
 def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
-    """Keep lines as invoice items for the next invoice of the subscription."""
+    """Store lines as invoice items for the subscription's next invoice."""
     for line in lines:
         made = shop.world.make(
             "invoiceitem",
@@ -95,13 +96,13 @@ def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
 def invoice(
     shop: Shop, found: Json, lines: list[Json], *, reason: str = "subscription_update"
 ) -> Json:
-    """An open invoice of these lines and of all that waits for the subscription."""
+    """An open invoice with these lines and all pending items of the subscription."""
     bill = draft(shop, found, lines, reason=reason)
     return invoices.finalize(shop, bill)
 
 
 def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
-    """A draft of these lines and of all that waits for the subscription; it becomes the
+    """A draft with these lines and all pending items of the subscription; it becomes the
     subscription's latest invoice."""
     bill = invoices.draft(
         shop,
@@ -120,7 +121,7 @@ def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
 
 
 def invoice_pending(shop: Shop, found: Json) -> None:
-    """Bill now what waits for a subscription."""
+    """Invoice a subscription's pending items now."""
     if invoices.pending_items(shop, found["customer"], found["id"]):
         bill = invoice(shop, found, [])
         if bill["amount_due"] == 0:

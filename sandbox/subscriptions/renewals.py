@@ -1,4 +1,4 @@
-"""What the calendar does to subscriptions: renewals, ends of trials, announcements, drafts."""
+"""Subscription work driven by the calendar: renewals, ends of trials, announcements, drafts."""
 
 from sandbox import invoices
 from sandbox.shop import Shop, snapshot
@@ -57,7 +57,7 @@ def _renew(shop: Shop, found: Json, due: list[Json]) -> None:
 
 
 def finalize(shop: Shop, bill: Json) -> None:
-    """Due work: an hour after it was made a draft is finalized and collected."""
+    """Due work: finalize and collect a draft an hour after its creation."""
     if bill["status"] != "draft":
         return
     found = invoices.subscription_of(shop, bill)
@@ -79,14 +79,14 @@ def finalize(shop: Shop, bill: Json) -> None:
 
 
 def warn_trial(shop: Shop, found: Json) -> None:
-    """Due work: a trial will soon be over."""
+    """Due work: a trial will end soon."""
     if found["status"] == "trialing":
         shop.world.keep(found["id"], warned_at=shop.world.now())
         shop.emit("customer.subscription.trial_will_end", found)
 
 
 def announce_invoice(shop: Shop, found: Json) -> None:
-    """Due work: an invoice will soon be made. What is announced has no id yet."""
+    """Due work: announce an invoice that will be created soon and doesn't have an id yet."""
     if found["status"] in ("active", "trialing", "past_due") and not shop.silent:
         announced = previews.preview(shop, {"subscription": found["id"]})
         announced.pop("id")

@@ -1,4 +1,4 @@
-"""Subscription schedules: phases that a subscription goes through by dates."""
+"""Subscription schedules: phases of a subscription, by date."""
 
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.subscriptions import agenda, changes, creation, dunning, endings, items
@@ -10,7 +10,7 @@ _COPIED = ("collection_method", "default_payment_method", "description", "prorat
 
 
 def create(shop: Shop, params: Json) -> Json:
-    """`POST /v1/subscription_schedules`, for a subscription that there is or for a new one."""
+    """`POST /v1/subscription_schedules`, for an existing subscription or a new one."""
     if given := params.get("from_subscription"):
         if set(params) - {"from_subscription", "metadata", "expand", "billing_mode"}:
             raise invalid(
@@ -65,7 +65,7 @@ def _blank(shop: Shop, customer: Json, params: Json) -> Json:
 
 
 def _around(shop: Shop, found: Json, *, metadata: Json | None = None) -> Json:
-    """A schedule whose only phase is the running period of a subscription."""
+    """A schedule whose only phase is a subscription's current period."""
     if found["schedule"]:
         raise invalid(
             f"The subscription {found['id']} is already attached to a schedule:"
@@ -97,7 +97,8 @@ def _around(shop: Shop, found: Json, *, metadata: Json | None = None) -> Json:
 
 
 def plan_switch(shop: Shop, found: Json, wanted: Json) -> Json:
-    """What the portal makes of a change at the period's end: a second phase with the new price."""
+    """Schedule a switch at the end of the period, as the portal does: a second phase with the new
+    price."""
     with shop.row():
         made = _around(shop, found)
         first = made["phases"][0]
@@ -108,7 +109,7 @@ def plan_switch(shop: Shop, found: Json, wanted: Json) -> Json:
 
 
 def _phases(shop: Shop, wanted: list[Json], start: int, customer: str) -> list[Json]:
-    """Phases one after the other. Raises Stripe's 400 for one without an end or with bad prices."""
+    """Build consecutive phases. Raises Stripe's 400 for a bad end or bad prices."""
     made = []
     for number, entry in enumerate(wanted):
         start = _start_of(shop, entry, start)
@@ -149,7 +150,7 @@ def _end_of(shop: Shop, entry: Json, start: int, price: Json) -> int:
     if given is not None:
         end = shop.world.now() if given == "now" else int(given)
         if end < start:
-            raise invalid("A phase must end after it begins.", param="phases")
+            raise invalid("A phase must end after it starts.", param="phases")
         return end
     duration = entry.get("duration") or {
         "interval": price["recurring"]["interval"],
@@ -197,7 +198,7 @@ def update(shop: Shop, schedule: Json, params: Json) -> Json:
 
 
 def release(shop: Shop, schedule: Json, *, params: Json | None = None) -> Json:
-    """Let the subscription go on by itself."""
+    """Release the subscription from its schedule."""
     _running(schedule, "release")
     before = snapshot(schedule)
     found = shop.world.table("subscription").get(schedule["subscription"])
@@ -264,7 +265,7 @@ def phase_end(shop: Shop, schedule: Json) -> None:
 
 
 def keep_up(shop: Shop, found: Json) -> None:
-    """Bring a subscription into the phase that its schedule is in by now."""
+    """Bring a subscription into its schedule's current phase."""
     schedule = shop.world.table(KIND).get(found["schedule"])
     if schedule is None or schedule["status"] != "active":
         return
@@ -291,7 +292,7 @@ def _finish(shop: Shop, schedule: Json, found: Json) -> None:
 
 
 def _begin(shop: Shop, schedule: Json) -> None:
-    """The first phase: it makes the subscription."""
+    """Start the first phase by creating the subscription."""
     phase = schedule["phases"][0]
     params = {
         "customer": schedule["customer"],
@@ -321,7 +322,7 @@ def _begin(shop: Shop, schedule: Json) -> None:
 
 
 def _enter(shop: Shop, schedule: Json, found: Json, *, proration: str | None = None) -> None:
-    """Give the subscription what the phase of now says."""
+    """Apply the current phase to the subscription."""
     now = shop.world.now()
     phase = next(
         (p for p in schedule["phases"] if p["start_date"] <= now < p["end_date"]),
@@ -340,7 +341,8 @@ def _enter(shop: Shop, schedule: Json, found: Json, *, proration: str | None = N
 
 
 def _difference(found: Json, wanted: list[Json]) -> list[Json]:
-    """How an update says "these items": kept by price, then by place, the rest removed."""
+    """The update that leads to the wanted items: matched by price, then by position; the rest are
+    removed."""
     old = list(items.rows(found))
     entries, new = [], []
     for item in wanted:

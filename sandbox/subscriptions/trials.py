@@ -7,8 +7,8 @@ from sandbox.world import Json
 
 
 def goes_on(shop: Shop, found: Json) -> bool:
-    """Whether a subscription goes on after its trial; where there is nothing to pay with it may be
-    cancelled or paused instead, as its trial settings say."""
+    """Whether a subscription continues after its trial. Without a payment method it may be
+    cancelled or paused here instead, as its trial settings say."""
     if invoices.default_method(shop, found) is not None:
         return True
     match found["trial_settings"]["end_behavior"]["missing_payment_method"]:

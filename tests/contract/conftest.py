@@ -1,8 +1,8 @@
-"""One suite, written from Stripe's documentation, for whatever answers as Stripe.
+"""One suite, written from Stripe's documentation, for anything that claims to be Stripe.
 
-By default that is the sandbox. With `STRIPE_CONTRACT_KEY`, a key of test mode, it is Stripe itself:
-everything is made under the run's id and removed again. What only a person can do, paying a hosted
-page, is left out.
+By default that is the sandbox. With `STRIPE_CONTRACT_KEY`, a test key, it is Stripe itself:
+everything is created under the run's id and removed afterwards. Paying a hosted page, which only a
+person can do, is left out.
 """
 
 import os
@@ -22,19 +22,19 @@ Json = dict[str, Any]
 
 
 def contract_key() -> str | None:
-    """The key of the account to try, None for the sandbox. A live key is refused."""
+    """The key of the account to test, None for the sandbox. A live key is refused."""
     key = os.environ.get("STRIPE_CONTRACT_KEY") or None
     if key is not None and not key.startswith(("sk_test_", "rk_test_")):
         raise pytest.UsageError(
-            "STRIPE_CONTRACT_KEY is no key of test mode (sk_test_… or rk_test_…): refused, since"
-            " the suite creates and deletes"
+            "STRIPE_CONTRACT_KEY isn't a test key (sk_test_… or rk_test_…): refused, because the"
+            " suite creates and deletes objects"
         )
     return key
 
 
 @dataclass
 class Account:
-    """An account, and what was made in it to be removed. `real` is Stripe itself."""
+    """An account, and what to clean up in it. `real` means Stripe itself."""
 
     client: stripe.StripeClient
     real: bool
@@ -51,7 +51,7 @@ class Account:
         self._undo.append(undo)
 
     def clean(self) -> None:
-        """Remove what was made, newest first."""
+        """Remove everything created, newest first."""
         for undo in reversed(self._undo):
             with suppress(stripe.StripeError):
                 undo()

@@ -15,7 +15,7 @@ def test_a_live_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         contract_key()
 
 
-def test_customers_are_made_changed_and_deleted(account: Account) -> None:
+def test_customers_are_created_updated_and_deleted(account: Account) -> None:
     made = account.customer(card=None, name="Ada", metadata={"a": "1", "b": "2"})
     assert made["id"].startswith("cus_")
     assert made["object"] == "customer"
@@ -34,7 +34,7 @@ def test_customers_are_made_changed_and_deleted(account: Account) -> None:
     assert account.call("get", path)["deleted"] is True
 
 
-def test_errors_say_what_is_wrong(account: Account) -> None:
+def test_errors_name_the_mistake(account: Account) -> None:
     with pytest.raises(stripe.InvalidRequestError) as missing:
         account.call("get", "customers/cus_nothing")
     assert missing.value.http_status == 404
@@ -201,7 +201,7 @@ def test_items_change_price_and_quantity(account: Account) -> None:
     assert [entry["id"] for entry in listed["data"]] == [item]
 
 
-def test_paused_collection_is_no_status(account: Account) -> None:
+def test_paused_collection_does_not_change_the_status(account: Account) -> None:
     made = account.subscription(account.customer()["id"], account.price()["id"])
     path = f"subscriptions/{made['id']}"
     paused = account.call("post", path, pause_collection={"behavior": "void"})
@@ -256,7 +256,7 @@ def test_a_session_needs_the_mode_of_its_prices(account: Account) -> None:
         )
 
 
-def test_a_payment_link_is_switched_off(account: Account) -> None:
+def test_a_payment_link_is_deactivated(account: Account) -> None:
     price = account.price()
     made = account.call("post", "payment_links", line_items=[{"price": price["id"], "quantity": 1}])
     assert made["active"] is True
@@ -320,7 +320,7 @@ def test_refunds_add_up(account: Account) -> None:
     assert sorted(row["amount"] for row in listed["data"]) == [500, 1500]
 
 
-def test_a_card_may_be_declined_or_ask_for_more(account: Account) -> None:
+def test_a_card_may_be_declined_or_require_authentication(account: Account) -> None:
     automatic = {"enabled": "true", "allow_redirects": "never"}
     with pytest.raises(stripe.CardError) as declined:
         account.call(
@@ -371,7 +371,7 @@ def test_an_invoice_without_a_subscription(account: Account) -> None:
         account.call("post", f"invoices/{draft['id']}/void")
 
 
-def test_an_open_invoice_is_voided_or_given_up(account: Account) -> None:
+def test_an_open_invoice_is_voided_or_marked_uncollectible(account: Account) -> None:
     customer = account.customer()
     for action, status in (("void", "void"), ("mark_uncollectible", "uncollectible")):
         account.call("post", "invoiceitems", customer=customer["id"], amount=900, currency="usd")

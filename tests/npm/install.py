@@ -1,5 +1,5 @@
-"""Installs what the tests take from npm, pinned by hash: Stripe's command line, Stripe's Node SDK
-with its types, TypeScript, and axe, which looks for what keeps people out."""
+"""Installs what the tests need from npm, pinned by hash: Stripe's command line, Stripe's Node SDK
+with its types, TypeScript, and axe, which checks accessibility."""
 
 import json
 import os

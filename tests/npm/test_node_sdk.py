@@ -1,7 +1,9 @@
-"""The sandbox for other people's code: one story, by Stripe's Node SDK and by its Python SDK."""
+"""One scenario, run by Stripe's Node SDK and by its Python SDK, with the same result."""
 
 import json
 import subprocess
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -12,10 +14,10 @@ from tests.sandbox.alone import Alone
 
 pytestmark = pytest.mark.slow
 
-STORY = "tests/npm/story.mjs"
+STORY = Path(__file__).with_name("story.mjs")
 
 
-def test_both_sdks_tell_the_same_story(alone: Alone) -> None:
+def test_both_sdks_get_the_same_results(alone: Alone) -> None:
     by_node = told_by_node(alone.url)
     alone.reset()
     by_python = told_by_python(alone.url)
@@ -26,12 +28,12 @@ def test_both_sdks_tell_the_same_story(alone: Alone) -> None:
 
 def told_by_node(url: str) -> list[Any]:
     assert MODULES.exists(), "nothing from npm: run `python -m tests.npm.install`"
-    script = FOLDER / "story.mjs"
-    with open(STORY) as source:
-        script.write_text(source.read())
-    done = subprocess.run(
-        ["node", script, url], capture_output=True, text=True, timeout=60, check=False
-    )
+    with NamedTemporaryFile(suffix=".mjs", dir=FOLDER) as script:
+        script.write(STORY.read_bytes())
+        script.flush()
+        done = subprocess.run(
+            ["node", script.name, url], capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -1,4 +1,4 @@
-"""The sandbox as its users run it: `latchkey sandbox`, a process by itself."""
+"""The sandbox as its users run it: `latchkey sandbox`, in its own process."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.harness import free_port
 
 @dataclass
 class Alone:
-    """A running sandbox; `reset` starts another on the same address, empty."""
+    """A running sandbox; `reset` starts an empty one at the same address."""
 
     url: str
     port: int
@@ -42,14 +42,14 @@ class Alone:
         self.start()
 
     def problems(self) -> list[str]:
-        """What the sandbox found wrong with itself."""
+        """Mistakes the sandbox found in its own responses."""
         found: list[str] = httpx.get(f"{self.url}/_sandbox/problems").json()["data"]
         return found
 
 
 @contextmanager
 def run_alone(*options: str) -> Iterator[Alone]:
-    """One sandbox on a free port, with the options of its command."""
+    """Run a sandbox on a free port, with its command's options."""
     port = free_port()
     made = Alone(f"http://127.0.0.1:{port}", port, options)
     made.start()

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox's billing share: a subscriber, and their events."""
+"""Shared by the billing tests: a subscriber, and their events."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Life:
         return found
 
     async def until(self, moment: str) -> None:
-        """Move time on until something of the subscription is due."""
+        """Advance time until a moment of the subscription."""
         await self.stripe.control("clock/advance", subscription=self.id, until=moment)
 
     async def card(self, card: str) -> None:

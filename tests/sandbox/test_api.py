@@ -37,7 +37,7 @@ async def test_keys_are_checked(stripe: Stripe) -> None:
             assert answer.headers["Request-Id"].startswith("req_")
 
 
-async def test_a_restricted_key_may_do_what_it_may(stripe: Stripe) -> None:
+async def test_a_restricted_key_may_do_only_what_it_is_allowed_to(stripe: Stripe) -> None:
     made = await stripe.control("keys", permissions={"products": "read", "account": "read"})
     headers = {"Authorization": f"Bearer {made['key']}"}
     async with httpx.AsyncClient(base_url=stripe.url, headers=headers) as client:
@@ -72,7 +72,7 @@ async def test_bad_parameters_are_named(
     assert answer.status_code in (400, 404)
 
 
-async def test_unknown_parameters_are_let_through_without_the_pinned_version(
+async def test_unknown_parameters_are_accepted_without_the_pinned_version(
     stripe: Stripe,
 ) -> None:
     answer = await stripe.client.post("/v1/customers", data={"colour": "red"})
@@ -84,9 +84,9 @@ async def test_an_unknown_address_is_a_404(stripe: Stripe) -> None:
     assert answer.status_code == 404
     assert "Unrecognized request URL" in (await error_of(answer))["message"]
     known = await stripe.client.post("/v1/issuing/cards", data={})
-    assert "the sandbox does not" in (await error_of(known))["message"]
+    assert "but the sandbox doesn't" in (await error_of(known))["message"]
     logged = (await stripe.client.get("/_sandbox/requests")).json()["data"][-1]
-    assert (logged["status"], "the sandbox does not" in logged["hint"]) == (404, True)
+    assert (logged["status"], "but the sandbox doesn't" in logged["hint"]) == (404, True)
 
 
 async def test_lists_page_both_ways_and_filter(stripe: Stripe) -> None:
@@ -149,7 +149,7 @@ async def test_metadata_merges(stripe: Stripe) -> None:
     assert found["metadata"] == {"a": "1", "c": "3"}
 
 
-async def test_the_real_sdk_tells_the_same_story(stripe: Stripe) -> None:
+async def test_the_real_sdk_works(stripe: Stripe) -> None:
     client = sdk.StripeClient(KEY, base_addresses={"api": stripe.url}, max_network_retries=0)
 
     def story() -> tuple[str, str]:
@@ -193,14 +193,14 @@ async def test_the_real_sdk_tells_the_same_story(stripe: Stripe) -> None:
         ("sepa_debit", "complete"),
     ],
 )
-async def test_cards_do_what_they_are_for(stripe: Stripe, card: str, outcome: str) -> None:
+async def test_cards_behave_as_documented(stripe: Stripe, card: str, outcome: str) -> None:
     price = await stripe.price(await stripe.product(), every=None)
     session = await stripe.checkout(price, mode="payment")
     answer = await stripe.control(f"checkout/{session['id']}/pay", email="c@box.example", card=card)
     assert answer["outcome"] == outcome
 
 
-async def test_time_moves_on_and_renews(stripe: Stripe) -> None:
+async def test_advancing_time_renews(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product())
     made = await stripe.subscribe("time@box.example", price)
     before = made["items"]["data"][0]["current_period_end"]
@@ -244,7 +244,7 @@ async def test_dunning_ends_as_the_account_says(stripe: Stripe) -> None:
         assert found["status"] == status
 
 
-def test_a_restart_goes_on_where_it_stopped(tmp_path: Path, published: Published) -> None:
+def test_a_restart_continues_where_it_stopped(tmp_path: Path, published: Published) -> None:
     first = build(base_url="http://x", data=tmp_path, seed="shop", published=published)
     first.flush()
     first.storage.close()

@@ -1,4 +1,4 @@
-"""Checkout sessions and payment links: every way to pay, not to pay, and to pay nothing."""
+"""Checkout sessions and payment links: paid, unpaid and free."""
 
 import pytest
 
@@ -50,7 +50,7 @@ async def test_a_subscription_keeps_its_discount_as_long_as_it_says(stripe: Stri
         assert {bill["status"] for bill in bills} == {"paid"}
 
 
-async def test_promotion_codes_are_refused_where_they_do_not_hold(stripe: Stripe) -> None:
+async def test_promotion_codes_are_refused_where_they_do_not_apply(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product(), every=None)
     made = await stripe.post("coupons", percent_off=10, max_redemptions=1)
     promotion = {"type": "coupon", "coupon": made["id"]}
@@ -144,7 +144,7 @@ async def test_more_than_ten_lines_are_a_page(stripe: Stripe) -> None:
     assert len(rest["data"]) == 13
 
 
-async def test_a_trial_from_checkout_needs_no_card_where_the_link_says_so(stripe: Stripe) -> None:
+async def test_a_trial_from_checkout_needs_no_card_if_the_link_says_so(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product())
     link = await stripe.post(
         "payment_links",
@@ -167,7 +167,7 @@ async def test_a_trial_from_checkout_needs_no_card_where_the_link_says_so(stripe
     assert (await stripe.get(f"subscriptions/{found['id']}"))["status"] == "paused"
 
 
-async def test_a_link_sells_as_often_as_it_may(stripe: Stripe) -> None:
+async def test_a_link_stops_at_its_limit(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product(), every=None)
     link = await stripe.post(
         "payment_links",
@@ -241,7 +241,7 @@ async def test_an_abandoned_session_expires(stripe: Stripe) -> None:
         ({"mode": "payment", "payment_method_types": ["card"]}, "payment_method_types"),
     ],
 )
-async def test_bad_sessions_are_named(stripe: Stripe, params: Json, param: str) -> None:
+async def test_bad_sessions_are_refused(stripe: Stripe, params: Json, param: str) -> None:
     from sandbox.schema import API_VERSION
     from tests.harness import flat
 

@@ -54,7 +54,7 @@ async def test_a_change_billed_at_once(stripe: Stripe) -> None:
     assert 2900 <= bill["total"] <= 3000
 
 
-async def test_another_rhythm_begins_anew(stripe: Stripe) -> None:
+async def test_another_interval_starts_a_new_cycle(stripe: Stripe) -> None:
     life = await begin(stripe)
     yearly = await stripe.price(await stripe.product("Year"), 12000, every="year")
     found = await switch(life, yearly)
@@ -73,7 +73,7 @@ async def test_the_cycle_is_reset_by_an_object(stripe: Stripe) -> None:
     assert len(await life.invoices()) == 2
 
 
-async def test_a_failed_change_leaves_things_as_they_were(stripe: Stripe) -> None:
+async def test_a_failed_change_changes_nothing(stripe: Stripe) -> None:
     life = await begin(stripe)
     dear = await stripe.price(await stripe.product("Dear"), 4500)
     await life.card("pm_card_chargeCustomerFail")
@@ -148,7 +148,7 @@ async def test_more_than_ten_items_are_a_page(stripe: Stripe) -> None:
     assert sent.json()["data"][0]["data"]["object"]["items"]["has_more"] is True
 
 
-async def test_mixed_intervals_renew_each_in_its_own_rhythm(stripe: Stripe) -> None:
+async def test_mixed_intervals_renew_at_their_own_intervals(stripe: Stripe) -> None:
     yearly = await stripe.price(await stripe.product("Year"), 12000, every="year")
     life = await begin(stripe)
     found = await life.update(items=[{"price": yearly}], proration_behavior="always_invoice")
@@ -206,7 +206,7 @@ async def test_cancelling_in_the_portal_and_undoing_it(stripe: Stripe, mode: str
     assert (await life.now())["status"] == "canceled"
 
 
-async def test_a_cancelled_subscription_takes_notes_only(stripe: Stripe) -> None:
+async def test_a_cancelled_subscription_accepts_only_notes(stripe: Stripe) -> None:
     life = await begin(stripe)
     await stripe.delete(f"subscriptions/{life.id}")
     ended = await life.update(metadata={"why": "moved"})

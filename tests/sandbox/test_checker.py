@@ -1,4 +1,4 @@
-"""The schema checker itself: it must catch what an answer could get wrong."""
+"""The schema checker must catch mistakes in responses."""
 
 import copy
 from collections.abc import Iterator

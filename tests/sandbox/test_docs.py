@@ -1,4 +1,4 @@
-"""The sandbox's document names every control call, fault, setting and option there is."""
+"""docs/sandbox.md names every control call, fault, setting and option."""
 
 import inspect
 from dataclasses import fields

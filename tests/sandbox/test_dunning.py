@@ -1,4 +1,4 @@
-"""Payments of subscriptions that fail: retries, what the account's settings make of them."""
+"""Failed subscription payments: retries, and what the account's settings do then."""
 
 import pytest
 
@@ -47,7 +47,7 @@ async def test_it_ends_as_the_account_says(
         assert why == "final_payment_failure"
 
 
-async def test_it_pauses_at_the_first_failure_where_the_account_says_so(stripe: Stripe) -> None:
+async def test_it_pauses_at_the_first_failure_if_the_account_says_so(stripe: Stripe) -> None:
     life = await fail_renewal(stripe, dunning_ends="pause_at_first")
     found = await life.now()
     assert found["status"] == "paused"
@@ -94,7 +94,7 @@ async def test_a_new_card_and_paying_by_hand_recover(stripe: Stripe) -> None:
 
 
 @pytest.mark.parametrize("way", ["void", "mark_uncollectible"])
-async def test_giving_an_invoice_up_recovers(stripe: Stripe, way: str) -> None:
+async def test_marking_an_invoice_uncollectible_recovers(stripe: Stripe, way: str) -> None:
     life = await fail_renewal(stripe)
     bill = (await life.invoices())[0]
     await stripe.post(f"invoices/{bill['id']}/{way}")
@@ -102,7 +102,7 @@ async def test_giving_an_invoice_up_recovers(stripe: Stripe, way: str) -> None:
     assert (await refused(stripe, f"invoices/{bill['id']}/mark_uncollectible"))["status"] == 400
 
 
-async def test_unpaid_goes_on_with_drafts(stripe: Stripe) -> None:
+async def test_unpaid_continues_with_drafts(stripe: Stripe) -> None:
     life = await fail_renewal(stripe, dunning_ends="unpaid", retry_days=[])
     assert (await life.now())["status"] == "unpaid"
     await life.until("period_end")
@@ -121,7 +121,7 @@ async def test_an_unpaid_first_invoice_expires_after_23_hours(stripe: Stripe) ->
     assert [bill["status"] for bill in await life.invoices()] == ["void"]
 
 
-async def test_a_first_invoice_paid_in_time_brings_it_to_life(stripe: Stripe) -> None:
+async def test_a_first_invoice_paid_in_time_activates_it(stripe: Stripe) -> None:
     life = await begin(stripe, card=None, payment_behavior="default_incomplete")
     assert (await life.now())["status"] == "incomplete"
     bill = (await life.invoices())[0]
@@ -147,7 +147,7 @@ async def test_3d_secure_at_the_first_payment_and_at_a_renewal(stripe: Stripe) -
     assert len(sent.json()["data"]) == 2
 
 
-async def test_nothing_is_made_where_an_incomplete_one_is_an_error(stripe: Stripe) -> None:
+async def test_error_if_incomplete_creates_nothing(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product())
     customer = await stripe.customer("x@box.example", card=FAILING)
     error = await refused(
@@ -161,7 +161,7 @@ async def test_nothing_is_made_where_an_incomplete_one_is_an_error(stripe: Strip
     assert (await stripe.get("subscriptions", customer=customer, status="all"))["data"] == []
 
 
-async def test_a_dispute_ends_its_subscription_where_the_account_says_so(stripe: Stripe) -> None:
+async def test_a_dispute_ends_its_subscription_if_the_account_says_so(stripe: Stripe) -> None:
     await stripe.control("settings", dispute_cancels=True)
     life = await begin(stripe)
     charge = (await stripe.get("charges", customer=life.customer))["data"][0]

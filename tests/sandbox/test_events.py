@@ -1,4 +1,4 @@
-"""Events: listed, kept for 30 days, thin, announced, and about what nobody knows."""
+"""Events: listed, kept for 30 days, thin, announced, and with undocumented values."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def listed(stripe: Stripe, **params: object) -> list[Json]:
     return found
 
 
-async def test_lists_by_type_and_from_a_known_event_on(stripe: Stripe) -> None:
+async def test_lists_by_type_and_after_a_known_event(stripe: Stripe) -> None:
     life = await begin(stripe)
     everything = await listed(stripe)
     known = everything[-3]["id"]
@@ -114,7 +114,7 @@ async def test_event_destinations(stripe: Stripe) -> None:
     assert [(row["endpoint"], row["type"]) for row in sent] == [(name, "customer.created")]
 
 
-async def test_values_that_nobody_knows(stripe: Stripe) -> None:
+async def test_undocumented_values(stripe: Stripe) -> None:
     life = await begin(stripe)
     await stripe.control(
         f"objects/{life.id}",

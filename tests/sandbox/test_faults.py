@@ -1,4 +1,4 @@
-"""Faults on purpose: each does what it says, and one seed makes one run."""
+"""Deliberate faults: each does what it says, and the same seed gives the same run."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class Receiver:
-    """A webhook endpoint that keeps what it gets; `answer` is the status it gives."""
+    """A webhook endpoint that records what it receives; `answer` is the status it returns."""
 
     url: str = ""
     answer: int = 200
@@ -154,7 +154,7 @@ async def test_old_renderings(stripe: Stripe, receiver: Receiver) -> None:
     assert "data" not in shown
 
 
-async def test_what_is_refused_is_tried_again(stripe: Stripe, receiver: Receiver) -> None:
+async def test_refused_deliveries_are_retried(stripe: Stripe, receiver: Receiver) -> None:
     await listen(stripe, receiver)
     receiver.answer = 500
     await customers(stripe, 1)
@@ -215,7 +215,7 @@ async def test_pages_that_end_early_or_move(stripe: Stripe) -> None:
     assert page["has_more"] is True
 
 
-async def test_a_spared_request_meets_none(stripe: Stripe) -> None:
+async def test_a_spared_request_is_exempt(stripe: Stripe) -> None:
     await stripe.control("faults", api_500_before=1)
     headers = {"Sandbox-Spared": "yes"}
     assert (await stripe.client.get("/v1/customers", headers=headers)).status_code == 200
@@ -228,7 +228,7 @@ async def test_bad_faults_are_refused(stripe: Stripe, given: Json) -> None:
 
 
 async def run(published: Published, seed: int) -> list[object]:
-    """One run under faults: what was answered, and what was delivered how often."""
+    """One run with faults: the responses, and what was delivered how often."""
     with receiving() as receiver, run_sandbox(published, chance=seed) as stripe:
         await stripe.post(
             "webhook_endpoints",
@@ -248,7 +248,7 @@ async def run(published: Published, seed: int) -> list[object]:
         return seen
 
 
-async def test_one_seed_is_one_run(published: Published) -> None:
+async def test_the_same_seed_gives_the_same_run(published: Published) -> None:
     first, second, other = [await run(published, seed) for seed in (7, 7, 8)]
     assert first == second
     assert first != other

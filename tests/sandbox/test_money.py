@@ -1,4 +1,4 @@
-"""Refunds, disputes, one-off invoices: all the ways that money comes and goes."""
+"""Refunds, disputes and one-off invoices."""
 
 import pytest
 
@@ -32,7 +32,7 @@ async def test_partial_refunds_add_up(stripe: Stripe) -> None:
     assert (await events_of(stripe, charge["id"])).count("charge.refunded") == 2
 
 
-async def test_a_refund_comes_back(stripe: Stripe) -> None:
+async def test_a_refund_fails(stripe: Stripe) -> None:
     await stripe.control("settings", delayed_seconds=60)
     charge = await order(stripe, "pm_card_refundFail")
     made = await stripe.post("refunds", charge=charge["id"])
@@ -133,7 +133,7 @@ async def test_a_one_off_invoice_is_paid(stripe: Stripe) -> None:
     assert by_intent["data"][0]["invoice"] == made["id"]
 
 
-async def test_an_invoice_is_paid_elsewhere_voided_given_up_or_deleted(stripe: Stripe) -> None:
+async def test_an_invoice_is_paid_elsewhere_voided_uncollectible_or_deleted(stripe: Stripe) -> None:
     made = await bill(stripe)
     await stripe.post(f"invoices/{made['id']}/pay", paid_out_of_band=True)
     sent = await events_of(stripe, made["id"])
@@ -189,7 +189,7 @@ async def test_more_than_ten_lines(stripe: Stripe) -> None:
     assert len(every["data"]) == 15
 
 
-async def test_customers_come_change_and_go(stripe: Stripe) -> None:
+async def test_customers_are_created_updated_and_deleted(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product())
     nameless = (await stripe.post("customers"))["id"]
     assert (await stripe.get(f"customers/{nameless}"))["email"] is None

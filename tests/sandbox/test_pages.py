@@ -1,4 +1,4 @@
-"""The sandbox's pages as a browser without JavaScript sees them."""
+"""The sandbox's pages, as seen by a browser without JavaScript."""
 
 import re
 from collections.abc import AsyncIterator
@@ -195,7 +195,7 @@ async def test_the_portal_shows_what_its_configuration_allows(
     assert "No such subscription." in strange.text
 
 
-async def test_the_portal_asks_no_reason_that_its_configuration_leaves_out(
+async def test_the_portal_asks_for_a_reason_only_if_configured(
     stripe: Stripe, visitor: httpx.AsyncClient
 ) -> None:
     life = await begin(stripe)

@@ -66,7 +66,7 @@ async def test_resume_whose_payment_fails(stripe: Stripe, behavior: str, status:
     assert (await life.now())["status"] == "active"
 
 
-async def test_giving_the_invoice_up_resumes_too(stripe: Stripe) -> None:
+async def test_marking_the_invoice_uncollectible_resumes_too(stripe: Stripe) -> None:
     life = await begin(stripe)
     await stripe.post(
         f"subscriptions/{life.id}/pause", bill_for={"unused_time_from": {"type": "none"}}
@@ -124,7 +124,7 @@ async def test_paused_collection_keeps_the_status_and_ends(
     assert "customer.subscription.paused" not in await life.events()
 
 
-async def test_paused_collection_is_taken_up_by_hand(stripe: Stripe) -> None:
+async def test_paused_collection_is_resumed_by_hand(stripe: Stripe) -> None:
     life = await begin(stripe)
     await life.update(pause_collection={"behavior": "void"})
     assert (await life.update(pause_collection=""))["pause_collection"] is None

@@ -1,4 +1,4 @@
-"""Quotes: what becomes of them, and what they refuse."""
+"""Quotes: what they turn into, and what they refuse."""
 
 import time
 

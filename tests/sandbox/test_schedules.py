@@ -12,7 +12,7 @@ DAY = 86400
 
 
 async def test_a_downgrade_at_the_periods_end(stripe: Stripe) -> None:
-    """Also where the price was archived since: it was agreed while it was sold."""
+    """This works even if the price was archived since: it was agreed while it was active."""
     life = await begin(stripe)
     cheap = await stripe.price(await stripe.product("Cheap"), 500)
     found = await stripe.control(

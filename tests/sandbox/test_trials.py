@@ -66,7 +66,7 @@ async def test_a_trial_ended_now_without_a_card(stripe: Stripe, missing: str, st
     assert len(await life.invoices()) == 1
 
 
-async def test_a_trial_can_be_moved_and_given_again(stripe: Stripe) -> None:
+async def test_a_trial_can_be_moved_and_repeated(stripe: Stripe) -> None:
     life = await begin(stripe)
     end = int(time.time()) + 5 * DAY
     found = await life.update(trial_end=end)
@@ -78,7 +78,7 @@ async def test_a_trial_can_be_moved_and_given_again(stripe: Stripe) -> None:
     assert (await life.now())["status"] == "active"
 
 
-async def test_a_short_trial_is_announced_at_once(stripe: Stripe) -> None:
+async def test_a_short_trial_is_announced_immediately(stripe: Stripe) -> None:
     life = await begin(stripe, trial_period_days=1)
     await stripe.control("clock/advance", seconds=1)
     assert "customer.subscription.trial_will_end" in await life.events()

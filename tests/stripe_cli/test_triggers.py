@@ -1,4 +1,4 @@
-"""Stripe's own command line fires its triggers at the sandbox while the app listens."""
+"""Stripe's command line fires its triggers at the sandbox while the app listens."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ EMAIL = "{}@cli.example"
 
 
 async def cli(tmp_path: Path, *arguments: str) -> tuple[int, str]:
-    """Run the command line with a home of its own."""
+    """Run the command line with its own home directory."""
     program = find_cli()
     assert program, "no Stripe CLI: run `python -m tests.npm.install`"
     environment = os.environ | {"HOME": str(tmp_path), "STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
@@ -49,12 +49,12 @@ WITHOUT_TRIGGER = {
     "refund.failed",
     "refund.updated",
 }
-"""What we handle and the command line can't trigger; `tests/sandbox` plays it."""
+"""Events we handle but the command line can't trigger; `tests/sandbox` plays them."""
 
 
 async def test_every_trigger_of_an_event_we_handle_works(site: Latchkey, tmp_path: Path) -> None:
-    """With Latchkey listening: all of it is handled, and what is known then is what a fresh
-    reading of the sandbox says."""
+    """Latchkey listens and handles every event; afterwards its data matches a fresh reading of the
+    sandbox."""
     stripe = site.stripe
     _, text = await cli(tmp_path, "trigger", "--help")
     offered = set(re.findall(r"^\s+([a-z_]+(?:\.[a-z_]+)+)$", text, re.MULTILINE))
@@ -87,7 +87,7 @@ async def _known(site: Latchkey) -> dict[str, object]:
 
 
 async def _fresh(site: Latchkey) -> dict[str, object]:
-    """What the sandbox says of the same objects, asked one by one."""
+    """What the sandbox says about the same objects, read one by one."""
     found: dict[str, object] = {}
     for name in await _known(site):
         kind, field = {

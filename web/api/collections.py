@@ -8,6 +8,7 @@ from latchkey.store.access import collections, complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
+from latchkey.store.products.products import UnknownProductError
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
@@ -96,7 +97,7 @@ async def create_collection(call: Call) -> Collection:
                 description=wanted.description,
                 products=wanted.products,
             )
-        except collections.UnknownProductError as error:
+        except UnknownProductError as error:
             raise ApiError(422, "unknown_product", str(error)) from None
     return _shown(made)
 
@@ -120,7 +121,7 @@ async def change_collection(call: Call) -> Collection:
         if wanted.products is not None:
             try:
                 await collections.set_products(connection, found.id, wanted.products, actor=None)
-            except collections.UnknownProductError as error:
+            except UnknownProductError as error:
                 raise ApiError(422, "unknown_product", str(error)) from None
         return _shown(await _found(connection, call))
 

@@ -8,6 +8,8 @@ from pydantic import Field
 from latchkey import dispatch
 from latchkey.store.pool import Connection
 from latchkey.store.products import link_previews, links, products
+from latchkey.store.products.products import UnknownProductError
+from latchkey.store.stripe.connection import NotConnectedError
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, endpoint
 from web.inputs import Input, LinkTo
@@ -104,7 +106,7 @@ async def put_link(call: Call) -> Link:
                 actor=None,
                 members=wanted.members,
             )
-        except links.LinkError as error:
+        except links.REFUSALS as error:
             raise problem_of(error) from None
     return shown(made)
 
@@ -146,12 +148,12 @@ async def delete_link(call: Call) -> Removed:
             removal = await links.remove_link(
                 connection, product_id=product.id, members=call.query.members, actor=None
             )
-        except links.LinkError as error:
+        except links.REFUSALS as error:
             raise problem_of(error) from None
     return Removed.model_validate(vars(removal))
 
 
-def problem_of(error: links.LinkError) -> ApiError:
+def problem_of(error: Exception) -> ApiError:
     """The API error for a refused link."""
     match error:
         case links.LiveSubscriptionsError():
@@ -162,9 +164,9 @@ def problem_of(error: links.LinkError) -> ApiError:
                 active_subscriptions=error.active_subscriptions,
                 members=list(links.WAYS_OUT),
             )
-        case links.NotConnectedError():
+        case NotConnectedError():
             return ApiError(409, "not_connected", str(error))
-        case links.UnknownProductError():
+        case UnknownProductError() | links.UnknownLinkError():
             return ApiError(404, "not_found", str(error))
         case links.UnknownStripeProductError():
             return ApiError(422, "unknown_stripe_product", str(error))

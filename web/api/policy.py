@@ -9,6 +9,7 @@ from latchkey.rules.policy import LONGEST_GRACE_DAYS
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
+from latchkey.store.products.products import UnknownProductError
 from latchkey.store.purchases.linked_products import Draft
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, endpoint
@@ -168,7 +169,7 @@ def _draft(call: Call, product_id: str | None = None) -> Draft:
 async def _save(connection: Connection, draft: Draft) -> None:
     try:
         await policy.save(connection, draft, actor=None)
-    except policy.UnknownProductError as error:
+    except UnknownProductError as error:
         raise ApiError(404, "not_found", str(error)) from None
 
 

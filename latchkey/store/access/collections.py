@@ -17,11 +17,8 @@ from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
+from latchkey.store.products.products import UnknownProductError
 from latchkey.store.stripe import wakeups
-
-
-class UnknownProductError(Exception):
-    """A product that isn't there can't be part of a collection."""
 
 
 @dataclass(frozen=True)

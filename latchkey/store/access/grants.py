@@ -9,6 +9,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
 from latchkey.store.access import collections, complimentary
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.products.products import UnknownProductError
 from latchkey.store.purchases import rejudging
 from latchkey.store.stripe.context import Account, ApplyContext
 
@@ -27,10 +28,6 @@ _BY_EMAIL = _ACCESS.format(
 _BY_USER = _ACCESS.format(
     who="u.id = coalesce((select into_user from user_merges where from_user = $2), $2)"
 )
-
-
-class UnknownProductError(Exception):
-    """There is no such product."""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,12 @@ from latchkey.rules.policy import DEFAULT_POLICY, Policy, Touched, touched
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.products.products import UnknownProductError
 from latchkey.store.purchases.linked_products import Draft, effective
 from latchkey.store.stripe import wakeups
 from latchkey.store.stripe.context import Account
 
 SETTING = "access_policy"
-
-
-class UnknownProductError(Exception):
-    """There is no such product."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
-from latchkey.store.stripe.connection import current
+from latchkey.store.products.products import UnknownProductError
+from latchkey.store.stripe.connection import NotConnectedError, current
 
 WAYS_OUT = ("keep", "end", "complimentary")
 
@@ -20,12 +21,8 @@ class LinkError(Exception):
     """A link that can't be made, changed or removed; the message says what to do."""
 
 
-class NotConnectedError(LinkError):
-    """Stripe isn't connected."""
-
-
-class UnknownProductError(LinkError):
-    """There is no such product."""
+class UnknownLinkError(LinkError):
+    """The product has no link, or there is no link with this id."""
 
 
 class UnknownStripeProductError(LinkError):
@@ -47,6 +44,10 @@ class LiveSubscriptionsError(LinkError):
             " goes on until it is cancelled in Stripe) or complimentary (access without end)"
         )
         self.active_subscriptions = active_subscriptions
+
+
+REFUSALS = (LinkError, NotConnectedError, UnknownProductError)
+"""What `create_link` and `remove_link` raise; each message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -181,24 +182,14 @@ async def create_link(
     which past one-off invoices the import reads: none, those of a year, or all. The caller opens
     the transaction and wakes the relay after it.
 
-    Raises `LinkError`s: `NotConnectedError`, `UnknownProductError`, `UnknownStripeProductError`,
-    `InvalidPriceError`, `LiveSubscriptionsError`.
+    Raises one of `REFUSALS`: `NotConnectedError`, `UnknownProductError`, or the `LinkError`s
+    `UnknownStripeProductError`, `InvalidPriceError` and `LiveSubscriptionsError`.
     """
     account = (await current(connection)).account
     if account is None:
         raise NotConnectedError("Stripe is not connected: connect it on the Connectors page first")
-    locked = await connection.fetchval(
-        "select id from products where id = $1 for no key update", product_id
-    )
-    if locked is None:
-        raise UnknownProductError(f"there is no product {product_id}")
-    if create is not None:
-        _check_price(create)
-    elif not await _stripe_product_exists(connection, stripe_product):
-        raise UnknownStripeProductError(
-            f"the connected Stripe account has no product {stripe_product}: choose one from the"
-            " list, or refresh the list if it was made just now"
-        )
+    await _lock_product(connection, product_id)
+    await _check_target(connection, stripe_product, create)
     present = await current_link(connection, product_id)
     if present and stripe_product is not None and present.stripe_product == stripe_product:
         return await _again(connection, present, mail=mail)
@@ -220,7 +211,10 @@ async def create_link(
         invoices,
     )
     await _adopt(connection, product_id, link_id, stripe_product)
-    await _line(connection, ActivityType.LINK_CREATED, link_id, product_id, stripe_product, actor)
+    change = _Change(link_id, product_id, actor, datetime.now(UTC))
+    await write_facts(
+        connection, [change.fact(ActivityType.LINK_CREATED, link_id, source_id=stripe_product)]
+    )
     link = await current_link(connection, product_id)
     assert link is not None, "it was inserted above"
     return link
@@ -234,7 +228,7 @@ async def remove_link(
     `keep`: access stays until the subscription ends; `end`: it ends now; `complimentary`: it
     becomes complimentary access without end. One-off buyers keep what they bought unless `end` or
     `complimentary` is chosen. Raises `LiveSubscriptionsError` where `members` is missing but
-    needed, `UnknownProductError` where there is no link. The caller opens the transaction.
+    needed, `UnknownLinkError` where there is no link. The caller opens the transaction.
     """
     link = await connection.fetchrow(
         """
@@ -244,29 +238,30 @@ async def remove_link(
         product_id,
     )
     if link is None:
-        raise UnknownProductError(f"product {product_id} has no link")
+        raise UnknownLinkError(f"product {product_id} has no link")
     live = await live_subscriptions(connection, product_id)
     if live and members not in WAYS_OUT:
         raise LiveSubscriptionsError(live)
     members = members or "keep"
-    now = datetime.now(UTC)
+    change = _Change(link["id"], product_id, actor, datetime.now(UTC))
     await connection.execute(
         """
         update links set state = 'removed', removed_at = $2, members = $3, dispatched_at = null
          where id = $1
         """,
-        link["id"],
-        now,
+        change.link_id,
+        change.at,
         members,
     )
     await checkout.drop(connection, product_id)
     ended = converted = 0
     if members in ("end", "complimentary"):
         if members == "complimentary":
-            converted = await _convert(connection, product_id, link["id"], actor, now)
-        ended = await _end_all(connection, product_id, link["id"], actor, now)
-    await _line(
-        connection, ActivityType.LINK_REMOVED, link["id"], product_id, link["stripe_product"], actor
+            converted = await _convert(connection, change)
+        ended = await _end_all(connection, change)
+    await write_facts(
+        connection,
+        [change.fact(ActivityType.LINK_REMOVED, link["id"], source_id=link["stripe_product"])],
     )
     kept = await connection.fetchval(
         "select count(*) from grants where link_id = $1 and ended_at is null", link["id"]
@@ -300,7 +295,7 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
         link_id,
     )
     if row is None:
-        raise UnknownProductError(f"there is no link {link_id}")
+        raise UnknownLinkError(f"there is no link {link_id}")
     return _job(row)
 
 
@@ -402,11 +397,29 @@ async def _adopt(
     )
 
 
-async def _stripe_product_exists(connection: Connection, stripe_product: str | None) -> bool:
-    found: bool = await connection.fetchval(
+async def _lock_product(connection: Connection, product_id: str) -> None:
+    locked = await connection.fetchval(
+        "select id from products where id = $1 for no key update", product_id
+    )
+    if locked is None:
+        raise UnknownProductError(f"there is no product {product_id}")
+
+
+async def _check_target(
+    connection: Connection, stripe_product: str | None, create: NewPrice | None
+) -> None:
+    """That the Stripe product can be linked, or created with its price."""
+    if create is not None:
+        _check_price(create)
+        return
+    exists = await connection.fetchval(
         "select exists (select from stripe_products where id = $1 and not deleted)", stripe_product
     )
-    return found
+    if not exists:
+        raise UnknownStripeProductError(
+            f"the connected Stripe account has no product {stripe_product}: choose one from the"
+            " list, or refresh the list if it was made just now"
+        )
 
 
 def _check_price(price: NewPrice) -> None:
@@ -424,83 +437,95 @@ def _check_price(price: NewPrice) -> None:
         )
 
 
-async def _line(
-    connection: Connection,
-    type_: ActivityType,
-    link_id: int,
-    product_id: str,
-    stripe_product: str | None,
-    actor: int | None,
-) -> None:
+@dataclass(frozen=True)
+class _Change:
+    """A change of one link, as the lines of the feed tell it."""
+
+    link_id: int
+    product_id: str
+    actor: int | None
+    at: datetime
+
+    def fact(
+        self,
+        type_: ActivityType,
+        key: int,
+        *,
+        user_id: int | None = None,
+        source_id: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> Fact:
+        return Fact(
+            key=f"{type_}:{key}",
+            type=type_,
+            at=self.at,
+            cause=Cause.ADMIN,
+            user_id=user_id,
+            product_id=self.product_id,
+            source_id=source_id,
+            workflow_id=product_link_workflow_id(self.product_id),
+            actor_id=self.actor,
+            data=data or {},
+        )
+
+
+async def _end_all(connection: Connection, change: _Change) -> int:
+    """End the grants that the link gives; returns how many those are."""
+    rows = await connection.fetch(
+        """
+        update grants set ended_at = $2, end_reason = $3
+         where link_id = $1 and ended_at is null
+        returning id, user_id, source_id
+        """,
+        change.link_id,
+        change.at,
+        Reason.LINK_REMOVED.value,
+    )
     await write_facts(
         connection,
         [
-            Fact(
-                key=f"{type_}:{link_id}",
-                type=type_,
-                at=datetime.now(UTC),
-                cause=Cause.ADMIN,
-                product_id=product_id,
-                source_id=stripe_product,
-                workflow_id=product_link_workflow_id(product_id),
-                actor_id=actor,
+            change.fact(
+                ActivityType.ACCESS_ENDED,
+                row["id"],
+                user_id=row["user_id"],
+                source_id=row["source_id"],
+                data={"reason": Reason.LINK_REMOVED, "grant": row["id"]},
             )
+            for row in rows
         ],
-    )
-
-
-async def _end_all(
-    connection: Connection, product_id: str, link_id: int, actor: int | None, now: datetime
-) -> int:
-    rows = await connection.fetch(
-        """
-        with ended as (
-            update grants set ended_at = $2, end_reason = $3
-             where link_id = $1 and ended_at is null
-            returning id, user_id, product_id, source_id
-        )
-        insert into activities (fact, type, at, cause, user_id, product_id, source_id, workflow_id,
-                                actor_id, data)
-        select 'access_ended:' || id, 'access_ended', $2, 'admin', user_id, product_id, source_id,
-               $4, $5, jsonb_build_object('reason', $3::text, 'grant', id)
-          from ended
-        returning 1
-        """,
-        link_id,
-        now,
-        Reason.LINK_REMOVED.value,
-        product_link_workflow_id(product_id),
-        actor,
     )
     return len(rows)
 
 
-async def _convert(
-    connection: Connection, product_id: str, link_id: int, actor: int | None, now: datetime
-) -> int:
+async def _convert(connection: Connection, change: _Change) -> int:
+    """Give complimentary access to everybody to whom the link gives access; returns to how many
+    who had none."""
     rows = await connection.fetch(
         """
-        with made as (
-            insert into grants (user_id, product_id, source, source_id, since, cause, reason,
-                                granted_by)
-            select distinct user_id, product_id, 'manual', '', $2::timestamptz, 'admin',
-                   'The product link was removed', $4::bigint
-              from grants
-             where link_id = $1 and ended_at is null and (until is null or until > $2)
-            on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
-            returning id, user_id, product_id
-        )
-        insert into activities (fact, type, at, cause, user_id, product_id, workflow_id, actor_id,
-                                data)
-        select 'access_granted:' || id, 'access_granted', $2, 'admin', user_id, product_id, $3, $4,
-               jsonb_build_object('grant', id, 'reason', 'complimentary')
-          from made
-        returning 1
+        insert into grants (user_id, product_id, source, source_id, since, cause, reason,
+                            granted_by)
+        select distinct user_id, product_id, 'manual', '', $2::timestamptz, 'admin',
+               'The product link was removed', $3::bigint
+          from grants
+         where link_id = $1 and ended_at is null and (until is null or until > $2)
+        on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
+        returning id, user_id
         """,
-        link_id,
-        now,
-        product_link_workflow_id(product_id),
-        actor,
+        change.link_id,
+        change.at,
+        change.actor,
+    )
+    await write_facts(
+        connection,
+        [
+            change.fact(
+                ActivityType.ACCESS_GRANTED,
+                row["id"],
+                user_id=row["user_id"],
+                data={"reason": Reason.COMPLIMENTARY, "grant": row["id"]},
+            )
+            for row in rows
+        ],
     )
     return len(rows)
 

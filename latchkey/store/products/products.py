@@ -24,6 +24,10 @@ _CHANGEABLE = (
 )  # fmt: skip
 
 
+class UnknownProductError(Exception):
+    """There is no such product."""
+
+
 class SlugTakenError(Exception):
     """Another product has this slug."""
 

@@ -19,6 +19,10 @@ class Finding:
     message: str | None = None
 
 
+class NotConnectedError(Exception):
+    """Stripe isn't connected, or there is no usable key."""
+
+
 @dataclass(frozen=True)
 class StripeConnection:
     """The current connection. Secrets are sealed; see `latchkey.vault`."""

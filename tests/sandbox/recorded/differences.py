@@ -1,4 +1,4 @@
-"""Why the sandbox's answers are not in all things like recorded ones.
+"""Why some of the sandbox's responses differ from recorded ones.
 
 The recordings are of two older API versions (2025-10-29.clover, 2026-03-25.dahlia) and of one
 account with its own settings; the sandbox speaks 2026-10-28.endive.
@@ -92,7 +92,7 @@ _EXPLAINED = {
 
 
 def reason(difference: Difference) -> str | None:
-    """Why a difference is none to worry about; None for one that nobody has explained."""
+    """The reason that explains a difference, None if there isn't one."""
     given = f"{difference.what} {difference.where}"
     for name, patterns in _EXPLAINED.items():
         if any(fnmatchcase(given, pattern) for pattern in patterns):
@@ -101,5 +101,5 @@ def reason(difference: Difference) -> str | None:
 
 
 def patterns() -> list[str]:
-    """All that is explained, to be told when it is no longer needed."""
+    """All explained patterns, to find those no longer needed."""
     return [pattern for found in _EXPLAINED.values() for pattern in found]

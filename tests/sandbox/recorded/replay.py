@@ -1,8 +1,8 @@
-"""Replays recorded dialogues with real Stripe into a sandbox, and says where its answers differ.
+"""Replays recorded exchanges with real Stripe against a sandbox and reports the differences.
 
 A dialogue is a list of requests and answers. Ids differ from run to run, so the ids of the
-recording are mapped to ours by where they stand in the answers. What the recording takes for
-granted (prices, coupons) is made first; requests about objects that it never made are left out.
+recording are mapped to ours by where they stand in the answers. What the recording assumes
+(prices, coupons) is created first; requests about objects it never created are left out.
 """
 
 import json
@@ -30,7 +30,7 @@ _PASSING = re.compile(
 
 @dataclass
 class Difference:
-    """One place where an answer of ours is not like the recorded one. `where` is the object's kind
+    """One difference between our answer and the recorded one. `where` is the object's kind
     and the path inside it; `what` is `status`, `missing`, `added`, `type` or `value`."""
 
     what: str
@@ -99,7 +99,7 @@ async def _ask(client: httpx.AsyncClient, entry: Json, known: dict[str, str]) ->
 
 
 async def _take_for_granted(client: httpx.AsyncClient, box: Sandbox, dialogue: list[Json]) -> None:
-    """Make the prices and coupons that the requests name, as the answers show them."""
+    """Create the prices and coupons named in the requests, as shown in the answers."""
     forms = " ".join(unquote(entry["form"] or "") for entry in dialogue)
     shown = {
         (one["object"], one["id"]): one
@@ -201,7 +201,7 @@ def _learn(theirs: Any, ours: Any, known: dict[str, str]) -> None:
 
 
 def _passing(key: str, value: Any) -> bool:
-    """Values that no two runs share: times, addresses, secrets."""
+    """Whether a value differs in every run: times, addresses, secrets."""
     if isinstance(value, str):
         return any(sign in value for sign in ("://", "_secret", "redacted", "/v1/"))
     return bool(_PASSING.search(key))

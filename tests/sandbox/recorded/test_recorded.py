@@ -1,8 +1,8 @@
-"""Recorded dialogues with real Stripe, replayed into the sandbox: its answers are like the real
-ones, and what isn't is explained.
+"""Recorded exchanges with real Stripe, replayed against the sandbox: its answers match, or the
+difference is explained.
 
-The recordings are no part of the project: they are replayed where they are at hand. A small
-dialogue of our own making, in the same format, is always there and shows that the judge judges.
+The recordings aren't part of the project; they are replayed if available. A small dialogue of our
+own, in the same format, is always there and proves that differences are noticed.
 """
 
 import os
@@ -32,7 +32,7 @@ FOUND = found()
 
 
 @pytest.mark.parametrize("name", FOUND)
-async def test_our_answers_are_like_the_recorded_ones(name: str, published: Published) -> None:
+async def test_our_answers_match_the_recorded_ones(name: str, published: Published) -> None:
     result = await replay(FOUND[name], published)
     unexplained = [one for one in result.differences if reason(one) is None]
     assert unexplained == []
@@ -43,8 +43,8 @@ def test_the_sample_is_replayed_in_full() -> None:
     assert set(dialogues(SAMPLE)) <= set(FOUND)
 
 
-async def test_a_wrong_answer_would_be_noticed(published: Published) -> None:
-    """The judge itself: each entry of the sample, falsified, makes an unexplained difference."""
+async def test_a_wrong_answer_is_noticed(published: Published) -> None:
+    """Falsifying any entry of the sample makes an unexplained difference."""
     name, entries = next(iter(dialogues(SAMPLE).items()))
     for number, entry in enumerate(entries):
         false = [dict(one) for one in entries]
@@ -60,8 +60,8 @@ async def test_a_wrong_answer_would_be_noticed(published: Published) -> None:
 
 
 async def test_no_explanation_outlives_its_difference(published: Published) -> None:
-    """Where the recordings are at hand, each pattern explains something that is seen; without them
-    the table is only known to be well formed."""
+    """If the recordings are available, each pattern must explain a real difference; without them
+    the table is only checked for its form."""
     seen: list[Difference] = []
     for entries in FOUND.values():
         seen += (await replay(entries, published)).differences

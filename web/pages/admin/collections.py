@@ -8,6 +8,7 @@ from starlette.routing import Route
 from latchkey.store.access import collections
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
+from latchkey.store.products.products import UnknownProductError
 from web.inputs import NewCollection, NewGrant
 from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, text
@@ -73,7 +74,7 @@ async def show(request: Request) -> Response:
                 connection, found.id, name=wanted.name, description=wanted.description
             )
             await collections.set_products(connection, found.id, wanted.products, actor=actor)
-    except collections.UnknownProductError as error:
+    except UnknownProductError as error:
         return await _show(request, errors={"products": str(error)}, status=422)
     return redirect(f"/admin/collections/{found.id}?done=saved")
 

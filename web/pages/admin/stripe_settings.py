@@ -64,7 +64,7 @@ async def settings(request: Request) -> Response:
             )
     except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error, again=_again(given))
-    except links.LinkError as error:
+    except links.REFUSALS as error:
         return await _dialog(request, error=str(error), status=409)
     return redirect(f"/admin/products/{product.id}?done=linked")
 
@@ -159,7 +159,7 @@ async def remove(request: Request) -> Response:
             )
     except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error)
-    except links.LinkError as error:
+    except links.REFUSALS as error:
         return await _dialog(request, error=str(error), status=409)
     return redirect(f"/admin/products/{product.id}?done=unlinked")
 
