@@ -16,7 +16,7 @@ from latchkey.rules.routing import listed_parts, route_listed
 from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations, retention
 from latchkey.store.stripe import catch_up
-from latchkey.store.stripe.catch_up import Listed, Place
+from latchkey.store.stripe.catch_up import ListedEvent, Position
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
@@ -85,7 +85,7 @@ class CatchUpActivities:
         await retention.forget_records(self._deps.pool)
         return deleted
 
-    async def _store(self, place: Place, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
+    async def _store(self, place: Position, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
         events = [_listed(source) for source in page.data if _ours(source, place.account)]
         settled = [e for e in events if e.created_at <= job.as_of - catch_up.OVERLAP]
         last = page.next is None
@@ -102,7 +102,7 @@ class CatchUpActivities:
             log.warning("events were missed and are in the inbox now", count=found, part=job.part)
         return CatchUpPageResult(page.next, found)
 
-    async def _first_anchor(self, api: StripeApi, place: Place) -> Place:
+    async def _first_anchor(self, api: StripeApi, place: Position) -> Position:
         """The last event before the first look begins, if there is one."""
         until = int(place.since.timestamp())
         page = await api.events(listed_parts()[place.part], until=until, limit=1)
@@ -113,7 +113,7 @@ class CatchUpActivities:
             await catch_up.drop_anchor(connection, place, anchor)
         return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
 
-    async def _anchor_gone(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
+    async def _anchor_gone(self, place: Position, job: CatchUpPageInput) -> CatchUpPageResult:
         """The last known event is gone. In a quiet shop it only grew old: the time of the last look
         serves as well. Otherwise the list can't be trusted to hold what was missed."""
         if place.looked_at is None:
@@ -122,7 +122,7 @@ class CatchUpActivities:
             await catch_up.start_over(connection, place, since=place.looked_at - catch_up.OVERLAP)
         return await self.page(job)
 
-    async def _gap(self, place: Place, job: CatchUpPageInput) -> CatchUpPageResult:
+    async def _gap(self, place: Position, job: CatchUpPageInput) -> CatchUpPageResult:
         """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
         async with self._deps.pool.acquire() as connection:
             await catch_up.start_over(connection, place, since=job.as_of - catch_up.OVERLAP)
@@ -131,7 +131,7 @@ class CatchUpActivities:
         return CatchUpPageResult(None, gap=True)
 
 
-async def _read(api: StripeApi, place: Place, job: CatchUpPageInput) -> Page:
+async def _read(api: StripeApi, place: Position, job: CatchUpPageInput) -> Page:
     types = listed_parts()[job.part]
     if place.anchor_id:
         return await api.events_newer_than(types, job.cursor or place.anchor_id)
@@ -142,10 +142,10 @@ def _ours(source: Json, account: Account) -> bool:
     return source.get("livemode") is account.livemode and not source.get("account")
 
 
-def _listed(source: Json) -> Listed:
+def _listed(source: Json) -> ListedEvent:
     thing = (source.get("data") or {}).get("object") or {}
     version = source.get("api_version")
-    return Listed(
+    return ListedEvent(
         id=source["id"],
         type=source["type"],
         object_id=object_id(thing) or "",

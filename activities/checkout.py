@@ -11,7 +11,7 @@ from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout
-from latchkey.store.products.checkout import LinkJob
+from latchkey.store.products.checkout import PaymentLinkJob
 from latchkey.store.purchases.linked_products import linked_products
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
@@ -46,7 +46,7 @@ class CheckoutActivities:
         opened = sum(job.link.wanted for job in jobs)
         return f"Opened {opened} and retired {len(jobs) - opened} payment links"
 
-    async def _do(self, api: StripeApi, job: LinkJob) -> None:
+    async def _do(self, api: StripeApi, job: PaymentLinkJob) -> None:
         link = job.link
         if not link.wanted:
             assert link.stripe_id is not None, "only a link that Stripe has is active"
@@ -65,7 +65,7 @@ class CheckoutActivities:
                 connection, link.id, stripe_id=made["id"], url=made["url"], codes=job.codes
             )
 
-    async def _found(self, api: StripeApi, job: LinkJob) -> Json | None:
+    async def _found(self, api: StripeApi, job: PaymentLinkJob) -> Json | None:
         """The link of an earlier attempt whose answer was lost: Stripe keeps a failed answer for
         its key, so the key alone would never get any further."""
         if activity.info().attempt == 1:
@@ -77,7 +77,7 @@ class CheckoutActivities:
                 )
         return None
 
-    async def _made(self, api: StripeApi, job: LinkJob) -> Json:
+    async def _made(self, api: StripeApi, job: PaymentLinkJob) -> Json:
         link, attempt = job.link, activity.info().attempt
         return await api.create_payment_link(
             price=link.price_id,
@@ -123,6 +123,6 @@ class CheckoutActivities:
         return StripeCallResult(state, target.id)
 
 
-def _marks(job: LinkJob) -> dict[str, str]:
+def _marks(job: PaymentLinkJob) -> dict[str, str]:
     """What a payment link is known by; product ids are random, so no other site has the same."""
     return {"latchkey_product": job.link.product_id, "latchkey_link": str(job.link.id)}

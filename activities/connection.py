@@ -8,7 +8,7 @@ from latchkey import contracts
 from latchkey.contracts import KeyCheck
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
-from latchkey.store.stripe.connection import Finding, NotConnectedError
+from latchkey.store.stripe.connection import NotConnectedError, PermissionCheck
 from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
 from latchkey.vault import Purpose
 
@@ -189,14 +189,14 @@ def _account_name(account: Json) -> str | None:
     return name if isinstance(name, str) else None
 
 
-async def _probe(api: StripeApi, area: str, path: str, used_for: str) -> Finding:
+async def _probe(api: StripeApi, area: str, path: str, used_for: str) -> PermissionCheck:
     try:
         await api.call("get", path, {"limit": 1})
     except StripeError as error:
         if error.passing:
             raise
-        return Finding(area, used_for, ok=False, message=error.message)
-    return Finding(area, used_for, ok=True)
+        return PermissionCheck(area, used_for, ok=False, message=error.message)
+    return PermissionCheck(area, used_for, ok=True)
 
 
 def _up_to_date(endpoint: Json) -> bool:

@@ -155,6 +155,21 @@ def test_only_the_store_speaks_sql() -> None:
                 assert not sql, f"{relative}:{node.lineno} holds SQL"
 
 
+def test_no_class_is_named_twice() -> None:
+    """But for workflows, whose names are Temporal's."""
+    places: dict[str, list[str]] = {}
+    for path in files():
+        relative = path.relative_to(ROOT).as_posix()
+        if not relative.startswith(("latchkey/", "activities/", "workflows/")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if not any("workflow.defn" in ast.unparse(mark) for mark in node.decorator_list):
+                places.setdefault(node.name, []).append(relative)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 @pytest.mark.parametrize(
     ("condition", "view"),
     [

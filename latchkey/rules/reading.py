@@ -95,7 +95,7 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Line:
+class OrderLine:
     id: str
     stripe_product: str
     price_id: str
@@ -136,7 +136,7 @@ class Order:
     amount: int
     currency: str | None
     created: datetime
-    lines: tuple[Line, ...]
+    lines: tuple[OrderLine, ...]
     lines_complete: bool
     paid: datetime | None = None
 
@@ -151,7 +151,7 @@ class Order:
         return self.paid or charged or self.created
 
     @property
-    def one_off_lines(self) -> tuple[Line, ...]:
+    def one_off_lines(self) -> tuple[OrderLine, ...]:
         """A subscription's checkout may carry one-off lines too; recurring ones are the
         subscription's business."""
         return tuple(line for line in self.lines if not line.recurring)
@@ -430,9 +430,9 @@ def _item(source: Json) -> Item:
     )
 
 
-def _session_line(source: Json) -> Line:
+def _session_line(source: Json) -> OrderLine:
     price_of_line: Json = source.get("price") or {}
-    return Line(
+    return OrderLine(
         id=_required(source, "id"),
         stripe_product=object_id(price_of_line.get("product")) or "",
         price_id=object_id(price_of_line) or "",
@@ -442,14 +442,14 @@ def _session_line(source: Json) -> Line:
     )
 
 
-def _invoice_line(source: Json) -> Line | None:
+def _invoice_line(source: Json) -> OrderLine | None:
     pricing: Json = (source.get("pricing") or {}).get("price_details") or {}
     product = object_id(pricing.get("product"))
     if product is None:
         return None
     parent: Json = source.get("parent") or {}
     item: Json = parent.get("invoice_item_details") or {}
-    return Line(
+    return OrderLine(
         id=_required(source, "id"),
         stripe_product=product,
         price_id=object_id(pricing.get("price")) or "",

@@ -16,8 +16,8 @@ from latchkey.rules.policy import Policy
 from latchkey.rules.reading import (
     Customer,
     Item,
-    Line,
     Order,
+    OrderLine,
     Payment,
     Subscription,
     together,
@@ -163,7 +163,7 @@ def orders(draw: st.DrawFn) -> Order:
         amount=amount,
         currency="usd",
         created=NOW,
-        lines=(Line("li_1", "prod_1", "price_1", False, 1, amount),),
+        lines=(OrderLine("li_1", "prod_1", "price_1", False, 1, amount),),
         lines_complete=True,
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from latchkey.store.feed import lanes, lines, text_search
-from latchkey.store.feed.lanes import Filter
-from latchkey.store.feed.lines import Line
+from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.feed.lines import FeedLine
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.users import listing
 
@@ -60,7 +60,7 @@ async def fill(connection: Connection, lines: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def fits(row: dict[str, Any], wanted: Filter) -> bool:
+def fits(row: dict[str, Any], wanted: FeedFilter) -> bool:
     return (
         (not wanted.types or row["type"] in wanted.types)
         and wanted.user_id in (None, row["user_id"])
@@ -77,9 +77,9 @@ def fits(row: dict[str, Any], wanted: Filter) -> bool:
     )
 
 
-async def all_pages(connection: Connection, wanted: Filter, limit: int) -> list[int]:
+async def all_pages(connection: Connection, wanted: FeedFilter, limit: int) -> list[int]:
     found: list[int] = []
-    rows: list[Line] = []
+    rows: list[FeedLine] = []
     while rows := await lines.filtered(
         connection, wanted, after=rows[-1].id if rows else None, limit=limit
     ):
@@ -105,17 +105,17 @@ async def test_every_combination_of_filters_finds_its_lines(
             monkeypatch.setattr(lanes, "MOST_LANES", most_lanes)
             monkeypatch.setattr(lanes, "NARROWEST", 50)
             for types, user, product, cause, (since, until), search in combinations:
-                wanted = Filter(types, user, product, cause, since, until, None, search)
+                wanted = FeedFilter(types, user, product, cause, since, until, None, search)
                 expected = [row["id"] for row in rows if fits(row, wanted)]
                 assert await all_pages(connection, wanted, 45) == expected, wanted
             combinations = itertools.product(
                 ((), ("disputed",)), (None,), (None, "prd_a"), (None,),
                 ((None, BEGIN + timedelta(hours=40)),), ("feed.example", "Feed"),
             )  # fmt: skip
-        wanted = Filter(source_id="sub_2", types=("refunded",))
+        wanted = FeedFilter(source_id="sub_2", types=("refunded",))
         expected = [row["id"] for row in rows if fits(row, wanted)]
         assert await all_pages(connection, wanted, 3) == expected
-        assert await lines.filtered(connection, Filter(), after=10**9) == []
+        assert await lines.filtered(connection, FeedFilter(), after=10**9) == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_every_combination_of_filters_finds_its_lines(
 async def test_users_are_found_by_any_part(pool: Pool, search: str, found: list[str]) -> None:
     async with pool.acquire() as connection:
         await fill(connection, 0)
-        wanted = listing.Filter(search=search)
+        wanted = listing.UserFilter(search=search)
         rows = await listing.listed(connection, wanted, limit=10)
         assert [row.email for row in rows] == found
 

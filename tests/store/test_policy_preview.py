@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from latchkey.rules.policy import DEFAULT_POLICY
-from latchkey.rules.reading import Customer, Item, Line, Order, Payment, Subscription
+from latchkey.rules.reading import Customer, Item, Order, OrderLine, Payment, Subscription
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection, Pool
@@ -74,7 +74,9 @@ def order(chance: random.Random, number: int) -> Order:
         currency="usd",
         created=NOW - timedelta(days=3),
         lines=(
-            Line(f"li_{number}", f"prod_{chance.randrange(PRODUCTS)}", "price", False, 1, 1000),
+            OrderLine(
+                f"li_{number}", f"prod_{chance.randrange(PRODUCTS)}", "price", False, 1, 1000
+            ),
         ),
         lines_complete=True,
     )
@@ -99,7 +101,7 @@ async def accessible(connection: Connection) -> Access:
     return {(row["email"], row["product_id"]) for row in rows}
 
 
-async def carry_out(connection: Connection, change: policy.Change) -> None:
+async def carry_out(connection: Connection, change: policy.PolicyRevision) -> None:
     context = ApplyContext(ACCOUNT, 0, datetime.now(UTC), Cause.POLICY)
     for ids_of, kind in (
         (policy.subscriptions_touched, "subscriptions"),

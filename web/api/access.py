@@ -141,7 +141,7 @@ async def explain(call: Call) -> Why:
     )
 
 
-def _step(site: Site, link: why.Link) -> Step:
+def _step(site: Site, link: why.ExplainedSource) -> Step:
     plain = why.shown(link)
     return Step(
         explanation=explain_in_words.ending(link),

@@ -212,5 +212,5 @@ async def _product_policy(connection: Connection, product_id: str) -> ProductPol
     )
 
 
-def _change(found: policy.Change) -> PolicyChange:
+def _change(found: policy.PolicyRevision) -> PolicyChange:
     return PolicyChange.model_validate(vars(found))

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from latchkey.store.access.grants import Grant
-from latchkey.store.access.why import Chain, Link
+from latchkey.store.access.why import ExplainedSource, Explanation
 from latchkey.store.products.products import Product
 from web.site import Site
 from web.wording import labels
@@ -32,7 +32,7 @@ def stripe_url(site: Site, stripe_object: dict[str, Any] | None) -> str | None:
     )
 
 
-def answer(product: Product, chain: Chain, *, access: bool, until: datetime | None) -> str:
+def answer(product: Product, chain: Explanation, *, access: bool, until: datetime | None) -> str:
     """One sentence on whether the person may open the product, and why."""
     if product.access_mode == "public":
         return "Everybody may open this product, also without access of their own"
@@ -56,7 +56,7 @@ def answer(product: Product, chain: Chain, *, access: bool, until: datetime | No
     )
 
 
-def ending(link: Link) -> str:
+def ending(link: ExplainedSource) -> str:
     """When and why the access of one source ends or has ended, or why it never was."""
     grant, found = link.grant, link.stripe_object or {}
     if grant is None:
@@ -92,7 +92,7 @@ def _subscription(grant: Grant, found: dict[str, Any]) -> str:
     return "Goes on as long as it is paid"
 
 
-def _without_grant(link: Link) -> str:
+def _without_grant(link: ExplainedSource) -> str:
     found = link.stripe_object or {}
     if found.get("object") == "subscription":
         said = (found.get("state") or "it gives no access").removesuffix(".")

@@ -34,7 +34,7 @@ class Policies:
 
 
 @dataclass(frozen=True)
-class Change:
+class PolicyRevision:
     """A saved change on its way to everybody. `state` is waiting, applying or done."""
 
     id: int
@@ -79,7 +79,7 @@ async def read(connection: Connection, product_id: str | None = None) -> Policie
     return Policies(row["site"] or {}, row["own"] or {})
 
 
-async def save(connection: Connection, draft: Draft, *, actor: int | None) -> Change | None:
+async def save(connection: Connection, draft: Draft, *, actor: int | None) -> PolicyRevision | None:
     """Make a draft the policy, and have it applied to everybody in the background.
 
     Returns the change, None where it makes no difference. Raises `UnknownProductError`, and
@@ -118,7 +118,7 @@ async def save(connection: Connection, draft: Draft, *, actor: int | None) -> Ch
         actor,
     )
     assert row is not None, "the insert returns its row"
-    change = Change(**dict(row))
+    change = PolicyRevision(**dict(row))
     await wakeups.add(connection, wakeups.POLICY, [str(change.id)])
     await _tell(connection, change, actor)
     return change
@@ -143,7 +143,7 @@ def drafted_cells(old: Policies, draft: Draft) -> frozenset[str]:
     return old.effective.differing(_drafted(old, draft).effective)
 
 
-async def _tell(connection: Connection, change: Change, actor: int | None) -> None:
+async def _tell(connection: Connection, change: PolicyRevision, actor: int | None) -> None:
     cells = {name: [change.before[name], change.after[name]] for name in sorted(change.cells)}
     fact = Fact(
         key=f"policy_changed:{change.id}",
@@ -161,14 +161,14 @@ async def _tell(connection: Connection, change: Change, actor: int | None) -> No
 _FIELDS = "id, product_id, before, after, state, checked, granted, ended, created_at, finished_at"
 
 
-async def change(connection: Connection, change_id: int) -> Change | None:
+async def change(connection: Connection, change_id: int) -> PolicyRevision | None:
     row = await connection.fetchrow(
         f"select {_FIELDS} from policy_changes where id = $1", change_id
     )
-    return Change(**dict(row)) if row else None
+    return PolicyRevision(**dict(row)) if row else None
 
 
-async def last_change(connection: Connection, product_id: str | None) -> Change | None:
+async def last_change(connection: Connection, product_id: str | None) -> PolicyRevision | None:
     """The newest change of the site's policy, or of a product's."""
     row = await connection.fetchrow(
         f"""
@@ -177,7 +177,7 @@ async def last_change(connection: Connection, product_id: str | None) -> Change 
         """,
         product_id,
     )
-    return Change(**dict(row)) if row else None
+    return PolicyRevision(**dict(row)) if row else None
 
 
 async def record_progress(

@@ -20,7 +20,7 @@ MOST_EVENTS = 30
 
 
 @dataclass(frozen=True)
-class Link:
+class ExplainedSource:
     """One source and everything that led to it or followed from it. `grant` is None where the
     source gave no access: an unpaid subscription, a pending payment."""
 
@@ -28,21 +28,21 @@ class Link:
     stripe_object: dict[str, Any] | None
     workflow_id: str | None
     events: list[dict[str, Any]]
-    lines: list[feed.Line]
+    lines: list[feed.FeedLine]
     mails: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Chain:
+class Explanation:
     """All that is known about a user and a product. `stripe_products` are those linked to it,
     `rest` are lines that belong to no single source."""
 
-    links: list[Link]
+    links: list[ExplainedSource]
     stripe_products: list[str]
-    rest: list[feed.Line] = field(default_factory=list)
+    rest: list[feed.FeedLine] = field(default_factory=list)
 
 
-async def chain(connection: Connection, *, user_id: int, product_id: str) -> Chain:
+async def chain(connection: Connection, *, user_id: int, product_id: str) -> Explanation:
     """The chain of every source of this user and product, ended ones too, newest first."""
     grants = await _grants(connection, user_id, product_id)
     rows = await connection.fetch(
@@ -67,7 +67,7 @@ async def chain(connection: Connection, *, user_id: int, product_id: str) -> Cha
     return _joined(grants, objects, events, lines, [dict(mail) for mail in mails], linked)
 
 
-def shown(link: Link) -> dict[str, Any]:
+def shown(link: ExplainedSource) -> dict[str, Any]:
     """The link as plain data."""
     return asdict(link)
 
@@ -76,13 +76,13 @@ def _joined(
     grants: list[Grant],
     objects: dict[str, dict[str, Any]],
     events: dict[str, list[dict[str, Any]]],
-    lines: list[feed.Line],
+    lines: list[feed.FeedLine],
     mails: list[dict[str, Any]],
     linked: list[str],
-) -> Chain:
+) -> Explanation:
     sources = {grant.source_id for grant in grants}
-    by_grant: dict[int, list[feed.Line]] = defaultdict(list)
-    by_source: dict[str, list[feed.Line]] = defaultdict(list)
+    by_grant: dict[int, list[feed.FeedLine]] = defaultdict(list)
+    by_source: dict[str, list[feed.FeedLine]] = defaultdict(list)
     rest = []
     known = {grant.id for grant in grants}
     for line in lines:
@@ -101,7 +101,7 @@ def _joined(
             mine += by_source[grant.source_id] if grant.source_id else []
         newest.add(grant.source_id)
         links.append(
-            Link(
+            ExplainedSource(
                 grant,
                 objects.get(grant.source_id),
                 workflow_id(grant.source, grant.source_id),
@@ -113,8 +113,8 @@ def _joined(
     for key, found in objects.items():
         if key not in sources:
             run = workflow_id(found["object"], key)
-            links.append(Link(None, found, run, events.get(key, []), by_source[key], []))
-    return Chain(links, linked, rest)
+            links.append(ExplainedSource(None, found, run, events.get(key, []), by_source[key], []))
+    return Explanation(links, linked, rest)
 
 
 def workflow_id(source: str, source_id: str) -> str | None:

@@ -25,7 +25,7 @@ _STRIPE_ID = re.compile(r"[a-z]{2,8}_[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
-class Filter:
+class FeedFilter:
     """What a list of lines is narrowed to; None and empty mean everything.
 
     `search` is a part of an address or name, or an id of Stripe's: a subscription, customer,
@@ -43,7 +43,7 @@ class Filter:
 
 
 async def found(
-    connection: Connection, wanted: Filter, *, after: int | None, limit: int
+    connection: Connection, wanted: FeedFilter, *, after: int | None, limit: int
 ) -> list[int]:
     """Ids of the first `limit` lines after the line `after`, the latest first."""
     place = None
@@ -63,7 +63,9 @@ async def found(
     return await _walked(connection, wanted, place, limit)
 
 
-async def _unsearched(connection: Connection, wanted: Filter, place: Any, limit: int) -> list[int]:
+async def _unsearched(
+    connection: Connection, wanted: FeedFilter, place: Any, limit: int
+) -> list[int]:
     if not wanted.types or wanted.user_id is not None or wanted.source_id is not None:
         given: list[object] = [limit]
         return await _ids(
@@ -110,7 +112,7 @@ async def _causes(connection: Connection) -> list[str]:
 
 async def _in_lanes(
     connection: Connection,
-    wanted: Filter,
+    wanted: FeedFilter,
     lanes: dict[str, Sequence[Any]],
     place: Any,
     limit: int,
@@ -140,7 +142,7 @@ async def _in_lanes(
     )
 
 
-async def _walked(connection: Connection, wanted: Filter, place: Any, limit: int) -> list[int]:
+async def _walked(connection: Connection, wanted: FeedFilter, place: Any, limit: int) -> list[int]:
     """For a search that finds very many users: along the feed, keeping the lines of those."""
     found: list[int] = []
     rest = replace(wanted, search=None)
@@ -164,7 +166,7 @@ async def _walked(connection: Connection, wanted: Filter, place: Any, limit: int
     return found[:limit]
 
 
-def _conditions(wanted: Filter, place: Any, given: list[object]) -> str:
+def _conditions(wanted: FeedFilter, place: Any, given: list[object]) -> str:
     """The conditions that hold in every lane; their values are added to `given`."""
     values: list[tuple[str, list[object | None]]] = [
         ("a.type = any({}::text[])", [list(wanted.types) or None]),

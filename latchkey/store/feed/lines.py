@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from latchkey.store.feed import lanes
-from latchkey.store.feed.lanes import Filter
+from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import Connection
 
 CHUNK = 2000
 
 
 @dataclass(frozen=True)
-class Line:
+class FeedLine:
     """One fact: when, who, which product, what caused it, and where to look further."""
 
     id: int
@@ -57,9 +57,9 @@ async def lines(
     source_id: str | None = None,
     after: int | None = None,
     limit: int = 50,
-) -> list[Line]:
+) -> list[FeedLine]:
     """Lines of the feed, the latest first, from the one after id `after`."""
-    wanted = Filter(
+    wanted = FeedFilter(
         types=tuple(types or ()),
         user_id=user_id,
         product_id=product_id,
@@ -71,8 +71,8 @@ async def lines(
 
 
 async def filtered(
-    connection: Connection, wanted: Filter, *, after: int | None = None, limit: int = 50
-) -> list[Line]:
+    connection: Connection, wanted: FeedFilter, *, after: int | None = None, limit: int = 50
+) -> list[FeedLine]:
     """Lines of the feed, the latest first, from the one after id `after`."""
     rows = await connection.fetch(
         f"""
@@ -82,10 +82,10 @@ async def filtered(
         """,
         await lanes.found(connection, wanted, after=after, limit=limit),
     )
-    return [Line(**dict(row)) for row in rows]
+    return [FeedLine(**dict(row)) for row in rows]
 
 
-async def all_lines(connection: Connection, wanted: Filter) -> AsyncIterator[list[Line]]:
+async def all_lines(connection: Connection, wanted: FeedFilter) -> AsyncIterator[list[FeedLine]]:
     """The whole filtered feed in chunks, newest first: each chunk is a query of its own."""
     after = None
     while rows := await filtered(connection, wanted, after=after, limit=CHUNK):
@@ -93,14 +93,14 @@ async def all_lines(connection: Connection, wanted: Filter) -> AsyncIterator[lis
         after = rows[-1].id
 
 
-async def line(connection: Connection, line_id: int) -> Line | None:
+async def line(connection: Connection, line_id: int) -> FeedLine | None:
     row = await connection.fetchrow(
         f"select {_COLUMNS} from activities a {_JOINS} where a.id = $1", line_id
     )
-    return Line(**dict(row)) if row else None
+    return FeedLine(**dict(row)) if row else None
 
 
-async def related(connection: Connection, of: Line) -> dict[str, Any]:
+async def related(connection: Connection, of: FeedLine) -> dict[str, Any]:
     """The event behind a line, and the mails that its user got about its product then."""
     event = await connection.fetchrow(
         """

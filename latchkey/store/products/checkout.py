@@ -271,7 +271,7 @@ async def mark_told(connection: Connection, product_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class LinkJob:
+class PaymentLinkJob:
     """A payment link that Stripe has to be told about; `codes` is what it should allow."""
 
     link: PaymentLink
@@ -279,7 +279,9 @@ class LinkJob:
     codes: bool
 
 
-async def jobs(connection: Connection, product_id: str, *, account: Account) -> list[LinkJob]:
+async def jobs(
+    connection: Connection, product_id: str, *, account: Account
+) -> list[PaymentLinkJob]:
     """The product's links that differ from what was chosen, those to open first."""
     rows = await connection.fetch(
         f"""
@@ -299,7 +301,7 @@ async def jobs(connection: Connection, product_id: str, *, account: Account) -> 
     for row in rows:
         values: dict[str, Any] = dict(row)
         recurring, codes = values.pop("recurring"), values.pop("codes")
-        found.append(LinkJob(PaymentLink(**values), recurring, codes))
+        found.append(PaymentLinkJob(PaymentLink(**values), recurring, codes))
     return found
 
 

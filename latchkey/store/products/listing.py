@@ -33,7 +33,7 @@ class ListedProduct:
 
 
 @dataclass(frozen=True)
-class Place:
+class ProductCursor:
     """Where a page of the list begins: after this product."""
 
     name: str
@@ -74,7 +74,7 @@ select p.id, p.slug, p.name, p.image_url, p.status, m.members,
 async def listed(
     connection: Connection,
     *,
-    after: Place | None = None,
+    after: ProductCursor | None = None,
     limit: int,
     search: str | None = None,
     category: int | None = None,

@@ -62,7 +62,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ProductSummary:
     """A product with what the admin's list shows beside it."""
 
     product: Product
@@ -172,7 +172,7 @@ async def member_count(connection: Connection, product_id: str) -> int:
 
 async def listed(
     connection: Connection, *, after: str | None = None, limit: int = 50, search: str | None = None
-) -> list[Listed]:
+) -> list[ProductSummary]:
     """Products by id, from the one after `after`; `search` looks into name and slug."""
     rows = await connection.fetch(
         f"""
@@ -194,6 +194,6 @@ async def listed(
     return [_listed(dict(row)) for row in rows]
 
 
-def _listed(row: dict[str, Any]) -> Listed:
+def _listed(row: dict[str, Any]) -> ProductSummary:
     extra = {key: row.pop(key) for key in ("members", "link_state", "stripe_product_name")}
-    return Listed(Product(**row), **extra)
+    return ProductSummary(Product(**row), **extra)

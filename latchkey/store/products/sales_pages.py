@@ -43,7 +43,7 @@ class SalesPage:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedSalesPage:
     """A product that has a sales page, or could have one."""
 
     product_id: str
@@ -65,7 +65,7 @@ async def find(connection: Connection, product_id: str) -> SalesPage | None:
     return SalesPage(**dict(row)) if row else None
 
 
-async def listed(connection: Connection, *, limit: int = 500) -> list[Listed]:
+async def listed(connection: Connection, *, limit: int = 500) -> list[ListedSalesPage]:
     """The sales pages, the last changed first."""
     rows = await connection.fetch(
         """
@@ -76,7 +76,7 @@ async def listed(connection: Connection, *, limit: int = 500) -> list[Listed]:
         """,
         limit,
     )
-    return [Listed(**dict(row)) for row in rows]
+    return [ListedSalesPage(**dict(row)) for row in rows]
 
 
 async def start(connection: Connection, product_id: str, *, copy_of: str | None = None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from latchkey.rules import access
-from latchkey.rules.reading import Customer, Line, Order, Payment
+from latchkey.rules.reading import Customer, Order, OrderLine, Payment
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
 
@@ -128,7 +128,7 @@ def _reading(row: Any) -> Order:
         amount=row["amount"],
         currency=row["currency"],
         created=row["created_at"],
-        lines=tuple(Line(recurring=False, **line) for line in row["lines"]),
+        lines=tuple(OrderLine(recurring=False, **line) for line in row["lines"]),
         lines_complete=True,
         paid=row["paid_at"],
     )

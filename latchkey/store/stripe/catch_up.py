@@ -18,7 +18,7 @@ _AT = "where account_id = $1 and livemode = $2 and part = $3"
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a part of an account's list is read from: after the event `anchor_id`, or, without one,
     from the moment `since`. `reached` is until when events are surely known."""
 
@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedEvent:
     """An event of Stripe's list. Only ids: its payload may be of another API version."""
 
     id: str
@@ -63,7 +63,9 @@ async def due_parts(
     ]
 
 
-async def place(connection: Connection, part: str, *, account: Account, as_of: datetime) -> Place:
+async def place(
+    connection: Connection, part: str, *, account: Account, as_of: datetime
+) -> Position:
     """Where to go on. A first look begins at the oldest link: what lies before a link was made is
     the import's."""
     row = await connection.fetchrow(
@@ -81,10 +83,10 @@ async def place(connection: Connection, part: str, *, account: Account, as_of: d
         OVERLAP,
     )
     assert row is not None, "the upsert returns its row"
-    return Place(account, **dict(row))
+    return Position(account, **dict(row))
 
 
-async def start_over(connection: Connection, place: Place, *, since: datetime) -> None:
+async def start_over(connection: Connection, place: Position, *, since: datetime) -> None:
     """Forget the anchor and read from `since` on."""
     await connection.execute(
         f"update catch_up set anchor_id = null, anchor_at = null, since = $4 {_AT}",
@@ -93,7 +95,7 @@ async def start_over(connection: Connection, place: Place, *, since: datetime) -
     )
 
 
-async def drop_anchor(connection: Connection, place: Place, anchor: Listed) -> None:
+async def drop_anchor(connection: Connection, place: Position, anchor: ListedEvent) -> None:
     """All events up to this one are known, late ones included."""
     await connection.execute(
         f"""
@@ -106,7 +108,7 @@ async def drop_anchor(connection: Connection, place: Place, anchor: Listed) -> N
     )
 
 
-async def looked(connection: Connection, place: Place, *, as_of: datetime) -> None:
+async def looked(connection: Connection, place: Position, *, as_of: datetime) -> None:
     """The part was read to its end at this time."""
     await connection.execute(
         f"""
@@ -120,7 +122,7 @@ async def looked(connection: Connection, place: Place, *, as_of: datetime) -> No
     )
 
 
-async def store(connection: Connection, place: Place, events: Sequence[Listed]) -> int:
+async def store(connection: Connection, place: Position, events: Sequence[ListedEvent]) -> int:
     """Put the events that aren't in the inbox there, on the same road as a webhook's; returns how
     many were missing. The caller opens the transaction."""
     await _note_sent(connection, events)
@@ -151,12 +153,12 @@ async def store(connection: Connection, place: Place, events: Sequence[Listed]) 
     return len(rows)
 
 
-def _key(place: Place) -> tuple[str, bool, str]:
+def _key(place: Position) -> tuple[str, bool, str]:
     return place.account.id, place.account.livemode, place.part
 
 
-async def _note_sent(connection: Connection, events: Sequence[Listed]) -> None:
-    newest: dict[str, Listed] = {}
+async def _note_sent(connection: Connection, events: Sequence[ListedEvent]) -> None:
+    newest: dict[str, ListedEvent] = {}
     for event in events:
         known = newest.get(event.type)
         if known is None or known.created_at < event.created_at:
@@ -175,7 +177,7 @@ async def _note_sent(connection: Connection, events: Sequence[Listed]) -> None:
     )
 
 
-def _row(event: Listed) -> Mapping[str, Any]:
+def _row(event: ListedEvent) -> Mapping[str, Any]:
     return {
         "id": event.id,
         "type": event.type,

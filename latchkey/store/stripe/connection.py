@@ -10,7 +10,7 @@ from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)
-class Finding:
+class PermissionCheck:
     """What the check of a key found for one permission area."""
 
     area: str
@@ -93,7 +93,7 @@ async def save_check(
     account_id: str,
     account_name: str | None,
     livemode: bool,
-    findings: Sequence[Finding],
+    findings: Sequence[PermissionCheck],
 ) -> None:
     """Record that the key works, for which account, and what it may not do."""
     await connection.execute(

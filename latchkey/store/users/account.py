@@ -160,14 +160,14 @@ class ChangeRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Change:
+class EmailChange:
     id: int
     user_id: int
     email: str
     old_email: str
 
 
-async def open_change(connection: Connection, change_id: int) -> Change:
+async def open_change(connection: Connection, change_id: int) -> EmailChange:
     """A change that waits for its confirmation. Raises `ChangeRefusedError`."""
     row = await connection.fetchrow(
         """
@@ -185,10 +185,10 @@ async def open_change(connection: Connection, change_id: int) -> Change:
         )
     if row["confirmed_at"] is not None:
         raise ChangeRefusedError("This link was used already: the address is changed.")
-    return Change(row["id"], row["user_id"], row["email"], row["old_email"])
+    return EmailChange(row["id"], row["user_id"], row["email"], row["old_email"])
 
 
-async def confirm_change(connection: Connection, change_id: int) -> Change:
+async def confirm_change(connection: Connection, change_id: int) -> EmailChange:
     """Make the new address the user's and tell the old one. The caller opens the transaction.
 
     Raises `ChangeRefusedError`, also where the address is another user's by now.

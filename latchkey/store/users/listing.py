@@ -37,7 +37,7 @@ class ListedUser:
 
 
 @dataclass(frozen=True)
-class Filter:
+class UserFilter:
     """`search` is a part of the address or name; `seen` is one of `SEEN`: never, within a month,
     or longer ago; `product` an id that they hold a live grant of."""
 
@@ -62,7 +62,7 @@ class Imported:
 
 
 async def listed(
-    connection: Connection, wanted: Filter, *, after: int | None = None, limit: int
+    connection: Connection, wanted: UserFilter, *, after: int | None = None, limit: int
 ) -> list[ListedUser]:
     """Users, the newest first, from the one after id `after`."""
     given: list[object] = [limit]
@@ -84,7 +84,7 @@ async def listed(
     return [ListedUser(**dict(row)) for row in rows]
 
 
-def _conditions(wanted: Filter, after: int | None, given: list[object]) -> str:
+def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> str:
     """The conditions of a filter; their values are added to `given`."""
     texts = [_SEEN[wanted.seen]] if wanted.seen else []
 
@@ -102,7 +102,7 @@ def _conditions(wanted: Filter, after: int | None, given: list[object]) -> str:
     return " and ".join(texts) or "true"
 
 
-async def everybody(connection: Connection, wanted: Filter) -> AsyncIterator[list[ListedUser]]:
+async def everybody(connection: Connection, wanted: UserFilter) -> AsyncIterator[list[ListedUser]]:
     """All users of a filter in chunks, newest first: each chunk is a query of its own."""
     after = None
     while rows := await listed(connection, wanted, after=after, limit=CHUNK):

@@ -42,7 +42,7 @@ _EXPORTED = {
 
 
 @dataclass(frozen=True)
-class Subscription:
+class UserSubscription:
     """Amounts are Stripe's; times are aware and in UTC. `products` are Stripe's names."""
 
     id: str
@@ -58,7 +58,7 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Order:
+class UserOrder:
     """`amount` and `amount_refunded` in the currency's minor unit."""
 
     id: str
@@ -79,7 +79,7 @@ class Note:
     created_at: datetime
 
 
-async def subscriptions(connection: Connection, user_id: int) -> list[Subscription]:
+async def subscriptions(connection: Connection, user_id: int) -> list[UserSubscription]:
     """The user's subscriptions, the running ones first."""
     rows = await connection.fetch(
         """
@@ -98,10 +98,10 @@ async def subscriptions(connection: Connection, user_id: int) -> list[Subscripti
         """,
         user_id,
     )
-    return [Subscription(**dict(row)) for row in rows]
+    return [UserSubscription(**dict(row)) for row in rows]
 
 
-async def orders(connection: Connection, user_id: int) -> list[Order]:
+async def orders(connection: Connection, user_id: int) -> list[UserOrder]:
     """The user's one-off purchases, newest first."""
     rows = await connection.fetch(
         """
@@ -115,7 +115,7 @@ async def orders(connection: Connection, user_id: int) -> list[Order]:
         """,
         user_id,
     )
-    return [Order(**dict(row)) for row in rows]
+    return [UserOrder(**dict(row)) for row in rows]
 
 
 async def mails(connection: Connection, user_id: int, *, limit: int) -> list[dict[str, Any]]:

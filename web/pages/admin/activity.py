@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from latchkey.rules.vocabulary import ActivityType
 from latchkey.store.feed import lines
-from latchkey.store.feed.lanes import Filter
-from latchkey.store.feed.lines import Line
+from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.feed.lines import FeedLine
 from latchkey.store.products import listing
 from latchkey.store.users import unmerging
 from web.pages.errors import NotFoundError
@@ -96,21 +96,21 @@ async def export(request: Request) -> Response:
     )
 
 
-async def _csv(site: Site, wanted: Filter) -> AsyncIterator[str]:
+async def _csv(site: Site, wanted: FeedFilter) -> AsyncIterator[str]:
     yield cells(_COLUMNS)
     async with site.pool.acquire() as connection:
         async for rows in lines.all_lines(connection, wanted):
             yield "".join(cells(_cells(row)) for row in rows)
 
 
-def _cells(row: Line) -> list[object]:
+def _cells(row: FeedLine) -> list[object]:
     return [
         row.at.isoformat(), row.type, row.email, row.user_id, row.product_id, row.product_name,
         row.cause, row.actor, row.source_id, row.event_id, row.workflow_id,
     ]  # fmt: skip
 
 
-def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
+def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
     query = Query(request, ("q", "product", "cause", "user", "from", "to"))
     given = request.query_params
     problem = None
@@ -120,7 +120,7 @@ def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
     except ValueError as error:
         since = until = None
         problem = str(error)
-    wanted = Filter(
+    wanted = FeedFilter(
         types=tuple(kind for kind in given.getlist("type") if kind in ACTIVITY_TYPES),
         user_id=number(query["user"]),
         product_id=query["product"] or None,
@@ -132,7 +132,7 @@ def _wanted(request: Request) -> tuple[Query, Filter, str | None]:
     return query, wanted, problem
 
 
-def _chips(query: Query, wanted: Filter, names: dict[str, str]) -> list[tuple[str, str]]:
+def _chips(query: Query, wanted: FeedFilter, names: dict[str, str]) -> list[tuple[str, str]]:
     """What the list is narrowed to, each with the address that takes it away."""
     types = list(wanted.types)
     chips = [

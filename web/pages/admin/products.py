@@ -39,7 +39,7 @@ async def index(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         rows = await listing.listed(
             connection,
-            after=listing.Place(after[0], after[1]) if len(after) == 2 else None,
+            after=listing.ProductCursor(after[0], after[1]) if len(after) == 2 else None,
             limit=PAGE + 1,
             search=query["q"] or None,
             category=number(query["category"]),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from latchkey.store.products import listing as product_listing
 from latchkey.store.users import listing as user_listing
-from latchkey.store.users.listing import Filter, NewUser
+from latchkey.store.users.listing import NewUser, UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
 from web.inputs import Email
 from web.pages.errors import NotFoundError
@@ -196,7 +196,7 @@ async def content_of(given: FormData) -> str:
     return content.strip()
 
 
-async def _csv(site: Site, wanted: Filter) -> AsyncIterator[str]:
+async def _csv(site: Site, wanted: UserFilter) -> AsyncIterator[str]:
     yield cells(_COLUMNS)
     async with site.pool.acquire() as connection:
         async for rows in user_listing.everybody(connection, wanted):
@@ -215,9 +215,9 @@ async def _csv(site: Site, wanted: Filter) -> AsyncIterator[str]:
             )
 
 
-def _wanted(request: Request) -> tuple[Query, Filter]:
+def _wanted(request: Request) -> tuple[Query, UserFilter]:
     query = Query(request, ("q", "product", "role", "seen"))
-    return query, Filter(
+    return query, UserFilter(
         search=query["q"] or None,
         product=query["product"] or None,
         role=query["role"] if query["role"] in ROLES else None,
