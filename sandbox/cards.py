@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
+from sandbox import declines
 from sandbox.shop import Shop, StripeFault
 from sandbox.world import Json
 
@@ -10,7 +11,8 @@ from sandbox.world import Json
 class Card:
     """How a payment method behaves. `decline` is the decline code of its charges, which holds for
     the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`;
-    `dispute` and `refund` say what happens to a charge and to its refund."""
+    `dispute` and `refund` say what happens to a charge and to its refund, `risk` how a charge is
+    rated."""
 
     brand: str
     last4: str
@@ -23,16 +25,37 @@ class Card:
     never_arrives: bool = False
     dispute: str | None = None
     refund: str | None = None
+    funding: str = "credit"
+    country: str = "US"
+    risk: str = "normal"
+
+    @property
+    def blocked(self) -> bool:
+        """Whether Stripe blocks its charges before a bank sees them."""
+        return self.risk == "highest"
 
 
 CARDS = {
     "4242424242424242": Card("visa", "4242"),
     "5555555555554444": Card("mastercard", "4444"),
     "378282246310005": Card("amex", "0005"),
+    "4000056655665556": Card("visa", "5556", funding="debit"),
+    "5200828282828210": Card("mastercard", "8210", funding="debit"),
+    "5105105105105100": Card("mastercard", "5100", funding="prepaid"),
+    "6011111111111117": Card("discover", "1117"),
+    "3056930009020004": Card("diners", "0004"),
+    "3566002020360505": Card("jcb", "0505", country="JP"),
+    "6200000000000005": Card("unionpay", "0005", country="CN"),
+    "4000000000000077": Card("visa", "0077"),
+    "4000000000009235": Card("visa", "9235", risk="elevated"),
+    "4000000000003055": Card("visa", "3055"),
     "4000000000000002": Card("visa", "0002", decline="generic_decline", attachable=False),
     "4000000000000341": Card("visa", "0341", decline="generic_decline"),
     "4000000000009995": Card("visa", "9995", decline="insufficient_funds", attachable=False),
     "4000000000009987": Card("visa", "9987", decline="lost_card", attachable=False),
+    "4000000000009979": Card("visa", "9979", decline="stolen_card", attachable=False),
+    "4000000000006975": Card("visa", "6975", decline="card_velocity_exceeded", attachable=False),
+    "4100000000000019": Card("visa", "0019", decline="fraudulent", risk="highest"),
     "4000000000000069": Card("visa", "0069", decline="expired_card", attachable=False),
     "4000000000000127": Card("visa", "0127", decline="incorrect_cvc", attachable=False),
     "4000000000000119": Card("visa", "0119", decline="processing_error", attachable=False),
@@ -57,6 +80,24 @@ _BY_NAME = {
     "visa": "4242424242424242",
     "mastercard": "5555555555554444",
     "amex": "378282246310005",
+    "us": "4242424242424242",
+    "visa_debit": "4000056655665556",
+    "mastercard_debit": "5200828282828210",
+    "mastercard_prepaid": "5105105105105100",
+    "discover": "6011111111111117",
+    "diners": "3056930009020004",
+    "jcb": "3566002020360505",
+    "unionpay": "6200000000000005",
+    "bypassPending": "4000000000000077",
+    "riskLevelElevated": "4000000000009235",
+    "threeDSecureOptional": "4000000000003055",
+    "chargeDeclinedStolenCard": "4000000000009979",
+    "visa_chargeDeclinedStolenCard": "4000000000009979",
+    "chargeDeclinedVelocityLimitExceeded": "4000000000006975",
+    "visa_chargeDeclinedVelocityLimitExceeded": "4000000000006975",
+    "chargeDeclinedFraudulent": "4100000000000019",
+    "visa_chargeDeclinedFraudulent": "4100000000000019",
+    "radarBlock": "4100000000000019",
     "chargeDeclined": "4000000000000002",
     "visa_chargeDeclined": "4000000000000002",
     "chargeCustomerFail": "4000000000000341",
@@ -85,17 +126,6 @@ DEBITS = {
     "us_bank_account": BANK,
     "pm_usBankAccount_success": BANK,
 }
-MESSAGES = {
-    "generic_decline": "Your card was declined.",
-    "insufficient_funds": "Your card has insufficient funds.",
-    "lost_card": "Your card was declined.",
-    "expired_card": "Your card has expired.",
-    "incorrect_cvc": "Your card's security code is incorrect.",
-    "processing_error": "An error occurred while processing your card. Try again in a little bit.",
-    "authentication_required": "Your card was declined. This transaction requires authentication.",
-}
-_OWN_CODES = ("authentication_required", "expired_card", "incorrect_cvc", "processing_error")
-"""Decline codes that are error codes themselves; all others are a `card_declined`."""
 
 
 def other_kind(shop: Shop, kind: str) -> bool:
@@ -156,6 +186,9 @@ def _new_method(shop: Shop, card: Card, billing: Json | None, own_id: str | None
     return shop.save(made)
 
 
+_DISPLAYED = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
+
+
 def _card_details(shop: Shop, card: Card) -> Json:
     return {
         **shop.world.part("payment_method", "card"),
@@ -163,10 +196,10 @@ def _card_details(shop: Shop, card: Card) -> Json:
         "last4": card.last4,
         "exp_month": 12,
         "exp_year": 2034,
-        "country": "US",
-        "funding": "credit",
+        "country": card.country,
+        "funding": card.funding,
         "fingerprint": f"fp{card.last4}",
-        "display_brand": "american_express" if card.brand == "amex" else card.brand,
+        "display_brand": _DISPLAYED.get(card.brand, card.brand),
         "checks": {
             "address_line1_check": None,
             "address_postal_code_check": None,
@@ -193,30 +226,8 @@ def attach(shop: Shop, method: Json, customer: Json) -> Json:
     """Attach a payment method. Raises a card error if the card can't be saved."""
     card = card_of(shop, method)
     if card.decline and not card.attachable:
-        raise declined(card.decline)
+        raise declines.fault(card.decline)
     if method["customer"] == customer["id"]:
         return method
     method["customer"] = customer["id"]
     return shop.save(method, "payment_method.attached")
-
-
-def error_code(decline: str) -> str:
-    """The error code for a decline code."""
-    return decline if decline in _OWN_CODES else "card_declined"
-
-
-def declined(code: str, *, intent: Json | None = None, charge: str | None = None) -> StripeFault:
-    """Stripe's 402."""
-    extra: Json = {"advice_code": "try_again_later", "network_decline_code": "01", "param": ""}
-    if charge:
-        extra["charge"] = charge
-    if intent:
-        extra["payment_intent"] = intent
-    return StripeFault(
-        402,
-        MESSAGES[code],
-        code=error_code(code),
-        kind="card_error",
-        decline_code=code,
-        extra=extra,
-    )

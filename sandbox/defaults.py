@@ -62,6 +62,7 @@ DEFAULTS: dict[str, Json] = {
     },
     "payment_intent": {
         "amount_details": {"tip": {}},
+        "managed_payments": {"enabled": False},
         "transfer_data": None,
         "payment_method_options": {},
     },

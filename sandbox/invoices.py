@@ -1,6 +1,6 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from sandbox import balances, cards, invoice_lines, payments
+from sandbox import balances, cards, declines, invoice_lines, payments
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
 
@@ -339,7 +339,7 @@ def pay(shop: Shop, invoice: Json, params: Json) -> Json:
                 " `default_payment_method`.",
                 code="invoice_payment_intent_requires_action",
             )
-        raise cards.declined(outcome if outcome in cards.MESSAGES else "generic_decline")
+        raise declines.fault(outcome if outcome in declines.DECLINES else "generic_decline")
     return invoice
 
 

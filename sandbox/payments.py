@@ -1,6 +1,6 @@
 """Money: payment intents and charges."""
 
-from sandbox import cards, disputes
+from sandbox import cards, declines, disputes
 from sandbox.shop import Shop, snapshot
 from sandbox.world import Json
 
@@ -205,21 +205,19 @@ def _awaiting(shop: Shop, intent: Json, status: str, event: str) -> str:
 
 def _fail(shop: Shop, intent: Json, method: Json, code: str, billing: Json | None) -> str:
     charge = _charge(shop, intent, method, billing, status="failed")
-    message = cards.MESSAGES[code]
-    charge.update(failure_code=cards.error_code(code), failure_message=message)
+    charge["outcome"] |= _declined_outcome(code, blocked=cards.card_of(shop, method).blocked)
+    charge.update(
+        failure_code=declines.error_code(code),
+        failure_message=declines.DECLINES[code].message,
+    )
     shop.save(charge, "charge.failed")
     intent.update(
         status="requires_payment_method",
         latest_charge=charge["id"],
         payment_method=None,
-        last_payment_error={
-            "type": "card_error",
-            "code": cards.error_code(code),
-            "decline_code": code,
-            "message": message,
-            "charge": charge["id"],
-            "payment_method": snapshot(method),
-        },
+        last_payment_error=declines.last_payment_error(
+            code, charge=charge["id"], method=snapshot(method)
+        ),
     )
     shop.save(intent, "payment_intent.payment_failed")
     return code
@@ -249,7 +247,14 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         "email": (billing or {}).get("email") or method["billing_details"]["email"],
         "name": (billing or {}).get("name") or method["billing_details"]["name"],
     }
-    charge["outcome"] = _outcome(shop, status)
+    charge["outcome"] = {
+        **shop.world.part("charge", "outcome"),
+        "network_status": "approved_by_network",
+        "reason": None,
+        "risk_level": cards.card_of(shop, method).risk,
+        "seller_message": "Payment complete.",
+        "type": "authorized",
+    }
     if method["type"] == "card":
         details = shop.world.part("charge", "payment_method_details")
         shown = {key: method["card"][key] for key in _SHOWN if key in method["card"]}
@@ -261,16 +266,24 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
 _SHOWN = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
 
 
-def _outcome(shop: Shop, status: str) -> Json:
-    blank = shop.world.part("charge", "outcome")
-    good = status != "failed"
+def _declined_outcome(code: str, *, blocked: bool) -> Json:
+    """What a charge's outcome says of a decline: by its bank, or by Stripe as too risky."""
+    if blocked:
+        return {
+            "network_status": "not_sent_to_network",
+            "reason": "highest_risk_level",
+            "seller_message": "Stripe blocked this payment as too risky.",
+            "type": "blocked",
+        }
+    details = f"The bank returned the decline code `{code}`."
+    if code == "generic_decline":
+        details = "The bank did not return any further details with this decline."
     return {
-        **blank,
-        "network_status": "approved_by_network" if good else "declined_by_network",
-        "reason": None if good else "generic_decline",
-        "risk_level": "normal",
-        "seller_message": "Payment complete." if good else "The bank did not approve it.",
-        "type": "authorized" if good else "issuer_declined",
+        **declines.network(code),
+        "network_status": "declined_by_network",
+        "reason": code,
+        "seller_message": details,
+        "type": "issuer_declined",
     }
 
 

@@ -11,6 +11,8 @@ from sandbox.schema import API_VERSION
 from sandbox.settings import Settings
 from sandbox.world import Json, World
 
+DOCS = "https://stripe.com/docs/error-codes"
+
 
 class StripeFault(Exception):
     """An error in Stripe's format."""
@@ -45,7 +47,7 @@ class StripeFault(Exception):
         }
         if code and not code.startswith("sandbox_"):
             words = code.replace("_", "-")
-            self.body["doc_url"] = f"https://stripe.com/docs/error-codes/{words}"
+            self.body["doc_url"] = f"{DOCS}/{words}"
 
 
 def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:

@@ -1,6 +1,6 @@
 """Checkout sessions."""
 
-from sandbox import buying, cards, checkout, lists
+from sandbox import buying, checkout, declines, lists
 from sandbox.calls.registry import UNPUBLISHED, Call, call, readable
 from sandbox.shop import StripeFault
 from sandbox.world import Json
@@ -58,8 +58,8 @@ def _confirm(c: Call) -> Json:
     )
     outcome = buying.pay(c.shop, session, buyer)
     if outcome != "complete":
-        if outcome in cards.MESSAGES:
-            raise cards.declined(outcome)
+        if outcome in declines.DECLINES:
+            raise declines.fault(outcome)
         raise StripeFault(402, f"The payment failed: {outcome}", kind="card_error")
     return _page(c)
 

@@ -1,6 +1,6 @@
 """Payment intents, setup intents, charges, refunds and disputes."""
 
-from sandbox import captures, cards, disputes, payments, refunds, settling
+from sandbox import captures, cards, declines, disputes, payments, refunds, settling
 from sandbox.calls.registry import Call, call, listable, readable, updatable
 from sandbox.fields import apply
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
@@ -70,7 +70,7 @@ def _set_up(shop: Shop, intent: Json) -> None:
     card = cards.card_of(shop, method)
     if card.decline and not card.attachable:
         shop.emit("setup_intent.setup_failed", intent)
-        raise cards.declined(card.decline)
+        raise declines.fault(card.decline, method=shop.world.copy(method))
     if intent["customer"]:
         cards.attach(shop, method, shop.find("customer", intent["customer"]))
     intent["status"] = "succeeded"
@@ -152,8 +152,8 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
     outcome = payments.confirm(
         shop, intent, on_session=not off_session, return_url=c.params.get("return_url")
     )
-    if outcome in cards.MESSAGES:
-        raise cards.declined(
+    if outcome in declines.DECLINES:
+        raise declines.fault(
             outcome, intent=shop.world.copy(intent), charge=intent["latest_charge"]
         )
     if outcome == "succeeded":

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sandbox import cards, disputes, refunds, settling
+from sandbox import cards, declines, disputes, refunds, settling
 from sandbox.control.registry import Command, control
 from sandbox.shop import invalid
 from sandbox.subscriptions import dunning
@@ -20,9 +20,9 @@ def change_method(command: Command) -> Json:
         if card is None:
             raise invalid(f"Unknown test card: {name}.", param="card")
         changes = {**asdict(card), "brand": method["type"], "last4": "", **changes}
-    if changes.get("decline") and changes["decline"] not in cards.MESSAGES:
+    if changes.get("decline") and changes["decline"] not in declines.DECLINES:
         raise invalid(
-            f"The decline code must be one of {', '.join(cards.MESSAGES)}.", param="decline"
+            f"The decline code must be one of {', '.join(declines.DECLINES)}.", param="decline"
         )
     return asdict(cards.change_card(command.shop, method, **changes))
 

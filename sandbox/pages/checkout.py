@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import buying, cards, checkout, settling
+from sandbox import buying, checkout, declines, settling
 from sandbox.control.buying import buyer
 from sandbox.pages.frame import Frame, counted, day, form
 from sandbox.shop import StripeFault
@@ -70,7 +70,7 @@ class CheckoutPages(Frame):
         if outcome == "requires_action":
             return self._show(session, entered, challenge=True)
         if outcome != "complete":
-            return self._show(session, entered, error=cards.MESSAGES[outcome])
+            return self._show(session, entered, error=declines.DECLINES[outcome].message)
         if url := success_url(session):
             return RedirectResponse(url, 303)
         return self._thanks(session)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sandbox import cards, discounts, invoices, taxes
+from sandbox import cards, declines, discounts, invoices, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.subscriptions import (
     agenda,
@@ -171,7 +171,7 @@ def _collect(shop: Shop, found: Json, before: Json, bill: Json, params: Json) ->
         return
     if behavior == "error_if_incomplete":
         invoices.void(shop, bill, event=False)
-        raise cards.declined(outcome if outcome in cards.MESSAGES else "authentication_required")
+        raise declines.fault(outcome if outcome in declines.DECLINES else "authentication_required")
     if behavior == "pending_if_incomplete":
         pending.hold(shop, found, before, bill)
     else:

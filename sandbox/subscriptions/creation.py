@@ -1,6 +1,6 @@
 """New subscriptions, with their first invoice."""
 
-from sandbox import cards, discounts, invoice_lines, invoices, taxes
+from sandbox import cards, declines, discounts, invoice_lines, invoices, taxes
 from sandbox.shop import Shop, invalid, merge_metadata
 from sandbox.subscriptions import agenda, endings, items, pauses, proration
 from sandbox.world import Json
@@ -151,7 +151,7 @@ def _first_invoice(shop: Shop, made: Json, params: Json, *, paid_by: Json | None
     if behavior == "error_if_incomplete":
         invoices.void(shop, bill, event=False)
         shop.world.forget("subscription", made["id"])
-        raise cards.declined(outcome if outcome in cards.MESSAGES else "authentication_required")
+        raise declines.fault(outcome if outcome in declines.DECLINES else "authentication_required")
 
 
 def _lines(shop: Shop, made: Json, params: Json, *, trial: bool) -> list[Json]:
