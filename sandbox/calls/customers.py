@@ -1,7 +1,7 @@
 """Customers and their payment methods."""
 
 from sandbox import cards, lists, sources, subscriptions
-from sandbox.calls.registry import Call, call, readable, searchable
+from sandbox.calls.registry import Call, call, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
 from sandbox.world import Json
@@ -101,7 +101,14 @@ def customers(c: Call) -> Json:
 
 
 searchable("customer", "/v1/customers")
-readable("payment_method", "/v1/payment_methods")
+
+
+@call("GET", "/v1/payment_methods/{}")
+def read_payment_method(c: Call) -> Json:
+    """A payment method; each reading of a test id (`pm_card_…`) makes a new one, as Stripe does."""
+    if c.ids[0].startswith("pm_") and cards.behaviour(c.ids[0]):
+        return cards.payment_method(c.shop, c.ids[0])
+    return c.find("payment_method")
 
 
 @call("POST", "/v1/payment_methods")
