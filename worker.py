@@ -1,4 +1,5 @@
-"""The Temporal worker: connects, registers, runs both task queues, stops gracefully."""
+"""The Temporal worker: connects, registers search attributes, runs both task queues, shuts down
+gracefully."""
 
 import asyncio
 import signal
@@ -69,7 +70,8 @@ log = structlog.get_logger("worker")
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """Workflows run in Temporal's sandbox; our own pure modules are shared, not imported anew."""
+    """Workflows run in Temporal's sandbox. Our own pure modules are passed through, not
+    re-imported."""
     ours = SandboxRestrictions.default.with_passthrough_modules("latchkey", "workflows")
     return SandboxedWorkflowRunner(restrictions=ours)
 
@@ -81,7 +83,8 @@ def build_workers(
     *,
     queues: tuple[str, str] = (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE),
 ) -> tuple[Worker, Worker]:
-    """The worker of the main queue and that of Stripe's, whose rate holds for the whole cluster."""
+    """The workers of the main queue and of the Stripe queue, whose rate limit applies
+    cluster-wide."""
     main, stripe = _activities(client, deps, settings)
     return (
         Worker(
@@ -163,7 +166,7 @@ def _activities(
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, then finish what is under way."""
+    """Run until `stop` is set, then finish the work under way."""
     with worker_metrics.served(settings.worker_metrics_port) as runtime:
         await _run(settings, stop, runtime)
 
@@ -191,31 +194,32 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     await keyring.close()
     await pool.close()
     await asyncio.sleep(0.05)
-    """Core's threads have to return before the interpreter goes, or it crashes on exit."""
+    """Core's threads must return before the interpreter exits, or it crashes."""
 
 
 async def _greet(client: Client, settings: Settings) -> None:
-    """What a start does at once: the key, the schedules, and what was missed meanwhile."""
+    """On start, check the key, set up the schedules and look for missed events."""
     try:
         await schedules.keep(client, settings)
         await _check_connection(client, settings)
         await schedules.catch_up_now(client)
     except RPCError as error:
-        log.error("the schedules could not be set", reason=error.message)
+        log.error("schedules not updated", reason=error.message)
 
 
 async def _check_connection(client: Client, settings: Settings) -> None:
-    """A key from the environment is checked at every start; an entered one was when it came."""
+    """Check a key from the environment at every start; an entered key was checked when it was
+    entered."""
     if settings.stripe_secret_key is None:
         return
     try:
         await dispatch.check_connection(client)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        log.warning("the Stripe connection is not checked yet", reason=str(error))
+        log.warning("Stripe connection not checked yet", reason=str(error))
 
 
 async def main() -> None:
-    """Run the worker of this process until it is told to stop."""
+    """Run this process's worker until it is told to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

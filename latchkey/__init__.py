@@ -1,1 +1,1 @@
-"""What web, worker and command line share: contracts, rules, store and the edges to the outside."""
+"""What web, worker and command line share: contracts, rules, the store and outside connections."""

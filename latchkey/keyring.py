@@ -1,7 +1,8 @@
-"""The current connection's secrets, for the processes that use them.
+"""The secrets of the current Stripe connection, for the processes that use them.
 
-What the environment sets is fixed; what was entered or registered is read from the database and
-kept for a few seconds, so that a change reaches every process without a restart.
+Secrets from the environment are fixed. Those entered in the admin pages or registered by us are
+read from the database and cached for a few seconds, so that a change reaches every process without
+a restart.
 """
 
 import time
@@ -18,7 +19,7 @@ FRESH_SECONDS = 3.0
 
 
 class Keyring:
-    """Account, key and signing secrets. `key` and `secrets` are those of the environment."""
+    """Account, key and signing secrets. `key` and `secrets` come from the environment."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Keyring:
         return self._row
 
     async def reload(self) -> None:
-        """Read the connection anew."""
+        """Read the connection from the database again."""
         async with self._pool.acquire() as connection:
             self._row = await connections.current(connection)
         self._read_at = time.monotonic()
@@ -64,7 +65,7 @@ class Keyring:
         return (await self.connection()).account
 
     async def secrets(self) -> list[str]:
-        """Every signing secret in use; several while one is rolled."""
+        """All signing secrets in use; more than one while a secret is being rolled."""
         if self._secrets:
             return self._secrets
         sealed = (await self.connection()).secrets_encrypted
@@ -89,12 +90,12 @@ class Keyring:
         sealed = (await self.connection()).key_encrypted
         if sealed is None:
             raise NotConnectedError(
-                "Stripe is not connected: set STRIPE_SECRET_KEY or enter a key under Connectors"
+                "Stripe isn't connected: set STRIPE_SECRET_KEY or enter a key under Connectors"
             )
         return self._vault.open(sealed, Purpose.STRIPE_KEY)
 
     async def api(self) -> StripeApi:
-        """Stripe's API for the current key. Raises `NotConnectedError`."""
+        """The Stripe API with the current key. Raises `NotConnectedError`."""
         key = await self.key()
         if key not in self._apis:
             self._apis[key] = StripeApi(key, base=self._api_base)

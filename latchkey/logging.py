@@ -1,4 +1,4 @@
-"""One shape for every process's log: readable lines on a terminal, JSON elsewhere."""
+"""Logging for all processes: readable lines on a terminal, JSON elsewhere."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ import structlog
 def configure_logging() -> None:
     """Set up structlog and the standard library's loggers for this process.
 
-    `LATCHKEY_LOG_FORMAT` (console or json) overrides the choice by terminal.
+    `LATCHKEY_LOG_FORMAT` (console or json) overrides the format.
     """
     wanted = os.environ.get("LATCHKEY_LOG_FORMAT")
     console = wanted == "console" or (wanted is None and sys.stdout.isatty())

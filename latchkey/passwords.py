@@ -1,4 +1,4 @@
-"""Passwords: argon2, off the event loop."""
+"""Password hashing with argon2, off the event loop."""
 
 import asyncio
 
@@ -16,8 +16,8 @@ async def hash_password(password: str) -> str:
 
 
 async def matches(password_hash: str | None, password: str) -> bool:
-    """Whether the password is right; takes as long where there is none, so that nobody can tell
-    who has an account."""
+    """Whether the password is correct. Takes just as long if there is no hash, so that timing
+    doesn't reveal who has an account."""
     try:
         right = await asyncio.to_thread(_hasher.verify, password_hash or _DECOY, password)
     except (VerificationError, InvalidHashError):

@@ -1,4 +1,4 @@
-"""`python -m latchkey.probe URL`: exit status 0 where the address answers 200."""
+"""`python -m latchkey.probe URL`: exits with status 0 if the URL answers 200."""
 
 import sys
 
@@ -6,7 +6,7 @@ import httpx
 
 
 def main() -> int:
-    """Ask once; for health checks of containers, which have no curl."""
+    """Send one request. For container health checks, since the image has no curl."""
     try:
         return 0 if httpx.get(sys.argv[1], timeout=4).status_code == 200 else 1
     except httpx.HTTPError:

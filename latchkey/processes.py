@@ -1,4 +1,4 @@
-"""Child processes of `latchkey up`: started apart from the terminal, their lines shown, stopped."""
+"""Child processes of `latchkey up`: starts them, shows their output, stops them."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from rich.text import Text
 
 
 class Child:
-    """One supervised process. Its output is shown line by line under its name."""
+    """One supervised process. Its output is shown line by line with its name."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Child:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start it in a session of its own, so that Ctrl-C reaches it only through us."""
+        """Start it in its own session, so that Ctrl-C reaches it only through us."""
         options: dict[str, Any] = {"user": self._user, "group": self._user, "extra_groups": []}
         self._process = await asyncio.create_subprocess_exec(
             *self._argv,
@@ -68,7 +68,7 @@ class Child:
         return await self._process.wait()
 
     async def stop(self, *, seconds: float) -> None:
-        """Ask it to stop; end it where it takes longer than `seconds`."""
+        """Ask it to stop, and kill it if that takes longer than `seconds`."""
         if self._process is None:
             return
         if self.running:
@@ -96,7 +96,7 @@ class Child:
 
 
 class Leftovers:
-    """Remembers what was started, so that the next start can end what a crash left running."""
+    """Records started processes, so that the next start can end those a crash left running."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,7 +113,7 @@ class Leftovers:
         self._path.unlink(missing_ok=True)
 
     def end(self) -> list[int]:
-        """End processes that an earlier `up` left behind; returns their ids."""
+        """End processes that an earlier `up` left behind, and return their ids."""
         try:
             remembered: dict[str, float] = json.loads(self._path.read_text())
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The two schedules in Temporal: catch-up every few minutes, reconciliation once a day."""
+"""The two Temporal schedules: catch-up every few minutes, reconciliation once a day."""
 
 from datetime import timedelta
 
@@ -23,17 +23,18 @@ from latchkey.settings import Settings
 
 DAY = timedelta(days=1)
 NIGHT = timedelta(hours=3)
-"""When the day's reconciliation begins, after midnight in UTC."""
+"""When the daily reconciliation starts, as an offset from midnight UTC."""
 
 
 async def keep(client: Client, settings: Settings) -> None:
-    """Make the schedules what the settings say. One that an operator paused stays so."""
+    """Create or update the schedules from the settings. A schedule paused by an operator stays
+    paused."""
     await _keep(client, contracts.CATCH_UP_SCHEDULE_ID, _catch_up(settings))
     await _keep(client, contracts.RECONCILIATION_SCHEDULE_ID, _reconciliation(settings))
 
 
 async def catch_up_now(client: Client) -> None:
-    """Look for missed events at once, unless a look is under way or the schedule is paused."""
+    """Look for missed events now, unless a run is under way or the schedule is paused."""
     handle = client.get_schedule_handle(contracts.CATCH_UP_SCHEDULE_ID)
     if not (await handle.describe()).schedule.state.paused:
         await handle.trigger(overlap=ScheduleOverlapPolicy.SKIP)
@@ -46,7 +47,7 @@ def _catch_up(settings: Settings) -> Schedule:
             contracts.CATCH_UP,
             id=contracts.CATCH_UP_SCHEDULE_ID,
             task_queue=contracts.MAIN_QUEUE,
-            static_summary="Look for events that no webhook brought",
+            static_summary="Look for events that no webhook delivered",
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(
@@ -63,7 +64,7 @@ def _reconciliation(settings: Settings) -> Schedule:
             ReconciliationState(repair=repair),
             id=contracts.reconciliation_workflow_id(contracts.SCHEDULED),
             task_queue=contracts.MAIN_QUEUE,
-            static_summary="Compare Stripe with the grants: all products",
+            static_summary="Compare grants with Stripe: all products",
             priority=Priority(priority_key=5),
         ),
         spec=ScheduleSpec(

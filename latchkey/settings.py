@@ -1,4 +1,4 @@
-"""The settings of every command, read from the environment and from `.env`."""
+"""The settings, read from the environment and from `.env`."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,11 +10,11 @@ SHORTEST_SECRET = 16
 
 
 class SettingsError(Exception):
-    """A setting can't be used; the message names it and says what to do."""
+    """A setting is missing or invalid. The message names it and says what to do."""
 
 
 class Settings(BaseSettings):
-    """One value per variable of docs/settings.md. Secrets are `SecretStr` and never printed."""
+    """One field per variable in docs/settings.md. Secrets are `SecretStr` and never printed."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
@@ -66,10 +66,10 @@ class Settings(BaseSettings):
         return list(_listed(self.stripe_webhook_secret))
 
     def require_database(self) -> str:
-        """The database's address. Raises `SettingsError` where it isn't set."""
+        """The database URL. Raises `SettingsError` if it isn't set."""
         if self.database_url is None:
             raise SettingsError(
-                "DATABASE_URL is not set: give the address of a Postgres 15 or newer, such as"
+                "DATABASE_URL is not set: give the URL of a Postgres 15 or newer, such as"
                 " postgresql://user:password@host/latchkey (only `latchkey up` brings its own)"
             )
         return self.database_url.get_secret_value()
@@ -86,14 +86,14 @@ class Settings(BaseSettings):
         where none is set."""
         if self.secret is None:
             raise SettingsError(
-                "LATCHKEY_SECRET is not set: give a random text of 32 or more characters, the same"
-                " for every process (only `latchkey up` makes its own)"
+                "LATCHKEY_SECRET is not set: give 32 or more random characters, the same for every"
+                " process (only `latchkey up` creates its own)"
             )
         return _listed(self.secret)
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises `SettingsError` naming the first variable at fault."""
+    """The settings of this process. Raises `SettingsError` for the first invalid variable."""
     try:
         return Settings()  # type: ignore[call-arg]
     except ValidationError as error:
@@ -109,5 +109,5 @@ def _listed(value: SecretStr | None) -> tuple[str, ...]:
 
 
 def variables() -> dict[str, str]:
-    """Environment variable by settings field, in the order they are explained."""
+    """Environment variables by settings field, in the order of docs/settings.md."""
     return {name: str(field.alias) for name, field in Settings.model_fields.items()}

@@ -14,12 +14,12 @@ ACTING_SECONDS = 600
 
 
 class LinkRefusedError(Exception):
-    """A link that can't be used; the message says what to do."""
+    """A link can't be used. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """What a link carries: whom it signs in, and the name under which it is used up."""
+    """The contents of a sign-in link: the user, and the nonce that is recorded once it is used."""
 
     user_id: int
     nonce: str
@@ -28,77 +28,78 @@ class SignIn:
 def sign(
     user_id: int, nonce: str, *, secrets: tuple[str, ...], issued_at: float | None = None
 ) -> str:
-    """The token of a link. The same input gives the same token, so that a mail rendered twice is
-    the same mail. `issued_at` is a Unix time, now by default."""
+    """The token of a link. The same input gives the same token, so rendering an email twice gives
+    the same email. `issued_at` is a Unix time, now by default."""
     issued = int(time.time() if issued_at is None else issued_at)
     token: str = _serializer(secrets).dumps([user_id, nonce, issued + LIFE_SECONDS])
     return token
 
 
 def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
-    """What a token carries. Raises `LinkRefusedError`. Whether it was used is not known here."""
+    """The contents of a token. Raises `LinkRefusedError`. Doesn't check whether it was used."""
     try:
         user_id, nonce, expires = _serializer(secrets).loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefusedError("This link is not valid. Ask for a new one below.") from None
+        raise LinkRefusedError("This link isn't valid. Ask for a new one below.") from None
     if expires < time.time():
         raise LinkRefusedError("This link is older than 48 hours. Ask for a new one below.")
     return SignIn(user_id, nonce)
 
 
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:
-    """The token that confirms a new address; how long it holds is in the database."""
+    """The token that confirms a new address. Its expiry is stored in the database."""
     token: str = _serializer(secrets, "latchkey e-mail change").dumps(change_id)
     return token
 
 
 def read_change(token: str, *, secrets: tuple[str, ...]) -> int:
-    """The change that a token confirms. Raises `LinkRefusedError`."""
+    """The id of the address change that a token confirms. Raises `LinkRefusedError`."""
     try:
         change_id = _serializer(secrets, "latchkey e-mail change").loads(token)
     except BadSignature:
         change_id = None
     if not isinstance(change_id, int):
-        raise LinkRefusedError("This link is not valid. Ask for the change again in your account.")
+        raise LinkRefusedError("This link isn't valid. Request the change again in your account.")
     return change_id
 
 
 def sign_claim(claim_id: int, *, secrets: tuple[str, ...]) -> str:
-    """The token that confirms a claim; how long it holds is in the database."""
+    """The token that confirms a claim. Its expiry is stored in the database."""
     token: str = _serializer(secrets, "latchkey claim").dumps(claim_id)
     return token
 
 
 def read_claim(token: str, *, secrets: tuple[str, ...]) -> int:
-    """The claim that a token confirms. Raises `LinkRefusedError`."""
+    """The id of the claim that a token confirms. Raises `LinkRefusedError`."""
     try:
         claim_id = _serializer(secrets, "latchkey claim").loads(token)
     except BadSignature:
         claim_id = None
     if not isinstance(claim_id, int):
-        raise LinkRefusedError("This link is not valid. Ask for a new one in your account.")
+        raise LinkRefusedError("This link isn't valid. Ask for a new one in your account.")
     return claim_id
 
 
 def sign_unsubscribe(user_id: int, kind: str, *, secrets: tuple[str, ...]) -> str:
-    """The token that switches one kind of mail off. It holds for ever: mails are kept."""
+    """The token that unsubscribes from one kind of email. It never expires, because people keep
+    emails."""
     token: str = _serializer(secrets, "latchkey unsubscribe").dumps([user_id, kind])
     return token
 
 
 def read_unsubscribe(token: str, *, secrets: tuple[str, ...]) -> tuple[int, str]:
-    """The user and the kind of mail. Raises `LinkRefusedError`."""
+    """The user and the kind of email. Raises `LinkRefusedError`."""
     try:
         user_id, kind = _serializer(secrets, "latchkey unsubscribe").loads(token)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError(
-            "This link is not valid. Your account has the same switch."
+            "This link isn't valid. You can turn these emails off in your account."
         ) from None
     return user_id, kind
 
 
 def sign_acting(actor: int, user_id: int, *, secrets: tuple[str, ...]) -> str:
-    """The token with which an admin begins to see the site as a member, once and soon."""
+    """The single-use, short-lived token with which an admin starts impersonating a member."""
     nonce = f"acting:{token_urlsafe(12)}"
     expires = int(time.time()) + ACTING_SECONDS
     token: str = _serializer(secrets, "latchkey acting").dumps([actor, user_id, nonce, expires])
@@ -106,15 +107,15 @@ def sign_acting(actor: int, user_id: int, *, secrets: tuple[str, ...]) -> str:
 
 
 def read_acting(token: str, *, actor: int, user_id: int, secrets: tuple[str, ...]) -> str:
-    """The name under which such a token is used up. Raises `LinkRefusedError`."""
+    """The nonce that is recorded once such a token is used. Raises `LinkRefusedError`."""
     try:
         whose, whom, nonce, expires = _serializer(secrets, "latchkey acting").loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefusedError("It was not begun from this page.") from None
+        raise LinkRefusedError("It wasn't started from this page.") from None
     if (whose, whom) != (actor, user_id):
-        raise LinkRefusedError("It was begun by somebody else, or for somebody else.")
+        raise LinkRefusedError("It was started by someone else, or for someone else.")
     if expires < time.time():
-        raise LinkRefusedError("The page stood open for longer than ten minutes.")
+        raise LinkRefusedError("The page was open for more than ten minutes.")
     return str(nonce)
 
 

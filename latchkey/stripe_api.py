@@ -1,7 +1,8 @@
-"""Every call to Stripe, and the only module that imports its SDK.
+"""All calls to Stripe. The only module that imports its SDK.
 
-Reads return decoded JSON: the rules read it, and building the SDK's objects would cost more than
-the rest of a page. No retries here: Temporal repeats failed calls, with the same idempotency key.
+Reads return decoded JSON for the rules: building the SDK's objects would cost more than everything
+else on a page. There are no retries here, because Temporal repeats failed calls with the same
+idempotency key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +15,17 @@ API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
 
 PAGE = 100
-"""Stripe's largest page."""
+"""Stripe's largest page size."""
 
 A_FEW = 20
-"""As many bills as a subscription's spell of unpaid ones has, and the one paid before it."""
+"""Enough invoices to cover one overdue period and the paid invoice before it."""
 
 _TIMEOUT_SECONDS = 20
 
 
 class StripeError(Exception):
-    """Stripe said no. `message` may quote personal data: show it to admins, keep it out of
-    histories and logs; `code`, `status` and `request_id` may go anywhere."""
+    """Stripe refused or failed a request. `message` may quote personal data: show it to admins
+    only, never in histories or logs. `code`, `status` and `request_id` can go anywhere."""
 
     def __init__(
         self,
@@ -48,12 +49,12 @@ class StripeError(Exception):
 
     @property
     def refused(self) -> bool:
-        """The key itself is the trouble: wrong, revoked or without the permission."""
+        """Whether the key is the problem: wrong, revoked or lacking the permission."""
         return self.status in (401, 403)
 
     @property
     def passing(self) -> bool:
-        """Worth trying again: no answer, rate limit, conflict or a fault at Stripe."""
+        """Whether a retry may help: no answer, rate limit, conflict or an error at Stripe."""
         return self.status is None or self.status in (409, 429) or self.status >= 500
 
 
@@ -63,7 +64,7 @@ class SignatureError(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, newest first; `next` is where the following one starts."""
+    """One page of a list, newest first. `next` is where the following page starts."""
 
     data: list[Json]
     next: str | None
@@ -72,13 +73,14 @@ class Page:
 def verify_signature(
     body: bytes, header: str | None, secrets: Sequence[str], *, tolerance: int = 300
 ) -> None:
-    """Check a webhook's signature against each secret; several are in use while one is rolled.
+    """Check a webhook's signature against each secret; several are valid while one is being rolled.
 
-    `tolerance` is the greatest age in seconds. Raises `SignatureError`, also without any secret.
+    `tolerance` is the maximum age in seconds. Raises `SignatureError`, also if there are no
+    secrets.
     """
     if not header:
         raise SignatureError("the Stripe-Signature header is missing")
-    reason = "no signing secret is known yet: connect Stripe, or set STRIPE_WEBHOOK_SECRET"
+    reason = "there is no signing secret yet: connect Stripe, or set STRIPE_WEBHOOK_SECRET"
     text = body.decode("utf-8", "replace")
     for secret in secrets:
         try:
@@ -91,7 +93,7 @@ def verify_signature(
 
 
 class StripeApi:
-    """Stripe's API for one key, at our API version."""
+    """The Stripe API for one key, at our API version."""
 
     def __init__(self, key: str, *, base: str | None = None) -> None:
         self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
@@ -111,7 +113,7 @@ class StripeApi:
         *,
         idempotency_key: str | None = None,
     ) -> Json:
-        """One request; raises `StripeError`."""
+        """Send one request. Raises `StripeError`."""
         options = {"idempotency_key": idempotency_key} if idempotency_key else {}
         try:
             answer = await self._client.raw_request_async(
@@ -132,7 +134,7 @@ class StripeApi:
         return Page(data, more)
 
     async def all(self, path: str, params: Mapping[str, Any] | None = None) -> list[Json]:
-        """A whole list that is known to be short: prices of a product, items of a cart."""
+        """All pages of a list known to be short, such as a product's prices or a cart's items."""
         found: list[Json] = []
         page = await self.page(path, params or {}, after=None)
         found += page.data
@@ -149,7 +151,7 @@ class StripeApi:
     async def subscriptions(
         self, *, price: str | None, after: str | None, ended: bool = False
     ) -> Page:
-        """Subscriptions with their customers; those that have ended only where `ended`."""
+        """Subscriptions with their customers; `ended` includes those that have ended."""
         params: Json = {"expand": ["data.customer"]}
         if ended:
             params["status"] = "all"
@@ -164,12 +166,12 @@ class StripeApi:
         return await self.all("/v1/subscription_items", {"subscription": subscription_id})
 
     async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
-        """A session; `whole` with the subscription it made and its customer."""
+        """A session; `whole` adds the subscription it created and its customer."""
         parts = [*_SESSION_PARTS, *(["subscription.customer"] if whole else [])]
         return await self.call("get", f"/v1/checkout/sessions/{session_id}", {"expand": parts})
 
     async def completed_sessions(self, *, after: str | None) -> Page:
-        """Completed checkout sessions with their line items and the fate of their money."""
+        """Completed checkout sessions with their line items and payments."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         params = {"status": "complete", "expand": parts}
         return await self.page("/v1/checkout/sessions", params, after=after)
@@ -186,9 +188,9 @@ class StripeApi:
         return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
 
     async def owed_invoices(self, subscription_id: str) -> list[Json]:
-        """The open invoices of a subscription's present spell, the newest first: back to the one
-        that was paid before them. An older one may have stayed open for good: what is paid later
-        makes the subscription active again."""
+        """The open invoices of a subscription's current overdue period, newest first, back to the
+        last paid one. Older invoices may stay open forever: once a later one is paid, the
+        subscription is active again."""
         found: list[Json] = []
         after = None
         while True:
@@ -204,7 +206,7 @@ class StripeApi:
             after = page.next
 
     async def paid_invoices(self, *, since: int | None, after: str | None) -> Page:
-        """Paid invoices, renewals too, with their payments; `since` is a Unix time."""
+        """Paid invoices, including renewals, with their payments. `since` is a Unix time."""
         params: Json = {"status": "paid", "expand": ["data.payments"]}
         if since is not None:
             params["created"] = {"gte": since}
@@ -227,7 +229,7 @@ class StripeApi:
         )
 
     async def dispute_statuses(self, payment_intent: str) -> list[str]:
-        """The states of the disputes about a payment, the newest first."""
+        """The statuses of a payment's disputes, newest first."""
         found = await self.all("/v1/disputes", {"payment_intent": payment_intent})
         return [entry["status"] for entry in found]
 
@@ -238,7 +240,7 @@ class StripeApi:
         return await self.page("/v1/products", {}, after=after)
 
     async def prices(self, *, product: str | None = None, after: str | None = None) -> Page:
-        """Prices, archived ones too."""
+        """Prices, including archived ones."""
         return await self.page("/v1/prices", {"product": product} if product else {}, after=after)
 
     async def prices_of(self, product: str) -> list[Json]:
@@ -256,7 +258,7 @@ class StripeApi:
         metadata: Mapping[str, str],
         idempotency_key: str,
     ) -> Json:
-        """A product with its first price; `amount` in the currency's minor unit."""
+        """Create a product with its first price. `amount` is in the currency's minor unit."""
         default_price: Json = {"currency": currency, "unit_amount": amount}
         if interval:
             default_price["recurring"] = {"interval": interval}
@@ -281,7 +283,8 @@ class StripeApi:
         metadata: Mapping[str, str],
         idempotency_key: str,
     ) -> Json:
-        """A payment link that leads back to `redirect`; one-off buyers become customers too."""
+        """Create a payment link that leads back to `redirect`. One-off buyers become customers
+        too."""
         params: Json = {
             "line_items": [{"price": price, "quantity": 1}],
             "allow_promotion_codes": promotion_codes,
@@ -293,11 +296,11 @@ class StripeApi:
         return await self.call("post", "/v1/payment_links", params, idempotency_key=idempotency_key)
 
     async def newest_payment_links(self) -> list[Json]:
-        """The last hundred payment links made, whoever made them."""
+        """The last hundred payment links created, whoever created them."""
         return (await self.page("/v1/payment_links", {}, after=None)).data
 
     async def portal_configurations(self) -> list[Json]:
-        """The last hundred portal configurations made."""
+        """The last hundred portal configurations created."""
         return (await self.page("/v1/billing_portal/configurations", {}, after=None)).data
 
     async def update_payment_link(self, link_id: str, **changes: Any) -> Json:
@@ -313,7 +316,7 @@ class StripeApi:
         site: str,
         idempotency_key: str,
     ) -> Json:
-        """Make the customer portal's configuration, marked as that of `site`, or change it."""
+        """Create or update the customer portal's configuration, marked as belonging to `site`."""
         profile = {"privacy_policy_url": privacy_url or "", "terms_of_service_url": terms_url or ""}
         if configuration_id is None:
             profile = {key: value for key, value in profile.items() if value}
@@ -357,15 +360,15 @@ class StripeApi:
         after: str | None = None,
         limit: int = PAGE,
     ) -> Page:
-        """Events of at most 20 types made between two Unix times, the newest first."""
+        """Events of at most 20 types created between two Unix times, newest first."""
         bounds = {"gte": since, "lte": until}
         created = {name: bound for name, bound in bounds.items() if bound is not None}
         params: Json = {"types": list(types), "created": created}
         return await self.page("/v1/events", params, after=after, limit=limit)
 
     async def events_newer_than(self, types: Sequence[str], event_id: str) -> Page:
-        """The hundred events that came right after an event, the newest first; `next` is where the
-        following, still newer ones start. An event older than 30 days is gone: `missing`."""
+        """The hundred events right after an event, newest first. `next` is where even newer ones
+        start. Stripe deletes events after 30 days; an unknown event gives `missing`."""
         answer = await self.call(
             "get",
             "/v1/events",
@@ -380,7 +383,7 @@ class StripeApi:
     async def create_webhook_endpoint(
         self, *, url: str, events: Sequence[str], metadata: Mapping[str, str]
     ) -> Json:
-        """A new endpoint at our API version; its `secret` is in this answer and in no other."""
+        """Create an endpoint at our API version. Only this answer contains its `secret`."""
         return await self.call(
             "post",
             "/v1/webhook_endpoints",

@@ -1,4 +1,4 @@
-"""The one way to Temporal: connecting, and the search attributes that runs are found by."""
+"""Connecting to Temporal, and the search attributes for finding runs."""
 
 import os
 import re
@@ -29,17 +29,18 @@ SEARCH_ATTRIBUTES = (
 _NOT_DEFINED = re.compile(
     r"no mapping defined for search attribute|search attribute \S+ is not defined"
 )
-"""How the server words it, by where it keeps them."""
+"""The server's wording, which depends on its visibility store."""
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 
 
 async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
-    """A client configured by Temporal's own variables, from the environment or from `.env`, and
-    by its profile file.
+    """A client configured by Temporal's own variables (from the environment or `.env`) and its
+    profile file.
 
-    `lazy` connects at the first call, so that a process starts while Temporal is away. A server on
-    the same machine is spoken to without compression, which would cost both sides a sixth.
+    `lazy` connects on the first call, so that a process can start while Temporal is unavailable.
+    Compression is off for a server on the same machine: it would cost both sides a sixth of their
+    time.
     """
     given = {name: value for name, value in dotenv_values(".env").items() if value}
     config = ClientConfig.load_client_connect_config(override_env_vars=given | dict(os.environ))
@@ -54,9 +55,9 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
 
 
 async def register_search_attributes(client: Client) -> list[str]:
-    """Make the namespace know our search attributes; returns those that were new.
+    """Register our search attributes with the namespace; returns the new ones.
 
-    Starting a workflow with an unregistered one fails, so this comes before any worker.
+    Starting a workflow with an unregistered attribute fails, so do this before starting a worker.
     """
     known = await client.operator_service.list_search_attributes(
         operator.ListSearchAttributesRequest(namespace=client.namespace)
@@ -78,5 +79,5 @@ async def register_search_attributes(client: Client) -> list[str]:
 
 
 def lacks_search_attribute(error: RPCError) -> bool:
-    """Whether a call was refused for a search attribute that the namespace doesn't know."""
+    """Whether a call was refused because a search attribute isn't registered."""
     return bool(_NOT_DEFINED.search(error.message))

@@ -1,4 +1,4 @@
-"""`latchkey up`: everything in one terminal, embedded where nothing is configured."""
+"""`latchkey up`: everything in one terminal, with embedded servers for what isn't configured."""
 
 import asyncio
 import fcntl
@@ -44,12 +44,12 @@ COLORS = {
 
 
 class UpError(Exception):
-    """`up` can't go on; the message is one line that says what to do."""
+    """`up` can't continue. The message is one line that says what to do."""
 
 
 @dataclass
 class Plan:
-    """What runs and with which environment."""
+    """What to run, and with which environment."""
 
     settings: Settings
     data: Path
@@ -60,7 +60,7 @@ class Plan:
 
 
 async def up(settings: Settings, console: Console) -> None:
-    """Start everything, say where it is, and run until told to stop. Raises `UpError`."""
+    """Start everything, print the addresses, and run until stopped. Raises `UpError`."""
     data = _data_folder(settings.data)
     lock = _lock(data)
     supervisor = Supervisor(console, Leftovers(data / "processes.json"))
@@ -76,8 +76,8 @@ async def up(settings: Settings, console: Console) -> None:
 
 
 def as_running(settings: Settings) -> Settings:
-    """The settings as the processes of a running `up` on the same data folder have them; where
-    none runs they stay as they are."""
+    """The settings as the processes of an `up` running on the same data folder have them, or
+    unchanged if none is running."""
     if not _in_use(settings.data):
         return settings
     found: dict[str, object] = {}
@@ -94,7 +94,7 @@ def as_running(settings: Settings) -> Settings:
 
 
 class Supervisor:
-    """Starts the children in order, restarts web and worker, stops all in reverse."""
+    """Starts the child processes in order, restarts web and worker, stops all in reverse order."""
 
     def __init__(self, console: Console, leftovers: Leftovers) -> None:
         self._console = console
@@ -259,11 +259,13 @@ class Supervisor:
                 return
             if not restart:
                 last = next((line for line in reversed(child.last_lines) if line.strip()), "")
-                self._failure = f"{child.name} ended with status {status}: {last}"
+                self._failure = f"{child.name} exited with status {status}: {last}"
                 self._stop.set()
                 return
             wait = 1.0 if time.monotonic() - began > 30 else min(wait * 2, 30)
-            self._console.print(f"{child.name} ended with status {status}: again in {wait:.0f} s")
+            self._console.print(
+                f"{child.name} exited with status {status}, restarting in {wait:.0f} s"
+            )
             await asyncio.sleep(wait)
             await child.start()
             self.leftovers.remember(self._children)
@@ -276,14 +278,16 @@ class Supervisor:
             if time.monotonic() > deadline:
                 last = next((line for line in reversed(child.last_lines) if line.strip()), "")
                 raise UpError(
-                    f"{what} was not ready after {READY_SECONDS} s. Its last line: {last}"
+                    f"{what} wasn't ready after {READY_SECONDS} s. Last line of output: {last}"
                 )
             await asyncio.sleep(0.1)
 
     async def _stop_all(self) -> None:
         self._stop.set()
         if self._children:
-            self._console.print("Stopping. The data stays; the next start goes on from here.")
+            self._console.print(
+                "Stopping. Your data is kept, and the next start continues from here."
+            )
         for child in reversed(self._children):
             await child.stop(seconds=1 if self._hurry else 25)
         self.leftovers.forget()
@@ -301,7 +305,7 @@ class Supervisor:
         self._console.print(f"[bold green]Latchkey is ready[/] after {seconds:.1f} s")
         for label, value in rows:
             self._console.print(f"  {label:<12} {value}", highlight=False, soft_wrap=True)
-        self._console.print("  Ctrl-C stops everything and keeps the data.")
+        self._console.print("  Press Ctrl-C to stop everything; your data is kept.")
         self._console.print()
 
 
@@ -313,14 +317,14 @@ def _data_folder(data: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise UpError(
-            f"can't write to the data folder {data} ({error.strerror}): give this user the right"
-            " to, or name another folder in LATCHKEY_DATA"
+            f"can't write to the data folder {data} ({error.strerror}): give this user write"
+            " permission, or set LATCHKEY_DATA to another folder"
         ) from None
     return data.resolve()
 
 
 def _in_use(data: Path) -> bool:
-    """Whether an `up` runs on the folder."""
+    """Whether an `up` is running on the folder."""
     if not (data / "up.lock").exists():
         return False
     try:
@@ -337,7 +341,8 @@ def _lock(data: Path) -> IO[str]:
     except OSError:
         lock.close()
         raise UpError(
-            f"another `latchkey up` uses {data}: stop it, or name another folder in LATCHKEY_DATA"
+            f"another `latchkey up` is using {data}: stop it, or set LATCHKEY_DATA to another"
+            " folder"
         ) from None
     return lock
 
@@ -360,7 +365,7 @@ def _plan(settings: Settings, data: Path) -> Plan:
 
 
 def _kept(path: Path, size: int) -> str:
-    """A secret made once and kept in a file that only its owner reads."""
+    """A secret created once and kept in a file that only its owner can read."""
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(size))
@@ -384,12 +389,13 @@ def _check_ports(settings: Settings) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 raise UpError(
-                    f"port {port} is taken: stop what uses it, or choose another with {variable}"
+                    f"port {port} is in use: stop the program using it, or choose another port"
+                    f" with {variable}"
                 ) from None
 
 
 async def _checked(url: str) -> bool:
-    """Whether the worker has looked at the Stripe key."""
+    """Whether the worker has checked the Stripe key."""
     try:
         async with httpx.AsyncClient(timeout=5) as client:
             return (await client.get(url)).json().get("stripe") in ("connected", "refused")

@@ -24,7 +24,7 @@ class Purpose(StrEnum):
 
 
 class VaultError(Exception):
-    """A stored secret can't be read; the message says what to do."""
+    """A stored secret can't be decrypted. The message says what to do."""
 
 
 class Vault:

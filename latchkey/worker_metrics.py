@@ -1,4 +1,4 @@
-"""The worker's metrics at one address: Temporal's own, which its core serves, and ours."""
+"""Serves the worker's metrics at one address: Temporal's own and ours."""
 
 import socket
 import urllib.error
@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 2
 
 
 class _Core(Collector):
-    """Reads what Temporal's core serves on a port of its own."""
+    """Reads the metrics that Temporal's core serves on its own port."""
 
     def __init__(self, port: int) -> None:
         self._address = f"http://{HOST}:{port}/metrics"
@@ -35,7 +35,7 @@ class _Core(Collector):
 
 @contextmanager
 def served(port: int | None) -> Iterator[Runtime | None]:
-    """The runtime to connect with, while `port` serves the metrics; None without a port."""
+    """The runtime to connect with while `port` serves the metrics; None without a port."""
     if port is None:
         yield None
         return

@@ -38,7 +38,7 @@ async def run(pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
         try:
             busy = await send_due(pool, settings)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.error("outbox can't reach the database", error=type(error).__name__)
+            log.error("database unavailable, retrying", error=type(error).__name__)
             busy = False
         if not busy:
             with suppress(TimeoutError):
@@ -83,7 +83,7 @@ async def _send(
         await server.send_message(made)
     except (aiosmtplib.SMTPException, OSError, ValueError, KeyError) as error:
         SENT.labels("failed").inc()
-        log.warning("mail not sent", mail=mail.id, error=type(error).__name__)
+        log.warning("email not sent", mail=mail.id, error=type(error).__name__)
         async with pool.acquire() as connection:
             await mails.mark_failed(connection, mail, error=str(error), for_good=_for_good(error))
         return not isinstance(error, _AWAY)
@@ -109,7 +109,7 @@ def _for_good(error: Exception) -> bool:
 async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
     if not due:
         return
-    log.warning("mails wait", count=len(due))
+    log.warning("SMTP unavailable, emails postponed", count=len(due))
     async with pool.acquire() as connection:
         await mails.put_back(connection, [mail.id for mail in due], error=error, pause=SERVER_AWAY)
 

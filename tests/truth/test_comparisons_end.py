@@ -106,7 +106,7 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
         """
     )
     await alarms(site, admin, "The last full comparison with Stripe was more than 36 hours ago")
-    assert "comparison: none got through since" in (await said(site, monkeypatch))[1]
+    assert "comparison: none has succeeded since" in (await said(site, monkeypatch))[1]
     await compared(site)
     for cause in ("api", "schedule"):
         found = await site.call("GET", f"/reconciliations/rec_{cause}")
