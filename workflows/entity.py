@@ -109,7 +109,8 @@ def _show(state: EntityState, result: SyncResult) -> None:
     state.customer = result.customer or state.customer
     details = result.state
     if result.wake_at is not None:
-        details += f"\n\nNext: {result.wake}, {result.wake_at:%Y-%m-%d %H:%M:%S} UTC"
+        why = result.wake.words if result.wake else "look again"
+        details += f"\n\nNext: {why}, {result.wake_at:%Y-%m-%d %H:%M:%S} UTC"
     workflow.set_current_details(details)
 
 
@@ -122,7 +123,7 @@ async def _sleep(state: EntityState) -> bool:
         await workflow.wait_condition(
             lambda: state.nudged,
             timeout=left,
-            timeout_summary=str(state.wake) if state.wake else None,
+            timeout_summary=state.wake.words if state.wake else None,
         )
     except TimeoutError:
         return True

@@ -6,19 +6,49 @@ from enum import StrEnum
 
 
 class Wake(StrEnum):
-    """Why an entity wants to be woken; also names its timer in the Temporal UI."""
+    """Why an entity wants to be woken. What release 0.1.0 stored instead is still read."""
 
-    ACCESS_ENDS = "access ends"
-    GRACE_ENDS = "grace for the failed payment ends"
-    TRIAL_ENDS = "trial ends"
-    RENEWAL_DUE = "renewal is due: look again"
-    PAYMENT_PENDING = "payment is pending: look again"
-    RESUMES = "paused collection resumes"
-    TRY_AGAIN = "it could not be read: try again"
+    ACCESS_ENDS = "access_ends"
+    GRACE_ENDS = "grace_ends"
+    TRIAL_ENDS = "trial_ends"
+    RENEWAL_DUE = "renewal_due"
+    PAYMENT_PENDING = "payment_pending"
+    RESUMES = "pause_ends"
+    TRY_AGAIN = "try_again"
+
+    @property
+    def words(self) -> str:
+        """What its timer is called, for operators."""
+        return _WAKE_WORDS[self]
 
     @property
     def ends_access(self) -> bool:
         return self in (Wake.ACCESS_ENDS, Wake.GRACE_ENDS)
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Wake | None":
+        return _STORED_BY_0_1.get(str(value))
+
+
+_WAKE_WORDS = {
+    Wake.ACCESS_ENDS: "access ends",
+    Wake.GRACE_ENDS: "grace for the failed payment ends",
+    Wake.TRIAL_ENDS: "trial ends",
+    Wake.RENEWAL_DUE: "renewal is due: look again",
+    Wake.PAYMENT_PENDING: "payment is pending: look again",
+    Wake.RESUMES: "paused collection resumes",
+    Wake.TRY_AGAIN: "it could not be read: try again",
+}
+_STORED_BY_0_1 = {
+    "access ends": Wake.ACCESS_ENDS,
+    "grace for the failed payment ends": Wake.GRACE_ENDS,
+    "trial ends": Wake.TRIAL_ENDS,
+    "renewal is due: look again": Wake.RENEWAL_DUE,
+    "payment is pending: look again": Wake.PAYMENT_PENDING,
+    "paused collection resumes": Wake.RESUMES,
+    "it could not be read: try again": Wake.TRY_AGAIN,
+}
+"""In histories and in rows; it stays whatever `words` become."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,14 @@ class ReconcileStep(StrEnum):
     SUBSCRIPTIONS = "subscriptions"
     ORDERS = "orders"
     INVOICES = "invoices"
-    UNSEEN = "what was not met on the walk"
+    UNSEEN = "unseen"
     INVARIANTS = "invariants"
     REPAIR = "repair"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ReconcileStep | None":
+        """What release 0.1.0 stored is still read."""
+        return cls.UNSEEN if value == "what was not met on the walk" else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
+from latchkey.contracts import Wake, purchase_workflow_id, subscription_workflow_id
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.feed import lines as feed
@@ -164,7 +164,11 @@ async def _subscriptions(
         list(linked),
         MOST_GRANTS,
     )
-    return {row["id"]: dict(row) for row in rows}
+    return {row["id"]: {**row, "wake": _words(row["wake"])} for row in rows}
+
+
+def _words(wake: str | None) -> str | None:
+    return Wake(wake).words if wake else None
 
 
 async def _orders(

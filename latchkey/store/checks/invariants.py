@@ -142,7 +142,7 @@ _TIMER_MISSING = Invariant(
     Kind.TIMER_MISSING,
     Severity.SAFE,
     """
-    select 'Its deadline (' || s.wake || ') passed and nobody looked',
+    select 'Its deadline (' || replace(s.wake, '_', ' ') || ') passed and nobody looked',
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.wake_at < given.late and s.ended_at is null
