@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import calls, forms, played
+from sandbox import calls, forms, older, played
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -199,6 +199,8 @@ class Api:
     ) -> Answer:
         world = self.shop.world
         tree = forms.decode(text)
+        if not strict:
+            older.rewrite(self.shop, route, tree)
         unknown = self._check(route, tree, strict=strict)
         _refuse_unplayed(route, tree, unknown)
         params = forms.typed(world.published, world.published.request_schema(route), tree)

@@ -69,7 +69,37 @@ def redeem(shop: Shop, given: Json, *, customer: str | None, **owner: str) -> Js
         **owner,
     )
     made["source"] = {"type": "coupon", "coupon": coupon["id"]}
-    return shop.save(made)
+    shop.save(made)
+    if customer and set(owner) <= {"subscription"}:
+        shop.emit("customer.discount.created", made)
+    return made
+
+
+def drop(shop: Shop, names: list[str]) -> None:
+    """Discounts of a subscription or a customer that count no longer."""
+    for name in names:
+        if found := shop.world.table("discount").get(name):
+            shop.emit("customer.discount.deleted", found)
+
+
+def give(shop: Shop, customer: Json, coupon: str) -> None:
+    """A discount on all that a customer is billed, as earlier API versions know it; another one
+    takes its place, an empty text takes it away."""
+    before = customer["discount"]
+    if not coupon:
+        customer["discount"] = None
+        drop(shop, [before["id"]] if before else [])
+        return
+    if before is None:
+        customer["discount"] = redeem(shop, {"coupon": coupon}, customer=customer["id"])
+        return
+    silent, shop.silent = shop.silent, True
+    try:
+        made = redeem(shop, {"coupon": coupon}, customer=customer["id"])
+    finally:
+        shop.silent = silent
+    customer["discount"] = made
+    shop.emit("customer.discount.updated", made, before)
 
 
 def amount_off(shop: Shop, coupon: Json, lines: list[tuple[str, int]]) -> int:

@@ -49,7 +49,7 @@ def draft(
         attempted=False,
         customer_tax_exempt=customer["tax_exempt"] or "none",
         default_tax_rates=(subscription or {}).get("default_tax_rates") or tax_rates or [],
-        discounts=discounts or [],
+        discounts=discounts or _discount_of(customer),
         metadata=metadata or {},
         webhooks_delivered_at=world.now(),
         period_start=world.now(),
@@ -81,6 +81,11 @@ def draft(
         }
     shop.save(made, "invoice.created")
     return made
+
+
+def _discount_of(customer: Json) -> list[str]:
+    """The discount that a customer has on all they are billed."""
+    return [customer["discount"]["id"]] if customer["discount"] else []
 
 
 def finalize(shop: Shop, invoice: Json) -> Json:

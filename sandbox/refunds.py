@@ -89,7 +89,15 @@ def arrive(shop: Shop, refunded: Json) -> Json:
         raise invalid(f"The refund is {refunded['status']}, not pending.")
     before = snapshot(refunded)
     refunded["status"] = "succeeded"
-    return shop.save(refunded, "refund.updated", before)
+    return tell(shop, refunded, before)
+
+
+def tell(shop: Shop, refunded: Json, before: Json) -> Json:
+    """Store a change of a refund, with its event under both of its names."""
+    with shop.row():
+        shop.save(refunded, "refund.updated", before)
+        shop.emit("charge.refund.updated", refunded, before)
+    return refunded
 
 
 def cancel(shop: Shop, refunded: Json) -> Json:
@@ -116,7 +124,7 @@ def _undo(shop: Shop, refunded: Json, *, status: str, reason: str | None) -> Jso
         refunded["status"] = status
         if reason:
             refunded["failure_reason"] = reason
-        shop.save(refunded, "refund.updated", before)
+        tell(shop, refunded, before)
         if status == "failed":
             shop.emit("refund.failed", refunded)
         charge["amount_refunded"] -= refunded["amount"]

@@ -1,12 +1,15 @@
 """Customers and their payment methods."""
 
-from sandbox import cards, lists, sources, subscriptions
+from sandbox import cards, discounts, lists, sources, subscriptions
 from sandbox.calls.registry import Call, call, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
 from sandbox.world import Json
 
-_NOT_COPIED = ("payment_method", "source", "invoice_settings", "test_clock", "tax_id_data", "tax")
+_NOT_COPIED = (
+    *("payment_method", "source", "default_source", "invoice_settings", "test_clock"),
+    *("tax_id_data", "tax"),
+)
 
 
 @call("POST", "/v1/customers")
@@ -56,6 +59,8 @@ def _payment_details(c: Call, customer: Json) -> None:
         customer["default_source"] = made_source["id"]
     if given := c.params.get("default_source"):
         customer["default_source"] = sources.mine(c.shop, customer, given)["id"]
+    if "coupon" in c.params:
+        discounts.give(c.shop, customer, c.params["coupon"])
     settings = c.params.get("invoice_settings") or {}
     if default := settings.get("default_payment_method"):
         customer["invoice_settings"]["default_payment_method"] = attached(default)["id"]
@@ -92,6 +97,19 @@ def delete_customer(c: Call) -> Json:
     )
 
 
+@call("DELETE", "/v1/customers/{}/discount")
+def delete_discount(c: Call) -> Json:
+    found = _living(c, c.ids[0])
+    taken = found["discount"]
+    if taken is None:
+        raise invalid(f"No active discount for customer: {found['id']}", code="resource_missing")
+    before = snapshot(found)
+    with c.shop.row():
+        discounts.give(c.shop, found, "")
+        c.shop.save(found, "customer.updated", before)
+    return {**taken, "deleted": True}
+
+
 @call("GET", "/v1/customers")
 def customers(c: Call) -> Json:
     equal: Json = {"test_clock": c.params.get("test_clock")}
@@ -109,6 +127,28 @@ def read_payment_method(c: Call) -> Json:
     if c.ids[0].startswith("pm_") and cards.behaviour(c.ids[0]):
         return cards.payment_method(c.shop, c.ids[0])
     return c.find("payment_method")
+
+
+@call("POST", "/v1/payment_methods/{}")
+def update_payment_method(c: Call) -> Json:
+    """Dates and billing details of a saved method. Raises Stripe's 400 for one that isn't."""
+    found = c.find("payment_method")
+    if not found["customer"]:
+        raise invalid(
+            "You must save this PaymentMethod to a customer before you can update it.",
+            code="payment_method_not_saved",
+        )
+    before = snapshot(found)
+    apply(c.shop, "payment_method", found, c.params)
+    return c.shop.save(found, "payment_method.updated", before)
+
+
+@call("GET", "/v1/customers/{}/payment_methods/{}")
+def payment_method_of(c: Call) -> Json:
+    found = c.shop.find("payment_method", c.ids[1])
+    if found["customer"] != _living(c, c.ids[0])["id"]:
+        raise missing("payment_method", c.ids[1])
+    return found
 
 
 @call("POST", "/v1/payment_methods")

@@ -24,7 +24,6 @@ listable("balance_transaction", "/v1/balance_transactions", "source", "type", "c
 listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
 updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
 updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
-updatable("refund", "/v1/refunds", "refund.updated")
 _DONE = ("succeeded", "canceled", "processing")
 _CONFIRMED = (*_DONE, "requires_capture")
 
@@ -252,6 +251,14 @@ def create_refund(c: Call) -> Json:
         reason=params.get("reason"),
         metadata=params.get("metadata"),
     )
+
+
+@call("POST", "/v1/refunds/{}")
+def update_refund(c: Call) -> Json:
+    found = c.find("refund")
+    before = snapshot(found)
+    apply(c.shop, "refund", found, c.params)
+    return refunds.tell(c.shop, found, before)
 
 
 @call("POST", "/v1/refunds/{}/cancel")

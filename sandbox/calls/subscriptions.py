@@ -31,6 +31,16 @@ def cancel(c: Call) -> Json:
     )
 
 
+@call("DELETE", "/v1/subscriptions/{}/discount")
+def delete_discount(c: Call) -> Json:
+    found = c.find("subscription")
+    if not found["discounts"]:
+        raise invalid(f"No active discount for subscription: {found['id']}")
+    taken = c.shop.find("discount", found["discounts"][0])
+    subscriptions.update(c.shop, found, {"discounts": ""})
+    return {**taken, "deleted": True}
+
+
 @call("GET", "/v1/subscriptions")
 def list_subscriptions(c: Call) -> Json:
     """List subscriptions; without `status`, all but the cancelled ones."""

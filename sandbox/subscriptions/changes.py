@@ -75,6 +75,7 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
             "end_behavior": {**known, **params["trial_settings"]["end_behavior"]}
         }
     if "discounts" in params:
+        old = found["discounts"]
         found["discounts"] = [
             given.get("discount")
             or discounts.redeem(shop, given, customer=found["customer"], subscription=found["id"])[
@@ -82,6 +83,7 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
             ]
             for given in params["discounts"] or []
         ]
+        discounts.drop(shop, [name for name in old if name not in found["discounts"]])
     if params.get("billing_schedules"):
         items.set_billing_schedules(shop, found, params["billing_schedules"])
 

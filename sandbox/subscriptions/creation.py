@@ -172,13 +172,15 @@ def _lines(shop: Shop, made: Json, params: Json, *, trial: bool) -> list[Json]:
 
 
 def running(shop: Shop, found: Json) -> list[str]:
-    """The discounts that still apply after the first invoice."""
+    """The discounts that still apply after the first invoice; the others are dropped."""
     table = shop.world.table("discount")
-    return [
+    going = [
         name
         for name in found["discounts"]
         if name in table and discounts.still_running(shop, table[name])
     ]
+    discounts.drop(shop, [name for name in found["discounts"] if name not in going])
+    return going
 
 
 def extra_lines(shop: Shop, made: Json, wanted: list[Json]) -> list[Json]:

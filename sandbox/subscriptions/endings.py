@@ -1,6 +1,6 @@
 """Ending a subscription, now or later."""
 
-from sandbox import invoices
+from sandbox import discounts, invoices
 from sandbox.shop import Shop, StripeFault
 from sandbox.subscriptions import agenda, items, proration
 from sandbox.world import Json
@@ -77,7 +77,8 @@ def cancel(
     given = {key: value or None for key, value in (details or {}).items()}
     found["cancellation_details"] = {**kept, **given, "reason": reason}
     with shop.row():
-        _let_go_schedule(shop, found)
+        _let_go_schedule(shop, found, aborted=reason == "payment_failed")
+        discounts.drop(shop, found["discounts"])
         shop.save(found, "customer.subscription.deleted")
         _settle_bills(shop, found)
         if invoice_now:
@@ -98,13 +99,13 @@ def _settle_bills(shop: Shop, found: Json) -> None:
             shop.save(bill)
 
 
-def _let_go_schedule(shop: Shop, found: Json) -> None:
-    """End a subscription's schedule with it."""
+def _let_go_schedule(shop: Shop, found: Json, *, aborted: bool) -> None:
+    """End a subscription's schedule with it: it is aborted where that was not paid for."""
     schedule = shop.world.table("subscription_schedule").get(found["schedule"])
     if schedule is not None and schedule["status"] == "active":
         schedule.update(status="canceled", canceled_at=shop.world.now(), current_phase=None)
         shop.world.schedule("phase_end", schedule["id"], None)
-        shop.save(schedule, "subscription_schedule.canceled")
+        shop.save(schedule, f"subscription_schedule.{'aborted' if aborted else 'canceled'}")
 
 
 def expire_incomplete(shop: Shop, found: Json) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.harness import Stripe
-from tests.sandbox.lives import events_of, refused
+from sandbox.schema import API_VERSION
+from tests.harness import Json, Stripe
+from tests.sandbox.lives import begin, events_of, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +139,101 @@ async def test_a_source_is_charged_once_its_owner_did_what_was_asked(stripe: Str
     charge = await stripe.post("charges", amount=500, currency="usd", source=card["id"])
     assert charge["status"] == "succeeded"
     assert (await refused(stripe, "sources", type="gold"))["param"] == "type"
+
+
+async def cli(stripe: Stripe, path: str, data: dict[str, str]) -> Json:
+    """A call as the Stripe command line's fixtures make it: without a version."""
+    answer = await stripe.client.post(f"/v1/{path}", data=data, headers={"Stripe-Version": ""})
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def test_parameters_of_earlier_versions_are_understood(stripe: Stripe) -> None:
+    coupon = (await stripe.post("coupons", percent_off=20))["id"]
+    code = await cli(stripe, "promotion_codes", {"coupon": coupon})
+    assert code["promotion"] == {"type": "coupon", "coupon": coupon}
+    ours = {"Stripe-Version": API_VERSION}
+    answer = await stripe.client.post("/v1/promotion_codes", data={"coupon": coupon}, headers=ours)
+    assert answer.status_code == 400
+    price = await stripe.price(await stripe.product())
+    made = await cli(
+        stripe,
+        "subscription_schedules",
+        {
+            "customer": await stripe.customer("old@box.example"),
+            "start_date": "now",
+            "phases[0][items][0][price]": price,
+            "phases[0][iterations]": "2",
+        },
+    )
+    phase = made["phases"][0]
+    assert 58 <= (phase["end_date"] - phase["start_date"]) / 86400 <= 62
+
+
+async def test_a_customers_coupon_takes_something_off_all_they_are_billed(stripe: Stripe) -> None:
+    half, fifth = [
+        (await stripe.post("coupons", percent_off=off, duration="forever"))["id"]
+        for off in (50, 20)
+    ]
+    customer = await cli(stripe, "customers", {"coupon": half})
+    first = customer["discount"]["id"]
+    await stripe.post("invoiceitems", customer=customer["id"], amount=1000, currency="usd")
+    bill = await stripe.post(
+        "invoices", customer=customer["id"], pending_invoice_items_behavior="include"
+    )
+    assert bill["total"] == 500
+    changed = await cli(stripe, f"customers/{customer['id']}", {"coupon": fifth})
+    second = changed["discount"]["id"]
+    gone = await stripe.delete(f"customers/{customer['id']}/discount")
+    assert (gone["id"], gone["deleted"]) == (second, True)
+    assert (await stripe.get(f"customers/{customer['id']}"))["discount"] is None
+    assert await events_of(stripe, first) == ["customer.discount.created"]
+    assert await events_of(stripe, second) == [
+        "customer.discount.updated",
+        "customer.discount.deleted",
+    ]
+
+
+async def test_a_subscriptions_discount_comes_and_goes(stripe: Stripe) -> None:
+    once, forever = [
+        (await stripe.post("coupons", percent_off=10, duration=duration))["id"]
+        for duration in ("once", "forever")
+    ]
+    life = await begin(stripe, discounts=[{"coupon": once}, {"coupon": forever}])
+    going = (await life.now())["discounts"]
+    assert len(going) == 1
+    assert await events_of(stripe, going[0]) == ["customer.discount.created"]
+    used = (await life.invoices())[0]["discounts"]
+    spent = next(name for name in used if name not in going)
+    assert await events_of(stripe, spent) == [
+        "customer.discount.created",
+        "customer.discount.deleted",
+    ]
+    await stripe.delete(f"subscriptions/{life.id}/discount")
+    assert (await life.now())["discounts"] == []
+    assert (await events_of(stripe, going[0]))[-1] == "customer.discount.deleted"
+
+
+async def test_a_saved_payment_method_is_updated(stripe: Stripe) -> None:
+    method = await stripe.post("payment_methods", type="card", card={"token": "tok_visa"})
+    path = f"payment_methods/{method['id']}"
+    assert (await refused(stripe, path, metadata={"a": "b"}))["status"] == 400
+    customer = (await stripe.post("customers"))["id"]
+    await stripe.post(f"{path}/attach", customer=customer)
+    changed = await stripe.post(path, card={"exp_year": 2039}, billing_details={"name": "Ada"})
+    assert (changed["card"]["exp_year"], changed["card"]["last4"]) == (2039, "4242")
+    assert (changed["billing_details"]["name"], changed["type"]) == ("Ada", "card")
+    assert (await events_of(stripe, method["id"]))[-1] == "payment_method.updated"
+    assert (await stripe.get(f"customers/{customer}/{path}"))["id"] == method["id"]
+    other = (await stripe.post("customers"))["id"]
+    answer = await stripe.client.get(f"/v1/customers/{other}/{path}")
+    assert answer.status_code == 404
+
+
+async def test_a_refunds_update_has_two_names(stripe: Stripe) -> None:
+    charge = await stripe.post("charges", amount=500, currency="usd", source="tok_visa")
+    made = await stripe.post("refunds", charge=charge["id"])
+    await stripe.post(f"refunds/{made['id']}", metadata={"a": "b"})
+    sent = await events_of(stripe, made["id"])
+    assert {"refund.updated", "charge.refund.updated"} <= set(sent)
