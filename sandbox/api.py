@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import calls, forms, older, played
+from sandbox import calls, forms, played, versions
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -73,7 +73,7 @@ class Api:
             answer = _fault(fault, request_id)
             hint = str(fault)
         self.note(request, answer.status, request_id=request_id, began=began, hint=hint)
-        headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
+        headers = {"Request-Id": request_id, "Stripe-Version": self._spoken(request)}
         if answer.retry is not None:
             headers["Stripe-Should-Retry"] = answer.retry
         return Response(answer.body, answer.status, headers=headers, media_type="application/json")
@@ -106,6 +106,8 @@ class Api:
     async def _answer(self, request: Request, request_id: str) -> Answer:
         method, path = request.method, request.url.path
         permissions = self.permit(request)
+        family = self.family(request)
+        method, path = versions.moved(family, method, path)
         if hidden := calls.unpublished(method, path):
             text = (await request.body()).decode()
             call = calls.Call(self.shop, hidden[1], forms.decode(text), path)
@@ -116,22 +118,22 @@ class Api:
             hint = "" if route is None else " (Stripe has this call, but the sandbox doesn't)"
             raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).{hint}")
         _permitted(permissions, path, method, self.shop.account["id"])
-        text = (await request.body()).decode() if method == "POST" else request.url.query
+        text = (await request.body()).decode() or request.url.query
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
         faults = self._faults(request)
         await self._misbehave_before(faults)
-        strict = request.headers.get("Stripe-Version", "") == API_VERSION
+        strict = "Stripe-Version" in request.headers
         cause = Cause(request_id, request.headers.get("Idempotency-Key"))
         if key is None:
             return self._misbehave_after(
-                faults, self._do(route, found, path, text, strict, cause, faults)
+                faults, self._do(route, found, path, text, strict, cause, faults, family)
             )
         return await self._once(
             key,
             path,
             text,
             lambda: self._misbehave_after(
-                faults, self._do(route, found, path, text, strict, cause, faults)
+                faults, self._do(route, found, path, text, strict, cause, faults, family)
             ),
         )
 
@@ -196,11 +198,12 @@ class Api:
         strict: bool,
         cause: Cause,
         faults: Faults,
+        family: versions.Family = versions.CURRENT,
     ) -> Answer:
         world = self.shop.world
         tree = forms.decode(text)
-        if not strict:
-            older.rewrite(self.shop, route, tree)
+        named = family if strict else None
+        versions.upgrade(self.shop, named, route.method, path, tree)
         unknown = self._check(route, tree, strict=strict)
         _refuse_unplayed(route, tree, unknown)
         params = forms.typed(world.published, world.published.request_schema(route), tree)
@@ -210,27 +213,63 @@ class Api:
         world.settle_clock(self._frozen(ids, params))
         try:
             made = handler(calls.Call(self.shop, ids, params, path))
+        except StripeFault as fault:
+            if family != versions.CURRENT:
+                fault.body = versions.shaped(self.shop, fault.body, family)
+            raise
         finally:
             self.shop.request = Cause()
             world.settle_clock()
         if made.get("object") == "list":
             self._end_early(faults, made)
             self._shift(faults, made, params)
+        if family != versions.CURRENT:
+            self._check_answer(route, made)
+            return Answer(200, orjson.dumps(self._older(made, wanted, family)))
         rows = made["data"] if made.get("object") in ("list", "search_result") else [made]
         if wanted or any(too_long(row) for row in rows):
-            made = world.copy(made)
-            for row in made["data"] if "next_page" in made or "has_more" in made else [made]:
-                shortened(row)
+            made = _cut(world.copy(made))
             expand(self.shop, made, wanted)
         body = orjson.dumps(made)
-        problems = world.published.response_errors(route, made)
+        self._check_answer(route, made)
+        return Answer(200, body)
+
+    def family(self, request: Request) -> versions.Family:
+        """The family of the API version that a request names, ours if it doesn't name any. Raises
+        Stripe's 400 for one that doesn't exist."""
+        version = request.headers.get("Stripe-Version")
+        if not version:
+            return versions.CURRENT
+        return versions.family_of(self.shop.world.published, version)
+
+    def _spoken(self, request: Request) -> str:
+        """The version that an answer is in."""
+        try:
+            self.family(request)
+        except StripeFault:
+            return API_VERSION
+        return request.headers.get("Stripe-Version") or API_VERSION
+
+    def _older(self, made: Json, wanted: list[str], family: versions.Family) -> Json:
+        """An answer in the shape of an older version, expanded in that shape."""
+
+        def show(source: Json) -> Json:
+            found: Json = versions.shaped(self.shop, source, family)
+            return found
+
+        older = _cut(show(made))
+        expand(self.shop, older, wanted, show=show)
+        return older
+
+    def _check_answer(self, route: Route, made: Json) -> None:
+        """Raise a 500 for an answer that isn't as Stripe publishes it."""
+        problems = self.shop.world.published.response_errors(route, made)
         if problems and not self.shop.wild(made):
             name = f"{route.method} {route.template}"
             self.shop.problems += [f"{name}: {problem}" for problem in problems]
             raise StripeFault(
                 500, f"{name} answered: {problems[0]}", kind="api_error", code="sandbox_bug"
             )
-        return Answer(200, body)
 
     def _frozen(self, ids: tuple[str, ...], params: Json) -> int | None:
         """The time of the test clock a call is about, None for real time."""
@@ -333,6 +372,13 @@ class Api:
         if rate and self._chance("api_500_after") < rate:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
         return answer
+
+
+def _cut(made: Json) -> Json:
+    """Shorten the lists inside an answer, or inside the rows of one."""
+    for row in made["data"] if "next_page" in made or "has_more" in made else [made]:
+        shortened(row)
+    return made
 
 
 def _refuse_unplayed(route: Route, tree: Json, unknown: list[str]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 import orjson
 
-from sandbox import thin
+from sandbox import thin, versions
 from sandbox.schema import Published
 from sandbox.shop import Shop
 from sandbox.world import Json
@@ -232,8 +232,9 @@ class Deliveries:
         if self._chance("old_api_version", subject):
             return {**event, "api_version": "2020-08-27"}
         if self._chance("old_snapshot", subject):
-            return {**event, "data": {**event["data"], "object": self._earlier(event)}}
-        return event
+            event = {**event, "data": {**event["data"], "object": self._earlier(event)}}
+        version = endpoint.get("api_version") or endpoint.get("snapshot_api_version")
+        return versions.event_in(self.shop, event, version) if version else event
 
     def _earlier(self, event: Json) -> Json:
         """The object as the previous event about it showed it, or unchanged if there is none."""

@@ -1,5 +1,6 @@
 """`expand`: replaces ids by their objects, and adds the lists only included on request."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -44,7 +45,13 @@ KINDS = {
 }
 
 
-def expand(shop: Shop, answer: Json, paths: list[str]) -> None:
+Show = Callable[[Json], Json]
+"""Renders a copy of an object, as an older API version may want it."""
+
+
+def expand(
+    shop: Shop, answer: Json, paths: list[str], *, show: Show = lambda source: source
+) -> None:
     """Expand `answer` in place; it must be a copy. Raises Stripe's 400 for paths that can't be
     expanded."""
     for path in paths:
@@ -54,31 +61,34 @@ def expand(shop: Shop, answer: Json, paths: list[str]) -> None:
                 f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}",
                 param="expand",
             )
-        if not _follow(shop, answer, steps):
+        if not _follow(shop, answer, steps, show):
             raise invalid(f"This property cannot be expanded ({path}).", param="expand")
 
 
-def _follow(shop: Shop, node: Any, steps: list[str]) -> bool:
+def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
     """Whether the path exists on this node; an empty list or a null on the way counts as
     existing."""
     if isinstance(node, list):
-        return all([_follow(shop, entry, steps) for entry in node])
+        return all([_follow(shop, entry, steps, show) for entry in node])
     if not isinstance(node, dict):
         return node is None
     step, rest = steps[0], steps[1:]
-    if step not in node and not _include(shop, node, step):
-        return step in _optional(shop, node)
+    if step not in node:
+        if not _include(shop, node, step):
+            return step in _optional(shop, node)
+        node[step] = node[step] and show(node[step])
     value = node[step]
     if isinstance(value, str):
         found = _object(shop, value, step)
         if found is None:
             return not value
-        node[step] = found
+        node[step] = show(found)
     elif isinstance(value, list) and value and isinstance(value[0], str):
-        node[step] = [_object(shop, entry, step) or entry for entry in value]
+        found_all = [(_object(shop, entry, step), entry) for entry in value]
+        node[step] = [show(found) if found else entry for found, entry in found_all]
     elif not rest and not isinstance(value, dict | list):
         return value is None
-    return _follow(shop, node[step], rest) if rest else True
+    return _follow(shop, node[step], rest, show) if rest else True
 
 
 _BY_FIELD = {"coupon": "coupon", "price": "price", "product": "product", "default_price": "price"}

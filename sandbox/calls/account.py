@@ -1,6 +1,6 @@
 """The account, its webhook endpoints, events and portal configurations."""
 
-from sandbox import lists
+from sandbox import lists, versions
 from sandbox.calls.registry import Call, call, listable, readable
 from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, missing, snapshot
@@ -24,6 +24,8 @@ def create_endpoint(c: Call) -> Json:
     params, world = c.params, c.shop.world
     if not params["url"].startswith(("http://", "https://")):
         raise invalid("Invalid URL: an explicit scheme must be provided.", param="url")
+    if version := params.get("api_version"):
+        versions.family_of(world.published, version, param="api_version")
     made = world.make("webhook_endpoint", "we", status="enabled")
     apply(c.shop, "webhook_endpoint", made, params)
     secret = f"whsec_{world.new_id('x', 32)[2:]}"
@@ -64,7 +66,7 @@ def event(c: Call) -> Json:
 def _rendered(c: Call, event: Json) -> Json:
     """Render an event in the account's API version, often older than the request's."""
     version = c.shop.settings.events_version
-    return {**event, "api_version": version} if version else event
+    return versions.event_in(c.shop, event, version) if version else event
 
 
 @call("GET", "/v1/events")
