@@ -37,7 +37,7 @@ async def index(request: Request) -> Response:
         rows = await api_tokens.listed(connection)
     return page(
         request,
-        "admin/tokens.html",
+        "admin/api_tokens.html",
         422 if errors else 200,
         rows=rows,
         made=made,
@@ -56,6 +56,6 @@ async def revoke(request: Request) -> Response:
         if not found or found[0].revoked_at:
             raise NotFoundError("There is no such token, or it is revoked already.")
         if given is None:
-            return page(request, "admin/token_revoke.html", token=found[0])
+            return page(request, "admin/api_token_revoke.html", token=found[0])
         await api_tokens.revoke(connection, found[0].id)
     return redirect("/admin/tokens?done=revoked")

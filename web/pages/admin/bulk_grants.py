@@ -181,7 +181,7 @@ async def _show(
     names |= {f"collection:{group.id}": f"{group.name} (collection)" for group in groups}
     return page(
         request,
-        "admin/gifts.html",
+        "admin/bulk_grants.html",
         status,
         targets=names,
         target=target if target in names else "",

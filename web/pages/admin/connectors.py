@@ -106,7 +106,7 @@ async def portal(request: Request) -> Response:
 async def disconnect(request: Request) -> Response:
     site = site_of(request)
     if request.method == "GET":
-        return page(request, "admin/disconnect.html")
+        return page(request, "admin/stripe_disconnect.html")
     await form(request)
     async with site.pool.acquire() as connected:
         await connection.disconnect(connected)

@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
         rows = await lines.lines(connection, limit=LATELY)
     return page(
         request,
-        "admin/home.html",
+        "admin/dashboard.html",
         numbers=numbers,
         attention=attention,
         most=dashboard.MOST_COUNTED,
@@ -61,7 +61,7 @@ async def steps(request: Request) -> Response:
     """The guide alone, which the page asks for again while it is open."""
     async with site_of(request).pool.acquire() as connection:
         guide = await _guide(request, connection)
-    return page(request, "admin/steps.html", **guide)
+    return page(request, "admin/dashboard_steps.html", **guide)
 
 
 async def _numbers(site: Site, connection: Connection) -> Numbers:

@@ -37,7 +37,7 @@ async def start(request: Request) -> Response:
             if not actor.is_admin or found.role != "member":
                 return _refused(request, found.id, _NOT_THEM)
             handover = signin_links.sign_acting(actor.id, found.id, secrets=secrets)
-            return page(request, "admin/user_sign_in_as.html", person=found, handover=handover)
+            return page(request, "admin/user_impersonate.html", person=found, handover=handover)
         try:
             nonce = signin_links.read_acting(
                 text(given, "handover"), actor=actor.id, user_id=found.id, secrets=secrets

@@ -100,7 +100,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
     event, body = found
     return page(
         request,
-        "admin/event.html",
+        "admin/inbox_event.html",
         422 if error else 200,
         event=event,
         workflow_id=event.workflow_id,

@@ -57,7 +57,7 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
         )
     return page(
         request,
-        "admin/merges.html",
+        "admin/matches.html",
         status,
         rows=rows[:PAGE],
         more=rows[PAGE - 1].id if len(rows) > PAGE else None,

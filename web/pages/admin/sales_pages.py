@@ -49,7 +49,7 @@ def routes() -> list[Route]:
 async def index(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         rows = await sales_pages.listed(connection)
-    return page(request, "admin/sales.html", rows=rows)
+    return page(request, "admin/sales_pages.html", rows=rows)
 
 
 @admin_page
@@ -61,7 +61,7 @@ async def edit(request: Request) -> Response:
         found = await sales_pages.find(connection, product.id)
         others = await sales_pages.listed(connection) if found is None else []
     if given is None and found is None:
-        return page(request, "admin/sales_start.html", product=product, others=others)
+        return page(request, "admin/sales_page_start.html", product=product, others=others)
     if found is None:
         raise NotFoundError("There is no sales page to save: begin one first.")
     if given is None:
@@ -105,7 +105,7 @@ async def preview(request: Request) -> Response:
     if request.headers.get("hx-request"):
         return page(
             request,
-            "admin/sales_preview.html",
+            "admin/sales_page_preview.html",
             product=product,
             **await _preview(request, product, found, values),
         )
@@ -133,7 +133,7 @@ async def _editor(
         selling = await checkout.selling(connection, product.id)
     return page(
         request,
-        "admin/sales_edit.html",
+        "admin/sales_page_edit.html",
         status,
         product=product,
         found=found,

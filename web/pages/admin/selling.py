@@ -127,7 +127,7 @@ async def _form(
     wanted = now.wanted
     return page(
         request,
-        "admin/checkout.html",
+        "admin/selling.html",
         status,
         product=product,
         now=now,

@@ -75,7 +75,7 @@ async def look(request: Request) -> Response:
     if request.method == "GET":
         async with site.pool.acquire() as connection:
             found = await site_settings.read(connection)
-        return page(request, "admin/settings.html", values=vars(found), errors={})
+        return page(request, "admin/site_settings.html", values=vars(found), errors={})
     given = await form(request)
     values: dict[str, Any] = {
         "name": text(given, "name"),
@@ -86,7 +86,7 @@ async def look(request: Request) -> Response:
     try:
         wanted = Look.model_validate(values)
     except ValidationError as error:
-        return page(request, "admin/settings.html", 422, values=values, errors=errors_of(error))
+        return page(request, "admin/site_settings.html", 422, values=values, errors=errors_of(error))
     async with site.pool.acquire() as connection:
         site.look = await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/settings?done=saved")

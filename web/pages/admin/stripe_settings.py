@@ -93,7 +93,7 @@ async def preview(request: Request) -> Response:
         return await _dialog(request, error=f"No preview: {found.error}", status=422)
     return page(
         request,
-        "admin/preview.html",
+        "admin/link_preview.html",
         product=product,
         preview=found,
         livemode=bool(account.livemode),
@@ -207,7 +207,7 @@ async def _ways_out(
         return redirect(f"/admin/products/{product.id}")
     return page(
         request,
-        "admin/remove_link.html",
+        "admin/link_remove.html",
         409 if error else 200,
         product=product,
         link=link,

@@ -50,7 +50,7 @@ async def show(request: Request) -> Response:
         site = await site_settings.read(connection)
     return page(
         request,
-        "account.html",
+        "member/account.html",
         subscriptions=mine,
         orders=bought,
         billing=bool(customers) and site.portal,
@@ -85,7 +85,7 @@ async def manage(request: Request) -> Response:
     if flow == FLOWS["cancel"] and not (subscription and site.portal_cancel):
         flow = None
     if given is None or not chosen:
-        return page(request, "billing.html", customers=customers)
+        return page(request, "member/billing.html", customers=customers)
     if chosen not in {customer.id for customer in customers}:
         raise NotFoundError("There is no such customer of yours.")
     try:
@@ -165,7 +165,7 @@ async def confirm_email(request: Request) -> Response:
         if request.method == "GET":
             async with site.pool.acquire() as connection:
                 change = await account.open_change(connection, change_id)
-            return page(request, "email_change.html", email=change.email)
+            return page(request, "member/email_change.html", email=change.email)
         await form(request)
         async with site.pool.acquire() as connection, connection.transaction():
             await account.confirm_change(connection, change_id)
@@ -259,7 +259,7 @@ async def unsubscribe(request: Request) -> Response:
     if request.method == "POST":
         async with site.pool.acquire() as connection:
             done = await account.unsubscribe(connection, user_id, kind)
-    return page(request, "unsubscribe.html", kind=kind, done_now=done)
+    return page(request, "member/unsubscribe.html", kind=kind, done_now=done)
 
 
 async def _settings(
@@ -276,7 +276,7 @@ async def _settings(
         by_link = await signin.came_by_link(connection, token)
     return page(
         request,
-        "account_settings.html",
+        "member/account_settings.html",
         status if errors else 200,
         errors=errors or {},
         email=email,

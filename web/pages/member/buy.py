@@ -97,7 +97,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
                 connection, user_id=user.id, product_id=product.id
             )
         if pending:
-            return page(request, "buy_pending.html", product=product)
+            return page(request, "member/buy_pending.html", product=product)
     query = passed_on(request, promotion=selling.promotion_codes)
     if user:
         reference = sign_reference(user.id, secrets=site_of(request).secrets)
@@ -160,7 +160,7 @@ async def success(request: Request) -> Response:
     if state == "unknown":
         return _nothing_bought(request)
     if state in ("open", "expired"):
-        return page(request, "bought.html", outcome="open", bought=bought, again=None, mine=False)
+        return page(request, "member/buy_success.html", outcome="open", bought=bought, again=None, mine=False)
     return await _outcome(request, session_id, state, bought)
 
 
@@ -177,7 +177,7 @@ async def _outcome(
     again = None
     if outcome == "later" and count is not None and count < TRIES_SHOWN:
         again = f"/checkout/success?session={session_id}&n={count + 1}"
-    return page(request, "bought.html", outcome=outcome, bought=bought, again=again, mine=mine)
+    return page(request, "member/buy_success.html", outcome=outcome, bought=bought, again=again, mine=mine)
 
 
 def _words(state: str, bought: checkout.Bought) -> str:

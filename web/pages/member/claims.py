@@ -53,7 +53,7 @@ async def confirm(request: Request) -> Response:
         if request.method == "GET":
             async with site.pool.acquire() as connection:
                 claim = await claims.open_claim(connection, claim_id, user_id=user_id)
-            return page(request, "claim_confirm.html", email=claim.email)
+            return page(request, "member/claim_confirm.html", email=claim.email)
         await form(request)
         async with site.changing() as connection:
             await claims.confirm(connection, claim_id, user_id=user_id)
@@ -75,4 +75,4 @@ async def _form(
     async with site_of(request).pool.acquire() as connection:
         further = await identity.addresses(connection, request.state.user.id)
     errors = {"email": error} if error else {}
-    return page(request, "claims.html", status, email=email, errors=errors, further=further)
+    return page(request, "member/claims.html", status, email=email, errors=errors, further=further)

@@ -53,7 +53,7 @@ async def shelf(request: Request) -> Response:
     shown = cards[: library.PAGE]
     return page(
         request,
-        "library.html",
+        "member/library.html",
         owned=[card for card in shown if card.owned],
         locked=[card for card in shown if not card.owned],
         search=search,
@@ -79,17 +79,17 @@ async def show(request: Request) -> Response:
     if user is None:
         if product.access_mode == "signed_in" or not await _open_to_visitors(request):
             return redirect(f"/login?next=/products/{product.slug}")
-        return page(request, "locked.html", 403, product=product, card=card, contact=contact)
+        return page(request, "member/locked.html", 403, product=product, card=card, contact=contact)
     allowed, until = grants.may_open(await grants.access_rows(pool, product.id, user_id=user.id))
     if not allowed and not (user.is_staff and product.status != "live"):
-        return page(request, "locked.html", 403, product=product, card=card, contact=contact)
+        return page(request, "member/locked.html", 403, product=product, card=card, contact=contact)
     return _open(request, product, card, until=until)
 
 
 def _open(
     request: Request, product: Product, card: library.Card | None, *, until: object
 ) -> Response:
-    return page(request, "product.html", product=product, card=card, until=until)
+    return page(request, "member/product.html", product=product, card=card, until=until)
 
 
 async def _open_to_visitors(request: Request) -> bool:

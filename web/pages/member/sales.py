@@ -39,7 +39,7 @@ async def show(request: Request) -> Response:
     query = urlencode(passed_on(request))
     return page(
         request,
-        "sales.html",
+        "member/sales_page.html",
         product=product,
         draft=not live,
         on_sale=selling.leads_somewhere or product.access_mode != "assigned",

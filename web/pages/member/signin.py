@@ -76,7 +76,7 @@ async def send_link(request: Request) -> Response:
 async def recover(request: Request) -> Response:
     """Mail a link for a new password; the answer is the same for an unknown address."""
     if request.method == "GET":
-        return page(request, "recover.html")
+        return page(request, "member/signin_recover.html")
     given = await form(request)
     response = redirect("/login?done=recovery-sent")
     response.background = _mailing(
@@ -114,7 +114,7 @@ async def use_link(request: Request) -> Response:
     except signin_links.LinkRefusedError as refused:
         return _form(request, 400, target=target, error=str(refused))
     if request.method == "GET":
-        return page(request, "login_link.html", next=target)
+        return page(request, "member/signin_link.html", next=target)
     await form(request)
     async with site.pool.acquire() as connection, connection.transaction():
         user = await users.by_id(connection, link.user_id)
@@ -171,7 +171,7 @@ def _form(
     error: str | None = None,
     email: str = "",
 ) -> Response:
-    return page(request, "login.html", status, next=target, error=error, email=email)
+    return page(request, "member/signin.html", status, next=target, error=error, email=email)
 
 
 def _tries(request: Request, email: str) -> dict[str, int]:
