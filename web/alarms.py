@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from prometheus_client import Gauge
 
 from latchkey.doctor_checks import expectations
+from latchkey.rules.plurals import counted
 from latchkey.settings import Settings
 from latchkey.store.checks import health
 from latchkey.store.checks.findings import (
@@ -116,13 +117,13 @@ def _alarms(found: list[Finding]) -> Alarms:
 def _text(finding: Finding) -> str:
     match finding.kind:
         case FindingKind.KEY_REFUSED:
-            return f"Stripe refuses the key: {finding.detail}"
+            return f"Stripe rejected the key: {finding.detail}"
         case FindingKind.EVENTS_FAILED:
-            return f"{_count(finding.count, 'event')} failed and changed nothing"
+            return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
         case FindingKind.EVENTS_WAITING:
-            return "Events have been waiting for more than five minutes: is a worker running?"
+            return "Events have been waiting for over 5 minutes. Check that a worker is running"
         case FindingKind.CATCH_UP_LATE:
-            return "Missed events have not been looked for recently"
+            return "The check for missed events is overdue"
         case FindingKind.COMPARISON_FAILED:
             return f"The last comparison with Stripe failed: {finding.detail}"
         case FindingKind.COMPARISON_OVERDUE:
@@ -133,7 +134,3 @@ def _text(finding: Finding) -> str:
 
 def _age(figures: HealthFigures, since: datetime | None) -> timedelta:
     return figures.now - since if since else timedelta()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number}{'+' if number >= MANY else ''} {noun}{'' if number == 1 else 's'}"

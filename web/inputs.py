@@ -13,7 +13,7 @@ class Input(BaseModel):
 
 def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
+        raise ValueError("must start with http:// or https://")
     return value
 
 
@@ -39,7 +39,7 @@ Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_no_nul)]
 
 
 class ProductChanges(Input):
-    """What may be changed; what is left out stays."""
+    """What can be changed; anything left out stays as it is."""
 
     name: Name | None = None
     slug: Slug | None = None

@@ -1,4 +1,4 @@
-"""What each kind of mail says, and where its button leads."""
+"""What each kind of email says, and where its button leads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ KINDS = {
     "product_access": "Product access",
     "login_instructions": "How to sign in",
     "sign_in": "Sign-in link",
-    "recovery": "New password",
+    "recovery": "Password reset",
     "cancellation": "Cancellation",
     "payment_problem": "Payment problem",
-    "email_change": "Address to confirm",
-    "email_changed": "Address changed",
-    "claim": "Address to claim",
+    "email_change": "Confirm new email address",
+    "email_changed": "Email address changed",
+    "claim": "Claim another address",
 }
 LONGEST_LINE = 150
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail's words. `path` is where the button leads once it has signed in; None: it doesn't
-    sign in. `note` stands in small below."""
+    """The text of an email. `path` is where the button leads after signing in, None if it doesn't
+    sign in. `note` is the small print."""
 
     subject: str
     paragraphs: list[str]
@@ -37,23 +37,23 @@ class Letter:
 
 
 def letter(mail: OutMail, site: SiteSettings) -> Letter:
-    """The words of a mail. Raises `ValueError` for a kind that there isn't."""
+    """The text of an email. Raises `ValueError` for an unknown kind."""
     try:
-        made: Callable[[OutMail, SiteSettings], Letter] = _LETTERS[mail.kind]
+        write: Callable[[OutMail, SiteSettings], Letter] = _LETTERS[mail.kind]
     except KeyError:
-        raise ValueError(f"there is no mail of kind {mail.kind}") from None
-    return made(mail, site)
+        raise ValueError(f"unknown kind of email: {mail.kind}") from None
+    return write(mail, site)
 
 
 def line(text: str) -> str:
-    """A name as one line of bounded length: it goes into a header."""
+    """A name as one line of limited length, fit for a header."""
     flat = " ".join(text.split())
     return flat if len(flat) <= LONGEST_LINE else flat[: LONGEST_LINE - 1] + "…"
 
 
 _SIGNS_IN = (
-    "The button signs you in. It works once, for 48 hours; after that, ask for a new link on the"
-    " sign-in page."
+    "The button signs you in. It works once, within 48 hours. After that, you can ask for a new"
+    " link on the sign-in page."
 )
 
 
@@ -62,7 +62,7 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
     if len(names) > 1:
         return Letter(
             f"You have access to {names[0]} and {len(names) - 1} more",
-            ["These are open for you now:", *[f"• {name}" for name in names]],
+            ["You can now open:", *[f"• {name}" for name in names]],
             "Open your library",
             "/library",
             _SIGNS_IN,
@@ -70,7 +70,7 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
     name = names[0] if names else "your product"
     return Letter(
         f"You have access to {name}",
-        [f"{name} is open for you.", "The button below signs you in and takes you there."],
+        [f"You can now open {name}.", "The button below signs you in and takes you there."],
         f"Open {name}",
         f"/products/{mail.products[0]['slug']}" if names else "/library",
         _SIGNS_IN,
@@ -81,9 +81,9 @@ def _login_instructions(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
         f"Welcome to {line(site.name)}",
         [
-            f"There is an account for you at {line(site.name)}, with the address {mail.email}.",
-            "The button below signs you in. You can set a password there, or have a new link"
-            " mailed whenever you come back.",
+            f"You have an account at {line(site.name)}, with the email address {mail.email}.",
+            "The button below signs you in. You can then set a password, or ask for a new link each"
+            " time you come back.",
         ],
         "Sign in",
         mail.data.get("next") or "/account/settings#password",
@@ -94,10 +94,10 @@ def _login_instructions(mail: OutMail, site: SiteSettings) -> Letter:
 def _sign_in(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
         "Your sign-in link",
-        ["You, or somebody who knows your address, asked for a link to sign in."],
+        ["You, or somebody who knows your email address, asked for a link to sign in."],
         "Sign in",
         mail.data.get("next") or "/library",
-        f"{_SIGNS_IN} You asked for nothing? Then ignore this mail: nothing happens.",
+        f"{_SIGNS_IN} If you didn't ask for it, you can ignore this email.",
     )
 
 
@@ -105,13 +105,13 @@ def _recovery(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
         "Set a new password",
         [
-            "You, or somebody who knows your address, asked for a new password.",
-            "The button below signs you in and takes you to where you set it. Your present one"
-            " holds until then.",
+            "You, or somebody who knows your email address, asked to reset your password.",
+            "The button below signs you in and lets you choose a new one. Until you do, your"
+            " current password keeps working.",
         ],
         "Set a new password",
         "/account/settings#password",
-        f"{_SIGNS_IN} You asked for nothing? Then ignore this mail: nothing changes.",
+        f"{_SIGNS_IN} If you didn't ask for it, you can ignore this email: nothing changes.",
     )
 
 
@@ -121,18 +121,18 @@ def _cancellation(mail: OutMail, site: SiteSettings) -> Letter:
         return Letter(
             f"Cancelled: you have access until {ends}",
             [
-                f"Your subscription to {what} is cancelled. You have access until {ends}, and"
-                " nothing more is charged.",
-                "Changed your mind? Until then you can take the cancellation back in your account.",
+                f"Your subscription to {what} is cancelled. You have access until {ends}, and you"
+                " won't be charged again.",
+                "Changed your mind? Until then you can keep the subscription from your account.",
             ],
-            "Your account",
+            "Go to your account",
             "/account",
             _SIGNS_IN,
         )
     return Letter(
         "Your subscription has ended",
-        [f"Your subscription to {what} has ended, and nothing more is charged."],
-        "Your account",
+        [f"Your subscription to {what} has ended. You won't be charged again."],
+        "Go to your account",
         "/account",
         _SIGNS_IN,
     )
@@ -142,23 +142,23 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
     what = _names(mail)
     if mail.data.get("source") == GrantSource.ORDER:
         return Letter(
-            "Your payment did not arrive",
+            "Your payment didn't go through",
             [
-                f"You bought {what}, but your bank did not pass the money on. Nothing was bought"
-                " and nothing is owed.",
-                "You can try again with another method.",
+                f"You ordered {what}, but the payment from your bank never arrived. The order was"
+                " cancelled, and you owe nothing.",
+                "You can try again with another payment method.",
             ],
-            "To the library",
+            "Go to the library",
             "/library",
             _SIGNS_IN,
         )
     return Letter(
-        "Your payment did not work",
+        "Your payment failed",
         [
-            f"The payment for your subscription to {what} did not go through. It is tried again in"
-            " the next days.",
-            "Please look whether your card still holds, or give another one: otherwise your access"
-            " ends.",
+            f"The payment for your subscription to {what} didn't go through. We'll try again over"
+            " the next few days.",
+            "Please check that your card is still valid, or use another one. Otherwise your access"
+            " will end.",
         ],
         "Update your card",
         "/account",
@@ -168,39 +168,40 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
 
 def _email_change(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Confirm your new address",
+        "Confirm your new email address",
         [
-            f"Somebody who is signed in to {line(site.name)} wants to use this address from now on."
-            " If that is you, confirm it.",
+            f"Somebody who is signed in to {line(site.name)} wants to use this email address for"
+            " their account. If that's you, please confirm it.",
         ],
         "Confirm this address",
         None,
-        "The link works once, for 48 hours. Not you? Then ignore this mail: nothing changes.",
+        "The link works once, within 48 hours. If it wasn't you, you can ignore this email: nothing"
+        " changes.",
     )
 
 
 def _claim(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Is what you bought with this address yours?",
+        "Confirm that this email address is yours",
         [
-            f"Somebody who is signed in to {line(site.name)} says that this address is theirs, too,"
-            " and wants what was bought with it in their account.",
-            "If that is you, confirm it in the browser where you are signed in.",
+            f"Somebody who is signed in to {line(site.name)} says that this email address is also"
+            " theirs, and wants everything bought with it moved to their account.",
+            "If that's you, please confirm it in the browser where you're signed in.",
         ],
-        "Put it into my account",
+        "Add to my account",
         None,
-        "The link works once, for 48 hours, for the account that asked. Not you? Then ignore this"
-        " mail: nothing changes.",
+        "The link works once, within 48 hours, and only for the account that asked. If it wasn't"
+        " you, you can ignore this email: nothing changes.",
     )
 
 
 def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Your address was changed",
+        "Your email address was changed",
         [
-            f"Your account at {line(site.name)} now signs in with another address, and this one no"
-            " longer holds.",
-            "Was it not you who changed it? Answer this mail at once.",
+            f"Your account at {line(site.name)} now has another email address. You can no longer"
+            " sign in with this one.",
+            "If you didn't change it, please reply to this email right away.",
         ],
         None,
         None,
@@ -229,7 +230,7 @@ def _names(mail: OutMail) -> str:
 
 
 def _day(moment: object) -> str | None:
-    """A day in words, from a moment in ISO 8601."""
+    """A date in words, from a time in ISO 8601."""
     if not isinstance(moment, str):
         return None
     return format_date(datetime.fromisoformat(moment), "d MMMM y", locale="en")

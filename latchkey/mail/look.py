@@ -1,5 +1,5 @@
-"""The look of mails: one list of styles, written inline for mail programs, or as a style sheet for
-the preview, whose page allows no inline styles."""
+"""The look of emails: one list of styles, written inline for mail clients, or as a style sheet for
+the preview, whose page doesn't allow inline styles."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ _STYLES = {
 
 
 class Look:
-    """How each part of a mail looks in the site's colour (`#rrggbb`)."""
+    """How each part of an email looks in the site's colour (`#rrggbb`)."""
 
     def __init__(self, colour: str, *, inline: bool) -> None:
         self._values = {
@@ -33,25 +33,25 @@ class Look:
         self._inline = inline
 
     def part(self, name: str) -> str:
-        """The attribute that gives a part its look."""
+        """The HTML attribute that styles a part."""
         return f'style="{self._values[name]}"' if self._inline else f'class="{name}"'
 
     @property
     def sheet(self) -> str:
-        """The style sheet, empty where the parts carry their styles themselves."""
+        """The style sheet; empty if the styles are inline."""
         if self._inline:
             return ""
         return "".join(f".{name}{{{style}}}" for name, style in self._values.items())
 
     @property
     def sheet_hash(self) -> str:
-        """What a content security policy calls the style sheet."""
+        """The style sheet's hash for a content security policy."""
         digest = hashlib.sha256(self.sheet.encode()).digest()
         return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _ink_on(colour: str) -> str:
-    """Black or white, whichever is read better on the colour (WCAG's relative luminance)."""
+    """Black or white, whichever is more readable on the colour (WCAG's relative luminance)."""
     parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts

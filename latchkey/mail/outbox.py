@@ -1,4 +1,4 @@
-"""Sends what is in the outbox, where an SMTP server is set; elsewhere mails stay readable there."""
+"""Sends the emails in the outbox. Without an SMTP server they stay there, to be read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ BATCH = 10
 POLL_SECONDS = 2.0
 SERVER_AWAY = timedelta(seconds=60)
 _AWAY = (aiosmtplib.SMTPServerDisconnected, OSError, TimeoutError)
-"""The server is gone; nothing is said about the mail itself. aiosmtplib's time-outs are among
-Python's."""
+"""The server is gone, which says nothing about the email itself. aiosmtplib's timeouts are
+subclasses of Python's."""
 
 log = structlog.get_logger("outbox")
-SENT = Counter("latchkey_mails_total", "Mails by outcome.", ["outcome"])
+SENT = Counter("latchkey_mails_total", "Emails by outcome.", ["outcome"])
 
 
 async def run(pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
-    """Send due mails until `stop` is set; does nothing where SMTP_URL is absent."""
+    """Send due emails until `stop` is set; does nothing without SMTP_URL."""
     if settings.smtp_url is None:
         return
     while not stop.is_set():
@@ -46,7 +46,7 @@ async def run(pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def send_due(pool: Pool, settings: Settings) -> bool:
-    """Send one batch; True where there may be more."""
+    """Send one batch; True if there may be more."""
     async with pool.acquire() as connection:
         site = await site_settings.read(connection)
         due = await mails.claim(connection, limit=BATCH, site=site)
@@ -61,7 +61,7 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
     try:
         for place, mail in enumerate(due):
             if not await _send(pool, settings, site, server, mail):
-                await _put_back(pool, due[place + 1 :], "the mail server broke off")
+                await _put_back(pool, due[place + 1 :], "the mail server closed the connection")
                 return False
     finally:
         with suppress(aiosmtplib.SMTPException, OSError):
@@ -72,7 +72,7 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
 async def _send(
     pool: Pool, settings: Settings, site: SiteSettings, server: aiosmtplib.SMTP, mail: OutMail
 ) -> bool:
-    """Send one; False where the server is gone and the rest needn't be tried."""
+    """Send one email; False if the server is gone and the rest needn't be tried."""
     try:
         rendered = render(
             mail, public_url=settings.public_url, secrets=settings.require_secrets(), site=site
@@ -85,7 +85,7 @@ async def _send(
         SENT.labels("failed").inc()
         log.warning("email not sent", mail=mail.id, error=type(error).__name__)
         async with pool.acquire() as connection:
-            await mails.mark_failed(connection, mail, error=str(error), for_good=_for_good(error))
+            await mails.mark_failed(connection, mail, error=str(error), for_good=_is_final(error))
         return not isinstance(error, _AWAY)
     SENT.labels("sent").inc()
     async with pool.acquire() as connection, connection.transaction():
@@ -93,9 +93,9 @@ async def _send(
     return True
 
 
-def _for_good(error: Exception) -> bool:
-    """Whether trying again is in vain: the recipient or the mail is refused (5xx), or it can't be
-    written. A refused sender is our own setting, which somebody will mend."""
+def _is_final(error: Exception) -> bool:
+    """Whether retrying is pointless: the recipient or the message is refused (5xx), or the email
+    can't be rendered. A refused sender is a setting of ours, which somebody will fix."""
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             return all(refusal.code >= 500 for refusal in error.recipients)
@@ -115,8 +115,8 @@ async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
 
 
 async def _connected(url: str) -> aiosmtplib.SMTP:
-    """A session with the server of an address such as `smtp://user:password@host:587` (STARTTLS
-    where offered) or `smtps://…` (TLS from the start)."""
+    """Connect to a URL such as `smtp://user:password@host:587` (STARTTLS if offered) or `smtps://…`
+    (TLS from the start)."""
     parts = urlsplit(url)
     tls = parts.scheme == "smtps"
     server = aiosmtplib.SMTP(

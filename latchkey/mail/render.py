@@ -1,4 +1,4 @@
-"""A mail as it goes out: plain text, HTML and headers."""
+"""An email as it is sent: plain text, HTML and headers."""
 
 import hashlib
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _ENVIRONMENT = Environment(
 
 
 class _Unfolded(UnstructuredHeader, BaseHeader):
-    """A header in one line: folded, a long address would be encoded and lead nowhere."""
+    """A header on one line: if folded, a long URL would be encoded and no longer work."""
 
     max_count = 1
 
@@ -49,8 +49,8 @@ _POLICY = _policy()
 
 @dataclass(frozen=True)
 class Rendered:
-    """`link` is the address behind the button, a secret where it signs in; `html` carries its
-    styles inline, `preview` as a style sheet of hash `preview_style`."""
+    """`link` is the URL of the button, a secret if it signs in. `html` has its styles inline,
+    `preview` in a style sheet with the hash `preview_style`."""
 
     subject: str
     text: str
@@ -64,7 +64,7 @@ class Rendered:
 def render(
     mail: OutMail, *, public_url: str, secrets: tuple[str, ...], site: SiteSettings | None = None
 ) -> Rendered:
-    """A mail's text. The same row always gives the same text, its sign-in link included."""
+    """Render an email. The same row always gives the same text, including its sign-in link."""
     site = site or SiteSettings()
     said = letter(mail, site)
     link = _link(mail, said, public_url=public_url, secrets=secrets)
@@ -76,7 +76,7 @@ def render(
     text = [*body, f"{said.action}: {link}"] if link else body
     text += [said.note] if said.note else []
     text += [f"-- \n{line(site.name)}, {public_url}"]
-    text += [f"No more mails of this kind: {unsubscribe}"] if unsubscribe else []
+    text += [f"Unsubscribe from emails like this: {unsubscribe}"] if unsubscribe else []
     inline, sheet = Look(site.colour, inline=True), Look(site.colour, inline=False)
     values = {
         "said": said,
@@ -105,8 +105,8 @@ def message(
     public_url: str,
     site: SiteSettings | None = None,
 ) -> EmailMessage:
-    """The mail as it goes out. Its Message-ID depends on its key and issue alone, so that a second
-    try is recognised as the same mail."""
+    """The message to send. Its Message-ID depends only on its key and issue, so a second attempt is
+    recognised as the same email."""
     site = site or SiteSettings()
     made = EmailMessage(_POLICY)
     name, address = parseaddr(sender)
@@ -129,7 +129,7 @@ def message(
 
 
 def nonce(mail: OutMail) -> str:
-    """The name under which a mail's link is used up; sent again, it is another link."""
+    """The id by which an email's link is marked as used; sent again, it is another link."""
     return f"mail:{mail.id}" if not mail.issue else f"mail:{mail.id}:{mail.issue}"
 
 

@@ -54,7 +54,7 @@ async def sign_in(page: Page, site: Latchkey) -> None:
     """Sign in as the admin."""
     await page.goto(f"{site.url}/login")
     form = page.locator("form[action='/login']")
-    await form.get_by_label("E-mail").fill(ADMIN)
+    await form.get_by_label("Email").fill(ADMIN)
     await form.get_by_label("Password").fill(PASSWORD)
     await form.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/admin")

@@ -40,7 +40,7 @@ async def test_the_rehearsal_ticks_itself_off(
         await site.stripe.control("clock/advance", seconds=32 * 86_400)
         await rehearsed.has(product, "try@rehearsal.example", access=False)
         await expect(steps).to_contain_text("5 of 5 done", timeout=20_000)
-        await expect(steps).to_contain_text("You have seen it all.")
+        await expect(steps).to_contain_text("That's everything.")
 
 
 async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> None:
@@ -62,7 +62,7 @@ async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> N
     await end.click()
     await dialog.get_by_role("button", name="End access").click()
     await expect(
-        page.get_by_text("Access has ended. This did not stop any billing")
+        page.get_by_text("Access ended. Billing in Stripe hasn't been stopped.")
     ).to_be_visible()
     assert not (await shared.access(product, "dialog@admin.example"))["access"]
 
@@ -79,18 +79,18 @@ async def test_seeing_the_site_as_a_member_begins_and_ends_visibly(
     await page.goto(here)
     await page.get_by_role("link", name="Sign in as").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog).to_contain_text("You look, and change nothing of theirs")
-    await dialog.get_by_role("button", name="See the site as they do").click()
+    await expect(dialog).to_contain_text("You can look, but you can't change anything for them")
+    await dialog.get_by_role("button", name="View as this user").click()
     banner = page.get_by_role("note").filter(has_text="see the site as inside@admin.example")
     await expect(banner).to_be_visible()
     await expect(page.get_by_role("link", name="Seen from inside")).to_contain_text("Yours")
     await expect(page.get_by_role("link", name="Admin", exact=True)).to_have_count(0)
     await page.goto(f"{shared.url}/account/settings")
     await page.get_by_label("New address").fill("stolen@admin.example")
-    await page.get_by_role("button", name="Mail me the link").click()
+    await page.get_by_role("button", name="Send me the link").click()
     await expect(page.get_by_text("only they can change their account")).to_be_visible()
     await banner.get_by_role("button", name="Stop").click()
-    await expect(page.get_by_text("You see the site as yourself again.")).to_be_visible()
+    await expect(page.get_by_text("You're viewing the site as yourself again.")).to_be_visible()
     await expect(page).to_have_url(f"{here}?done=acting-over")
     await expect(banner).to_have_count(0)
     assert (
@@ -127,7 +127,7 @@ async def test_an_import_is_followed_live_and_after_a_reload(site: Latchkey, pag
         await polled.goto(here)
     await site.start_worker()
     await expect(state).to_contain_text("3 people granted access", timeout=30_000)
-    await expect(polled.locator("#link-state")).to_contain_text("Listening", timeout=30_000)
+    await expect(polled.locator("#link-state")).to_contain_text("In sync", timeout=30_000)
 
 
 async def test_the_feed_is_filtered_and_a_line_opens_in_a_drawer(
@@ -145,12 +145,12 @@ async def test_the_feed_is_filtered_and_a_line_opens_in_a_drawer(
     await expect(lines).to_have_count(2)
     await page.get_by_role("link", name="Access", exact=True).click()
     await expect(lines).to_have_count(1)
-    await lines.get_by_role("link", name="Granted by hand").click()
+    await lines.get_by_role("link", name="Access granted manually").click()
     drawer = page.get_by_role("dialog")
     await expect(drawer).to_contain_text("by an admin")
     await expect(drawer).to_contain_text("two@feed.example")
     await drawer.get_by_role("button", name="Close").click()
-    await page.get_by_role("link", name="Don't filter by Granted by hand").click()
+    await page.get_by_role("link", name="Don't filter by Access granted manually").click()
     await page.get_by_role("link", name="Clear all").click()
     await expect(page).to_have_url(f"{shared.url}/admin/activity")
 

@@ -44,8 +44,8 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     product, _ = await linked(site, "Learn to Sail", "From the first knot to the open sea.")
     await sign_in(page, site)
     await page.goto(f"{site.url}/admin/products/{product}/checkout")
-    await page.get_by_label("A sales page, then the checkout").check()
-    await page.get_by_label("Checkout is on").check()
+    await page.get_by_label("To a sales page, then to the checkout").check()
+    await page.get_by_label("Sell with Stripe Checkout").check()
     await page.get_by_label("$29.00 every month").check()
     await page.get_by_label("Accept promotion codes").check()
     await page.get_by_role("button", name="Save").click()
@@ -53,18 +53,18 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     await expect(page.locator("a[href*='/b/plink_']")).to_be_visible()
     await shot(page, "admin-checkout")
 
-    await page.get_by_role("link", name="Write a sales page").click()
+    await page.get_by_role("link", name="Create sales page").click()
     await shot(page, "admin-sales-start")
     await page.get_by_role("button", name="Begin").click()
     await page.get_by_role("textbox", name="Headline").fill("Cast off in six weeks")
     await page.get_by_role("textbox", name="Body").fill("## On board\n\n- Knots\n- Charts")
     await expect(page.locator("#preview").get_by_role("heading", name="On board")).to_be_visible()
-    await page.get_by_label("Live, at").check()
+    await page.get_by_label("Live at").check()
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await shot(page, "admin-sales-edit")
     await page.goto(f"{site.url}/admin/settings")
-    await page.get_by_label("Visitors may see the library").check()
+    await page.get_by_label("Show the library to visitors").check()
     await page.get_by_role("button", name="Save").click()
     await page.context.clear_cookies()
 
@@ -81,8 +81,8 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     await page.get_by_label("Email").fill("nell@member.example")
     await page.get_by_label("Name").fill("Nell New")
     await page.get_by_role("button", name="Subscribe").click()
-    await expect(page.get_by_role("heading", name="it is yours")).to_be_visible()
-    await expect(page.get_by_text("We have sent a mail")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
+    await expect(page.get_by_text("We've sent an email")).to_be_visible()
     await expect(page.get_by_role("link", name="Sign in", exact=True)).to_be_visible()
     await shot(page, "bought-visitor")
 
@@ -92,10 +92,10 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     await page.get_by_role("link", name="Library").click()
     await expect(page.get_by_text("Yours")).to_be_visible()
     await page.goto(f"{site.url}/buy/learn-to-sail")
-    await expect(page.get_by_text("This is yours already")).to_be_visible()
+    await expect(page.get_by_text("You already have access")).to_be_visible()
 
     await page.get_by_role("link", name="Account").click()
-    await expect(page.get_by_text("Next bill on")).to_be_visible()
+    await expect(page.get_by_text("Next payment on")).to_be_visible()
     await shot(page, "account")
     await page.get_by_role("button", name="Manage billing").click()
     await page.get_by_role("button", name="Cancel subscription").click()
@@ -111,7 +111,7 @@ async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Pa
     await expect(page.get_by_text(re.compile("Ends on .*: cancelled"))).to_be_visible()
     await shot(page, "library-member")
     await page.goto(f"{site.url}/products/learn-to-sail")
-    await expect(page.get_by_text("the subscription is cancelled")).to_be_visible()
+    await expect(page.get_by_text("because the subscription was cancelled")).to_be_visible()
 
     await sign_out(page)
     await sign_in(page, site)
@@ -159,7 +159,7 @@ async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
 
 async def sign_out(page: Page) -> None:
     await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_text("You are signed out.")).to_be_visible()
+    await expect(page.get_by_text("You're signed out.")).to_be_visible()
 
 
 async def test_a_member_looks_after_their_account(shared: Latchkey, page: Page) -> None:
@@ -167,41 +167,41 @@ async def test_a_member_looks_after_their_account(shared: Latchkey, page: Page) 
     await user(site, email)
     await page.goto(f"{site.url}/login")
     await shot(page, "login")
-    await page.get_by_role("link", name="Forgotten your password?").click()
-    await page.get_by_label("E-mail").fill(email)
-    await page.get_by_role("button", name="Send the link").click()
-    await expect(page.get_by_text("If that address is known here")).to_be_visible()
+    await page.get_by_role("link", name="Forgot your password?").click()
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_role("button", name="Send link").click()
+    await expect(page.get_by_text("If there's an account with that address")).to_be_visible()
     await come_in(page, site, email, "recovery")
     await expect(page.get_by_role("heading", name="Set a password")).to_be_visible()
     await page.get_by_label("New password").fill("a very long password")
-    await page.get_by_role("button", name="Save the password").click()
+    await page.get_by_role("button", name="Save password").click()
     await expect(page.get_by_text("Your password is set.")).to_be_visible()
     await shot(page, "account-settings")
 
     await page.get_by_label("New address").fill("ada.new@settings.example")
-    await page.get_by_role("button", name="Mail me the link").click()
-    await expect(page.get_by_text("A link is on its way to the new address.")).to_be_visible()
+    await page.get_by_role("button", name="Send me the link").click()
+    await expect(page.get_by_text("We've sent a link to the new address.")).to_be_visible()
     change = await site.pool.fetchval("select max(id) from email_changes")
     token = signin_links.sign_change(change, secrets=SECRETS)
     await page.goto(f"{site.url}/account/email/{token}")
-    await page.get_by_role("button", name="Yes, change it").click()
+    await page.get_by_role("button", name="Change address").click()
     await expect(page.get_by_text("ada.new@settings.example").first).to_be_visible()
 
-    await page.get_by_label("When a product opens for me").uncheck()
+    await page.get_by_label("When I get access to a product").uncheck()
     await page.get_by_role("button", name="Save", exact=True).click()
-    await expect(page.get_by_label("When a product opens for me")).not_to_be_checked()
+    await expect(page.get_by_label("When I get access to a product")).not_to_be_checked()
 
     other = await page.context.browser.new_context()  # type: ignore[union-attr]
     elsewhere = await other.new_page()
     await elsewhere.goto(f"{site.url}/login")
     form = elsewhere.locator("form[action='/login']")
-    await form.get_by_label("E-mail").fill("ada.new@settings.example")
+    await form.get_by_label("Email").fill("ada.new@settings.example")
     await form.get_by_label("Password").fill("a very long password")
     await form.get_by_role("button", name="Sign in").click()
     await expect(elsewhere.get_by_role("heading", name="Your library")).to_be_visible()
     await page.reload()
     await page.get_by_role("button", name=re.compile("^End the session")).click()
-    await expect(page.get_by_text("Whoever used it has to sign in again")).to_be_visible()
+    await expect(page.get_by_text("Whoever was using it has to sign in again")).to_be_visible()
     await elsewhere.goto(f"{site.url}/account")
     await expect(elsewhere.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     await other.close()
@@ -268,10 +268,10 @@ async def test_the_keyboard_reaches_everything(shared: Latchkey, page: Page) -> 
         seen.append(found)
     names = [name for name, _ in seen]
     wanted = [
-        "Skip to the content",
+        "Skip to content",
         "email",
         "password",
-        "Forgotten your password?",
+        "Forgot your password?",
         "Send me a link",
     ]
     places = [names.index(name) for name in wanted]

@@ -20,12 +20,12 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await sign_in(page, site)
 
     await page.get_by_role("link", name="Products", exact=True).click()
-    await page.get_by_role("link", name="Make the first one").click()
+    await page.get_by_role("link", name="Create a product").click()
     await page.get_by_label("Name").fill("Sailing course")
     await page.get_by_label("Live").check()
     await page.get_by_label("Content (Markdown)").fill("# Welcome aboard\n\nLesson **one**.")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("The product is created.")).to_be_visible()
+    await expect(page.get_by_text("Product created.")).to_be_visible()
 
     await page.get_by_role("link", name="Link to Stripe").click()
     await page.get_by_label("Search Stripe products").fill("sail")
@@ -36,8 +36,8 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await page.get_by_role("button", name="Preview who is affected").click()
     await expect(page.get_by_text("3 new users")).to_be_visible()
     await page.get_by_role("button", name="Save and import").click()
-    await expect(page.get_by_text("The link is saved")).to_be_visible()
-    await expect(page.locator("#link-state")).to_contain_text("Listening", timeout=20_000)
+    await expect(page.get_by_text("Link saved")).to_be_visible()
+    await expect(page.locator("#link-state")).to_contain_text("In sync", timeout=20_000)
     await page.get_by_role("link", name="Members", exact=True).click()
     await expect(page.get_by_role("link", name="old2@story.example").first).to_be_visible()
     await page.get_by_role("link", name="Products", exact=True).first.click()
@@ -62,13 +62,13 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
         await expect(
             page.get_by_role("listitem").filter(has_text="new@story.example").filter(has_text=words)
         ).to_have_count(1)
-    await page.get_by_role("link", name="Mails").click()
+    await page.get_by_role("link", name="Emails").click()
     mine = page.get_by_role("row").filter(has_text="new@story.example")
     await mine.get_by_role("link", name="Product access").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text(
         "You have access to Sailing course"
     )
-    link = await page.get_by_role("link", name="Follow the link").get_attribute("href")
+    link = await page.get_by_role("link", name="Open the link").get_attribute("href")
     assert link
 
     await page.context.clear_cookies()
@@ -110,7 +110,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await page.context.clear_cookies()
     await page.goto(link)
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_text("This link was used already.")).to_be_visible()
+    await expect(page.get_by_text("This link has already been used.")).to_be_visible()
 
     await sign_in(page, site)
     await page.goto(f"{site.url}/admin/activity?type=subscription_cancelled&type=access_ended")
@@ -161,13 +161,13 @@ async def test_without_javascript_everything_works(site: Latchkey, page: Page) -
 
     async def listening() -> bool:
         await plain.reload()
-        return await plain.get_by_text("Listening").count() > 0
+        return await plain.get_by_text("In sync since").count() > 0
 
     await until(listening, "the page shows the link's state after a reload")
     await plain.get_by_role("link", name="Remove link").click()
-    await plain.get_by_role("radio", name="Keep: their access").check()
+    await plain.get_by_role("radio", name="Keep: access lasts").check()
     await plain.get_by_role("button", name="Remove the link").click()
-    await expect(plain.get_by_text("The link is removed.")).to_be_visible()
+    await expect(plain.get_by_text("Link removed.")).to_be_visible()
     await context.close()
 
 
@@ -178,7 +178,7 @@ async def test_a_link_is_made_with_a_new_stripe_product(site: Latchkey, page: Pa
     await page.get_by_label("Amount").fill("29,50")
     await page.get_by_label("Currency").fill("eur")
     await page.get_by_role("button", name="Create and link").click()
-    await expect(page.locator("#link-state")).to_contain_text("Listening", timeout=20_000)
+    await expect(page.locator("#link-state")).to_contain_text("In sync", timeout=20_000)
     await expect(page.locator("#link-state")).to_contain_text("Night passages")
     made = (await site.stripe.get("prices"))["data"][0]
     assert (made["unit_amount"], made["currency"]) == (2950, "eur")

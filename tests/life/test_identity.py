@@ -217,7 +217,7 @@ async def test_admins_decide_in_the_queue_and_merge_by_address(shared: Latchkey)
         path = f"/admin/users/{main}/merge"
         await visitor.send(path, expect=409, email="nobody@page.example", do="look")
         looked = await visitor.send(path, expect=200, email="side@page.example", do="look")
-        assert "will be part of" in looked.text
+        assert "will be merged into" in looked.text
         await visitor.send(path, email="side@page.example", do="merge")
     await granted(shared, product, "main@page.example", 2)
     await granted(shared, product, "side@page.example", 2)

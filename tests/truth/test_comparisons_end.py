@@ -133,7 +133,7 @@ async def test_what_a_failed_repair_did_not_reach_can_be_repaired_again(
 
     await site.stripe.control("keys", key=KEY, revoked=False)
     address = f"/admin/drift/{found['id']}"
-    assert "Repair all that is safe (1)" in (await admin.get(address)).text
+    assert "Repair all safe ones (1)" in (await admin.get(address)).text
     form = {"csrf_token": await token(admin, address), "what": "safe"}
     await admin.post(f"{address}/repair", data=form)
     await done(site, found["id"])

@@ -20,7 +20,7 @@ async def test_an_admin_compares_and_repairs_what_is_ticked(
     await deaf(site)
     for name in ("leaves", "moves"):
         await site.stripe.delete(f"subscriptions/{sessions[name]['subscription']}")
-    assert "Nothing was compared yet" in (await admin.get("/admin/drift")).text
+    assert "No comparisons yet" in (await admin.get("/admin/drift")).text
     form = {"csrf_token": await token(admin, "/admin/drift"), "product": product}
     begun = await admin.post("/admin/drift", data=form)
     assert begun.status_code == 303
@@ -29,7 +29,7 @@ async def test_an_admin_compares_and_repairs_what_is_ticked(
     assert found["cause"] == "admin"
     text = (await admin.get(address)).text
     assert "leaves@drift.example" in text
-    assert "Repair all that is safe (2)" in text
+    assert "Repair all safe ones (2)" in text
     assert "2 safe to repair" in (await admin.get("/admin/drift")).text
     rows = list(csv.DictReader(io.StringIO((await admin.get(f"{address}.csv")).text)))
     assert sorted(row["email"] for row in rows) == ["leaves@drift.example", "moves@drift.example"]
@@ -38,7 +38,7 @@ async def test_an_admin_compares_and_repairs_what_is_ticked(
     fields = {"csrf_token": await token(admin, address), "what": "ticked"}
     nothing = await admin.post(f"{address}/repair", data=fields)
     assert nothing.status_code == 422
-    assert "Tick what to repair first" in nothing.text
+    assert "Select what to repair first" in nothing.text
     one = next(d for d in found["differences"] if d["email"] == "leaves@drift.example")
     ticked = await admin.post(f"{address}/repair", data={**fields, "difference": str(one["id"])})
     assert ticked.status_code == 303

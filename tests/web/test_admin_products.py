@@ -40,8 +40,8 @@ async def test_the_list_says_what_each_product_is(
     await shared.link(product, stripe_product)
     text = await shown(admin, "/admin/products?q=Zebra listed")
     assert "Zebra listed /products/zebra-listed Live 1 $9.00 – $29.00" in text
-    assert "Listed in Stripe in step since" in text
-    assert "No product matches" in await shown(admin, "/admin/products?q=Zebra&status=draft")
+    assert "Listed in Stripe In sync since" in text
+    assert "No results" in await shown(admin, "/admin/products?q=Zebra&status=draft")
     info = await shown(admin, f"/admin/products/{product}")
     assert "1 active" in info
     assert "$29.00 every month" in info
@@ -124,9 +124,9 @@ async def test_a_preview_of_the_content_saves_nothing(
     ("field", "value", "words"),
     [
         ("name", "", "This must not be empty."),
-        ("name", "x" * 201, "at most 200 characters"),
-        ("slug", "Not A Slug", "Only lower-case letters"),
-        ("image_url", "javascript:alert(1)", "must begin with http"),
+        ("name", "x" * 201, "Use up to 200 characters"),
+        ("slug", "Not A Slug", "Use only lowercase letters"),
+        ("image_url", "javascript:alert(1)", "must start with http"),
     ],
 )
 async def test_what_is_wrong_stands_beside_its_field(
@@ -166,18 +166,18 @@ async def test_members_say_why_and_until(shared: Latchkey, admin: httpx.AsyncCli
 
     text = await shown(admin, f"{base}/members")
     assert re.search(
-        r"runs@members\.example Test Person Subscribed; next bill on \d+ \w+ \d{4}", text
+        r"runs@members\.example Test Person Subscribed, next payment on \d+ \w+ \d{4}", text
     )
     assert re.search(r"ends@members\.example Test Person Ends on \d+ \w+ \d{4} : cancelled", text)
-    assert "Complimentary; ends on 5 March 2040" in text
+    assert "Complimentary, ends on 5 March 2040" in text
     only = await shown(admin, f"{base}/members?ending=yes")
     assert "runs@" not in only
     assert "ends@" in only
-    assert "Nobody matches" in await shown(admin, f"{base}/members?q=nobody")
+    assert "No results" in await shown(admin, f"{base}/members?q=nobody")
 
     grant = (await shared.access(product, "runs@members.example"))["grants"][0]["id"]
     asked = await shown(admin, f"/admin/grants/{grant}/end")
-    assert "It does not stop any billing" in asked
+    assert "Billing doesn't stop:" in asked
     done = await admin.post(
         f"/admin/grants/{grant}/end",
         data={"csrf_token": await token(admin, f"/admin/grants/{grant}/end")},
@@ -215,7 +215,7 @@ async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
             helper, "/admin/products", f"/admin/products/{product}/grants", email="a@b.example"
         )
         assert refused.status_code == 403
-        assert "Support can read" in refused.text
+        assert "Your role, support," in refused.text
 
 
 async def test_the_tab_is_marked_whatever_the_product_is_called(

@@ -24,7 +24,7 @@ async def test_home_says_what_needs_attention(shared: Latchkey) -> None:
         await admin.sign_in()
         await shared.pool.execute("update events set state = 'failed' where id = $1", event)
         text = await shown(admin, "/admin")
-        assert "failed. See them in the inbox" in text
+        assert "failed. Open the event inbox" in text
         await shared.pool.execute("update events set state = $2 where id = $1", event, before)
         assert "members with access" in text
 
@@ -106,7 +106,7 @@ async def test_tokens_are_shown_once_and_revoked_after_asking(shared: Latchkey) 
         assert answer.status_code == 200
         where = re.search(r'href="(/admin/tokens/\d+/revoke)"', made.text)
         assert where
-        assert "refused from now on" in await shown(admin, where[1])
+        assert "stop working" in await shown(admin, where[1])
         await admin.send(where[1])
 
         async def refused() -> bool:
@@ -130,7 +130,7 @@ async def test_the_connectors_page_names_what_the_key_may_not_do(shared: Latchke
         await admin.sign_in()
         text = await shown(admin, "/admin/connectors")
         assert "Stripe Connected Test mode" in text
-        assert "may not do everything" not in text
+        assert "missing permissions" not in text
         await shared.pool.execute("update stripe_connection set findings = $1::jsonb", missing)
         text = await shown(admin, "/admin/connectors")
         await shared.pool.execute("update stripe_connection set findings = $1::jsonb", findings)
@@ -154,6 +154,6 @@ async def test_support_is_shown_no_forms_that_it_may_not_send(shared: Latchkey) 
         await helper.sign_in_as(await user(shared, "forms@team.example", "support"), "forms")
         for path in ("/admin/settings", "/admin/settings/team", "/admin/tokens", "/admin/users"):
             text = await shown(helper, path)
-            for button in ("Save", "Invite somebody", "Make a token", "Import"):
+            for button in ("Save", "Invite someone", "Create token", "Import"):
                 assert button not in text, path
         assert "Only admins can change this." in await shown(helper, "/admin/settings")

@@ -80,7 +80,7 @@ async def test_a_form_is_to_be_sent_again(shared: Latchkey) -> None:
         answer = await amid_an_apply(
             shared, "crossed", other, lambda: admin.send(path, None, 409, **given)
         )
-        assert "Nothing came of it" in answer.text
+        assert "so nothing was saved" in answer.text
         await admin.send(path, None, 303, **given)
     owner = "select user_id from subscriptions where id = 'sub_crossed'"
     assert await shared.pool.fetchval(owner) == into

@@ -1,4 +1,4 @@
-"""Mails in the admin's pages: outbox, samples, settings; secrets stay out of view."""
+"""Emails in the admin's pages: outbox, samples, settings; secrets stay out of view."""
 
 import re
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def test_the_outbox_is_searched_and_sends_again(shared: Latchkey, admin: V
     mail = await mailed(shared, "box@mails.example")
     for query in ("q=box@mails.example", "kind=sign_in", "state=queued&q=box@mails.example"):
         assert f'href="/admin/mails/{mail}"' in (await admin.get(f"/admin/mails?{query}")).text
-    assert "No mail matches" in (await admin.get("/admin/mails?q=nobody@mails.example")).text
+    assert "No results" in (await admin.get("/admin/mails?q=nobody@mails.example")).text
     first = re.search(
         r'href="(http[^"]+/login/[^"]+)"', (await admin.get(f"/admin/mails/{mail}")).text
     )

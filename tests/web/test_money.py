@@ -36,5 +36,5 @@ def test_what_an_admin_types_comes_to_the_same(typed: str, currency: str, minor:
 
 
 def test_what_a_currency_has_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such small units"):
+    with pytest.raises(ValueError, match="that many decimal places"):
         _wanted(FormData({"choice": "new", "amount": "10.5", "currency": "jpy"}))

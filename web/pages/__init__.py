@@ -82,7 +82,7 @@ def routes() -> list[Route]:
 
 
 def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
-    """What people see when something is wrong."""
+    """What people see when something goes wrong."""
     return {
         NotFoundError: _not_found,
         ForbiddenError: _forbidden,
@@ -112,44 +112,47 @@ async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
     if user and user.acted_by and isinstance(error, NotYoursError):
         text = (
-            f"You see the site as {user.email}: only they can change their account, pay, or see to"
-            " their billing. Nothing was changed."
+            f"You're viewing the site as {user.email}. Only they can change their account, pay or"
+            " manage their billing. Nothing was changed."
         )
     elif user and user.acted_by:
         text = (
-            f"You see the site as {user.email}, who has no admin's pages. Stop, in the red line at"
-            " the top, to have yours again."
+            f"You're viewing the site as {user.email}, who can't open admin pages. Use Stop in the"
+            " red bar at the top to get yours back."
         )
     elif user and user.is_staff:
         text = (
-            "Support can read and send again, but not change this. Ask an admin. Nothing changed."
+            "Your role, support, can view this and resend events and emails, but can't make changes"
+            " here. Ask an admin. Nothing was changed."
         )
     else:
-        text = "This page is for admins. Sign in as one to see it."
-    return await _message(request, 403, "Not for you", text)
+        text = "This page is for admins only. Sign in as an admin to see it."
+    return await _message(request, 403, "You don't have permission", text)
 
 
 async def _forged(request: Request, error: Exception) -> Response:
     return await _message(
         request,
         403,
-        "The form is out of date",
-        "It was not sent from this site, or you signed in or out meanwhile. Nothing was changed:"
-        " go back, reload the page and send it again.",
+        "This form has expired",
+        "It wasn't sent from this site, or you signed in or out in the meantime. Nothing was"
+        " changed. Go back, reload the page and try again.",
     )
 
 
 async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return await _message(request, 404, "Not found", "There is nothing at this address.")
+        return await _message(request, 404, "Not found", "There's no page at this address.")
     if status == 405:
-        return await _message(request, 405, "Not possible", "This address takes no such request.")
-    return await _message(request, status, "Not possible", "The request can't be read.")
+        return await _message(
+            request, 405, "Not allowed", "This address doesn't accept this kind of request."
+        )
+    return await _message(request, status, "Bad request", "We couldn't read this request.")
 
 
 def _path(request: Request) -> str:
-    """The address for the log, without the token of a mailed link."""
+    """The path for the log, without the token of an emailed link."""
     token = request.path_params.get("token")
     return request.url.path.replace(token, "…") if token else request.url.path
 
@@ -157,24 +160,23 @@ def _path(request: Request) -> str:
 async def _database_away(request: Request, error: Exception) -> Response:
     log.error("database unavailable", path=_path(request), error=type(error).__name__)
     return await _message(
-        request, 503, "Back in a moment", "The database did not answer. Try again shortly."
+        request, 503, "Back in a moment", "The database isn't responding. Please try again shortly."
     )
 
 
 async def _crossed(request: Request, error: Exception) -> Response:
-    """Postgres gave a transaction up for another one, as a merge of users may meet a purchase of
-    theirs that is just being applied."""
+    """Postgres rolled back one of two transactions that conflicted, such as a merge of users and a
+    purchase of theirs that is being applied."""
     return await _message(
         request,
         409,
-        "Just being changed",
-        "What you wanted to change was being changed at this moment. Nothing came of it: go"
-        " back and send it again.",
+        "Try again",
+        "Someone else changed this at the same time, so nothing was saved. Go back and try again.",
     )
 
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.exception("page failed", path=_path(request))
     return await _message(
-        request, 500, "Something broke", "This is our fault, not yours. Nothing was changed."
+        request, 500, "Something went wrong", "This is our fault, not yours. Nothing was changed."
     )

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may."""
+"""Who is asking, and what they are allowed to do."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -19,18 +19,18 @@ MOST_FIELDS = 100
 
 
 class ForbiddenError(Exception):
-    """The signed-in user may not do this."""
+    """The signed-in user isn't allowed to do this."""
 
 
 class NotYoursError(ForbiddenError):
-    """Whoever looks at the site as somebody else may not do this for them."""
+    """An impersonating admin isn't allowed to do this for the member."""
 
 
 async def current_user(request: Request) -> User | None:
     """The user that the request is signed in as."""
     if hasattr(request.state, "user"):
-        found: User | None = request.state.user
-        return found
+        known: User | None = request.state.user
+        return known
     await site_of(request).refresh_look()
     token = request.cookies.get(SESSION_COOKIE)
     user = None
@@ -46,7 +46,7 @@ async def current_user(request: Request) -> User | None:
 
 
 def visitor_page(handle: Page) -> Page:
-    """A page for everybody; the handler finds the user, if any, in `request.state.user`."""
+    """A page for anyone; the user, if any, is in `request.state.user`."""
 
     @wraps(handle)
     async def guarded(request: Request) -> Response:
@@ -57,7 +57,7 @@ def visitor_page(handle: Page) -> Page:
 
 
 def member_page(handle: Page) -> Page:
-    """A page for signed-in people; others are sent to sign in first."""
+    """A page for signed-in users; others are sent to sign in first."""
 
     @wraps(handle)
     async def guarded(request: Request) -> Response:
@@ -69,17 +69,17 @@ def member_page(handle: Page) -> Page:
 
 
 def admin_page(handle: Page) -> Page:
-    """An admin's page. Support may read it; what it posts is for admins and owners.
+    """An admin page. Support can read it; only admins and owners can post to it.
 
-    Raises `ForbiddenError` for other signed-in people.
+    Raises `ForbiddenError` for other signed-in users.
     """
     return _staff(handle, support_posts=False)
 
 
 def support_page(handle: Page) -> Page:
-    """A page whose forms support may send too: reading and sending again, never changing access.
+    """A page whose forms support can post too: to resend things, never to change access.
 
-    Raises `ForbiddenError` for people who don't look after the site.
+    Raises `ForbiddenError` for users outside the team.
     """
     return _staff(handle, support_posts=True)
 
@@ -103,30 +103,30 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
 async def form(request: Request, *, files: int = 0) -> FormData:
     """A posted form that came from our own page.
 
-    Raises `ForgeryError`, and `NotYoursError` for an admin who looks at the site as a member and
-    would change something of theirs.
+    Raises `ForgeryError`, and `NotYoursError` for an impersonating admin who would change
+    something in the member's account.
     """
-    given = await request.form(max_files=files, max_fields=MOST_FIELDS)
-    check_csrf(request, given.get(CSRF_FIELD))
+    fields = await request.form(max_files=files, max_fields=MOST_FIELDS)
+    check_csrf(request, fields.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
         raise NotYoursError
-    return given
+    return fields
 
 
-def text(given: FormData, name: str) -> str:
-    """A field's text, trimmed; empty where it is missing."""
-    value: Any = given.get(name)
+def text(fields: FormData, name: str) -> str:
+    """A field's text, trimmed; empty if it is missing."""
+    value: Any = fields.get(name)
     return value.strip() if isinstance(value, str) else ""
 
 
 def address_of(request: Request) -> str:
-    """The network address that a request comes from."""
+    """The IP address that a request comes from."""
     return request.client.host if request.client else "unknown"
 
 
 def redirect(address: str) -> Response:
-    """Go on to another page after a form was handled."""
+    """Redirect to another page after a form was handled."""
     return RedirectResponse(address, 303)
 
 

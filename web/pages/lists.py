@@ -1,4 +1,4 @@
-"""What lists have in common: their filters in the address, and pages by key."""
+"""What lists have in common: filters in the query string, and keyset pagination."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -13,16 +13,16 @@ LONGEST = 200
 
 
 class Query:
-    """The filters that an address carries, each a text, cut to `LONGEST`; `q` is the search."""
+    """The filters in a query string, each a text cut to `LONGEST`; `q` is the search."""
 
     def __init__(self, request: Request, names: Sequence[str]) -> None:
         self._path = request.url.path
-        given = request.query_params
+        params = request.query_params
         self.values = {
-            name: "".join(c for c in given.get(name, "") if c >= " ").strip()[:LONGEST]
+            name: "".join(c for c in params.get(name, "") if c >= " ").strip()[:LONGEST]
             for name in names
         }
-        self.later = "after" in given
+        self.later = "after" in params
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -37,7 +37,7 @@ class Query:
         return self.address()
 
     def address(self, **changes: object) -> str:
-        """The same list with some filters changed (empty: taken away) or a page further on."""
+        """The same list with some filters changed (empty removes one), or the next page."""
         wanted = {**self.values, **changes}
         pairs = [(k, v) for k, v in wanted.items() if v not in ("", None)]
         return f"{self._path}?{urlencode(pairs, doseq=True)}" if pairs else self._path

@@ -1,4 +1,4 @@
-"""The admin's side menu. An entry whose page doesn't exist isn't shown."""
+"""The admin's side menu. Only entries whose pages exist are shown."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """`icon` is a name of `web.pages.icons`; with `exact` pages below the address aren't its."""
+    """`icon` is a name in `web.pages.icons`; with `exact`, subpages don't mark it as current."""
 
     address: str
     name: str
@@ -24,9 +24,9 @@ class Group:
 
 
 MENU = (
-    Group("", (Entry("/admin", "Home", "home", exact=True),)),
+    Group("", (Entry("/admin", "Dashboard", "home", exact=True),)),
     Group(
-        "Site",
+        "Catalog",
         (
             Entry("/admin/products", "Products", "product"),
             Entry("/admin/collections", "Collections", "collection"),
@@ -38,21 +38,21 @@ MENU = (
         (
             Entry("/admin/users", "Users", "users"),
             Entry("/admin/grants", "Bulk access", "grant"),
-            Entry("/admin/merges", "Doubtful matches", "merge"),
+            Entry("/admin/merges", "Identity matches", "merge"),
         ),
     ),
     Group(
-        "What happened",
+        "Monitoring",
         (
             Entry("/admin/activity", "Activity", "activity"),
-            Entry("/admin/mails", "Mails", "mail"),
-            Entry("/admin/inbox", "Inbox", "inbox"),
+            Entry("/admin/mails", "Emails", "mail"),
+            Entry("/admin/inbox", "Event inbox", "inbox"),
             Entry("/admin/drift", "Drift", "drift"),
             Entry("/admin/health", "Health", "health"),
         ),
     ),
     Group(
-        "Set up",
+        "Setup",
         (
             Entry("/admin/connectors", "Connectors", "connector"),
             Entry("/admin/policy", "Access policy", "policy"),

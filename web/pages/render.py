@@ -1,4 +1,4 @@
-"""Rendering: one template environment, with the words and formats that every page shares."""
+"""Rendering: one template environment with the filters and values that every page shares."""
 
 import hashlib
 from decimal import Decimal
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from latchkey.rules.money import decimals
+from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
@@ -37,7 +38,7 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    """A page for the user that the request is signed in as."""
+    """A page as a response, for the user that the request is signed in as."""
     response = HTMLResponse(
         text_of(request, template, **values), status, headers={"Cache-Control": "no-store"}
     )
@@ -46,7 +47,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 
 def text_of(request: Request, template: str, **values: Any) -> str:
-    """A template's text for the user that the request is signed in as."""
+    """A template as text, for the user that the request is signed in as."""
     site = site_of(request)
     return _ENVIRONMENT.get_template(template).render(
         user=getattr(request.state, "user", None),
@@ -67,14 +68,14 @@ def text_of(request: Request, template: str, **values: Any) -> str:
 
 
 def markdown(text: str) -> Markup:
-    """Markdown as HTML that can't do harm."""
+    """Markdown as sanitised HTML."""
     return Markup(nh3.clean(_MARKDOWN.render(text)))
 
 
 def money(amount: int | None, currency: str | None) -> str:
-    """An amount in the minor unit, as people write it."""
+    """An amount in the minor unit, formatted: `€29.00`."""
     if amount is None or not currency:
-        return "amount varies"
+        return "varying amount"
     code = currency.upper()
     places = decimals(code)
     return format_currency(
@@ -86,7 +87,7 @@ def money(amount: int | None, currency: str | None) -> str:
 
 
 def thousands(number: int) -> str:
-    """A count as people write it."""
+    """A number with thousands separators."""
     return format_decimal(number, locale="en")
 
 
@@ -96,22 +97,19 @@ def price(entry: Any) -> str:
     if not entry.interval:
         return f"{text} once"
     count = entry.interval_count or 1
-    return (
-        f"{text} every {entry.interval}"
-        if count == 1
-        else (f"{text} every {count} {entry.interval}s")
-    )
+    period = entry.interval if count == 1 else counted(count, entry.interval)
+    return f"{text} every {period}"
 
 
 def _asset(name: str) -> str:
-    """The address of a static file, another one whenever its content is another."""
+    """The URL of a static file; it changes with the content."""
     if name not in _assets:
         _assets[name] = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={_assets[name]}"
 
 
 def _menu(request: Request) -> list[Group] | None:
-    """The side menu, for those who look after the site and only on their pages."""
+    """The side menu: only for the team, and only on admin pages."""
     user = getattr(request.state, "user", None)
     if user is None or not user.is_staff or not request.url.path.startswith("/admin"):
         return None
@@ -133,6 +131,16 @@ _ENVIRONMENT.filters |= {
     "thousands": thousands,
     "line_icon": labels.line_icon,
     "activity": labels.activity,
+    "plain": labels.plain,
+    "upfirst": labels.upfirst,
+    "source": labels.source,
+    "link_state": labels.link_state,
+    "event_state": labels.event_state,
+    "email_kind": labels.email_kind,
+    "email_state": labels.email_state,
+    "comparison_state": labels.comparison_state,
+    "difference_state": labels.difference_state,
+    "severity": labels.severity,
     "browser": labels.browser,
     "cause": labels.cause,
     "progress": labels.progress,
@@ -141,4 +149,10 @@ _ENVIRONMENT.filters |= {
     "standing": standing,
     "subscription": subscription,
 }
-_ENVIRONMENT.globals |= {"money": money, "asset": _asset, "icons": ICONS}
+_ENVIRONMENT.globals |= {
+    "money": money,
+    "asset": _asset,
+    "icons": ICONS,
+    "counted": counted,
+    "noun": noun,
+}

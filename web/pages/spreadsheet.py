@@ -1,12 +1,12 @@
-"""Tables that spreadsheets read: CSV out, safe against formulas."""
+"""CSV for spreadsheets, safe against formula injection."""
 
 import csv
 import io
 
 
 def cells(values: object) -> str:
-    """One line of CSV; a cell that a spreadsheet would take for a formula is quoted as text."""
-    assert isinstance(values, list | tuple), "one line's cells"
+    """One line of CSV; a cell that a spreadsheet would run as a formula is marked as text."""
+    assert isinstance(values, list | tuple), "the cells of one line"
     out = io.StringIO()
     csv.writer(out).writerow([_harmless(value) for value in values])
     return out.getvalue()

@@ -1,9 +1,10 @@
-"""Access in words: why there is some or none, when and why it ends, and where to look further."""
+"""Access explained: why somebody has it or not, when and why it ends, and where to look next."""
 
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from latchkey.rules.plurals import counted
 from latchkey.store.access.grants import Grant
 from latchkey.store.access.why import ExplainedSource, Explanation
 from latchkey.store.products.products import Product
@@ -35,13 +36,13 @@ def stripe_url(site: Site, stripe_object: dict[str, Any] | None) -> str | None:
 def answer(product: Product, chain: Explanation, *, access: bool, until: datetime | None) -> str:
     """One sentence on whether the person may open the product, and why."""
     if product.access_mode == "public":
-        return "Everybody may open this product, also without access of their own"
+        return "Anyone can open this product, with or without a grant"
     if product.access_mode == "signed_in":
-        return "Everybody who is signed in may open this product"
+        return "Anyone who is signed in can open this product"
     live = [link for link in chain.links if link.grant and link.grant.state != "ended"]
     if access:
-        ends = f"until {_day(until)}" if until else "without a known end"
-        count = "" if len(live) == 1 else f" by {len(live)} grants together"
+        ends = f"until {_day(until)}" if until else "with no end date"
+        count = "" if len(live) == 1 else f", from {counted(len(live), 'grant')}"
         return f"Access {ends}{count}"
     ended = [link for link in chain.links if link.grant]
     if ended:
@@ -49,16 +50,16 @@ def answer(product: Product, chain: Explanation, *, access: bool, until: datetim
     if chain.links:
         return f"No access: {_lower(_without_grant(chain.links[0]))}"
     if not chain.stripe_products:
-        return "No access: nobody gave any, and the product is not linked to a Stripe product"
+        return "No access: none was granted, and the product isn't linked to a Stripe product"
     return (
-        "No access: nothing is known of a purchase. No subscription or order of this person holds"
-        " the linked Stripe product, and nobody gave access by hand"
+        "No access: no purchase is known. This person has no subscription or order for the linked"
+        " Stripe product, and nobody granted access manually"
     )
 
 
 def ending(link: ExplainedSource) -> str:
-    """When and why the access of one source ends or has ended, or why it never was."""
-    grant, found = link.grant, link.stripe_object or {}
+    """When and why access from one source ends or ended, or why it was never given."""
+    grant, stripe_object = link.grant, link.stripe_object or {}
     if grant is None:
         return _without_grant(link)
     if grant.state == "ended":
@@ -66,39 +67,40 @@ def ending(link: ExplainedSource) -> str:
         return f"Ended on {_day(at)}: {_lower(labels.reason(grant.end_reason or 'until_reached'))}"
     match grant.source:
         case "subscription":
-            return _subscription(grant, found)
+            return _subscription(grant, stripe_object)
         case "order" if grant.until is None:
-            return "Bought once: it ends only with a refund or a dispute, as the access policy says"
+            return "One-time purchase: only a refund or dispute ends it, as the access policy says"
         case "collection":
-            return "Lasts as long as the access to its collection"
+            return "Lasts as long as access to its collection"
     if grant.until:
-        return f"Ends on {_day(grant.until)}: that end was set with it"
-    return "Without end, until somebody ends it"
+        return f"Ends on {_day(grant.until)}, as set when it was granted"
+    return "No end date: it lasts until somebody ends it"
 
 
-def _subscription(grant: Grant, found: dict[str, Any]) -> str:
-    until, status = grant.until, found.get("status")
+def _subscription(grant: Grant, read: dict[str, Any]) -> str:
+    until, status = grant.until, read.get("status")
     if until and status in ("past_due", "unpaid"):
         return (
-            f"Ends on {_day(until)}: a payment failed, and then its days of grace are over."
-            " It goes on if the payment succeeds"
+            f"Ends on {_day(until)}: a payment failed, and the grace period ends then."
+            " It continues if the payment succeeds"
         )
     if until:
-        return f"Ends on {_day(until)}: the subscription is cancelled for then"
-    if status == "trialing" and found.get("trial_end"):
-        return f"In a trial until {_day(found['trial_end'])}; after it, as long as it is paid"
-    if found.get("period_end"):
-        return f"Goes on as long as it is paid; the next bill is due on {_day(found['period_end'])}"
-    return "Goes on as long as it is paid"
+        return f"Ends on {_day(until)}: the subscription is set to cancel then"
+    if status == "trialing" and read.get("trial_end"):
+        return f"On trial until {_day(read['trial_end'])}, then for as long as it is paid"
+    if read.get("period_end"):
+        return f"Lasts while it is paid; the next payment is due on {_day(read['period_end'])}"
+    return "Lasts while it is paid"
 
 
 def _without_grant(link: ExplainedSource) -> str:
-    found = link.stripe_object or {}
-    if found.get("object") == "subscription":
-        said = (found.get("state") or "it gives no access").removesuffix(".")
-        return f"Subscription {found['id']} is {_plain(found['status'])}: {_lower(said)}"
-    state = _plain(found.get("state", "unknown"))
-    return f"The purchase {found.get('id', '')} gave no access: its payment is {state}"
+    stripe_object = link.stripe_object or {}
+    if stripe_object.get("object") == "subscription":
+        state = (stripe_object.get("state") or "it gives no access").removesuffix(".")
+        status = _plain(stripe_object["status"])
+        return f"Subscription {stripe_object['id']} is {status}: {_lower(state)}"
+    state = _plain(stripe_object.get("state", "unknown"))
+    return f"Purchase {stripe_object.get('id', '')} gave no access: its payment is {state}"
 
 
 def _plain(name: str) -> str:
@@ -111,6 +113,6 @@ def _lower(sentence: str) -> str:
 
 def _day(moment: datetime | None) -> str:
     if moment is None:
-        return "an unknown day"
+        return "an unknown date"
     utc = moment.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"

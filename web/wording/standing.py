@@ -1,4 +1,4 @@
-"""How a grant stands, as one sentence and the tone of its badge."""
+"""The status of a grant or subscription: one sentence, and the tone of its badge."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ _ENDED_BY = {
 def standing(member: Any) -> Standing:
     """The sentence and its tone (good, warn, bad or nothing) for a `members.Membership`."""
     if member.ended_at is not None:
-        reason = labels.reason(member.end_reason) if member.end_reason else "no reason is known"
+        reason = labels.reason(member.end_reason) if member.end_reason else "unknown reason"
         return _say("Ended on {}: {}", day(member.ended_at), _small(reason)), ""
     if member.until is not None and member.until <= datetime.now(UTC):
         return _say("Ended on {}", day(member.until)), ""
@@ -28,50 +28,50 @@ def standing(member: Any) -> Standing:
             return _subscription(member)
         case "order":
             if member.until:
-                return _say("Bought; ends on {}", day(member.until)), "warn"
-            return _say("Bought for good"), "good"
+                return _say("One-time purchase, ends on {}", day(member.until)), "warn"
+            return _say("One-time purchase, no end date"), "good"
         case "collection":
             text = "Through a collection"
         case _:
             text = "Complimentary"
     if member.until:
-        return _say(text + "; ends on {}", day(member.until)), "warn"
+        return _say(text + ", ends on {}", day(member.until)), "warn"
     return _say(text), "good"
 
 
-def subscription(found: Any) -> Standing:
-    """The sentence and its tone for a `person.Subscription`."""
-    if found.ended_at is not None:
-        return _say("Ended on {}", day(found.ended_at)), ""
-    if found.scheduled_end:
-        why = _ENDED_BY.get(found.cancelled_by or "", "cancelled")
-        return _say("Active; ends on {}: {}", day(found.scheduled_end), why), "warn"
-    match found.status:
+def subscription(row: Any) -> Standing:
+    """The sentence and its tone for a `profile.Subscription`."""
+    if row.ended_at is not None:
+        return _say("Ended on {}", day(row.ended_at)), ""
+    if row.scheduled_end:
+        why = _ENDED_BY.get(row.cancelled_by or "", "cancelled")
+        return _say("Active, ends on {}: {}", day(row.scheduled_end), why), "warn"
+    match row.status:
         case "past_due" | "unpaid":
             return _say("Payment problem"), "bad"
         case "trialing":
-            return _say("In a trial until {}", day(found.trial_end)), "good"
-        case "active" if found.period_end:
-            return _say("Active; next bill on {}", day(found.period_end)), "good"
+            return _say("On trial until {}", day(row.trial_end)), "good"
+        case "active" if row.period_end:
+            return _say("Active, next payment on {}", day(row.period_end)), "good"
         case "active":
             return _say("Active"), "good"
-    return _say("{}", found.status.replace("_", " ").capitalize()), "warn"
+    return _say("{}", row.status.replace("_", " ").capitalize()), "warn"
 
 
 def _subscription(member: Any) -> Standing:
     if member.scheduled_end:
-        why = _ENDED_BY.get(member.cancelled_by or "", "the subscription is cancelled")
+        why = _ENDED_BY.get(member.cancelled_by or "", "the subscription was cancelled")
         return _say("Ends on {}: {}", day(member.scheduled_end), why), "warn"
     if member.status in ("past_due", "unpaid"):
         if member.until:
             return _say("Payment problem: access until {}", day(member.until)), "bad"
         return _say("Payment problem"), "bad"
     if member.status == "trialing" and member.trial_end:
-        return _say("In a trial until {}", day(member.trial_end)), "good"
+        return _say("On trial until {}", day(member.trial_end)), "good"
     if member.until:
         return _say("Ends on {}", day(member.until)), "warn"
     if member.period_end and member.status == "active":
-        return _say("Subscribed; next bill on {}", day(member.period_end)), "good"
+        return _say("Subscribed, next payment on {}", day(member.period_end)), "good"
     return _say("Subscribed"), "good"
 
 

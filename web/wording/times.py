@@ -1,4 +1,4 @@
-"""Moments for people: in UTC as written here, in the reader's own zone once latchkey.js ran."""
+"""Times for people: in UTC here, and in the reader's own time zone once latchkey.js has run."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -28,31 +28,33 @@ def ago(moment: datetime | None) -> Markup:
     return _time(moment, "", show="ago", text=text)
 
 
-def chosen(given: str, zone: str) -> datetime | None:
+def chosen(value: str, zone: str) -> datetime | None:
     """The moment that a `datetime-local` field means in the zone that came along with it.
 
-    None for an empty field. Raises `ValueError` for what is no moment.
+    None for an empty field. Raises `ValueError` for anything that isn't a date and time.
     """
-    if not given:
+    if not value:
         return None
     try:
         known = ZoneInfo(zone or "UTC")
     except (ValueError, OSError, LookupError):
         known = ZoneInfo("UTC")
     try:
-        return datetime.fromisoformat(given).replace(tzinfo=known).astimezone(UTC)
+        return datetime.fromisoformat(value).replace(tzinfo=known).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("Write it as a date and a time, such as 2027-01-31 12:00.") from None
+        raise ValueError(
+            "That isn't a date and time. Use a format like 2027-01-31 12:00."
+        ) from None
 
 
-def day_begins(given: str) -> datetime:
-    """The first moment, in UTC, of a day that an address names. Raises `ValueError`."""
+def day_begins(value: str) -> datetime:
+    """The first moment, in UTC, of a day such as 2027-01-31. Raises `ValueError`."""
     try:
-        named = date.fromisoformat(given)
+        named = date.fromisoformat(value)
     except ValueError:
-        raise ValueError("Write the day like 2027-01-31.") from None
+        raise ValueError("That isn't a date. Use a format like 2027-01-31.") from None
     if named == date.max:
-        raise ValueError(f"Name a day before {date.max}: it is the last there is.")
+        raise ValueError(f"Choose a date before {date.max}.")
     return datetime.combine(named, time(), UTC)
 
 

@@ -1,4 +1,4 @@
-"""The activity feed: filtered, searched, one line in full, as CSV."""
+"""The activity feed: filters, search, a page per line, CSV."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -70,12 +70,12 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def show(request: Request) -> Response:
-    """One line with the event, the workflow and the mails around it."""
+    """One line with its event, workflow and emails."""
     line_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
         line = await lines.line(connection, line_id) if line_id else None
         if line is None:
-            raise NotFoundError("There is no such line in the activity feed.")
+            raise NotFoundError("This activity doesn't exist.")
         around = await lines.related(connection, line)
         merge = None
         if line.type == ActivityType.USERS_MERGED:
@@ -85,7 +85,7 @@ async def show(request: Request) -> Response:
 
 @admin_page
 async def export(request: Request) -> Response:
-    """The filtered feed as CSV, however long it is."""
+    """The filtered feed as CSV, of any length."""
     _, wanted, problem = _wanted(request)
     if problem:
         raise NotFoundError(problem)
@@ -112,7 +112,7 @@ def _cells(row: FeedLine) -> list[object]:
 
 def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
     query = Query(request, ("q", "product", "cause", "user", "from", "to"))
-    given = request.query_params
+    kinds = request.query_params.getlist("type")
     problem = None
     try:
         since = day_begins(query["from"]) if query["from"] else None
@@ -121,7 +121,7 @@ def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
         since = until = None
         problem = str(error)
     wanted = FeedFilter(
-        types=tuple(kind for kind in given.getlist("type") if kind in ACTIVITY_TYPES),
+        types=tuple(kind for kind in kinds if kind in ACTIVITY_TYPES),
         user_id=number(query["user"]),
         product_id=query["product"] or None,
         cause=query["cause"] if query["cause"] in CAUSES else None,
@@ -133,7 +133,7 @@ def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
 
 
 def _chips(query: Query, wanted: FeedFilter, names: dict[str, str]) -> list[tuple[str, str]]:
-    """What the list is narrowed to, each with the address that takes it away."""
+    """The active filters, each with the URL that removes it."""
     types = list(wanted.types)
     chips = [
         (ACTIVITY_TYPES[kind], query.address(type=[other for other in types if other != kind]))

@@ -1,4 +1,4 @@
-"""Tokens of the JSON API: made, shown once, revoked."""
+"""Tokens for the JSON API: create, show once, revoke."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,18 +21,18 @@ def routes() -> list[Route]:
 
 @admin_page
 async def index(request: Request) -> Response:
-    """The tokens; posted, a new one, which is shown this once."""
+    """The tokens; posting creates one, which is shown only then."""
     site = site_of(request)
-    made = None
+    token = None
     errors: dict[str, str] = {}
     name = ""
     if request.method == "POST":
         name = text(await form(request), "name")
         if not 1 <= len(name) <= 100 or any(character < " " for character in name):
-            errors["name"] = "Give the token a name of one line, up to 100 characters."
+            errors["name"] = "Enter a name on one line, up to 100 characters."
         else:
             async with site.pool.acquire() as connection:
-                made = await api_tokens.create(connection, name=name, actor=request.state.user.id)
+                token = await api_tokens.create(connection, name=name, actor=request.state.user.id)
     async with site.pool.acquire() as connection:
         rows = await api_tokens.listed(connection)
     return page(
@@ -40,7 +40,7 @@ async def index(request: Request) -> Response:
         "admin/api_tokens.html",
         422 if errors else 200,
         rows=rows,
-        made=made,
+        token=token,
         name=name if errors else "",
         errors=errors,
     )
@@ -48,14 +48,15 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def revoke(request: Request) -> Response:
-    """Asks first; then the token is refused."""
-    given = await form(request) if request.method == "POST" else None
+    """Asks for confirmation, then revokes the token."""
+    confirmed = request.method == "POST" and await form(request) is not None
     token_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
-        found = [row for row in await api_tokens.listed(connection) if row.id == token_id]
-        if not found or found[0].revoked_at:
-            raise NotFoundError("There is no such token, or it is revoked already.")
-        if given is None:
-            return page(request, "admin/api_token_revoke.html", token=found[0])
-        await api_tokens.revoke(connection, found[0].id)
+        rows = await api_tokens.listed(connection)
+        token = next((row for row in rows if row.id == token_id), None)
+        if token is None or token.revoked_at:
+            raise NotFoundError("This token doesn't exist, or it has already been revoked.")
+        if not confirmed:
+            return page(request, "admin/api_token_revoke.html", token=token)
+        await api_tokens.revoke(connection, token.id)
     return redirect("/admin/tokens?done=revoked")

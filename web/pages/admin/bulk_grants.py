@@ -1,4 +1,4 @@
-"""Complimentary access for many: a list that is read, shown, and only then carried out."""
+"""Complimentary access for many people: a list that is read, previewed and then applied."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -26,7 +26,7 @@ COLUMNS = ("email", "until", "reason", "name")
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that can't be used: where it stands, what it says, what is wrong with it."""
+    """A line that can't be used: its number, its text and the problem."""
 
     number: int
     text: str
@@ -42,73 +42,73 @@ def routes() -> list[Route]:
 
 @admin_page
 async def bulk(request: Request) -> Response:
-    """The form; posted it shows what would happen, and with `do=give` it is done."""
+    """The form; posting it shows a preview, and with `do=give` gives access."""
     if request.method == "GET":
         return await _show(request)
-    given = await form(request, files=1)
+    fields = await form(request, files=1)
     try:
-        content = await content_of(given)
-        good, bad = read_gifts(content, until=_until(given), reason=text(given, "reason"))
+        content = await content_of(fields)
+        good, bad = read_grants(content, until=_until(fields), reason=text(fields, "reason"))
     except ValueError as error:
-        return await _show(request, given=given, error=str(error), status=422)
-    target = text(given, "target")
-    if text(given, "do") != "give":
-        return await _show(request, given=given, content=content, good=good, bad=bad)
+        return await _show(request, fields=fields, error=str(error), status=422)
+    target = text(fields, "target")
+    if text(fields, "do") != "give":
+        return await _show(request, fields=fields, content=content, good=good, bad=bad)
     try:
-        count = await _give(request, target, good, mail=text(given, "mail") == "yes")
+        count = await _give(request, target, good, mail=text(fields, "mail") == "yes")
     except ValueError as error:
-        return await _show(request, given=given, content=content, error=str(error), status=422)
+        return await _show(request, fields=fields, content=content, error=str(error), status=422)
     return redirect(f"/admin/grants?done=gifts&count={count}")
 
 
 async def _give(
-    request: Request, target: str, gifts: list[ComplimentaryGrant], *, mail: bool
+    request: Request, target: str, wanted: list[ComplimentaryGrant], *, mail: bool
 ) -> int:
     """Raises `ValueError` with a sentence for the admin."""
     site, actor = site_of(request), request.state.user.id
-    if not gifts:
-        raise ValueError("There is nobody to give access to.")
+    if not wanted:
+        raise ValueError("The list is empty. Add at least one valid line.")
     kind, _, target_id = target.partition(":")
     async with site.changing() as connection:
         if kind == "collection" and await collections.find(connection, target_id):
-            await collections.give(connection, target_id, gifts, actor=actor, mail=mail)
+            await collections.give(connection, target_id, wanted, actor=actor, mail=mail)
         elif kind == "product" and await products.find(connection, target_id):
-            await complimentary.give(connection, target_id, gifts, actor=actor, mail=mail)
+            await complimentary.give(connection, target_id, wanted, actor=actor, mail=mail)
         else:
-            raise ValueError("Choose a product or a collection.")
-    return len(gifts)
+            raise ValueError("Choose a product or collection.")
+    return len(wanted)
 
 
 @admin_page
 async def lift(request: Request) -> Response:
-    """Lift the hold on what was ended by hand."""
+    """Lift the hold on a grant that was ended by hand."""
     await form(request)
     grant_id = number(request.path_params["id"])
     async with site_of(request).changing() as connection:
-        found = (
+        grant = (
             await grants.lift(connection, grant_id, actor=request.state.user.id)
             if grant_id
             else None
         )
-    if found is None:
-        raise NotFoundError("There is no such grant.")
-    return redirect(f"/admin/users/{found.user_id}?done=lifted")
+    if grant is None:
+        raise NotFoundError("This grant doesn't exist.")
+    return redirect(f"/admin/users/{grant.user_id}?done=lifted")
 
 
-def read_gifts(
+def read_grants(
     content: str, *, until: datetime | None, reason: str
 ) -> tuple[list[ComplimentaryGrant], list[BadLine]]:
-    """Gifts from CSV, with the lines that can't be used and why.
+    """Grants from CSV, with the lines that can't be used and why.
 
-    Columns are address, end and reason, or as a first line names them; what a line leaves out is
-    `until` and `reason`. An end is a day (to its last second) or a moment, in UTC where no zone is
-    given. Raises `ValueError` for what is no such file.
+    The columns are email, until and reason, or as a header names them; `until` and `reason` are
+    the defaults. An end is a day (to its last second) or a time, in UTC if it has no time zone.
+    Raises `ValueError` if the text isn't CSV like that.
     """
     lines = rows_of(content)
     if not content:
-        raise ValueError("Give a file, or paste the lines.")
+        raise ValueError("Choose a file or paste lines.")
     if len(lines) > MOST_LINES:
-        raise ValueError(f"At most {MOST_LINES:,} lines at once: split the file.")
+        raise ValueError(f"There are more than {MOST_LINES:,} lines. Please split the list.")
     heading = [cell.strip().lower().replace("-", "") for cell in lines[0]]
     named = "email" in heading
     places = {
@@ -125,48 +125,48 @@ def read_gifts(
             for name, place in places.items()
         }
         try:
-            gift = _gift(values, until=until, reason=reason)
-            if gift.email.lower() in good:
-                raise ValueError("This address stands in the list before.")
+            grant = _grant(values, until=until, reason=reason)
+            if grant.email.lower() in good:
+                raise ValueError("This address is already in the list.")
         except ValueError as error:
             bad.append(BadLine(at, ", ".join(cells)[:200], str(error)))
         else:
-            good[gift.email.lower()] = gift
+            good[grant.email.lower()] = grant
     return list(good.values()), bad
 
 
-def _gift(values: dict[str, str], *, until: datetime | None, reason: str) -> ComplimentaryGrant:
+def _grant(values: dict[str, str], *, until: datetime | None, reason: str) -> ComplimentaryGrant:
     if not is_address(values["email"]):
-        raise ValueError(f"“{values['email'][:80]}” is no e-mail address.")
+        raise ValueError(f"“{values['email'][:80]}” isn't a valid email address.")
     ends = _moment(values["until"]) if values["until"] else until
     if ends is not None and ends <= datetime.now(UTC):
-        raise ValueError("The end lies in the past.")
+        raise ValueError("The end date is in the past.")
     if len(values["reason"]) > 1000 or len(values["name"]) > 200:
-        raise ValueError("The reason has at most 1,000 characters, the name at most 200.")
+        raise ValueError("Use up to 1,000 characters for the reason and 200 for the name.")
     return ComplimentaryGrant(
         values["email"], ends, values["reason"] or reason or None, values["name"] or None
     )
 
 
-def _moment(given: str) -> datetime:
+def _moment(value: str) -> datetime:
     try:
-        found = datetime.fromisoformat(given)
+        moment = datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"“{given[:40]}” is no day: write it like 2027-01-31.") from None
-    if len(given) <= 10:
-        found = datetime.combine(found.date(), time(23, 59, 59))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise ValueError(f"“{value[:40]}” isn't a date. Use a format like 2027-01-31.") from None
+    if len(value) <= 10:
+        moment = datetime.combine(moment.date(), time(23, 59, 59))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _until(given: FormData) -> datetime | None:
-    wanted = text(given, "until")
+def _until(fields: FormData) -> datetime | None:
+    wanted = text(fields, "until")
     return _moment(wanted) if wanted else None
 
 
 async def _show(
     request: Request,
     *,
-    given: FormData | None = None,
+    fields: FormData | None = None,
     content: str = "",
     good: list[ComplimentaryGrant] | None = None,
     bad: list[BadLine] | None = None,
@@ -176,7 +176,7 @@ async def _show(
     async with site_of(request).pool.acquire() as connection:
         rows = await products.listed(connection, limit=1000)
         groups = await collections.listed(connection)
-    target = text(given, "target") if given else request.query_params.get("target", "")
+    target = text(fields, "target") if fields else request.query_params.get("target", "")
     names = {f"product:{row.product.id}": row.product.name for row in rows}
     names |= {f"collection:{group.id}": f"{group.name} (collection)" for group in groups}
     return page(
@@ -185,10 +185,10 @@ async def _show(
         status,
         targets=names,
         target=target if target in names else "",
-        lines=content or (text(given, "lines") if given else ""),
-        until=text(given, "until") if given else "",
-        reason=text(given, "reason") if given else "",
-        mail=text(given, "mail") == "yes" if given else True,
+        lines=content or (text(fields, "lines") if fields else ""),
+        until=text(fields, "until") if fields else "",
+        reason=text(fields, "reason") if fields else "",
+        mail=text(fields, "mail") == "yes" if fields else True,
         good=good,
         shown=(good or [])[:MOST_SHOWN],
         bad=bad or [],

@@ -1,4 +1,4 @@
-"""Categories: made, renamed, reordered, deleted."""
+"""Categories: create, rename, reorder, delete."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ def routes() -> list[Route]:
 
 @admin_page
 async def index(request: Request) -> Response:
-    """All of them; posted, a new one."""
+    """All categories; posting creates one."""
     if request.method == "GET":
         return await _page(request)
     name = text(await form(request), "name")
@@ -40,19 +40,19 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def change(request: Request) -> Response:
-    """Rename, move up or down, or delete one, as the button pressed says."""
-    given = await form(request)
-    category, do = number(request.path_params["category"]), text(given, "do")
+    """Rename, move or delete a category, depending on the button pressed."""
+    fields = await form(request)
+    category, do = number(request.path_params["category"]), text(fields, "do")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if category is None or category not in {c.id for c in await categories.listed(connection)}:
-            raise NotFoundError("There is no such category.")
+            raise NotFoundError("This category doesn't exist.")
         if do in ("up", "down"):
             await categories.move(connection, category, down=do == "down")
             return redirect(HERE)
         if do == "delete":
             await categories.delete(connection, category)
             return redirect(f"{HERE}?done=deleted")
-    name = text(given, "name")
+    name = text(fields, "name")
     if problem := _problem(name):
         return await _page(request, problem, at=category)
     async with site_of(request).pool.acquire() as connection:
@@ -65,7 +65,7 @@ async def change(request: Request) -> Response:
 
 def _problem(name: str) -> str | None:
     if not 1 <= len(name) <= LONGEST or any(character < " " for character in name):
-        return f"Give it a name of one line, up to {LONGEST} characters."
+        return f"Enter a name on one line, up to {LONGEST} characters."
     return None
 
 

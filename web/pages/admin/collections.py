@@ -1,4 +1,4 @@
-"""Collections: products granted together, and who holds them."""
+"""Collections: products granted together, and their holders."""
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
+from web.wording.labels import upfirst
 from web.wording.times import chosen
 
 PAGE = 100
@@ -32,19 +33,19 @@ def routes() -> list[Route]:
 
 @admin_page
 async def index(request: Request) -> Response:
-    """All collections; posted, a new one is made."""
+    """All collections; posting creates one."""
     errors: dict[str, str] = {}
     site = site_of(request)
     if request.method == "POST":
-        given = await form(request)
+        fields = await form(request)
         try:
-            wanted = NewCollection.model_validate({"name": text(given, "name")})
+            wanted = NewCollection.model_validate({"name": text(fields, "name")})
         except ValidationError as error:
             errors = errors_of(error)
         else:
             async with site.pool.acquire() as connection, connection.transaction():
-                made = await collections.create(connection, name=wanted.name)
-            return redirect(f"/admin/collections/{made.id}?done=created-collection")
+                collection = await collections.create(connection, name=wanted.name)
+            return redirect(f"/admin/collections/{collection.id}?done=created-collection")
     async with site.pool.acquire() as connection:
         rows = await collections.listed(connection)
     status = 422 if errors else 200
@@ -53,14 +54,14 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def show(request: Request) -> Response:
-    """One collection; posted, its name and products are saved."""
+    """One collection; posting saves its name and products."""
     if request.method == "GET":
         return await _show(request)
-    given = await form(request)
+    fields = await form(request)
     values = {
-        "name": text(given, "name"),
-        "description": text(given, "description"),
-        "products": [str(one) for one in given.getlist("product")],
+        "name": text(fields, "name"),
+        "description": text(fields, "description"),
+        "products": [str(value) for value in fields.getlist("product")],
     }
     try:
         wanted = NewCollection.model_validate(values)
@@ -69,35 +70,39 @@ async def show(request: Request) -> Response:
     site, actor = site_of(request), request.state.user.id
     try:
         async with site.pool.acquire() as connection, connection.transaction():
-            found = await _found(request)
+            collection = await _collection(request)
             await collections.rename(
-                connection, found.id, name=wanted.name, description=wanted.description
+                connection, collection.id, name=wanted.name, description=wanted.description
             )
-            await collections.set_products(connection, found.id, wanted.products, actor=actor)
+            await collections.set_products(connection, collection.id, wanted.products, actor=actor)
     except UnknownProductError as error:
-        return await _show(request, errors={"products": str(error)}, status=422)
-    return redirect(f"/admin/collections/{found.id}?done=saved")
+        return await _show(request, errors={"products": f"{upfirst(str(error))}."}, status=422)
+    return redirect(f"/admin/collections/{collection.id}?done=saved")
 
 
 @admin_page
 async def give(request: Request) -> Response:
-    """Give one person the collection."""
-    given = await form(request)
+    """Give the collection to one person."""
+    fields = await form(request)
     try:
-        until = chosen(text(given, "until"), text(given, "zone"))
+        until = chosen(text(fields, "until"), text(fields, "zone"))
         wanted = NewGrant.model_validate(
-            {"email": text(given, "email"), "reason": text(given, "reason") or None, "until": until}
+            {
+                "email": text(fields, "email"),
+                "reason": text(fields, "reason") or None,
+                "until": until,
+            }
         )
     except ValidationError as error:
         return await _show(request, errors=errors_of(error), status=422)
     except ValueError as error:
         return await _show(request, errors={"until": str(error)}, status=422)
     site, actor = site_of(request), request.state.user.id
-    gift = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
+    grant = ComplimentaryGrant(wanted.email, wanted.until, wanted.reason)
     async with site.changing() as connection:
-        found = await _found(request)
-        await collections.give(connection, found.id, [gift], actor=actor)
-    return redirect(f"/admin/collections/{found.id}?done=granted")
+        collection = await _collection(request)
+        await collections.give(connection, collection.id, [grant], actor=actor)
+    return redirect(f"/admin/collections/{collection.id}?done=granted")
 
 
 @admin_page
@@ -105,43 +110,43 @@ async def end(request: Request) -> Response:
     await form(request)
     holder = number(request.path_params["holder"])
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await _found(request)
+        collection = await _collection(request)
         actor = request.state.user.id
-        if not holder or not await collections.end(connection, found.id, holder, actor=actor):
-            raise NotFoundError("They don't hold this collection.")
-    return redirect(f"/admin/collections/{found.id}?done=ended")
+        if not holder or not await collections.end(connection, collection.id, holder, actor=actor):
+            raise NotFoundError("This person doesn't have the collection.")
+    return redirect(f"/admin/collections/{collection.id}?done=ended")
 
 
 @admin_page
 async def delete(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await _found(request)
-        await collections.delete(connection, found.id, actor=request.state.user.id)
+        collection = await _collection(request)
+        await collections.delete(connection, collection.id, actor=request.state.user.id)
     return redirect("/admin/collections?done=deleted")
 
 
-async def _found(request: Request) -> collections.Collection:
+async def _collection(request: Request) -> collections.Collection:
     async with site_of(request).pool.acquire() as connection:
-        found = await collections.find(connection, request.path_params["id"])
-    if found is None:
-        raise NotFoundError("There is no such collection.")
-    return found
+        collection = await collections.find(connection, request.path_params["id"])
+    if collection is None:
+        raise NotFoundError("This collection doesn't exist.")
+    return collection
 
 
 async def _show(
     request: Request, *, errors: dict[str, str] | None = None, status: int = 200
 ) -> Response:
-    found = await _found(request)
+    collection = await _collection(request)
     after = number(request.query_params.get("after"))
     async with site_of(request).pool.acquire() as connection:
         rows = await products.listed(connection, limit=1000)
-        holders = await collections.holders(connection, found.id, after=after, limit=PAGE + 1)
+        holders = await collections.holders(connection, collection.id, after=after, limit=PAGE + 1)
     return page(
         request,
         "admin/collection.html",
         status,
-        collection=found,
+        collection=collection,
         products=[row.product for row in rows],
         holders=holders[:PAGE],
         more=holders[PAGE - 1].id if len(holders) > PAGE else None,

@@ -1,4 +1,4 @@
-"""Connectors: Stripe's card; connecting, checking, disconnecting it; the customer portal."""
+"""Connectors: connect, check and disconnect Stripe; the options of the customer portal."""
 
 import hashlib
 from typing import Any
@@ -22,7 +22,7 @@ LONGEST_KEY = 300
 
 
 class PortalOptions(Input):
-    """What the form of the customer portal sends."""
+    """What the customer portal form sends."""
 
     portal: bool
     portal_cancel: bool
@@ -47,17 +47,17 @@ async def show(request: Request) -> Response:
 
 @admin_page
 async def connect(request: Request) -> Response:
-    """Enter a key, and a signing secret where the endpoint is looked after by hand."""
+    """Save a key, and a signing secret if the endpoint is managed manually."""
     site = site_of(request)
-    given = await form(request)
-    key, secret = text(given, "key"), text(given, "webhook_secret")
+    fields = await form(request)
+    key, secret = text(fields, "key"), text(fields, "webhook_secret")
     if site.settings.stripe_secret_key is not None:
-        return await _page(request, error="The key is set by STRIPE_SECRET_KEY: change it there.")
+        return await _page(request, error="The key is set by STRIPE_SECRET_KEY. Change it there.")
     errors = {}
     if not key.startswith(("sk_", "rk_")) or len(key) > LONGEST_KEY or not key.isascii():
-        errors["key"] = "That is no secret key: it begins with sk_ or rk_ (not pk_)."
+        errors["key"] = "That isn't a secret key. Secret keys start with sk_ or rk_, not pk_."
     if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
-        errors["webhook_secret"] = "A signing secret begins with whsec_."
+        errors["webhook_secret"] = "A signing secret starts with whsec_."
     if errors:
         return await _page(request, errors=errors)
     vault = site.keyring.vault
@@ -85,13 +85,13 @@ async def check(request: Request) -> Response:
 
 @admin_page
 async def portal(request: Request) -> Response:
-    """Stripe's customer portal: on or off, what it links to, what members may do there."""
-    given = await form(request)
+    """Stripe's customer portal: on or off, its links, what members can do there."""
+    fields = await form(request)
     values: dict[str, Any] = {
-        "portal": text(given, "portal") == "yes",
-        "portal_cancel": text(given, "portal_cancel") == "yes",
-        "privacy_url": text(given, "privacy_url") or None,
-        "terms_url": text(given, "terms_url") or None,
+        "portal": text(fields, "portal") == "yes",
+        "portal_cancel": text(fields, "portal_cancel") == "yes",
+        "privacy_url": text(fields, "privacy_url") or None,
+        "terms_url": text(fields, "terms_url") or None,
     }
     try:
         wanted = PortalOptions.model_validate(values)
@@ -119,7 +119,7 @@ async def _checked(request: Request) -> Response:
     try:
         await dispatch.check_connection(site.temporal)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _page(request, error=f"The check did not finish: {error}")
+        return await _page(request, error=f"The check didn't finish: {error}")
     await site.keyring.reload()
     return redirect("/admin/connectors?done=checked")
 
@@ -133,14 +133,14 @@ async def _page(
 ) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connected:
-        found = await connection.current(connected)
+        current = await connection.current(connected)
         options = options or vars(await site_settings.read(connected))
     return page(
         request,
         "admin/connectors.html",
         422 if error or errors else 200,
-        connection=found,
-        missing=[finding for finding in found.findings if not finding["ok"]],
+        connection=current,
+        missing=[finding for finding in current.findings if not finding["ok"]],
         error=error,
         errors=errors or {},
         options=options,

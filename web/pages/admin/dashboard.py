@@ -1,4 +1,4 @@
-"""The admin's first page: what needs attention, the first steps, or the rehearsal."""
+"""The dashboard: what needs attention, recent activity, and a guide to getting started."""
 
 import time
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from web.pages.guard import admin_page
 from web.pages.render import page
 from web.site import Site, site_of
 
-LATELY = 8
+RECENT = 8
 NUMBERS_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a guide; `address` is where it is done."""
+    """One step of a guide; `address` is the page where it is done."""
 
     title: str
     text: str
@@ -34,7 +34,7 @@ class Step:
 def routes() -> list[Route]:
     return [
         Route("/admin", show),
-        Route("/admin/steps", steps),
+        Route("/admin/steps", guide),
     ]
 
 
@@ -43,8 +43,8 @@ async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         numbers = await _numbers(site_of(request), connection)
         attention = await dashboard.attention(connection)
-        guide = await _guide(request, connection)
-        rows = await lines.lines(connection, limit=LATELY)
+        values = await _guide(request, connection)
+        rows = await lines.lines(connection, limit=RECENT)
     return page(
         request,
         "admin/dashboard.html",
@@ -52,20 +52,20 @@ async def show(request: Request) -> Response:
         attention=attention,
         most=dashboard.MOST_COUNTED,
         rows=rows,
-        **guide,
+        **values,
     )
 
 
 @admin_page
-async def steps(request: Request) -> Response:
-    """The guide alone, which the page asks for again while it is open."""
+async def guide(request: Request) -> Response:
+    """The guide alone, which the page refreshes while it is open."""
     async with site_of(request).pool.acquire() as connection:
-        guide = await _guide(request, connection)
-    return page(request, "admin/dashboard_steps.html", **guide)
+        values = await _guide(request, connection)
+    return page(request, "admin/dashboard_steps.html", **values)
 
 
 async def _numbers(site: Site, connection: Connection) -> Numbers:
-    """The numbers, counted again after `NUMBERS_SECONDS`."""
+    """The numbers, at most `NUMBERS_SECONDS` old."""
     if site.numbers is None or site.numbers[0] < time.monotonic() - NUMBERS_SECONDS:
         site.numbers = (time.monotonic(), await dashboard.numbers(connection))
     return site.numbers[1]
@@ -75,12 +75,12 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     sandbox = site_of(request).settings.sandbox_url
     begun = await dashboard.begun(connection)
     if sandbox:
-        found = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
+        steps = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
     else:
-        found = _first_steps(begun)
-    done = [step.done for step in found]
+        steps = _first_steps(begun)
+    done = [step.done for step in steps]
     return {
-        "steps": found,
+        "steps": steps,
         "at": done.index(False) if False in done else len(done),
         "rehearsal": sandbox is not None,
     }
@@ -90,31 +90,31 @@ def _first_steps(begun: Begun) -> list[Step]:
     return [
         Step(
             "Connect Stripe",
-            "A secret or restricted key is enough; what it can't do is listed by name.",
+            "Use a secret or restricted key. Any missing permissions are listed.",
             begun.connected,
             "/admin/connectors",
             "Connect Stripe",
         ),
         Step(
-            "Make a product",
-            "What your members open: a course, a community, a download.",
+            "Create a product",
+            "What your members get access to: a course, a community, a download.",
             begun.product,
             "/admin/products/new",
-            "Make a product",
+            "Create a product",
         ),
         Step(
             "Link it to a Stripe product",
-            "A preview says who gets in before anything happens.",
+            "A preview shows who gets access before anything happens.",
             begun.linked,
             "/admin/products",
-            "Choose the product",
+            "Choose a product",
         ),
         Step(
-            "The first purchase",
-            "Whoever buys the Stripe product, anywhere, is let in by itself.",
+            "Get your first purchase",
+            "Everyone who buys the Stripe product, anywhere, gets access automatically.",
             begun.bought,
             "/admin/activity",
-            "Watch the activity",
+            "View activity",
         ),
     ]
 
@@ -123,40 +123,40 @@ def _rehearsal(begun: Begun, tried: Rehearsed, sandbox: str) -> list[Step]:
     return [
         Step(
             "Link a product",
-            "Make a product and link it to one of the sandbox's Stripe products. Its customers are"
-            " imported.",
+            "Create a product and link it to one of the sandbox's Stripe products. Its customers"
+            " are imported.",
             begun.linked,
             "/admin/products",
-            "Go to the products",
+            "Go to products",
         ),
         Step(
             "Buy it",
-            "Open a checkout on the sandbox's page and pay as anybody you like, with the card"
-            " 4242 4242 4242 4242. Then look for them among the product's members.",
+            "Open a checkout on the sandbox's page and pay as anyone you like, with the card"
+            " 4242 4242 4242 4242. Then find them among the product's members.",
             begun.bought,
             f"{sandbox}/",
             "Open the sandbox",
         ),
         Step(
             "Cancel it",
-            "On the sandbox's page, cancel the subscription at its period's end, as a customer does"
-            " in the portal. The member keeps access, and everybody sees until when.",
+            "On the sandbox's page, cancel the subscription at the end of its period, as a customer"
+            " would in the portal. The member keeps access until then.",
             tried.cancelled,
             f"{sandbox}/",
             "Open the sandbox",
         ),
         Step(
-            "Move time",
-            "The sandbox's clock can be moved to just before that end: no need to wait a month.",
+            "Move the clock",
+            "Move the sandbox's clock to just before the period ends. No need to wait a month.",
             tried.time_moved,
             f"{sandbox}/",
             "Open the sandbox",
         ),
         Step(
-            "See the door close",
-            "At the end the access is over: the member is let out, and the feed says why.",
+            "See access end",
+            "When the period ends, so does access, and the activity feed says why.",
             tried.door_closed,
             "/admin/activity?type=access_ended",
-            "See it in the activity",
+            "View activity",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Drift: compare Stripe with the grants, see what differs, repair it; CSV."""
+"""Drift: compare grants with Stripe, see the differences, repair them; CSV."""
 
 from collections.abc import AsyncIterator
 
@@ -16,6 +16,7 @@ from web.pages.lists import Query, number
 from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import Site, site_of
+from web.wording.labels import upfirst
 
 PAGE = 100
 CLASSES = ("safe", "person", "foreign")
@@ -56,19 +57,19 @@ async def index(request: Request) -> Response:
 @admin_page
 async def compare(request: Request) -> Response:
     site = site_of(request)
-    given = await form(request)
-    product = text(given, "product") or None
+    fields = await form(request)
+    product = text(fields, "product") or None
     async with site.changing() as connection:
         if product is not None and product not in dict(await listing.names(connection)):
-            raise NotFoundError("There is no such product.")
-        made = await reconciliations.request(
+            raise NotFoundError("This product doesn't exist.")
+        comparison = await reconciliations.request(
             connection,
             repair=False,
             cause=ComparisonCause.ADMIN,
             product_id=product,
             actor=request.state.user.id,
         )
-    return redirect(f"/admin/drift/{made.id}")
+    return redirect(f"/admin/drift/{comparison.id}")
 
 
 @admin_page
@@ -78,30 +79,30 @@ async def show(request: Request) -> Response:
 
 @admin_page
 async def repair(request: Request) -> Response:
-    """Repair what was ticked, or everything safe."""
+    """Repair the selected differences, or all that are safe."""
     site = site_of(request)
-    given = await form(request)
-    everything = text(given, "what") == "safe"
-    ids = [one for value in given.getlist("difference") if (one := number(str(value)))]
+    fields = await form(request)
+    everything = text(fields, "what") == "safe"
+    ids = [id_ for value in fields.getlist("difference") if (id_ := number(str(value)))]
     if not everything and not ids:
-        return await _page(request, error="Tick what to repair first.")
-    found = await _found(request)
+        return await _page(request, error="Select what to repair first.")
+    comparison = await _comparison(request)
     async with site.changing() as connection:
         try:
-            await reconciliations.choose(connection, found.id, ids=None if everything else ids)
+            await reconciliations.choose(connection, comparison.id, ids=None if everything else ids)
         except reconciliations.StillRunningError as error:
-            return await _page(request, error=f"{error}.")
-    return redirect(f"/admin/drift/{found.id}")
+            return await _page(request, error=f"{upfirst(str(error))}.")
+    return redirect(f"/admin/drift/{comparison.id}")
 
 
 @admin_page
 async def export(request: Request) -> Response:
-    """Everything that one comparison found, as CSV."""
-    found = await _found(request)
+    """All differences of one comparison as CSV."""
+    comparison = await _comparison(request)
     return StreamingResponse(
-        _csv(site_of(request), found.id),
+        _csv(site_of(request), comparison.id),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="drift-{found.id}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="drift-{comparison.id}.csv"'},
     )
 
 
@@ -137,22 +138,22 @@ async def _csv(site: Site, reconciliation_id: str) -> AsyncIterator[str]:
         after = rows[-1].id
 
 
-async def _found(request: Request) -> Reconciliation:
+async def _comparison(request: Request) -> Reconciliation:
     async with site_of(request).pool.acquire() as connection:
-        found = await reconciliations.find(connection, request.path_params["id"])
-    if found is None:
-        raise NotFoundError("There is no such comparison.")
-    return found
+        comparison = await reconciliations.find(connection, request.path_params["id"])
+    if comparison is None:
+        raise NotFoundError("This comparison doesn't exist.")
+    return comparison
 
 
 async def _page(request: Request, *, error: str | None = None) -> Response:
-    found = await _found(request)
+    comparison = await _comparison(request)
     query = Query(request, ("class",))
     severity = query["class"] if query["class"] in CLASSES else None
     async with site_of(request).pool.acquire() as connection:
         rows = await reconciliations.differences(
             connection,
-            found.id,
+            comparison.id,
             severity=severity,
             after=number(request.query_params.get("after")),
             limit=PAGE + 1,
@@ -162,12 +163,12 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         request,
         "admin/drift_report.html",
         422 if error else 200,
-        found=found,
-        running=found.state in ("queued", "running"),
+        comparison=comparison,
+        running=comparison.state in ("queued", "running"),
         rows=rows[:PAGE],
         more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
         query=query,
         classes=CLASSES,
-        product=names.get(found.product_id or "", found.product_id),
+        product=names.get(comparison.product_id or "", comparison.product_id),
         error=error,
     )

@@ -1,4 +1,4 @@
-"""Health: what comes in, what waits, what is late, and the repair of the webhook endpoint."""
+"""Health: events, delays, dependencies, and repairing the webhook endpoint."""
 
 import asyncio
 
@@ -31,13 +31,13 @@ async def show(request: Request) -> Response:
 
 @admin_page
 async def repair(request: Request) -> Response:
-    """Check the key, and register or mend the endpoint, through the connection's workflow."""
+    """Check the key, and register or fix the endpoint, through the connection's workflow."""
     await form(request)
     site = site_of(request)
     try:
         await dispatch.check_connection(site.temporal)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _page(request, error=f"The check did not finish: {error}")
+        return await _page(request, error=f"The check didn't finish: {error}")
     await site.keyring.reload()
     site.bell.forget()
     return redirect("/admin/health?done=checked")
@@ -46,16 +46,16 @@ async def repair(request: Request) -> Response:
 async def _page(request: Request, *, error: str | None = None) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
-        found = await health.report(connection, HANDLED_EVENTS)
+        report = await health.report(connection, HANDLED_EVENTS)
     postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
     return page(
         request,
         "admin/health.html",
         422 if error else 200,
-        found=found,
-        figures=found.figures,
-        endpoint=found.figures.endpoint_found,
-        endpoint_problems=endpoint_problems(found.figures, api_version=API_VERSION),
+        report=report,
+        figures=report.figures,
+        endpoint=report.figures.endpoint_found,
+        endpoint_problems=endpoint_problems(report.figures, api_version=API_VERSION),
         version=API_VERSION,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,

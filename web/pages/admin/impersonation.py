@@ -1,4 +1,4 @@
-"""Looking at the site as a member: begun by an admin, logged, ended by them or after an hour."""
+"""Viewing the site as a member: started by an admin, logged, stopped by them or after an hour."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,10 +13,10 @@ from web.security import SESSION_COOKIE
 from web.site import site_of
 
 _NOT_THEM = (
-    "Only admins can look at the site as somebody else, and only as a member: nobody signs in as"
-    " those who look after the site, or as somebody who was erased."
+    "Only admins can view the site as another user, and only as a member: not as someone on the"
+    " team, and not as an erased user."
 )
-_BEGIN_ANEW = "Each time is begun anew on the person's page, and is written into the activity feed."
+_START_AGAIN = "Start again from the user's page. Each time is recorded in the activity feed."
 
 
 def routes() -> list[Route]:
@@ -28,27 +28,27 @@ def routes() -> list[Route]:
 
 @admin_page
 async def start(request: Request) -> Response:
-    """Asks first, with a form that works once; then shows the site as they see it."""
-    given = await form(request) if request.method == "POST" else None
+    """Asks for confirmation, with a form that works once; then shows the site as they see it."""
+    fields = await form(request) if request.method == "POST" else None
     actor, secrets = request.state.user, site_of(request).secrets
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await person_of(request, connection)
-        if given is None:
-            if not actor.is_admin or found.role != "member":
-                return _refused(request, found.id, _NOT_THEM)
-            handover = signin_links.sign_acting(actor.id, found.id, secrets=secrets)
-            return page(request, "admin/user_impersonate.html", person=found, handover=handover)
+        person = await person_of(request, connection)
+        if fields is None:
+            if not actor.is_admin or person.role != "member":
+                return _refused(request, person.id, _NOT_THEM)
+            handover = signin_links.sign_acting(actor.id, person.id, secrets=secrets)
+            return page(request, "admin/user_impersonate.html", person=person, handover=handover)
         try:
             nonce = signin_links.read_acting(
-                text(given, "handover"), actor=actor.id, user_id=found.id, secrets=secrets
+                text(fields, "handover"), actor=actor.id, user_id=person.id, secrets=secrets
             )
         except signin_links.LinkRefusedError as refused:
-            return _refused(request, found.id, f"{refused} {_BEGIN_ANEW}")
+            return _refused(request, person.id, f"{refused} {_START_AGAIN}")
         if not await signin.use_link(connection, nonce):
-            return _refused(request, found.id, f"That was used already. {_BEGIN_ANEW}")
+            return _refused(request, person.id, f"This form has already been used. {_START_AGAIN}")
         token = request.cookies[SESSION_COOKIE]
-        begun = await impersonation.start(connection, token, user_id=found.id, actor=actor.id)
-    return redirect("/library") if begun else _refused(request, found.id, _NOT_THEM)
+        started = await impersonation.start(connection, token, user_id=person.id, actor=actor.id)
+    return redirect("/library") if started else _refused(request, person.id, _NOT_THEM)
 
 
 @member_page
@@ -64,7 +64,7 @@ def _refused(request: Request, user_id: int, reason: str) -> Response:
         request,
         "message.html",
         403,
-        heading="You still see the site as yourself",
+        heading="You're still signed in as yourself",
         text=reason,
         back=f"/admin/users/{user_id}",
     )

@@ -1,4 +1,4 @@
-"""The inbox: every event received, what became of it, resend, ignore with a reason."""
+"""The event inbox: every event received and its state; resend, ignore with a reason."""
 
 import orjson
 from starlette.requests import Request
@@ -62,14 +62,14 @@ async def resend(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         if await inbox.resend(connection, request.path_params["id"]) is None:
-            raise NotFoundError("There is no such event.")
+            raise NotFoundError("This event doesn't exist.")
     site.arrived.set()
     return redirect(f"/admin/inbox/{request.path_params['id']}?done=resent")
 
 
 @support_page
 async def resend_failed(request: Request) -> Response:
-    """Every failed event again: for when the cause of them all is mended."""
+    """Resend all failed events, once their cause is fixed."""
     await form(request)
     site = site_of(request)
     async with site.pool.acquire() as connection:
@@ -82,21 +82,21 @@ async def resend_failed(request: Request) -> Response:
 async def ignore(request: Request) -> Response:
     reason = text(await form(request), "reason")
     if not 1 <= len(reason) <= LONGEST_REASON:
-        return await _page(request, error=f"Say why, in up to {LONGEST_REASON} characters.")
+        return await _page(request, error=f"Enter a reason of up to {LONGEST_REASON} characters.")
     async with site_of(request).pool.acquire() as connection:
-        found = await inbox.ignore(
+        event = await inbox.ignore(
             connection, request.path_params["id"], reason=reason, actor=request.state.user.id
         )
-    if found is None:
-        return await _page(request, error="Only an event that failed can be ignored.")
-    return redirect(f"/admin/inbox/{found.id}?done=ignored")
+    if event is None:
+        return await _page(request, error="Only failed events can be ignored.")
+    return redirect(f"/admin/inbox/{event.id}?done=ignored")
 
 
 async def _page(request: Request, *, error: str | None = None) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await inbox.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFoundError("There is no such event.")
+        raise NotFoundError("This event doesn't exist.")
     event, body = found
     return page(
         request,

@@ -1,4 +1,4 @@
-"""The product or person that an address names."""
+"""The product or user that a URL names."""
 
 from starlette.requests import Request
 
@@ -10,17 +10,17 @@ from web.pages.lists import number
 
 
 async def product_of(request: Request, connection: Connection) -> products.Product:
-    """The product that the address names. Raises `NotFoundError`."""
-    found = await products.find(connection, request.path_params["id"])
-    if found is None:
-        raise NotFoundError("There is no such product.")
-    return found
+    """The product that the URL names. Raises `NotFoundError`."""
+    product = await products.find(connection, request.path_params["id"])
+    if product is None:
+        raise NotFoundError("This product doesn't exist.")
+    return product
 
 
 async def person_of(request: Request, connection: Connection) -> users.User:
-    """The user that the address names. Raises `NotFoundError`."""
+    """The user that the URL names. Raises `NotFoundError`."""
     user_id = number(request.path_params["id"])
-    found = await users.by_id(connection, user_id) if user_id else None
-    if found is None:
-        raise NotFoundError("There is no such user.")
-    return found
+    person = await users.by_id(connection, user_id) if user_id else None
+    if person is None:
+        raise NotFoundError("This user doesn't exist.")
+    return person

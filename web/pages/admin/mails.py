@@ -1,4 +1,4 @@
-"""Mails as admins see them: the outbox, one mail, samples of each kind, and their settings."""
+"""Emails for admins: the outbox, one email, samples of each kind, and the settings."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from web.inputs import Email, Input
-from web.pages.errors import NotFoundError
+from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page
@@ -25,7 +25,7 @@ FRAMED = (
     " connect-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none';"
     " frame-ancestors 'none'; object-src 'none'"
 )
-"""The policy of a page that shows a mail in a frame of its own."""
+"""The content security policy of a page that shows an email in a frame."""
 
 
 class SettingsForm(Input):
@@ -82,24 +82,24 @@ async def outbox(request: Request) -> Response:
 
 @admin_page
 async def mail(request: Request) -> Response:
-    """One mail as it is or will be sent.
+    """One email as it was or will be sent.
 
-    Its sign-in link is shown only where no mail server is set, as who reads it there has nobody to
-    send it to; and not to those whom it would make somebody mightier.
+    Its sign-in link is shown only if no mail server is set, since nobody would get it otherwise,
+    and never to somebody with a lower role than its recipient.
     """
-    found = await _mail(request)
+    email = await _mail(request)
     site = site_of(request)
-    rendered = await _rendered(request, found)
-    open_link = _may_follow(request, found) and site.settings.smtp_url is None
+    rendered = await _rendered(request, email)
+    open_link = _may_follow(request, email) and site.settings.smtp_url is None
     response = page(
         request,
         "admin/mail.html",
-        mail=found,
-        kind=KINDS.get(found.kind, found.kind),
+        mail=email,
+        kind=KINDS.get(email.kind, email.kind),
         subject=rendered.subject,
         text=rendered.text if open_link else _without_secrets(rendered, site.public_url),
         link=rendered.link if open_link else None,
-        frame=f"/admin/mails/{found.id}/html",
+        frame=f"/admin/mails/{email.id}/html",
     )
     response.headers["Content-Security-Policy"] = FRAMED
     return response
@@ -113,25 +113,25 @@ async def mail_html(request: Request) -> Response:
 @support_page
 async def resend(request: Request) -> Response:
     await form(request)
-    found = await _mail(request)
+    email = await _mail(request)
     async with site_of(request).pool.acquire() as connection:
-        await mails.resend(connection, found.id)
-    return redirect(f"/admin/mails/{found.id}?done=resent")
+        await mails.resend(connection, email.id)
+    return redirect(f"/admin/mails/{email.id}?done=resent")
 
 
 @admin_page
 async def sample(request: Request) -> Response:
-    """What a kind of mail looks like, with what the site really holds."""
-    found = await _sample(request)
-    rendered = await _rendered(request, found)
+    """An example of each kind of email, with the site's own data."""
+    email = await _sample(request)
+    rendered = await _rendered(request, email)
     response = page(
         request,
         "admin/mail_sample.html",
         kinds=KINDS,
-        kind=found.kind,
+        kind=email.kind,
         subject=rendered.subject,
         text=_without_secrets(rendered, site_of(request).public_url),
-        frame=f"/admin/mails/samples/{found.kind}/html",
+        frame=f"/admin/mails/samples/{email.kind}/html",
     )
     response.headers["Content-Security-Policy"] = FRAMED
     return response
@@ -144,27 +144,23 @@ async def sample_html(request: Request) -> Response:
 
 @admin_page
 async def settings(request: Request) -> Response:
-    """Sender, design, switches and rates."""
+    """Sender, which emails are sent, sending limits."""
     pool = site_of(request).pool
     if request.method == "GET":
         async with pool.acquire() as connection:
             return _settings(request, vars(await site_settings.read(connection)), {})
-    given = await form(request)
+    fields = await form(request)
     switches = ("login_mail", "cancellation_mail", "payment_mail")
     values: dict[str, Any] = {
-        name: text(given, name) or None
+        name: text(fields, name) or None
         for name in SettingsForm.model_fields
         if name not in switches
     }
-    values |= {name: text(given, name) == "yes" for name in switches}
+    values |= {name: text(fields, name) == "yes" for name in switches}
     try:
         wanted = SettingsForm.model_validate(values)
     except ValidationError as error:
-        errors = {
-            str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
-            for item in error.errors(include_input=False, include_url=False)
-        }
-        return _settings(request, values, errors, 422)
+        return _settings(request, values, errors_of(error), 422)
     async with pool.acquire() as connection:
         await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/mails/settings?done=saved")
@@ -189,33 +185,33 @@ def _settings(
 async def _mail(request: Request) -> OutMail:
     mail_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
-        found = await mails.find(connection, mail_id) if mail_id else None
-    if found is None:
-        raise NotFoundError("There is no such mail.")
-    return found
+        email = await mails.find(connection, mail_id) if mail_id else None
+    if email is None:
+        raise NotFoundError("This email doesn't exist.")
+    return email
 
 
 async def _sample(request: Request) -> OutMail:
     kind = request.path_params["kind"]
     if kind not in KINDS:
-        raise NotFoundError("There is no such kind of mail.")
+        raise NotFoundError("This kind of email doesn't exist.")
     async with site_of(request).pool.acquire() as connection:
-        found = await mails.sample(connection, kind, user_id=request.state.user.id)
-    assert found is not None, "the signed-in user is there"
-    return found
+        email = await mails.sample(connection, kind, user_id=request.state.user.id)
+    assert email is not None, "the signed-in user exists"
+    return email
 
 
-async def _rendered(request: Request, found: OutMail) -> Rendered:
+async def _rendered(request: Request, email: OutMail) -> Rendered:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         wanted = await site_settings.read(connection)
-    return render(found, public_url=site.public_url, secrets=site.secrets, site=wanted)
+    return render(email, public_url=site.public_url, secrets=site.secrets, site=wanted)
 
 
-def _may_follow(request: Request, found: OutMail) -> bool:
-    """Admins may follow the links of members; those of the staff only an owner."""
+def _may_follow(request: Request, email: OutMail) -> bool:
+    """Admins may open links meant for members; only an owner those meant for the team."""
     user = request.state.user
-    return bool(user.role == "owner" or (user.is_admin and found.role == "member"))
+    return bool(user.role == "owner" or (user.is_admin and email.role == "member"))
 
 
 def _without_secrets(rendered: Rendered, public_url: str) -> str:
@@ -227,7 +223,7 @@ def _without_secrets(rendered: Rendered, public_url: str) -> str:
 
 
 def _letter(rendered: Rendered) -> Response:
-    """The HTML of a mail as a page of its own: no scripts, its own style sheet, no live links."""
+    """The HTML of an email as a page of its own: no scripts, its own style sheet, no live links."""
     shown = rendered.preview
     for secret in (rendered.link, rendered.unsubscribe):
         if secret:

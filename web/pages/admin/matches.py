@@ -1,4 +1,4 @@
-"""Doubtful matches: the queue with reason and proposal, and the merge of two users."""
+"""Identity matches to review, with reason and proposal; merging and unmerging users."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,17 +17,18 @@ from web.site import site_of
 PAGE = 50
 STATES = ("open", "accepted", "dismissed", "settled")
 REASONS = {
-    DoubtKind.NO_ADDRESS: "A purchase without an e-mail address: nobody has access by it.",
+    DoubtKind.NO_ADDRESS: "A purchase without an email address. Nobody has access through it.",
     DoubtKind.REFERENCE_AND_CUSTOMER: "Bought while signed in as one user, with the Stripe customer"
-    " of another. The signed-in one has it.",
-    DoubtKind.REFERENCE_AND_ADDRESS: "Bought while signed in as one user, with the address of"
-    " another. The signed-in one has it.",
-    DoubtKind.ADDRESS_CHANGED: "A Stripe customer's address was changed to that of another user."
-    " Access stayed where it was.",
-    DoubtKind.SIMILAR_ADDRESS: "A new user whose address differs only by a tag (name+tag@host).",
-    DoubtKind.SHARED_ADDRESS: "Two Stripe customers with different names have the same address, and"
-    " so the same account.",
-    DoubtKind.STAFF_ADDRESS: "A member proved the address of somebody who looks after this site.",
+    " of another. The signed-in user got access.",
+    DoubtKind.REFERENCE_AND_ADDRESS: "Bought while signed in as one user, with the email address of"
+    " another. The signed-in user got access.",
+    DoubtKind.ADDRESS_CHANGED: "A Stripe customer's email address was changed to that of another"
+    " user. Access stayed where it was.",
+    DoubtKind.SIMILAR_ADDRESS: "A new user whose address differs from another only by a tag"
+    " (name+tag@host).",
+    DoubtKind.SHARED_ADDRESS: "Two Stripe customers with different names have the same email"
+    " address, and so the same account.",
+    DoubtKind.STAFF_ADDRESS: "A member confirmed the email address of someone on the team.",
 }
 
 
@@ -70,19 +71,21 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
 
 @admin_page
 async def accept(request: Request) -> Response:
-    """Do what a match proposes."""
+    """Carry out what a match proposes."""
     email = text(await form(request), "email")
     if email and not is_address(email):
-        return await _index(request, error=f"{email!r} is no e-mail address.", status=422)
+        return await _index(
+            request, error=f"“{email[:80]}” isn't a valid email address.", status=422
+        )
     actor = request.state.user.id
     try:
         async with site_of(request).changing() as connection:
-            found = await matches.find(connection, _number(request))
-            if found is None:
-                raise NotFoundError("There is no such match.")
-            await identity.accept(connection, found, email=email or None, actor=actor)
-    except identity.NotDecidableError as error:
-        return await _index(request, error=str(error), status=409)
+            match = await matches.find(connection, _number(request))
+            if match is None:
+                raise NotFoundError("This match doesn't exist.")
+            await identity.accept(connection, match, email=email or None, actor=actor)
+    except identity.NotDecidableError as refused:
+        return await _index(request, error=str(refused), status=409)
     return redirect("/admin/merges?done=decided")
 
 
@@ -91,33 +94,33 @@ async def dismiss(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection:
         if await matches.find(connection, _number(request)) is None:
-            raise NotFoundError("There is no such match.")
+            raise NotFoundError("This match doesn't exist.")
         await matches.decide(connection, _number(request), "dismissed", actor=request.state.user.id)
     return redirect("/admin/merges?done=decided")
 
 
 @admin_page
 async def merge(request: Request) -> Response:
-    """Make another user, named by address, part of this one."""
-    given = await form(request) if request.method == "POST" else None
-    email = text(given, "email") if given else ""
+    """Merge another user, named by email address, into this one."""
+    fields = await form(request) if request.method == "POST" else None
+    email = text(fields, "email") if fields else ""
     error = None
     async with site_of(request).pool.acquire() as connection:
         person = await users.by_id(connection, _number(request))
         if person is None:
-            raise NotFoundError("There is no such user.")
+            raise NotFoundError("This user doesn't exist.")
         other = await users.by_email(connection, email) if email else None
-        sure = given is not None and text(given, "do") == "merge"
-        if given is not None and other is None:
-            error = f"Nobody here has the address {email}." if email else "Give an address."
-        if sure and other is not None:
+        confirmed = fields is not None and text(fields, "do") == "merge"
+        if fields is not None and other is None:
+            error = f"There's no user with the address {email}." if email else "Enter an address."
+        if confirmed and other is not None:
             try:
                 async with connection.transaction():
                     await merging.merge(
                         connection,
                         into=person.id,
                         other=other.id,
-                        reason=text(given, "reason") or None if given else None,
+                        reason=text(fields, "reason") or None if fields else None,
                         actor=request.state.user.id,
                     )
                 return redirect(f"/admin/users/{person.id}?done=merged")
@@ -138,15 +141,15 @@ async def merge(request: Request) -> Response:
 
 @admin_page
 async def unmerge(request: Request) -> Response:
-    """Asks first; then takes back the merge by which this user became part of another one."""
-    sure = request.method == "POST" and await form(request) is not None
+    """Asks for confirmation, then undoes the merge of this user into another."""
+    confirmed = request.method == "POST" and await form(request) is not None
     error = None
     async with site_of(request).pool.acquire() as connection:
         past = await unmerging.merge_of(connection, _number(request))
         if past is None:
-            raise NotFoundError("No user of this number was merged, or it was taken back already.")
+            raise NotFoundError("This user wasn't merged, or the merge has already been undone.")
         survivor = await users.by_id(connection, past.into_user)
-    if sure:
+    if confirmed:
         try:
             async with site_of(request).changing() as connection:
                 await unmerging.undo(

@@ -1,4 +1,4 @@
-"""A product's members: who, why, until when; access given and ended by hand."""
+"""A product's members: who, why and until when; giving and ending access by hand."""
 
 from typing import Any
 
@@ -54,14 +54,14 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def give(request: Request) -> Response:
-    """Complimentary access by hand."""
+    """Give complimentary access."""
     if request.method == "GET":
         email = request.query_params.get("email", "")[:254]
         return await _give_page(request, {"email": email}, {})
-    given = await form(request)
-    values: dict[str, Any] = {name: text(given, name) for name in ("email", "reason", "until")}
+    fields = await form(request)
+    values: dict[str, Any] = {name: text(fields, name) for name in ("email", "reason", "until")}
     try:
-        until = chosen(values["until"], text(given, "zone"))
+        until = chosen(values["until"], text(fields, "zone"))
     except ValueError as error:
         return await _give_page(request, values, {"until": str(error)})
     try:
@@ -85,19 +85,19 @@ async def give(request: Request) -> Response:
 
 @admin_page
 async def end(request: Request) -> Response:
-    """End a grant by hand, after asking."""
+    """End a grant by hand, after confirmation."""
     back = safe_target(request.query_params.get("back"))
-    given = await form(request) if request.method == "POST" else None
+    fields = await form(request) if request.method == "POST" else None
     grant_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
-        found = await members.find(connection, grant_id) if grant_id else None
-        if found is None:
-            raise NotFoundError("There is no such grant.")
-        if given is None:
-            return page(request, "admin/grant_end.html", grant=found, back=back)
+        grant = await members.find(connection, grant_id) if grant_id else None
+        if grant is None:
+            raise NotFoundError("This grant doesn't exist.")
+        if fields is None:
+            return page(request, "admin/grant_end.html", grant=grant, back=back)
         async with connection.transaction():
-            await grants.end(connection, found.id, actor=request.state.user.id)
-    target = safe_target(text(given, "back")) or f"/admin/products/{found.product_id}/members"
+            await grants.end(connection, grant.id, actor=request.state.user.id)
+    target = safe_target(text(fields, "back")) or f"/admin/products/{grant.product_id}/members"
     return redirect(f"{target}?done=ended")
 
 

@@ -1,4 +1,4 @@
-"""The access policy: a matrix in plain words, who is affected, and how far a change is."""
+"""The access policy: a matrix in plain words, who is affected, and the progress of a change."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from web.site import site_of
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the matrix: what is the case, in words."""
+    """One row of the matrix: a status, in words."""
 
     name: str
     title: str
@@ -31,21 +31,21 @@ class Cell:
 
 
 SUBSCRIPTIONS = (
-    Cell("trialing", "In a trial", "The trial has begun and isn't over."),
-    Cell("unpaid", "Unpaid", "Stripe tried to collect until its retries were used up."),
-    Cell("paused", "Paused", "By the customer, an admin, a schedule or after a failed payment."),
-    Cell("incomplete", "First payment open", "Not paid within 23 hours, Stripe gives it up."),
+    Cell("trialing", "On trial", "The trial has started and isn't over."),
+    Cell("unpaid", "Unpaid", "Stripe has used up its retries."),
+    Cell("paused", "Paused", "By the customer, an admin, a schedule, or after a failed payment."),
+    Cell("incomplete", "Incomplete", "The first payment is open. Stripe gives up after 23 hours."),
     Cell(
         "collection_paused",
         "Collection paused",
-        "The service goes on and invoices aren't collected meanwhile.",
+        "The subscription continues, but invoices aren't collected.",
     ),
 )
 PURCHASES = (
-    Cell("partial_refund", "Refunded in part", "Some of the money went back."),
-    Cell("full_refund", "Refunded in full", "All of the money went back."),
-    Cell("dispute_opened", "Disputed", "The bank asks; nothing is decided yet."),
-    Cell("dispute_lost", "Dispute lost", "The bank took the money back."),
+    Cell("partial_refund", "Partially refunded", "Part of the payment was refunded."),
+    Cell("full_refund", "Fully refunded", "The whole payment was refunded."),
+    Cell("dispute_opened", "Disputed", "The bank opened a dispute that isn't decided yet."),
+    Cell("dispute_lost", "Dispute lost", "The bank returned the money to the buyer."),
 )
 
 
@@ -65,15 +65,15 @@ async def site_policy(request: Request) -> Response:
 @admin_page
 async def product_policy(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
-        found = await products.find(connection, request.path_params["id"])
-    if found is None:
-        raise NotFoundError("There is no such product.")
-    return await _policy(request, found)
+        product = await products.find(connection, request.path_params["id"])
+    if product is None:
+        raise NotFoundError("This product doesn't exist.")
+    return await _policy(request, product)
 
 
 @admin_page
 async def progress(request: Request) -> Response:
-    """The part of the page that says how far the last change is."""
+    """The part of the page that shows the progress of the last change."""
     product_id = request.query_params.get("product") or None
     async with site_of(request).pool.acquire() as connection:
         change = await policy.last_change(connection, product_id)
@@ -85,15 +85,15 @@ async def _policy(request: Request, product: products.Product | None) -> Respons
     product_id = product.id if product else None
     if request.method == "GET":
         return await _show(request, product)
-    given = await form(request)
+    fields = await form(request)
     try:
-        draft = Draft(read_cells(given, inherits=product is not None), product_id)
+        draft = Draft(read_cells(fields, inherits=product is not None), product_id)
     except ValueError as error:
-        return await _show(request, product, given=given, error=str(error), status=422)
-    if text(given, "do") != "save":
+        return await _show(request, product, fields=fields, error=str(error), status=422)
+    if text(fields, "do") != "save":
         async with site.pool.acquire() as undone, undone.transaction():
-            found = await policy_preview.preview(undone, draft, limit=300)
-        return await _show(request, product, draft=draft, preview=found)
+            preview = await policy_preview.preview(undone, draft, limit=300)
+        return await _show(request, product, draft=draft, preview=preview)
     async with site.changing() as connection:
         await policy.save(connection, draft, actor=request.state.user.id)
     return redirect(f"{_address(product_id)}?done=policy-saved")
@@ -103,11 +103,11 @@ def _address(product_id: str | None) -> str:
     return f"/admin/products/{product_id}/policy" if product_id else "/admin/policy"
 
 
-def read_cells(given: FormData, *, inherits: bool) -> dict[str, object]:
-    """The cells that the form sets. Raises `ValueError` with a sentence for the admin."""
+def read_cells(fields: FormData, *, inherits: bool) -> dict[str, object]:
+    """The cells that the form sets. Raises `ValueError` with a message for the admin."""
     cells: dict[str, object] = {}
     for cell in (*SUBSCRIPTIONS, *PURCHASES):
-        match text(given, cell.name):
+        match text(fields, cell.name):
             case "yes":
                 cells[cell.name] = True
             case "no":
@@ -115,23 +115,23 @@ def read_cells(given: FormData, *, inherits: bool) -> dict[str, object]:
             case "inherit" if inherits:
                 continue
             case _:
-                raise ValueError(f"{cell.title}: choose one of the answers.")
-    match text(given, "past_due"):
+                raise ValueError(f"{cell.title}: choose one of the options.")
+    match text(fields, "past_due"):
         case "days":
-            cells["past_due_days"] = _days(text(given, "past_due_days"))
+            cells["past_due_days"] = _days(text(fields, "past_due_days"))
         case "always":
             cells["past_due_days"] = None
         case "inherit" if inherits:
             pass
         case _:
-            raise ValueError("Past due: choose one of the answers.")
+            raise ValueError("Past due: choose one of the options.")
     return cells
 
 
-def _days(given: str) -> int:
-    days = number(given)
+def _days(value: str) -> int:
+    days = number(value)
     if days is None or days > LONGEST_GRACE_DAYS:
-        raise ValueError(f"Past due: give whole days between 0 and {LONGEST_GRACE_DAYS}.")
+        raise ValueError(f"Past due: enter a whole number from 0 to {LONGEST_GRACE_DAYS}.")
     return days
 
 
@@ -140,7 +140,7 @@ async def _show(
     product: products.Product | None,
     *,
     draft: Draft | None = None,
-    given: FormData | None = None,
+    fields: FormData | None = None,
     preview: PolicyPreview | None = None,
     error: str | None = None,
     status: int = 200,
@@ -156,7 +156,7 @@ async def _show(
         product=product,
         subscriptions=SUBSCRIPTIONS,
         purchases=PURCHASES,
-        values=_given_values(given) if given else _values(now, draft, product is not None),
+        values=_posted_values(fields) if fields else _values(now, draft, product is not None),
         inherited=now.inherited.cells(),
         preview=preview,
         change=change,
@@ -165,13 +165,13 @@ async def _show(
     )
 
 
-def _given_values(given: FormData) -> dict[str, str]:
+def _posted_values(fields: FormData) -> dict[str, str]:
     names = [cell.name for cell in (*SUBSCRIPTIONS, *PURCHASES)]
-    return {name: text(given, name) for name in [*names, "past_due", "past_due_days"]}
+    return {name: text(fields, name) for name in [*names, "past_due", "past_due_days"]}
 
 
 def _values(now: Policies, draft: Draft | None, inherits: bool) -> dict[str, str]:
-    """What the form's fields hold: a product's cells are its own or inherited."""
+    """The values of the form's fields: a product's cells are its own or inherited."""
     own = draft.overrides if draft else (now.own if inherits else {})
     cells: dict[str, Any] = dict(now.effective.cells())
     if draft and not inherits:

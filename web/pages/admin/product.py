@@ -1,4 +1,4 @@
-"""One product's page: its tabs Info, Content, Settings and Activity."""
+"""A product's page: the tabs Info, Content, Settings and Activity."""
 
 from typing import Any
 
@@ -19,6 +19,7 @@ from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
+from web.wording.labels import upfirst
 
 PAGE = 50
 _INFO = ("name", "slug", "description", "image_url", "status")
@@ -38,12 +39,12 @@ def routes() -> list[Route]:
 
 @admin_page
 async def info(request: Request) -> Response:
-    """What members see of the product, and its connector."""
+    """What members see of the product, and its link to Stripe."""
     if request.method == "GET":
         return await _info_page(request)
-    given = await form(request)
-    values = {name: text(given, name) for name in _INFO}
-    chosen = [found for one in given.getlist("category") if (found := number(str(one)))]
+    fields = await form(request)
+    values = {name: text(fields, name) for name in _INFO}
+    chosen = [id_ for value in fields.getlist("category") if (id_ := number(str(value)))]
     saved = await _save(request, values, chosen=chosen)
     if isinstance(saved, Product):
         return redirect(f"/admin/products/{saved.id}?done=saved")
@@ -52,14 +53,14 @@ async def info(request: Request) -> Response:
 
 @admin_page
 async def content(request: Request) -> Response:
-    """What is behind the door: Markdown and a URL. With `preview` it is shown, not saved."""
-    given = await form(request) if request.method == "POST" else None
+    """The content for members: Markdown and a URL. With `preview` it is shown, not saved."""
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-    if given is None:
+    if fields is None:
         return _content_page(request, product, vars(product), {})
-    values = {name: text(given, name) for name in _CONTENT}
-    if text(given, "do") == "preview":
+    values = {name: text(fields, name) for name in _CONTENT}
+    if text(fields, "do") == "preview":
         return _content_page(request, product, values, {}, preview=True)
     saved = await _save(request, values)
     if isinstance(saved, Product):
@@ -69,11 +70,11 @@ async def content(request: Request) -> Response:
 
 @admin_page
 async def settings(request: Request) -> Response:
-    """Who may open it, and what is mailed."""
+    """Who can open it, and which emails are sent."""
     if request.method == "POST":
-        given = await form(request)
-        values: dict[str, Any] = {"access_mode": text(given, "access_mode")}
-        values["access_mail"] = text(given, "access_mail") == "yes"
+        fields = await form(request)
+        values: dict[str, Any] = {"access_mode": text(fields, "access_mode")}
+        values["access_mail"] = text(fields, "access_mail") == "yes"
         saved = await _save(request, values)
         if isinstance(saved, Product):
             return redirect(f"/admin/products/{saved.id}/settings?done=saved")
@@ -105,7 +106,7 @@ async def activity(request: Request) -> Response:
 async def _save(
     request: Request, values: dict[str, Any], *, chosen: list[int] | None = None
 ) -> Product | dict[str, str]:
-    """The changed product, or what is wrong by field."""
+    """The changed product, or the errors by field."""
     needed = {"name", "slug", "status", "access_mode"}
     filled = {n: v for n, v in values.items() if v not in ("", None) or n in needed}
     try:
@@ -120,7 +121,7 @@ async def _save(
         try:
             return await products.update(connection, product.id, cleared | checked)
         except products.SlugTakenError as error:
-            return {"slug": str(error)}
+            return {"slug": f"{upfirst(str(error))}."}
 
 
 async def _info_page(
@@ -138,10 +139,12 @@ async def _info_page(
         prices = []
         counts = None
         if link and link.stripe_product:
-            found = await catalog.prices_of(connection, [link.stripe_product])
-            prices = found.get(link.stripe_product, [])
+            by_product = await catalog.prices_of(connection, [link.stripe_product])
+            prices = by_product.get(link.stripe_product, [])
             counts = await links.counts(connection, product.id)
-        mine = await categories.of_product(connection, product.id) if chosen is None else chosen
+        assigned = chosen
+        if assigned is None:
+            assigned = await categories.of_product(connection, product.id)
     return page(
         request,
         "admin/product.html",
@@ -152,7 +155,7 @@ async def _info_page(
         prices=prices,
         counts=counts,
         categories=known,
-        mine=mine,
+        assigned=assigned,
         values=values or vars(product),
         errors=errors or {},
     )

@@ -1,4 +1,4 @@
-"""The admin's list of products: search and categories; making and deleting one."""
+"""The list of products: search and filters; creating and deleting a product."""
 
 import re
 import time
@@ -18,6 +18,7 @@ from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import Site, site_of
+from web.wording.labels import upfirst
 
 PAGE = 50
 COUNTED_SECONDS = 20.0
@@ -63,23 +64,23 @@ async def _members(
     site: Site, connection: Connection, rows: list[listing.ListedProduct]
 ) -> dict[str, int]:
     """How many members each product has; large numbers are at most `COUNTED_SECONDS` old."""
-    found = {row.id: row.members for row in rows}
-    large = {key for key, count in found.items() if count > listing.MOST_COUNTED}
+    listed = {row.id: row.members for row in rows}
+    large = {key for key, count in listed.items() if count > listing.MOST_COUNTED}
     at, counts = site.members
     if at < time.monotonic() - COUNTED_SECONDS or not large <= counts.keys():
         counts = await listing.member_counts(connection, sorted(large)) if large else {}
         site.members = (time.monotonic(), counts)
-    return found | {key: counts.get(key, found[key]) for key in large}
+    return listed | {key: counts.get(key, listed[key]) for key in large}
 
 
 @admin_page
 async def new(request: Request) -> Response:
     if request.method == "GET":
         return _form_page(request, {"status": "draft"}, {})
-    given = await form(request)
-    product_id = text(given, "product_id")
+    fields = await form(request)
+    product_id = text(fields, "product_id")
     names = ("name", "slug", "description", "image_url", "status", "content")
-    values: dict[str, Any] = {name: text(given, name) or None for name in names}
+    values: dict[str, Any] = {name: text(fields, name) or None for name in names}
     try:
         checked = NewProduct.model_validate(values).model_dump(exclude_none=True)
     except ValidationError as error:
@@ -87,7 +88,7 @@ async def new(request: Request) -> Response:
     name, slug = checked.pop("name"), checked.pop("slug", None)
     async with site_of(request).pool.acquire() as connection:
         try:
-            made = await products.create(
+            product = await products.create(
                 connection,
                 name=name,
                 slug=slug,
@@ -95,17 +96,17 @@ async def new(request: Request) -> Response:
                 **checked,
             )
         except products.SlugTakenError as error:
-            return _form_page(request, values, {"slug": str(error)}, 409)
-    return redirect(f"/admin/products/{made.id}?done=created")
+            return _form_page(request, values, {"slug": f"{upfirst(str(error))}."}, 409)
+    return redirect(f"/admin/products/{product.id}?done=created")
 
 
 @admin_page
 async def delete(request: Request) -> Response:
-    """Asks first; then deletes the product with everybody's access."""
-    given = await form(request) if request.method == "POST" else None
+    """Asks for confirmation, then deletes the product with everyone's access."""
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-        if given is None:
+        if fields is None:
             members = await products.member_count(connection, product.id)
             return page(request, "admin/product_delete.html", product=product, members=members)
         try:
@@ -116,7 +117,7 @@ async def delete(request: Request) -> Response:
                 "message.html",
                 409,
                 heading="Not deleted",
-                text=f"{error}.",
+                text=f"{upfirst(str(error))}.",
                 back=f"/admin/products/{product.id}",
             )
     return redirect("/admin/products?done=deleted")
@@ -125,7 +126,7 @@ async def delete(request: Request) -> Response:
 def _form_page(
     request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> Response:
-    """The form carries the id of what it makes: sent twice, it makes one product."""
+    """The form carries the id of the new product, so sending it twice creates one product."""
     return page(
         request,
         "admin/product_new.html",

@@ -1,4 +1,4 @@
-"""Sales pages as admins write them: begin, edit with a preview, publish, delete."""
+"""Editing sales pages: create, edit with a preview, publish, delete."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from latchkey.store.products.sales_pages import SalesPage
 from web.inputs import Input, Markdown, Name, Url
 from web.numbers import number
 from web.pages.admin.lookup import product_of
-from web.pages.errors import NotFoundError
+from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.member.sales import content
 from web.pages.render import page
@@ -54,62 +54,62 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def edit(request: Request) -> Response:
-    """The editor; before there is a page, the choice of what to begin with."""
-    given = await form(request) if request.method == "POST" else None
+    """The editor; if there is no page yet, the choice of what to start from."""
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-        found = await sales_pages.find(connection, product.id)
-        others = await sales_pages.listed(connection) if found is None else []
-    if given is None and found is None:
+        sales_page = await sales_pages.find(connection, product.id)
+        others = await sales_pages.listed(connection) if sales_page is None else []
+    if fields is None and sales_page is None:
         return page(request, "admin/sales_page_start.html", product=product, others=others)
-    if found is None:
-        raise NotFoundError("There is no sales page to save: begin one first.")
-    if given is None:
-        return await _editor(request, product, found, vars(found))
-    values = _values(given)
+    if sales_page is None:
+        raise NotFoundError("This product doesn't have a sales page yet. Create one first.")
+    if fields is None:
+        return await _editor(request, product, sales_page, vars(sales_page))
+    values = _values(fields)
     try:
         checked = PageForm.model_validate(values)
     except ValidationError as error:
-        return await _editor(request, product, found, values, _errors(error), 422)
+        return await _editor(request, product, sales_page, values, errors_of(error), 422)
     async with site_of(request).pool.acquire() as connection:
         try:
             await sales_pages.save(connection, product.id, **checked.model_dump())
         except sales_pages.OutdatedError as error:
-            values["edition"] = found.edition
-            return await _editor(request, product, found, values, {"form": str(error)}, 409)
+            values["edition"] = sales_page.edition
+            return await _editor(request, product, sales_page, values, {"form": str(error)}, 409)
     return redirect(f"/admin/products/{product.id}/sales-page?done=saved")
 
 
 @admin_page
 async def start(request: Request) -> Response:
-    """Begin from the template, or as a copy of another product's page."""
-    given = await form(request)
+    """Start from the template, or from a copy of another product's page."""
+    fields = await form(request)
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-        copy_of = text(given, "copy_of") if text(given, "begin") == "copy" else None
+        copy_of = text(fields, "copy_of") if text(fields, "begin") == "copy" else None
         if not await sales_pages.start(connection, product.id, copy_of=copy_of):
-            raise NotFoundError("There is no such sales page to copy.")
+            raise NotFoundError("The sales page to copy doesn't exist.")
     return redirect(f"/admin/products/{product.id}/sales-page")
 
 
 @support_page
 async def preview(request: Request) -> Response:
-    """What the entered text would look like; changes nothing. htmx asks for the part alone."""
-    given = await form(request)
+    """A preview of the entered text; changes nothing. htmx asks for this part alone."""
+    fields = await form(request)
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-        found = await sales_pages.find(connection, product.id)
-    if found is None:
-        raise NotFoundError("There is no sales page to look at: begin one first.")
-    values = _values(given)
+        sales_page = await sales_pages.find(connection, product.id)
+    if sales_page is None:
+        raise NotFoundError("This product doesn't have a sales page yet. Create one first.")
+    values = _values(fields)
     if request.headers.get("hx-request"):
         return page(
             request,
             "admin/sales_page_preview.html",
             product=product,
-            **await _preview(request, product, found, values),
+            **await _preview(request, product, sales_page, values),
         )
-    return await _editor(request, product, found, values)
+    return await _editor(request, product, sales_page, values)
 
 
 @admin_page
@@ -124,7 +124,7 @@ async def delete(request: Request) -> Response:
 async def _editor(
     request: Request,
     product: products.Product,
-    found: SalesPage,
+    sales_page: SalesPage,
     values: dict[str, Any],
     errors: dict[str, str] | None = None,
     status: int = 200,
@@ -136,16 +136,16 @@ async def _editor(
         "admin/sales_page_edit.html",
         status,
         product=product,
-        found=found,
+        sales_page=sales_page,
         values=values,
         errors=errors or {},
         selling=selling,
-        **await _preview(request, product, found, values),
+        **await _preview(request, product, sales_page, values),
     )
 
 
 async def _preview(
-    request: Request, product: products.Product, found: SalesPage, values: dict[str, Any]
+    request: Request, product: products.Product, sales_page: SalesPage, values: dict[str, Any]
 ) -> dict[str, Any]:
     async with site_of(request).pool.acquire() as connection:
         card = await library.card(connection, None, product.id)
@@ -153,22 +153,17 @@ async def _preview(
     address = str(entered["image_url"])
     entered["image_url"] = address if address.startswith(("http://", "https://")) else ""
     shown = SalesPage(
-        product_id=product.id, edition=found.edition, updated_at=found.updated_at, **entered
+        product_id=product.id,
+        edition=sales_page.edition,
+        updated_at=sales_page.updated_at,
+        **entered,
     )
     return content(shown, product, card)
 
 
-def _values(given: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {name: text(given, name) for name in FIELDS}
+def _values(fields: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {name: text(fields, name) for name in FIELDS}
     values["status"] = values["status"] or "draft"
     values["image_url"] = values["image_url"] or None
-    values["edition"] = number(text(given, "edition"), digits=9) or 0
+    values["edition"] = number(text(fields, "edition"), digits=9) or 0
     return values
-
-
-def _errors(error: ValidationError) -> dict[str, str]:
-    return {
-        str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
-        for item in error.errors(include_input=False, include_url=False)
-        if item["loc"]
-    }

@@ -1,4 +1,4 @@
-"""How a product is sold: purchase method, checkout with its price, locked card."""
+"""How a product is sold: purchase method, checkout and price, locked card."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ WAIT_SECONDS = 15.0
 
 
 class SellingForm(Input):
-    """What the form sends."""
+    """What the selling form sends."""
 
     purchase_method: str = Field(pattern="^(none|sales_page|checkout)$")
     checkout_target: str = Field(pattern="^(stripe|external)$")
@@ -34,12 +34,12 @@ class SellingForm(Input):
     @model_validator(mode="after")
     def _complete(self) -> "SellingForm":
         if self.checkout_target == "external" and not self.external_url:
-            raise ValueError("external_url: give the address that buyers are sent to")
+            raise ValueError("external_url: enter the URL that buyers are sent to")
         if self.enabled and not self.price:
-            raise ValueError("price: choose the price that the checkout sells")
+            raise ValueError("price: choose a price for the checkout")
         sold_by_link = self.purchase_method == "checkout" and self.checkout_target == "stripe"
         if sold_by_link and not self.enabled:
-            raise ValueError("price: straight to Stripe's checkout needs the checkout switched on")
+            raise ValueError("price: to lead straight to Stripe Checkout, turn it on")
         return self
 
 
@@ -49,18 +49,18 @@ def routes() -> list[Route]:
 
 @admin_page
 async def edit(request: Request) -> Response:
-    """The form; posted, it saves and has the payment link made."""
+    """The form; posting it saves and has the payment link created."""
     if request.method == "GET":
         return await _form(request)
-    given = await form(request)
+    fields = await form(request)
     values: dict[str, Any] = {
-        "purchase_method": text(given, "purchase_method") or "none",
-        "checkout_target": text(given, "checkout_target") or "stripe",
-        "external_url": text(given, "external_url") or None,
-        "enabled": text(given, "enabled") == "yes",
-        "price": text(given, "price") or None,
-        "promotion_codes": text(given, "promotion_codes") == "yes",
-        "show_locked": text(given, "show_locked") == "yes",
+        "purchase_method": text(fields, "purchase_method") or "none",
+        "checkout_target": text(fields, "checkout_target") or "stripe",
+        "external_url": text(fields, "external_url") or None,
+        "enabled": text(fields, "enabled") == "yes",
+        "price": text(fields, "price") or None,
+        "promotion_codes": text(fields, "promotion_codes") == "yes",
+        "show_locked": text(fields, "show_locked") == "yes",
     }
     try:
         wanted = SellingForm.model_validate(values)
@@ -73,7 +73,7 @@ async def edit(request: Request) -> Response:
 
 
 async def _save(request: Request, wanted: SellingForm) -> str | None:
-    """Save it and have Stripe told; what is wrong with it, as a sentence."""
+    """Save, and update Stripe; returns the problem as a sentence, if there is one."""
     site = site_of(request)
     try:
         async with site.changing() as connection:
@@ -98,12 +98,12 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:
-        return f"Saved, but Stripe was not told: {error}"
+        return f"Saved, but Stripe wasn't updated: {error}"
     except dispatch.TemporalUnavailableError:
         return None
     async with site.pool.acquire() as connection:
         link = (await checkout.selling(connection, product.id)).wanted
-    return f"Stripe made no payment link: {link.error}" if link and link.error else None
+    return f"Stripe didn't create a payment link: {link.error}" if link and link.error else None
 
 
 async def _form(
@@ -146,12 +146,12 @@ async def _form(
 
 
 def _errors(error: ValidationError) -> dict[str, str]:
-    found = {}
+    errors = {}
     for item in error.errors(include_input=False, include_url=False):
         message = item["msg"].removeprefix("Value error, ")
         name, _, rest = message.partition(": ")
         if item["loc"]:
-            found[str(item["loc"][0])] = message
+            errors[str(item["loc"][0])] = message
         else:
-            found[name] = rest[:1].upper() + rest[1:] + "."
-    return found
+            errors[name] = rest[:1].upper() + rest[1:] + "."
+    return errors

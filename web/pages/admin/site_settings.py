@@ -1,4 +1,4 @@
-"""The site's settings: its name, logo and colour; who looks after it."""
+"""The site's settings: name, logo and colour; the team."""
 
 import re
 from typing import Annotated, Any
@@ -19,9 +19,9 @@ from web.pages.render import page
 from web.site import site_of
 
 ROLES = {
-    "support": "Support: reads everything and sends again, changes nothing",
-    "admin": "Admin: everything but owners",
-    "owner": "Owner: everything",
+    "support": "Support: can view everything and resend, but not make changes",
+    "admin": "Admin: can do everything except manage owners",
+    "owner": "Owner: can do everything",
 }
 
 
@@ -32,7 +32,7 @@ def _colour(value: str) -> str:
 
 
 class Look(Input):
-    """What the form of the site's look sends."""
+    """What the site settings form sends."""
 
     name: Name
     logo_url: Url | None = None
@@ -41,7 +41,7 @@ class Look(Input):
 
 
 class Invitation(Input):
-    """Somebody to look after the site."""
+    """A new member of the team."""
 
     email: Email
 
@@ -56,10 +56,9 @@ def routes() -> list[Route]:
 
 
 async def style_sheet(request: Request) -> Response:
-    """The site's colour; its address names the colour, so that browsers may keep it."""
-    given = "#" + request.query_params.get("colour", "")
+    """The site's colour; the URL contains the colour, so browsers can cache it."""
     try:
-        colour = _colour(given)
+        colour = _colour("#" + request.query_params.get("colour", ""))
     except ValueError:
         colour = theme.DEFAULT
     return Response(
@@ -74,19 +73,21 @@ async def look(request: Request) -> Response:
     site = site_of(request)
     if request.method == "GET":
         async with site.pool.acquire() as connection:
-            found = await site_settings.read(connection)
-        return page(request, "admin/site_settings.html", values=vars(found), errors={})
-    given = await form(request)
+            current = await site_settings.read(connection)
+        return page(request, "admin/site_settings.html", values=vars(current), errors={})
+    fields = await form(request)
     values: dict[str, Any] = {
-        "name": text(given, "name"),
-        "logo_url": text(given, "logo_url") or None,
-        "colour": text(given, "colour"),
-        "public_content": text(given, "public_content") == "yes",
+        "name": text(fields, "name"),
+        "logo_url": text(fields, "logo_url") or None,
+        "colour": text(fields, "colour"),
+        "public_content": text(fields, "public_content") == "yes",
     }
     try:
         wanted = Look.model_validate(values)
     except ValidationError as error:
-        return page(request, "admin/site_settings.html", 422, values=values, errors=errors_of(error))
+        return page(
+            request, "admin/site_settings.html", 422, values=values, errors=errors_of(error)
+        )
     async with site.pool.acquire() as connection:
         site.look = await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/settings?done=saved")
@@ -94,11 +95,11 @@ async def look(request: Request) -> Response:
 
 @admin_page
 async def people(request: Request) -> Response:
-    """Who looks after the site; posted, somebody is invited."""
+    """The team; posting invites somebody."""
     if request.method == "GET":
         return await _team(request)
-    given = await form(request)
-    values = {"email": text(given, "email"), "role": text(given, "role")}
+    fields = await form(request)
+    values = {"email": text(fields, "email"), "role": text(fields, "role")}
     if values["role"] not in ROLES:
         return await _team(request, values, {"role": "Choose a role."})
     try:
@@ -115,11 +116,11 @@ async def people(request: Request) -> Response:
 
 @admin_page
 async def change(request: Request) -> Response:
-    """Another role for somebody, or none."""
-    given = await form(request)
-    user_id, role = number(request.path_params["id"]), text(given, "role")
+    """Change somebody's role, or remove it."""
+    fields = await form(request)
+    user_id, role = number(request.path_params["id"]), text(fields, "role")
     if user_id is None or role not in ("member", *ROLES):
-        raise NotFoundError("There is no such user or role.")
+        raise NotFoundError("This user or role doesn't exist.")
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             await team.change(connection, user_id, role, actor=request.state.user)

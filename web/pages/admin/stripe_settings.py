@@ -1,4 +1,4 @@
-"""The Stripe settings dialog: choose or create a Stripe product, preview, link, remove."""
+"""A product's Stripe settings: choose or create a Stripe product, preview, link, remove."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,6 +21,7 @@ from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
 from web.site import site_of
+from web.wording.labels import upfirst
 
 SHOWN = 200
 REFRESH_SECONDS = 4.0
@@ -40,12 +41,12 @@ def routes() -> list[Route]:
 
 @admin_page
 async def settings(request: Request) -> Response:
-    """The dialog; posted, it saves the link and starts the import."""
+    """The page; posting it saves the link and starts the import."""
     if request.method == "GET":
         return await _dialog(request)
-    given = await form(request)
+    fields = await form(request)
     try:
-        wanted = _wanted(given)
+        wanted = _wanted(fields)
     except (ValidationError, InvalidOperation, ValueError) as error:
         return await _dialog(request, error=_problem(error), status=422)
     site = site_of(request)
@@ -63,17 +64,17 @@ async def settings(request: Request) -> Response:
                 members=wanted.members,
             )
     except links.LiveSubscriptionsError as error:
-        return await _ways_out(request, error, again=_again(given))
+        return await _ways_out(request, error, again=_again(fields))
     except links.REFUSALS as error:
-        return await _dialog(request, error=str(error), status=409)
+        return await _dialog(request, error=f"{upfirst(str(error))}.", status=409)
     return redirect(f"/admin/products/{product.id}?done=linked")
 
 
 @support_page
 async def preview(request: Request) -> Response:
     """Who would be affected, before anything is saved."""
-    given = await form(request)
-    stripe_product = text(given, "stripe_product")
+    fields = await form(request)
+    stripe_product = text(fields, "stripe_product")
     if not stripe_product:
         return await _dialog(request, error="Choose a Stripe product to preview.", status=422)
     site = site_of(request)
@@ -84,27 +85,27 @@ async def preview(request: Request) -> Response:
             site.temporal, site.pool, product_id=product.id, stripe_product=stripe_product
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _dialog(request, error=f"No preview: {error}", status=503)
+        return await _dialog(request, error=f"The preview failed: {error}", status=503)
     async with site.pool.acquire() as connected:
-        found = await link_previews.preview(connected, preview_id, limit=500)
+        result = await link_previews.preview(connected, preview_id, limit=500)
         account = await connections.current(connected)
-    assert found is not None, "it was run above"
-    if found.state == "failed":
-        return await _dialog(request, error=f"No preview: {found.error}", status=422)
+    assert result is not None, "it ran just now"
+    if result.state == "failed":
+        return await _dialog(request, error=f"The preview failed: {result.error}", status=422)
     return page(
         request,
         "admin/link_preview.html",
         product=product,
-        preview=found,
+        preview=result,
         livemode=bool(account.livemode),
-        mail=_mail(given),
-        invoices=text(given, "invoices") or "year",
+        mail=_mail(fields),
+        invoices=text(fields, "invoices") or "year",
     )
 
 
 @admin_page
 async def state(request: Request) -> Response:
-    """The part of the product page that shows how far the import is, for those who poll."""
+    """The part of the product page that shows the progress of the import, for polling."""
     async with site_of(request).pool.acquire() as connected:
         product = await product_of(request, connected)
         link = await links.current_link(connected, product.id)
@@ -113,9 +114,9 @@ async def state(request: Request) -> Response:
 
 @admin_page
 async def progress(request: Request) -> Response:
-    """The same part as server-sent events: one whenever it changes, `done` at the import's end.
+    """The same part as server-sent events: one for each change, `done` when the import ends.
 
-    The stream ends after `STREAM_SECONDS`; browsers then ask for the next one by themselves.
+    The stream ends after `STREAM_SECONDS`; browsers then reconnect by themselves.
     """
     async with site_of(request).pool.acquire() as connected:
         product = await product_of(request, connected)
@@ -143,24 +144,24 @@ async def _progress(request: Request, product: Product) -> AsyncIterator[str]:
 
 @admin_page
 async def remove(request: Request) -> Response:
-    """Remove the link, choosing what becomes of its members."""
+    """Remove the link, choosing what happens to its members."""
     site = site_of(request)
     if request.method == "GET":
         return await _ways_out(request, None)
-    given = await form(request)
+    fields = await form(request)
     try:
         async with site.changing() as connected:
             product = await product_of(request, connected)
             await links.remove_link(
                 connected,
                 product_id=product.id,
-                members=text(given, "members") or None,
+                members=text(fields, "members") or None,
                 actor=request.state.user.id,
             )
     except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error)
     except links.REFUSALS as error:
-        return await _dialog(request, error=str(error), status=409)
+        return await _dialog(request, error=f"{upfirst(str(error))}.", status=409)
     return redirect(f"/admin/products/{product.id}?done=unlinked")
 
 
@@ -212,44 +213,44 @@ async def _ways_out(
         product=product,
         link=link,
         live=live,
-        error=str(error) if error else None,
+        error=upfirst(str(error)) if error else None,
         again=again,
     )
 
 
-def _wanted(given: Any) -> LinkTo:
-    """The link that the dialog asks for. Raises `ValueError` and its kin."""
-    mail = _mail(given)
-    members = text(given, "members") or None
-    invoices = text(given, "invoices") or "year"
+def _wanted(fields: Any) -> LinkTo:
+    """The link that the form asks for. Raises `ValueError` or a subclass."""
+    mail = _mail(fields)
+    members = text(fields, "members") or None
+    invoices = text(fields, "invoices") or "year"
     shared: dict[str, Any] = {"mail": mail, "members": members, "invoices": invoices}
-    if text(given, "choice") != "new":
-        chosen = text(given, "stripe_product")
+    if text(fields, "choice") != "new":
+        chosen = text(fields, "stripe_product")
         if not chosen:
-            raise ValueError("Choose a Stripe product, or the creation of a new one.")
+            raise ValueError("Choose a Stripe product, or create a new one.")
         return LinkTo.model_validate(shared | {"stripe_product": chosen})
-    currency = text(given, "currency").upper()
-    amount = Decimal(text(given, "amount").replace(",", "."))
+    currency = text(fields, "currency").upper()
+    amount = Decimal(text(fields, "amount").replace(",", "."))
     minor = amount.scaleb(decimals(currency))
     if minor != minor.to_integral_value():
-        raise ValueError(f"{currency} has no such small units: give a whole amount.")
+        raise ValueError(f"{currency} amounts can't have that many decimal places.")
     create = {
         "amount": int(minor),
         "currency": currency,
-        "interval": text(given, "interval") or None,
+        "interval": text(fields, "interval") or None,
     }
     return LinkTo.model_validate(shared | {"create": create})
 
 
-def _mail(given: Any) -> str:
-    chosen = text(given, "mail")
+def _mail(fields: Any) -> str:
+    chosen = text(fields, "mail")
     return chosen if chosen in ("send", "suppress", "spread") else "send"
 
 
-def _again(given: Any) -> dict[str, str]:
-    """The dialog's fields, to be sent once more with a way out."""
+def _again(fields: Any) -> dict[str, str]:
+    """The form's fields, to be sent again with the choice for the members."""
     names = ("choice", "stripe_product", "amount", "currency", "interval", "mail", "invoices")
-    return {name: text(given, name) for name in names if text(given, name)}
+    return {name: text(fields, name) for name in names if text(fields, name)}
 
 
 def _problem(error: Exception) -> str:
@@ -257,5 +258,5 @@ def _problem(error: Exception) -> str:
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     if isinstance(error, InvalidOperation):
-        return "The amount is no number: write it like 29.00."
+        return "The amount isn't a number. Use a format like 29.00."
     return str(error)

@@ -1,4 +1,4 @@
-"""One user: access, purchases, activity, mails, notes; what can be done for or to them."""
+"""One user: access, purchases, activity, emails, notes, and what an admin can do with them."""
 
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
 
-LATELY = 10
+RECENT = 10
 LONGEST_NOTE = 4000
 
 
@@ -41,36 +41,36 @@ async def show(request: Request) -> Response:
 
 @admin_page
 async def grant(request: Request) -> Response:
-    """Goes on to the form of the product that was chosen."""
-    given = await form(request) if request.method == "POST" else None
+    """Asks for a product, then continues to its form."""
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
-        found = await person_of(request, connection)
-        if given is None:
+        person = await person_of(request, connection)
+        if fields is None:
             names = await listing.names(connection)
-            return page(request, "admin/user_grant.html", person=found, products=names)
-    product = text(given, "product")
-    return redirect(f"/admin/products/{quote(product)}/grants?email={quote(found.email)}")
+            return page(request, "admin/user_grant.html", person=person, products=names)
+    product = text(fields, "product")
+    return redirect(f"/admin/products/{quote(product)}/grants?email={quote(person.email)}")
 
 
 @support_page
 async def send_link(request: Request) -> Response:
-    """Mail a link that signs in."""
+    """Email a sign-in link."""
     await form(request)
     async with site_of(request).pool.acquire() as connection:
-        found = await person_of(request, connection)
-        await signin.mail_link(connection, found.id)
-    return redirect(f"/admin/users/{found.id}?done=link-mailed")
+        person = await person_of(request, connection)
+        await signin.mail_link(connection, person.id)
+    return redirect(f"/admin/users/{person.id}?done=link-mailed")
 
 
 @support_page
 async def add_note(request: Request) -> Response:
     note = text(await form(request), "text")
     if not 1 <= len(note) <= LONGEST_NOTE or "\x00" in note:
-        return await _page(request, f"Write something, up to {LONGEST_NOTE} characters.")
+        return await _page(request, f"Enter a note of up to {LONGEST_NOTE:,} characters.")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await person_of(request, connection)
-        await profile.add_note(connection, found.id, note, actor=request.state.user.id)
-    return redirect(f"/admin/users/{found.id}?done=saved#notes")
+        person = await person_of(request, connection)
+        await profile.add_note(connection, person.id, note, actor=request.state.user.id)
+    return redirect(f"/admin/users/{person.id}?done=saved#notes")
 
 
 @admin_page
@@ -80,23 +80,23 @@ async def delete_note(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         user_id = await profile.delete_note(connection, note_id) if note_id else None
     if user_id is None:
-        raise NotFoundError("There is no such note.")
+        raise NotFoundError("This note doesn't exist.")
     return redirect(f"/admin/users/{user_id}?done=deleted#notes")
 
 
 @admin_page
 async def export(request: Request) -> Response:
-    """Everything that is kept about the user, as JSON; logged."""
+    """Everything stored about the user, as JSON; logged."""
     await form(request)
     async with site_of(request).pool.acquire() as connection:
-        found = await person_of(request, connection)
-        data = await profile.export(connection, found.id)
-        await profile.note_exported(connection, found.id, actor=request.state.user.id)
+        person = await person_of(request, connection)
+        data = await profile.export(connection, person.id)
+        await profile.note_exported(connection, person.id, actor=request.state.user.id)
     return Response(
         data,
         media_type="application/json",
         headers={
-            "Content-Disposition": f'attachment; filename="user-{found.id}.json"',
+            "Content-Disposition": f'attachment; filename="user-{person.id}.json"',
             "Cache-Control": "no-store",
         },
     )
@@ -104,26 +104,26 @@ async def export(request: Request) -> Response:
 
 @admin_page
 async def erase(request: Request) -> Response:
-    """Asks first; then takes the person out of everything that is kept."""
-    given = await form(request) if request.method == "POST" else None
+    """Asks for confirmation, then removes the person from everything that is stored."""
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await person_of(request, connection)
-        known = await erasure.footprint(connection, found.id)
+        person = await person_of(request, connection)
+        known = await erasure.footprint(connection, person.id)
         problem = None
-        if given is not None:
-            if known.live_subscriptions and text(given, "billed") != "yes":
-                problem = "Say that you know about the subscriptions that go on."
+        if fields is not None:
+            if known.live_subscriptions and text(fields, "billed") != "yes":
+                problem = "Confirm that Stripe will keep billing the subscriptions."
             else:
                 try:
-                    await erasure.erase(connection, found.id, actor=request.state.user.id)
-                    return redirect(f"/admin/users/{found.id}?done=erased")
+                    await erasure.erase(connection, person.id, actor=request.state.user.id)
+                    return redirect(f"/admin/users/{person.id}?done=erased")
                 except erasure.NotErasableError as error:
                     problem = str(error)
     return page(
         request,
         "admin/user_erase.html",
         422 if problem else 200,
-        person=found,
+        person=person,
         known=known,
         problem=problem,
     )
@@ -131,20 +131,20 @@ async def erase(request: Request) -> Response:
 
 async def _page(request: Request, note_problem: str | None = None) -> Response:
     async with site_of(request).pool.acquire() as connection:
-        found = await person_of(request, connection)
-        customers = await users.customers(connection, [found.id])
+        person = await person_of(request, connection)
+        customers = await users.customers(connection, [person.id])
         return page(
             request,
             "admin/user.html",
             422 if note_problem else 200,
-            person=found,
-            grants=await members.of_user(connection, found.id),
-            subscriptions=await profile.subscriptions(connection, found.id),
-            orders=await profile.orders(connection, found.id),
-            customers=customers[found.id],
-            merges=await unmerging.merges_of(connection, found.id),
-            rows=await lines.lines(connection, user_id=found.id, limit=LATELY),
-            mails=await profile.mails(connection, found.id, limit=LATELY),
-            notes=await profile.notes(connection, found.id),
+            person=person,
+            grants=await members.of_user(connection, person.id),
+            subscriptions=await profile.subscriptions(connection, person.id),
+            orders=await profile.orders(connection, person.id),
+            customers=customers[person.id],
+            merges=await unmerging.merges_of(connection, person.id),
+            rows=await lines.lines(connection, user_id=person.id, limit=RECENT),
+            mails=await profile.mails(connection, person.id, limit=RECENT),
+            notes=await profile.notes(connection, person.id),
             note_problem=note_problem,
         )

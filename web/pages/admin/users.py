@@ -1,4 +1,4 @@
-"""The admin's list of users: search, filters, CSV in and out."""
+"""The list of users: search, filters, CSV import and export."""
 
 import csv
 import io
@@ -70,7 +70,7 @@ async def index(request: Request) -> Response:
 
 @admin_page
 async def export(request: Request) -> Response:
-    """The filtered list as CSV, however long it is."""
+    """The filtered list as CSV, of any length."""
     _, wanted = _wanted(request)
     return StreamingResponse(
         _csv(site_of(request), wanted),
@@ -81,12 +81,12 @@ async def export(request: Request) -> Response:
 
 @admin_page
 async def read_file(request: Request) -> Response:
-    """Reads a file and shows what would be imported; nothing is imported yet."""
+    """Reads a file and shows a preview; nothing is imported yet."""
     if request.method == "GET":
         return page(request, "admin/users_import.html", problem=None)
-    given = await form(request, files=1)
+    fields = await form(request, files=1)
     try:
-        content = await content_of(given)
+        content = await content_of(fields)
         good, bad = read_users(content)
     except ValueError as error:
         return page(request, "admin/users_import.html", 422, problem=str(error))
@@ -118,7 +118,8 @@ async def run_import(request: Request) -> Response:
         )
     if done is None:
         raise NotFoundError(
-            "This import was done already, or a day has passed: read the file again."
+            "This import has already been done, or the preview is older than a day. Upload the"
+            " file again."
         )
     return redirect("/admin/users?done=users-imported")
 
@@ -126,15 +127,15 @@ async def run_import(request: Request) -> Response:
 def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:
     """Users from CSV, with the lines that can't be used and why.
 
-    A first line that names its columns may name `email` and `name` in any order; without one the
-    first column is the address and the second the name. Commas, semicolons and tabs separate.
-    Raises `ValueError` for what is no such file.
+    A header may name `email` and `name` in any order; without one, the first column is the email
+    address and the second the name. Commas, semicolons and tabs separate columns. Raises
+    `ValueError` if the text isn't CSV like that.
     """
     lines = list(rows_of(content))
     if not lines:
         raise ValueError("The file is empty.")
     if len(lines) > MOST_ROWS:
-        raise ValueError(f"At most {MOST_ROWS:,} lines at once: split the file.")
+        raise ValueError(f"There are more than {MOST_ROWS:,} lines. Please split the file.")
     heading = [cell.strip().lower().replace("-", "") for cell in lines[0]]
     email_at, name_at = 0, 1
     named = any(cell in ("email", "address", "email address") for cell in heading)
@@ -150,7 +151,7 @@ def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:
         name = cells_[name_at].strip() if 0 <= name_at < len(cells_) else ""
         reason = _problem(email, name)
         if reason is None and email.lower() in good:
-            reason = "This address stands in the file before."
+            reason = "This address is already in the file."
         if reason:
             bad.append(BadLine(at, ", ".join(cells_)[:200], reason))
         else:
@@ -160,13 +161,13 @@ def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:
 
 def _problem(email: str, name: str) -> str | None:
     if not email:
-        return "There is no e-mail address."
+        return "The email address is missing."
     try:
         _EMAIL.validate_python(email)
     except ValidationError:
-        return f"“{email[:80]}” is no e-mail address."
+        return f"“{email[:80]}” isn't a valid email address."
     if len(name) > 200 or any(character < " " for character in name):
-        return "The name is longer than 200 characters, or not one line."
+        return "The name must be on one line, up to 200 characters."
     return None
 
 
@@ -178,21 +179,21 @@ def rows_of(content: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(content), dialect))
     except csv.Error as error:
-        raise ValueError(f"This is no CSV: {error}.") from None
+        raise ValueError(f"This isn't a valid CSV file: {error}.") from None
 
 
-async def content_of(given: FormData) -> str:
-    file = given.get("file")
+async def content_of(fields: FormData) -> str:
+    file = fields.get("file")
     raw = await file.read(MOST_BYTES + 1) if isinstance(file, UploadFile) else b""
-    raw = raw or text(given, "lines").encode()
+    raw = raw or text(fields, "lines").encode()
     if len(raw) > MOST_BYTES:
-        raise ValueError("The file is larger than 8 MB: split it.")
+        raise ValueError("The file is larger than 8 MB. Please split it.")
     try:
         content = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError("The file is not UTF-8: export it again as “CSV UTF-8”.") from None
+        raise ValueError("The file isn't UTF-8. Export it again as “CSV UTF-8”.") from None
     if "\x00" in content:
-        raise ValueError("This is no text file: export the list as CSV.")
+        raise ValueError("This isn't a text file. Export the list as CSV.")
     return content.strip()
 
 

@@ -1,4 +1,4 @@
-"""Why? and when: the chain behind access, a user's access over time, a product's day."""
+"""Access explained: why, a user's access history, and a product's access by date."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -42,14 +42,14 @@ def routes() -> list[Route]:
 
 @admin_page
 async def chain(request: Request) -> Response:
-    """Why a person may open a product, or not."""
+    """Why a person can open a product, or why not."""
     site = site_of(request)
     async with site.pool.acquire() as connection:
         person = await person_of(request, connection)
         product = await products.find(connection, request.path_params["product"])
         if product is None:
-            raise NotFoundError("There is no such product.")
-        found = await why.chain(connection, user_id=person.id, product_id=product.id)
+            raise NotFoundError("This product doesn't exist.")
+        links = await why.chain(connection, user_id=person.id, product_id=product.id)
     rows = await grants.access_rows(site.pool, product.id, user_id=person.id)
     allowed, until = grants.may_open(rows)
     return page(
@@ -57,17 +57,17 @@ async def chain(request: Request) -> Response:
         "admin/why.html",
         person=person,
         product=product,
-        chain=found,
+        chain=links,
         access=allowed,
-        answer=explain.answer(product, found, access=allowed, until=until),
+        answer=explain.answer(product, links, access=allowed, until=until),
         ending=explain.ending,
-        stripe_url=lambda thing: explain.stripe_url(site, thing),
+        stripe_url=lambda stripe_object: explain.stripe_url(site, stripe_object),
     )
 
 
 @admin_page
 async def over_time(request: Request) -> Response:
-    """What a person could open when."""
+    """What a person had access to, and when."""
     async with site_of(request).pool.acquire() as connection:
         person = await person_of(request, connection)
         spans = await history.of_user(connection, person.id, limit=CHUNK)
@@ -173,6 +173,6 @@ def _cells(span: Span) -> list[object]:
     ]  # fmt: skip
 
 
-def _start(given: str) -> datetime:
-    """The day's first moment in UTC; today where none is given. Raises `ValueError`."""
-    return day_begins(given or f"{datetime.now(UTC):%Y-%m-%d}")
+def _start(value: str) -> datetime:
+    """The first moment of a day in UTC; of today if it is empty. Raises `ValueError`."""
+    return day_begins(value or f"{datetime.now(UTC):%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""A member's own pages: billing, and the settings of their account."""
+"""A member's own pages: billing and account settings."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -41,18 +41,18 @@ def routes() -> list[Route]:
 
 @member_page
 async def show(request: Request) -> Response:
-    """Subscriptions, purchases, and the way to their billing."""
+    """Subscriptions, purchases, and links to billing."""
     user_id = request.state.user.id
     async with site_of(request).pool.acquire() as connection:
-        mine = await account.subscriptions(connection, user_id)
-        bought = await account.orders(connection, user_id)
+        subscriptions = await account.subscriptions(connection, user_id)
+        orders = await account.orders(connection, user_id)
         customers = await portal.customers(connection, user_id)
         site = await site_settings.read(connection)
     return page(
         request,
         "member/account.html",
-        subscriptions=mine,
-        orders=bought,
+        subscriptions=subscriptions,
+        orders=orders,
         billing=bool(customers) and site.portal,
         may_cancel=site.portal_cancel,
     )
@@ -60,13 +60,13 @@ async def show(request: Request) -> Response:
 
 @member_page
 async def manage(request: Request) -> Response:
-    """Into Stripe's customer portal; with several customers, first the choice of one."""
+    """Opens Stripe's customer portal; with several customers, asks first which one."""
     user_id = request.state.user.id
-    given = await form(request) if request.method == "POST" else None
+    fields = await form(request) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         customers = await portal.customers(connection, user_id)
         site = await site_settings.read(connection)
-        subscription = text(given, "subscription") if given else ""
+        subscription = text(fields, "subscription") if fields else ""
         owner = (
             await portal.subscription_customer(
                 connection, user_id=user_id, subscription_id=subscription
@@ -75,19 +75,19 @@ async def manage(request: Request) -> Response:
             else None
         )
     if not customers or not site.portal:
-        raise NotFoundError("There is no billing to manage for your account.")
+        raise NotFoundError("Your account doesn't have any billing to manage.")
     if subscription and owner is None:
-        raise NotFoundError("There is no such subscription of yours.")
-    chosen = owner or (text(given, "customer") if given else "")
+        raise NotFoundError("This subscription isn't in your account.")
+    chosen = owner or (text(fields, "customer") if fields else "")
     if not chosen and len(customers) == 1:
         chosen = customers[0].id
-    flow = FLOWS.get(text(given, "flow") if given else "")
+    flow = FLOWS.get(text(fields, "flow") if fields else "")
     if flow == FLOWS["cancel"] and not (subscription and site.portal_cancel):
         flow = None
-    if given is None or not chosen:
+    if fields is None or not chosen:
         return page(request, "member/billing.html", customers=customers)
     if chosen not in {customer.id for customer in customers}:
-        raise NotFoundError("There is no such customer of yours.")
+        raise NotFoundError("This billing account isn't yours.")
     try:
         url = await billing.portal(
             site_of(request), chosen, flow=flow, subscription=subscription or None
@@ -99,11 +99,11 @@ async def manage(request: Request) -> Response:
 
 @member_page
 async def receipt(request: Request) -> Response:
-    """Stripe's receipt or invoice of a purchase, fetched now."""
+    """Stripe's receipt or invoice for a purchase, looked up on demand."""
     source_id = text(await form(request), "source")
     async with site_of(request).pool.acquire() as connection:
         if not await portal.owns(connection, user_id=request.state.user.id, source_id=source_id):
-            raise NotFoundError("There is no such purchase of yours.")
+            raise NotFoundError("This purchase isn't in your account.")
     try:
         url = await billing.receipt(site_of(request), source_id)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
@@ -114,7 +114,7 @@ async def receipt(request: Request) -> Response:
             "message.html",
             404,
             heading="No receipt",
-            text="Stripe holds no receipt for this purchase: nothing was charged for it.",
+            text="There's no receipt for this purchase, because nothing was charged.",
             back="/account",
         )
     return _away(url)
@@ -127,9 +127,9 @@ async def settings(request: Request) -> Response:
 
 @member_page
 async def mails(request: Request) -> Response:
-    """Which mails the member wants."""
-    given = await form(request)
-    off = [kind for kind in account.OPTIONAL_MAILS if text(given, kind) != "yes"]
+    """Which emails the member wants."""
+    fields = await form(request)
+    off = [kind for kind in account.OPTIONAL_MAILS if text(fields, kind) != "yes"]
     async with site_of(request).pool.acquire() as connection:
         await account.switch_mails(connection, request.state.user.id, off=off)
     return redirect("/account/settings?done=saved")
@@ -137,20 +137,20 @@ async def mails(request: Request) -> Response:
 
 @member_page
 async def change_email(request: Request) -> Response:
-    """Ask for another address; the link mailed there makes it so."""
+    """Ask for another email address; the link sent to it confirms the change."""
     user, email = request.state.user, text(await form(request), "email")
     if not is_address(email):
-        error = "This is no e-mail address. Enter one such as ada@example.com."
+        error = "That isn't a valid email address. Try something like ada@example.com."
         return await _settings(request, errors={"email": error}, email=email)
     if email_key(email) == email_key(user.email):
         return await _settings(
-            request, errors={"email": "This is your address already."}, email=email
+            request, errors={"email": "That's already your email address."}, email=email
         )
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if not await signin.try_once(
             connection, f"email change {user.id}", most=CHANGES_PER_HOUR, seconds=3600
         ):
-            error = "That was asked for several times just now. Try again in an hour."
+            error = "You've asked for this several times. Please try again in an hour."
             return await _settings(request, errors={"email": error}, email=email, status=429)
         await account.ask_change(connection, user.id, email)
     return redirect("/account/settings?done=change-sent")
@@ -158,7 +158,7 @@ async def change_email(request: Request) -> Response:
 
 @visitor_page
 async def confirm_email(request: Request) -> Response:
-    """The link in the mail to a new address; as with every link, a click confirms it."""
+    """The link sent to a new address; like every emailed link, it asks for a click."""
     site = site_of(request)
     try:
         change_id = signin_links.read_change(request.path_params["token"], secrets=site.secrets)
@@ -174,7 +174,7 @@ async def confirm_email(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="The address is not changed",
+            heading="Your email address wasn't changed",
             text=str(refused),
             back="/account/settings",
         )
@@ -187,8 +187,8 @@ async def confirm_email(request: Request) -> Response:
 @member_page
 async def change_password(request: Request) -> Response:
     """Set a password. Every other session ends."""
-    user, given = request.state.user, await form(request)
-    old, new = str(given.get("current") or ""), str(given.get("password") or "")
+    user, fields = request.state.user, await form(request)
+    old, new = str(fields.get("current") or ""), str(fields.get("password") or "")
     token = request.cookies.get(SESSION_COOKIE, "")
     async with site_of(request).pool.acquire() as connection:
         by_link = await signin.came_by_link(connection, token)
@@ -196,16 +196,17 @@ async def change_password(request: Request) -> Response:
             connection, f"password change {user.id}", most=10, seconds=900
         )
     if not allowed:
-        error = "Too many tries. Wait a quarter of an hour."
+        error = "Too many attempts. Please wait 15 minutes."
         return await _settings(request, errors={"current": error}, status=429)
     known = user.password_hash is None or by_link
     if not known and not await passwords.matches(user.password_hash, old[: passwords.LONGEST]):
-        return await _settings(request, errors={"current": "The present password is another."})
+        return await _settings(request, errors={"current": "Your current password is incorrect."})
     if not passwords.SHORTEST <= len(new) <= passwords.LONGEST:
-        error = f"A password has {passwords.SHORTEST} to {passwords.LONGEST} characters."
+        error = f"Use {passwords.SHORTEST} to {passwords.LONGEST} characters."
         return await _settings(request, errors={"password": error})
     if new.casefold() in (user.email.casefold(), email_key(user.email).partition("@")[0]):
-        return await _settings(request, errors={"password": "Take one that isn't your address."})
+        error = "Your password can't be your email address."
+        return await _settings(request, errors={"password": error})
     hashed = await passwords.hash_password(new)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         await users.set_password(connection, user.id, hashed)
@@ -221,7 +222,7 @@ async def end_session(request: Request) -> Response:
             connection, user_id=request.state.user.id, session_id=session_id
         )
     if not ended:
-        raise NotFoundError("There is no such session of yours; it may have ended already.")
+        raise NotFoundError("This session doesn't exist. It may have ended already.")
     return redirect("/account/settings?done=session-ended#sessions")
 
 
@@ -239,8 +240,8 @@ async def end_others(request: Request) -> Response:
 
 @visitor_page
 async def unsubscribe(request: Request) -> Response:
-    """Switch a kind of mail off. Mail programs post here by themselves (RFC 8058), without a
-    session: the signed address is the proof, and it can do nothing else."""
+    """Turn a kind of email off. Mail clients post here by themselves (RFC 8058), without a session:
+    the signed URL is the proof, and it can't do anything else."""
     site = site_of(request)
     try:
         user_id, kind = signin_links.read_unsubscribe(
@@ -293,9 +294,9 @@ def _stripe_away(request: Request) -> Response:
         request,
         "message.html",
         503,
-        heading="Stripe did not answer",
-        text="Your billing is kept by Stripe, and it can't be reached at the moment. Nothing was"
-        " changed: try again in a few minutes.",
+        heading="Stripe isn't responding",
+        text="We can't reach Stripe at the moment. Nothing was changed. Please try again in a few"
+        " minutes.",
         back="/account",
     )
 

@@ -1,4 +1,4 @@
-"""The stable address of a purchase, and the page that buyers come back to."""
+"""The stable address for buying a product, and the page that buyers come back to."""
 
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -39,7 +39,7 @@ def routes() -> list[Route]:
 
 @visitor_page
 async def buy(request: Request) -> Response:
-    """Where a purchase begins: the sales page, or the checkout where there is none."""
+    """Where a purchase begins: the sales page, or the checkout if there is none."""
     product, selling = await _for_sale(request)
     if owned := await _owned(request, product):
         return owned
@@ -60,7 +60,7 @@ async def _for_sale(request: Request) -> tuple[Product, Selling]:
     async with site_of(request).pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFoundError("There is no such product.")
+            raise NotFoundError("This product doesn't exist.")
         return product, await checkout.selling(connection, product.id)
 
 
@@ -77,8 +77,7 @@ async def _owned(request: Request, product: Product) -> Response | None:
 
 
 async def _checkout(request: Request, product: Product, selling: Selling) -> Response:
-    """Raises `NotYoursError` for an admin who looks at the site as somebody else: they would pay
-    for them."""
+    """Raises `NotYoursError` for an admin who is impersonating: they would pay for the member."""
     user: User | None = request.state.user
     if user and user.acted_by:
         raise NotYoursError
@@ -111,21 +110,21 @@ def _not_for_sale(request: Request, product: Product) -> Response:
         "message.html",
         404,
         heading=f"{product.name} can't be bought here",
-        text="It is not on sale at the moment. If you were sent here to buy it, ask whoever sent"
-        " you for another way.",
+        text="It isn't for sale at the moment. If somebody sent you here to buy it, please ask them"
+        " how to get it.",
         back="/library",
     )
 
 
 def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, str]]:
-    """What of the address goes along: a promotion code, and where the visitor came from."""
-    found = []
+    """The query parameters that are kept: a promotion code, and where the visitor came from."""
+    kept = []
     for name, value in request.query_params.multi_items():
         if promotion and name in _PASSED_ON:
-            found.append((_PASSED_ON[name], value[:100]))
+            kept.append((_PASSED_ON[name], value[:100]))
         elif _UTM.fullmatch(name):
-            found.append((name, value[:200]))
-    return found
+            kept.append((name, value[:200]))
+    return kept
 
 
 def _with_query(address: str, extra: list[tuple[str, str]]) -> str:
@@ -135,14 +134,16 @@ def _with_query(address: str, extra: list[tuple[str, str]]) -> str:
 
 
 def _away(address: str) -> Response:
-    """To another site, without telling it where from or letting the answer be kept."""
+    """Redirect to another site; browsers must not cache it."""
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
 
 
 @visitor_page
 async def success(request: Request) -> Response:
-    """Finishes what the buyer paid for, without waiting for Stripe's event, and says how it
-    stands. The session's id only makes us look: what is true is read from Stripe."""
+    """Completes the purchase without waiting for Stripe's event, and shows its status.
+
+    The session's id only says where to look: the truth is fetched from Stripe.
+    """
     site, session_id = site_of(request), request.query_params.get("session", "")
     if not _SESSION.fullmatch(session_id):
         return _nothing_bought(request)
@@ -160,7 +161,7 @@ async def success(request: Request) -> Response:
     if state == "unknown":
         return _nothing_bought(request)
     if state in ("open", "expired"):
-        return page(request, "member/buy_success.html", outcome="open", bought=bought, again=None, mine=False)
+        return _success_page(request, "open", bought)
     return await _outcome(request, session_id, state, bought)
 
 
@@ -168,20 +169,38 @@ async def _outcome(
     request: Request, session_id: str, state: str, bought: checkout.Bought
 ) -> Response:
     user: User | None = request.state.user
-    mine = user is not None and user.id == bought.user_id
+    theirs = user is not None and user.id == bought.user_id
     outcome = _words(state, bought)
-    if bought.user_id is not None and not mine and outcome == "paid":
+    if bought.user_id is not None and not theirs and outcome == "paid":
         async with site_of(request).pool.acquire() as connection:
             await signin.mail_buyer(connection, user_id=bought.user_id, session_id=session_id)
     count = number(request.query_params.get("n", "0"))
     again = None
     if outcome == "later" and count is not None and count < TRIES_SHOWN:
         again = f"/checkout/success?session={session_id}&n={count + 1}"
-    return page(request, "member/buy_success.html", outcome=outcome, bought=bought, again=again, mine=mine)
+    return _success_page(request, outcome, bought, again=again, theirs=theirs)
+
+
+def _success_page(
+    request: Request,
+    outcome: str,
+    bought: checkout.Bought,
+    *,
+    again: str | None = None,
+    theirs: bool = False,
+) -> Response:
+    return page(
+        request,
+        "member/buy_success.html",
+        outcome=outcome,
+        bought=bought,
+        again=again,
+        theirs=theirs,
+    )
 
 
 def _words(state: str, bought: checkout.Bought) -> str:
-    """paid, pending, failed, closed, noted (nothing of ours was bought) or later."""
+    """paid, pending, failed, closed, noted (a purchase of something that isn't linked) or later."""
     if bought.state != "none":
         return bought.state
     return {"pending": "pending", "not linked": "noted"}.get(state, "later")
@@ -192,8 +211,8 @@ def _nothing_bought(request: Request) -> Response:
         request,
         "message.html",
         404,
-        heading="We know of no such purchase",
-        text="The address is not one that a checkout sends people to. If you paid, the mail about"
-        " your purchase holds a link that works.",
+        heading="We can't find this purchase",
+        text="This link doesn't belong to a completed checkout. If you paid, use the link in the"
+        " email about your purchase.",
         back="/library",
     )

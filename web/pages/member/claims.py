@@ -1,4 +1,4 @@
-"""A member's claim: what was bought with another address is theirs, too."""
+"""A member's claim that purchases made with another email address are theirs."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,21 +24,21 @@ def routes() -> list[Route]:
 
 @member_page
 async def ask(request: Request) -> Response:
-    """The form; posted, it has a link mailed to the other address."""
+    """The form; posting it sends a link to the other address."""
     if request.method == "GET":
         return await _form(request)
     user, email = request.state.user, text(await form(request), "email")
     if not is_address(email):
-        error = "This is no e-mail address. Enter one such as ada@example.com."
+        error = "That isn't a valid email address. Try something like ada@example.com."
         return await _form(request, email=email, error=error, status=422)
     if email_key(email) == email_key(user.email):
-        error = "This is your address already: what was bought with it is in your account."
+        error = "That's your own address. Anything bought with it is already in your account."
         return await _form(request, email=email, error=error, status=422)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if not await signin.try_once(
             connection, f"claim {user.id}", most=CLAIMS_PER_DAY, seconds=86400
         ):
-            error = "That was asked for several times today. Try again tomorrow."
+            error = "You've asked for this several times today. Please try again tomorrow."
             return await _form(request, email=email, error=error, status=429)
         await claims.ask(connection, user.id, email)
     return redirect("/account/claims?done=claim-sent")
@@ -46,7 +46,7 @@ async def ask(request: Request) -> Response:
 
 @member_page
 async def confirm(request: Request) -> Response:
-    """The link in the mail; as with every link, a click confirms it."""
+    """The emailed link; like every emailed link, it asks for a click."""
     site, user_id = site_of(request), request.state.user.id
     try:
         claim_id = signin_links.read_claim(request.path_params["token"], secrets=site.secrets)

@@ -1,4 +1,4 @@
-"""What members and visitors see: the library, and a product behind its door."""
+"""What members and visitors see: the library and the products."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +33,7 @@ async def home(request: Request) -> Response:
 
 @visitor_page
 async def shelf(request: Request) -> Response:
-    """The library; visitors see it where the site lets them."""
+    """The library; visitors see it if the site allows it."""
     user = request.state.user
     if user is None and not await _open_to_visitors(request):
         return redirect("/login?next=/library")
@@ -41,7 +41,7 @@ async def shelf(request: Request) -> Response:
     search = query.get("q", "").strip().replace("\x00", "")[:200]
     category = number(query.get("category"))
     async with site_of(request).pool.acquire() as connection:
-        sorts = await library.categories(connection)
+        categories = await library.categories(connection)
         cards = await library.cards(
             connection,
             user.id if user else None,
@@ -57,7 +57,7 @@ async def shelf(request: Request) -> Response:
         owned=[card for card in shown if card.owned],
         locked=[card for card in shown if not card.owned],
         search=search,
-        categories=sorts,
+        categories=categories,
         category=category,
         more=shown[-1].cursor if len(cards) > library.PAGE else None,
         paged="after" in query,
@@ -66,12 +66,12 @@ async def shelf(request: Request) -> Response:
 
 @visitor_page
 async def show(request: Request) -> Response:
-    """A live product: its content for those who may open it, the way to it for others."""
+    """A live product: its content for those with access, how to get it for others."""
     pool, user = site_of(request).pool, request.state.user
     async with pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFoundError("There is no such product.")
+            raise NotFoundError("This product doesn't exist.")
         card = await library.card(connection, user.id if user else None, product.id)
     contact = site_of(request).look.reply_to
     if user is None and product.access_mode == "public":

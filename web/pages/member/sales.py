@@ -24,16 +24,16 @@ def routes() -> list[Route]:
 
 @visitor_page
 async def show(request: Request) -> Response:
-    """A live page; a draft, or that of a draft product, is for the staff to look at."""
+    """A live page; drafts, and pages of draft products, are only for the team."""
     user = request.state.user
     async with site_of(request).pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
-        found = await sales_pages.find(connection, product.id) if product else None
-        if product is None or found is None:
-            raise NotFoundError("There is no such page.")
-        live = found.status == "live" and product.status == "live"
+        sales_page = await sales_pages.find(connection, product.id) if product else None
+        if product is None or sales_page is None:
+            raise NotFoundError("This page doesn't exist.")
+        live = sales_page.status == "live" and product.status == "live"
         if not live and not (user and user.is_staff):
-            raise NotFoundError("There is no such page.")
+            raise NotFoundError("This page doesn't exist.")
         card = await library.card(connection, user.id if user else None, product.id)
         selling = await checkout.selling(connection, product.id)
     query = urlencode(passed_on(request))
@@ -43,14 +43,14 @@ async def show(request: Request) -> Response:
         product=product,
         draft=not live,
         on_sale=selling.leads_somewhere or product.access_mode != "assigned",
-        **content(found, product, card),
+        **content(sales_page, product, card),
         buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
     )
 
 
-def content(found: SalesPage, product: Product, card: library.Card | None) -> dict[str, Any]:
+def content(sales_page: SalesPage, product: Product, card: library.Card | None) -> dict[str, Any]:
     """What the template of a sales page needs."""
-    return {"sales": found, "card": card, "button": found.button or _verb(card)}
+    return {"sales": sales_page, "card": card, "button": sales_page.button or _verb(card)}
 
 
 def _verb(card: library.Card | None) -> str:

@@ -1,4 +1,4 @@
-"""Signing in and out: password, link by mail, recovery. No answer tells whose address is known."""
+"""Signing in and out: password, emailed link, recovery. No answer tells if an address exists."""
 
 from urllib.parse import quote
 
@@ -32,15 +32,15 @@ def routes() -> list[Route]:
 
 @visitor_page
 async def sign_in(request: Request) -> Response:
-    """The sign-in page; with a password it signs in."""
+    """The sign-in page; posting a password signs in."""
     target = safe_target(request.query_params.get("next"))
     if request.method == "GET":
         if request.state.user is not None:
             return redirect(target or "/")
         return _form(request, target=target)
-    given = await form(request)
-    email, password = text(given, "email")[:254], str(given.get("password") or "")
-    target = safe_target(text(given, "next"))
+    fields = await form(request)
+    email, password = text(fields, "email")[:254], str(fields.get("password") or "")
+    target = safe_target(text(fields, "next"))
     who = _tries(request, email)
     async with site_of(request).pool.acquire() as connection:
         counted = [
@@ -49,13 +49,13 @@ async def sign_in(request: Request) -> Response:
         ]
         user = await users.by_email(connection, email) if all(counted) else None
     if not all(counted):
-        error = "Too many tries. Wait a quarter of an hour, or use a sign-in link."
+        error = "Too many attempts. Wait 15 minutes, or use a sign-in link."
         return _form(request, 429, target=target, error=error, email=email)
     right = await passwords.matches(
         user.password_hash if user else None, password[: passwords.LONGEST]
     )
     if user is None or not right:
-        error = "Address or password is wrong."
+        error = "Wrong email address or password."
         return _form(request, 401, target=target, error=error, email=email)
     async with site_of(request).pool.acquire() as connection:
         for name in who:
@@ -64,29 +64,29 @@ async def sign_in(request: Request) -> Response:
 
 
 async def send_link(request: Request) -> Response:
-    """Mail a sign-in link to a known address; the answer is the same for an unknown one."""
-    given = await form(request)
-    target = safe_target(text(given, "next"))
+    """Send a sign-in link to a known address; the response is the same for an unknown one."""
+    fields = await form(request)
+    target = safe_target(text(fields, "next"))
     response = redirect(f"/login?done=link-sent&next={quote(target or '/')}")
-    response.background = _mailing(request, text(given, "email"), "sign_in", target)
+    response.background = _mailing(request, text(fields, "email"), "sign_in", target)
     return response
 
 
 @visitor_page
 async def recover(request: Request) -> Response:
-    """Mail a link for a new password; the answer is the same for an unknown address."""
+    """Send a link for a new password; the response is the same for an unknown address."""
     if request.method == "GET":
         return page(request, "member/signin_recover.html")
-    given = await form(request)
+    fields = await form(request)
     response = redirect("/login?done=recovery-sent")
     response.background = _mailing(
-        request, text(given, "email"), "recovery", "/account/settings#password"
+        request, text(fields, "email"), "recovery", "/account/settings#password"
     )
     return response
 
 
 def _mailing(request: Request, email: str, kind: str, target: str | None) -> BackgroundTask:
-    """Looks the address up after the answer, so that its time tells nothing either."""
+    """Looks the address up after the response, so that its timing gives nothing away."""
     return BackgroundTask(_mail, site_of(request), email[:254], address_of(request), kind, target)
 
 
@@ -105,7 +105,7 @@ async def _mail(site: Site, email: str, host: str, kind: str, target: str | None
 
 @visitor_page
 async def use_link(request: Request) -> Response:
-    """A link from a mail. Opening it asks for a click, as mail scanners open links too."""
+    """A link from an email. Opening it asks for a click, because mail scanners open links too."""
     site = site_of(request)
     token = request.path_params["token"]
     target = safe_target(request.query_params.get("next"))
@@ -120,7 +120,7 @@ async def use_link(request: Request) -> Response:
         user = await users.by_id(connection, link.user_id)
         fresh = user is not None and await signin.use_link(connection, link.nonce)
     if user is None or not fresh:
-        error = "This link was used already. Ask for a new one below."
+        error = "This link has already been used. Ask for a new one below."
         return _form(request, 400, target=target, error=error)
     return await begin(request, user, target, via="link")
 
@@ -136,17 +136,17 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def safe_target(given: str | None) -> str | None:
-    """A path of this site to go on to, or None: never another site."""
-    if not given or not given.startswith("/") or given.startswith(("//", "/\\")):
+def safe_target(path: str | None) -> str | None:
+    """A path on this site to continue to, or None: never another site."""
+    if not path or not path.startswith("/") or path.startswith(("//", "/\\")):
         return None
-    return given if all(ord(character) > 32 for character in given) else None
+    return path if all(ord(character) > 32 for character in path) else None
 
 
 async def begin(
     request: Request, user: users.User, target: str | None, *, via: str = "password"
 ) -> Response:
-    """Sign a user in and send them on."""
+    """Sign a user in and redirect them."""
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         token = await signin.begin(
             connection,
@@ -175,7 +175,7 @@ def _form(
 
 
 def _tries(request: Request, email: str) -> dict[str, int]:
-    """Whose wrong passwords are counted, and how many of them are borne in the window."""
+    """The counters of wrong passwords, and how many each allows in its window."""
     host, address = address_of(request), email_key(email)
     return {
         f"password {host} {address}": WRONG_BY_PAIR,
