@@ -109,7 +109,7 @@ async def test_disconnecting_keeps_access_and_stops_listening(
         assert kept["key_encrypted"] is kept["secrets_encrypted"] is None
 
         await stripe.buy("late@connect.example", price)
-        await stripe.control("idle", seconds=10)
+        await stripe.delivered()
         assert (await site.access(product, "kept@connect.example"))["access"]
         assert not (await site.access(product, "late@connect.example"))["access"]
 

@@ -139,7 +139,7 @@ async def crashing_stage(folder: Path) -> AsyncIterator[tuple[Outside, Crashing]
                 return False
             return True
 
-        await until(accepts, "Postgres accepts connections", seconds=60)
+        await until(accepts, "Postgres accepts connections")
         await migrate(dsn)
         made.start("web")
         made.start("worker")
@@ -165,7 +165,7 @@ async def crashing_stage(folder: Path) -> AsyncIterator[tuple[Outside, Crashing]
             return bool(state == "connectedregistered")
 
         try:
-            await until(connected, "Stripe is connected", seconds=90)
+            await until(connected, "Stripe is connected")
             supervising = asyncio.create_task(made.supervise())
             yield Outside(api, pool, truth, catch_up, patience=60.0), made
             supervising.cancel()

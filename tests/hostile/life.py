@@ -117,7 +117,7 @@ class Life:
             )
             return len(rows) == len(ids)
 
-        await until(known, "the catalog is known", seconds=60)
+        await until(known, "the catalog is known")
 
     async def _price(self, product: str, interval: str | None) -> str:
         made = await self.truth.post(

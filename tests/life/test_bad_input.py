@@ -49,7 +49,7 @@ async def test_a_key_without_a_permission_says_which_and_loses_nothing(
             body = {"stripe_product": stripe_product}
             await site.call("PUT", f"/products/{product}/link", 202, json=body)
             made = await stripe.subscribe("lacking@bad.example", price)
-            await stripe.control("idle", seconds=10)
+            await stripe.delivered()
             handle = site.temporal.get_workflow_handle(f"subscription/{made['id']}")
 
             async def refused() -> bool:

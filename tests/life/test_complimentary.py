@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.harness import Json, Latchkey, until
+from tests.harness import SHORTLY, Json, Latchkey, until
 from tests.life.play import granted, linked, types
 from tests.web.pages import visit
 from web.pages.admin.bulk_grants import read_grants
@@ -12,7 +12,7 @@ from web.pages.admin.bulk_grants import read_grants
 pytestmark = pytest.mark.anyio
 
 
-def soon(seconds: float) -> str:
+def soon(seconds: float = SHORTLY) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
@@ -22,7 +22,7 @@ async def test_it_ends_by_a_durable_timer_with_its_own_line(site: Latchkey) -> N
     far = {"email": "far@gift.example", "until": soon(3600), "reason": "later"}
     await site.call("POST", path, 201, json=far)
     await site.stop_worker()
-    near = {"email": "near@gift.example", "until": soon(2), "reason": "a guest"}
+    near = {"email": "near@gift.example", "until": soon(), "reason": "a guest"}
     await site.call("POST", path, 201, json=near)
     await site.has(product, "near@gift.example", access=False)
     assert await site.lines(type="access_ended", product=product) == []
@@ -34,7 +34,7 @@ async def test_it_ends_by_a_durable_timer_with_its_own_line(site: Latchkey) -> N
     ended = await until(line, "the end is in the feed")
     assert [(e["cause"], e["data"]["reason"]) for e in ended] == [("timer", "until_reached")]
     assert ended[0]["at"][:19] == near["until"][:19]
-    await site.call("POST", path, 201, json=far | {"until": soon(2)})
+    await site.call("POST", path, 201, json=far | {"until": soon()})
 
     async def both() -> bool:
         return len(await site.lines(type="access_ended", product=product)) == 2
@@ -45,9 +45,9 @@ async def test_it_ends_by_a_durable_timer_with_its_own_line(site: Latchkey) -> N
 async def test_moved_later_it_does_not_end_before(site: Latchkey) -> None:
     product = await site.product()
     path = f"/products/{product}/grants"
-    await site.call("POST", path, 201, json={"email": "m@gift.example", "until": soon(2)})
+    await site.call("POST", path, 201, json={"email": "m@gift.example", "until": soon()})
     await site.call("POST", path, 201, json={"email": "m@gift.example", "until": None})
-    await site.call("POST", path, 201, json={"email": "n@gift.example", "until": soon(3)})
+    await site.call("POST", path, 201, json={"email": "n@gift.example", "until": soon()})
 
     async def line() -> list[Json]:
         return await site.lines(type="access_ended", product=product)
@@ -189,7 +189,7 @@ async def test_a_collection_has_an_end_and_pages(site: Latchkey) -> None:
         await visitor.send(path, f"{path}/grants", email="page@col.example", until=ends)
         assert "page@col.example" in (await visitor.get(path)).text
         collection = path.rsplit("/", 1)[1]
-        wanted = {"email": "page@col.example", "until": soon(2)}
+        wanted = {"email": "page@col.example", "until": soon()}
         await site.call("POST", f"/collections/{collection}/grants", 201, json=wanted)
         await site.has(product, "page@col.example", access=False)
 

@@ -7,7 +7,8 @@ import pytest
 from latchkey import dispatch
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules.routing import Target, TargetKind
-from tests.harness import Json, Latchkey, until
+from tests.harness import SHORTLY, Json, Latchkey, until
+from tests.truth.test_reconciliation import deaf
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
     await until_is(None)
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=end - 3600)
     await until_is(end - 3600)
-    soon = int(time.time()) + 3
+    soon = int(time.time()) + SHORTLY
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
     await until_is(soon)
     await shared.has(product, email, access=False)
@@ -91,7 +92,7 @@ async def test_the_timer_ends_access_at_the_second_without_any_event(site: Latch
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("silent@life.example", price)
     await site.has(product, "silent@life.example")
-    soon = int(time.time()) + 4
+    soon = int(time.time()) + SHORTLY
     await site.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
 
     async def armed() -> bool:
@@ -99,7 +100,7 @@ async def test_the_timer_ends_access_at_the_second_without_any_event(site: Latch
 
     await until(armed, "the end is known")
     await site.settled()
-    await site.stripe.control("faults", drop=1)
+    await deaf(site)
 
     async def line() -> list[Json]:
         return await site.lines(type="access_ended", product=product)
@@ -108,7 +109,6 @@ async def test_the_timer_ends_access_at_the_second_without_any_event(site: Latch
     assert len(ended) == 1
     assert int(_seconds(ended[0]["at"])) == soon
     assert ended[0]["cause"] == "timer"
-    assert time.time() - soon < 3
     assert (await site.access(product, "silent@life.example"))["access"] is False
 
 
@@ -116,7 +116,7 @@ async def test_access_ends_while_the_worker_is_down(site: Latchkey) -> None:
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("down@life.example", price)
     await site.has(product, "down@life.example")
-    soon = int(time.time()) + 3
+    soon = int(time.time()) + SHORTLY
     await site.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
 
     async def armed() -> bool:
@@ -266,7 +266,7 @@ async def test_one_fetch_per_burst(site: Latchkey) -> None:
     await site.stop_worker()
     for number in range(10):
         await site.stripe.post(f"subscriptions/{made['id']}", metadata={"n": str(number)})
-    await site.stripe.control("idle", seconds=10)
+    await site.stripe.delivered()
 
     async def relayed() -> bool:
         waiting = await site.pool.fetchval("select count(*) from events where state = 'waiting'")

@@ -8,7 +8,7 @@ import pytest
 
 from latchkey.rules.identity import sign_reference
 from latchkey.store.purchases import order_mirror
-from tests.harness import SECRETS, Json, Latchkey, until
+from tests.harness import PATIENCE, SECRETS, SHORTLY, Json, Latchkey, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id
 from tests.store.test_concurrency import blocked
@@ -185,7 +185,7 @@ async def test_a_purchase_that_is_being_applied_goes_back_too(
 
     monkeypatch.setattr(order_mirror, "make", held)
     await site.stripe.buy("guest@undo.example", once, mode="payment")
-    await asyncio.wait_for(reached.wait(), 30)
+    await asyncio.wait_for(reached.wait(), PATIENCE)
     undone = asyncio.create_task(site.call("POST", f"/users/{other}/unmerge"))
 
     async def waits_or_is_done() -> bool:
@@ -208,7 +208,7 @@ async def test_a_running_timer_rings_for_whom_it_is_after_a_merge_was_taken_back
     other = await user_id(shared, "rings@undo.example")
     await shared.settled()
     await shared.call("POST", f"/users/{keeps['user_id']}/merge", json={"user": other})
-    soon = int(time.time()) + 4
+    soon = int(time.time()) + SHORTLY
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
     await until_is(shared, club, "silent@undo.example", soon)
     await shared.call("POST", f"/users/{other}/unmerge")

@@ -70,7 +70,7 @@ async def customers(stripe: Stripe, count: int) -> list[str]:
         (await stripe.post("customers", email=f"{number}@fault.example"))["id"]
         for number in range(count)
     ]
-    await stripe.control("idle")
+    await stripe.delivered()
     return made
 
 
@@ -85,7 +85,7 @@ async def test_duplicates_and_drops(stripe: Stripe, receiver: Receiver) -> None:
     assert len(receiver.got) == 4
     sent = await stripe.client.get("/_sandbox/events", params={"object": lost[0]})
     await stripe.control(f"events/{sent.json()['data'][0]['id']}/repeat")
-    await stripe.control("idle")
+    await stripe.delivered()
     assert receiver.bodies()[-1]["data"]["object"]["id"] == lost[0]
 
 
@@ -144,11 +144,11 @@ async def test_old_renderings(stripe: Stripe, receiver: Receiver) -> None:
     assert receiver.bodies()[-1]["api_version"] == "2020-08-27"
     await stripe.control("faults", reset=True, old_snapshot=1)
     await stripe.post(f"customers/{made[0]}", email="new@fault.example")
-    await stripe.control("idle")
+    await stripe.delivered()
     assert receiver.bodies()[-1]["data"]["object"]["email"] == "0@fault.example"
     await stripe.control("faults", reset=True, thin=1)
     await stripe.post(f"customers/{made[0]}", email="third@fault.example")
-    await stripe.control("idle")
+    await stripe.delivered()
     shown = receiver.bodies()[-1]
     assert (shown["object"], shown["type"]) == ("v2.core.event", "v1.customer.updated")
     assert "data" not in shown
@@ -242,7 +242,7 @@ async def run(published: Published, seed: int) -> list[object]:
         for number in range(20):
             answer = await stripe.client.post("/v1/customers", data={"name": str(number)})
             seen.append((answer.status_code, answer.json().get("id")))
-        await stripe.control("idle")
+        await stripe.delivered()
         seen += sorted(body["id"] for body in receiver.bodies())
         assert stripe.problems() == []
         return seen

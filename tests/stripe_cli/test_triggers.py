@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from latchkey.rules.routing import HANDLED_EVENTS
-from tests.harness import KEY, Latchkey, Stripe, until
+from tests.harness import KEY, PATIENCE, Latchkey, Stripe, until
 from tests.npm.install import find_cli
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -29,7 +29,7 @@ async def cli(tmp_path: Path, *arguments: str) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     return process.returncode or 0, output.decode()
 
 

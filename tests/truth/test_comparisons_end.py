@@ -13,8 +13,15 @@ from tests.harness import KEY, Json, Latchkey, until
 from tests.truth.conftest import token
 from tests.truth.test_operating import said
 from tests.truth.test_reconciliation import compared, deaf, done, populated
+from workflows import reconciliation
 
 pytestmark = pytest.mark.anyio
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a comparison give up soon where the key is refused."""
+    monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
+    monkeypatch.setattr(reconciliation.PATIENT, "maximum_attempts", 3)
 
 
 async def ended(site: Latchkey, cause: str, *, count: int = 1) -> Json:
@@ -26,7 +33,7 @@ async def ended(site: Latchkey, cause: str, *, count: int = 1) -> Json:
         over = len(mine) == count and all(one["state"] in ("done", "failed") for one in mine)
         return mine[0] if over else None
 
-    found: Json = await until(done, f"the comparison {cause} is over", seconds=60)
+    found: Json = await until(done, f"the comparison {cause} is over")
     return found
 
 
@@ -40,7 +47,7 @@ async def alarms(site: Latchkey, admin: httpx.AsyncClient, text: str) -> None:
 async def test_a_comparison_that_stripe_refuses_fails_and_says_what_to_do(
     site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
+    impatient(monkeypatch)
     await populated(site)
     allowed = {area: "write" for area in ("products", "prices", "subscriptions", "invoices")}
     await site.stripe.control("keys", key=KEY, permissions={**allowed, "account": "read"})
@@ -121,7 +128,7 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
 async def test_what_a_failed_repair_did_not_reach_can_be_repaired_again(
     site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
+    impatient(monkeypatch)
     product, _, sessions = await populated(site)
     await deaf(site)
     await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")

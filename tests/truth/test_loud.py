@@ -256,7 +256,7 @@ async def test_an_import_that_cant_go_on_says_why_and_goes_on(site: Latchkey) ->
         error = await site.pool.fetchval("select error from links where product_id = $1", product)
         return bool(error and "Stripe answered 500" in error)
 
-    await until(told, "the link says what it waits for", seconds=40)
+    await until(told, "the link says what it waits for")
     details = await run.query("__temporal_workflow_metadata")
     assert "Can't go on for now: Stripe answered 500" in details.current_details
     assert (await site.call("GET", f"/products/{product}/link"))["state"] == "importing"

@@ -6,7 +6,7 @@ import pytest
 
 from latchkey import contracts
 from latchkey.contracts import Nudge
-from tests.harness import Json, Latchkey, until
+from tests.harness import SHORTLY, Json, Latchkey, until
 from tests.truth.test_invariants import counted
 from tests.truth.test_loud import failed, metric
 from tests.truth.test_reconciliation import compared, deaf, shown
@@ -14,9 +14,9 @@ from tests.truth.test_reconciliation import compared, deaf, shown
 pytestmark = pytest.mark.anyio
 
 
-async def bought(site: Latchkey) -> tuple[str, dict[str, str]]:
+async def bought(site: Latchkey, *, ends_in: float = SHORTLY) -> tuple[str, dict[str, str]]:
     """A product, and what people bought of it: subscriptions, and an order whose money is on its
-    way. One subscription ends within seconds."""
+    way. One subscription ends within `ends_in` seconds, or earlier than this returns."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     once = await site.stripe.price(stripe_product, every=None)
@@ -30,7 +30,7 @@ async def bought(site: Latchkey) -> tuple[str, dict[str, str]]:
         await site.has(product, f"{name}@before.example")
     slow = await site.stripe.buy("slow@before.example", once, mode="payment", card="sepa_debit")
     sold["slow"] = slow["id"]
-    soon = int((datetime.now(UTC) + timedelta(seconds=10)).timestamp())
+    soon = int((datetime.now(UTC) + timedelta(seconds=ends_in)).timestamp())
     await site.stripe.post(f"subscriptions/{sold['ends']}", cancel_at=soon)
     await site.quiet()
     await deaf(site)
@@ -55,8 +55,9 @@ async def requests(site: Latchkey) -> list[Json]:
     return found
 
 
+@pytest.mark.slow
 async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latchkey) -> None:
-    product, sold = await bought(site)
+    product, sold = await bought(site, ends_in=20)
     await reconnected(site)
     site.stripe.box.shop.world.forget("subscription", sold["stays"])
     event = await site.pool.fetchval(

@@ -31,7 +31,7 @@ async def done(site: Latchkey, reconciliation: str) -> Json:
         assert found["state"] != "failed", found["error"]
         return found if found["state"] == "done" else None
 
-    found: Json = await until(ended, "the comparison is done", seconds=60)
+    found: Json = await until(ended, "the comparison is done")
     return found
 
 

@@ -70,7 +70,7 @@ async def test_an_event_whose_run_was_lost_is_relayed_again(site: Latchkey) -> N
     await site.quiet()
     await site.stop_worker()
     made = await site.stripe.subscribe("lost@relay.example", price)
-    await site.stripe.control("idle", seconds=30)
+    await site.stripe.delivered()
 
     async def relayed() -> bool:
         states = await site.pool.fetch(

@@ -322,7 +322,7 @@ async def test_the_answer_comes_while_no_worker_runs(site: Latchkey) -> None:
     await site.link(product, stripe_product)
     await site.stop_worker()
     made = await site.stripe.subscribe("away@hook.example", price)
-    await site.stripe.control("idle", seconds=10)
+    await site.stripe.delivered()
     delivered = await site.stripe.client.get("/_sandbox/deliveries")
     assert {row["state"] for row in delivered.json()["data"]} == {"delivered"}
     assert (await site.access(product, "away@hook.example"))["access"] is False

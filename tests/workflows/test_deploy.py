@@ -13,7 +13,7 @@ from temporalio.worker import Replayer
 import worker
 from activities import comparison_source
 from latchkey.store.stripe import catch_up
-from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.harness import PATIENCE, Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.life.test_gotchas_purchases import invoiced
 from tests.truth.conftest import look_now
 from tests.truth.test_reconciled_invoices import link_without_past
@@ -121,7 +121,7 @@ async def test_what_the_release_before_began_goes_on(
     async def new_said() -> bool:
         return len(await said("new")) == 1
 
-    await until(new_said, "this release announces the end", seconds=90)
+    await until(new_said, "this release announces the end")
     found = await history(site, f"subscription/{people['new']}")
     assert "patch" in kinds(found)
     assert "end_due_access" not in kinds(found)
@@ -174,7 +174,7 @@ async def test_a_look_goes_on_where_a_deploy_caught_it(
 
     monkeypatch.setattr(catch_up, "place", held)
     await look_now(site)
-    await asyncio.wait_for(reached.wait(), 30)
+    await asyncio.wait_for(reached.wait(), PATIENCE)
 
     async def under_way() -> list[str]:
         query = "WorkflowType = 'CatchUp' and ExecutionStatus = 'Running'"
@@ -228,7 +228,7 @@ async def test_a_comparison_goes_on_where_a_deploy_caught_it(
 
     monkeypatch.setattr(comparison_source, caught_in, held)
     asked = await site.call("POST", "/reconciliations", 202, json={"dry_run": False})
-    await asyncio.wait_for(reached.wait(), 30)
+    await asyncio.wait_for(reached.wait(), PATIENCE)
     monkeypatch.setattr(comparison_source, caught_in, reads)
     await deploy(site, monkeypatch)
     report = await done(site, asked["id"])

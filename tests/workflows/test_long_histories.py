@@ -237,7 +237,7 @@ async def test_an_import_goes_on_page_by_page_through_continuations(client: Clie
         async def listening() -> bool:
             return effects.lifecycles <= 0
 
-        await until(listening, "the import is over and the lifecycles are started", seconds=60)
+        await until(listening, "the import is over and the lifecycles are started")
         await client.get_workflow_handle(handle.id).signal(contracts.STOP, 1)
         assert await client.get_workflow_handle(handle.id).result() == "removed"
     numbers = [None, *map(str, range(1, 20))]
