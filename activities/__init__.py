@@ -1,4 +1,4 @@
-"""Effects: Temporal activities that read Stripe and write Postgres, one module per job.
+"""Temporal activities that read Stripe and write Postgres, one module per job.
 
-They return ids, times and states. Nothing personal leaves them, not even in an error.
+They return ids, times and states. No personal data leaves them, not even in an error.
 """

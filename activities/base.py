@@ -1,4 +1,4 @@
-"""What every job needs: the database, the keys of Stripe, and the signing secret of references."""
+"""What every activity needs: the database, the Stripe keys and the secret that signs references."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from latchkey.store.stripe.context import Account, ApplyContext
 
 @dataclass(frozen=True)
 class ActivityDeps:
-    """The outside, handed in. `secrets` sign the references of signed-in buyers."""
+    """The injected dependencies. `secrets` sign the references of signed-in buyers."""
 
     pool: Pool
     keyring: Keyring
@@ -27,21 +27,22 @@ class ActivityDeps:
         """The connected account. Raises `NotConnectedError`."""
         account = await self.keyring.account()
         if account is None:
-            raise NotConnectedError("Stripe is not connected: connect it under Connectors")
+            raise NotConnectedError("Stripe isn't connected: connect it under Connectors")
         return account
 
     async def context(
         self, *, as_of: datetime, cause: Cause, event_ids: list[str] | None = None
     ) -> ApplyContext:
-        """A fresh context. Take it before the read: its ticket orders readings."""
+        """A new context. Create it before the read: its ticket (a fencing token) orders
+        readings."""
         account = await self.account()
         async with self.pool.acquire() as connection:
             ticket = await connections.next_ticket(connection)
         return ApplyContext(account, ticket, as_of, cause, event_ids or [])
 
     async def begin(self, job: SyncInput, kind: TargetKind) -> tuple[SyncInput, ApplyContext]:
-        """Before an object is read: the job with every event that the reading will serve, those
-        among them that no nudge has told yet, and the context."""
+        """Call before reading an object. Returns the context, and the job with all events that the
+        reading will serve, including those that no nudge has mentioned yet."""
         account = await self.account()
         async with self.pool.acquire() as connection:
             ticket, events = await inbox.begin_reading(connection, kind, job.object_id)

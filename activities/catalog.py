@@ -1,4 +1,4 @@
-"""Read the account's products and prices, and count their active subscriptions."""
+"""Reads the account's products and prices, and counts their active subscriptions."""
 
 from temporalio import activity
 
@@ -12,20 +12,20 @@ from latchkey.store.stripe import connection as connections
 from latchkey.stripe_api import Page, StripeApi, StripeError
 
 SECONDS_PER_PAGE = 6
-"""Counting walks every active subscription: it is done at most once in so many seconds per page
-that the last count took, to leave the account's read allowance alone."""
+"""Counting reads every active subscription. To spare the account's rate limit, it waits this many
+seconds per page of the last count before counting again."""
 
 
 class CatalogActivities:
-    """Keeps the mirror of products and prices in step."""
+    """Keeps the mirror of products and prices up to date."""
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._deps = deps
 
     @activity.defn(name=contracts.CATALOG_PAGE)
     async def page(self, job: CatalogPageInput) -> CatalogPageResult:
-        """Read and store one page of one list. One that the key may not read is passed over: the
-        check of the key says so, and whoever waits for it gets what can be read."""
+        """Read and store one page of one list. A list that the key may not read is skipped: the key
+        check reports that, and whoever is waiting gets the rest."""
         async with retried():
             if job.list is CatalogList.SUBSCRIPTIONS and job.cursor is None:
                 async with self._deps.pool.acquire() as connection:
@@ -67,7 +67,7 @@ class CatalogActivities:
 
 
 async def _read(api: StripeApi, job: CatalogPageInput) -> Page | None:
-    """The page; None where the key may not read its list."""
+    """The page, or None if the key may not read its list."""
     try:
         match job.list:
             case CatalogList.PRODUCTS:

@@ -1,4 +1,4 @@
-"""Look for events that no webhook brought, and put them into the inbox."""
+"""Looks for events that no webhook delivered, and puts them into the inbox."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,14 +21,14 @@ from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
 REACH = timedelta(days=29)
-"""Stripe lists events of the last 30 days."""
+"""Stripe's event list covers the last 30 days."""
 
 log = structlog.get_logger("catch-up")
-FOUND = Counter("latchkey_events_missed_total", "Events that no webhook brought.")
+FOUND = Counter("latchkey_events_missed_total", "Events that no webhook delivered.")
 
 
 class CatchUpActivities:
-    """Reads Stripe's event list. Events go the inbox's way: there is no second one."""
+    """Reads Stripe's event list. Events it finds go through the inbox like any other."""
 
     def __init__(self, deps: ActivityDeps, *, body_days: int) -> None:
         self._deps = deps
@@ -36,8 +36,8 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
-        """Which parts of the list are due. Without a connection there are only the chores. A sweep
-        that failed is asked for again."""
+        """Which parts of the list are due. Without a connection, only the chores are. A failed
+        sweep is requested again."""
         account = await self._deps.keyring.account()
         if account is None:
             return CatchUpPlan(connected=False, hourly=True)
@@ -50,8 +50,8 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.CATCH_UP_PAGE)
     async def page(self, job: CatchUpPageInput) -> CatchUpPageResult:
-        """Read one page. Without an anchor the list is walked from its newest end; with one from
-        the anchor on, which moves along with each page."""
+        """Read one page. Without an anchor, the list is read from its newest end. With an anchor,
+        it is read from there on, and the anchor moves along with each page."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -71,7 +71,7 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.BEGIN_SWEEP)
     async def sweep(self) -> str:
-        """Ask for a comparison of everything that repairs; returns its id."""
+        """Request a full comparison with repairs; returns its id."""
         async with self._deps.pool.acquire() as connection:
             made = await reconciliations.request(
                 connection, repair=True, cause=ComparisonCause.CATCH_UP, product_id=None, actor=None
@@ -99,11 +99,11 @@ class CatchUpActivities:
                 await catch_up.looked(connection, place, as_of=job.as_of)
         if found:
             FOUND.inc(found)
-            log.warning("events were missed and are in the inbox now", count=found, part=job.part)
+            log.warning("missed events found, added to the inbox", count=found, part=job.part)
         return CatchUpPageResult(page.next, found)
 
     async def _first_anchor(self, api: StripeApi, place: Position) -> Position:
-        """The last event before the first look begins, if there is one."""
+        """The last event before the first catch-up starts, if there is one."""
         until = int(place.since.timestamp())
         page = await api.events(listed_parts()[place.part], until=until, limit=1)
         if not page.data:
@@ -114,8 +114,8 @@ class CatchUpActivities:
         return replace(place, anchor_id=anchor.id, anchor_at=anchor.created_at)
 
     async def _anchor_gone(self, place: Position, job: CatchUpPageInput) -> CatchUpPageResult:
-        """The last known event is gone. In a quiet shop it only grew old: the time of the last look
-        serves as well. Otherwise the list can't be trusted to hold what was missed."""
+        """The last known event is gone. In a quiet shop it simply expired, and the time of the last
+        look serves as well. Otherwise the list may no longer contain everything that was missed."""
         if place.looked_at is None:
             return await self._gap(place, job)
         async with self._deps.pool.acquire() as connection:
@@ -123,11 +123,12 @@ class CatchUpActivities:
         return await self.page(job)
 
     async def _gap(self, place: Position, job: CatchUpPageInput) -> CatchUpPageResult:
-        """The list doesn't reach back to where we stopped: go on from now and sweep objects."""
+        """The list doesn't reach back to where we stopped: continue from now and sweep all
+        objects."""
         async with self._deps.pool.acquire() as connection:
             await catch_up.start_over(connection, place, since=job.as_of - catch_up.OVERLAP)
             await catch_up.looked(connection, place, as_of=job.as_of)
-        log.warning("the event list has a gap: all objects are compared", part=place.part)
+        log.warning("gap in the event list, comparing all objects", part=place.part)
         return CatchUpPageResult(None, gap=True)
 
 

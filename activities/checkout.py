@@ -1,4 +1,4 @@
-"""Payment links made and retired, and the look at a session that a buyer comes back with."""
+"""Creates and deactivates payment links, and looks up the session a buyer returns with."""
 
 from temporalio import activity
 from temporalio.client import Client
@@ -17,7 +17,7 @@ from latchkey.stripe_api import Json, StripeApi, StripeError
 
 
 class CheckoutActivities:
-    """Keeps payment links as they were chosen. `public_url` is where buyers come back to."""
+    """Keeps payment links as chosen. `public_url` is where buyers return to."""
 
     def __init__(self, deps: ActivityDeps, client: Client, *, public_url: str) -> None:
         self._deps = deps
@@ -28,7 +28,7 @@ class CheckoutActivities:
 
     @activity.defn(name=contracts.SETTLE_CHECKOUT)
     async def settle(self, product_id: str) -> str:
-        """Open the chosen link, then close the others: at no moment is there none."""
+        """Activate the chosen link, then deactivate the others, so that there always is one."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -44,12 +44,12 @@ class CheckoutActivities:
                         await checkout.refused(connection, job.link.id, error.message)
                     return f"Stripe refused payment link {job.link.id}: {error}"
         opened = sum(job.link.wanted for job in jobs)
-        return f"Opened {opened} and retired {len(jobs) - opened} payment links"
+        return f"Payment links activated: {opened}, deactivated: {len(jobs) - opened}"
 
     async def _do(self, api: StripeApi, job: PaymentLinkJob) -> None:
         link = job.link
         if not link.wanted:
-            assert link.stripe_id is not None, "only a link that Stripe has is active"
+            assert link.stripe_id is not None, "only a link that exists in Stripe is active"
             await api.update_payment_link(link.stripe_id, active=False)
             async with self._deps.pool.acquire() as connection:
                 await checkout.retired(connection, link.id)
@@ -66,8 +66,8 @@ class CheckoutActivities:
             )
 
     async def _found(self, api: StripeApi, job: PaymentLinkJob) -> Json | None:
-        """The link of an earlier attempt whose answer was lost: Stripe keeps a failed answer for
-        its key, so the key alone would never get any further."""
+        """The link that an earlier attempt created but whose answer was lost. The idempotency key
+        alone doesn't help: Stripe also stores failed answers under it."""
         if activity.info().attempt == 1:
             return None
         for made in await api.newest_payment_links():
@@ -91,7 +91,7 @@ class CheckoutActivities:
 
     @activity.defn(name=contracts.LOOK_AT_SESSION)
     async def look_at_session(self, stripe_call: StripeCallInput) -> StripeCallResult:
-        """What became of a checkout session; where it is one of ours, its workflow is nudged."""
+        """The state of a checkout session. If it is one of ours, nudges its workflow."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -124,5 +124,6 @@ class CheckoutActivities:
 
 
 def _marks(job: PaymentLinkJob) -> dict[str, str]:
-    """What a payment link is known by; product ids are random, so no other site has the same."""
+    """The metadata that identifies a payment link. Product ids are random, so no other site has the
+    same ones."""
     return {"latchkey_product": job.link.product_id, "latchkey_link": str(job.link.id)}

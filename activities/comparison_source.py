@@ -1,4 +1,4 @@
-"""What a comparison reads: pages of Stripe's lists, and single objects, as readings."""
+"""Reads pages of Stripe's lists, and single objects, for a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ from latchkey.stripe_api import Json, StripeApi, StripeError
 
 @dataclass
 class Readings:
-    """Objects read from Stripe, those that Stripe does not have, and by id why others can't be
-    read. `reads` are calls made for single ones of them."""
+    """Objects read from Stripe, those that are missing there, and, by id, why others can't be read.
+    `reads` counts the calls for single objects."""
 
     subscriptions: list[Subscription] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
@@ -52,10 +52,10 @@ async def sessions(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> 
 
 
 async def invoices(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> Readings:
-    """The page's one-off purchases that nobody here knows, without those of checkout sessions.
+    """The page's one-off purchases that are new to us, without those of checkout sessions.
 
-    Those that are known are read one by one in their turn, like all that gives access and is on no
-    list: an invoice doesn't show what became of its money.
+    Known purchases are read one by one later, like everything else that gives access and is on no
+    list: an invoice doesn't show what happened to its payment.
     """
     account = await deps.account()
     async with deps.pool.acquire() as connection:
@@ -84,7 +84,7 @@ async def invoices(deps: ActivityDeps, api: StripeApi, page: Sequence[Json]) -> 
 
 
 async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, str]]) -> Readings:
-    """Single objects, named by source and id."""
+    """Single objects, given by source and id."""
     found = Readings()
     for source, key in batch:
         try:
@@ -101,7 +101,7 @@ async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, s
                 raise
             found.gone.append((source, key))
         except UnreadableError as error:
-            activity.logger.warning("left out: %s", error)
+            activity.logger.warning("unreadable object skipped: %s", error)
             found.unreadable[key] = str(error)
     found.reads = len(batch)
     return found

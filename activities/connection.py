@@ -1,4 +1,4 @@
-"""Check the Stripe key and see to the webhook endpoint."""
+"""Checks the Stripe key and sets up the webhook endpoint."""
 
 from temporalio import activity
 
@@ -13,25 +13,26 @@ from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
 from latchkey.vault import Purpose
 
 AREAS = (
-    ("Products", "/v1/products", "choosing and creating what to link"),
-    ("Prices", "/v1/prices", "finding who pays for a product"),
+    ("Products", "/v1/products", "choosing and creating products to link"),
+    ("Prices", "/v1/prices", "finding who has paid for a product"),
     ("Payment Links", "/v1/payment_links", "selling"),
     ("Checkout Sessions", "/v1/checkout/sessions", "purchases and their import"),
     ("Subscriptions", "/v1/subscriptions", "access and its end"),
     ("Invoices", "/v1/invoices", "one-off invoices"),
-    ("Customers", "/v1/customers", "knowing who bought"),
+    ("Customers", "/v1/customers", "identifying buyers"),
     ("Payment Intents", "/v1/payment_intents", "refunds and pending payments"),
     ("Charges and Refunds", "/v1/charges", "refunds"),
     ("Disputes", "/v1/disputes", "disputes"),
-    ("Customer portal", "/v1/billing_portal/configurations", "billing by the members"),
-    ("Webhook Endpoints", "/v1/webhook_endpoints", "hearing of changes"),
+    ("Customer portal", "/v1/billing_portal/configurations", "letting members manage billing"),
+    ("Webhook Endpoints", "/v1/webhook_endpoints", "receiving changes"),
     ("Events", "/v1/events", "finding missed events"),
 )
-"""Permission areas as Stripe's Dashboard names them, one cheap read for each."""
+"""Permission areas as the Stripe Dashboard names them, with one cheap read each."""
 
 
 class ConnectionActivities:
-    """Makes the connection and keeps its endpoint. `register` is off where that is done by hand."""
+    """Sets up the connection and its endpoint. `register` is off if the endpoint is managed by
+    hand."""
 
     def __init__(self, deps: ActivityDeps, *, public_url: str, register: bool) -> None:
         self._deps = deps
@@ -40,7 +41,7 @@ class ConnectionActivities:
 
     @activity.defn(name=contracts.CHECK_KEY)
     async def check_key(self) -> KeyCheck:
-        """Read the account and probe each permission area; record what was found."""
+        """Read the account, probe each permission area and record the findings."""
         async with retried():
             await self._deps.keyring.reload()
             try:
@@ -75,14 +76,14 @@ class ConnectionActivities:
 
     @activity.defn(name=contracts.REGISTER_ENDPOINT)
     async def register_endpoint(self) -> str:
-        """Find, repair or create our endpoint. Its secret is shown at creation only, so an
-        endpoint whose secret we don't hold, or can't open any more, is replaced."""
+        """Find, repair or create our endpoint. Stripe shows its secret only at creation, so an
+        endpoint whose secret we don't have or can't decrypt is replaced."""
         keyring = self._deps.keyring
         if keyring.secrets_by_hand or not self._register:
             async with self._deps.pool.acquire() as connection:
                 await connections.save_endpoint(connection, state="manual", url=self._url)
             await keyring.reload()
-            return "The webhook endpoint is looked after by hand"
+            return "The webhook endpoint is managed by hand"
         async with retried():
             api = await keyring.api()
             try:
@@ -94,11 +95,11 @@ class ConnectionActivities:
                     await connections.save_endpoint(
                         connection, state="failed", url=self._url, error=error.message
                     )
-                return f"The webhook endpoint could not be registered: {error}"
+                return f"The webhook endpoint couldn't be registered: {error}"
 
     @activity.defn(name=contracts.CHECK_ENDPOINT)
     async def check_endpoint(self) -> str:
-        """Look at the endpoint that sends to us and note how it differs from what we need."""
+        """Look up the endpoint that sends to us and record how it differs from what we need."""
         async with retried():
             api = await self._deps.keyring.api()
             try:
@@ -177,7 +178,8 @@ def _prefix_problem(key: str) -> str | None:
         return "this is a publishable key: enter a secret key (sk_…) or a restricted key (rk_…)"
     if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
         return (
-            "this is no Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
+            "this isn't a Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or"
+            " rk_live_"
         )
     return None
 

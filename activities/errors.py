@@ -1,4 +1,4 @@
-"""Turns what went wrong into what Temporal should do about it, without a personal word."""
+"""Maps errors to what Temporal should do about them, without personal data."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,16 +13,16 @@ from latchkey.vault import VaultError
 
 KEY_REFUSED = "StripeKeyRefused"
 KEY_TROUBLE = timedelta(seconds=30)
-"""How long to wait while the key is wrong: an admin has to repair it, then all goes on."""
+"""How long to wait while the key is invalid: once an admin has fixed it, everything continues."""
 
 log = structlog.get_logger("worker")
 
 
 @asynccontextmanager
 async def retried() -> AsyncIterator[None]:
-    """Let what may pass be tried again for ever; what can't get better fails at once.
+    """Let temporary errors be retried forever, and fail at once on permanent ones.
 
-    Stripe's own text stays out: it quotes addresses and keys.
+    Stripe's own messages stay out: they quote addresses and keys.
     """
     try:
         yield
@@ -36,15 +36,15 @@ async def retried() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def discreet() -> AsyncIterator[None]:
-    """Like `retried`, where attempts have a limit: the last one's error enters the history and is
-    shown to admins, so of an unexpected one only its kind is told."""
+    """Like `retried`, for activities with limited attempts. The last error enters the history and
+    is shown to admins, so an unexpected error is reduced to its type."""
     try:
         async with retried():
             yield
     except ApplicationError:
         raise
     except Exception as error:
-        log.exception("a Temporal activity failed")
+        log.exception("activity failed")
         name = type(error).__name__
         raise ApplicationError(f"unexpected {name}: see the worker's log", type=name) from None
 

@@ -8,7 +8,7 @@ from latchkey.stripe_api import Json, StripeApi
 
 
 async def subscription(api: StripeApi, source: Json) -> Subscription:
-    """A subscription with all its items; inline lists are cut off after ten."""
+    """A subscription with all its items, since inline lists are cut off after ten."""
     found = reading.subscription(source)
     if found.items_complete:
         return found
@@ -16,9 +16,9 @@ async def subscription(api: StripeApi, source: Json) -> Subscription:
 
 
 async def session(api: StripeApi, source: Json) -> Order:
-    """A checkout session with all its lines and the state of its money.
+    """A checkout session with all its lines and its payment.
 
-    A subscription's checkout has no payment of its own: one-off lines in it were paid by the
+    A subscription's checkout has no payment of its own: its one-off lines were paid by the
     subscription's first invoice.
     """
     found = reading.checkout_session(source)
@@ -30,8 +30,8 @@ async def session(api: StripeApi, source: Json) -> Order:
 
 
 async def _by_bill(api: StripeApi, cart: Order, bill: Json) -> Order:
-    """The bill knows what became of the money: a session stays `unpaid` when a delayed payment
-    fails, and when the bill is then paid in another way."""
+    """Take the payment from the invoice. A session stays `unpaid` if a delayed payment fails and
+    the invoice is then paid in another way."""
     if bill.get("status") == "paid":
         status = "paid" if cart.payment_status == "unpaid" else cart.payment_status
         return replace(cart, payment_status=status, payment=await _payment(api, bill))
@@ -50,9 +50,9 @@ async def invoice(api: StripeApi, source: Json) -> Order:
 
 
 async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
-    """The checkout session that made an invoice, None for one made otherwise.
+    """The checkout session that created an invoice, None if it has another origin.
 
-    There is no filter by invoice: the session is found by subscription, payment or customer.
+    Stripe can't filter sessions by invoice, so this searches by subscription, payment or customer.
     """
     if bill.subscription:
         sessions = await api.sessions_of(subscription=bill.subscription)
@@ -68,7 +68,7 @@ async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
 
 
 async def _payment(api: StripeApi, bill: Json) -> Payment | None:
-    """What paid an invoice: usually one payment, none out of band, several where it was paid in
+    """What paid an invoice: usually one payment, none if paid outside Stripe, several if paid in
     parts."""
     found = [
         await _with_dispute(api, reading.payment(await api.payment_intent(one)))

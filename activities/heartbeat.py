@@ -1,6 +1,7 @@
-"""Beats for every Temporal activity that has a heartbeat time-out.
+"""Sends heartbeats for every Temporal activity that has a heartbeat timeout.
 
-So that the work of a worker that died is taken up in seconds, not after the whole time-out.
+If a worker dies, another one then takes over its work within seconds instead of after the full
+timeout.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 
 class Heartbeats(Interceptor):
-    """Give it to a worker."""
+    """The worker interceptor."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Beating(next)

@@ -1,4 +1,4 @@
-"""Import a product link page by page, and preview what an import would do."""
+"""Imports a product link page by page, and previews what an import would do."""
 
 import asyncio
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ LIFECYCLES_PER_SECOND = 50
 
 
 class ImportActivities:
-    """Brings in who bought before, in bulk, by the same rules as events."""
+    """Imports earlier buyers in bulk, by the same rules as events."""
 
     def __init__(self, deps: ActivityDeps, client: Client) -> None:
         self._deps = deps
@@ -59,7 +59,7 @@ class ImportActivities:
 
     @activity.defn(name=contracts.PLAN_IMPORT)
     async def plan(self, link_id: int) -> ImportPlan:
-        """Make the Stripe product where the link asks for a new one, and list its prices."""
+        """Create the Stripe product if the link asks for a new one, and list its prices."""
         async with retried():
             api = await self._deps.keyring.api()
             async with self._deps.pool.acquire() as connection:
@@ -111,7 +111,8 @@ class ImportActivities:
 
     @activity.defn(name=contracts.START_LIFECYCLES)
     async def start_lifecycles(self, job: LifecyclesInput) -> int:
-        """Start runs for subscriptions that have none, at a bounded rate; 0 means all have one."""
+        """Start workflows for subscriptions that have none, at a limited rate; 0 means none are
+        left."""
         async with self._deps.pool.acquire() as connection:
             waiting = await subscription_mirror.without_lifecycle(
                 connection, job.link_id, limit=job.limit
@@ -140,7 +141,7 @@ class ImportActivities:
 
     @activity.defn(name=contracts.PREVIEW_PAGE)
     async def preview_page(self, job: PreviewPageInput) -> PreviewPageResult:
-        """Judge one page without writing anything but the preview's own records."""
+        """Judge one page, writing only the preview's own records."""
         async with retried():
             api = await self._deps.keyring.api()
             page = await _read(api, job)
@@ -163,10 +164,10 @@ class ImportActivities:
             await link_previews.finish(connection, job.preview_id, error=job.error)
 
     async def _create(self, api: StripeApi, job: LinkJob) -> str:
-        """A new Stripe product that inherits name, image and description.
+        """Create a Stripe product that inherits name, image and description.
 
-        Stripe keeps a failed answer for its key, and what it was to make may be there all the
-        same: so each attempt has a key of its own, and looks first for what one before it made.
+        Stripe stores a failed answer under its idempotency key, although the product may exist. So
+        each attempt uses its own key, and first looks for a product created by an earlier attempt.
         """
         assert job.create is not None, "a link names its Stripe product or how to make it"
         context = await self._deps.context(as_of=datetime.now(UTC), cause=Cause.ADMIN)
@@ -199,8 +200,8 @@ class ImportActivities:
     async def _found(
         self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
     ) -> tuple[list[Subscription], list[Order]]:
-        """What the page has of the Stripe product. Invoices of checkout sessions are left out: the
-        sessions were walked before."""
+        """The page's records of the Stripe product. Invoices of checkout sessions are left out,
+        because the sessions were read before."""
 
         def sells(order: Order) -> bool:
             return any(line.stripe_product == job.stripe_product for line in order.one_off_lines)
@@ -221,10 +222,10 @@ class ImportActivities:
         return [], [order for order in found if sells(order)]
 
     async def _prices(self, api: StripeApi, stripe_product: str, *, invoices: str) -> ImportPlan:
-        """All prices of the product, archived ones too: whoever pays any of them gets in.
+        """All prices of the product, including archived ones: paying any of them gives access.
 
-        Invoices are walked where the product was ever priced once: renewals are invoices, too, and
-        make a long list.
+        Invoices are only read if the product ever had a one-off price: renewals are invoices too
+        and make the list long.
         """
         account = await self._deps.account()
         found = [reading.price(source) for source in await api.prices_of(stripe_product)]

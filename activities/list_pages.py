@@ -1,4 +1,4 @@
-"""Pages of Stripe's lists: what sells something that counts here, and nothing else is read."""
+"""Pages of Stripe's lists, reading in full only what sells a relevant product."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,7 +10,7 @@ from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.stripe_api import Json, StripeApi
 
 Sells = Callable[[Order], bool]
-"""Whether an order sells what is looked for, by the lines that are known of it."""
+"""Whether an order sells a wanted product, judging by its known lines."""
 
 
 async def subscriptions(api: StripeApi, page: Iterable[Json]) -> list[Subscription]:
@@ -25,7 +25,7 @@ async def subscriptions(api: StripeApi, page: Iterable[Json]) -> list[Subscripti
 
 
 async def sessions(api: StripeApi, page: Iterable[Json], sells: Sells) -> list[Order]:
-    """The page's checkout sessions that sell what is looked for, whole."""
+    """The page's checkout sessions that sell a wanted product, read in full."""
     found = []
     for source in page:
         try:
@@ -42,8 +42,8 @@ async def sessions(api: StripeApi, page: Iterable[Json], sells: Sells) -> list[O
 
 
 def invoices(page: Iterable[Json], sells: Sells) -> dict[str, Json]:
-    """The page's invoices that may sell what is looked for, by id: Stripe lists no invoice with
-    more than ten of its lines."""
+    """The page's invoices that may sell a wanted product, by id. Stripe's list shows at most ten
+    lines per invoice."""
     found = {}
     for source in page:
         try:
@@ -57,4 +57,4 @@ def invoices(page: Iterable[Json], sells: Sells) -> dict[str, Json]:
 
 
 def _left_out(error: UnreadableError) -> None:
-    activity.logger.warning("left out: %s", error)
+    activity.logger.warning("unreadable object skipped: %s", error)

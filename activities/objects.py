@@ -1,4 +1,4 @@
-"""Look at any other object an event named: mirror it, or find out whom it concerns."""
+"""Handles other objects named by events: mirrors them, or finds the purchases they concern."""
 
 from temporalio import activity
 from temporalio.client import Client
@@ -27,7 +27,7 @@ PATHS = {
 
 
 class ObjectActivities:
-    """Mirrors customers, products and prices; places payments and invoices."""
+    """Mirrors customers, products and prices; assigns payments and invoices to purchases."""
 
     def __init__(self, deps: ActivityDeps, client: Client) -> None:
         self._deps = deps
@@ -69,7 +69,7 @@ class ObjectActivities:
             match kind:
                 case "customer":
                     customer = reading.customer(source)
-                    assert customer is not None, "it has the id we asked for"
+                    assert customer is not None, "it was read by its id"
                     if await buyers.mirror_customer(connection, customer, context=context):
                         await rejudging.of_customer(connection, object_id, context=context)
                 case "product" if source.get("deleted"):
@@ -101,7 +101,7 @@ class ObjectActivities:
             return "Passed on to " + ", ".join(f"{t.kind} {t.id}" for t in targets)
         async with self._deps.pool.acquire() as connection:
             await inbox.mark_handled(connection, job.event_ids)
-        return "Concerns no purchase that is known"
+        return "No known purchase is concerned"
 
     async def _owners(self, api: StripeApi, kind: str, object_id: str) -> list[Target]:
         if kind == "invoice":

@@ -1,4 +1,4 @@
-"""Since when a subscription owes: read once per spell, however it came to be known."""
+"""Finds when a subscription became overdue; asks Stripe once per overdue period."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,10 +18,11 @@ async def dated(
     *,
     stripe_product: str | None = None,
 ) -> list[Subscription]:
-    """The same readings; those that owe for `stripe_product`, or any linked one, say since when.
+    """The readings, completed with the start of the overdue period if they sell `stripe_product`
+    (or any linked product).
 
-    The subscription itself doesn't tell, and its latest invoice only where no period has passed
-    meanwhile. So its invoices are listed, at the first sight of each spell.
+    A subscription doesn't contain this, and its latest invoice does only if no further period has
+    started. So its invoices are listed when an overdue period is first seen.
     """
     owing = [one.id for one in found if one.status in access.PAST_DUE_STATUSES]
     if not owing:

@@ -1,4 +1,4 @@
-"""Apply a changed access policy to a page of purchases; end access that was given by hand."""
+"""Applies a changed access policy to pages of purchases, and ends complimentary access."""
 
 from datetime import timedelta
 
@@ -24,19 +24,19 @@ from latchkey.store.stripe.context import ApplyContext
 PAGE = 200
 AT_ONCE = 500
 AHEAD = timedelta(milliseconds=1)
-"""Temporal's clock counts in milliseconds where Postgres' counts in microseconds: what is due in
-the same millisecond is due."""
+"""Temporal's clock has milliseconds, Postgres' has microseconds: what is due within the same
+millisecond is due."""
 
 
 class PolicyActivities:
-    """What happens to access without a word from Stripe."""
+    """Changes of access that don't come from Stripe."""
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._deps = deps
 
     @activity.defn(name=contracts.APPLY_POLICY_PAGE)
     async def apply_page(self, job: PolicyPageInput) -> PolicyPageResult:
-        """Judge one page anew, in one transaction with the progress."""
+        """Judge one page again, in one transaction with the progress."""
         async with retried():
             account = await self._deps.account()
             context = ApplyContext(account, 0, job.as_of, Cause.POLICY)
@@ -54,7 +54,7 @@ class PolicyActivities:
 
     @activity.defn(name=contracts.END_DUE_GRANTS)
     async def end_due_grants(self, job: DueGrantsInput) -> DueGrantsResult:
-        """End what is due, and say when the next end is."""
+        """End what is due, and return when the next end is."""
         ended = 0
         while True:
             async with self._deps.pool.acquire() as connection, connection.transaction():

@@ -1,6 +1,6 @@
-"""Customer-portal sessions and receipts: made or found when somebody clicks, never kept.
+"""Customer portal sessions and receipts: created or found on demand, never stored.
 
-Their addresses open something for whoever holds them, so they leave here sealed.
+Anyone who has their URLs can open them, so they are returned encrypted.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ REASONS = [
     "low_quality",
     "other",
 ]
-"""All that Stripe's portal can offer to those who cancel."""
+"""All cancellation reasons that Stripe's portal can offer."""
 
 
 class PortalActivities:
-    """Opens the portal. `public_url` is where people come back to."""
+    """Opens the portal. `public_url` is where people return to."""
 
     def __init__(self, deps: ActivityDeps, *, public_url: str) -> None:
         self._deps = deps
@@ -42,7 +42,7 @@ class PortalActivities:
 
     @activity.defn(name=contracts.OPEN_PORTAL)
     async def open_portal(self, stripe_call: StripeCallInput) -> StripeCallResult:
-        """A fresh session for the customer `object_id`, on the page that `flow` names."""
+        """A new session for the customer `object_id`, on the page that `flow` names."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -68,8 +68,8 @@ class PortalActivities:
         )
 
     async def _configuration(self, api: StripeApi, account: Account, settings: SiteSettings) -> str:
-        """Our configuration, made once per account and mode, and changed with the settings and
-        with what a release asks of it."""
+        """Our configuration: created once per account and mode, updated when the settings or our
+        requirements change."""
         wanted = _fingerprint(settings)
         async with self._deps.pool.acquire() as connection:
             known = await portal.configuration(connection, account)
@@ -98,8 +98,8 @@ class PortalActivities:
         return found
 
     async def _earlier(self, api: StripeApi) -> str | None:
-        """A configuration that this site made and doesn't know of: an answer was lost, or the
-        database."""
+        """A configuration that this site created but doesn't know, because an answer or the
+        database was lost."""
         for made in await api.portal_configurations():
             if made["active"] and made["metadata"].get("latchkey") == self._url:
                 found: str = made["id"]
@@ -124,7 +124,8 @@ def _flow(stripe_call: StripeCallInput, site: str) -> Json | None:
 
 
 def features(settings: SiteSettings) -> Json:
-    """What the portal offers. Who cancels is asked why: nothing else tells that it was them."""
+    """What the portal offers. It asks for a cancellation reason, because nothing else shows that
+    the customer cancelled."""
     cancel: Json = {"enabled": settings.portal_cancel}
     if settings.portal_cancel:
         cancel |= {

@@ -1,4 +1,4 @@
-"""Fetch one one-off purchase and apply it."""
+"""Fetches one one-off purchase and applies it."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from latchkey.stripe_api import StripeApi, StripeError
 
 
 class PurchaseActivities:
-    """Keeps access in step with one-off purchases."""
+    """Keeps access in sync with one-off purchases."""
 
     def __init__(self, deps: ActivityDeps, client: Client) -> None:
         self._deps = deps
@@ -35,7 +35,8 @@ class PurchaseActivities:
     @activity.defn(name=contracts.SYNC_PURCHASE)
     @keeps_running(TargetKind.PURCHASE)
     async def sync(self, job: SyncInput) -> SyncResult:
-        """One read of the session or invoice, one transaction for all that follows from it."""
+        """Read the session or invoice once, and apply it with all its consequences in one
+        transaction."""
         async with retried():
             job, context = await self._deps.begin(job, TargetKind.PURCHASE)
             api = await self._deps.keyring.api()
@@ -47,7 +48,8 @@ class PurchaseActivities:
                 return await self._unreadable(job, error)
 
     async def _session(self, api: StripeApi, job: SyncInput, context: ApplyContext) -> SyncResult:
-        """A subscription's checkout is the subscription's business, its one-off lines are ours."""
+        """A subscription's checkout belongs to the subscription, but its one-off lines are handled
+        here."""
         order = await fetch.session(api, await api.checkout_session(job.object_id))
         if order.subscription is None:
             return await self._apply(order, job, context)
@@ -60,7 +62,8 @@ class PurchaseActivities:
         return result
 
     async def _invoice(self, api: StripeApi, job: SyncInput, context: ApplyContext) -> SyncResult:
-        """An invoice may be a session's or a subscription's; what is left is a purchase itself."""
+        """An invoice may belong to a session or a subscription; otherwise it is a purchase
+        itself."""
         order = await fetch.invoice(api, await api.invoice(job.object_id))
         if order.subscription:
             await self._tell_of_bill(order, context)

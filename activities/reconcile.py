@@ -1,4 +1,4 @@
-"""Compare Stripe with the grants, a page at a time, and repair what may be repaired."""
+"""Compares grants with Stripe, a page at a time, and repairs what may be repaired."""
 
 import asyncio
 from collections.abc import Sequence
@@ -53,18 +53,18 @@ _RUNNING = (
 )
 _COMPARING = "ExecutionStatus = 'Running' and WorkflowType = 'Reconciliation'"
 _STUCK = (
-    ("LatchkeyState = 'failed' and ExecutionStatus = 'Running'", "The run can't go on"),
+    ("LatchkeyState = 'failed' and ExecutionStatus = 'Running'", "The run can't continue"),
     (
         "TemporalReportedProblems in ('category=WorkflowTaskFailed')",
         "The workflow's code fails on its history: see the run in the Temporal UI",
     ),
 )
 
-_NOT_CONNECTED = "Stripe is not connected: connect it under Connectors, then compare again"
+_NOT_CONNECTED = "Stripe isn't connected: connect it under Connectors, then compare again"
 
 
 class ReconcileActivities:
-    """Reads, compares by applying and undoing, and repairs by applying."""
+    """Reads objects, compares by applying and rolling back, and repairs by applying."""
 
     def __init__(self, deps: ActivityDeps, client: Client) -> None:
         self._deps = deps
@@ -72,9 +72,9 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.BEGIN_RECONCILIATION)
     async def begin(self, job: BeginReconciliation) -> ReconciliationPlan:
-        """Begin the comparison that was asked for, or one of the schedule's own. Its id is made
-        from the run's, so that a second attempt makes no second one. Without a connection it has
-        failed: the run does not know the schedule's own yet, so it is closed here."""
+        """Begin the requested comparison, or the schedule's own. Its id is derived from the run's,
+        so a second attempt doesn't create a second one. Without a connection it fails, and is
+        closed here because the run doesn't know the schedule's own comparison yet."""
         async with discreet():
             await self._fail_lost()
             async with self._deps.pool.acquire() as connection, connection.transaction():
@@ -110,7 +110,7 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.COMPARE_PAGE)
     async def page(self, job: ComparePageInput) -> ComparePageResult:
-        """Read one page and compare it; in a run that repairs, apply what is safe."""
+        """Read one page and compare it; in a repairing run, apply what is safe."""
         async with discreet():
             context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             api = await self._deps.keyring.api()
@@ -127,8 +127,8 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.COMPARE_UNSEEN)
     async def unseen(self, job: CompareBatch) -> CompareBatchResult:
-        """Read what gives access and was on none of the lists: moved to another price, bought by
-        invoice, or gone from Stripe."""
+        """Read purchases that give access but were on none of the lists: moved to another price,
+        bought by invoice, or gone from Stripe."""
         async with discreet():
             context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             async with self._deps.pool.acquire() as connection:
@@ -154,7 +154,7 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.CHECK_INVARIANTS)
     async def check(self, job: CompareBatch) -> Compared:
-        """See which runs there are, then check what must always hold."""
+        """Record which runs exist, then check the invariants."""
         async with discreet():
             ids: list[str] = []
             async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
@@ -166,7 +166,7 @@ class ReconcileActivities:
             stuck = await self._stuck()
             async with self._deps.pool.acquire() as connection, connection.transaction():
                 run_row = await store.find(connection, job.reconciliation_id)
-                assert run_row is not None, "the run began with it"
+                assert run_row is not None, "the run began by creating it"
                 await invariants.check(
                     connection, run_row.id, product_id=run_row.product_id, stuck=stuck
                 )
@@ -174,7 +174,7 @@ class ReconcileActivities:
                     await store.choose_safe(connection, run_row.id)
                 await store.compared(connection, run_row.id)
                 counted = await store.find(connection, run_row.id)
-                assert counted is not None, "it is in this transaction"
+                assert counted is not None, "it was written in this transaction"
                 total = counted.safe + counted.person + counted.foreign
                 progress = replace(
                     job.progress, differences=total + counted.repaired + counted.failed
@@ -184,7 +184,7 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.REPAIR_DIFFERENCES)
     async def repair(self, job: CompareBatch) -> CompareBatchResult:
-        """Repair the next few differences that were chosen."""
+        """Repair the next batch of selected differences."""
         async with discreet():
             context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             async with self._deps.pool.acquire() as connection:
@@ -246,7 +246,7 @@ class ReconcileActivities:
         context: ApplyContext,
         progress: Compared,
     ) -> Compared:
-        """Apply the readings whose differences are all safe, and have their runs told."""
+        """Apply the readings whose differences are all safe, and notify their runs."""
         unsafe = {one.source_id for one in differences if one.severity is not Severity.SAFE}
         safe = {one.source_id for one in differences} - unsafe
         if not safe:
@@ -266,8 +266,8 @@ class ReconcileActivities:
         return progress
 
     async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, CheckoutInfo]:
-        """The checkout sessions of subscriptions that are new to us: they may hold the buyer's
-        signed reference, which counts more than an e-mail address."""
+        """The checkout sessions of subscriptions that are new to us. They may contain the buyer's
+        signed reference, which takes precedence over an email address."""
         mine = [one.id for one in found.subscriptions if one.id in ids]
         async with self._deps.pool.acquire() as connection:
             known = await subscription_mirror.known(connection, mine)
@@ -301,8 +301,8 @@ class ReconcileActivities:
             )
 
     async def _repair(self, run: str, batch: list[Found], context: ApplyContext) -> int:
-        """Runs are started or told; objects are read anew and applied, and their runs told. Returns
-        how many differences that repaired."""
+        """Start or notify runs; read and apply objects again, and notify their runs. Returns how
+        many differences were repaired."""
         objects = {
             (one.source, one.source_id)
             for one in batch
@@ -311,7 +311,7 @@ class ReconcileActivities:
         }
         api = await self._deps.keyring.api()
         found = await comparison_source.by_id(self._deps, api, sorted(objects))
-        failed = {key: "Stripe does not have it any more: decide by hand" for _, key in found.gone}
+        failed = {key: "It no longer exists in Stripe: decide by hand" for _, key in found.gone}
         failed |= {
             key: f"Stripe's answer can't be read: {why}" for key, why in found.unreadable.items()
         }
@@ -362,14 +362,15 @@ class ReconcileActivities:
                 await store.see(connection, run, ids)
 
     async def _stuck(self) -> list[tuple[str, str]]:
-        """Runs that can't go on, with the reason. An old server may not know the second query."""
+        """Runs that can't continue, with the reason. An old server may not support the second
+        query."""
         found: dict[str, str] = {}
         for query, reason in _STUCK:
             try:
                 async for run in self._client.list_workflows(query, limit=200):
                     found.setdefault(run.id, reason)
             except RPCError as error:
-                activity.logger.warning("can't ask Temporal: %s", error.status.name)
+                activity.logger.warning("Temporal query failed: %s", error.status.name)
         return list(found.items())
 
     async def _start(self, subscription_ids: Sequence[str]) -> None:
@@ -384,7 +385,7 @@ class ReconcileActivities:
 
 
 async def _have_told(connection: Connection, keys: set[str]) -> None:
-    """Have the objects' runs look again, so that they know the new deadline."""
+    """Have the objects' runs look again, so that they learn the new deadline."""
     purchases = {key for key in keys if key.startswith(("cs_", "in_"))}
     await wakeups.add(connection, wakeups.LOOK_AGAIN, sorted(keys - purchases))
     await wakeups.add(connection, wakeups.PURCHASE, sorted(purchases))
@@ -394,8 +395,8 @@ def _gone(source: str, key: str) -> Difference:
     return Difference(
         Kind.GONE,
         Severity.MANUAL,
-        f"It gives access, and the connected Stripe account has no such {source}: it may belong to"
-        " another account or mode, or was deleted test data",
+        f"It gives access, but the connected Stripe account has no such {source}: it may belong to"
+        " another account or mode, or be deleted test data",
         source,
         key,
     )

@@ -1,4 +1,5 @@
-"""Keeps a run going whose object can't be read or applied: it says why, and the events are loud."""
+"""Keeps a run alive when its object can't be read or applied: the run reports why, and its events
+are marked failed."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from latchkey.store.purchases.subscription_mirror import Recorded
 from latchkey.store.stripe import inbox, origins
 
 PATIENCE = 5
-"""Attempts, about 15 seconds, before the run says what it waits for."""
+"""Attempts (about 15 seconds) before the run reports what it is waiting for."""
 
 TRY_AGAIN = timedelta(minutes=1)
 TRY_LATER = timedelta(hours=1)
@@ -41,7 +42,7 @@ _PASSING = (
 )
 
 log = structlog.get_logger("worker")
-FAILED = Counter("latchkey_events_given_up_total", "Events that could not be handled.")
+FAILED = Counter("latchkey_events_given_up_total", "Events that could not be processed.")
 
 UNCHANGED = SyncResult("", "", finished=False, unchanged=True)
 
@@ -56,9 +57,9 @@ Sync = Callable[[J, SyncInput], Awaitable[SyncResult]]
 
 
 def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
-    """For a Temporal activity that syncs one object: what may pass is tried again for ever, and
-    after a while the run says so; what is no more than a fault of ours fails the events, not the
-    run. Nothing of an error but its kind enters the history: it may quote personal data."""
+    """Decorates an activity that syncs one object. Temporary errors are retried forever, and after
+    a while the run reports them. Our own errors fail the events, not the run. Only an error's type
+    enters the history, since its text may quote personal data."""
 
     def around(sync: Sync[J]) -> Sync[J]:
         @wraps(sync)
@@ -76,11 +77,11 @@ def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
                     f"not now: {type(error).__name__}", type=type(error).__name__
                 ) from None
             except Exception as error:
-                log.exception("an object could not be applied", object=job.object_id)
+                log.exception("object not applied", object=job.object_id)
                 name = type(error).__name__
                 if activity.info().attempt < PATIENCE:
                     raise ApplicationError(f"unexpected {name}", type=name) from None
-                return await failed(self.deps, job, kind, f"unexpected {name}: see the log")
+                return await failed(self.deps, job, kind, f"unexpected {name}, see the log")
 
         return steadily
 
@@ -88,22 +89,22 @@ def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
 
 
 async def _served(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> bool:
-    """Whether readings begun after these events were stored have been applied meanwhile: a nudge
-    that crosses a reading has nothing more to tell."""
+    """Whether readings that began after these events were stored have been applied since: a nudge
+    that arrives during a reading needs no other one."""
     async with deps.pool.acquire() as connection:
         return await inbox.served(connection, kind, job.object_id, job.event_ids)
 
 
 async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> SyncResult | None:
-    """What to do for an object of another account or mode than the connected one; None for all
-    others. Nobody can be asked about it: access stays as it is, and an end that is known comes at
-    its time. It is looked at again daily, should its account be connected again."""
+    """The result for an object from another account or mode than the connected one, otherwise None.
+    It can't be read, so access stays as it is and a known end still takes effect. It is checked
+    again daily in case its account is reconnected."""
     account = await deps.keyring.account()
     async with deps.pool.acquire() as connection:
         home = await origins.origin_of(connection, job.object_id)
     if home is None or account is None or home.account == account:
         return None
-    why = f"It belongs to the account {home.account}, which is not the connected one"
+    why = f"It belongs to account {home.account}, which isn't the connected one"
     async with deps.pool.acquire() as connection, connection.transaction():
         await _give_up(connection, job, kind, why)
         await settling.end_due(
@@ -115,7 +116,7 @@ async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Sy
     wake_at, wake = _next(job, await _known(deps, job, kind), SELDOM)
     return SyncResult(
         label="another account",
-        state=f"{why}: access stays as it is, an end that is known comes at its time",
+        state=f"{why}: access stays as it is, and a known end still takes effect",
         finished=home.over,
         wake_at=None if home.over else wake_at,
         wake=None if home.over else wake,
@@ -123,20 +124,21 @@ async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Sy
 
 
 def _soon(error: ApplicationError) -> bool:
-    """Whether another attempt may help at once. Trouble with the key takes a person."""
+    """Whether a quick retry may help. A problem with the key needs a person."""
     return error.type != KEY_REFUSED and activity.info().attempt < PATIENCE
 
 
 async def failed(deps: ActivityDeps, job: SyncInput, kind: TargetKind, error: str) -> SyncResult:
-    """What no retry can mend: the events are marked, the run waits for a person or a resend."""
+    """Handle what no retry can fix: mark the events as failed, and let the run wait for a person or
+    a resend."""
     async with deps.pool.acquire() as connection:
         ids = await _give_up(connection, job, kind, error)
         known = await _known(deps, job, kind)
-    log.error("events failed: see the inbox", object=job.object_id, events=ids, reason=error)
+    log.error("events failed, see the inbox", object=job.object_id, events=ids, reason=error)
     wake_at, wake = _next(job, known, TRY_LATER)
     return SyncResult(
         label="failed",
-        state=f"Can't go on: {error}. Resend the event once the cause is mended",
+        state=f"Can't continue: {error}. Resend the event once the cause is fixed",
         finished=known is None,
         wake_at=wake_at if known else None,
         wake=wake if known else None,
@@ -147,7 +149,7 @@ async def failed(deps: ActivityDeps, job: SyncInput, kind: TargetKind, error: st
 async def _give_up(
     connection: Connection, job: SyncInput, kind: TargetKind, error: str
 ) -> list[str]:
-    """Mark the object's events as failed, those included that no nudge has told yet."""
+    """Mark the object's events as failed, including those that no nudge has mentioned yet."""
     _, waiting = await inbox.begin_reading(connection, kind, job.object_id)
     ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in waiting)]))
     await inbox.mark_failed(connection, ids, error=error)
@@ -156,11 +158,12 @@ async def _give_up(
 
 
 def read_again(as_of: datetime) -> SyncResult:
-    """For a reading that a later one has overtaken. Its events are served: they were stored before
-    its ticket was taken, and the later one was read after that. Only the deadline is missing."""
+    """The result for a reading that a later one has overtaken. Its events are served: they were
+    stored before its ticket (fencing token) was taken, and the later reading began after that. Only
+    the deadline is missing."""
     return SyncResult(
         label="reading",
-        state="A later reading was there first: reading again",
+        state="A later reading was applied first: reading again",
         finished=False,
         wake_at=as_of + READ_AGAIN,
     )
@@ -169,10 +172,10 @@ def read_again(as_of: datetime) -> SyncResult:
 async def _waiting(deps: ActivityDeps, job: SyncInput, kind: TargetKind, why: str) -> SyncResult:
     known = await _known(deps, job, kind)
     wake_at, wake = _next(job, known, TRY_AGAIN)
-    log.warning("a run waits", object=job.object_id, reason=why)
+    log.warning("run waiting", object=job.object_id, reason=why)
     return SyncResult(
         label="waiting for Stripe",
-        state=f"Can't go on for now: {why}",
+        state=f"Waiting: {why}",
         finished=False,
         wake_at=wake_at,
         wake=wake,
@@ -188,8 +191,8 @@ async def _known(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Record
 
 
 def _next(job: SyncInput, known: Recorded | None, pause: timedelta) -> tuple[datetime, Wake]:
-    """When to look again: after the pause, or at the deadline known from before, if that is
-    sooner. The workflow's clock goes on from `as_of` while attempts are made."""
+    """When to look again: after the pause, or at the previously known deadline if that is sooner.
+    The workflow's clock continues from `as_of` during the attempts."""
     now = job.as_of + (datetime.now(UTC) - activity.info().scheduled_time)
     again = now + pause
     if known and known.wake and known.wake_at and now < known.wake_at < again:

@@ -1,4 +1,4 @@
-"""Fetch one subscription and apply it."""
+"""Fetches one subscription and applies it."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from latchkey.stripe_api import StripeApi, StripeError
 
 
 class SubscriptionActivities:
-    """Keeps access in step with subscriptions."""
+    """Keeps access in sync with subscriptions."""
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._deps = deps
@@ -34,7 +34,7 @@ class SubscriptionActivities:
     @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
     @keeps_running(TargetKind.SUBSCRIPTION)
     async def sync(self, job: SyncInput) -> SyncResult:
-        """One read of the subscription, one transaction for all that follows from it."""
+        """Read the subscription once, and apply it with all its consequences in one transaction."""
         async with retried():
             job, context = await self._deps.begin(job, TargetKind.SUBSCRIPTION)
             api = await self._deps.keyring.api()
@@ -47,7 +47,7 @@ class SubscriptionActivities:
 
     @activity.defn(name=contracts.END_DUE_ACCESS)
     async def end_due_access(self, job: EndDueInput) -> int:
-        """End what is due by the clock alone; returns how many grants ended."""
+        """End grants that are due, without asking Stripe; returns how many ended."""
         async with self._deps.pool.acquire() as connection, connection.transaction():
             return await settling.end_due(
                 connection,
@@ -81,9 +81,9 @@ class SubscriptionActivities:
     async def _read(
         self, api: StripeApi, job: SyncInput, context: ApplyContext
     ) -> tuple[Subscription, Order | None]:
-        """The subscription and, once in its life, the checkout session it came from: that holds
-        the buyer's signed reference and the cart's one-off lines. One call has both where an event
-        named the session."""
+        """The subscription and, the first time, the checkout session it came from, which contains
+        the buyer's signed reference and the cart's one-off lines. If an event named the session,
+        one call returns both."""
         async with self._deps.pool.acquire() as connection:
             known = await subscription_mirror.recorded(connection, job.object_id)
         named = job.checkout_session

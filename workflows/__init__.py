@@ -1,1 +1,1 @@
-"""When things happen: one module per workflow, deterministic."""
+"""The workflows, which decide when things happen: one module each, deterministic."""

@@ -1,7 +1,7 @@
-"""How long one attempt at a Temporal activity may take. Attempts have no limit by themselves."""
+"""How long one attempt at a Temporal activity may take. By default, attempts aren't limited."""
 
 from datetime import timedelta
 
 ONE_ATTEMPT = timedelta(seconds=120)
 HEARTBEAT = timedelta(seconds=9)
-"""After this silence the worker counts as dead and another one takes over."""
+"""After this long without a heartbeat, the worker counts as dead and another one takes over."""

@@ -1,4 +1,5 @@
-"""`CatchUp`: looks for events that no webhook brought. Its schedule starts it anew each time."""
+"""`CatchUp`: looks for events that no webhook delivered. The schedule starts a new run each
+time."""
 
 import asyncio
 from datetime import timedelta
@@ -16,10 +17,10 @@ with workflow.unsafe.imports_passed_through():
 STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 MOST_PAGES = 1000
-"""Of one part in one run: 100,000 events. The next run goes on from there."""
+"""Pages per part and run: 100,000 events. The next run continues from there."""
 
 A_FEW_TIMES = RetryPolicy(maximum_attempts=6, maximum_interval=timedelta(seconds=30))
-"""Then the run fails and says why; the schedule tries again."""
+"""After this, the run fails with the reason, and the schedule tries again."""
 
 BEHIND_THE_LIVING = Priority(priority_key=3)
 
@@ -29,7 +30,8 @@ CHORES_FIRST = "chores-first"
 
 @workflow.defn(name=contracts.CATCH_UP)
 class CatchUp:
-    """Puts missed events into the inbox; where the list doesn't reach back, has objects swept."""
+    """Puts missed events into the inbox. If the event list doesn't reach back far enough, requests
+    a sweep."""
 
     @workflow.run
     async def run(self) -> int:
@@ -38,7 +40,7 @@ class CatchUp:
         except ActivityError as error:
             cause = error.cause
             reason = cause.message if isinstance(cause, ApplicationError) else str(error)
-            self._show("failed", f"Could not look for missed events: {reason}")
+            self._show("failed", f"Couldn't look for missed events: {reason}")
             raise
 
     async def _look(self) -> int:
@@ -48,7 +50,7 @@ class CatchUp:
             start_to_close_timeout=ONE_ATTEMPT,
             heartbeat_timeout=HEARTBEAT,
             retry_policy=A_FEW_TIMES,
-            summary="See which lists are due",
+            summary="Check which lists are due",
         )
         if not (plan.hourly and workflow.patched(CHORES_FIRST)):
             return await self._lists(plan)
@@ -59,28 +61,30 @@ class CatchUp:
             await chores
 
     async def _lists(self, plan: CatchUpPlan) -> int:
-        """Look at what is due. Runs of earlier releases do the chores last, which lists that can't
-        be read kept from being done."""
+        """Process what is due. Runs of earlier releases do the chores last, so an unreadable list
+        kept them from being done."""
         if not plan.connected:
-            self._show("not connected", "Stripe is not connected: there is nothing to look for")
+            self._show("not connected", "Stripe isn't connected, so there is nothing to look for")
             return 0
         found, gap = 0, False
         for part in plan.parts:
             new, torn = await self._part(part)
             found, gap = found + new, gap or torn
         if gap:
-            await self._ours(contracts.BEGIN_SWEEP, "Have all objects compared with Stripe")
+            await self._ours(
+                contracts.BEGIN_SWEEP, "Request a comparison of all objects with Stripe"
+            )
         if plan.hourly:
             await self._stripe_endpoint()
             if not workflow.patched(CHORES_FIRST):
                 await self._chores()
-        words = f"{found} missed events found" if found else "No event was missed"
+        words = f"{found} missed events found" if found else "No missed events"
         self._show("done", f"{words}. The list has a gap: sweeping objects" if gap else words)
         return found
 
     async def _part(self, part: str) -> tuple[int, bool]:
-        """Events found in one part of the list, and whether the list has a gap. All pages are as of
-        the first: what was made since is on none of them where the newest come first."""
+        """Events found in one part of the list, and whether the list has a gap. All pages share the
+        first page's time: newer events would shift a list that shows the newest first."""
         found, cursor, begun = 0, None, workflow.now()
         for pages in range(MOST_PAGES):
             page: CatchUpPageResult = await workflow.execute_activity(
@@ -107,11 +111,11 @@ class CatchUp:
             heartbeat_timeout=HEARTBEAT,
             retry_policy=A_FEW_TIMES,
             priority=BEHIND_THE_LIVING,
-            summary="Look at the webhook endpoint",
+            summary="Check the webhook endpoint",
         )
 
     async def _chores(self) -> None:
-        await self._ours(contracts.DO_CHORES, "Delete what is no longer kept")
+        await self._ours(contracts.DO_CHORES, "Delete expired data")
 
     async def _ours(self, activity: str, summary: str) -> None:
         await workflow.execute_activity(

@@ -1,4 +1,4 @@
-"""`Checkout`: a product's payment links, until Stripe has what was chosen."""
+"""`Checkout`: brings a product's payment links in Stripe in line with what was chosen."""
 
 from datetime import timedelta
 
@@ -16,7 +16,8 @@ SOMEONE_MAY_WAIT = RetryPolicy(maximum_interval=timedelta(seconds=15))
 
 @workflow.defn(name=contracts.CHECKOUT)
 class Checkout:
-    """Makes the chosen payment link and retires the others; ends when nothing is left to do."""
+    """Creates the chosen payment link and deactivates the others; ends when nothing is left to
+    do."""
 
     def __init__(self) -> None:
         self._again = True
@@ -38,7 +39,7 @@ class Checkout:
                 start_to_close_timeout=ONE_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=SOMEONE_MAY_WAIT,
-                summary="Make and retire payment links",
+                summary="Create and deactivate payment links",
             )
             workflow.set_current_details(state)
         return state

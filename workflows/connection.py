@@ -55,7 +55,7 @@ class Catalog:
 
 
 async def read_catalog() -> None:
-    """Walk the catalog's lists, a page at a time."""
+    """Read the catalog's lists, a page at a time."""
     for which in CatalogList:
         job = CatalogPageInput(which)
         while True:

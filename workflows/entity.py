@@ -1,8 +1,8 @@
-"""The life that subscriptions, purchases and other Stripe objects share.
+"""The lifecycle that subscriptions, purchases and other Stripe objects share.
 
-Nudged or woken by its timer, an entity has its object fetched and applied, arms the timer for the
-next deadline and sleeps. The decision lies in the Temporal activity, so that changing it needs no
-change here.
+When nudged or woken by its timer, an entity has its object fetched and applied, sets the timer for
+the next deadline and sleeps. The activity makes the decisions, so changing them doesn't change the
+workflow.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ LOOK_BEFORE_ENDING = "look-before-ending"
 
 @dataclass(frozen=True)
 class Syncing:
-    """The Temporal activity that fetches and applies, and what it does in the operator's words."""
+    """The Temporal activity that fetches and applies, and a summary of it for operators."""
 
     activity: str
     summary: str
 
 
 def take(state: EntityState, nudge: Nudge) -> None:
-    """Note a nudge. All that a signal handler does: it must never fail."""
+    """Record a nudge. The signal handler does nothing else, so that it can't fail."""
     state.nudged = True
     state.asked = state.asked or not nudge.event_ids
     state.event_ids += nudge.event_ids
@@ -44,7 +44,7 @@ def take(state: EntityState, nudge: Nudge) -> None:
 
 
 async def live(state: EntityState, syncing: Syncing) -> str:
-    """Keep the object in step until it is finished; returns its last state in words."""
+    """Keep the object in sync until it is finished; returns its last state as a sentence."""
     by_timer = overdue = False
     last: SyncResult | None = None
     while True:
@@ -70,7 +70,7 @@ async def live(state: EntityState, syncing: Syncing) -> str:
 async def _sync(
     state: EntityState, syncing: Syncing, *, by_timer: bool, only_events: bool
 ) -> SyncResult:
-    """The flag is lowered before the read, so that a nudge during the read causes another one."""
+    """The flag is cleared before the read, so that a nudge during the read causes another one."""
     job = SyncInput(
         object_id=state.object_id,
         as_of=workflow.now(),
@@ -94,7 +94,7 @@ async def _sync(
 
 
 def _show(state: EntityState, result: SyncResult) -> None:
-    """Make the state readable in the UI; attributes are only written when they changed."""
+    """Show the state in the UI; search attributes are written only when they change."""
     updates: list[SearchAttributeUpdate[str]] = []
     if result.label != state.label:
         updates.append(STATE.value_set(result.label))
@@ -115,7 +115,7 @@ def _show(state: EntityState, result: SyncResult) -> None:
 
 
 async def _sleep(state: EntityState) -> bool:
-    """Sleep until nudged or until the deadline; True where it was the deadline."""
+    """Sleep until nudged or until the deadline; True if it was the deadline."""
     left = None
     if state.wake_at is not None:
         left = max(state.wake_at - workflow.now(), SOON)
@@ -131,9 +131,9 @@ async def _sleep(state: EntityState) -> bool:
 
 
 async def _wake(state: EntityState) -> bool:
-    """The deadline came: look at Stripe, and only where that can't be read end what is due without
-    it. True where something is due. Runs of earlier releases end first and look then: a withdrawn
-    cancellation whose event was lost would announce an end and take it back."""
+    """Handle the deadline: read Stripe, and end what is due without it only if Stripe can't be
+    read. True if something is due. Runs of earlier releases end first and read then, which
+    announced an end and took it back when the event of a withdrawn cancellation was lost."""
     due = state.wake is not None and state.wake.ends_access
     state.nudged = True
     if due and not workflow.patched(LOOK_BEFORE_ENDING):
@@ -149,5 +149,5 @@ async def _end_due(state: EntityState) -> None:
         start_to_close_timeout=ONE_ATTEMPT,
         heartbeat_timeout=HEARTBEAT,
         priority=Priority(priority_key=1),
-        summary="End the access that is due",
+        summary="End access that is due",
     )

@@ -1,4 +1,4 @@
-"""`GrantEndings`: one timer for all access given by hand, set to the earliest end."""
+"""`GrantEndings`: one timer for all complimentary access, set to the earliest end."""
 
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ SOON = timedelta(seconds=1)
 
 @workflow.defn(name=contracts.GRANT_ENDINGS)
 class GrantEndings:
-    """Runs while any access given by hand has an end; the next end that is set starts it again."""
+    """Runs while any complimentary access has an end; the next end that is set starts it again."""
 
     @workflow.init
     def __init__(self, state: GrantEndingsState) -> None:
@@ -32,7 +32,7 @@ class GrantEndings:
             self._state.nudged = False
             found = await self._end_due()
             if found.next_at is None and not self._state.nudged:
-                return "No access given by hand has an end"
+                return "No complimentary access has an end"
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._state)
             if found.next_at is not None:
@@ -44,7 +44,7 @@ class GrantEndings:
             await workflow.wait_condition(
                 lambda: self._state.nudged,
                 timeout=max(until - workflow.now(), SOON),
-                timeout_summary="access given by hand ends",
+                timeout_summary="complimentary access ends",
             )
         except TimeoutError:
             return
@@ -57,6 +57,6 @@ class GrantEndings:
             start_to_close_timeout=ONE_ATTEMPT,
             heartbeat_timeout=HEARTBEAT,
             priority=Priority(priority_key=1),
-            summary="End the access that is due",
+            summary="End access that is due",
         )
         return result

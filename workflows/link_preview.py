@@ -1,4 +1,4 @@
-"""`LinkPreview`: who a product link would bring in. Reads only; its records go to Postgres."""
+"""`LinkPreview`: finds who a product link would give access to. Only writes its own records."""
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -22,7 +22,7 @@ SOMEONE_WAITS = RetryPolicy(maximum_attempts=3)
 
 @workflow.defn(name=contracts.LINK_PREVIEW)
 class LinkPreview:
-    """Walks the lists that the import would walk."""
+    """Reads the lists that the import would read."""
 
     @workflow.run
     async def run(self, job: LinkPreviewInput) -> str:
@@ -81,7 +81,7 @@ class LinkPreview:
                 start_to_close_timeout=ONE_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=SOMEONE_WAITS,
-                summary=f"Look at a page of {step}",
+                summary=f"Read a page of {step}",
             )
             cursor = page.cursor
             if cursor is None:
@@ -93,5 +93,5 @@ class LinkPreview:
             FinishPreviewInput(job.preview_id, error),
             start_to_close_timeout=ONE_ATTEMPT,
             heartbeat_timeout=HEARTBEAT,
-            summary="Record the preview's end",
+            summary="Finish the preview",
         )

@@ -1,4 +1,4 @@
-"""`PolicyChange`: carries a changed access policy to everybody it concerns, page by page."""
+"""`PolicyChange`: applies a changed access policy to everyone concerned, page by page."""
 
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributeKey
@@ -20,7 +20,7 @@ BULK = Priority(priority_key=4)
 
 @workflow.defn(name=contracts.POLICY_CHANGE)
 class PolicyChange:
-    """Resumes at the page where it was; a page applied twice changes nothing."""
+    """Resumes at the page where it stopped. Applying a page is idempotent."""
 
     @workflow.init
     def __init__(self, state: PolicyChangeState) -> None:

@@ -1,4 +1,4 @@
-"""`ProductLink`: imports who has bought already, then listens until the link is removed."""
+"""`ProductLink`: imports earlier buyers, then waits until the link is removed."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 @workflow.defn(name=contracts.PRODUCT_LINK)
 class ProductLink:
-    """One product's link to a Stripe product, from its making to its removal."""
+    """One product's link to a Stripe product, from creation to removal."""
 
     @workflow.init
     def __init__(self, state: ProductLinkState) -> None:
@@ -50,7 +50,7 @@ class ProductLink:
 
     @workflow.signal(name=contracts.NUDGE)
     def nudge(self, link_id: int) -> None:
-        """A link was made or retried: the present one imports again, another one takes over."""
+        """A link was created or retried: the current link imports again, a new link takes over."""
         if link_id == self._state.link_id:
             self._again = True
         else:
@@ -85,7 +85,7 @@ class ProductLink:
     async def _import(self) -> None:
         state = self._state
         if state.plan is None:
-            self._show("importing", "Importing: looking at the prices")
+            self._show("importing", "Importing: reading prices")
             state.plan = await self._stripe(
                 contracts.PLAN_IMPORT, state.link_id, ImportPlan, "List the product's prices"
             )
@@ -139,7 +139,7 @@ class ProductLink:
             state.price_index += 1
 
     async def _start_lifecycles(self) -> None:
-        """Access is there already; the runs follow at a bounded rate."""
+        """Start the subscriptions' runs at a limited rate, once access has been given."""
         while not self._interrupted:
             started = await workflow.execute_activity(
                 contracts.START_LIFECYCLES,
@@ -148,7 +148,7 @@ class ProductLink:
                 start_to_close_timeout=LIFECYCLES_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 priority=BULK,
-                summary="Start the subscriptions' runs",
+                summary="Start workflows for the subscriptions",
             )
             if not started:
                 return
@@ -201,7 +201,7 @@ class ProductLink:
 
     async def _wait_for_stripe(self, error: ActivityError) -> None:
         reason = _reason(error)
-        self._show("waiting for Stripe", f"Can't go on for now: {reason}")
+        self._show("waiting for Stripe", f"Waiting: {reason}")
         await self._record(LinkState.IMPORTING, reason)
         with suppress(TimeoutError):
             await workflow.wait_condition(

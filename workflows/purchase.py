@@ -1,4 +1,4 @@
-"""`Purchase`: one one-off purchase, from checkout until its money is settled."""
+"""`Purchase`: a one-off purchase, from checkout until its payment is settled."""
 
 from temporalio import workflow
 
@@ -10,7 +10,8 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=contracts.PURCHASE)
 class Purchase:
-    """Grants what a checkout session or invoice paid for; waits while a payment is pending."""
+    """Grants access to what a checkout session or invoice paid for; waits while a payment is
+    pending."""
 
     @workflow.init
     def __init__(self, state: EntityState) -> None:
@@ -22,5 +23,7 @@ class Purchase:
 
     @workflow.run
     async def run(self, state: EntityState) -> str:
-        syncing = Syncing(contracts.SYNC_PURCHASE, "Read the purchase from Stripe, write access")
+        syncing = Syncing(
+            contracts.SYNC_PURCHASE, "Read the purchase from Stripe and update access"
+        )
         return await live(self._state, syncing)

@@ -1,4 +1,4 @@
-"""`Reconciliation`: compares Stripe with the grants and repairs what it may."""
+"""`Reconciliation`: compares grants with Stripe and repairs what it may."""
 
 from datetime import timedelta
 from typing import TypeVar
@@ -30,11 +30,11 @@ STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 LAST = Priority(priority_key=5)
 PATIENT = RetryPolicy(maximum_attempts=20, maximum_interval=timedelta(minutes=1))
-"""About a quarter of an hour. Then the comparison has failed and says why: one that waited on would
-keep the schedule from the next."""
+"""About a quarter of an hour. After that the comparison fails with the reason: if it kept waiting,
+the schedule couldn't start the next one."""
 
 MOST_UNSEEN = 1000
-"""So many objects that the walk did not meet are read one by one; the next run goes on."""
+"""How many objects missing from the lists are read one by one; the next run continues."""
 
 WALKS_INVOICES = "walks-invoices"
 """The id of a change of commands: see docs/operating.md, Changing workflow code."""
@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 @workflow.defn(name=contracts.RECONCILIATION)
 class Reconciliation:
-    """One comparison: walks Stripe by price and order, checks what must always hold, repairs."""
+    """One comparison: reads Stripe's lists, checks the invariants and makes repairs."""
 
     @workflow.init
     def __init__(self, state: ReconciliationState) -> None:
@@ -91,7 +91,7 @@ class Reconciliation:
             contracts.BEGIN_RECONCILIATION,
             BeginReconciliation(state.reconciliation_id, state.repair),
             ReconciliationPlan,
-            "See what there is to compare",
+            "Plan the comparison",
         )
         state.begun, state.reconciliation_id = True, plan.reconciliation_id
         state.repair, state.products = plan.repair, plan.products
@@ -100,11 +100,11 @@ class Reconciliation:
             workflow.upsert_search_attributes([PRODUCT.value_set(plan.product)])
         if plan.compared:
             state.step = ReconcileStep.REPAIR
-        self._show("comparing", "Comparing: looking at the prices")
+        self._show("comparing", "Comparing: reading prices")
 
     async def _prices(self) -> None:
-        """All prices of the products, archived ones too. With many of them one walk of all
-        subscriptions is cheaper than a list per price."""
+        """All prices of the products, including archived ones. If there are many, reading all
+        subscriptions once is cheaper than one list per price."""
         state = self._state
         for product in state.products:
             plan = await self._stripe(
@@ -140,7 +140,7 @@ class Reconciliation:
         self._state.step = ReconcileStep.UNSEEN
 
     async def _page(self, step: ReconcileStep, price: str | None) -> bool:
-        """Compare the next page of a list; True where it was the last one."""
+        """Compare the next page of a list; True if it was the last one."""
         state = self._state
         page = await self._stripe(
             contracts.COMPARE_PAGE,
@@ -165,7 +165,10 @@ class Reconciliation:
         state = self._state
         while state.unseen < MOST_UNSEEN:
             batch = await self._stripe(
-                contracts.COMPARE_UNSEEN, self._batch(), CompareBatchResult, "Read what wasn't met"
+                contracts.COMPARE_UNSEEN,
+                self._batch(),
+                CompareBatchResult,
+                "Read objects missing from the lists",
             )
             state.unseen, state.progress = state.unseen + batch.done, batch.progress
             self._rest()
@@ -176,7 +179,7 @@ class Reconciliation:
     async def _invariants(self) -> None:
         state = self._state
         state.progress = await self._ours(
-            contracts.CHECK_INVARIANTS, self._batch(), Compared, "Check what must always hold"
+            contracts.CHECK_INVARIANTS, self._batch(), Compared, "Check the invariants"
         )
         state.step = ReconcileStep.REPAIR
 

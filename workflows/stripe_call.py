@@ -1,4 +1,4 @@
-"""`StripeCall` (its running type is `Errand`): one call to Stripe that a person waits for."""
+"""`StripeCall` (workflow type `Errand`): one call to Stripe while a person waits."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ ATTEMPT = timedelta(seconds=25)
 
 @workflow.defn(name=contracts.STRIPE_CALL)
 class StripeCall:
-    """Runs the Temporal activity that its input names and hands back its answer."""
+    """Runs the Temporal activity that its input names and returns its result."""
 
     @workflow.run
     async def run(self, stripe_call: StripeCallInput) -> StripeCallResult:

@@ -1,4 +1,5 @@
-"""`StripeObject`: customers, products and prices to mirror, payments and invoices to place."""
+"""`StripeObject`: mirrors customers, products and prices; assigns payments and invoices to
+purchases."""
 
 from temporalio import workflow
 
@@ -10,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=contracts.STRIPE_OBJECT)
 class StripeObject:
-    """Looks at one object that an event named: mirrors it, or nudges whom it concerns."""
+    """Reads one object that an event named: mirrors it, or nudges the purchases it concerns."""
 
     @workflow.init
     def __init__(self, state: EntityState) -> None:

@@ -1,4 +1,4 @@
-"""`Subscription`: one Stripe subscription, from its first event to its end."""
+"""`Subscription`: a Stripe subscription, from its first event to its end."""
 
 from temporalio import workflow
 
@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=contracts.SUBSCRIPTION)
 class Subscription:
-    """Keeps access in step with one subscription until it ends."""
+    """Keeps access in sync with one subscription until it ends."""
 
     @workflow.init
     def __init__(self, state: EntityState) -> None:
@@ -23,6 +23,6 @@ class Subscription:
     @workflow.run
     async def run(self, state: EntityState) -> str:
         syncing = Syncing(
-            contracts.SYNC_SUBSCRIPTION, "Read the subscription from Stripe, write access"
+            contracts.SYNC_SUBSCRIPTION, "Read the subscription from Stripe and update access"
         )
         return await live(self._state, syncing)

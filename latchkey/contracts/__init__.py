@@ -1,8 +1,8 @@
 """Names, ids, inputs and results that web and workflows agree on.
 
-Everything here enters Temporal histories, so nothing here may carry a name, an e-mail address or
-an address: ids, times, counts and enums only. Times are aware datetimes in UTC. A field added
-later needs a default, or running workflows can't read their own past.
+Everything here enters Temporal histories, so nothing may contain a name, an email address or a URL:
+only ids, times, counts and enums. Times are aware datetimes in UTC. A field added later needs a
+default, or running workflows couldn't read their own history.
 """
 
 from latchkey.contracts.account import (

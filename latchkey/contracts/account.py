@@ -29,7 +29,7 @@ class CatalogPageResult:
 
 @dataclass(frozen=True)
 class KeyCheck:
-    """What the check of the Stripe key came to, for the Temporal UI."""
+    """The outcome of checking the Stripe key, for the Temporal UI."""
 
     connected: bool
     state: str
@@ -37,9 +37,9 @@ class KeyCheck:
 
 @dataclass(frozen=True)
 class StripeCallInput:
-    """One call to Stripe that a person waits for: the Temporal activity, and what it is about.
+    """One call to Stripe while a person waits: the Temporal activity and its subject.
 
-    `object_id` is Stripe's; `flow` names a page of the customer portal, `target` what it is about.
+    `object_id` is Stripe's; `flow` names a page of the customer portal, `target` its subject.
     """
 
     activity: str
@@ -50,8 +50,8 @@ class StripeCallInput:
 
 @dataclass(frozen=True)
 class StripeCallResult:
-    """`state` in a word. An address that opens something for its holder comes sealed: histories
-    can be read by every operator."""
+    """`state` is one word. A URL that opens something for anyone who has it is encrypted, because
+    every operator can read histories."""
 
     state: str
     object_id: str | None = None
@@ -60,8 +60,8 @@ class StripeCallResult:
 
 @dataclass(frozen=True)
 class CatchUpPlan:
-    """What a look for missed events has to do now: the `parts` of Stripe's event list that are
-    due, and whether the endpoint and the chores of an hour are."""
+    """What catch-up has to do now: the `parts` of Stripe's event list that are due, and whether the
+    endpoint check and the hourly chores are."""
 
     parts: list[str] = field(default_factory=list)
     hourly: bool = False
@@ -70,8 +70,8 @@ class CatchUpPlan:
 
 @dataclass(frozen=True)
 class CatchUpPageInput:
-    """One page of one part, from `cursor` on. `pages` counts those before it; `as_of` is when the
-    first of them was asked for."""
+    """One page of one part, from `cursor` on. `pages` counts the pages before it; `as_of` is when
+    the first one was requested."""
 
     part: str
     as_of: datetime
@@ -81,7 +81,8 @@ class CatchUpPageInput:
 
 @dataclass(frozen=True)
 class CatchUpPageResult:
-    """`found` are events that no webhook brought; `gap` asks for a sweep of Stripe's objects."""
+    """`found` counts events that no webhook delivered; `gap` asks for a sweep of Stripe's
+    objects."""
 
     cursor: str | None
     found: int = 0

@@ -1,4 +1,4 @@
-"""What a `Subscription`, `Purchase` or `StripeObject` run takes, remembers and returns."""
+"""The inputs, state and results of `Subscription`, `Purchase` and `StripeObject` runs."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,7 +53,7 @@ _STORED_BY_0_1 = {
 
 @dataclass(frozen=True)
 class Nudge:
-    """Something happened to the object: look at it. Carries ids only, so it can't go stale."""
+    """Something happened to the object: read it. Carries only ids, so it can't become outdated."""
 
     event_ids: list[str] = field(default_factory=list)
     checkout_session: str | None = None
@@ -61,9 +61,11 @@ class Nudge:
 
 @dataclass
 class EntityState:
-    """What a `Subscription`, `Purchase` or `StripeObject` run remembers across continue-as-new.
+    """The state that a `Subscription`, `Purchase` or `StripeObject` run carries through
+    continue-as-new.
 
-    Not `nudged`, it begins by sleeping until `wake_at`: an import knows already what is true.
+    Without `nudged`, the run starts asleep until `wake_at`, because an import has just read the
+    object.
     """
 
     object_id: str
@@ -76,14 +78,14 @@ class EntityState:
     product: str | None = None
     customer: str | None = None
     asked: bool = False
-    """Somebody wants it read, whatever the events are about."""
+    """Someone wants the object read, whatever the events say."""
 
 
 @dataclass(frozen=True)
 class SyncInput:
     """Fetch `object_id` from Stripe and apply it. `as_of` is the workflow's clock, in UTC.
 
-    `only_events`: the run has read before, and nothing but `event_ids` asks for another reading.
+    `only_events`: the run has read the object before, and only `event_ids` ask for another reading.
     """
 
     object_id: str
@@ -96,11 +98,11 @@ class SyncInput:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What the read showed: `label` in a word or two, `state` as a sentence for the operator.
+    """What the read showed: `label` in a word or two, `state` as a sentence for operators.
 
     `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`. `unread`
-    means that the object could not be read or applied, `unchanged` that it was not read, since
-    earlier readings served all the events: what the last one showed still holds.
+    means that the object couldn't be read or applied, `unchanged` that it wasn't read because
+    earlier readings served all the events: the last result still holds.
     """
 
     label: str
@@ -116,7 +118,7 @@ class SyncResult:
 
 @dataclass(frozen=True)
 class EndDueInput:
-    """End the grants of `source_id` whose time has come by `as_of`, without asking Stripe."""
+    """End the grants of `source_id` that are due by `as_of`, without asking Stripe."""
 
     source_id: str
     as_of: datetime

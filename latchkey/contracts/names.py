@@ -59,7 +59,7 @@ RECONCILIATION_SCHEDULE_ID = "reconciliation"
 GRANT_ENDINGS_WORKFLOW_ID = "grant-endings"
 
 SCHEDULED = "scheduled"
-"""Stands for the id in the schedule's own comparisons; Temporal adds the time."""
+"""The placeholder id for the schedule's own comparisons; Temporal appends the time."""
 
 
 def product_link_workflow_id(product_id: str) -> str:
@@ -89,7 +89,7 @@ def checkout_workflow_id(product_id: str) -> str:
 
 
 def stripe_call_workflow_id(activity: str, nonce: str) -> str:
-    """`nonce` keeps two clicks apart; the same one joins the call under way."""
+    """Different nonces give separate calls; the same nonce joins the call under way."""
     return f"errand/{activity}/{nonce}"
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class PolicyStep(StrEnum):
-    """What a change of policy is applied to, in this order."""
+    """What a policy change is applied to, in this order."""
 
     SUBSCRIPTIONS = "subscriptions"
     ORDERS = "orders"
@@ -15,7 +15,7 @@ class PolicyStep(StrEnum):
 
 @dataclass
 class PolicyChangeState:
-    """How far a change of policy is; carried through continue-as-new."""
+    """The progress of a policy change, carried through continue-as-new."""
 
     change_id: int
     step: PolicyStep = PolicyStep.SUBSCRIPTIONS
@@ -27,8 +27,8 @@ class PolicyChangeState:
 
 @dataclass(frozen=True)
 class PolicyPageInput:
-    """Apply the policy to the page after `cursor`. The counts are those before this page, so that
-    applying it again counts nothing twice."""
+    """Apply the policy to the page after `cursor`. The counts exclude this page, so applying it
+    again doesn't count anything twice."""
 
     change_id: int
     step: PolicyStep
@@ -52,21 +52,21 @@ class PolicyPageResult:
 
 @dataclass
 class GrantEndingsState:
-    """`nudged`: an end was set since the last look."""
+    """`nudged`: an end has been set since the last look."""
 
     nudged: bool = True
 
 
 @dataclass(frozen=True)
 class DueGrantsInput:
-    """End the access given by hand whose time has come by `as_of`."""
+    """End complimentary access that is due by `as_of`."""
 
     as_of: datetime
 
 
 @dataclass(frozen=True)
 class DueGrantsResult:
-    """How many ended, and when the next one is due; None where no end is set."""
+    """How many grants ended, and when the next one is due (None if no end is set)."""
 
     ended: int
     next_at: datetime | None

@@ -13,7 +13,7 @@ class LinkState(StrEnum):
 
 
 class ImportStep(StrEnum):
-    """The parts of an import, in the order they are walked."""
+    """The steps of an import, in order."""
 
     SUBSCRIPTIONS = "subscriptions"
     ORDERS = "orders"
@@ -23,8 +23,8 @@ class ImportStep(StrEnum):
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Which lists to walk: subscriptions by each of `prices`, or all where `scan` is set; paid
-    invoices where `invoices` is set, made since the Unix time `invoices_since` if there is one."""
+    """Which lists to read: subscriptions by each of `prices`, or all of them with `scan`; with
+    `invoices`, also paid invoices, created since the Unix time `invoices_since` if given."""
 
     stripe_product: str
     prices: list[str]
@@ -35,7 +35,7 @@ class ImportPlan:
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of an import, as the page, the API and the Temporal UI show them."""
+    """The counts of an import, shown on its page, in the API and in the Temporal UI."""
 
     pages: int = 0
     subscriptions: int = 0
@@ -62,8 +62,8 @@ class ProductLinkState:
 
 @dataclass(frozen=True)
 class ImportPageInput:
-    """One page of one list. `price` filters subscriptions, None scans them all; `since` is the Unix
-    time from which invoices are read."""
+    """One page of one list. `price` filters subscriptions (None reads all of them); invoices are
+    read from the Unix time `since`."""
 
     link_id: int
     stripe_product: str
@@ -85,7 +85,7 @@ class ImportPageResult:
 
 @dataclass(frozen=True)
 class LifecyclesInput:
-    """Start the runs of a link's subscriptions that have none yet, at most `limit` of them."""
+    """Start runs for a link's subscriptions that have none yet, at most `limit` of them."""
 
     link_id: int
     limit: int = 500

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ReconcileStep(StrEnum):
-    """The parts of a comparison, in the order they are done."""
+    """The steps of a comparison, in order."""
 
     PRICES = "prices"
     SUBSCRIPTIONS = "subscriptions"
@@ -24,8 +24,8 @@ class ReconcileStep(StrEnum):
 
 @dataclass(frozen=True)
 class Compared:
-    """Counts of a comparison, as page, API and Temporal UI show them. `reads` are calls to Stripe
-    beyond the walk's pages."""
+    """The counts of a comparison, shown on its page, in the API and in the Temporal UI. `reads` are
+    calls to Stripe other than for list pages."""
 
     pages: int = 0
     reads: int = 0
@@ -67,8 +67,8 @@ class BeginReconciliation:
 
 @dataclass(frozen=True)
 class ReconciliationPlan:
-    """`compared`: the walk was done before, only chosen repairs are left. `invoices_since` is the
-    Unix time from which paid invoices are walked, None leaves them out."""
+    """`compared`: comparing is done, and only selected repairs are left. `invoices_since` is the
+    Unix time from which paid invoices are read; None leaves them out."""
 
     reconciliation_id: str
     repair: bool
@@ -81,8 +81,8 @@ class ReconciliationPlan:
 
 @dataclass(frozen=True)
 class ComparePageInput:
-    """One page of one list. `price` filters subscriptions; None scans them all. `since` is the Unix
-    time from which invoices are read."""
+    """One page of one list. `price` filters subscriptions (None reads all of them); invoices are
+    read from the Unix time `since`."""
 
     reconciliation_id: str
     repair: bool
@@ -102,7 +102,7 @@ class ComparePageResult:
 
 @dataclass(frozen=True)
 class CompareBatch:
-    """Compare, or repair, the next few objects."""
+    """Compare or repair the next batch of objects."""
 
     reconciliation_id: str
     repair: bool
@@ -112,7 +112,7 @@ class CompareBatch:
 
 @dataclass(frozen=True)
 class CompareBatchResult:
-    """`left` is False after the last batch; `done` is how many objects this one took."""
+    """`left` is False after the last batch; `done` counts the objects of this batch."""
 
     left: bool
     done: int

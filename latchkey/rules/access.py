@@ -1,4 +1,5 @@
-"""Who should have access until when, decided from one reading. Pure: the clock is an argument."""
+"""Decides from one reading who should have access, and until when. Pure: the clock is an
+argument."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,19 +11,20 @@ from latchkey.rules.reading import Order, Payment, Subscription
 from latchkey.rules.vocabulary import Reason
 
 LOOK_AGAIN = timedelta(minutes=5)
-"""After a moment that Stripe has not yet acted upon: long enough not to spin, short to notice. The
-longer ago it was, the longer the next wait, up to a day."""
+"""The first wait after a deadline on which Stripe hasn't acted yet: long enough to avoid busy
+polling, short enough to notice soon. Later waits grow with the time since the deadline, up to a
+day."""
 
 SELDOM = timedelta(days=1)
 
 INCOMPLETE_EXPIRES = timedelta(hours=24)
-"""Stripe gives up on an unpaid first invoice after 23 hours."""
+"""Stripe expires an unpaid first invoice after 23 hours."""
 
 RENEWAL_SLACK = timedelta(hours=2)
-"""A renewal's invoice stays a draft for about an hour after the period's end."""
+"""A renewal invoice stays a draft for about an hour after the period ends."""
 
 PENDING_CHECK = timedelta(days=1)
-"""How often a delayed payment is looked at if no event tells."""
+"""How often a delayed payment is checked if no event arrives."""
 
 TERMINAL = frozenset({"canceled", "incomplete_expired"})
 PAST_DUE_STATUSES = frozenset({"past_due", "unpaid"})
@@ -32,10 +34,10 @@ LIVE_STATUSES = frozenset({"incomplete", "trialing", "active", "past_due", "unpa
 
 @dataclass(frozen=True)
 class Verdict:
-    """`until` limits access that is given; `ended_at` says since when access is not given.
+    """`until` limits access that is given; `ended_at` is when access ended.
 
-    `by_clock` marks an end that came by time alone, `wake_at` lies after the `as_of` it was
-    judged at.
+    `by_clock` marks an end that came by time alone. `wake_at` is later than the `as_of` of the
+    judgement.
     """
 
     access: bool
@@ -56,9 +58,9 @@ def judge_subscription(
     as_of: datetime,
     stripe_product: str | None = None,
 ) -> Verdict:
-    """What a subscription gives for the `stripe_product` that one of its items carries.
+    """What a subscription with an item of `stripe_product` gives access to.
 
-    `past_due_since` is when the current spell of unpaid bills began; None counts from `as_of`.
+    `past_due_since` is the start of the current overdue period; None counts from `as_of`.
     """
     if reading.status in TERMINAL:
         ended = min(reading.ended_at or as_of, as_of)
@@ -80,7 +82,7 @@ def judge_subscription(
 
 
 def held_back(verdict: Verdict, *, as_of: datetime, reason: Reason = Reason.BY_HAND) -> Verdict:
-    """A verdict against which an admin has decided, be it by a hold or by removing the link."""
+    """A verdict that an admin has overruled, by a hold or by removing the link."""
     return replace(verdict, access=False, reason=reason, until=None, ended_at=as_of, by_clock=False)
 
 
@@ -135,7 +137,7 @@ def _in_grace(
 def _with_wake(
     verdict: Verdict, reading: Subscription, *, period_end: datetime | None, as_of: datetime
 ) -> Verdict:
-    """The earliest moment at which this verdict may change without an event."""
+    """The earliest time at which this verdict can change without an event."""
     moments: list[tuple[datetime, Wake]] = []
     if verdict.until:
         moments.append((verdict.until, verdict.wake or Wake.ACCESS_ENDS))
@@ -159,7 +161,7 @@ def _with_wake(
 
 
 def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
-    """What a one-off purchase gives, for ever or not at all."""
+    """What a one-off purchase gives: access without an end, or none."""
     state = order_state(reading)
     match state:
         case "paid":
@@ -179,8 +181,8 @@ def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
 
 
 def order_state(reading: Order) -> str:
-    """`paid`, `pending` (a delayed payment is on its way), `failed` or `open` (nothing happened
-    yet, or never will)."""
+    """`paid`, `pending` (a delayed payment is under way), `failed` or `open` (not paid yet, or
+    abandoned)."""
     if reading.payment_status in ("paid", "no_payment_required"):
         return "paid" if reading.status in ("complete", "paid") else "open"
     if reading.status != "complete":
@@ -208,15 +210,15 @@ def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Ve
 
 
 def dispute_phase(status: str) -> str:
-    """`open`, `won`, `lost`, `closed` (an inquiry that came to nothing), or a status that Stripe
-    added later, as it is: only what is known to be lost counts as lost."""
+    """`open`, `won`, `lost`, `closed` (an inquiry without a dispute), or an unknown status as it
+    is: only a known loss counts as lost."""
     if status in _DISPUTE_OPEN:
         return "open"
     return {"warning_closed": "closed", "prevented": "closed"}.get(status, status)
 
 
 def gravest_dispute(statuses: Iterable[str]) -> str | None:
-    """Of several disputes about one payment the one that decides: lost, then open, then others."""
+    """The deciding one of several disputes about a payment: lost first, then open, then others."""
     rank = {"lost": 0, "open": 1}
     return min(statuses, key=lambda status: rank.get(dispute_phase(status), 2), default=None)
 

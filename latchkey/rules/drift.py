@@ -1,4 +1,4 @@
-"""What a difference between Stripe and Latchkey means, and who may mend it. Pure."""
+"""What a difference between Stripe and Latchkey means, and who may repair it. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,11 +7,11 @@ from enum import StrEnum
 from latchkey.rules.vocabulary import Reason
 
 UNDER_WAY = timedelta(minutes=5)
-"""What time alone ends is left to its timer for so long before it counts as a difference."""
+"""How late a timed end may be before it counts as a difference."""
 
 
 class Kind(StrEnum):
-    """What differs, or which invariant is broken."""
+    """What differs, or which invariant is violated."""
 
     ACCESS_MISSING = "access_missing"
     ACCESS_LEFT = "access_left"
@@ -36,12 +36,12 @@ class Severity(StrEnum):
 
 
 REPAIRABLE = frozenset(Kind) - {Kind.NOBODY, Kind.GONE, Kind.OTHER_ACCOUNT, Kind.WORKFLOW_STUCK}
-"""Kinds that a repair can mend once somebody, or the class, says so."""
+"""Kinds that a repair can fix, once a person or the class allows it."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one source's access to one product stands."""
+    """The state of one source's access to one product."""
 
     live: bool
     until: datetime | None = None
@@ -57,8 +57,8 @@ class Judged:
 
 
 def compare(before: Standing | None, after: Standing | None, *, as_of: datetime) -> Judged | None:
-    """What the grants say now against what they would say after Stripe was read; None where both
-    say the same."""
+    """Compare the grants as they are with what they would be after reading Stripe; None if they
+    agree."""
     was, should = before is not None and before.live, after is not None and after.live
     if not was and should:
         return _missing(before)
@@ -68,7 +68,8 @@ def compare(before: Standing | None, after: Standing | None, *, as_of: datetime)
         return Judged(
             Kind.UNTIL_DIFFERS,
             Severity.SAFE,
-            f"Access is known to last {_until(before.until)}; by Stripe it lasts"
+            f"Access is recorded as lasting {_until(before.until)}, but according to Stripe it"
+            " lasts"
             f" {_until(after.until)}",
         )
     return None
@@ -79,10 +80,12 @@ def _missing(before: Standing | None) -> Judged:
         return Judged(
             Kind.ACCESS_MISSING,
             Severity.MANUAL,
-            "An admin ended this access by hand, and by Stripe it is still paid for",
+            "An admin ended this access by hand, but according to Stripe it is still paid for",
         )
     return Judged(
-        Kind.ACCESS_MISSING, Severity.SAFE, "By Stripe it is paid for, and there's no access"
+        Kind.ACCESS_MISSING,
+        Severity.SAFE,
+        "According to Stripe it is paid for, but there is no access",
     )
 
 
@@ -94,9 +97,9 @@ def _left(before: Standing | None, after: Standing | None, *, as_of: datetime) -
     return Judged(
         Kind.ACCESS_LEFT,
         Severity.SAFE,
-        f"There is access, and by Stripe there should be none: {why.replace('_', ' ')}",
+        f"There is access, but according to Stripe there shouldn't be: {why.replace('_', ' ')}",
     )
 
 
 def _until(moment: datetime | None) -> str:
-    return f"until {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "without end"
+    return f"until {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "without an end"

@@ -1,4 +1,4 @@
-"""Who a buyer is: signed references and the comparison of e-mail addresses."""
+"""Who a buyer is: signed references, and comparing email addresses."""
 
 import hashlib
 import hmac
@@ -10,14 +10,14 @@ _REFERENCE = re.compile(r"^lk1_(\d{1,19})_([0-9a-f]{40})$")
 def sign_reference(user_id: int, *, secrets: tuple[str, ...]) -> str:
     """A `client_reference_id` that binds a purchase to a signed-in user.
 
-    Stripe takes at most 200 characters of A-Z, a-z, 0-9, dash and underscore, and silently drops
-    anything else. Buyers can edit it, hence the signature, by the first of `secrets`.
+    Stripe accepts at most 200 characters out of A-Z, a-z, 0-9, dash and underscore, and silently
+    drops anything else. Buyers can edit it, hence the signature, by the first of `secrets`.
     """
     return f"lk1_{user_id}_{_signature(user_id, secrets[0])}"
 
 
 def read_reference(reference: str | None, *, secrets: tuple[str, ...]) -> int | None:
-    """The user id in a reference that any of `secrets` signed; None for anything else."""
+    """The user id in a reference signed with any of `secrets`, otherwise None."""
     found = _REFERENCE.match(reference or "")
     if not found:
         return None
@@ -27,12 +27,13 @@ def read_reference(reference: str | None, *, secrets: tuple[str, ...]) -> int | 
 
 
 def email_key(email: str) -> str:
-    """Two addresses with the same key are the same person's."""
+    """The key of an address; addresses with the same key belong to the same person."""
     return email.strip().lower()
 
 
 def other_person(one: str | None, other: str | None) -> bool:
-    """Whether two names are surely two people's: both known, and different but for writing."""
+    """Whether two names certainly belong to two people: both are known, and they differ in more
+    than spelling."""
     if not one or not other:
         return False
     return _plain(one) != _plain(other)

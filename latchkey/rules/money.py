@@ -1,7 +1,7 @@
-"""How many decimals an amount has in Stripe's minor unit, which is not what every locale shows.
+"""How many decimals Stripe's amounts have in each currency, which may differ from local usage.
 
-From Stripe's list of currencies: some have none, some three, all others two, the Icelandic króna
-and the Ugandan shilling among them for the sake of old integrations.
+From Stripe's list of currencies: some have none, some have three, all others two, including the
+Icelandic króna and the Ugandan shilling for compatibility with old integrations.
 """
 
 _NONE = frozenset(
@@ -14,7 +14,7 @@ _THREE = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 
 def decimals(currency: str) -> int:
-    """Decimals of a currency, whose code may be in any case."""
+    """The decimals of a currency. Its code may be in upper or lower case."""
     code = currency.upper()
     if code in _NONE:
         return 0

@@ -1,20 +1,20 @@
-"""Which one-off invoices are purchases by a link: how far it looks back is the link's choice."""
+"""Which past one-off invoices count as purchases: each link sets how far it looks back."""
 
 from datetime import datetime, timedelta
 
 from latchkey.rules.reading import Order
 
 YEAR = timedelta(days=366)
-"""How far back a link looks unless it says otherwise."""
+"""How far back a link looks by default."""
 
 
 def counts(order: Order, *, looks_back: str, linked_at: datetime) -> bool:
     """Whether an order is a purchase by a link made at `linked_at` (UTC) that `looks_back` by
     "none", a "year" or "all"; `PAID_WITHOUT_ACCESS` in `store/checks/invariants.py` says the same.
 
-    An invoice isn't where it was made before the link looks back, and paid before the link was
-    made. Stripe's times are whole seconds, so the link's own second counts as since. Checkout
-    sessions always are.
+    An invoice doesn't count if it was created before the period the link looks back on and paid
+    before the link was made. Stripe's times are whole seconds, so the link's own second counts as
+    after. Checkout sessions always count.
     """
     if not order.is_invoice or looks_back == "all":
         return True

@@ -8,8 +8,8 @@ LONGEST_GRACE_DAYS = 3650
 
 @dataclass(frozen=True)
 class Policy:
-    """True means: access. `past_due_days` is the grace after a failed renewal in days; 0 ends
-    access at once, None never. The last four judge one-off purchases."""
+    """True means access. `past_due_days` is the grace period after a failed renewal, in days: 0
+    ends access at once, None never does. The last four apply to one-off purchases."""
 
     trialing: bool = True
     past_due_days: int | None = 14
@@ -23,8 +23,8 @@ class Policy:
     dispute_lost: bool = False
 
     def with_overrides(self, overrides: Mapping[str, object]) -> "Policy":
-        """This policy with some cells replaced; raises `ValueError` on an unknown cell or a value
-        that it can't have."""
+        """This policy with some cells replaced. Raises `ValueError` for an unknown cell or an
+        invalid value."""
         known = {cell.name for cell in fields(self)}
         if unknown := set(overrides) - known:
             raise ValueError(f"unknown policy cells: {', '.join(sorted(unknown))}")
@@ -46,7 +46,7 @@ DEFAULT_POLICY = Policy()
 
 @dataclass(frozen=True)
 class Touched:
-    """The readings that a change of policy may judge differently; all others stay as they are."""
+    """The readings that a policy change may affect; all others stay as they are."""
 
     statuses: frozenset[str]
     collection_paused: bool
@@ -55,7 +55,7 @@ class Touched:
 
 
 def touched(cells: frozenset[str]) -> Touched:
-    """What is touched where these cells change."""
+    """What is affected when these cells change."""
     by_status = {"trialing", "unpaid", "paused", "incomplete"} & cells
     if "past_due_days" in cells:
         by_status |= {"past_due"}
@@ -77,4 +77,4 @@ def _check(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("past_due_days must be a whole number of days, or null for no limit")
     if not 0 <= value <= LONGEST_GRACE_DAYS:
-        raise ValueError(f"past_due_days must lie between 0 and {LONGEST_GRACE_DAYS}")
+        raise ValueError(f"past_due_days must be between 0 and {LONGEST_GRACE_DAYS}")

@@ -1,7 +1,7 @@
-"""Reads Stripe's objects (as decoded JSON) into what the rules need, and nothing more.
+"""Reduces Stripe's objects (as decoded JSON) to what the rules need.
 
-Any id field may hold the expanded object instead. Enums are open: a value nobody knows yet is kept
-as text and judged by the rules. Times become aware datetimes in UTC, amounts stay integers in the
+Any id field may contain the expanded object instead. Enums are open: an unknown value is kept as
+text and judged by the rules. Times become aware datetimes in UTC; amounts stay integers in the
 currency's minor unit.
 """
 
@@ -13,17 +13,18 @@ from typing import Any
 Json = Mapping[str, Any]
 
 _ANSWERS = ("feedback", "feedback_option", "comment")
-"""What a customer may say of their cancellation: an answer of Stripe's, one of the account's own,
-or words."""
+"""How a customer may explain a cancellation: one of Stripe's reasons, one of the account's own, or
+free text."""
 
 
 class UnreadableError(ValueError):
-    """Stripe's answer lacks what the rules can't do without; names the object and the field."""
+    """Stripe's answer lacks something the rules need. The message names the object and the
+    field."""
 
 
 @dataclass(frozen=True)
 class Customer:
-    """A customer, or what a subscription's bare customer id tells of one."""
+    """A customer, or only the id from a subscription's unexpanded field."""
 
     id: str
     email: str | None = None
@@ -44,8 +45,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Subscription:
-    """`customer` is `known` only where the read expanded it, `unpaid_since` is set only where the
-    read asked for open bills: when the oldest of them should have been paid."""
+    """`customer` is `known` only if the read expanded it. `unpaid_since` is set only if the read
+    asked for open invoices: it is when the oldest should have been paid."""
 
     id: str
     livemode: bool
@@ -67,7 +68,7 @@ class Subscription:
     unpaid_since: datetime | None = None
 
     def period_end_of(self, stripe_product: str | None) -> datetime | None:
-        """When the period ends that pays for this Stripe product; None asks for the latest."""
+        """The end of the period paid for this Stripe product; None asks for the latest end."""
         ends = [
             item.period_end
             for item in self.items
@@ -77,20 +78,20 @@ class Subscription:
 
     @property
     def period_end(self) -> datetime | None:
-        """The latest end among the items: periods live on items and may differ."""
+        """The latest end among the items, whose periods may differ."""
         return self.period_end_of(None)
 
     @property
     def scheduled_end(self) -> datetime | None:
-        """When a cancellation takes effect. Either signal counts: Stripe's flexible billing sets
-        `cancel_at` alone, the flag alone means the end of the period."""
+        """When a cancellation takes effect. Either field counts: flexible billing sets only
+        `cancel_at`, and the flag alone means the end of the period."""
         if self.cancel_at:
             return self.cancel_at
         return self.period_end if self.cancel_at_period_end else None
 
     @property
     def stripe_products(self) -> frozenset[str]:
-        """What is bought: an item whose quantity is 0 buys nothing, metered ones have none."""
+        """What is bought. Items with quantity 0 don't count; metered items have no quantity."""
         return frozenset(item.stripe_product for item in self.items if item.quantity != 0)
 
 
@@ -106,7 +107,7 @@ class OrderLine:
 
 @dataclass(frozen=True)
 class Payment:
-    """What happened to the money of an order. `state` is the payment intent's own status."""
+    """What happened to an order's payment. `state` is the payment intent's status."""
 
     payment_intent: str
     state: str
@@ -120,7 +121,8 @@ class Payment:
 
 @dataclass(frozen=True)
 class Order:
-    """A one-off purchase: a checkout session, or an invoice that is not a subscription's."""
+    """A one-off purchase: a checkout session, or an invoice that doesn't belong to a
+    subscription."""
 
     id: str
     livemode: bool
@@ -146,14 +148,14 @@ class Order:
 
     @property
     def bought(self) -> datetime:
-        """When it was paid for, as far as Stripe tells; before that, when it was begun."""
+        """When it was paid, as far as Stripe says; until then, when it was started."""
         charged = self.payment.charged_at if self.payment else None
         return self.paid or charged or self.created
 
     @property
     def one_off_lines(self) -> tuple[OrderLine, ...]:
-        """A subscription's checkout may carry one-off lines too; recurring ones are the
-        subscription's business."""
+        """The lines of a one-off purchase. A subscription's checkout may have some too; its
+        recurring lines belong to the subscription."""
         return tuple(line for line in self.lines if not line.recurring)
 
 
@@ -184,7 +186,7 @@ class Price:
 
 
 def object_id(value: object) -> str | None:
-    """The id in a field that holds an id, an expanded object or nothing."""
+    """The id in a field that contains an id, an expanded object or nothing."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, Mapping):
@@ -194,7 +196,7 @@ def object_id(value: object) -> str | None:
 
 
 def moment(value: object) -> datetime | None:
-    """A Unix time in seconds as UTC; None stays None."""
+    """A Unix time in seconds as a UTC datetime; None stays None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return datetime.fromtimestamp(value, UTC)
@@ -217,9 +219,9 @@ def customer(value: object) -> Customer | None:
 
 
 def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscription:
-    """A subscription; `items` replaces its inline list where that was cut off.
+    """A subscription; `items` replaces its inline list if that was cut off.
 
-    Raises `UnreadableError` where id, customer, status or an item's product is missing.
+    Raises `UnreadableError` if the id, customer, status or an item's product is missing.
     """
     buyer = customer(source.get("customer"))
     if buyer is None:
@@ -254,8 +256,8 @@ def checkout_session(
     lines: Iterable[Json] | None = None,
     dispute_status: str | None = None,
 ) -> Order:
-    """A checkout session as an order; `lines` replaces its expanded line items where they were
-    cut off. Raises `UnreadableError` where the id is missing."""
+    """A checkout session as an order; `lines` replaces its expanded line items if they were cut
+    off. Raises `UnreadableError` if the id is missing."""
     inline: Json = source.get("line_items") or {}
     details: Json = source.get("customer_details") or {}
     return Order(
@@ -285,7 +287,7 @@ def invoice(
     lines: Iterable[Json] | None = None,
     dispute_status: str | None = None,
 ) -> Order:
-    """An invoice as an order; `paid_by` is its payment intent, expanded, where there is one.
+    """An invoice as an order; `paid_by` is its expanded payment intent, if there is one.
 
     Lines that belong to a subscription, and prorations, count as recurring.
     """
@@ -315,9 +317,9 @@ def invoice(
 
 
 def overdue_since(bills: Iterable[Json]) -> datetime | None:
-    """When the oldest of the invoices that a subscription owes should have been paid: one that was
-    sent on its due date, any other when it was finalized, since Stripe tries the card right then.
-    None where none has been tried or has a date."""
+    """When the oldest open invoice of a subscription should have been paid: on its due date if it
+    was sent, otherwise when it was finalized, since Stripe charges the card then. None if none has
+    been attempted or has a date."""
     moments = [
         moment(bill.get("due_date"))
         or moment((bill.get("status_transitions") or {}).get("finalized_at"))
@@ -328,16 +330,16 @@ def overdue_since(bills: Iterable[Json]) -> datetime | None:
 
 
 def invoice_subscription(source: Json) -> str | None:
-    """The subscription an invoice bills, from `parent` (where it lives since basil)."""
+    """The subscription that an invoice bills, from `parent` (its place since API version basil)."""
     parent: Json = source.get("parent") or {}
     details: Json = parent.get("subscription_details") or {}
     return object_id(details.get("subscription"))
 
 
 def may_sell_once(source: Json) -> bool:
-    """Whether an invoice has lines that are no renewal, or more lines than are shown.
+    """Whether an invoice has lines other than renewals, or more lines than are shown.
 
-    Lines of a finalized invoice don't change, so that an event's copy of it may be asked.
+    The lines of a finalized invoice don't change, so an event's copy of it is good enough.
     """
     lines: Json = source.get("lines") or {}
     found = (_invoice_line(entry) for entry in lines.get("data") or ())
@@ -345,7 +347,8 @@ def may_sell_once(source: Json) -> bool:
 
 
 def payment(value: object, *, dispute_status: str | None = None) -> Payment | None:
-    """A payment intent with `latest_charge` expanded; a bare id gives a payment of unknown fate."""
+    """A payment intent with `latest_charge` expanded; a bare id gives a payment in unknown
+    state."""
     found = object_id(value)
     if found is None:
         return None
@@ -367,8 +370,8 @@ def payment(value: object, *, dispute_status: str | None = None) -> Payment | No
 
 
 def together(payments: Sequence[Payment]) -> Payment | None:
-    """Several payments of one bill as one, named by the first: refunded in full only where all of
-    them are."""
+    """Several payments of one invoice combined, with the first one's id. It counts as fully
+    refunded only if all of them are."""
     if len(payments) < 2:
         return payments[0] if payments else None
     return replace(
@@ -411,7 +414,8 @@ def price(source: Json) -> Price:
 
 
 def _pause_reason(source: Json) -> str | None:
-    """Why a subscription is `paused`: asked for, a failed payment, a trial's end, Stripe itself."""
+    """Why a subscription is `paused`: on request, a failed payment, the end of a trial, or by
+    Stripe."""
     paused: Json = (source.get("status_details") or {}).get("paused") or {}
     return _text((paused.get("subscription") or {}).get("type"))
 

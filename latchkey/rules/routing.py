@@ -1,4 +1,4 @@
-"""Which workflow an event belongs to. Only ids are taken from the payload, never state."""
+"""Decides which workflow an event belongs to. Only ids are taken from the payload, never state."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,8 +37,8 @@ HANDLED_EVENTS = (
     "refund.failed",
     "refund.updated",
 )
-"""The snapshot types we subscribe to. `invoice.created` is left out on purpose: until it is
-acknowledged Stripe may hold back an invoice for up to 72 hours."""
+"""The snapshot types we subscribe to. `invoice.created` is left out on purpose: Stripe can hold an
+invoice back for up to 72 hours until that event is acknowledged."""
 
 _HANDLED = frozenset(HANDLED_EVENTS)
 _MIRRORED = frozenset({"customer", "product", "price"})
@@ -57,15 +57,15 @@ _SELDOM = frozenset(
         "product.updated",
     }
 )
-"""Types that change nobody's access: missed ones are looked for once an hour."""
+"""Types that don't change access; catch-up looks for missed ones once an hour."""
 
 MOST_LISTED_TYPES = 20
-"""Stripe's event list filters by at most so many types."""
+"""The maximum number of types in a filter of Stripe's event list."""
 
 
 class TargetKind(StrEnum):
-    """`payment` names a payment intent whose order must be found first, `object` something that is
-    only mirrored or placed, as `<kind>/<id>`; `none` is not for us."""
+    """`payment` is a payment intent whose order must be found first. `object` is something that is
+    only mirrored or assigned, as `<kind>/<id>`. `none` is an event that we ignore."""
 
     SUBSCRIPTION = "subscription"
     PURCHASE = "purchase"
@@ -128,8 +128,8 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
 
 
 def listed_parts() -> dict[str, tuple[str, ...]]:
-    """The event types to look for when listing missed events, one list for each call. Parts whose
-    name begins with `hourly` need no more than that."""
+    """The event types to list when looking for missed events, one list per call. Parts named
+    `hourly…` are listed only once an hour."""
     often = [name for name in HANDLED_EVENTS if name not in _SELDOM]
     seldom = [name for name in HANDLED_EVENTS if name in _SELDOM]
     return _chunked("often", often) | _chunked("hourly", seldom)

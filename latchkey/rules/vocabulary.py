@@ -74,7 +74,7 @@ class GrantSource(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a grant is (or is no longer) given; stored with the grant and shown to people."""
+    """Why a grant is given or has ended; stored with the grant and shown to people."""
 
     RUNNING = "running"
     PAID = "paid"

@@ -58,7 +58,7 @@ async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> 
         ("gone_from_stripe", "person", None),
     }
     why = next(d["reason"] for d in found["differences"] if d["kind"] == "workflow_stuck")
-    assert why.startswith("The run can't go on: "), "with the reason of its event"
+    assert why.startswith("The run can't continue: "), "with the reason of its event"
     assert (await compared(site, product=await site.product()))["counts"]["safe"] == 0
 
     await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})

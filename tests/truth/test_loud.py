@@ -188,7 +188,7 @@ async def test_the_endpoint_is_looked_at_and_repaired_with_one_click(
 
     await until(looked, "the endpoint was looked at")
     page = (await admin.get("/admin/health")).text
-    assert "Stripe has the endpoint disabled" in page
+    assert "Stripe shows the endpoint as disabled" in page
     assert "It doesn&#39;t send" in page
     form = {"csrf_token": await token(admin, "/admin/health")}
     assert (await admin.post("/admin/health/repair", data=form)).status_code == 303
@@ -258,7 +258,7 @@ async def test_an_import_that_cant_go_on_says_why_and_goes_on(site: Latchkey) ->
 
     await until(told, "the link says what it waits for")
     details = await run.query("__temporal_workflow_metadata")
-    assert "Can't go on for now: Stripe answered 500" in details.current_details
+    assert "Waiting: Stripe answered 500" in details.current_details
     assert (await site.call("GET", f"/products/{product}/link"))["state"] == "importing"
     await site.stripe.control("faults", api_500_before=0)
     link_id = await site.pool.fetchval("select id from links where product_id = $1", product)
