@@ -1,11 +1,12 @@
 """Paying a checkout session, and what follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import (
     cards,
     checkout,
+    collecting,
     discounts,
     invoice_lines,
     invoices,
@@ -19,13 +20,15 @@ from sandbox.world import Json
 
 @dataclass(frozen=True)
 class Buyer:
-    """What a person enters on the checkout page. `pay_with` is a card number or a test id."""
+    """What a person enters on the checkout page. `pay_with` is a card number or a test id;
+    `entered` has what `collecting.take` and `checkout.choose` know."""
 
     email: str
     name: str
     pay_with: str = "4242424242424242"
     promotion_code: str | None = None
     authenticated: bool = False
+    entered: Json = field(default_factory=dict)
 
 
 _ON_INTENTS = (
@@ -53,10 +56,14 @@ def apply_code(shop: Shop, session: Json, code: str) -> None:
     """Take a promotion code's discount off an open session. Raises Stripe's 400."""
     if not session["allow_promotion_codes"]:
         raise invalid("This promotion code is invalid.", param="promotion_code")
-    promotion, coupon = discounts.coupon_behind(shop, code, total=session["amount_subtotal"] or 0)
-    off = discounts.amount_off(shop, coupon, checkout.by_product(shop, session))
-    checkout.take_off(session, off, coupon, promotion)
-    checkout.settle(shop, session)
+    promotion = discounts.code_behind(
+        shop,
+        code,
+        total=session["amount_subtotal"] or 0,
+        currency=session["currency"],
+        customer=session["customer"],
+    )
+    checkout.discount(shop, session, promotion)
     shop.save(session)
 
 
@@ -72,21 +79,31 @@ def pay(shop: Shop, session: Json, buyer: Buyer) -> str:
     with shop.row():
         if buyer.promotion_code:
             apply_code(shop, session, buyer.promotion_code)
+        if any(name in buyer.entered for name in ("quantities", "optional", "amount")):
+            checkout.choose(shop, session, buyer.entered)
+        collecting.take(shop, session, buyer.entered)
         if not needs_method(shop, session):
             return _finish(shop, session, buyer, None)
-        billing = {"email": buyer.email, "name": buyer.name}
-        method = cards.payment_method(shop, buyer.pay_with, billing=billing)
-        card = cards.card_of(shop, method)
-        if card.decline and card.fails != 0 and (session["amount_total"] or not card.attachable):
-            return _declined(shop, session, method, card.decline, billing)
-        if card.needs_authentication and not buyer.authenticated:
-            return "requires_action"
-        if card.needs_authentication:
-            cards.change_card(shop, method, needs_authentication=False)
-        outcome = _finish(shop, session, buyer, method)
-        if card.authenticates == "always":
-            cards.change_card(shop, method, needs_authentication=True)
-        return outcome
+        return _pay_with(shop, session, buyer)
+
+
+def _pay_with(shop: Shop, session: Json, buyer: Buyer) -> str:
+    billing = {"email": buyer.email, "name": buyer.name, "phone": buyer.entered.get("phone")}
+    if session["customer_details"]["address"]:
+        billing["address"] = session["customer_details"]["address"]
+    method = cards.payment_method(shop, buyer.pay_with, billing=billing)
+    collecting.check_method(session, method["type"])
+    card = cards.card_of(shop, method)
+    if card.decline and card.fails != 0 and (session["amount_total"] or not card.attachable):
+        return _declined(shop, session, method, card.decline, billing)
+    if card.needs_authentication and not buyer.authenticated:
+        return "requires_action"
+    if card.needs_authentication:
+        cards.change_card(shop, method, needs_authentication=False)
+    outcome = _finish(shop, session, buyer, method)
+    if card.authenticates == "always":
+        cards.change_card(shop, method, needs_authentication=True)
+    return outcome
 
 
 def _finish(shop: Shop, session: Json, buyer: Buyer, method: Json | None) -> str:
@@ -111,14 +128,39 @@ def _finish(shop: Shop, session: Json, buyer: Buyer, method: Json | None) -> str
 def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
     """The session's customer, a new one, or None: one-time buyers may be guests."""
     if session["customer"]:
-        return shop.find("customer", session["customer"])
+        return _updated(shop, session, buyer, shop.find("customer", session["customer"]))
     kept = shop.world.private[session["id"]]
     if session["mode"] == "payment" and kept["customer_creation"] != "always":
         return None
     made = shop.world.make(
         "customer", "cus", email=buyer.email, name=buyer.name, metadata={}, balance=0
     )
+    details = session["customer_details"]
+    made.update(phone=details["phone"], address=details["address"])
+    made.update({key: details[key] for key in _NAMES if details[key]})
+    made["shipping"] = _posted_to(session, details)
     return shop.save(made, "customer.created")
+
+
+_NAMES = ("individual_name", "business_name")
+
+
+def _posted_to(session: Json, details: Json) -> Json | None:
+    found = (session["collected_information"] or {}).get("shipping_details")
+    return {**found, "phone": details["phone"]} if found else None
+
+
+def _updated(shop: Shop, session: Json, buyer: Buyer, customer: Json) -> Json:
+    """A known customer, with what the session says is to be updated of them."""
+    wanted = shop.world.private[session["id"]]["customer_update"]
+    before, details = snapshot(customer), session["customer_details"]
+    if wanted.get("name") == "auto":
+        customer["name"] = buyer.name
+    if wanted.get("address") == "auto" and details["address"]:
+        customer["address"] = details["address"]
+    if wanted.get("shipping") == "auto" and (found := _posted_to(session, details)):
+        customer["shipping"] = found
+    return shop.save(customer, "customer.updated", before)
 
 
 def _declined(shop: Shop, session: Json, method: Json, code: str, billing: Json) -> str:
@@ -144,7 +186,7 @@ def _buy(
     kept = shop.world.private[session["id"]]
     if method is None:
         session["payment_status"] = "no_payment_required"
-        if kept["invoice_creation"] and customer:
+        if kept["invoice_creation"].get("enabled") and customer:
             _invoice_for(shop, session, customer, None, taken)
         return
     intent = payments.new_intent(
@@ -160,10 +202,12 @@ def _buy(
     for key in _ON_INTENTS:
         if given := kept["payment_intent_data"].get(key):
             intent[key] = snapshot(given)
+    if found := (session["collected_information"] or {}).get("shipping_details"):
+        intent["shipping"] = snapshot(found)
     session["payment_intent"] = intent["id"]
     outcome = payments.confirm(shop, intent, on_session=True, billing=billing)
     session["payment_status"] = "paid" if outcome == "succeeded" else "unpaid"
-    if kept["invoice_creation"] and customer:
+    if kept["invoice_creation"].get("enabled") and customer:
         _invoice_for(shop, session, customer, intent, taken)
 
 
@@ -178,6 +222,8 @@ def _invoice_for(
             line["price"],
             quantity=line["quantity"],
             invoice_item=shop.world.new_id("ii"),
+            currency=session["currency"],
+            amount=line["amount_subtotal"],
         )
         lines.append(taxes.note(shop, made, taxes.noted(shop, line)))
     bill = invoices.draft(
@@ -188,6 +234,9 @@ def _invoice_for(
         reason="manual",
         discounts=taken,
     )
+    data = session["invoice_creation"]["invoice_data"]
+    bill.update({key: data[key] for key in ("custom_fields", "description", "footer")})
+    bill["metadata"] = dict(data["metadata"] or {})
     if session["shipping_cost"]:
         bill["shipping_cost"] = dict(session["shipping_cost"])
         invoice_lines.total(shop, bill)
@@ -215,6 +264,7 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
         "metadata": data.get("metadata") or {},
         "discounts": session["discounts"],
         "billing_mode": data.get("billing_mode") or {"type": shop.settings.billing_mode},
+        "currency": session["currency"],
     }
     for key in (
         "trial_period_days",
@@ -245,6 +295,7 @@ def _ordered(shop: Shop, line: Json) -> Json:
 
 
 def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | None) -> None:
+    data = shop.world.private[session["id"]]["setup_intent_data"]
     made = shop.world.make(
         "setup_intent",
         "seti",
@@ -253,7 +304,8 @@ def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | Non
         customer=customer["id"] if customer else None,
         payment_method=method["id"] if method else None,
         payment_method_types=["card"],
-        metadata={},
+        description=data.get("description"),
+        metadata=merge_metadata({}, data.get("metadata")),
     )
     shop.save(made, "setup_intent.created")
     shop.emit("setup_intent.succeeded", made)
@@ -261,12 +313,12 @@ def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | Non
 
 
 def _complete(shop: Shop, session: Json, buyer: Buyer, customer: Json | None) -> None:
-    details = shop.world.part("checkout.session", "customer_details")
+    details = session["customer_details"]
     session.update(
         status="complete",
         url=None,
         customer=customer["id"] if customer else None,
-        customer_details={**details, "email": buyer.email, "name": buyer.name, "tax_ids": []},
+        customer_details={**details, "email": buyer.email, "name": buyer.name},
     )
     shop.world.schedule("expire_session", session["id"], None)
     if session["payment_link"]:

@@ -165,16 +165,17 @@ def payment_method(
     return _new_method(shop, card, billing, own_id)
 
 
+def whole_address(given: Json) -> Json:
+    """An address with all its six keys."""
+    keys = ("city", "country", "line1", "line2", "postal_code", "state")
+    return {key: given.get(key) or None for key in keys}
+
+
 def _new_method(shop: Shop, card: Card, billing: Json | None, own_id: str | None) -> Json:
     made = shop.world.make("payment_method", "pm", id=own_id, type=card.delayed or "card")
     made["billing_details"] = {
-        "address": {
-            key: None for key in ("city", "country", "line1", "line2", "postal_code", "state")
-        },
-        "email": (billing or {}).get("email"),
-        "name": (billing or {}).get("name"),
-        "phone": None,
-        "tax_id": None,
+        "address": whole_address((billing or {}).get("address") or {}),
+        **{key: (billing or {}).get(key) or None for key in ("email", "name", "phone", "tax_id")},
     }
     made["customer"] = None
     if card.delayed:

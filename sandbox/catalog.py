@@ -1,5 +1,6 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
+from sandbox import collecting, pricing
 from sandbox.fields import apply
 from sandbox.plans import plan_of
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
@@ -17,11 +18,11 @@ def create_product(shop: Shop, params: Json) -> Json:
         description=params.get("description"),
         images=params.get("images") or [],
         active=params.get("active", True),
-        metadata=merge_metadata({}, params.get("metadata")),
-        url=params.get("url"),
+        metadata={},
         type="service",
         updated=shop.world.now(),
     )
+    apply(shop, "product", made, params, "default_price_data")
     shop.save(made, "product.created")
     if params.get("default_price_data"):
         price = create_price(shop, {**params["default_price_data"], "product": made["id"]})
@@ -38,33 +39,22 @@ def create_price(shop: Shop, params: Json, *, own_id: str | None = None) -> Json
     else:
         product = shop.find("product", params.get("product"), param="product")
     recurring = params.get("recurring")
-    amount = params.get("unit_amount")
-    if amount is None and params.get("unit_amount_decimal") is not None:
-        amount = int(float(params["unit_amount_decimal"]))
-    if amount is None and not params.get("custom_unit_amount") and not params.get("tiers"):
-        raise invalid(
-            "Missing required param: unit_amount.", param="unit_amount", code="parameter_missing"
-        )
-    if amount is not None and amount < 0:
-        raise invalid(
-            "Invalid non-negative integer", param="unit_amount", code="parameter_invalid_integer"
-        )
+    if recurring and params.get("custom_unit_amount"):
+        raise invalid("A recurring price can't have `custom_unit_amount`.", param="recurring")
     made = shop.world.make(
         "price",
         "price",
         id=own_id,
         product=product["id"],
         currency=params["currency"].lower(),
-        unit_amount=amount,
-        unit_amount_decimal=None if amount is None else str(amount),
         active=params.get("active", True),
         nickname=params.get("nickname"),
-        lookup_key=params.get("lookup_key"),
         metadata=merge_metadata({}, params.get("metadata")),
         type="recurring" if recurring else "one_time",
-        billing_scheme="per_unit",
         tax_behavior=params.get("tax_behavior", "unspecified"),
     )
+    pricing.put(shop, made, params)
+    take_lookup_key(shop, made, params)
     if recurring:
         full = shop.world.published.resolve(shop.world.published.object_schema("price"))
         part = shop.world.blanks.part(full.get("else", full)["properties"]["recurring"])
@@ -73,6 +63,26 @@ def create_price(shop: Shop, params: Json, *, own_id: str | None = None) -> Json
     if recurring:
         shop.emit("plan.created", plan_of(made))
     return made
+
+
+def take_lookup_key(shop: Shop, price: Json, params: Json) -> None:
+    """Give a price its lookup key, which only one has at a time. Raises Stripe's 400 for one that
+    another has, unless it is to be transferred."""
+    key = params.get("lookup_key")
+    if not key:
+        return
+    table = shop.world.table("price")
+    for other in list(table.newest_first({"lookup_key": key}, before=None, after=None)):
+        if other["id"] == price["id"]:
+            continue
+        if not params.get("transfer_lookup_key"):
+            raise invalid(
+                f"A price (`{other['id']}`) already uses that lookup key.", param="lookup_key"
+            )
+        before = snapshot(other)
+        other["lookup_key"] = None
+        shop.save(other, "price.updated", before)
+    price["lookup_key"] = key
 
 
 def inline_price(shop: Shop, amount: int, params: Json) -> Json:
@@ -175,7 +185,11 @@ def create_promotion_code(shop: Shop, params: Json) -> Json:
     return shop.save(made, "promotion_code.created")
 
 
-_BUILT = ("line_items", "after_completion", "subscription_data", "optional_items", "restrictions")
+_BUILT = (
+    *("line_items", "after_completion", "subscription_data", "payment_intent_data"),
+    *("optional_items", "restrictions", "currency", "invoice_creation", "custom_fields"),
+    *("name_collection", "tax_id_collection"),
+)
 """Parameters of a payment link that aren't plainly its fields."""
 
 
@@ -195,11 +209,15 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
             )
         lines.append((price, entry))
     recurring = any(price["type"] == "recurring" for price, _ in lines)
+    currency = (params.get("currency") or lines[0][0]["currency"]).lower()
+    for price, _ in lines:
+        pricing.option(shop, price, currency)
     made = world.make(
         "payment_link",
         "plink",
         active=True,
-        currency=lines[0][0]["currency"],
+        currency=currency,
+        managed_payments={"enabled": False},
         metadata={},
         allow_promotion_codes=False,
         customer_creation="always" if recurring else "if_required",
@@ -212,9 +230,8 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
     set_link(shop, made, params)
     after = params.get("after_completion") or {"type": "hosted_confirmation"}
     made["after_completion"] = _after(after)
-    if recurring and params.get("subscription_data"):
-        blank = world.part("payment_link", "subscription_data")
-        made["subscription_data"] = {**blank, **params["subscription_data"]}
+    _set_parts(shop, made, params, recurring=recurring)
+    made["optional_items"] = collecting.optional_items(shop, params.get("optional_items") or [])
     world.keep(
         made["id"],
         lines=[
@@ -222,6 +239,7 @@ def create_payment_link(shop: Shop, params: Json) -> Json:
                 "id": world.new_id("li"),
                 "price": price["id"],
                 "quantity": entry.get("quantity", 1),
+                "adjustable_quantity": entry.get("adjustable_quantity"),
             }
             for price, entry in lines
         ],
@@ -242,13 +260,64 @@ def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
                 code="resource_missing",
             )
         line["quantity"] = entry.get("quantity", line["quantity"])
+        if "adjustable_quantity" in entry:
+            line["adjustable_quantity"] = entry["adjustable_quantity"]
+    shop.world.keep(found["id"], lines=list(kept.values()))
     apply(shop, "payment_link", found, params, *_BUILT)
     set_link(shop, found, params)
     if params.get("after_completion"):
         found["after_completion"] = _after(params["after_completion"])
-    if params.get("subscription_data") and found["subscription_data"]:
-        found["subscription_data"] = {**found["subscription_data"], **params["subscription_data"]}
+    prices = [shop.find("price", line["price"]) for line in kept.values()]
+    recurring = any(price["type"] == "recurring" for price in prices)
+    _set_parts(shop, found, params, recurring=recurring)
+    if "optional_items" in params:
+        found["optional_items"] = collecting.optional_items(shop, params["optional_items"] or [])
     return shop.save(found, "payment_link.updated", before)
+
+
+def _set_parts(shop: Shop, made: Json, params: Json, *, recurring: bool) -> None:
+    """Set what sessions of a link hand on, and what they ask for. Raises Stripe's 400 for data of
+    the other mode."""
+    for name, wrong in (
+        ("subscription_data", not recurring),
+        ("payment_intent_data", recurring),
+        ("invoice_creation", recurring),
+    ):
+        given = params.get(name)
+        if given and wrong:
+            raise invalid(f"`{name}` doesn't go with the prices of this link.", param=name)
+        if given:
+            blank = shop.world.part("payment_link", name)
+            made[name] = _over(blank, made[name], given)
+        elif name in params:
+            made[name] = None
+    collecting.show(shop, made, params)
+
+
+_INNER: Json = {
+    "invoice_data": {
+        "account_tax_ids": None,
+        "custom_fields": None,
+        "description": None,
+        "footer": None,
+        "issuer": None,
+        "metadata": None,
+        "rendering_options": None,
+    }
+}
+
+
+def _over(blank: Json, known: Json | None, given: Json) -> Json:
+    """What is given over what is known, inside its parts too."""
+    made = {**blank, **(known or {})}
+    for key, value in given.items():
+        if key == "metadata":
+            made[key] = merge_metadata(None, value)
+        elif isinstance(value, dict):
+            made[key] = _over(_INNER.get(key) or {}, made.get(key), value)
+        else:
+            made[key] = None if value == "" else value
+    return made
 
 
 def set_link(shop: Shop, made: Json, params: Json) -> None:

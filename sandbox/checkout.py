@@ -1,10 +1,12 @@
 """Checkout sessions: created, opened from a payment link, expired. `buying` pays them."""
 
-from sandbox import catalog, discounts, shipping, taxes
+from sandbox import catalog, collecting, discounts, pricing, shipping, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
 OPEN_SECONDS = 24 * 3600
+SHORTEST_SECONDS = 30 * 60
+RECOVERY_SECONDS = 30 * 86400
 _SHOWN = (
     "customer",
     "customer_email",
@@ -16,31 +18,78 @@ _SHOWN = (
     "expires_at",
     "locale",
     "submit_type",
-    "billing_address_collection",
     "payment_method_collection",
+    "integration_identifier",
+    "allowed_payment_method_types",
+    "excluded_payment_method_types",
 )
 """Parameters that a session shows as they are given."""
 
 
 def create(shop: Shop, params: Json) -> Json:
     mode = params.get("mode", "payment")
-    lines = [line_for(shop, entry, number) for number, entry in enumerate(_entries(params))]
-    _check(mode, lines, params)
-    return _open(
+    currency = params["currency"].lower() if params.get("currency") else None
+    lines = [
+        line_for(shop, entry, number, currency=currency)
+        for number, entry in enumerate(_entries(params))
+    ]
+    _check(shop, mode, lines, params)
+    made = _open(
         shop,
         mode=mode,
         lines=lines,
-        fields={key: params.get(key) for key in (*_SHOWN, "currency") if key in params},
+        currency=currency,
+        asks=params,
+        fields={key: params.get(key) for key in _SHOWN if key in params},
         metadata=merge_metadata({}, params.get("metadata")),
         kept={
             "subscription_data": params.get("subscription_data") or {},
             "payment_intent_data": params.get("payment_intent_data") or {},
-            "invoice_creation": bool((params.get("invoice_creation") or {}).get("enabled")),
+            "setup_intent_data": params.get("setup_intent_data") or {},
+            "customer_update": params.get("customer_update") or {},
+            "invoice_creation": params.get("invoice_creation") or {},
             "customer_creation": params.get("customer_creation", "if_required"),
             "discounts": params.get("discounts") or [],
             "shipping_options": params.get("shipping_options") or [],
+            "params": params,
         },
     )
+    return _shown_as(shop, made, params)
+
+
+def _shown_as(shop: Shop, made: Json, params: Json) -> Json:
+    """Where a session is paid: on a page of its own, or in a component of another page."""
+    ui = params.get("ui_mode", "hosted_page")
+    made["ui_mode"] = ui
+    if ui != "hosted_page":
+        made["url"] = None
+        made["client_secret"] = f"{made['id']}_secret_{shop.world.new_id('s', 40)[2:]}"
+        made["redirect_on_completion"] = params.get("redirect_on_completion", "always")
+        shop.world.keep(f"secret/{made['client_secret']}", session=made["id"])
+    recovery = (params.get("after_expiration") or {}).get("recovery")
+    if recovery:
+        blank = {"allow_promotion_codes": False, "expires_at": None, "url": None}
+        made["after_expiration"] = {"recovery": {**blank, **recovery}}
+    return shop.save(made)
+
+
+def recover(shop: Shop, session: Json) -> Json:
+    """A fresh session like one that expired, for whoever comes back by its recovery address.
+    Raises Stripe's 400 where that is over."""
+    recovery = (session["after_expiration"] or {}).get("recovery") or {}
+    if session["status"] != "expired" or (recovery.get("expires_at") or 0) < shop.world.now():
+        raise invalid("This recovery address is no longer valid.")
+    params = {key: v for key, v in _kept(shop, session)["params"].items() if key != "expires_at"}
+    if recovery["allow_promotion_codes"]:
+        params["allow_promotion_codes"] = True
+    made = create(shop, params)
+    made["recovered_from"] = session["id"]
+    return shop.save(made)
+
+
+def _kept(shop: Shop, session: Json) -> Json:
+    found: Json = shop.world.private[session["id"]]
+    return found
 
 
 def _entries(params: Json) -> list[Json]:
@@ -61,8 +110,11 @@ def open_link(
         raise invalid("This payment link is no longer active.")
     kept = shop.world.private[link["id"]]
     lines = [
-        line_for(shop, entry, number, active=False) for number, entry in enumerate(kept["lines"])
+        line_for(shop, entry, number, active=False, currency=link["currency"])
+        for number, entry in enumerate(kept["lines"])
     ]
+    for line, entry in zip(lines, kept["lines"], strict=True):
+        line["adjustable_quantity"] = collecting.adjustable(entry.get("adjustable_quantity"))
     recurring = any(line["price"]["type"] == "recurring" for line in lines)
     after = link["after_completion"]
     redirect = (after.get("redirect") or {}).get("url")
@@ -73,6 +125,8 @@ def open_link(
         shop,
         mode="subscription" if recurring else "payment",
         lines=lines,
+        currency=link["currency"],
+        asks=link,
         fields={
             "payment_link": link["id"],
             "client_reference_id": reference,
@@ -86,7 +140,9 @@ def open_link(
         kept={
             "subscription_data": subscription_data,
             "payment_intent_data": link.get("payment_intent_data") or {},
-            "invoice_creation": bool((link.get("invoice_creation") or {}).get("enabled")),
+            "setup_intent_data": {},
+            "customer_update": {},
+            "invoice_creation": link.get("invoice_creation") or {},
             "customer_creation": link["customer_creation"],
             "discounts": [],
             "prefilled_code": promotion_code,
@@ -100,6 +156,8 @@ def _open(
     *,
     mode: str,
     lines: list[Json],
+    currency: str | None,
+    asks: Json,
     fields: Json,
     metadata: Json,
     kept: Json,
@@ -108,7 +166,6 @@ def _open(
     customer = fields.get("customer")
     if customer:
         shop.find("customer", customer, param="customer")
-    currency = fields.pop("currency", None)
     expires = fields.pop("expires_at", None) or world.now() + OPEN_SECONDS
     made = world.make(
         "checkout.session",
@@ -116,11 +173,12 @@ def _open(
         mode=mode,
         status="open",
         payment_status="unpaid" if mode != "setup" else "no_payment_required",
-        currency=lines[0]["currency"] if lines else None,
+        currency=lines[0]["currency"] if lines else currency,
         metadata=metadata,
         expires_at=expires,
         payment_method_types=["card"],
         ui_mode="hosted_page",
+        managed_payments={"enabled": False},
         customer_creation=kept["customer_creation"] if mode == "payment" else "always",
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         discounts=[],
@@ -140,6 +198,16 @@ def _open(
             "tax_ids": None,
         }
     made["url"] = f"{world.base_url}/c/pay/{made['id']}"
+    if made["allowed_payment_method_types"]:
+        made["payment_method_types"] = list(made["allowed_payment_method_types"])
+    collecting.show(shop, made, asks)
+    for given in kept["discounts"]:
+        total = sum(line["amount_subtotal"] for line in lines)
+        paid_in = made["currency"]
+        discounts.check(shop, given, total=total, currency=paid_in, customer=customer)
+    made["optional_items"] = collecting.optional_items(shop, asks.get("optional_items") or [])
+    if mode == "payment":
+        made["invoice_creation"] = _invoice_creation(shop, kept["invoice_creation"])
     world.keep(made["id"], lines=lines, **kept)
     if kept.get("shipping_options"):
         made["shipping_options"] = shipping.options(
@@ -147,23 +215,91 @@ def _open(
         )
         made["shipping_cost"] = shipping.cost(made["shipping_options"][0])
     if mode == "setup":
-        made.update(currency=currency, discounts=None, total_details=None)
+        made.update(discounts=None, total_details=None)
     else:
         _total(shop, made)
     world.schedule("expire_session", made["id"], made["expires_at"])
     return shop.save(made)
 
 
+def _invoice_creation(shop: Shop, given: Json) -> Json:
+    data = shop.world.part("checkout.session", "invoice_creation")["invoice_data"]
+    wanted = {key: value for key, value in (given.get("invoice_data") or {}).items() if value}
+    return {"enabled": bool(given.get("enabled")), "invoice_data": {**data, **wanted}}
+
+
+def choose(shop: Shop, session: Json, entered: Json) -> None:
+    """What a buyer changes of what is sold: quantities by line (or its price), optional items by
+    price, an amount where that is theirs to choose. Raises Stripe's 400 for what isn't offered."""
+    lines = line_items(shop, session)
+    wanted = entered.get("quantities") or {}
+    for line in lines:
+        given = wanted.get(line["id"], wanted.get(line["price"]["id"]))
+        if given is not None:
+            _requantify(shop, session, line, int(given))
+    added = [line for line in lines if not line.get("optional")]
+    for name, count in (entered.get("optional") or {}).items():
+        offered = next((row for row in session["optional_items"] if row["price"] == name), None)
+        if offered is None:
+            raise invalid(f"The price {name} isn't offered here.", param=f"optional[{name}]")
+        _within(int(count), offered["adjustable_quantity"], offered["quantity"], name)
+        if int(count):
+            entry = {"price": name, "quantity": int(count)}
+            line = line_for(shop, entry, 0, active=False, currency=session["currency"])
+            added.append(line)
+    if (amount := entered.get("amount")) is not None:
+        _set_amount(added, int(amount))
+    shop.world.keep(session["id"], lines=added)
+    _total(shop, session)
+    shop.save(session)
+
+
+def _requantify(shop: Shop, session: Json, line: Json, count: int) -> None:
+    _within(count, line.get("adjustable_quantity"), line["quantity"], line["id"])
+    line["quantity"] = count
+    amount = pricing.amount(shop, line["price"], count, session["currency"])
+    line.update(amount_subtotal=amount, amount_total=amount)
+
+
+def _within(count: int, limits: Json | None, usual: int, name: str) -> None:
+    if limits and limits["enabled"]:
+        least, most = limits["minimum"] or 0, limits["maximum"] or 99
+    else:
+        least, most = (usual, usual) if count else (0, 0)
+    if not least <= count <= most:
+        raise invalid(f"The quantity of {name} can't be {count}.", param="quantities")
+
+
+def _set_amount(lines: list[Json], amount: int) -> None:
+    """The amount that a buyer chose to pay."""
+    line = next((row for row in lines if row["price"]["custom_unit_amount"]), None)
+    if line is None:
+        raise invalid("The amount of this session is fixed.", param="amount")
+    limits = line["price"]["custom_unit_amount"]
+    most = limits["maximum"] or 99_999_999
+    if not (limits["minimum"] or 0) <= amount <= most:
+        raise invalid(f"The amount must be between {limits['minimum']} and {most}.", param="amount")
+    line.update(amount_subtotal=amount, amount_total=amount)
+
+
 def _total(shop: Shop, session: Json) -> None:
-    """Set what is due today, less the session's own discounts."""
+    """Set what is due today, less the discounts that the session has."""
     subtotal = due_today(shop, session)
     session["amount_subtotal"] = subtotal
     session["amount_total"] = subtotal
-    for given in shop.world.private[session["id"]]["discounts"]:
+    session["discounts"] = []
+    session["total_details"] = {**session["total_details"], "amount_discount": 0}
+    for given in _kept(shop, session)["discounts"]:
         coupon, promotion = _named(shop, given)
         off = discounts.amount_off(shop, coupon, by_product(shop, session))
         take_off(session, off, coupon, promotion)
     settle(shop, session)
+
+
+def discount(shop: Shop, session: Json, promotion: Json) -> None:
+    """Take a promotion code's discount off a session, instead of another."""
+    shop.world.keep(session["id"], discounts=[{"promotion_code": promotion["id"]}])
+    _total(shop, session)
 
 
 def settle(shop: Shop, session: Json) -> None:
@@ -268,12 +404,33 @@ def take_off(session: Json, off: int, coupon: Json, promotion: Json | None) -> N
     ]
 
 
+def breakdown(shop: Shop, session: Json) -> Json:
+    """What a session's total is made of, as `expand[]=total_details.breakdown` shows it."""
+    rows, given = [], []
+    for line in line_items(shop, session):
+        given += shop.world.private.get(f"taxed/{line['id']}", {}).get("taxes", [])
+    for number, wanted in enumerate(session["discounts"] or []):
+        coupon, promotion = _named(shop, wanted)
+        found = shop.world.make("discount", "di", id=f"di_{session['id'][-24:]}{number}")
+        found.update(
+            checkout_session=session["id"],
+            start=session["created"],
+            promotion_code=promotion["id"] if promotion else None,
+            source={"type": "coupon", "coupon": coupon["id"]},
+        )
+        rows.append({"amount": session["total_details"]["amount_discount"], "discount": found})
+    return {"discounts": rows, "taxes": given}
+
+
 def line_items(shop: Shop, session: Json) -> list[Json]:
     """The lines of a session, or of a payment link as a visitor would see them."""
     found: list[Json] = shop.world.private[session["id"]]["lines"]
     if session["object"] == "payment_link":
         return [
-            {**line_for(shop, entry, number, active=False), "id": entry["id"]}
+            {
+                **line_for(shop, entry, number, active=False, currency=session["currency"]),
+                "id": entry["id"],
+            }
             for number, entry in enumerate(found)
         ]
     return found
@@ -286,11 +443,55 @@ def expire(shop: Shop, session: Json) -> Json:
             f" Session has a status of {session['status']}."
         )
     session.update(status="expired", url=None)
+    recovery = (session["after_expiration"] or {}).get("recovery")
+    if recovery and recovery["enabled"]:
+        recovery["expires_at"] = shop.world.now() + RECOVERY_SECONDS
+        recovery["url"] = f"{shop.world.base_url}/r/{session['id']}"
     shop.world.schedule("expire_session", session["id"], None)
     return shop.save(session, "checkout.session.expired")
 
 
-def _check(mode: str, lines: list[Json], params: Json) -> None:
+def _check_ui(shop: Shop, params: Json) -> None:
+    """Raise Stripe's 400 for addresses that don't go with where the session is paid."""
+    ui = params.get("ui_mode", "hosted_page")
+    if ui == "hosted_page":
+        for name in ("return_url", "redirect_on_completion"):
+            if params.get(name):
+                raise invalid(f"`{name}` can't be used with `ui_mode: hosted_page`.", param=name)
+        if not params.get("success_url"):
+            raise invalid(
+                "Missing required param: success_url.",
+                param="success_url",
+                code="parameter_missing",
+            )
+        return
+    for name in ("success_url", "cancel_url"):
+        if params.get(name):
+            raise invalid(f"`{name}` can't be used with `ui_mode: {ui}`.", param=name)
+    never = params.get("redirect_on_completion") == "never"
+    if never == bool(params.get("return_url")):
+        said = "can't be used" if never else "is required"
+        raise invalid(
+            f"`return_url` {said} with `ui_mode: {ui}` and this `redirect_on_completion`.",
+            param="return_url",
+        )
+
+
+def _check_expiry(shop: Shop, params: Json) -> None:
+    if (given := params.get("expires_at")) is None:
+        return
+    ahead = given - shop.world.now()
+    if not SHORTEST_SECONDS <= ahead <= OPEN_SECONDS:
+        raise invalid(
+            "The `expires_at` timestamp must be between 30 minutes and 24 hours after the session"
+            " is created.",
+            param="expires_at",
+        )
+
+
+def _check(shop: Shop, mode: str, lines: list[Json], params: Json) -> None:
+    _check_ui(shop, params)
+    _check_expiry(shop, params)
     if not lines and mode != "setup":
         raise invalid(
             "Missing required param: line_items.", param="line_items", code="parameter_missing"
@@ -311,13 +512,20 @@ def _check(mode: str, lines: list[Json], params: Json) -> None:
     for one, other in (("customer", "customer_email"), ("discounts", "allow_promotion_codes")):
         if params.get(one) and params.get(other):
             raise invalid(f"You may only specify one of these parameters: {one}, {other}.")
-    if not params.get("success_url") and params.get("ui_mode", "hosted_page") == "hosted_page":
-        raise invalid(
-            "Missing required param: success_url.", param="success_url", code="parameter_missing"
-        )
+    for name, needed in (
+        ("subscription_data", "subscription"),
+        ("payment_intent_data", "payment"),
+        ("invoice_creation", "payment"),
+        ("customer_creation", "payment"),
+        ("setup_intent_data", "setup"),
+    ):
+        if params.get(name) and mode != needed:
+            raise invalid(f"You can not pass `{name}` in `{mode}` mode.", param=name)
 
 
-def line_for(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Json:
+def line_for(
+    shop: Shop, entry: Json, number: int, *, active: bool = True, currency: str | None = None
+) -> Json:
     where = f"line_items[{number}]"
     if entry.get("price_data"):
         price = catalog.create_price(shop, {**entry["price_data"]})
@@ -329,14 +537,16 @@ def line_for(shop: Shop, entry: Json, number: int, *, active: bool = True) -> Js
                 param=f"{where}[price]",
             )
     quantity = entry.get("quantity", 1)
-    amount = (price["unit_amount"] or 0) * quantity
+    amount = pricing.amount(shop, price, quantity, currency)
     product = shop.world.table("product").get(price["product"])
     made = shop.world.make(
         "item",
         "li",
         amount_subtotal=amount,
         amount_total=amount,
-        currency=price["currency"],
+        currency=currency or price["currency"],
+        adjustable_quantity=collecting.adjustable(entry.get("adjustable_quantity")),
+        metadata=merge_metadata({}, entry.get("metadata")),
         description=product["name"] if product else price["nickname"],
         price=snapshot(price),
         quantity=quantity,

@@ -1,35 +1,83 @@
 """Coupons in use: which one a code names, what it takes off, and for how long."""
 
-from sandbox.shop import Shop, invalid
+from sandbox.shop import Shop, StripeFault, invalid
 from sandbox.world import Json
 
 
-def coupon_behind(shop: Shop, code: str, *, total: int) -> tuple[Json, Json]:
-    """The promotion code that a person typed, and its coupon. Raises Stripe's 400 for one that
-    can't be used, now or for this total."""
+def code_behind(
+    shop: Shop, code: str, *, total: int, currency: str | None, customer: str | None
+) -> Json:
+    """The promotion code that a person typed. Raises Stripe's 400 for one that can't be used, now
+    or for this total (minor unit) and customer."""
     wanted = code.strip().upper()
     found = shop.world.table("promotion_code").newest_first(
         {"code": wanted}, before=None, after=None
     )
     for promotion in found:
-        if promotion["code"] == wanted and usable(shop, promotion, total=total):
-            return promotion, shop.world.table("coupon")[promotion["promotion"]["coupon"]]
+        reason = _refusal(shop, promotion, total=total, currency=currency, customer=customer)
+        if reason is None:
+            return promotion
     raise invalid("This promotion code is invalid.", param="promotion_code")
 
 
-def usable(shop: Shop, promotion: Json, *, total: int) -> bool:
-    """Whether a promotion code may be redeemed now."""
+def check(
+    shop: Shop, given: Json, *, total: int, currency: str | None, customer: str | None
+) -> None:
+    """Raise Stripe's 400 for a coupon or promotion code that can't be used for this total (minor
+    unit) and customer."""
+    if given.get("promotion_code"):
+        promotion = shop.find("promotion_code", given["promotion_code"], param="discounts")
+        reason = _refusal(shop, promotion, total=total, currency=currency, customer=customer)
+        if reason is not None:
+            raise invalid(
+                f"This promotion code cannot be redeemed because {reason}.", param="discounts"
+            )
+    elif given.get("coupon"):
+        coupon = shop.find("coupon", given["coupon"], param="discounts")
+        if not redeemable(shop, coupon):
+            raise _expired(coupon)
+        if coupon["amount_off"] and currency and coupon["currency"] != currency:
+            raise invalid(
+                f"The coupon {coupon['id']} is in {coupon['currency']}, not in {currency}.",
+                param="discounts",
+            )
+
+
+def _expired(coupon: Json) -> StripeFault:
+    return invalid(f"Coupon expired: {coupon['id']}", param="discounts", code="coupon_expired")
+
+
+def _refusal(
+    shop: Shop, promotion: Json, *, total: int, currency: str | None, customer: str | None
+) -> str | None:
+    """Why a promotion code may not be redeemed; None where it may."""
     coupon = shop.world.table("coupon").get(promotion["promotion"]["coupon"])
     most, until = promotion["max_redemptions"], promotion["expires_at"]
-    least = promotion["restrictions"].get("minimum_amount")
-    return bool(
-        promotion["active"]
-        and coupon is not None
-        and redeemable(shop, coupon)
-        and (most is None or promotion["times_redeemed"] < most)
-        and (until is None or until > shop.world.now())
-        and (least is None or total >= least)
-    )
+    limits = promotion["restrictions"]
+    least, least_in = limits.get("minimum_amount"), limits.get("minimum_amount_currency")
+    if not promotion["active"]:
+        return "it is inactive"
+    if coupon is None or not redeemable(shop, coupon):
+        return "its coupon has expired"
+    if most is not None and promotion["times_redeemed"] >= most:
+        return "it has been redeemed as often as it may be"
+    if until is not None and until <= shop.world.now():
+        return "it has expired"
+    if promotion["customer"] and promotion["customer"] != customer:
+        return "it belongs to another customer"
+    if least is not None and (total < least or (currency and currency != least_in)):
+        return "the total is below its minimum amount"
+    if limits.get("first_time_transaction") and has_paid(shop, customer):
+        return "the associated customer has prior transactions"
+    return None
+
+
+def has_paid(shop: Shop, customer: str | None) -> bool:
+    """Whether a customer has ever paid anything."""
+    if customer is None:
+        return False
+    rows = shop.world.table("charge").newest_first({"customer": customer}, before=None, after=None)
+    return any(row["paid"] and row["amount"] for row in rows)
 
 
 def redeemable(shop: Shop, coupon: Json) -> bool:
@@ -41,17 +89,16 @@ def redeemable(shop: Shop, coupon: Json) -> bool:
 
 def redeem(shop: Shop, given: Json, *, customer: str | None, **owner: str) -> Json:
     """A discount made of `{"coupon": id}` or `{"promotion_code": id}`, for a `subscription`,
-    `invoice` or `checkout_session`. Raises Stripe's 400 where it can't be used any more."""
+    `invoice` or `checkout_session`. Raises Stripe's 400 where the coupon can't be used any more;
+    `check` knows what else a code asks for."""
     promotion = None
     if given.get("promotion_code"):
         promotion = shop.find("promotion_code", given["promotion_code"], param="discounts")
-        if not usable(shop, promotion, total=2**53):
-            raise invalid("This promotion code cannot be redeemed.", param="discounts")
         coupon = shop.find("coupon", promotion["promotion"]["coupon"], param="discounts")
     else:
         coupon = shop.find("coupon", given.get("coupon"), param="discounts")
     if not redeemable(shop, coupon):
-        raise invalid(f"Coupon expired: {coupon['id']}", param="discounts", code="coupon_expired")
+        raise _expired(coupon)
     for used in (promotion, coupon):
         if used is not None:
             used["times_redeemed"] += 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from sandbox import checkout, invoices, quotes
+from sandbox import checkout, invoices, pricing, quotes
 from sandbox.defaults import NO_TAX
 from sandbox.lists import slice_of
 from sandbox.shop import Shop, invalid, shortened
@@ -73,6 +73,10 @@ def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
     if not isinstance(node, dict):
         return node is None
     step, rest = steps[0], steps[1:]
+    if node.get("object") == "checkout.session" and steps[:2] == ["total_details", "breakdown"]:
+        details = node["total_details"]
+        if details:
+            details["breakdown"] = checkout.breakdown(shop, node)
     if step not in node:
         if not _include(shop, node, step):
             return step in _optional(shop, node)
@@ -130,14 +134,14 @@ def _include(shop: Shop, node: Json, step: str) -> bool:
             made = slice_of(f"/v1/quotes/{node['id']}/line_items", quotes.lines_of(shop, node), {})
         case "item", "taxes":
             made = world.private.get(f"taxed/{node['id']}", {}).get("taxes", [])
+        case "price", "currency_options" | "tiers":
+            made = (pricing.tiers if step == "tiers" else pricing.options)(shop, node)
         case "invoice", "payments":
             made = invoices.payments_of(shop, node)
         case "invoice", "confirmation_secret":
             made = invoices.confirmation_secret(shop, node)
-        case "customer", "tax":
-            made = NO_TAX
-        case "customer", "invoice_credit_balance":
-            made = {}
+        case "customer", "tax" | "invoice_credit_balance":
+            made = NO_TAX if step == "tax" else {}
         case "customer", "subscriptions":
             rows = world.table("subscription").newest_first(
                 {"customer": node["id"]}, before=None, after=None

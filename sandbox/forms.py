@@ -39,7 +39,7 @@ def typed(published: Published, schema: Json, value: Any) -> Any:
     """The tree with its leaves as the request declares them: integers, booleans, text."""
     schema = published.resolve(schema)
     if "anyOf" in schema:
-        branch = _fitting(published, schema["anyOf"], value)
+        branch = _fitting(published.alternatives(schema), value)
         return value if branch is None else typed(published, branch, value)
     if isinstance(value, dict):
         properties = schema.get("properties", {})
@@ -55,8 +55,7 @@ def typed(published: Published, schema: Json, value: Any) -> Any:
     return value
 
 
-def _fitting(published: Published, branches: list[Json], value: Any) -> Json | None:
-    resolved = [published.resolve(branch) for branch in branches]
+def _fitting(resolved: list[Json], value: Any) -> Json | None:
     if isinstance(value, dict):
         objects = [b for b in resolved if b.get("type") == "object"]
         knowing = [b for b in objects if set(value) <= set(b.get("properties", value))]

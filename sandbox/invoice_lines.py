@@ -1,19 +1,27 @@
 """The contents of an invoice: its lines, discounts and totals."""
 
-from sandbox import discounts, taxes
+from sandbox import discounts, pricing, taxes
 from sandbox.shop import Shop, invalid
 from sandbox.world import Json
 
 
 def subscription_line(
-    shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int
+    shop: Shop,
+    subscription: Json,
+    item: Json,
+    *,
+    amount: int,
+    start: int,
+    end: int,
+    free: bool = False,
 ) -> Json:
-    """A line for one period of a subscription's item."""
-    line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
+    """A line for one period of a subscription's item, `free` during a trial."""
+    line = _of_subscribed(shop, subscription, item, amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
-    if amount or not item["price"]["unit_amount"]:
-        line["description"] = f"{line['quantity']} × {line['description']} {_at(item['price'])}"
+    if not free:
+        at = _at(item["price"], line["pricing"]["unit_amount_decimal"], line["currency"])
+        line["description"] = f"{line['quantity']} × {line['description']} {at}"
     else:
         line["pricing"]["unit_amount_decimal"] = "0"
         line["description"] = f"Free trial for {line['quantity']} × {line['description']}"
@@ -25,7 +33,7 @@ def proration_line(
     shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int, text: str
 ) -> Json:
     """A line for part of a period: a credit (negative) or a charge."""
-    line = _line(shop, item["price"], quantity=item.get("quantity") or 1, amount=amount)
+    line = _of_subscribed(shop, subscription, item, amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
     line["description"] = f"{text} {line['description']}"
@@ -35,12 +43,18 @@ def proration_line(
     return taxes.note(shop, line, item["tax_rates"])
 
 
-def _at(price: Json) -> str:
+def _of_subscribed(shop: Shop, subscription: Json, item: Json, amount: int) -> Json:
+    quantity, currency = item.get("quantity"), subscription["currency"]
+    count = 1 if quantity is None else int(quantity)
+    return _line(shop, item["price"], quantity=count, amount=amount, currency=currency)
+
+
+def _at(price: Json, unit: str, currency: str) -> str:
     """The price of a line in words: "(at $9.00 / month)"."""
-    recurring, amount = price["recurring"], (price["unit_amount"] or 0) / 100
+    recurring, amount = price["recurring"], float(unit) / 100
     count = recurring["interval_count"]
     rhythm = recurring["interval"] if count == 1 else f"every {count} {recurring['interval']}s"
-    sign = "$" if price["currency"] == "usd" else f"{price['currency'].upper()} "
+    sign = "$" if currency == "usd" else f"{currency.upper()} "
     return f"(at {sign}{amount:.2f} / {rhythm})"
 
 
@@ -59,10 +73,19 @@ def _of_subscription(subscription: Json, item: Json, *, proration: bool) -> Json
 
 
 def price_line(
-    shop: Shop, price: Json, *, quantity: int, invoice_item: str, subscription: str | None = None
+    shop: Shop,
+    price: Json,
+    *,
+    quantity: int,
+    invoice_item: str,
+    subscription: str | None = None,
+    currency: str | None = None,
+    amount: int | None = None,
 ) -> Json:
-    """A line for a one-time price."""
-    line = _line(shop, price, quantity=quantity, amount=(price["unit_amount"] or 0) * quantity)
+    """A line for a one-time price, in another currency or of another amount if given."""
+    if amount is None:
+        amount = pricing.amount(shop, price, quantity, currency)
+    line = _line(shop, price, quantity=quantity, amount=amount, currency=currency)
     line["period"] = {"start": shop.world.now(), "end": shop.world.now()}
     line["parent"] = _of_item(invoice_item, proration=False, subscription=subscription)
     return line
@@ -114,14 +137,16 @@ def _of_item(invoice_item: str, *, proration: bool, subscription: str | None) ->
     }
 
 
-def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
+def _line(
+    shop: Shop, price: Json, *, quantity: int, amount: int, currency: str | None = None
+) -> Json:
     product = shop.world.table("product").get(price["product"])
     line = shop.world.make(
         "line_item",
         "il",
         amount=amount,
         subtotal=amount,
-        currency=price["currency"],
+        currency=currency or price["currency"],
         quantity=quantity,
         quantity_decimal=str(quantity),
         description=product["name"] if product else price["nickname"],
@@ -129,7 +154,7 @@ def _line(shop: Shop, price: Json, *, quantity: int, amount: int) -> Json:
     line["pricing"] = {
         "type": "price_details",
         "price_details": {"price": price["id"], "product": price["product"]},
-        "unit_amount_decimal": str(price["unit_amount"] or 0),
+        "unit_amount_decimal": pricing.unit(shop, price, currency),
     }
     return line
 

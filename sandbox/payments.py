@@ -242,11 +242,8 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         shipping=intent["shipping"],
         receipt_url=f"{shop.world.base_url}/receipts/{intent['id']}",
     )
-    charge["billing_details"] = {
-        **charge["billing_details"],
-        "email": (billing or {}).get("email") or method["billing_details"]["email"],
-        "name": (billing or {}).get("name") or method["billing_details"]["name"],
-    }
+    entered = {key: value for key, value in (billing or {}).items() if value}
+    charge["billing_details"] = {**snapshot(method["billing_details"]), **entered}
     charge["outcome"] = {
         **shop.world.part("charge", "outcome"),
         "network_status": "approved_by_network",

@@ -148,6 +148,13 @@ class Published:
             found = self._defs[found["$ref"].removeprefix("#/$defs/")]
         return found
 
+    def alternatives(self, schema: Json) -> list[Json]:
+        """What a value may be by this schema, however deep the choices are nested."""
+        found = self.resolve(schema)
+        if "anyOf" not in found:
+            return [found]
+        return [one for branch in found["anyOf"] for one in self.alternatives(branch)]
+
     def _validator(self, key: object, route: Route, *, wire: bool) -> Any:
         if key not in self._validators:
             if wire:

@@ -376,7 +376,7 @@ def _field(name: str) -> Fields:
 def _tables() -> dict[str, Table]:
     return {
         "product": Table(),
-        "price": Table(product=_field("product")),
+        "price": Table(product=_field("product"), lookup_key=_field("lookup_key")),
         "customer": Table(email=_field("email"), test_clock=_field("test_clock")),
         "payment_method": Table(customer=_field("customer")),
         "setup_intent": Table(customer=_field("customer")),

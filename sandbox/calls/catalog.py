@@ -1,7 +1,9 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
-from sandbox import catalog, checkout, lists
+from sandbox import catalog, checkout, lists, pricing
 from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
+from sandbox.fields import apply
+from sandbox.shop import snapshot
 from sandbox.world import Json
 
 call("POST", "/v1/products")(lambda c: catalog.create_product(c.shop, c.params))
@@ -23,7 +25,20 @@ for _kind, _url in (
 searchable("product", "/v1/products")
 searchable("price", "/v1/prices")
 updatable("product", "/v1/products", "product.updated")
-updatable("price", "/v1/prices", "price.updated", "transfer_lookup_key", "currency_options")
+
+
+@call("POST", "/v1/prices/{}")
+def update_price(c: Call) -> Json:
+    found, params = c.find("price"), c.params
+    before = snapshot(found)
+    apply(c.shop, "price", found, params, "transfer_lookup_key", "currency_options", "lookup_key")
+    pricing.put_currencies(c.shop, found, params.get("currency_options") or {})
+    if params.get("lookup_key") == "":
+        found["lookup_key"] = None
+    catalog.take_lookup_key(c.shop, found, params)
+    return c.shop.save(found, "price.updated", before)
+
+
 updatable("coupon", "/v1/coupons", "coupon.updated", "currency_options")
 updatable("promotion_code", "/v1/promotion_codes", "promotion_code.updated", "restrictions")
 listable(

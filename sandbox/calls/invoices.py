@@ -1,6 +1,6 @@
 """Invoices, their lines, payments and items."""
 
-from sandbox import catalog, discounts, invoice_lines, invoices, lists, shipping, taxes
+from sandbox import catalog, discounts, invoice_lines, invoices, lists, pricing, shipping, taxes
 from sandbox.calls.registry import Call, call, readable, searchable
 from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
@@ -64,7 +64,7 @@ def create_item(c: Call) -> Json:
     if price is None and amount is None:
         raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
     if amount is None and price is not None:
-        amount = (price["unit_amount"] or 0) * quantity
+        amount = pricing.amount(c.shop, price, quantity, params.get("currency"))
     product = world.table("product").get(price["product"]) if price else None
     if price is None:
         assert amount is not None, "checked above"
@@ -92,7 +92,7 @@ def create_item(c: Call) -> Json:
     made["pricing"] = {
         "type": "price_details",
         "price_details": {"price": price["id"], "product": price["product"]},
-        "unit_amount_decimal": str(price["unit_amount"]),
+        "unit_amount_decimal": pricing.unit(c.shop, price, params.get("currency")),
     }
     if params.get("subscription"):
         found = c.shop.find("subscription", params["subscription"], param="subscription")

@@ -14,14 +14,24 @@ def buyer(body: Json) -> Buyer:
         pay_with=body.get("card") or "4242424242424242",
         promotion_code=body.get("promotion_code") or None,
         authenticated=bool(body.get("authenticated")),
+        entered={key: body[key] for key in ENTERED if body.get(key)},
     )
+
+
+ENTERED = (
+    *("fields", "consent", "phone", "address", "shipping", "individual_name", "business_name"),
+    *("tax_id", "quantities", "optional", "amount"),
+)
+"""What else a buyer may enter, by name."""
 
 
 @control("POST", "/checkout/{id}/pay")
 def pay_session(command: Command) -> Json:
     """Pay a checkout session as a person would: `email`, and optionally `name`, `card` (number or
-    test id), `promotion_code`, `authenticated`. Returns `outcome` (`complete`, `requires_action`
-    or a decline code) and `session`."""
+    test id), `promotion_code`, `authenticated`, and whatever the session asks for: `fields` and
+    `consent` (by key), `phone`, `address`, `shipping` (`name` and `address`), `individual_name`,
+    `business_name`, `tax_id` (`type` and `value`), `quantities` and `optional` (by price),
+    `amount`. Returns `outcome` (`complete`, `requires_action` or a decline code) and `session`."""
     session = command.find("checkout.session")
     return {"outcome": pay(command.shop, session, buyer(command.body)), "session": session}
 

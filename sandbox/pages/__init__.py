@@ -26,6 +26,8 @@ def routes(box: Sandbox) -> list[Route]:
         Route("/control/{what}", control.act, methods=["POST"]),
         Route("/sandbox.css", _style),
         Route("/c/pay/{id}", buying.checkout, methods=both),
+        Route("/c/embedded/{secret}", buying.embedded, methods=both),
+        Route("/r/{id}", buying.recover),
         Route("/b/{id}", buying.payment_link),
         Route("/p/session/{id}", portal.portal, methods=both),
         Route("/3ds/{id}", buying.authenticate, methods=both),

@@ -1,11 +1,12 @@
 """The checkout page, and the payment links that lead to it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import buying, checkout, declines, settling
+from sandbox import buying, checkout, declines, forms, pricing, settling
 from sandbox.control.buying import buyer
 from sandbox.pages.frame import Frame, counted, day, form
 from sandbox.shop import StripeFault
@@ -18,6 +19,12 @@ CARDS = [
     ("4000 0000 0000 9995", "has insufficient funds"),
     ("4000 0000 0000 0341", "succeeds now; later charges fail"),
     ("4000 0000 0000 0259", "succeeds, then is disputed"),
+]
+ADDRESS_PARTS = [
+    ("line1", "Address"),
+    ("city", "City"),
+    ("postal_code", "Postal code"),
+    ("country", "Country (two letters)"),
 ]
 METHODS = [
     ("card", "Card"),
@@ -43,10 +50,30 @@ class CheckoutPages(Frame):
             return self.message(
                 "This checkout session has ended", text, back=back or session["cancel_url"]
             )
+        if session["client_secret"] and "secret" not in request.path_params:
+            return self.message("Not a page", "This session is paid in a component of your page.")
         entered = await form(request) if request.method == "POST" else {}
         if not entered:
             return self._show(session, self._prefilled(session))
         return self._submit(session, entered)
+
+    async def embedded(self, request: Request) -> Response:
+        """The component that a page of the shop's shows in a frame: found by its client secret."""
+        kept = self.shop.world.private.get(f"secret/{request.path_params['secret']}", {})
+        request.path_params["id"] = kept.get("session", "")
+        return await self.checkout(request)
+
+    async def recover(self, request: Request) -> Response:
+        """A buyer comes back for what they left: a fresh session, as the expired one was."""
+        session = self.shop.world.table("checkout.session").get(request.path_params["id"])
+        if session is None:
+            return self.message("Not found", "This checkout session doesn't exist.", status=404)
+        try:
+            made = checkout.recover(self.shop, session)
+        except StripeFault as fault:
+            return self.message("This checkout session has ended", str(fault), status=410)
+        self.box.flush()
+        return RedirectResponse(made["url"] or f"/c/embedded/{made['client_secret']}", 303)
 
     def _submit(self, session: Json, entered: Json) -> Response:
         if entered.get("authenticated") == "no":
@@ -60,7 +87,8 @@ class CheckoutPages(Frame):
         if entered.get("method", "card") != "card":
             entered = {**entered, "card": entered["method"]}
         try:
-            outcome = buying.pay(self.shop, session, buyer({**entered, "promotion_code": None}))
+            nested = forms.decode(urlencode(entered))
+            outcome = buying.pay(self.shop, session, buyer({**nested, "promotion_code": None}))
         except StripeFault as fault:
             text = str(fault)
             if fault.status == 404:
@@ -71,9 +99,14 @@ class CheckoutPages(Frame):
             return self._show(session, entered, challenge=True)
         if outcome != "complete":
             return self._show(session, entered, error=declines.DECLINES[outcome].message)
-        if url := success_url(session):
+        if (url := success_url(session)) and not self._stays(session):
             return RedirectResponse(url, 303)
         return self._thanks(session)
+
+    def _stays(self, session: Json) -> bool:
+        """Whether the buyer stays where they are: a component leaves for a card only where it is
+        always to."""
+        return bool(session["client_secret"]) and session["redirect_on_completion"] != "always"
 
     def _promote(self, session: Json, entered: Json) -> Response:
         try:
@@ -109,6 +142,8 @@ class CheckoutPages(Frame):
             session=session,
             lines=lines,
             entered=entered,
+            address_parts=ADDRESS_PARTS,
+            offered=self._offered(session),
             locked=bool(session["customer"] or session["customer_email"]),
             needs_method=buying.needs_method(self.shop, session),
             later=self._later(session, lines),
@@ -118,6 +153,15 @@ class CheckoutPages(Frame):
             methods=METHODS,
             **values,
         )
+
+    def _offered(self, session: Json) -> list[Json]:
+        """What a buyer may add, with the price and the product's name."""
+        rows = []
+        for entry in session["optional_items"] or []:
+            price = self.shop.find("price", entry["price"])
+            amount = pricing.amount(self.shop, price, 1, session["currency"])
+            rows.append({**entry, "name": self.product_name(price["product"]), "amount": amount})
+        return rows
 
     def _later(self, session: Json, lines: list[Json]) -> str | None:
         """How long the trial lasts, None without one."""
@@ -192,5 +236,5 @@ class CheckoutPages(Frame):
 
 def success_url(session: Json) -> str | None:
     """The address a buyer is sent to after paying, None if there isn't one."""
-    url = session["success_url"]
+    url = session["success_url"] or session.get("return_url")
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"]) if url else None

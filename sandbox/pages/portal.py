@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import cards, invoices
+from sandbox import cards, invoices, pricing
 from sandbox.pages.frame import NEWEST, Frame, day, every, form, money
 from sandbox.shop import StripeFault, snapshot
 from sandbox.subscriptions import LIVE, dunning, items, portal
@@ -107,10 +107,7 @@ class PortalPages(Frame):
             "title": " + ".join(
                 self.product_name(item["price"]["product"]) for item in items.rows(row)
             ),
-            "price": " + ".join(
-                f"{money(items.amount_of(item), row['currency'])} {every(item['price'])}"
-                for item in items.rows(row)
-            ),
+            "price": " + ".join(self._cost(row, item) for item in items.rows(row)),
             "words": self._words(row),
             "live": live,
             "may_undo": live and bool(ends),
@@ -122,6 +119,10 @@ class PortalPages(Frame):
             "may_resume": row["status"] == "paused",
             "plans": self._plans(row, features) if change and not row["schedule"] else [],
         }
+
+    def _cost(self, row: Json, item: Json) -> str:
+        amount = items.amount_of(self.shop, row, item)
+        return f"{money(amount, row['currency'])} {every(item['price'])}"
 
     def _words(self, row: Json) -> str:
         if row["status"] not in LIVE:
@@ -153,7 +154,7 @@ class PortalPages(Frame):
             {
                 "id": price["id"],
                 "text": f"{self.product_name(price['product'])}: "
-                f"{money(price['unit_amount'], price['currency'])} {every(price)}",
+                f"{money(pricing.amount(self.shop, price, 1), price['currency'])} {every(price)}",
             }
             for price in found
             if price
@@ -210,10 +211,10 @@ class PortalPages(Frame):
     def _switch(self, found: Json, price: str, features: Json) -> str:
         update = features["subscription_update"]
         wanted = self.shop.find("price", price, param="price")
-        now = items.amount_of(items.rows(found)[0])
+        now = items.amount_of(self.shop, found, items.rows(found)[0])
         conditions = (update.get("schedule_at_period_end") or {}).get("conditions") or []
         later = any(row["type"] == "decreasing_item_amount" for row in conditions) and (
-            (wanted["unit_amount"] or 0) < now
+            pricing.amount(self.shop, wanted, 1, found["currency"]) < now
         )
         portal.switch(
             self.shop,

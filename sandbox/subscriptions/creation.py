@@ -30,7 +30,7 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     if given := params.get("default_payment_method"):
         made["default_payment_method"] = cards.payment_method(shop, given)["id"]
     _set_mode(made, params)
-    items.set_items(shop, made, params.get("items") or [])
+    items.set_items(shop, made, params.get("items") or [], currency=params.get("currency"))
     _begin(shop, made, params)
     _check_payable(shop, made, customer, params, paid_by)
     with shop.row():
@@ -109,7 +109,7 @@ def _check_payable(
         return
     if params.get("payment_behavior") in ("default_incomplete", "pending_if_incomplete"):
         return
-    total = 0 if made["status"] == "trialing" else sum(map(items.amount_of, items.rows(made)))
+    total = 0 if made["status"] == "trialing" else items.total(shop, made)
     if total and not params.get("discounts") and not invoices.default_method(shop, made):
         raise invalid(
             "This customer has no attached payment source or default payment method. Please"
@@ -163,7 +163,7 @@ def _lines(shop: Shop, made: Json, params: Json, *, trial: bool) -> list[Json]:
     for item in items.rows(made):
         start, end = item["current_period_start"], item["current_period_end"]
         whole = items.next_end(shop, {"billing_cycle_anchor": start}, item["price"], start) - start
-        amount = round(items.amount_of(item) * min(1.0, (end - start) / whole))
+        amount = round(items.amount_of(shop, made, item) * min(1.0, (end - start) / whole))
         item["billed_until"] = end
         part.append(
             invoice_lines.subscription_line(shop, made, item, amount=amount, start=start, end=end)

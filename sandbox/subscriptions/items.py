@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox import invoice_lines, taxes
+from sandbox import invoice_lines, pricing, taxes
 from sandbox.plans import plan_of
 from sandbox.shop import Shop, invalid, merge_metadata
 from sandbox.world import Json
@@ -20,7 +20,7 @@ def has_price(subscription: Json, price_id: str) -> bool:
     return any(item["price"]["id"] == price_id for item in rows(subscription))
 
 
-def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
+def set_items(shop: Shop, made: Json, wanted: list[Json], *, currency: str | None = None) -> None:
     """Set a new subscription's items. Raises Stripe's 400 if their prices can't be combined."""
     if not wanted:
         raise invalid("Missing required param: items.", param="items", code="parameter_missing")
@@ -28,10 +28,9 @@ def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
         resolve_price(shop, entry, where=f"items[{number}][price]")
         for number, entry in enumerate(wanted)
     ]
-    if len({price["currency"] for price in prices}) > 1:
-        raise invalid("All prices on a subscription must have the same currency.", param="items")
+    made["currency"] = (currency or prices[0]["currency"]).lower()
+    _check_currency(shop, made, prices, "items" if currency is None else "currency")
     _check_rhythms(made, prices)
-    made["currency"] = prices[0]["currency"]
     made["items"] = {
         "object": "list",
         "data": [
@@ -40,6 +39,11 @@ def set_items(shop: Shop, made: Json, wanted: list[Json]) -> None:
         "has_more": False,
         "url": f"/v1/subscription_items?subscription={made['id']}",
     }
+
+
+def _check_currency(shop: Shop, made: Json, prices: list[Json], param: str) -> None:
+    for price in prices:
+        pricing.option(shop, price, made["currency"], param=param)
 
 
 def _check_rhythms(made: Json, prices: list[Json]) -> None:
@@ -97,6 +101,7 @@ def change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:
     if not items:
         raise invalid("A subscription must have at least one active plan.", param="items")
     _check_rhythms(found, [item["price"] for item in items])
+    _check_currency(shop, found, [item["price"] for item in items], "items")
 
 
 def _change(shop: Shop, item: Json, entry: Json, where: str) -> None:
@@ -200,9 +205,16 @@ def moment(found: Json, given: Any) -> int:
     return int(given)
 
 
-def amount_of(item: Json) -> int:
+def amount_of(shop: Shop, found: Json, item: Json) -> int:
     """What one period of an item costs (minor unit)."""
-    return int(item["price"]["unit_amount"] or 0) * int(item.get("quantity") or 1)
+    quantity = item.get("quantity")
+    price, currency = item["price"], found["currency"]
+    return pricing.amount(shop, price, 1 if quantity is None else quantity, currency)
+
+
+def total(shop: Shop, found: Json) -> int:
+    """What a period of all items costs, in the minor unit."""
+    return sum(amount_of(shop, found, item) for item in rows(found))
 
 
 def lines(
@@ -218,10 +230,10 @@ def lines(
         until = end if free else max(end, _prebilled(shop, made, item))
         item.update({} if free else {"billed_until": until})
         while start < until:
-            amount = 0 if free else amount_of(item)
+            amount = 0 if free else amount_of(shop, made, item)
             made_lines.append(
                 invoice_lines.subscription_line(
-                    shop, made, item, amount=amount, start=start, end=end
+                    shop, made, item, amount=amount, start=start, end=end, free=free
                 )
             )
             start, end = end, next_end(shop, made, item["price"], end)

@@ -54,7 +54,7 @@ def _line(shop: Shop, found: Json, item: Json, at: int, *, sign: int) -> Json:
         shop,
         found,
         item,
-        amount=sign * round(items.amount_of(item) * share_left(item, at)),
+        amount=sign * round(items.amount_of(shop, found, item) * share_left(item, at)),
         start=at,
         end=item["current_period_end"],
         text="Unused time on" if sign < 0 else "Remaining time on",
