@@ -56,7 +56,7 @@ def expand(
     expanded."""
     for path in paths:
         steps = path.split(".")
-        if len([step for step in steps if step != "data"]) > DEEPEST:
+        if len(steps) > DEEPEST:
             raise invalid(
                 f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}",
                 param="expand",
@@ -73,10 +73,7 @@ def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
     if not isinstance(node, dict):
         return node is None
     step, rest = steps[0], steps[1:]
-    if node.get("object") == "checkout.session" and steps[:2] == ["total_details", "breakdown"]:
-        details = node["total_details"]
-        if details:
-            details["breakdown"] = checkout.breakdown(shop, node)
+    _break_down(shop, node, steps)
     if step not in node:
         if not _include(shop, node, step):
             return step in _optional(shop, node)
@@ -93,6 +90,13 @@ def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
     elif not rest and not isinstance(value, dict | list):
         return value is None
     return _follow(shop, node[step], rest, show) if rest else True
+
+
+def _break_down(shop: Shop, node: Json, steps: list[str]) -> None:
+    """Add what a session's total is made of, where that is asked for."""
+    asked = steps[:2] == ["total_details", "breakdown"]
+    if asked and node.get("object") == "checkout.session" and node["total_details"]:
+        node["total_details"]["breakdown"] = checkout.breakdown(shop, node)
 
 
 _BY_FIELD = {"coupon": "coupon", "price": "price", "product": "product", "default_price": "price"}

@@ -324,3 +324,10 @@ async def test_lists_filter_by_what_they_are_asked_for(stripe: Stripe) -> None:
         assert [row["id"] for row in rows] == found
     refusal = await stripe.client.get("/v1/subscriptions", params={"customer_account": "acct_1"})
     assert (await error_of(refusal))["param"] == "customer_account"
+
+
+async def test_expansion_goes_four_levels_deep_and_data_is_one(stripe: Stripe) -> None:
+    await begin(stripe)
+    for path, status in (("data.items.data.price", 200), ("data.items.data.price.product", 400)):
+        answer = await stripe.client.get("/v1/subscriptions", params={"expand[]": path})
+        assert answer.status_code == status, path
