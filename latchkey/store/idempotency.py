@@ -1,4 +1,4 @@
-"""Idempotency keys of the JSON API: the first answer to a key stands for a day."""
+"""Idempotency keys of the JSON API: the first answer to a key is kept for a day."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from latchkey.store.pool import Connection
 
 
 class KeyInUseError(Exception):
-    """The first request with this key is still under way."""
+    """The first request with this key is still running."""
 
 
 class OtherRequestError(Exception):
@@ -24,7 +24,7 @@ class Kept:
 async def begin(
     connection: Connection, *, token: str, key: str, request_hash: bytes
 ) -> Kept | None:
-    """Claim a key: None to go on, or the answer to give again. Raises `KeyInUseError`,
+    """Claim a key: None to continue, or the stored answer to repeat. Raises `KeyInUseError`,
     `OtherRequestError`."""
     await connection.execute(
         "delete from idempotency_keys where created_at < now() - interval '1 day'"
@@ -53,7 +53,7 @@ async def begin(
 
 
 async def finish(connection: Connection, *, token: str, key: str, kept: Kept | None) -> None:
-    """Keep the answer; None forgets the key, so that the request can be tried again."""
+    """Store the answer. None releases the key, so that the request can be retried."""
     if kept is None:
         await connection.execute(
             "delete from idempotency_keys where token = $1 and key = $2", token, key

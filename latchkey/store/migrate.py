@@ -1,4 +1,4 @@
-"""Numbered SQL migrations: applied in order, each in its transaction, each once."""
+"""Numbered SQL migrations: applied in order, once each, each in its own transaction."""
 
 import asyncio
 import re
@@ -11,15 +11,15 @@ from latchkey.store.pool import Connection
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 _LOCK = 0x6C617463
-"""Advisory lock, so that several processes starting at once migrate one after the other."""
+"""Advisory lock, so that processes that start at the same time migrate one after the other."""
 
 
 class MigrationError(Exception):
-    """The database can't be brought to this version; the message says what to do."""
+    """The database can't be migrated to this release. The message says what to do."""
 
 
 def migrations() -> list[tuple[str, str]]:
-    """All migrations of this release as (name, SQL), in order."""
+    """All migrations of this release in order, as (name, SQL)."""
     folder = resources.files("latchkey.store") / "migrations"
     files = [entry for entry in folder.iterdir() if _NAME.match(entry.name)]
     return [
@@ -29,7 +29,7 @@ def migrations() -> list[tuple[str, str]]:
 
 
 async def pending(dsn: str) -> list[str]:
-    """Names of the migrations that the database at `dsn` still lacks."""
+    """Names of the migrations that the database at `dsn` lacks."""
     connection = await asyncpg.connect(dsn)
     try:
         return await missing(connection)
@@ -38,17 +38,17 @@ async def pending(dsn: str) -> list[str]:
 
 
 async def missing(connection: Connection) -> list[str]:
-    """Names of the migrations that a connection's database still lacks."""
+    """Names of the migrations that a connection's database lacks."""
     done = await _applied(connection)
     return [name for name, _ in migrations() if name not in done]
 
 
 async def await_current(dsn: str, *, seconds: float = 30) -> None:
-    """Wait until the database takes connections, which takes a while after a crash of its own, and
-    see that it has every migration.
+    """Wait until the database accepts connections, which takes a while after it has crashed, and
+    check that it has all migrations.
 
-    Raises `OSError` or `asyncpg.PostgresError` where it still can't be reached after `seconds`,
-    `MigrationError` where migrations are missing.
+    Raises `OSError` or `asyncpg.PostgresError` if it can't be reached within `seconds`,
+    `MigrationError` if migrations are missing.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -67,9 +67,9 @@ async def await_current(dsn: str, *, seconds: float = 30) -> None:
 
 
 async def migrate(dsn: str) -> list[str]:
-    """Bring the database at `dsn` to this release and return the names of what was applied.
+    """Migrate the database at `dsn` to this release and return the names of the applied migrations.
 
-    Raises `MigrationError` where the database is newer than this release.
+    Raises `MigrationError` if the database is newer than this release.
     """
     connection = await asyncpg.connect(dsn)
     try:

@@ -1,4 +1,4 @@
-"""The pool of connections to Postgres, and what every connection is set up with."""
+"""The Postgres connection pool and the setup of its connections."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ COMMAND_TIMEOUT_SECONDS = 30
 
 
 async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
-    """A pool whose connections speak JSON as Python values and keep time in UTC."""
+    """A pool whose connections convert JSON to Python values and use UTC."""
     return await asyncpg.create_pool(
         dsn,
         min_size=min_size,
@@ -38,8 +38,8 @@ async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 async def _leave(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Spare the round trip that asyncpg makes at every release to undo session settings, cursors,
-    listeners and session locks: nothing here uses them. It rolls open transactions back itself."""
+    """Skip the round trip in which asyncpg resets session settings, cursors, listeners and session
+    locks on release: nothing here uses them. It rolls back open transactions anyway."""
 
 
 def _encode(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The site's own settings, kept in the database: name and colours, mail, portal, visitors."""
+"""The site's settings in the database: name and colours, email, portal, visitors."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,11 +10,11 @@ KEY = "site"
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """`colour` is `#rrggbb`. `mail_from` is an address, None for that of LATCHKEY_MAIL_FROM.
+    """`colour` is `#rrggbb`. `mail_from` is an address, None for LATCHKEY_MAIL_FROM.
 
-    `login_mail` mails login instructions to every new user, `cancellation_mail` and
-    `payment_mail` what members should know of their money. `public_content` lets visitors see the
-    library. `spread_per_hour` bounds the mails of imports that are spread.
+    `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
+    inform members about their billing. `public_content` lets visitors see the library.
+    `spread_per_hour` limits the emails of imports that are spread.
     """
 
     name: str = "Latchkey"
@@ -36,7 +36,7 @@ class SiteSettings:
 
 
 def of(value: dict[str, Any] | None) -> SiteSettings:
-    """The settings in a stored value; what a later release wrote is left aside."""
+    """The settings in a stored value; unknown keys of later releases are ignored."""
     known = SiteSettings.__dataclass_fields__
     return SiteSettings(**{name: given for name, given in (value or {}).items() if name in known})
 
@@ -46,7 +46,7 @@ async def read(connection: Connection) -> SiteSettings:
 
 
 async def change(connection: Connection, **changes: Any) -> SiteSettings:
-    """Change some of them; the others stay as they are."""
+    """Change some settings; the others stay as they are."""
     unknown = set(changes) - set(asdict(SiteSettings()))
     assert not unknown, f"no such settings: {sorted(unknown)}"
     value = await connection.fetchval(

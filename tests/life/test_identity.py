@@ -129,7 +129,7 @@ async def test_a_purchase_without_an_address_waits_for_one(shared: Latchkey, way
     made = await shared.stripe.subscribe(None, price)
     doubt = await match(shared, "no_address", source_id=made["id"])
     state = await shared.pool.fetchval("select state from subscriptions where id = $1", made["id"])
-    assert "Nobody to grant to" in state
+    assert "Nobody to give access to" in state
     if way == "by hand":
         await shared.call("POST", f"/matches/{doubt['id']}/accept", 409, json={})
         await shared.call("POST", f"/matches/{doubt['id']}/accept", json={"email": email})

@@ -119,7 +119,7 @@ async def test_a_comparison_whose_run_is_gone_counts_as_failed(
         found = await site.call("GET", f"/reconciliations/rec_{cause}")
         assert (found["state"], found["error"]) == (
             "failed",
-            "Its workflow is gone: compare again",
+            "Its workflow no longer exists: start a new comparison",
         )
     assert await site.pool.fetchval("select state from differences") == "open"
     assert "comparison: none failed" in (await said(site, monkeypatch))[1]

@@ -1,7 +1,7 @@
 """Collections: products that are granted together.
 
-Who holds a collection has a grant of source `collection` for each of its products; what is added to
-the collection later reaches its holders. The caller opens the transaction and wakes the relay.
+A holder of a collection has a grant of source `collection` for each of its products, including
+products added later. The caller opens the transaction and wakes the relay.
 """
 
 import secrets
@@ -23,7 +23,7 @@ from latchkey.store.stripe import wakeups
 
 @dataclass(frozen=True)
 class Collection:
-    """`products` are ids; `holders` counts those who have it now."""
+    """`products` are ids; `holders` counts the current holders."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Holder:
-    """Somebody who has a collection; times in UTC."""
+    """A person who has a collection; times in UTC."""
 
     id: int
     user_id: int
@@ -69,7 +69,7 @@ async def find(connection: Connection, collection_id: str) -> Collection | None:
 async def create(
     connection: Connection, *, name: str, description: str = "", products: Sequence[str] = ()
 ) -> Collection:
-    """A new collection. Raises `UnknownProductError`."""
+    """Create a collection. Raises `UnknownProductError`."""
     collection_id = f"col_{secrets.token_hex(8)}"
     await connection.execute(
         "insert into collections (id, name, description) values ($1, $2, $3)",
@@ -100,7 +100,7 @@ async def rename(
 async def set_products(
     connection: Connection, collection_id: str, products: Sequence[str], *, actor: int | None
 ) -> None:
-    """Make these the collection's products: its holders get what came in and lose what went out.
+    """Set the collection's products: its holders gain added products and lose removed ones.
 
     Raises `UnknownProductError`.
     """
@@ -129,7 +129,7 @@ async def set_products(
 
 
 async def delete(connection: Connection, collection_id: str, *, actor: int | None) -> None:
-    """End everybody's access by it and forget it; the history of its grants stays."""
+    """End everyone's access through it and delete it; the history of its grants stays."""
     await set_products(connection, collection_id, [], actor=actor)
     await connection.execute(
         "delete from collection_holders where collection_id = $1", collection_id
@@ -145,8 +145,8 @@ async def give(
     actor: int | None,
     mail: bool = True,
 ) -> int:
-    """Give everybody in `gifts` the collection; unknown people become users. Given again it changes
-    end and reason. Returns to how many it was given."""
+    """Give everyone in `gifts` the collection, creating unknown users. Giving it again changes its
+    end and reason. Returns how many people it was given to."""
     last = {email_key(grant.email): grant for grant in wanted}
     users, _ = await complimentary.users_of(connection, last, actor=actor)
     rows = {
@@ -175,7 +175,8 @@ async def give(
 async def end(
     connection: Connection, collection_id: str, holder_id: int, *, actor: int | None
 ) -> bool:
-    """End somebody's holding, and what it gave; False where there is no such holder."""
+    """Take the collection from a person, with the access it gave; False if there is no such
+    holder."""
     await _lock(connection, collection_id)
     user = await connection.fetchval(
         """
@@ -200,7 +201,7 @@ select h.id, h.user_id, u.email, u.name, h.since, h.until, h.ended_at, h.reason
 async def holders(
     connection: Connection, collection_id: str, *, after: int | None = None, limit: int = 50
 ) -> list[Holder]:
-    """Those who hold a collection now, newest first."""
+    """The current holders of a collection, newest first."""
     rows = await connection.fetch(
         f"{_HOLDERS} and ($2::bigint is null or h.id < $2) order by h.id desc limit $3",
         collection_id,
@@ -211,7 +212,7 @@ async def holders(
 
 
 async def holder(connection: Connection, collection_id: str, email: str) -> Holder | None:
-    """What the person with this address holds of a collection; also where its end has passed."""
+    """The holding of the person with this address, even if its end has passed."""
     row = await connection.fetchrow(
         """
         select h.id, h.user_id, u.email, u.name, h.since, h.until, h.ended_at, h.reason
@@ -227,8 +228,8 @@ async def holder(connection: Connection, collection_id: str, email: str) -> Hold
 
 
 async def _lock(connection: Connection, collection_id: str) -> None:
-    """Whoever changes a collection, its holders or its grants does this first: `settle` would give
-    again what another transaction is just ending."""
+    """Lock a collection before changing it, its holders or its grants. Otherwise `settle` could
+    restore what another transaction is ending."""
     await connection.execute("select from collections where id = $1 for update", collection_id)
 
 
@@ -265,8 +266,8 @@ async def settle(
     mail: bool,
     users: Sequence[int] | None = None,
 ) -> None:
-    """Make the collection's grants what its products and holders are, but for those that an admin
-    ended by hand; with `users` theirs alone. The collection is locked."""
+    """Bring the collection's grants in line with its products and holders, except grants that an
+    admin ended by hand; `users` limits it to theirs. The caller has locked the collection."""
     ended = await connection.fetch(
         """
         update grants g set ended_at = now(),
@@ -352,7 +353,7 @@ def _line(
 
 
 async def _tell(connection: Connection, rows: Sequence[Any], collection_id: str) -> None:
-    """One mail for all the products of the collection that opened for somebody."""
+    """Send each person one email about all products of the collection that opened for them."""
     wanted = await connection.fetch(
         "select id from products where id = any($1::text[]) and access_mail and status = 'live'",
         list({row["product_id"] for row in rows}),

@@ -1,6 +1,6 @@
-"""Access given by hand: to one person or many, to a product or a collection, and its end.
+"""Complimentary access: to one person or many, to a product or a collection, and its end.
 
-Stripe's events never touch it. The caller opens the transaction and wakes the relay after it.
+Stripe events never change it. The caller opens the transaction and wakes the relay afterwards.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from latchkey.store.stripe import wakeups
 
 @dataclass(frozen=True)
 class ComplimentaryGrant:
-    """Access for one address, until `until` (aware) or for good."""
+    """Access for one address, until `until` (aware) or without an end."""
 
     email: str
     until: datetime | None = None
@@ -29,7 +29,8 @@ class ComplimentaryGrant:
 
 @dataclass(frozen=True)
 class GiveResult:
-    """What giving came to: `grants` are the ids by address key, changed ones among them."""
+    """The result of giving access: `grants` holds the ids by address key, including changed
+    ones."""
 
     granted: int
     changed: int
@@ -45,10 +46,10 @@ async def give(
     actor: int | None,
     mail: bool = True,
 ) -> GiveResult:
-    """Give everybody in `gifts` access to a product; unknown people become users.
+    """Give everyone in `gifts` access to a product, creating unknown users.
 
-    Given again it changes end and reason. Of several gifts for one address the last one counts.
-    With `mail`, those who had no access are told, where the product's mail is on.
+    Giving it again changes its end and reason. If an address is given twice, its last entry counts.
+    With `mail`, people who had no access get an email if the product's email is on.
     """
     last = {email_key(grant.email): grant for grant in wanted}
     users, created = await users_of(connection, last, actor=actor)
@@ -97,7 +98,7 @@ async def give(
 
 
 async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int:
-    """End what was given by hand and is due by `as_of`, at most `limit`; returns how many."""
+    """End complimentary access that is due by `as_of`, at most `limit` grants; returns how many."""
     rows = await connection.fetch(
         """
         update grants set ended_at = until, end_reason = $2
@@ -138,7 +139,7 @@ async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int
 
 
 async def next_end(connection: Connection) -> datetime | None:
-    """When the next access given by hand ends."""
+    """When complimentary access ends next."""
     found: datetime | None = await connection.fetchval(
         """
         select min(until) from grants
@@ -151,7 +152,7 @@ async def next_end(connection: Connection) -> datetime | None:
 async def users_of(
     connection: Connection, wanted: dict[str, ComplimentaryGrant], *, actor: int | None
 ) -> tuple[dict[str, int], int]:
-    """The user of each address, by its key, and how many of them are new."""
+    """The user ids by address key, and how many users are new."""
     created = await connection.fetch(
         """
         insert into users (email, name)

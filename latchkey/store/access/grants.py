@@ -1,4 +1,4 @@
-"""Grants: who may open what, and complimentary access given by hand."""
+"""Grants: who may open what, ending them by hand, and complimentary access."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,8 +64,7 @@ def grant_state(until: datetime | None, ended_at: datetime | None = None) -> str
 async def access_rows(
     pool: Pool, product: str, *, email: str | None = None, user_id: int | None = None
 ) -> list[Any]:
-    """One query: the product, the user and their live grants of it; no rows for an unknown
-    product."""
+    """The product, the user and their live grants in one query; no rows for an unknown product."""
     if email is not None:
         return await pool.fetch(_BY_EMAIL, product, email_key(email))
     return await pool.fetch(_BY_USER, product, user_id)
@@ -112,8 +111,8 @@ async def give(
     actor: int | None,
     mail: bool = True,
 ) -> Grant:
-    """Complimentary access for one person, who is created where unknown. Given again it changes
-    the end and the reason. Raises `UnknownProductError`. The caller opens the transaction."""
+    """Give one person complimentary access, creating the user if unknown. Giving it again changes
+    its end and reason. Raises `UnknownProductError`. The caller opens the transaction."""
     known = await connection.fetchval("select true from products where id = $1", product_id)
     if not known:
         raise UnknownProductError(f"there is no product {product_id}")
@@ -123,10 +122,10 @@ async def give(
 
 
 async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
-    """End a grant by hand, whatever its source; None where there is no such grant.
+    """End a grant by hand, whatever its source; None if there is no such grant.
 
-    What a purchase or a collection gave is held from then on: nothing gives it again until the hold
-    is lifted. Ending it again changes nothing. The caller opens the transaction.
+    A grant from a purchase or collection is put on hold: nothing restores it until the hold is
+    lifted. Ending is idempotent. The caller opens the transaction.
     """
     await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
@@ -150,8 +149,8 @@ async def by_id(connection: Connection, grant_id: int) -> Grant | None:
 
 async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
     """Lift the hold on a grant that was ended by hand: its purchase or collection gives access
-    again where it is still good. Other holders of the collection stay held. None where there is no
-    such grant. The caller opens the transaction, and wakes the relay after it."""
+    again if it is still valid. Holds on other holders of the collection stay. None if there is no
+    such grant. The caller opens the transaction and wakes the relay afterwards."""
     await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
         """
@@ -185,7 +184,7 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
 
 
 async def held(connection: Connection, *, product_id: str, limit: int = 200) -> list[Grant]:
-    """What was ended by hand in a product and stays ended until somebody lifts it."""
+    """Grants of a product that were ended by hand and are still on hold."""
     return await _fetch(
         connection, "g.product_id = $1 and g.held order by g.id desc limit $2", product_id, limit
     )

@@ -1,4 +1,4 @@
-"""Who had access when: a product's people on a day, a user's access over time."""
+"""Who had access when: a product's members on a day, a user's access over time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
 
 @dataclass(frozen=True)
 class Span:
-    """One grant as a stretch of time: from `since` up to, and without, `ended`; None: no end is
+    """One grant as a period from `since` up to but excluding `ended`, which is None if no end is
     known."""
 
     id: int
@@ -43,8 +43,8 @@ async def of_product(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Span]:
-    """The grants that gave access at some moment from `start` up to `end`, oldest first, from the
-    one after id `after`."""
+    """The grants that gave access at any time from `start` up to `end`, oldest first, starting
+    after id `after`."""
     rows = await connection.fetch(
         f"""
         {_SPANS}
@@ -69,7 +69,7 @@ async def of_user(
     after: int | None = None,
     limit: int = 200,
 ) -> list[Span]:
-    """Every grant that a user has or had, newest first, from the one after id `after`."""
+    """Every grant that a user has or had, newest first, starting after id `after`."""
     rows = await connection.fetch(
         f"""
         {_SPANS}
@@ -87,7 +87,7 @@ async def of_user(
 
 @dataclass(frozen=True)
 class Stretch:
-    """A time in which a product could be opened without a break, by whatever grants."""
+    """A period of uninterrupted access to a product, through any grants."""
 
     product_id: str
     product_name: str
@@ -97,7 +97,7 @@ class Stretch:
 
 
 def stretches(spans: list[Span]) -> list[Stretch]:
-    """The union of grants, by product, the newest stretch first: access over time."""
+    """The union of grants per product, newest stretch first."""
     found: list[Stretch] = []
     for span in sorted(spans, key=lambda span: (span.product_id, span.since, span.id)):
         if span.ended is not None and span.ended <= span.since:

@@ -1,4 +1,4 @@
-"""The library: what a person may open, and what they could have."""
+"""The library: the products a person may open, and those they could get."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,9 @@ class Card:
     """A live product as one person sees it.
 
     `state` is owned, ending (`until` is known), problem (a payment failed) or locked. The price is
-    that of the checkout, else the cheapest active one; `unit_amount` in the currency's minor unit.
-    `problem` names the subscription whose payment failed; `sold` tells whether there is a way to it
-    for those without access, `had` whether it was theirs before.
+    the checkout's, otherwise the cheapest active one; `unit_amount` is in the currency's minor
+    unit. `problem` is the subscription whose payment failed, `sold` says whether people without
+    access can buy it, `had` whether this person had access before.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Card:
 
     @property
     def verb(self) -> str | None:
-        """The one thing to do about a locked card; None where it isn't sold here."""
+        """The label of a locked card's action; None if it isn't sold here."""
         if not self.sold:
             return None
         if self.access_mode == "signed_in":
@@ -145,12 +145,12 @@ async def cards(
     after: str | None = None,
     limit: int = PAGE,
 ) -> list[Card]:
-    """What the user (None: a visitor) may open, then what they could have, each by name.
+    """What the user (None: a visitor) may open, then what they could get, each by name.
 
-    What they could not have is left out, as a card that leads nowhere helps nobody; but what they
-    had before doesn't vanish from their shelf.
+    Products they can't get are left out, since a card that leads nowhere is no use; but products
+    they had before stay on the shelf.
 
-    `after` is the `cursor` of the last card of the page before; anything else starts anew.
+    `after` is the `cursor` of the previous page's last card; anything else starts at the beginning.
     """
     rank, name, product_id = _place(after)
     rows = await connection.fetch(
@@ -160,13 +160,13 @@ async def cards(
 
 
 async def card(connection: Connection, user_id: int | None, product_id: str) -> Card | None:
-    """One live product as the user sees it, shown on the shelf or not."""
+    """One live product as the user sees it, whether or not it is on the shelf."""
     row = await connection.fetchrow(_ONE, user_id, None, product_id, None)
     return Card(**dict(row)) if row else None
 
 
 async def categories(connection: Connection) -> list[tuple[int, str]]:
-    """Id and name of the categories that hold a live product, in their order."""
+    """Ids and names of the categories that contain a live product, in order."""
     rows = await connection.fetch(
         """
         select c.id, c.name from categories c

@@ -1,4 +1,4 @@
-"""The grants of a product or of a user, with how their sources stand in Stripe."""
+"""The grants of a product or a user, with the state of their sources in Stripe."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,9 +64,9 @@ async def of_product(
     search: str | None = None,
     ending: bool = False,
 ) -> list[Membership]:
-    """A product's live grants, the newest first, from the one after id `after`.
+    """A product's live grants, newest first, starting after id `after`.
 
-    `search` is a part of the address or name; `ending` keeps those with a known end.
+    `search` matches part of the address or name; `ending` keeps those with a known end.
     """
     rest = "and g.until is not null" if ending else ""
     if search:
@@ -86,7 +86,7 @@ async def of_product(
 
 
 async def of_user(connection: Connection, user_id: int, *, limit: int = 200) -> list[Membership]:
-    """A user's grants, those that are live first, then the newest."""
+    """A user's grants, live ones first, then newest first."""
     rows = await connection.fetch(
         f"""
         {_ALL} where g.user_id = $1

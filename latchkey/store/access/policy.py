@@ -19,7 +19,7 @@ SETTING = "access_policy"
 
 @dataclass(frozen=True)
 class Policies:
-    """A policy as it is and what it is made of: the site's cells and, for a product, its own."""
+    """A policy and its parts: the site's cells and, for a product, its own."""
 
     site: Mapping[str, object]
     own: Mapping[str, object]
@@ -35,7 +35,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class PolicyRevision:
-    """A saved change on its way to everybody. `state` is waiting, applying or done."""
+    """A saved change that is being applied to everyone. `state` is waiting, applying or done."""
 
     id: int
     product_id: str | None
@@ -80,11 +80,11 @@ async def read(connection: Connection, product_id: str | None = None) -> Policie
 
 
 async def save(connection: Connection, draft: Draft, *, actor: int | None) -> PolicyRevision | None:
-    """Make a draft the policy, and have it applied to everybody in the background.
+    """Save a draft as the policy, and have it applied to everyone in the background.
 
-    Returns the change, None where it makes no difference. Raises `UnknownProductError`, and
-    `ValueError` for cells or values that can't be. The caller opens the transaction and wakes the
-    relay after it.
+    Returns the change, or None if nothing differs. Raises `UnknownProductError`, and `ValueError`
+    for unknown cells or invalid values. The caller opens the transaction and wakes the relay
+    afterwards.
     """
     await connection.execute("lock table policy_changes in share row exclusive mode")
     await _wait_for_applies(connection, draft.product_id)
@@ -125,7 +125,8 @@ async def save(connection: Connection, draft: Draft, *, actor: int | None) -> Po
 
 
 async def _wait_for_applies(connection: Connection, product_id: str | None) -> None:
-    """Whoever applies holds the links it read the policy with: none may go on by the old one."""
+    """Wait for running applies, which lock the links they read the policy with, so that none
+    continues with the old policy."""
     await connection.execute(
         "select from links where $1::text is null or product_id = $1 order by id for update",
         product_id,
@@ -169,7 +170,7 @@ async def change(connection: Connection, change_id: int) -> PolicyRevision | Non
 
 
 async def last_change(connection: Connection, product_id: str | None) -> PolicyRevision | None:
-    """The newest change of the site's policy, or of a product's."""
+    """The newest change to the site's policy, or to a product's."""
     row = await connection.fetchrow(
         f"""
         select {_FIELDS} from policy_changes where product_id is not distinct from $1
@@ -207,7 +208,7 @@ async def subscriptions_touched(
     after: str | None,
     limit: int,
 ) -> list[str]:
-    """Ids of the account's subscriptions that a change may judge differently, a page by id."""
+    """Ids of the account's subscriptions that a change may affect, one page ordered by id."""
     if not what.statuses and not what.collection_paused:
         return []
     rows = await connection.fetch(
@@ -244,7 +245,7 @@ async def orders_touched(
     after: str | None,
     limit: int,
 ) -> list[str]:
-    """Ids of the account's one-off purchases that a change may judge differently, a page by id."""
+    """Ids of the account's one-off purchases that a change may affect, one page ordered by id."""
     if not what.refunds and not what.disputes:
         return []
     rows = await connection.fetch(

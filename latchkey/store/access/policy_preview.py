@@ -1,7 +1,7 @@
-"""Who would gain and who would lose access by another policy, judged from the mirror.
+"""Who would gain and who would lose access under another policy, judged from the mirror.
 
-The purchases concerned are read page by page and judged by the same rules as events; what that
-comes to is summed up by Postgres, so that memory stays flat however many they are.
+The purchases concerned are read page by page and judged by the same rules as events. Postgres
+aggregates the result, so memory use doesn't grow with their number.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PAGE = 1000
 class Effect:
     """What would happen to one person's access to one product: gains, loses or moves (its end).
 
-    `user_id` is None for somebody who would become a user. `until` is as it would be.
+    `user_id` is None for someone who isn't a user yet. `until` is the new end.
     """
 
     user_id: int | None
@@ -41,7 +41,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class PolicyPreview:
-    """`checked` purchases were judged; `effects` holds the first of them, losses first."""
+    """`checked` counts the judged purchases; `effects` holds the first effects, losses first."""
 
     checked: int
     gains: int
@@ -51,7 +51,7 @@ class PolicyPreview:
 
 
 async def preview(connection: Connection, draft: Draft, *, limit: int = 200) -> PolicyPreview:
-    """What saving a draft would do to the purchases of the account that is connected, or was last.
+    """What saving a draft would do to the purchases of the connected (or last connected) account.
     Changes nothing. The caller opens a transaction.
 
     Raises `UnknownProductError` and `ValueError` as `policy.save` does.
@@ -209,8 +209,8 @@ def _row(
 
 
 async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Whoever became a user since they bought is that user. What isn't given `anew` (by a link that
-    is removed, or leaves the purchase to the past) may still end."""
+    """Buyers who have become users since count as those users. Access that isn't given `anew`
+    (because the link was removed or ignores past purchases) can still end."""
     await connection.execute(
         """
         insert into policy_effects (user_id, who, product_id, source_id, will, until, reason)
@@ -230,8 +230,8 @@ async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 async def _summed(connection: Connection, limit: int) -> list[Any]:
-    """One row per person and product whose access changes: the union of all grants before and
-    after, with the counts over all of them."""
+    """One row per person and product whose access changes, comparing the union of all grants before
+    and after, with total counts."""
     return await connection.fetch(
         """
         with pair as (

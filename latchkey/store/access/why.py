@@ -1,6 +1,6 @@
-"""Why someone may open a product or not: grants, Stripe's objects, events, runs, lines, mails.
+"""Why someone may or may not open a product: grants, Stripe objects, events, runs, lines, emails.
 
-A fixed number of queries, however much there is to tell.
+The number of queries is fixed, whatever the amount of data.
 """
 
 from collections import defaultdict
@@ -16,13 +16,13 @@ from latchkey.store.pool import Connection
 
 MOST_GRANTS = 50
 MOST_EVENTS = 30
-"""Of one object, the newest."""
+"""The newest events of one object."""
 
 
 @dataclass(frozen=True)
 class ExplainedSource:
-    """One source and everything that led to it or followed from it. `grant` is None where the
-    source gave no access: an unpaid subscription, a pending payment."""
+    """One source, with everything that led to it or followed from it. `grant` is None if the source
+    gave no access, such as an unpaid subscription or a pending payment."""
 
     grant: Grant | None
     stripe_object: dict[str, Any] | None
@@ -34,8 +34,8 @@ class ExplainedSource:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is known about a user and a product. `stripe_products` are those linked to it,
-    `rest` are lines that belong to no single source."""
+    """Everything known about a user and a product. `stripe_products` are those linked to the
+    product, `rest` are activity lines that don't belong to a single source."""
 
     links: list[ExplainedSource]
     stripe_products: list[str]
@@ -43,7 +43,8 @@ class Explanation:
 
 
 async def chain(connection: Connection, *, user_id: int, product_id: str) -> Explanation:
-    """The chain of every source of this user and product, ended ones too, newest first."""
+    """All sources of this user and product with their chains, including ended ones, newest
+    first."""
     grants = await _grants(connection, user_id, product_id)
     rows = await connection.fetch(
         "select stripe_product from links where product_id = $1 and removed_at is null", product_id
@@ -118,7 +119,7 @@ def _joined(
 
 
 def workflow_id(source: str, source_id: str) -> str | None:
-    """The run that looks after a source; complimentary access has none."""
+    """The workflow of a source; complimentary access has none."""
     match source:
         case GrantSource.SUBSCRIPTION:
             return subscription_workflow_id(source_id)
@@ -146,7 +147,7 @@ async def _grants(connection: Connection, user_id: int, product_id: str) -> list
 async def _subscriptions(
     connection: Connection, user_id: int, given: Sequence[str], linked: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Those that gave access, and others of the user that carry a linked Stripe product."""
+    """Sources that gave access, and others of the user with a linked Stripe product."""
     rows = await connection.fetch(
         """
         select s.id, 'subscription' as object, s.status, s.state, s.scheduled_end, s.period_end,

@@ -1,5 +1,5 @@
-"""Compares readings from Stripe with the grants: applies them, looks at the difference, and undoes
-it. So there is one set of rules, whatever they say."""
+"""Compares grants with readings from Stripe: applies the readings, looks at the difference, and
+rolls back. So there is only one set of rules."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe.context import ApplyContext
 
 IN_FLIGHT = timedelta(minutes=10)
-"""An object with an event so young on its way is about to be read anyway."""
+"""An object with an event younger than this in the inbox is about to be read anyway."""
 
 _MIRRORED = {
     GrantSource.SUBSCRIPTION: """
@@ -35,7 +35,7 @@ _MIRRORED = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, as it is stored. `product_id` and `user_id` are ours."""
+    """One difference, as stored. `product_id` and `user_id` are ours."""
 
     kind: Kind
     severity: Severity
@@ -59,7 +59,7 @@ class _Snapshot:
 async def subscriptions(
     connection: Connection, readings: Sequence[Subscription], *, context: ApplyContext
 ) -> list[Difference]:
-    """How the grants of these subscriptions differ from what the readings ask for."""
+    """How the grants of these subscriptions differ from what the readings require."""
 
     async def apply() -> dict[str, str]:
         page = await apply_subscriptions(connection, readings, context=context)
@@ -76,7 +76,7 @@ async def orders(
     context: ApplyContext,
     references: dict[str, int],
 ) -> list[Difference]:
-    """How the grants of these one-off purchases differ from what the readings ask for."""
+    """How the grants of these one-off purchases differ from what the readings require."""
 
     async def apply() -> dict[str, str]:
         page = await apply_orders(connection, readings, context=context, references=references)
@@ -177,14 +177,14 @@ def _differences(
         if key in before.mirror and before.mirror[key] != after.mirror[key]:
             add(Kind.MIRROR_DIFFERS, Severity.SAFE, _changed(before.mirror[key], after.mirror[key]),
                 key, None)  # fmt: skip
-        elif state.startswith("Nobody to grant to"):
+        elif state.startswith("Nobody to give access to"):
             add(Kind.NOBODY, Severity.MANUAL, state, key, None)
     return found
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> str:
     names = [name.replace("_", " ") for name in before if before[name] != after[name]]
-    return f"What is remembered is older than Stripe: {', '.join(names)}. Access is the same"
+    return f"The local copy is outdated ({', '.join(names)}), but access is the same"
 
 
 async def _in_flight(connection: Connection, ids: list[str]) -> set[str]:

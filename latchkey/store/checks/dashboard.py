@@ -1,4 +1,4 @@
-"""What the admin's first page shows: how the site stands, what needs attention, what was tried."""
+"""The admin dashboard: numbers, what needs attention, and the setup and rehearsal steps."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ MOST_COUNTED = 1000
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many there are. `purchases` are of the last 30 days, counted up to `MOST_COUNTED`;
-    `ending` of the next 14."""
+    """Counts. `purchases` covers the last 30 days, up to `MOST_COUNTED`; `ending` the next 14
+    days."""
 
     members: int
     subscriptions: int
@@ -22,7 +22,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Attention:
-    """What needs somebody now. Stuck events wait for longer than five minutes."""
+    """What needs attention now. Stuck events have been waiting for more than five minutes."""
 
     failed_events: int
     stuck_events: int
@@ -32,7 +32,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Begun:
-    """What was done so far on a new site."""
+    """Which setup steps have been done on a new site."""
 
     connected: bool
     product: bool
@@ -42,7 +42,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What was tried so far with the sandbox."""
+    """Which rehearsal steps have been tried with the sandbox."""
 
     cancelled: bool
     time_moved: bool
@@ -50,7 +50,8 @@ class Rehearsed:
 
 
 async def numbers(connection: Connection) -> Numbers:
-    """Reads every live grant and subscription once: not for every request."""
+    """Count everything. Reads every live grant and subscription, so don't call it on every
+    request."""
     row = await connection.fetchrow(
         f"""
         select (select count(*) from (
@@ -90,7 +91,7 @@ async def attention(connection: Connection) -> Attention:
 
 
 async def begun(connection: Connection) -> Begun:
-    """What happened, from what was recorded: nothing is ticked off by hand."""
+    """The setup steps done, derived from recorded data rather than ticked off by hand."""
     row = await connection.fetchrow(
         """
         select (select state = 'connected' from stripe_connection) as connected,
@@ -104,10 +105,10 @@ async def begun(connection: Connection) -> Begun:
 
 
 async def rehearsed(connection: Connection) -> Rehearsed:
-    """What happened with the sandbox, whose shop is a small one.
+    """The rehearsal steps done with the sandbox, whose shop is small.
 
-    Moving its clock shifts its world into the past: time was moved where a period ends within a day
-    of the moment at which its subscription was seen to start.
+    Advancing its clock shifts its world into the past: time was advanced if a period ends within a
+    day of when its subscription was seen to start.
     """
     row = await connection.fetchrow(
         """

@@ -1,4 +1,4 @@
-"""What operators watch: events that failed or wait, what came last, what is late."""
+"""Health figures for operators: failed and waiting events, last arrivals, and what is late."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from latchkey.store.stripe import refused_webhooks
 from latchkey.store.stripe.refused_webhooks import Refused
 
 MANY = 1000
-"""Counts stop here: beyond it nobody needs the exact number."""
+"""The highest count: nobody needs an exact number beyond it."""
 
 OVERDUE = timedelta(minutes=15)
 TOO_LONG_AGO = timedelta(hours=36)
@@ -56,7 +56,8 @@ class HealthFigures:
 
 @dataclass(frozen=True)
 class TypeSeen:
-    """One event type: what came last and how, and what Stripe is known to have sent last."""
+    """One event type: the last event and how it arrived, and the last one Stripe is known to have
+    sent."""
 
     type: str
     received_at: datetime | None
@@ -66,8 +67,8 @@ class TypeSeen:
 
     @property
     def state(self) -> str:
-        """`received`, `caught up` (the last one was found in Stripe's list, not brought), `missing`
-        or `none yet`."""
+        """`received`, `caught up` (the last one was found in Stripe's list, not delivered),
+        `missing` or `none yet`."""
         if self.received_at is None:
             return "missing" if self.sent_at else "none yet"
         if self.sent_at and self.created_at and self.sent_at > self.created_at:
@@ -77,7 +78,7 @@ class TypeSeen:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the health page that Postgres knows."""
+    """Everything on the health page that comes from Postgres."""
 
     figures: HealthFigures
     types: list[TypeSeen]
@@ -96,7 +97,7 @@ class Report:
 
 
 async def figures(connection: Connection) -> HealthFigures:
-    """One query; its parts are counted up to `MANY`."""
+    """Read all figures in one query, counting up to `MANY`."""
     row = await connection.fetchrow(
         """
         select now() as now,
@@ -145,7 +146,7 @@ async def figures(connection: Connection) -> HealthFigures:
 
 
 async def report(connection: Connection, types: Sequence[str]) -> Report:
-    """A fixed number of queries, however many events there are."""
+    """Build the report, with a fixed number of queries."""
     seen = await connection.fetch(
         """
         select t.type, e.received_at, e.created_at, e.source, s.created_at as sent_at

@@ -1,4 +1,4 @@
-"""What must always hold, checked by set: each breach becomes a difference of a comparison."""
+"""Invariants, checked by set-based queries: each breach becomes a difference of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from latchkey.rules.drift import Kind, Severity
 from latchkey.store.pool import Connection
 
 SLACK = timedelta(minutes=15)
-"""What should have happened may be so late before it counts as missing."""
+"""How late something may be before it counts as missing."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
                           and d.product_id = k.product_id)
     """,
 )
-"""Only where there never was a grant: what was ended was ended for a reason."""
+"""Only if there never was a grant: an ended grant was ended for a reason."""
 
 _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
@@ -157,7 +157,7 @@ _TIMER_MISSING = Invariant(
                           and d.kind in ('workflow_missing', 'workflow_stuck'))
     """,
 )
-"""A deadline that passed without anyone looking, though there is a workflow."""
+"""A deadline that passed without a reading, although there is a workflow."""
 
 _OTHER_ACCOUNT = Invariant(
     Kind.OTHER_ACCOUNT,
@@ -194,8 +194,8 @@ async def check(
     product_id: str | None,
     stuck: Sequence[tuple[str, str]],
 ) -> None:
-    """Check every invariant against the mirror and the runs that were seen. `stuck` are workflow
-    ids with the reason why they can't go on. `product_id` limits it to one product."""
+    """Check every invariant against the mirror and the recorded runs. `stuck` lists workflow ids
+    with the reason why they can't continue. `product_id` limits the check to one product."""
     await _stuck(connection, reconciliation_id, stuck)
     for invariant in _EVERY:
         await connection.execute(

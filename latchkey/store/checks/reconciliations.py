@@ -1,4 +1,4 @@
-"""Comparisons of Stripe with the grants: asked for, run, reported, repaired."""
+"""Comparisons of grants with Stripe: requests, progress, reports and repairs."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,19 +15,20 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 
 TERMS = timedelta(days=93)
-"""An invoice is paid so much later than it was made, at most: so far back the schedule's own
-comparisons read invoices, day after day, and others read them before a link was made."""
+"""The longest time assumed between an invoice's creation and payment. The schedule's comparisons
+read invoices this far back every day; others read this far back from a link's creation."""
 
 TRY_LATER = timedelta(hours=1)
 
 NOT_LISTED_YET = timedelta(minutes=15)
-"""Temporal's list may lack a workflow that was started so lately."""
+"""Temporal's list may not yet show a workflow started within this time."""
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """One comparison. `repair`: what is safe is repaired as it is found. `progress` counts pages,
-    reads, subscriptions and orders; `counts` differences by class and state."""
+    """One comparison. With `repair`, safe differences are repaired as they are found. `progress`
+    counts pages, reads, subscriptions and orders; `counts` counts differences by class and
+    state."""
 
     id: str
     product_id: str | None
@@ -53,7 +54,7 @@ class Reconciliation:
 
 @dataclass(frozen=True)
 class Found:
-    """A difference as it is shown."""
+    """A difference as shown to people."""
 
     id: int
     kind: str
@@ -78,7 +79,7 @@ class Found:
 
 
 class StillRunningError(Exception):
-    """The comparison has not ended; the message says what to do."""
+    """The comparison hasn't finished. The message says what to do."""
 
 
 _SELECT = """
@@ -104,8 +105,8 @@ async def request(
     dispatched: bool = False,
     reconciliation_id: str | None = None,
 ) -> Reconciliation:
-    """Ask for a comparison; the relay starts its workflow. A sweep that catch-up asks for isn't
-    asked for twice."""
+    """Request a comparison; the relay starts its workflow. A sweep for catch-up isn't requested
+    twice."""
     if cause == ComparisonCause.CATCH_UP:
         waiting = await connection.fetchval(
             "select id from reconciliations where cause = 'catch_up' and state = 'queued'"
@@ -136,7 +137,7 @@ async def find(connection: Connection, reconciliation_id: str) -> Reconciliation
 async def listed(
     connection: Connection, *, after: str | None = None, limit: int = 50
 ) -> list[Reconciliation]:
-    """Comparisons, the newest first, from the one after the id `after`."""
+    """Comparisons, newest first, starting after id `after`."""
     rows = await connection.fetch(
         f"""
         {_SELECT}
@@ -158,7 +159,7 @@ async def differences(
     after: int | None = None,
     limit: int = 200,
 ) -> list[Found]:
-    """What a comparison found, in the order it was found."""
+    """A comparison's differences, in the order they were found."""
     rows = await connection.fetch(
         """
         select d.id, d.kind, d.class as severity, d.reason, d.source, d.source_id, d.product_id,
@@ -182,13 +183,13 @@ async def differences(
 async def choose(
     connection: Connection, reconciliation_id: str, *, ids: Sequence[int] | None
 ) -> int:
-    """Have differences repaired: those of `ids`, or every safe one. Returns how many. Raises
-    `StillRunningError`. The caller opens the transaction and wakes the relay after it."""
+    """Request repairs of the differences in `ids`, or of all safe ones. Returns how many. Raises
+    `StillRunningError`. The caller opens the transaction and wakes the relay afterwards."""
     state = await connection.fetchval(
         "select state from reconciliations where id = $1 for update", reconciliation_id
     )
     if state in ("queued", "running"):
-        raise StillRunningError("this comparison is still running: wait until it is done")
+        raise StillRunningError("this comparison is still running: wait until it has finished")
     rows = await connection.fetch(
         """
         update differences set state = 'chosen', error = null
@@ -213,7 +214,7 @@ async def choose(
 
 
 async def waiting(connection: Connection, *, limit: int) -> list[tuple[str, str | None]]:
-    """Ids and products of the comparisons whose workflow has to be started."""
+    """Ids and products of the comparisons whose workflow must be started."""
     rows = await connection.fetch(
         """
         select id, product_id from reconciliations
@@ -231,8 +232,8 @@ async def mark_dispatched(connection: Connection, reconciliation_id: str) -> Non
 
 
 async def fail_lost(connection: Connection, *, alive: Sequence[str], schedule_alive: bool) -> None:
-    """Fail comparisons that run by their row alone: their workflow was ended from outside. `alive`
-    are the ids of workflows that run; those of the schedule have other ids than their rows."""
+    """Fail comparisons whose row says running but whose workflow is gone. `alive` holds the ids of
+    running workflows; the schedule's workflows have different ids than their rows."""
     lost = await connection.fetch(
         """
         select id from reconciliations
@@ -245,12 +246,14 @@ async def fail_lost(connection: Connection, *, alive: Sequence[str], schedule_al
         NOT_LISTED_YET,
     )
     for row in lost:
-        await finish(connection, row["id"], error="Its workflow is gone: compare again")
+        await finish(
+            connection, row["id"], error="Its workflow no longer exists: start a new comparison"
+        )
 
 
 async def sweep_again(connection: Connection) -> bool:
-    """Ask anew for the sweep that closes a gap in Stripe's event list where the last one failed an
-    hour ago or longer: nobody else would. False where there is none to ask for."""
+    """Request the sweep for a gap in Stripe's event list again if the last one failed at least an
+    hour ago, since nothing else would. False if there is nothing to request."""
     failed = await connection.fetchval(
         """
         select exists (
@@ -270,7 +273,7 @@ async def sweep_again(connection: Connection) -> bool:
 
 
 async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconciliation, list[str]]:
-    """Begin or go on: the comparison and the Stripe products it has to look at."""
+    """Begin or resume a comparison; returns it with the Stripe products to check."""
     await connection.execute(
         """
         update reconciliations
@@ -295,8 +298,8 @@ async def begin(connection: Connection, reconciliation_id: str) -> tuple[Reconci
 
 
 async def invoices_since(connection: Connection, found: Reconciliation) -> int | None:
-    """The Unix time from which a comparison has to read paid invoices: from where the links want
-    them, None without any link. The schedule's comparisons don't read years anew every day."""
+    """The Unix time from which a comparison must read paid invoices, as the links require; None
+    without links. The schedule's comparisons don't read years of invoices every day."""
     since: int | None = await connection.fetchval(
         """
         select extract(epoch from greatest(min(case invoices
@@ -327,7 +330,7 @@ async def write_progress(
 
 
 async def see(connection: Connection, reconciliation_id: str, ids: Sequence[str]) -> None:
-    """Note what the comparison has met: Stripe's objects, or Temporal's runs."""
+    """Record which Stripe objects or Temporal runs the comparison has seen."""
     await connection.execute(
         """
         insert into reconciliation_seen (reconciliation_id, id)
@@ -341,7 +344,7 @@ async def see(connection: Connection, reconciliation_id: str, ids: Sequence[str]
 async def record(
     connection: Connection, reconciliation_id: str, found: Sequence[Difference]
 ) -> None:
-    """Store differences; one found twice is stored once."""
+    """Store differences. Storing one twice has no effect."""
     if not found:
         return
     rows = []
@@ -369,7 +372,7 @@ async def record(
 
 
 async def compared(connection: Connection, reconciliation_id: str) -> None:
-    """The walk is over: what it noted on the way is no longer needed."""
+    """Finish the comparing part and delete the records it no longer needs."""
     await connection.execute(
         "update reconciliations set compared_at = coalesce(compared_at, now()) where id = $1",
         reconciliation_id,
@@ -380,7 +383,7 @@ async def compared(connection: Connection, reconciliation_id: str) -> None:
 
 
 async def finish(connection: Connection, reconciliation_id: str, *, error: str | None) -> None:
-    """Close the comparison. What was chosen and not reached is open again."""
+    """Close the comparison. Selected differences that weren't reached are open again."""
     await connection.execute(
         """
         update differences set state = 'open'
@@ -405,7 +408,7 @@ async def finish(connection: Connection, reconciliation_id: str, *, error: str |
 
 
 async def choose_safe(connection: Connection, reconciliation_id: str) -> None:
-    """In a run that repairs: what the walk found safe and hasn't repaired yet."""
+    """In a repairing run, select the safe differences that haven't been repaired yet."""
     await connection.execute(
         """
         update differences set state = 'chosen'
@@ -418,7 +421,7 @@ async def choose_safe(connection: Connection, reconciliation_id: str) -> None:
 
 
 async def chosen(connection: Connection, reconciliation_id: str, *, limit: int) -> list[Found]:
-    """Differences that wait to be repaired."""
+    """Differences selected for repair."""
     rows = await connection.fetch(
         """
         select id, kind, class as severity, reason, source, source_id, product_id,
@@ -435,7 +438,7 @@ async def chosen(connection: Connection, reconciliation_id: str, *, limit: int) 
 async def mark_repaired(
     connection: Connection, reconciliation_id: str, *, ids: Sequence[int]
 ) -> int:
-    """Mark differences repaired and write the line of each into the feed; returns how many."""
+    """Mark differences as repaired, with an activity line each; returns how many."""
     rows = await connection.fetch(
         """
         update differences set state = 'repaired', repaired_at = now(), error = null
@@ -460,7 +463,7 @@ async def mark_unrepaired(connection: Connection, ids: Sequence[int], *, error: 
 async def open_of_sources(
     connection: Connection, reconciliation_id: str, source_ids: Sequence[str]
 ) -> list[int]:
-    """Safe differences of these objects that are open."""
+    """Open safe differences of these objects."""
     rows = await connection.fetch(
         """
         select id from differences
@@ -476,8 +479,8 @@ async def open_of_sources(
 async def unseen(
     connection: Connection, reconciliation_id: str, *, product_id: str | None, limit: int
 ) -> list[tuple[str, str]]:
-    """Source and id of what was not met on the walk and gives access, or gives none for now since
-    its money went back. Orders that weren't compared for the longest time come first."""
+    """Source and id of purchases that weren't on the lists and give access, or have lost it to a
+    refund. Orders that haven't been compared for longest come first."""
     rows = await connection.fetch(
         """
         select f.source, f.source_id

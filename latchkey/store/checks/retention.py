@@ -1,4 +1,4 @@
-"""What is deleted in time: bodies of old events, records of old comparisons and refusals."""
+"""Deletes expired data: bodies of old events, records of old comparisons and refusals."""
 
 from datetime import timedelta
 

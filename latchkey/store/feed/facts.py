@@ -15,7 +15,7 @@ from latchkey.store.site_settings import SiteSettings
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the activity feed; `key` is unique for ever."""
+    """One line of the activity feed. `key` is unique forever."""
 
     key: str
     type: ActivityType
@@ -31,8 +31,8 @@ class Fact:
 
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Add lines to the feed; facts that are already there stay as they are. New ones queue the
-    mails that they call for."""
+    """Add lines to the feed, and queue the emails for new facts. Existing facts stay as they
+    are."""
     facts = list(facts)
     rows = [
         {
@@ -69,7 +69,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
 
 
 async def write_cause(connection: Connection, keys: Sequence[str], cause: Cause) -> None:
-    """Correct the cause of facts in the feed, where it became known after them."""
+    """Correct the cause of facts in the feed when it becomes known later."""
     await connection.execute(
         "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
     )
@@ -88,9 +88,9 @@ _KINDS = {
 
 
 async def write_notices(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Queue the mails that new facts call for: one for all products that a fact speaks of.
+    """Queue the emails for new facts: one for all products a fact concerns.
 
-    Nobody is told what an import found, nor what an admin did by hand.
+    Imports and manual changes by admins don't cause emails.
     """
     told = [f for f in facts if f.type in _KINDS and f.user_id and f.cause != Cause.IMPORT]
     if not told:
@@ -109,7 +109,7 @@ def _wanted(type_: ActivityType, site: SiteSettings) -> bool:
 
 def _mail(facts: list[Fact]) -> Mail:
     first = min(facts, key=lambda fact: fact.key)
-    assert first.user_id is not None, "only facts about a user are told"
+    assert first.user_id is not None, "only facts about a user cause emails"
     products = sorted({fact.product_id for fact in facts if fact.product_id})
     data: dict[str, Any] = {"source_id": first.source_id, "products": products}
     if first.type == ActivityType.SUBSCRIPTION_CANCELLED:

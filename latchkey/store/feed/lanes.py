@@ -16,20 +16,20 @@ from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
 
 MOST_LANES = 1000
-"""A search that finds more users than this walks along the feed instead: it need not go far."""
+"""A search that matches more users than this scans the feed instead, where it soon finds enough."""
 
 NARROWEST, WIDEST = 200, 4000
-"""How many lines such a walk looks at in one step: more in each, as long as it finds too few."""
+"""How many lines such a scan reads per step: more in each step while it finds too few."""
 
 _STRIPE_ID = re.compile(r"[a-z]{2,8}_[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
 class FeedFilter:
-    """What a list of lines is narrowed to; None and empty mean everything.
+    """The filter of a list of lines; None and empty mean everything.
 
-    `search` is a part of an address or name, or an id of Stripe's: a subscription, customer,
-    session, invoice, payment intent or event.
+    `search` is part of an address or name, or a Stripe id: a subscription, customer, session,
+    invoice, payment intent or event.
     """
 
     types: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class FeedFilter:
 async def found(
     connection: Connection, wanted: FeedFilter, *, after: int | None, limit: int
 ) -> list[int]:
-    """Ids of the first `limit` lines after the line `after`, the latest first."""
+    """Ids of the first `limit` lines after the line `after`, latest first."""
     place = None
     if after is not None:
         place = await connection.fetchrow("select at, id from activities where id = $1", after)
@@ -95,7 +95,7 @@ async def _unsearched(
 
 
 async def _causes(connection: Connection) -> list[str]:
-    """The causes that lines have: read from one end of their index to the next cause and so on."""
+    """The causes that occur, found by skipping through their index from one cause to the next."""
     rows = await connection.fetch(
         """
         with recursive known as (
@@ -117,7 +117,7 @@ async def _in_lanes(
     place: Any,
     limit: int,
 ) -> list[int]:
-    """Lines of any of these lanes: values by the column they stand in."""
+    """Lines of any of these lanes, given as values by column."""
     given: list[object] = [limit]
     rest = _conditions(wanted, place, given)
     parts = []
@@ -143,7 +143,7 @@ async def _in_lanes(
 
 
 async def _walked(connection: Connection, wanted: FeedFilter, place: Any, limit: int) -> list[int]:
-    """For a search that finds very many users: along the feed, keeping the lines of those."""
+    """Scan the feed for a search that matches very many users."""
     found: list[int] = []
     rest = replace(wanted, search=None)
     step = max(limit, NARROWEST)
@@ -167,7 +167,7 @@ async def _walked(connection: Connection, wanted: FeedFilter, place: Any, limit:
 
 
 def _conditions(wanted: FeedFilter, place: Any, given: list[object]) -> str:
-    """The conditions that hold in every lane; their values are added to `given`."""
+    """The conditions common to all lanes; their values are added to `given`."""
     values: list[tuple[str, list[object | None]]] = [
         ("a.type = any({}::text[])", [list(wanted.types) or None]),
         ("a.user_id = {}", [wanted.user_id]),

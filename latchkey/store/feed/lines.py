@@ -14,7 +14,7 @@ CHUNK = 2000
 
 @dataclass(frozen=True)
 class FeedLine:
-    """One fact: when, who, which product, what caused it, and where to look further."""
+    """One fact: when, who, which product, its cause, and references to details."""
 
     id: int
     type: str
@@ -86,7 +86,7 @@ async def filtered(
 
 
 async def all_lines(connection: Connection, wanted: FeedFilter) -> AsyncIterator[list[FeedLine]]:
-    """The whole filtered feed in chunks, newest first: each chunk is a query of its own."""
+    """The whole filtered feed in chunks, newest first, with one query per chunk."""
     after = None
     while rows := await filtered(connection, wanted, after=after, limit=CHUNK):
         yield rows
@@ -101,7 +101,7 @@ async def line(connection: Connection, line_id: int) -> FeedLine | None:
 
 
 async def related(connection: Connection, of: FeedLine) -> dict[str, Any]:
-    """The event behind a line, and the mails that its user got about its product then."""
+    """The event behind a line, and the emails that its user got about its product at the time."""
     event = await connection.fetchrow(
         """
         select id, type, state, created_at, received_at, object_id from events where id = $1

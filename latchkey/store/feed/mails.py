@@ -1,4 +1,4 @@
-"""The outbox: claimed by one sender at a time at a bounded rate, sent once, readable by admins."""
+"""The email outbox: claimed by one sender at a time, rate-limited, sent once, visible to admins."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
 
 LEASE = timedelta(minutes=10)
-"""Longer than a batch takes with the slowest of servers."""
+"""Longer than a batch takes on the slowest server."""
 MOST_TRIES = 12
 LONGEST_PAUSE = timedelta(hours=4)
 STATES = ("queued", "sending", "sent", "failed", "suppressed")
 _SENDERS = 0x6D61696C
-"""Advisory lock: while one process counts what may be sent, no other does."""
+"""Advisory lock: only one process at a time counts what may be sent."""
 
 
 @dataclass(frozen=True)
 class OutMail:
-    """A mail with what its text needs. `products` are name and slug of each that it speaks of.
+    """An email with the data its text needs. `products` are the name and slug of each product it
+    mentions.
 
-    `issue` counts how often it was sent anew; its link holds from `issued_at` on.
+    `issue` counts how often it was resent; its link is valid from `issued_at` on.
     """
 
     id: int
@@ -64,11 +65,10 @@ select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email, u
 
 
 async def claim(connection: Connection, *, limit: int, site: SiteSettings) -> list[OutMail]:
-    """Take due mails for `LEASE`, as many as the site's rates allow now; those that are spread
-    only after the others.
+    """Claim due emails for `LEASE`, as many as the site's rate limits allow, spread ones last.
 
-    One whose sender died before it said what became of it is taken again afterwards; its
-    Message-ID stays the same.
+    If a sender dies before reporting the outcome, the email is claimed again afterwards with the
+    same Message-ID.
     """
     async with connection.transaction():
         if not await connection.fetchval("select pg_try_advisory_xact_lock($1)", _SENDERS):
@@ -108,7 +108,7 @@ async def _take(connection: Connection, pace: str, most: int) -> list[int]:
 
 
 async def mark_sent(connection: Connection, mail: OutMail) -> None:
-    """Note that it is sent, with a line in the feed. The caller opens the transaction."""
+    """Mark it as sent, with an activity line. The caller opens the transaction."""
     at: datetime = await connection.fetchval(
         "update mails set state = 'sent', sent_at = now(), error = null where id = $1"
         " returning sent_at",
@@ -132,7 +132,7 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
 
 
 def _cause(mail: OutMail) -> Cause:
-    """Who or what called for a mail."""
+    """Who or what caused an email."""
     if mail.issue or "grant" in mail.data:
         return Cause.ADMIN
     if mail.data.get("imported"):
@@ -142,7 +142,7 @@ def _cause(mail: OutMail) -> Cause:
 
 
 async def mark_failed(connection: Connection, mail: OutMail, *, error: str, for_good: bool) -> None:
-    """Try again later, ever more rarely, or give up."""
+    """Retry later with growing pauses, or give up."""
     give_up = for_good or mail.attempts >= MOST_TRIES
     await connection.execute(
         "update mails set state = $2, error = $3, due_at = now() + $4 where id = $1",
@@ -156,7 +156,8 @@ async def mark_failed(connection: Connection, mail: OutMail, *, error: str, for_
 async def put_back(
     connection: Connection, mail_ids: Collection[int], *, error: str, pause: timedelta
 ) -> None:
-    """Mails that weren't tried: the server was away. It doesn't count as a try."""
+    """Return emails that weren't tried because the server was unavailable. This doesn't count as an
+    attempt."""
     await connection.execute(
         """
         update mails set state = 'queued', attempts = attempts - 1, error = $2,
@@ -170,8 +171,8 @@ async def put_back(
 
 
 async def resend(connection: Connection, mail_id: int) -> bool:
-    """Queue a mail again with a fresh link, whatever became of it; one that is being sent at this
-    moment isn't touched. False where there is no such mail."""
+    """Queue an email again with a new link, whatever its state, unless it is being sent right now.
+    False if there is no such email."""
     await connection.execute(
         """
         update mails set state = 'queued', due_at = now(), attempts = 0, error = null,
@@ -196,7 +197,7 @@ async def listed(
     user_id: int | None = None,
     search: str | None = None,
 ) -> list[OutMail]:
-    """Mails, newest first, from the one after id `after`; `search` looks for an address."""
+    """Emails, newest first, starting after id `after`; `search` is an address."""
     return await _fetch(
         connection,
         """
@@ -216,7 +217,7 @@ async def listed(
 
 
 async def counts(connection: Connection) -> dict[str, int]:
-    """How many mails wait, and how many failed."""
+    """How many emails are waiting, and how many failed."""
     rows = await connection.fetch(
         """
         select state, count(*) as mails from mails
@@ -232,7 +233,8 @@ async def find(connection: Connection, mail_id: int) -> OutMail | None:
 
 
 async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail | None:
-    """A mail that isn't one: the newest of its kind, or one to the user about a live product."""
+    """A sample email for previews: the newest of its kind, or one to the user about a live
+    product."""
     newest = await _fetch(connection, "m.kind = $1 order by m.id desc limit 1", kind)
     if newest:
         return newest[0]

@@ -1,4 +1,4 @@
-"""Mails on their way into the outbox; each key mails once."""
+"""Queues emails in the outbox; each key is sent only once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from latchkey.store.pool import Connection
 
 @dataclass(frozen=True)
 class Mail:
-    """A row for the outbox; the same `key` never mails twice.
+    """An email for the outbox; the same `key` is never sent twice.
 
-    `to_email` is an address other than the user's; `spread` mails wait for their turn. One that was
-    `asked_for` goes out whatever the user switched off.
+    `to_email` is an address other than the user's. Emails marked `spread` are sent gradually. Those
+    marked `asked_for` go out whatever the user has turned off.
     """
 
     key: str
@@ -27,8 +27,8 @@ class Mail:
 
 @dataclass(frozen=True)
 class Opened:
-    """A product that opened for a user who is to be told: by which source, whether an import
-    brought it in, and whether that import spreads its mails."""
+    """A product that opened for a user who should get an email: through which source, whether by an
+    import, and whether that import spreads its emails."""
 
     user_id: int
     product_id: str
@@ -38,7 +38,7 @@ class Opened:
 
 
 def access_mails(opened: Iterable[Opened]) -> list[Mail]:
-    """One mail for all that one source opened at once."""
+    """One email for all products that one source opened at once."""
     groups: dict[tuple[int, str], list[Opened]] = {}
     for entry in opened:
         groups.setdefault((entry.user_id, entry.source_id), []).append(entry)
@@ -63,8 +63,8 @@ def access_mails(opened: Iterable[Opened]) -> list[Mail]:
 
 
 async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
-    """Queue mails; one whose key is already in the outbox is not queued again, and one of a kind
-    that the user switched off is kept there unsent."""
+    """Queue emails. A key that is already in the outbox isn't queued again, and a kind that the
+    user has turned off is stored unsent."""
     rows = [
         {
             "key": m.key,

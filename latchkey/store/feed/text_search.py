@@ -1,4 +1,4 @@
-"""Finding users by a part of their address or name, at the same cost however many there are."""
+"""Finds users by part of their address or name, at a cost independent of how many there are."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from latchkey.store.pool import Connection
 
 _TEXT = "{0}.email_key || ' ' || lower(coalesce({0}.name, ''))"
 _GRAMS = f"(grams({_TEXT}, 2) || grams({_TEXT}, 3))"
-"""As the index `users_by_grams` has it."""
+"""Must match the index `users_by_grams`."""
 
 _NEWEST, _MANY = 2000, 200
 
 
 def matches(table: str, parameter: str, search: str) -> str:
-    """The condition that a row of users, called `table` in the query, holds what was searched,
-    which is the query's `parameter`. It is served by the index of pairs and triples of characters.
+    """The SQL condition that a users row (alias `table`) matches the search in `parameter`. It uses
+    the index of character pairs and triples.
 
-    A single character is in no index: so many people have it that the newest are soon found.
+    Single characters aren't indexed: so many people match that the newest are found quickly.
     """
     exact = text_matches(table, parameter)
     size = min(len(search), 3)
@@ -27,12 +27,12 @@ def matches(table: str, parameter: str, search: str) -> str:
 
 
 def text_matches(table: str, parameter: str) -> str:
-    """The same condition where the rows are known already."""
+    """The same condition for rows that are already selected."""
     return f"position(lower({parameter}::text) in {_TEXT.format(table)}) > 0"
 
 
 async def finds_many(connection: Connection, search: str) -> bool:
-    """Whether every tenth of the newest users has what was searched."""
+    """Whether at least a tenth of the newest users match the search."""
     count: int = await connection.fetchval(
         f"""
         select count(*) from (select * from users order by id desc limit {_NEWEST}) u
@@ -44,8 +44,8 @@ async def finds_many(connection: Connection, search: str) -> bool:
 
 
 async def fetch_planned(connection: Connection, query: str, *values: Any) -> list[asyncpg.Record]:
-    """The rows of a query that is planned for these very values: how many rows a search finds
-    decides which way is short, and a plan kept for all searches can't know it."""
+    """Run a query planned for these values: the best plan depends on how many rows a search finds,
+    which a cached plan can't know."""
     statement = await connection.prepare(query)
     rows: list[asyncpg.Record] = await statement.fetch(*values)
     return rows

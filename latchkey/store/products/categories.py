@@ -1,4 +1,4 @@
-"""Categories: how products are sorted for members and admins."""
+"""Categories, which group products for members and admins."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class NameTakenError(Exception):
 
 @dataclass(frozen=True)
 class Category:
-    """`products` counts drafts too."""
+    """`products` includes drafts."""
 
     id: int
     name: str
@@ -33,7 +33,7 @@ async def listed(connection: Connection) -> list[Category]:
 
 
 async def create(connection: Connection, name: str) -> int:
-    """A new category, at the end. Raises `NameTakenError`."""
+    """Create a category at the end. Raises `NameTakenError`."""
     try:
         made: int = await connection.fetchval(
             """
@@ -48,7 +48,7 @@ async def create(connection: Connection, name: str) -> int:
 
 
 async def rename(connection: Connection, category_id: int, name: str) -> bool:
-    """Whether there was such a category. Raises `NameTakenError`."""
+    """Rename a category; False if there is no such category. Raises `NameTakenError`."""
     try:
         return bool(
             await connection.fetchval(
@@ -95,7 +95,7 @@ async def of_product(connection: Connection, product_id: str) -> list[int]:
 
 
 async def assign(connection: Connection, product_id: str, category_ids: list[int]) -> None:
-    """Make these the product's categories. Ids that don't exist are left aside."""
+    """Set the product's categories. Unknown ids are ignored."""
     await connection.execute(
         """
         delete from product_categories where product_id = $1 and category_id <> all($2::bigint[])

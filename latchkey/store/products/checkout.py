@@ -13,16 +13,16 @@ TELL_AGAIN = timedelta(minutes=1)
 
 
 class CheckoutError(Exception):
-    """Checkout can't be set up that way; the message says what to do."""
+    """Checkout can't be set up like this. The message says what to do."""
 
 
 class UnknownPriceError(CheckoutError):
-    """The mirror holds no such price of the linked Stripe product; reading it anew may help."""
+    """The mirror has no such price for the linked Stripe product; refreshing it may help."""
 
 
 @dataclass(frozen=True)
 class PaymentLink:
-    """A payment link, there (`active`), to be made, or retired. `error` is Stripe's refusal."""
+    """A payment link: `active`, to be created, or deactivated. `error` is Stripe's refusal."""
 
     id: int
     product_id: str
@@ -38,7 +38,7 @@ class PaymentLink:
 
 @dataclass(frozen=True)
 class Selling:
-    """How a product is sold. `stripe_product` is that of its link, None without one."""
+    """How a product is sold. `stripe_product` is the linked one, None without a link."""
 
     product_id: str
     purchase_method: str
@@ -52,18 +52,18 @@ class Selling:
 
     @property
     def wanted(self) -> PaymentLink | None:
-        """The payment link that was chosen, whether it is there already or not."""
+        """The chosen payment link, whether or not it has been created yet."""
         return next((link for link in self.links if link.wanted), None)
 
     @property
     def open_link(self) -> PaymentLink | None:
-        """The link to send buyers to: the chosen one, or the one before while that is made."""
+        """The link to send buyers to: the chosen one, or the previous one until that is ready."""
         there = [link for link in self.links if link.active and link.url]
         return max(there, key=lambda link: (link.wanted, link.id), default=None)
 
     @property
     def leads_somewhere(self) -> bool:
-        """Whether there is a checkout at the end of it, here or elsewhere."""
+        """Whether buyers reach a checkout, here or elsewhere."""
         if self.purchase_method == "none":
             return False
         elsewhere = self.checkout_target == "external" and self.external_url is not None
@@ -76,7 +76,7 @@ _LINK = (
 
 
 async def selling(connection: Connection, product_id: str) -> Selling:
-    """How the product is sold. Raises `KeyError` for an unknown one."""
+    """How the product is sold. Raises `KeyError` for an unknown product."""
     row = await connection.fetchrow(
         """
         select p.id as product_id, p.purchase_method, p.checkout_target, p.external_url,
@@ -112,8 +112,8 @@ async def choose(
 ) -> None:
     """Turn a product's checkout on with one price, or off.
 
-    A link for a price that had one before is the same link, opened again. The caller opens the
-    transaction and has the links settled after it. Raises `CheckoutError`.
+    A price that had a link before gets the same link again, reactivated. The caller opens the
+    transaction and has the links settled afterwards. Raises `CheckoutError`.
     """
     product = await connection.fetchrow(
         "select id, promotion_codes from products where id = $1 for update", product_id
@@ -198,7 +198,7 @@ async def sell(
 
 
 async def drop(connection: Connection, product_id: str) -> None:
-    """Stop selling by payment link: the product is no longer linked to what the link sells."""
+    """Stop selling by payment link, because the product is no longer linked to what it sells."""
     await choose(connection, product_id, enabled=False)
 
 
@@ -226,11 +226,11 @@ async def _price_to_sell(
         product_id,
     )
     if row is None:
-        raise CheckoutError("Stripe is not connected: connect it on the Connectors page first")
+        raise CheckoutError("Stripe isn't connected: connect it on the Connectors page first")
     if row["stripe_product"] is None:
         raise CheckoutError(
-            "the product is not linked to a Stripe product: link it first, then choose one of"
-            " that product's prices"
+            "the product isn't linked to a Stripe product: link it first, then choose one of that"
+            " product's prices"
         )
     wanted = price or row["present"]
     if wanted is None:
@@ -242,8 +242,8 @@ async def _price_to_sell(
     )
     if known is None or known["stripe_product"] != row["stripe_product"]:
         raise UnknownPriceError(
-            f"{wanted} is no price of the linked Stripe product: choose one of its prices, or"
-            " refresh the list if it was made just now"
+            f"{wanted} isn't a price of the linked Stripe product: choose one of its prices, or"
+            " refresh the list if the price is new"
         )
     if not known["active"]:
         raise CheckoutError(f"the price {wanted} is archived in Stripe: choose an active one")
@@ -251,8 +251,8 @@ async def _price_to_sell(
 
 
 async def waiting(connection: Connection, *, limit: int) -> list[str]:
-    """Products whose payment links aren't yet as they were chosen, and whose workflow wasn't told
-    so within `TELL_AGAIN`."""
+    """Products whose payment links aren't as chosen yet and whose workflow hasn't been notified
+    within `TELL_AGAIN`."""
     rows = await connection.fetch(
         """
         select distinct product_id from payment_links
@@ -272,7 +272,8 @@ async def mark_told(connection: Connection, product_id: str) -> None:
 
 @dataclass(frozen=True)
 class PaymentLinkJob:
-    """A payment link that Stripe has to be told about; `codes` is what it should allow."""
+    """A payment link to create or change in Stripe; `codes` says whether it allows promotion
+    codes."""
 
     link: PaymentLink
     recurring: bool
@@ -282,7 +283,7 @@ class PaymentLinkJob:
 async def jobs(
     connection: Connection, product_id: str, *, account: Account
 ) -> list[PaymentLinkJob]:
-    """The product's links that differ from what was chosen, those to open first."""
+    """The product's links that differ from what was chosen, those to activate first."""
     rows = await connection.fetch(
         f"""
         select {", ".join("k." + name.strip() for name in _LINK.split(","))},
@@ -308,7 +309,7 @@ async def jobs(
 async def opened(
     connection: Connection, link_id: int, *, stripe_id: str, url: str, codes: bool
 ) -> None:
-    """Note that Stripe has the link and that it is open."""
+    """Record that the link exists in Stripe and is active."""
     await connection.execute(
         """
         update payment_links set stripe_id = $2, url = $3, promotion_codes = $4, active = true,
@@ -335,14 +336,14 @@ async def retired(connection: Connection, link_id: int) -> None:
 
 
 async def refused(connection: Connection, link_id: int, error: str) -> None:
-    """Note why Stripe won't have it; choosing it again tries again."""
+    """Record why Stripe refused it. Choosing it again retries."""
     await connection.execute(
         "update payment_links set error = $2, settled = true where id = $1", link_id, error[:1000]
     )
 
 
 async def pending_order(connection: Connection, *, user_id: int, product_id: str) -> bool:
-    """Whether a delayed payment of the user for this product is on its way."""
+    """Whether the user has a delayed payment for this product under way."""
     found: bool = await connection.fetchval(
         """
         select exists (
@@ -359,9 +360,10 @@ async def pending_order(connection: Connection, *, user_id: int, product_id: str
 
 @dataclass(frozen=True)
 class Bought:
-    """What a checkout session came to: `state` paid, pending, failed or none (not known yet).
+    """The outcome of a checkout session: `state` is paid, pending, failed or none (not known yet).
 
-    `products` are (slug, name) of what it opened, `waiting` of what it will open once paid.
+    `products` are (slug, name) of the products it opened, `waiting` of those it will open once
+    paid.
     """
 
     state: str
@@ -370,7 +372,7 @@ class Bought:
 
 
 async def bought(connection: Connection, session_id: str) -> Bought:
-    """What was written about a checkout session."""
+    """What is stored about a checkout session."""
     row = await connection.fetchrow(
         """
         select user_id, state, id as source_id from orders where id = $1

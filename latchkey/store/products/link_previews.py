@@ -16,7 +16,7 @@ SKIPPED = "skipped"
 
 @dataclass(frozen=True)
 class PreviewRecord:
-    """One subscription or order of one customer, with the outcome and its reason in words."""
+    """One subscription or order of one customer, with the outcome and its reason as text."""
 
     source_id: str
     customer_id: str | None
@@ -28,7 +28,7 @@ class PreviewRecord:
 
 @dataclass(frozen=True)
 class Preview:
-    """`state` is running, done or failed; `counts` by outcome, over all records."""
+    """`state` is running, done or failed; `counts` covers all records by outcome."""
 
     id: str
     product_id: str
@@ -41,7 +41,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a read says about one source, before it is known who the buyer is here."""
+    """What a read shows about one source, before the buyer is matched to a user."""
 
     reading: Subscription | Order
     gets_access: bool
@@ -131,7 +131,7 @@ async def finish(connection: Connection, preview_id: str, *, error: str | None =
 
 
 async def preview(connection: Connection, preview_id: str, *, limit: int = 1000) -> Preview | None:
-    """A preview with the first `limit` records, those who get access first."""
+    """A preview with the first `limit` records, with those that get access first."""
     row = await connection.fetchrow(
         "select id, product_id, stripe_product, state, error from previews where id = $1",
         preview_id,
@@ -171,19 +171,19 @@ def _outcome(
     if not candidate.gets_access:
         return SKIPPED, candidate.reason
     if user is None and email is None:
-        return SKIPPED, "No e-mail address in Stripe, so nobody to grant to"
+        return SKIPPED, "No email address in Stripe, so there is nobody to give access to"
     if user is None:
-        return NEW_USER, f"{candidate.reason}; nobody here has this address"
+        return NEW_USER, f"{candidate.reason}; new address"
     if user in having:
-        return ALREADY, f"{candidate.reason}; has access already"
-    how = "known by the Stripe customer" if by_id else "matched by e-mail address"
+        return ALREADY, f"{candidate.reason}; already has access"
+    how = "known Stripe customer" if by_id else "matched by email address"
     return MATCHED_USER, f"{candidate.reason}; {how}"
 
 
 async def _not_seen(
     connection: Connection, preview_id: str, candidates: Sequence[Candidate]
 ) -> list[Candidate]:
-    """Without the invoices of checkout sessions that the preview has seen."""
+    """Leave out the invoices of checkout sessions that the preview has already seen."""
     rows = await connection.fetch(
         "select invoice from preview_records where preview_id = $1 and invoice = any($2::text[])",
         preview_id,

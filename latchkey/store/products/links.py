@@ -1,4 +1,4 @@
-"""Product links: made, shown, changed and removed. A link's row is the start of its workflow."""
+"""Product links: creating, reading, changing and removing. A link's row starts its workflow."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ WAYS_OUT = ("keep", "end", "complimentary")
 
 
 class LinkError(Exception):
-    """A link that can't be made, changed or removed; the message says what to do."""
+    """A link can't be created, changed or removed. The message says what to do."""
 
 
 class UnknownLinkError(LinkError):
@@ -34,14 +34,16 @@ class InvalidPriceError(LinkError):
 
 
 class LiveSubscriptionsError(LinkError):
-    """Stripe holds live subscriptions for the link; the caller must choose a way out."""
+    """Stripe has live subscriptions for the link; the caller must say what happens to its
+    members."""
 
     def __init__(self, active_subscriptions: int) -> None:
         noun = "subscription is" if active_subscriptions == 1 else "subscriptions are"
         super().__init__(
-            f"{active_subscriptions} live {noun} linked to this product. Choose what becomes of the"
-            " members: keep (access until their subscription ends), end (access ends now; billing"
-            " goes on until it is cancelled in Stripe) or complimentary (access without end)"
+            f"{active_subscriptions} live {noun} linked to this product. Choose what happens to"
+            " the members: keep (access until their subscription ends), end (access ends now;"
+            " billing continues until it is cancelled in Stripe) or complimentary (access without"
+            " an end)"
         )
         self.active_subscriptions = active_subscriptions
 
@@ -52,8 +54,8 @@ REFUSALS = (LinkError, NotConnectedError, UnknownProductError)
 
 @dataclass(frozen=True)
 class NewPrice:
-    """The price of a Stripe product to be created; `amount` in the currency's minor unit,
-    `interval` day, week, month or year, None for a one-off price."""
+    """The price of a Stripe product to create. `amount` is in the currency's minor unit; `interval`
+    is day, week, month or year, or None for a one-off price."""
 
     amount: int
     currency: str
@@ -80,7 +82,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Removal:
-    """What removing a link did to its members' grants."""
+    """How removing a link changed its members' grants."""
 
     active_subscriptions: int
     kept: int
@@ -90,7 +92,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class LinkJob:
-    """What the link's workflow needs to begin."""
+    """What the link's workflow needs to start."""
 
     id: int
     product_id: str
@@ -104,7 +106,7 @@ class LinkJob:
 
 
 async def current_link(connection: Connection, product_id: str) -> Link | None:
-    """The product's link, None where it has none."""
+    """The product's link, None if there is none."""
     row = await connection.fetchrow(
         """
         select l.id, l.product_id, l.stripe_product, l.state, l.mail, l.progress, l.error,
@@ -118,7 +120,7 @@ async def current_link(connection: Connection, product_id: str) -> Link | None:
 
 
 async def live_subscriptions(connection: Connection, product_id: str) -> int:
-    """How many subscriptions that haven't ended carry the product's Stripe product."""
+    """How many subscriptions to the linked Stripe product haven't ended."""
     found: int = await connection.fetchval(
         """
         select count(distinct s.id) from links l
@@ -135,7 +137,7 @@ async def live_subscriptions(connection: Connection, product_id: str) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """How the subscriptions of a linked product stand; `ending` are cancelled but still run."""
+    """Subscription counts of a linked product; `ending` are cancelled but still running."""
 
     active: int
     trialing: int
@@ -144,7 +146,7 @@ class Counts:
 
 
 async def counts(connection: Connection, product_id: str) -> Counts:
-    """The subscriptions that carry the product's Stripe product, by how they stand."""
+    """Count the subscriptions to the linked Stripe product by state."""
     row = await connection.fetchrow(
         """
         select count(*) filter (where s.status = 'active') as active,
@@ -175,19 +177,19 @@ async def create_link(
     members: str | None = None,
     invoices: str = "year",
 ) -> Link:
-    """Link a product to a Stripe product, an existing one or one to be created.
+    """Link a product to a Stripe product, an existing one or one to create.
 
-    The same link again is returned as it is; after a failure it starts anew. Another one first
-    removes the present one, which takes `members` where it has live subscriptions. `invoices` says
-    which past one-off invoices the import reads: none, those of a year, or all. The caller opens
-    the transaction and wakes the relay after it.
+    Creating the same link again returns it as it is, or restarts it after a failure. A different
+    link first removes the current one, which needs `members` if it has live subscriptions.
+    `invoices` says which past one-off invoices the import reads: none, those of a year, or all. The
+    caller opens the transaction and wakes the relay afterwards.
 
     Raises one of `REFUSALS`: `NotConnectedError`, `UnknownProductError`, or the `LinkError`s
     `UnknownStripeProductError`, `InvalidPriceError` and `LiveSubscriptionsError`.
     """
     account = (await current(connection)).account
     if account is None:
-        raise NotConnectedError("Stripe is not connected: connect it on the Connectors page first")
+        raise NotConnectedError("Stripe isn't connected: connect it on the Connectors page first")
     await _lock_product(connection, product_id)
     await _check_target(connection, stripe_product, create)
     present = await current_link(connection, product_id)
@@ -223,7 +225,7 @@ async def create_link(
 async def remove_link(
     connection: Connection, *, product_id: str, members: str | None, actor: int | None
 ) -> Removal:
-    """Remove a product's link and do to its members what `members` says.
+    """Remove a product's link and treat its members as `members` says.
 
     `keep`: access stays until the subscription ends; `end`: it ends now; `complimentary`: it
     becomes complimentary access without end. One-off buyers keep what they bought unless `end` or
@@ -238,7 +240,7 @@ async def remove_link(
         product_id,
     )
     if link is None:
-        raise UnknownLinkError(f"product {product_id} has no link")
+        raise UnknownLinkError(f"product {product_id} isn't linked")
     live = await live_subscriptions(connection, product_id)
     if live and members not in WAYS_OUT:
         raise LiveSubscriptionsError(live)
@@ -270,7 +272,7 @@ async def remove_link(
 
 
 async def waiting_jobs(connection: Connection, *, limit: int) -> list[LinkJob]:
-    """Links whose workflow has to be told: made, retried or removed since."""
+    """Links whose workflow must be notified, because they were created, retried or removed."""
     rows = await connection.fetch(
         """
         select l.id, l.product_id, l.stripe_product, l.create_params, l.removed_at is not null as
@@ -300,7 +302,8 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
 
 
 async def mark_dispatched(connection: Connection, job: LinkJob) -> None:
-    """Note that a link's workflow was told, unless the link was removed meanwhile."""
+    """Record that a link's workflow was notified, unless the link has been removed in the
+    meantime."""
     await connection.execute(
         """
         update links set dispatched_at = now()
@@ -312,8 +315,8 @@ async def mark_dispatched(connection: Connection, job: LinkJob) -> None:
 
 
 async def dispatch_again(connection: Connection, link_id: int) -> None:
-    """Have the relay start the link's workflow anew: it imports, which changes nothing that is
-    right, and then listens."""
+    """Have the relay restart the link's workflow. It imports again, which is idempotent, and then
+    waits."""
     await connection.execute("update links set dispatched_at = null where id = $1", link_id)
 
 
@@ -332,7 +335,7 @@ async def set_state(
     progress: Progress,
     error: str | None = None,
 ) -> None:
-    """Record how far the link's workflow is; a removed link stays removed."""
+    """Record the progress of the link's workflow. A removed link stays removed."""
     await connection.execute(
         """
         update links
@@ -349,10 +352,10 @@ async def set_state(
 
 
 async def lock_if_importing(connection: Connection, link_id: int) -> bool:
-    """Whether the link imports, and keeps it so until the transaction ends.
+    """Whether the link is importing; locks that state until the transaction ends.
 
-    A page that a slow worker still holds when the import is long over shows a past that nothing
-    guards against any more.
+    A slow worker may still hold a page long after the import is over. Applying that outdated page
+    must be prevented.
     """
     state = await connection.fetchval("select state from links where id = $1 for share", link_id)
     return bool(state == "importing")
@@ -384,7 +387,7 @@ async def _again(connection: Connection, link: Link, *, mail: str) -> Link:
 async def _adopt(
     connection: Connection, product_id: str, link_id: int, stripe_product: str | None
 ) -> None:
-    """Take over the grants that an earlier link of the same pair left running."""
+    """Take over live grants left by an earlier link between the same products."""
     await connection.execute(
         """
         update grants g set link_id = $2 from links l
@@ -418,18 +421,16 @@ async def _check_target(
     if not exists:
         raise UnknownStripeProductError(
             f"the connected Stripe account has no product {stripe_product}: choose one from the"
-            " list, or refresh the list if it was made just now"
+            " list, or refresh the list if it is new"
         )
 
 
 def _check_price(price: NewPrice) -> None:
     if price.amount < 0:
-        raise InvalidPriceError(
-            "the amount is negative: give it in the currency's minor unit, 0 or more"
-        )
+        raise InvalidPriceError("the amount is negative: use the currency's minor unit, 0 or more")
     if len(price.currency) != 3 or not price.currency.isalpha():
         raise InvalidPriceError(
-            f"{price.currency!r} is no currency: give three letters, such as eur"
+            f"{price.currency!r} isn't a currency code: use three letters, such as eur"
         )
     if price.interval not in (None, "day", "week", "month", "year"):
         raise InvalidPriceError(

@@ -1,4 +1,4 @@
-"""The admin's list of products: each with what is known of its link, members and prices."""
+"""The admin's product list, with each product's link, members and prices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ MOST_COUNTED = 200
 
 @dataclass(frozen=True)
 class ListedProduct:
-    """`lowest` and `highest` are of the active prices in `currency`, in its minor unit; None where
-    there are none or in several currencies. `members` are counted up to `MOST_COUNTED` + 1."""
+    """`lowest` and `highest` are the active prices in `currency`, in its minor unit; None if there
+    are no prices or several currencies. `members` is counted up to `MOST_COUNTED` + 1."""
 
     id: str
     slug: str
@@ -80,7 +80,7 @@ async def listed(
     category: int | None = None,
     status: str | None = None,
 ) -> list[ListedProduct]:
-    """Products by name; `search` looks into name and slug."""
+    """Products by name; `search` matches the name and slug."""
     rows = await connection.fetch(
         _ROWS,
         after.name.lower() if after else None,
@@ -94,7 +94,8 @@ async def listed(
 
 
 async def member_counts(connection: Connection, product_ids: Sequence[str]) -> dict[str, int]:
-    """All members of products that have more than the list counts. Reads each of their grants."""
+    """Exact member counts of products with more members than the list counts. Reads all their
+    grants."""
     rows = await connection.fetch(
         """
         select product_id, count(*) as members from (
@@ -108,7 +109,7 @@ async def member_counts(connection: Connection, product_ids: Sequence[str]) -> d
 
 
 async def names(connection: Connection, *, limit: int = 500) -> list[tuple[str, str]]:
-    """Id and name of products, for a choice among them."""
+    """Ids and names of products, for choosing one."""
     rows = await connection.fetch(
         "select id, name from products order by lower(name), id limit $1", limit
     )

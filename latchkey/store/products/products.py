@@ -33,7 +33,7 @@ class SlugTakenError(Exception):
 
 
 class StillLinkedError(Exception):
-    """The product's link has to be removed first; the message says so."""
+    """The product's link must be removed first. The message says so."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Product:
 
 @dataclass(frozen=True)
 class ProductSummary:
-    """A product with what the admin's list shows beside it."""
+    """A product with the details shown in a list."""
 
     product: Product
     members: int
@@ -89,9 +89,9 @@ async def create(
     product_id: str | None = None,
     **given: Any,
 ) -> Product:
-    """A new product; without `slug` one is made from the name, with an ending where it is taken.
+    """Create a product. Without `slug`, one is derived from the name, with a suffix if it is taken.
 
-    With a `product_id` that was used before it is that product. Raises `SlugTakenError`.
+    An existing `product_id` returns that product. Raises `SlugTakenError`.
     """
     wanted = slug or slug_of(name)
     endings = [""] if slug else ["", "-2", "-3", *(f"-{secrets.token_hex(3)}" for _ in range(3))]
@@ -152,7 +152,7 @@ async def delete(connection: Connection, product_id: str) -> bool:
     if linked:
         raise StillLinkedError(
             "this product is linked to a Stripe product: remove the link first, choosing what"
-            " becomes of its members"
+            " happens to its members"
         )
     return bool(
         await connection.fetchval("delete from products where id = $1 returning true", product_id)
@@ -160,7 +160,7 @@ async def delete(connection: Connection, product_id: str) -> bool:
 
 
 async def member_count(connection: Connection, product_id: str) -> int:
-    """How many people hold a live grant."""
+    """How many people have a live grant."""
     found: int = await connection.fetchval(
         """
         select count(distinct user_id) from live_grants where product_id = $1
@@ -173,7 +173,7 @@ async def member_count(connection: Connection, product_id: str) -> int:
 async def listed(
     connection: Connection, *, after: str | None = None, limit: int = 50, search: str | None = None
 ) -> list[ProductSummary]:
-    """Products by id, from the one after `after`; `search` looks into name and slug."""
+    """Products by id, starting after `after`; `search` matches the name and slug."""
     rows = await connection.fetch(
         f"""
         select {", ".join("p." + field.strip() for field in _FIELDS.split(","))},

@@ -1,4 +1,4 @@
-"""Sales pages: one per product, begun from the template or as a copy of another one."""
+"""Sales pages: one per product, started from the template or as a copy of another one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,28 +8,28 @@ from latchkey.store.pool import Connection
 
 TEMPLATE = """## What you get
 
-- The first thing that makes it worth it
-- The second one
-- And the third
+- The main reason to get it
+- A second reason
+- And a third
 
 ## Who it is for
 
-Say in two sentences whom you made it for, and what they can do afterwards.
+Say in two sentences who you made it for and what they will be able to do.
 
 ## Questions
 
-**Can I stop?** Yes, at any time, in your account.
+**Can I cancel?** Yes, at any time, in your account.
 """
 
 
 class OutdatedError(Exception):
-    """Somebody else saved the page meanwhile; the message says what to do."""
+    """Someone else saved the page in the meantime. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class SalesPage:
     """`body` is Markdown. An empty `price_line` shows the checkout's price, an empty `button` a
-    fitting verb. `edition` counts the savings."""
+    suitable verb. `edition` counts how often it was saved."""
 
     product_id: str
     status: str
@@ -66,7 +66,7 @@ async def find(connection: Connection, product_id: str) -> SalesPage | None:
 
 
 async def listed(connection: Connection, *, limit: int = 500) -> list[ListedSalesPage]:
-    """The sales pages, the last changed first."""
+    """The sales pages, most recently changed first."""
     rows = await connection.fetch(
         """
         select p.id as product_id, p.name, p.slug, s.status, s.headline, s.updated_at,
@@ -80,7 +80,7 @@ async def listed(connection: Connection, *, limit: int = 500) -> list[ListedSale
 
 
 async def start(connection: Connection, product_id: str, *, copy_of: str | None = None) -> bool:
-    """Begin a page, as a draft; a page that is there stays. False where `copy_of` has no page."""
+    """Start a page as a draft; an existing page stays. False if `copy_of` has no page."""
     if copy_of is not None:
         source = await find(connection, copy_of)
         if source is None:
@@ -118,7 +118,7 @@ async def save(
     price_line: str,
     button: str,
 ) -> None:
-    """Save a page that was read at `edition`; the same content again changes nothing.
+    """Save a page that was read at `edition`. Saving the same content again changes nothing.
 
     Raises `OutdatedError`.
     """
@@ -147,8 +147,8 @@ async def save(
     ):  # fmt: skip
         return
     raise OutdatedError(
-        "Somebody else saved this page meanwhile. What you wrote stands below: open the page in"
-        " another window, compare, and save again to put yours in its place."
+        "Someone else saved this page in the meantime. Your text is below: open the page in"
+        " another window, compare, and save again to replace it with yours."
     )
 
 

@@ -1,8 +1,8 @@
-"""Who is who: finds or creates the users behind buyers, in bulk.
+"""Finds or creates the users behind buyers, in bulk.
 
-Signed reference, then Stripe customer id, then e-mail address. Once a customer is bound to a user
-it stays so: a changed address in Stripe moves nobody. What looks doubtful is raised as a match for
-a person to decide (`matches`); access doesn't wait for that.
+A signed reference decides first, then the Stripe customer id, then the email address. Once a
+customer belongs to a user, that doesn't change, even if the address in Stripe does. Doubtful cases
+are raised as matches for a person to decide (`matches`); access doesn't wait for that.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,8 +20,8 @@ from latchkey.store.stripe.context import ApplyContext
 
 @dataclass(frozen=True)
 class Buyer:
-    """One buyer as a read shows them. `key` is the id of what was bought; guests have no
-    `customer_id`. Without `create` only known people are found."""
+    """One buyer as a read shows them. `key` is the id of the purchase; guests have no
+    `customer_id`. Without `create`, only known people are found."""
 
     key: str
     source: GrantSource
@@ -41,7 +41,7 @@ class Person:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the database says about a batch of buyers; references lead to surviving users."""
+    """What the database knows about a batch of buyers. References lead to surviving users."""
 
     bound: dict[str, int | None]
     referenced: dict[int, int]
@@ -60,10 +60,10 @@ class _Known:
 async def resolve(
     connection: Connection, buyers: Sequence[Buyer], *, context: ApplyContext
 ) -> dict[str, Person]:
-    """The user behind each buyer, by `Buyer.key`, created where unknown and asked for.
+    """The user behind each buyer, by `Buyer.key`, created if unknown and requested.
 
-    Buyers of whom neither a reference, nor a bound customer, nor an address is known are absent,
-    and in the queue of matches where they paid. Also records the customers and binds them.
+    Buyers without a reference, a known customer or an address are absent; if they paid, they are
+    queued as matches. Also records the customers and binds them to users.
     """
     if not buyers:
         return {}
@@ -100,8 +100,8 @@ async def _look_up(connection: Connection, buyers: Sequence[Buyer]) -> _Known:
 
 
 def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
-    """The buyers for whom a user is made: one at most of a customer's, whatever addresses they
-    gave, and none after somebody known."""
+    """The buyers for whom a user is created: at most one per customer, whatever addresses they
+    gave, and none if the customer is known."""
     unknown: list[Buyer] = []
     settled: set[str] = set()
     for buyer in buyers:
@@ -119,7 +119,7 @@ def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
 async def known_customers(
     connection: Connection, customer_ids: Sequence[str]
 ) -> dict[str, int | None]:
-    """The user bound to each known customer; customers never seen are absent."""
+    """The user of each known customer; unknown customers are absent."""
     if not customer_ids:
         return {}
     rows = await connection.fetch(
@@ -129,7 +129,7 @@ async def known_customers(
 
 
 async def survivors(connection: Connection, ids: set[int]) -> dict[int, int]:
-    """The living user behind each id: itself, or the one it was merged into."""
+    """The surviving user behind each id: itself, or the user it was merged into."""
     if not ids:
         return {}
     rows = await connection.fetch(
@@ -144,7 +144,8 @@ async def survivors(connection: Connection, ids: set[int]) -> dict[int, int]:
 
 
 def _choose(buyer: Buyer, known: _Known, chosen: dict[str, Person]) -> Person | None:
-    """`chosen` are the customers' people by the buyers before this one."""
+    """Choose the person behind a buyer. `chosen` holds the customers' people from previous
+    buyers."""
     user = known.by_reference(buyer)
     if user is not None:
         return Person(user, created=False, bound_by="reference")
@@ -170,7 +171,7 @@ def _nobody(buyer: Buyer) -> Doubt:
 
 
 def _contradictions(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
-    """A signed reference that names one person while customer or address name another."""
+    """Doubts where a signed reference names one person, but the customer or address another."""
     if person.bound_by != "reference":
         return []
     customer = known.by_customer(buyer)
@@ -198,7 +199,8 @@ def _contradictions(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
 async def _namesakes(
     connection: Connection, buyers: Sequence[Buyer], people: dict[str, Person]
 ) -> list[Doubt]:
-    """Customers bound by an address that another customer with another name has, too."""
+    """Doubts about customers matched by an address that another customer with a different name also
+    has."""
     by_email = {
         buyer.customer_id: buyer
         for buyer in buyers
@@ -230,7 +232,8 @@ async def _namesakes(
 
 
 async def _similar_addresses(connection: Connection, people: Collection[Person]) -> list[Doubt]:
-    """New users whose address differs from another user's by a tag (`name+tag@host`) alone."""
+    """Doubts about new users whose address differs from another user's only by a tag
+    (`name+tag@host`)."""
     created = sorted({p.user_id for p in people if p.created})
     if not created:
         return []
@@ -257,7 +260,7 @@ async def _similar_addresses(connection: Connection, people: Collection[Person])
 
 
 async def _existing(connection: Connection, emails: Sequence[str]) -> dict[str, tuple[int, bool]]:
-    """Users by the key of an address that is theirs, their own one or a further one."""
+    """Users by the key of their main or an additional address."""
     if not emails:
         return {}
     rows = await connection.fetch(
@@ -272,7 +275,7 @@ async def _existing(connection: Connection, emails: Sequence[str]) -> dict[str, 
 
 
 async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, tuple[int, bool]]:
-    """Users for these addresses; another transaction may have made some just now."""
+    """Create users for these addresses; another transaction may have created some just now."""
     if not buyers:
         return {}
     wanted = {email_key(b.email): (b.email.strip(), b.name) for b in buyers if b.email}
@@ -319,8 +322,8 @@ async def _record_customers(
     *,
     context: ApplyContext,
 ) -> dict[str, int | None]:
-    """Whose these customers are now: once bound, a customer stays so. Addresses and names change by
-    the later reading."""
+    """Bind these customers to users unless they are already bound, and update addresses and names
+    from later readings."""
     rows = {b.customer_id: b for b in buyers if b.customer_id}
     if not rows:
         return {}
@@ -359,8 +362,8 @@ async def _record_customers(
 def _as_bound(
     buyers: Sequence[Buyer], people: dict[str, Person], bound: dict[str, int | None]
 ) -> dict[str, Person]:
-    """The same people, but where somebody else bound a customer to another user just before us:
-    then it is theirs. A reference decides for itself."""
+    """The same people, except where another transaction has just bound the customer to another
+    user: then that user counts. A reference still takes precedence."""
     found = dict(people)
     for buyer in buyers:
         person = people.get(buyer.key)
@@ -375,8 +378,8 @@ def _as_bound(
 async def hand_over(
     connection: Connection, source_id: str, *, from_user: int, to_user: int
 ) -> None:
-    """Give one purchase, with all that was written of it, to another user: a signed reference
-    became known after the purchase was. The caller holds the purchase's row."""
+    """Move one purchase, with everything recorded about it, to another user, when a signed
+    reference becomes known after the purchase. The caller has locked the purchase's row."""
     for table, column in (
         ("subscriptions", "id"),
         ("orders", "id"),
@@ -403,11 +406,11 @@ async def hand_over(
 async def mirror_customer(
     connection: Connection, customer: Customer, *, context: ApplyContext
 ) -> bool:
-    """Keep a known customer's address and name in step; whose customer it is stays as it is.
+    """Update a known customer's address and name, but not whose customer it is.
 
-    An address that is another user's is raised as a match, also where a purchase has brought a
-    later one meanwhile. True where the customer's purchases belong to nobody yet and there is an
-    address now.
+    An address that belongs to another user is raised as a match, even if a purchase has brought a
+    later one in the meantime. True if the customer's purchases don't belong to anyone yet and there
+    is an address now.
     """
     row = await connection.fetchrow(
         """

@@ -1,4 +1,4 @@
-"""What subscriptions and one-off purchases have in common when their readings are applied."""
+"""What applying readings of subscriptions and of one-off purchases has in common."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Judged = list[tuple[LinkedProduct, Verdict]]
 
 @dataclass(frozen=True)
 class Applied:
-    """What one reading led to. `stale` means that a later reading was there first."""
+    """The outcome of one reading. `stale` means that a later reading was applied first."""
 
     source_id: str
     relevant: bool
@@ -32,7 +32,7 @@ class Applied:
 
 @dataclass
 class AppliedPage:
-    """The outcome of one call: per object, and summed up."""
+    """The outcome of one call, per object and in total."""
 
     applied: dict[str, Applied]
     granted: int = 0
@@ -42,7 +42,12 @@ class AppliedPage:
 
 def read_meanwhile(source_id: str) -> Applied:
     return Applied(
-        source_id, relevant=True, access=False, terminal=False, stale=True, state="Read meanwhile"
+        source_id,
+        relevant=True,
+        access=False,
+        terminal=False,
+        stale=True,
+        state="A later reading was applied first",
     )
 
 
@@ -63,8 +68,8 @@ class Source:
         given: EarlierGrants,
         context: ApplyContext,
     ) -> Judged:
-        """What it gives of each product; nothing that an admin ended by hand, and by a removed link
-        nothing anew."""
+        """What it gives for each product: nothing that an admin ended by hand, and nothing new
+        through a removed link."""
         judged = []
         for product in products:
             verdict, key = verdict_of(product), (self.id, product.product_id)
@@ -76,7 +81,7 @@ class Source:
         return judged
 
     def entitlements(self, user: int | None, judged: Judged) -> list[Entitlement]:
-        """What follows for the user whose it is; nothing where nobody is known."""
+        """The entitlements of its user; none if the user is unknown."""
         if user is None:
             return []
         return [
@@ -94,12 +99,12 @@ class Source:
 
 
 def describe(verdict: Verdict, *, pause_reason: str | None = None) -> str:
-    """A verdict in words for operators; times in UTC."""
+    """A verdict as a sentence for operators; times in UTC."""
     reason = verdict.reason.replace("_", " ")
     if pause_reason:
         reason += f"; paused: {pause_reason.replace('_', ' ')}"
     if verdict.access and verdict.until:
         return f"Access until {verdict.until:%Y-%m-%d %H:%M:%S} UTC ({reason})"
     if verdict.access:
-        return f"Access without end ({reason})"
+        return f"Access without an end ({reason})"
     return f"No access ({reason})"

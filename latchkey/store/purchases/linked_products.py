@@ -1,4 +1,4 @@
-"""The products that a Stripe product opens, with what an apply needs to know of them."""
+"""The products that a Stripe product opens, with what applying a reading needs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class Draft:
-    """A policy that is being thought about: the overrides of one product, or the site's own."""
+    """A proposed policy: the overrides of one product, or the site's own."""
 
     overrides: Mapping[str, object]
     product_id: str | None = None
@@ -21,7 +21,7 @@ class Draft:
     def of(
         self, product_id: str, site: Mapping[str, object], own: Mapping[str, object]
     ) -> tuple[Mapping[str, object], Mapping[str, object]]:
-        """The site's and the product's overrides as they would be."""
+        """The site's and the product's overrides with this draft."""
         if self.product_id is None:
             return self.overrides, own
         return site, self.overrides if product_id == self.product_id else own
@@ -29,9 +29,9 @@ class Draft:
 
 @dataclass(frozen=True)
 class LinkedProduct:
-    """A product through one of its links. A removed link only looks after the grants it left.
+    """A product through one of its links. A removed link only maintains the grants it left.
 
-    `importing` until an import came to its end: one that failed waits to be tried again.
+    `importing` stays true until an import succeeds: a failed one waits to be retried.
     """
 
     product_id: str
@@ -47,15 +47,15 @@ class LinkedProduct:
     policy: Policy
 
     def counts(self, order: Order) -> bool:
-        """Whether the link takes an order for a purchase: past invoices only as far as it says."""
+        """Whether an order counts as a purchase for the link, which limits past invoices."""
         return past_invoices.counts(order, looks_back=self.invoices, linked_at=self.linked_at)
 
 
 def opened_by(
     stripe_products: Collection[str], linked: dict[str, list[LinkedProduct]]
 ) -> list[LinkedProduct]:
-    """The products that a cart or subscription opens, each once: through a link that stands where
-    there is one, else through one that was removed."""
+    """The products that a cart or subscription opens, once each: through an active link if there is
+    one, otherwise through a removed one."""
     found: dict[str, LinkedProduct] = {}
     for stripe_product in sorted(stripe_products):
         for product in linked.get(stripe_product, []):
@@ -72,10 +72,10 @@ async def linked_products(
     account: Account,
     draft: Draft | None = None,
 ) -> dict[str, list[LinkedProduct]]:
-    """Linked products by Stripe product, under the policy as it is or as `draft` would make it.
+    """Linked products by Stripe product, under the current policy or that of `draft`.
 
-    Holds the link rows against removal until the transaction ends, so that no grant appears
-    behind the back of an unlink.
+    Locks the link rows until the transaction ends, so that no grant appears while a link is being
+    removed.
     """
     rows = await connection.fetch(
         """
@@ -118,7 +118,8 @@ async def linked_products(
 
 
 async def linked_stripe_products(connection: Connection, *, account: Account) -> set[str]:
-    """The Stripe products whose purchases count, those of links that kept their members too."""
+    """The Stripe products whose purchases count, including those of removed links that kept
+    members."""
     rows = await connection.fetch(
         """
         select distinct stripe_product from counting_links
@@ -131,7 +132,7 @@ async def linked_stripe_products(connection: Connection, *, account: Account) ->
 
 
 def effective(site: Mapping[str, object], own: Mapping[str, object]) -> Policy:
-    """The policy of a product: the built-in one, with the site's cells, with its own."""
+    """The policy of a product: the default, overridden by the site's cells and then by its own."""
     if not site and not own:
         return DEFAULT_POLICY
     return DEFAULT_POLICY.with_overrides({**site, **own})

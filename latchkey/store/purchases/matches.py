@@ -10,8 +10,8 @@ from latchkey.store.pool import Connection
 
 
 class DoubtKind(StrEnum):
-    """What is doubtful. `user_id` of a doubt has (or keeps) the purchase, `other_id` is who it
-    might be as well."""
+    """What is doubtful. A doubt's `user_id` has (or keeps) the purchase, `other_id` is the other
+    person it might be."""
 
     NO_ADDRESS = "no_address"
     REFERENCE_AND_CUSTOMER = "reference_and_customer"
@@ -24,7 +24,7 @@ class DoubtKind(StrEnum):
 
 @dataclass(frozen=True)
 class Doubt:
-    """One doubt; the same `key` is raised once for ever. `source_id` is the purchase concerned."""
+    """One doubt. The same `key` is raised only once. `source_id` is the purchase concerned."""
 
     key: str
     kind: DoubtKind
@@ -38,8 +38,8 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Match:
-    """A doubt as it is shown. `state` is open, accepted, dismissed, or settled where it went away
-    by itself; times in UTC."""
+    """A doubt as shown to people. `state` is open, accepted, dismissed, or settled if it resolved
+    itself; times in UTC."""
 
     id: int
     kind: str
@@ -59,7 +59,7 @@ class Match:
 
     @property
     def merges(self) -> bool:
-        """Whether accepting makes two users one."""
+        """Whether accepting merges two users."""
         return self.user_id is not None and self.other_id is not None
 
 
@@ -75,7 +75,7 @@ select m.id, m.kind, m.user_id, u.email as user_email, m.other_id, o.email as ot
 
 
 async def raise_doubts(connection: Connection, doubts: Sequence[Doubt]) -> None:
-    """Put doubts into the queue; one that was raised before stays as it was decided."""
+    """Queue doubts. One that was raised before keeps its decision."""
     if not doubts:
         return
     rows: list[dict[str, Any]] = [dict(vars(doubt)) for doubt in doubts]
@@ -92,7 +92,7 @@ async def raise_doubts(connection: Connection, doubts: Sequence[Doubt]) -> None:
 
 
 async def settled(connection: Connection, source_ids: Sequence[str]) -> None:
-    """Close what was open because nobody was known for these purchases."""
+    """Close the doubts about purchases whose buyer was unknown until now."""
     await connection.execute(
         """
         update matches set state = 'settled', decided_at = now()
@@ -105,7 +105,7 @@ async def settled(connection: Connection, source_ids: Sequence[str]) -> None:
 async def listed(
     connection: Connection, *, state: str | None, after: int | None = None, limit: int = 50
 ) -> list[Match]:
-    """Matches, newest first, from the one after id `after`."""
+    """Matches, newest first, starting after id `after`."""
     rows = await connection.fetch(
         f"""
         {_SELECT} where ($1::text is null or m.state = $1) and ($2::bigint is null or m.id < $2)
@@ -129,7 +129,7 @@ async def count_open(connection: Connection) -> int:
 
 
 async def decide(connection: Connection, match_id: int, state: str, *, actor: int | None) -> bool:
-    """Close an open match as `accepted` or `dismissed`; False where it isn't open."""
+    """Close an open match as `accepted` or `dismissed`; False if it isn't open."""
     return bool(
         await connection.fetchval(
             """

@@ -1,4 +1,4 @@
-"""The lines of the feed about a purchase's money; what changes access is written by `settle`."""
+"""Activity lines about a purchase's payment. `settle` writes those about access."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from latchkey.store.purchases.settling import Entitlement
 from latchkey.store.stripe.context import ApplyContext
 
 _Line = tuple[str, ActivityType, dict[str, Any]]
-"""Which of its kind, type, data."""
+"""Sequence number within its kind, type, data."""
 
 
 def money_changed(reading: Order, old: Any) -> int:
-    """1 where money went back, came back or was disputed since the reading before, else 0."""
+    """1 if there was a refund, a reversal or a dispute since the previous reading, otherwise 0."""
     return 1 if _money_lines(reading, old, 0) else 0
 
 
@@ -28,8 +28,8 @@ def facts_of(
     changes: int,
     context: ApplyContext,
 ) -> list[Fact]:
-    """What this reading tells that the one before (`old`) didn't, once per product concerned.
-    `changes` counts what happened to the order's money, this included."""
+    """Facts that are new in this reading compared to `old`, once per product concerned. `changes`
+    counts the payment's changes so far, including this one."""
     found = [*_state_lines(reading), *_money_lines(reading, old, changes)]
     return [
         Fact(
@@ -79,10 +79,10 @@ def _phase(status: str | None) -> str | None:
 
 
 async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyContext) -> None:
-    """Lines about money of a subscription's invoice that went back, came back or is disputed;
-    `order` is the invoice, or the checkout session that made it.
+    """Write activity lines about refunds, reversals and disputes of a subscription's invoice.
+    `order` is the invoice, or the checkout session that created it.
 
-    Access stays: a refund cancels no subscription, and a subscription that goes on is paid anew.
+    Access stays: a refund doesn't cancel a subscription, and a running subscription is paid again.
     """
     if order.payment is None or order.subscription is None:
         return
@@ -130,7 +130,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
 
 
 async def _lock_bill(connection: Connection, order: Order) -> Any:
-    """The bill as it was last read, locked; None where nothing ever happened to its money."""
+    """The invoice as last read, locked; None if its payment never changed."""
     payment = order.payment
     if payment and (payment.amount_refunded or payment.dispute_status):
         await connection.execute(

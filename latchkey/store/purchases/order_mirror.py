@@ -1,4 +1,4 @@
-"""The mirror of one-off purchases: locked, read back as readings, written."""
+"""The mirror of one-off purchases: locking, reading and writing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from latchkey.store.stripe.context import Account
 
 
 async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
-    """The user of each order that has a row, None where nobody has an account for it."""
+    """The user of each order that has a row, None if nobody has an account for it."""
     rows = await connection.fetch(
         "select id, user_id from orders where id = any($1::text[])", list(ids)
     )
@@ -26,8 +26,8 @@ async def order_of_payment(connection: Connection, payment_intent: str) -> list[
 
 
 async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, bool]:
-    """Those of these invoices that are known orders, or were made by known checkout sessions: True
-    for the latter."""
+    """Which of these invoices are known orders, or were created by known checkout sessions (True
+    for the latter)."""
     rows = await connection.fetch(
         """
         select invoice, bool_or(id <> invoice) as by_session
@@ -41,7 +41,7 @@ async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dic
 async def make(
     connection: Connection, readings: Sequence[Order], *, users: dict[str, int], account: Account
 ) -> None:
-    """Rows for readings that have none, and users for rows that have none."""
+    """Create rows for readings that have none, and set users on rows that have none."""
     ordered = sorted(readings, key=lambda reading: reading.id)
     await connection.execute(
         """
@@ -75,7 +75,7 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
 
 
 async def readings(connection: Connection, ids: Sequence[str]) -> list[Order]:
-    """The last reading of each order, as far as the rules need it."""
+    """The last reading of each order, reduced to what the rules need."""
     rows = await connection.fetch(
         """
         select o.*, c.email as customer_email, c.name as customer_name,
@@ -141,7 +141,7 @@ async def write(
     money_changes: dict[str, int],
     ticket: int,
 ) -> None:
-    """Store readings and how often their money changed so far."""
+    """Store readings, with how often their payment has changed so far."""
     rows = [
         {
             "id": r.id,

@@ -1,7 +1,7 @@
-"""Applies readings of one-off purchases: mirror, grants, activity lines and mails.
+"""Applies readings of one-off purchases: mirror, grants, activity lines and emails.
 
-Events, imports and reconciliation all come through `apply_orders`; a change of policy or of who
-somebody is judges the last readings anew by `rejudge_orders`. The caller opens the transaction.
+Events, imports and reconciliation all use `apply_orders`. Policy changes and changes of identity
+use `rejudge_orders`, which judges the last readings again. The caller opens the transaction.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ from latchkey.store.purchases.order_facts import facts_of, money_changed
 from latchkey.store.purchases.settling import Entitlement, given_by, settle
 from latchkey.store.stripe.context import ApplyContext
 
-NOBODY = "Nobody to grant to: no e-mail address in Stripe"
-NOT_LINKED = "None of its products is linked"
-NOT_YET = "Nothing was bought yet"
-LEFT_OUT = "Paid before its link was made, which leaves invoices of that time out"
+NOBODY = "Nobody to give access to: no email address in Stripe"
+NOT_LINKED = "None of its products are linked"
+NOT_YET = "Nothing has been bought yet"
+LEFT_OUT = "Paid before its link was created, and the link leaves out such past invoices"
 
 _Products = dict[str, list[LinkedProduct]]
 _COUNTS = ("paid", "pending")
@@ -48,11 +48,11 @@ async def apply_orders(
     context: ApplyContext,
     references: dict[str, int] | None = None,
 ) -> AppliedPage:
-    """Apply readings taken under `context.ticket`; applying them again changes nothing.
+    """Apply readings taken under `context.ticket` (a fencing token). Applying is idempotent.
 
-    `references` maps order ids to the users that their signed references name. An order that is
-    neither paid nor waits for money, and never was, is left unrecorded, and so is an invoice that
-    every link leaves to the past. Of one that counts by some links, the others give nothing.
+    `references` maps order ids to the users named by their signed references. An order that has
+    never been paid or pending isn't recorded, nor is an invoice that every link ignores as past. If
+    only some links count an invoice, the others give nothing.
     """
     references = references or {}
     products = await _products(connection, readings, context)
@@ -87,8 +87,8 @@ async def apply_orders(
 async def rejudge_orders(
     connection: Connection, ids: Sequence[str], *, context: ApplyContext
 ) -> AppliedPage:
-    """Judge the last readings of these orders anew: the rules or the people changed, not what
-    Stripe says. The mirror stays as it is."""
+    """Judge the last readings of these orders again after a change of rules or people, not of
+    Stripe's data. The mirror stays as it is."""
     outcome = AppliedPage({})
     if not ids:
         return outcome
@@ -122,7 +122,8 @@ async def _users(
     *,
     context: ApplyContext,
 ) -> dict[str, int]:
-    """The user of each order; absent where nobody is known, or would get anything."""
+    """The user of each order. Orders are absent if the buyer is unknown or wouldn't get
+    anything."""
     users = {key: user for key, user in known.items() if user is not None}
     found = await resolve(
         connection,
@@ -155,7 +156,7 @@ async def _apply(
     *,
     context: ApplyContext,
 ) -> dict[str, int]:
-    """Settle the readings; returns how often the money of each changed so far."""
+    """Settle the readings; returns how often each one's payment has changed so far."""
     if not readings:
         return {}
     given = await given_by(connection, GrantSource.ORDER, [reading.id for reading in readings])
@@ -216,7 +217,7 @@ def _applied(
 
 
 def _gives(reading: Order, products: _Products, context: ApplyContext) -> bool:
-    """Whether somebody gets something by it, now or once the money arrives."""
+    """Whether it gives access to anything, now or once it is paid."""
     if access.order_state(reading) == "pending":
         return True
     return any(

@@ -1,4 +1,4 @@
-"""Judging purchases anew where not Stripe but the rules or the people changed.
+"""Judges purchases again when the rules or people changed rather than Stripe's data.
 
 The caller opens the transaction.
 """
@@ -15,7 +15,7 @@ from latchkey.store.stripe.context import ApplyContext
 
 @dataclass(frozen=True)
 class Rejudged:
-    """How many purchases were looked at, and what that changed."""
+    """How many purchases were judged, and what that changed."""
 
     checked: int
     granted: int
@@ -29,8 +29,8 @@ async def of_sources(
     orders: Sequence[str] = (),
     context: ApplyContext,
 ) -> Rejudged:
-    """Judge these purchases anew, and have the runs of subscriptions told whose next deadline
-    moved with it."""
+    """Judge these purchases again, and notify the runs of subscriptions whose next deadline
+    moved."""
     context = replace(context, ticket=0)
     before = await _deadlines(connection, subscriptions)
     by_subscription = await rejudge_subscriptions(connection, subscriptions, context=context)
@@ -51,7 +51,7 @@ async def of_sources(
 async def of_customer(
     connection: Connection, customer_id: str, *, context: ApplyContext
 ) -> Rejudged:
-    """Judge the purchases of a customer of whom nobody was known so far."""
+    """Judge the purchases of a customer whose user was unknown until now."""
     subscriptions = await connection.fetch(
         "select id from subscriptions where customer_id = $1 and user_id is null", customer_id
     )

@@ -1,6 +1,6 @@
-"""What follows from verdicts: grants, activity lines and mails, written as one difference.
+"""Turns verdicts into grants, activity lines and emails, writing only what changed.
 
-Everything here is keyed by the fact it records, so that doing it again changes nothing.
+Everything here is keyed by the fact it records, so it is idempotent.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.stripe.context import ApplyContext
 
 _End = tuple[Any, datetime, Reason, bool, str | None]
-"""A grant's row, when and why it ends, whether by time alone, and the workflow that saw it."""
+"""A grant's row, when and why it ends, whether by time alone, and the workflow that noticed it."""
 
 _BY_RULE = frozenset({Cause.POLICY})
-"""Causes that change what is given for a purchase, without anything being bought: no purchase is
-told of, and nobody is mailed."""
+"""Causes that change what a purchase gives although nothing was bought: they don't write purchase
+facts or send emails."""
 
 
 _LOOKING_BACK = frozenset({Cause.IMPORT, Cause.RECONCILIATION})
-"""Causes that come across what was bought long ago."""
+"""Causes that may find purchases made long ago."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Entitlement:
 
 @dataclass
 class Settled:
-    """What settling changed. `begun` are claims granted for the first time."""
+    """What settling changed. `begun` are entitlements granted for the first time."""
 
     granted: int = 0
     already: int = 0
@@ -55,7 +55,7 @@ class Settled:
 class EarlierGrants:
     """The grants that some sources have given so far, keyed by source id and product id.
 
-    `held` are those that an admin ended by hand: they are not given again.
+    `held` are those that an admin ended by hand: they aren't given again.
     """
 
     live: dict[tuple[str, str], Any]
@@ -70,7 +70,7 @@ class EarlierGrants:
 async def given_by(
     connection: Connection, source: GrantSource, source_ids: Sequence[str]
 ) -> EarlierGrants:
-    """What these sources have given. The caller holds the sources' rows locked."""
+    """What these sources have given so far. The caller has locked the sources' rows."""
     rows = await connection.fetch(
         """
         select id, user_id, product_id, source_id, link_id, until, ended_at, held, cause from grants
@@ -94,11 +94,11 @@ async def settle(
     given: EarlierGrants,
     context: ApplyContext,
 ) -> Settled:
-    """Make the grants in `given` what `entitlements` say, with their activity lines and mails.
+    """Bring the grants in `given` in line with `entitlements`, with their activity lines and
+    emails.
 
-    A live grant that no claim speaks of has lost its reason and ends. One that another link gives
-    by now belongs to that link. The caller holds the sources' rows locked since before `given` was
-    read.
+    A live grant without an entitlement ends. A grant that another link gives now belongs to that
+    link. The caller locked the sources' rows before reading `given`.
     """
     live = dict(given.live)
     outcome = Settled()
@@ -138,12 +138,12 @@ def _end_of(entitlement: Entitlement, grant: Any, context: ApplyContext) -> _End
 
 
 def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
-    """Whether this is a purchase that is brought in, not one made since the link was.
+    """Whether this purchase is imported, as opposed to made after the link was created.
 
-    The link's own import brings in what is older than the link. Another link's import, or a
-    comparison, may come across an older order that the link's own left out; a subscription that is
-    older and wasn't found then has come by the product since, which is a purchase. Stripe's times
-    are whole seconds, so the link's own second counts as since.
+    The link's own import brings in older purchases. Another link's import, or a comparison, may
+    find an older order that the link's own import left out. An older subscription that wasn't found
+    then has added the product since, which is a purchase. Stripe's times are whole seconds, so the
+    link's own second counts as after.
     """
     looking_back = entitlement.source == GrantSource.ORDER and context.cause in _LOOKING_BACK
     linked_at = entitlement.product.linked_at.replace(microsecond=0)
@@ -153,7 +153,7 @@ def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
 async def end_due(
     connection: Connection, *, source_id: str, as_of: datetime, workflow_id: str
 ) -> int:
-    """End the grants of one source whose `until` has passed by `as_of`; returns how many."""
+    """End the grants of one source that are due by `as_of`; returns how many."""
     rows = await connection.fetch(
         """
         update grants set ended_at = until, end_reason = $3
@@ -317,19 +317,19 @@ async def _grant(
 
 
 def _by_rule(entitlement: Entitlement, context: ApplyContext) -> bool:
-    """Whether the rules alone give this now, and nothing was bought or brought in."""
+    """Whether only a rule change gives this now, with nothing bought or imported."""
     return context.cause in _BY_RULE and not _brought_by_rule(entitlement, context)
 
 
 def _brought_by_rule(entitlement: Entitlement, context: ApplyContext) -> bool:
-    """Whether a change of the rules gets to a purchase that an import is about to bring in: it is
-    told of as that."""
+    """Whether a rule change reaches a purchase that an import is about to bring in: it is recorded
+    as imported."""
     return context.cause in _BY_RULE and bought_before_link(entitlement, context)
 
 
 async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
-    """Keep other grants to these users out until the transaction ends: whoever gets two reasons for
-    a product at once gets into it, and its mail, only once."""
+    """Lock these users against other grants until the transaction ends, so that someone who gets
+    two reasons for a product at once gets in, and gets its email, only once."""
     await connection.execute(
         "select from users where id = any($1::bigint[]) order by id for no key update",
         sorted(user_ids),
@@ -345,8 +345,8 @@ def _facts_of_grant(
     starts: bool,
     imported: bool,
 ) -> list[Fact]:
-    """`starts` is false where the subscription has given other products before: what was added or
-    switched to is a purchase, and no new subscription."""
+    """`starts` is false if the subscription has given other products before: then adding or
+    switching to this one is a purchase, not a new subscription."""
 
     def fact(
         key: str, type_: ActivityType, at: datetime, cause: Cause, data: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The lines of the feed about a subscription itself; what changes access is written by `settle`."""
+"""Activity lines about a subscription itself. `settle` writes those about access."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +11,12 @@ from latchkey.store.purchases.settling import Entitlement, bought_before_link
 from latchkey.store.stripe.context import ApplyContext
 
 _Line = tuple[str, ActivityType, datetime, Cause, dict[str, Any]]
-"""Which of its kind, type, when, cause, data."""
+"""Sequence number within its kind, type, when, cause, data."""
 
 
 def past_due_since(reading: Subscription, old: Any, context: ApplyContext) -> datetime | None:
-    """When the present spell of unpaid renewals began, None outside one. It ends with `active`, not
-    with `unpaid`: what is unpaid was past due before. What was found at its first sight holds."""
+    """The start of the current overdue period, None outside one. The period ends with `active`, not
+    with `unpaid`, which follows past due. The start found first is kept."""
     if reading.status not in access.PAST_DUE_STATUSES:
         return None
     if old["past_due_since"]:
@@ -26,14 +26,15 @@ def past_due_since(reading: Subscription, old: Any, context: ApplyContext) -> da
 
 
 def owing_since(reading: Subscription) -> datetime | None:
-    """When a spell began that is new to us: as the oldest open bill says, and where there is none
-    any more, with the unpaid period. The same whoever looks, and whenever."""
+    """The start of an overdue period that is new to us: from the oldest open invoice or, if there
+    is none left, the start of the unpaid billing period. The result doesn't depend on who looks or
+    when."""
     started = [item.period_start for item in reading.items if item.period_start]
     return reading.unpaid_since or min(started, default=None)
 
 
 def newly_cancelled(reading: Subscription, old: Any) -> int:
-    """1 where this reading shows a cancellation that the one before didn't, else 0."""
+    """1 if this reading shows a cancellation that the previous one didn't, otherwise 0."""
     if not old["ticket"] and reading.status not in access.TERMINAL:
         return 1 if reading.scheduled_end else 0
     was = old["scheduled_end"] is not None or old["status"] in access.TERMINAL
@@ -50,10 +51,10 @@ def facts_of(
     count: int,
     context: ApplyContext,
 ) -> list[Fact]:
-    """What this reading tells that the one before (`old`) didn't, once per product concerned.
+    """Facts that are new in this reading compared to `old`, once per product concerned.
 
-    `count` is how often the subscription was cancelled so far, `since` when its spell of unpaid
-    renewals began.
+    `count` is how often the subscription has been cancelled so far, `since` the start of its
+    overdue period.
     """
     found = [
         *_cancellation(reading, old, entitlements, count, context),
@@ -81,8 +82,8 @@ def facts_of(
 def late_answers(
     reading: Subscription, old: Any, entitlements: list[Entitlement], *, count: int
 ) -> list[str]:
-    """The lines of a cancellation that is the customer's, as this reading is the first to show:
-    Stripe's portal asks for the reason once it is cancelled."""
+    """The keys of a cancellation's facts if this reading is the first to show that the customer
+    cancelled: Stripe's portal asks for the reason after cancelling."""
     if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
         return []
     return [
@@ -132,7 +133,7 @@ def _spell(since: datetime) -> str:
 def _unknown_status(
     reading: Subscription, entitlements: list[Entitlement], context: ApplyContext
 ) -> list[_Line]:
-    """A status that Stripe added after this was written: loud, and no access."""
+    """Report an unknown status that Stripe added later. It gives no access."""
     if not any(entitlement.verdict.reason is Reason.UNKNOWN_STATUS for entitlement in entitlements):
         return []
     data = {"status": reading.status}
@@ -140,5 +141,5 @@ def _unknown_status(
 
 
 def _cancel_cause(reading: Subscription) -> Cause:
-    """Stripe doesn't say who cancelled, but only customers leave an answer."""
+    """Stripe doesn't say who cancelled, but only customers give a reason."""
     return Cause.CUSTOMER if reading.cancelled_by_customer else Cause.STRIPE

@@ -1,4 +1,4 @@
-"""The mirror of subscriptions: locked, read back as readings, written."""
+"""The mirror of subscriptions: locking, reading and writing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the mirror knows of a subscription before a read, its next deadline included."""
+    """What the mirror knows about a subscription before a read, including its next deadline."""
 
     checkout_session: str | None
     wake_at: datetime | None = None
@@ -33,7 +33,7 @@ async def recorded(connection: Connection, subscription_id: str) -> Recorded | N
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """A subscription whose run is still to be started, and when that run has to wake."""
+    """A subscription whose run hasn't been started yet, and when the run must wake."""
 
     subscription_id: str
     customer_id: str
@@ -42,7 +42,7 @@ class Lifecycle:
 
 
 async def without_lifecycle(connection: Connection, link_id: int, *, limit: int) -> list[Lifecycle]:
-    """Subscriptions of a link that go on but have no run yet."""
+    """Running subscriptions of a link that have no workflow yet."""
     rows = await connection.fetch(
         """
         select s.id, s.customer_id, s.wake_at, s.wake from subscriptions s
@@ -62,7 +62,7 @@ async def without_lifecycle(connection: Connection, link_id: int, *, limit: int)
 
 
 async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> list[Lifecycle]:
-    """What the runs of these subscriptions need to start asleep."""
+    """What the workflows of these subscriptions need in order to start asleep."""
     rows = await connection.fetch(
         "select id, customer_id, wake_at, wake from subscriptions where id = any($1::text[])",
         list(subscription_ids),
@@ -84,7 +84,7 @@ async def mark_lifecycles(connection: Connection, subscription_ids: Sequence[str
 
 
 async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
-    """The user of each subscription that has a row, None where nobody has an account for it."""
+    """The user of each subscription that has a row, None if nobody has an account for it."""
     rows = await connection.fetch(
         "select id, user_id from subscriptions where id = any($1::text[])", list(ids)
     )
@@ -92,7 +92,7 @@ async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | N
 
 
 async def owing_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
-    """Since when these subscriptions owe, of those where that is known."""
+    """When these subscriptions became overdue, for those where it is known."""
     rows = await connection.fetch(
         """
         select id, past_due_since from subscriptions
@@ -110,7 +110,7 @@ async def make(
     users: dict[str, int],
     account: Account,
 ) -> None:
-    """Rows for readings that have none, and users for rows that have none."""
+    """Create rows for readings that have none, and set users on rows that have none."""
     ordered = sorted(readings, key=lambda reading: reading.id)
     await connection.execute(
         """
@@ -146,7 +146,7 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
 
 
 async def readings(connection: Connection, ids: Sequence[str]) -> list[Subscription]:
-    """The last reading of each subscription, as far as the rules need it."""
+    """The last reading of each subscription, reduced to what the rules need."""
     rows = await connection.fetch(
         """
         select s.*, c.email as customer_email, c.name as customer_name,
@@ -217,7 +217,7 @@ def row_of(
     cancellations: int,
     checkout_session: str | None,
 ) -> dict[str, Any]:
-    """What `write` stores of a reading and of what followed from it."""
+    """What `write` stores of a reading and its consequences."""
     return {
         "id": reading.id,
         "status": reading.status,
@@ -247,7 +247,7 @@ async def write(
     *,
     ticket: int,
 ) -> None:
-    """Store readings taken under `ticket`; 0 keeps the tickets as they are."""
+    """Store readings taken under `ticket` (a fencing token); 0 keeps the stored tickets."""
     await connection.execute(
         """
         update subscriptions s

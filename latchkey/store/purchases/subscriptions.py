@@ -1,8 +1,8 @@
-"""Applies readings of subscriptions: mirror, grants, activity lines and mails in one transaction.
+"""Applies readings of subscriptions: mirror, grants, activity lines and emails in one transaction.
 
-Events, imports, timers and reconciliation all come through `apply_subscriptions`, one reading or
-a page of a hundred; a change of policy or of who somebody is judges the last readings anew by
-`rejudge_subscriptions`. The caller opens the transaction.
+Events, imports, timers and reconciliation all use `apply_subscriptions`, with one reading or a page
+of a hundred. Policy changes and changes of identity use `rejudge_subscriptions`, which judges the
+last readings again. The caller opens the transaction.
 """
 
 from collections.abc import Sequence
@@ -41,12 +41,12 @@ from latchkey.store.purchases.subscription_facts import (
 )
 from latchkey.store.stripe.context import ApplyContext
 
-NOBODY = "Nobody to grant to: the customer has no e-mail address in Stripe"
+NOBODY = "Nobody to give access to: the customer has no email address in Stripe"
 
 
 @dataclass(frozen=True)
 class CheckoutInfo:
-    """What a read adds to a subscription: its checkout session and the reference found there."""
+    """A subscription's checkout session and the reference found there."""
 
     checkout_session: str | None = None
     reference_user: int | None = None
@@ -64,12 +64,12 @@ async def apply_subscriptions(
     context: ApplyContext,
     checkouts: _Checkouts | None = None,
 ) -> AppliedPage:
-    """Apply readings taken under `context.ticket`; applying them again changes nothing.
+    """Apply readings taken under `context.ticket` (a fencing token). Applying is idempotent.
 
     A subscription that is over and never gave anything is left unrecorded, and so is one of which
     no product is linked: only a trace stays in `passed_over`, since an import, or a worker that was
-    given up, may hold an older reading. One that gives nothing for now is mirrored, and makes
-    nobody a user. Of two readings the one with the later ticket wins.
+    given up, may hold an older reading. One that gives nothing for now is mirrored but doesn't
+    create a user. Of two readings, the one with the later ticket wins.
     """
     checkouts = checkouts or {}
     products = await linked_products(
@@ -97,8 +97,8 @@ async def apply_subscriptions(
 async def rejudge_subscriptions(
     connection: Connection, ids: Sequence[str], *, context: ApplyContext
 ) -> AppliedPage:
-    """Judge the last readings of these subscriptions anew: the rules or the people changed, not
-    what Stripe says. `context.ticket` must be 0, which leaves the readings' own tickets."""
+    """Judge the last readings of these subscriptions again after a change of rules or people, not
+    of Stripe's data. `context.ticket` must be 0, which keeps the readings' own tickets."""
     assert context.ticket == 0, "these readings are as old as they were"
     page = AppliedPage({})
     if not ids:
@@ -139,7 +139,7 @@ def _concerned(
     products: _Products,
     page: AppliedPage,
 ) -> list[Subscription]:
-    """The readings to record; the others are noted in `page`."""
+    """The readings to record; the outcome of the others goes into `page`."""
     concerned: list[Subscription] = []
     for reading in readings:
         linked = [product for product in _linked(reading, products) if not product.removed]
@@ -163,7 +163,8 @@ async def _users(
     *,
     context: ApplyContext,
 ) -> dict[str, int]:
-    """The user of each subscription; absent where nobody is known, or would get anything."""
+    """The user of each subscription. Subscriptions are absent if the buyer is unknown or wouldn't
+    get anything."""
     users = {key: user for key, user in known.items() if user is not None}
     found = await resolve(
         connection,
@@ -195,7 +196,7 @@ async def _hand_over(
     *,
     context: ApplyContext,
 ) -> dict[str, Any]:
-    """A signed reference that comes to light after the subscription did decides whose it is."""
+    """A signed reference found after the subscription decides whose it is."""
     late = {
         reading.id: user
         for reading in readings
@@ -312,7 +313,7 @@ def _grants(reading: Subscription, products: _Products, context: ApplyContext) -
 
 def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
     if not linked:
-        return Applied(reading.id, False, False, True, False, "None of its products is linked")
+        return Applied(reading.id, False, False, True, False, "None of its products are linked")
     return Applied(
         reading.id,
         relevant=True,
@@ -332,12 +333,13 @@ def _applied(
     since: datetime | None,
     context: ApplyContext,
 ) -> Applied:
-    """The verdict for the workflow: what lets the most, and the earliest time to look again."""
+    """The combined verdict for the workflow: the most access, and the earliest time to look
+    again."""
     if not judged:
         own = access.judge_subscription(
             reading, DEFAULT_POLICY, past_due_since=since, as_of=context.as_of
         )
-        state = "None of its products is linked any more"
+        state = "None of its products are linked any more"
         return Applied(reading.id, False, False, True, False, state if not own.terminal else "Over")
     verdicts = [verdict for _, verdict in judged]
     best = max(verdicts, key=lambda verdict: verdict.access)

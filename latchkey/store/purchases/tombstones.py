@@ -1,9 +1,8 @@
-"""Readings that were left unrecorded.
+"""Tombstones of readings that weren't recorded.
 
-A subscription that is over and never gave anything, or of which no product is linked, is not
-recorded. An import, or a worker that was given up for dead, may hold an older reading that still
-shows it running, with a linked product: without a trace of the later one, the older would grant
-access for good.
+A subscription that has ended without giving access, or that has no linked product, isn't recorded.
+But an import, or a worker presumed dead, may hold an older reading that shows it running with a
+linked product. Without a trace of the later reading, the older one would give access forever.
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ from latchkey.store.pool import Connection
 
 
 async def hold(connection: Connection, ids: Sequence[str], *, ticket: int) -> set[str]:
-    """Keep other readings of these objects out until the transaction ends. Returns those that a
-    later reading than `ticket` has passed over."""
+    """Lock these objects against other readings until the transaction ends. Returns those with a
+    tombstone later than `ticket`."""
     await connection.execute(
         """
         select pg_advisory_xact_lock(hashtextextended(id, 0))
@@ -28,7 +27,7 @@ async def hold(connection: Connection, ids: Sequence[str], *, ticket: int) -> se
 
 
 async def remember(connection: Connection, ids: Sequence[str], *, ticket: int) -> None:
-    """Note that these objects granted nothing when they were read under `ticket`."""
+    """Record that these objects gave no access when they were read under `ticket`."""
     await connection.execute(
         """
         insert into passed_over (id, ticket) select unnest($1::text[]), $2
@@ -41,7 +40,7 @@ async def remember(connection: Connection, ids: Sequence[str], *, ticket: int) -
 
 
 async def forget_old(connection: Connection) -> None:
-    """Drop what no running import, and no attempt that lost its heartbeat, can still need."""
+    """Delete tombstones that no running import or timed-out attempt can still need."""
     await connection.execute(
         """
         delete from passed_over

@@ -1,4 +1,4 @@
-"""The mirror of the account's products and prices, for the pages that choose among them."""
+"""The mirror of the account's products and prices, for choosing among them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class CatalogPrice:
-    """`unit_amount` in the currency's minor unit; None for tiered or customer-chosen amounts."""
+    """`unit_amount` is in the currency's minor unit, None for tiered or customer-chosen amounts."""
 
     id: str
     active: bool
@@ -40,7 +40,8 @@ class CatalogProduct:
 async def stripe_products(
     connection: Connection, *, search: str | None = None, limit: int = 200
 ) -> list[CatalogProduct]:
-    """The account's Stripe products by name, with their prices; `search` looks into name and id."""
+    """The account's Stripe products by name, with their prices; `search` matches the name and
+    id."""
     rows = await connection.fetch(
         """
         select s.id, s.name, s.description, s.image_url, s.active, s.active_subscriptions,
@@ -70,7 +71,7 @@ async def stripe_products(
 async def prices_of(
     connection: Connection, stripe_product_ids: Sequence[str]
 ) -> dict[str, list[CatalogPrice]]:
-    """Prices by Stripe product, newest first, archived ones too."""
+    """Prices by Stripe product, newest first, including archived ones."""
     rows = await connection.fetch(
         """
         select id, stripe_product, active, type, currency, unit_amount, interval, interval_count,
@@ -176,9 +177,9 @@ async def mark_price_deleted(connection: Connection, price: str) -> None:
 async def write_counts(
     connection: Connection, counts: dict[str, int], *, account: Account, pages: int
 ) -> None:
-    """Replace the numbers of active subscriptions of all the account's products.
+    """Replace the active subscription counts of all the account's products.
 
-    `pages` is how many reads the count took: it decides when the next one is due.
+    `pages` is how many reads the count took, which decides when the next one is due.
     """
     await connection.execute(
         """
@@ -204,8 +205,8 @@ async def write_counts(
 
 
 async def count_is_due(connection: Connection, *, pause: int) -> bool:
-    """Whether the last count is older than `pause` seconds for each page that it took, less one:
-    a count of a single page is always due."""
+    """Whether the last count is older than `pause` seconds for each page after the first: a count
+    of a single page is always due."""
     found: bool = await connection.fetchval(
         """
         select coalesce(
@@ -219,7 +220,7 @@ async def count_is_due(connection: Connection, *, pause: int) -> bool:
 
 
 async def pages_of_subscriptions(connection: Connection) -> int:
-    """How many pages of 100 the account's active subscriptions were at the last count."""
+    """How many pages of 100 active subscriptions the account had at the last count."""
     found: int = await connection.fetchval(
         "select coalesce(ceil(sum(active_subscriptions) / 100.0), 0)::int from stripe_products"
     )

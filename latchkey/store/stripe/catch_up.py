@@ -1,4 +1,4 @@
-"""How far Stripe's event list has been looked at, and the missed events it brought to light."""
+"""How far Stripe's event list has been read, and storing the missed events found there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
 
 OVERLAP = timedelta(minutes=10)
-"""An event may appear in the list so much later than it was made."""
+"""How long after its creation an event may appear in the list."""
 
 HOUR = timedelta(hours=1)
 
@@ -36,7 +36,7 @@ class Position:
 
 @dataclass(frozen=True)
 class ListedEvent:
-    """An event of Stripe's list. Only ids: its payload may be of another API version."""
+    """An event in Stripe's list. Only ids, since its payload may have another API version."""
 
     id: str
     type: str
@@ -49,7 +49,7 @@ class ListedEvent:
 async def due_parts(
     connection: Connection, parts: Sequence[str], *, account: Account, as_of: datetime
 ) -> list[str]:
-    """The parts to look at now: `hourly` ones where their last look is an hour ago."""
+    """The parts to list now; `hourly` ones only if they were last listed an hour ago."""
     rows = await connection.fetch(
         "select part, looked_at from catch_up where account_id = $1 and livemode = $2",
         account.id,
@@ -96,7 +96,7 @@ async def start_over(connection: Connection, place: Position, *, since: datetime
 
 
 async def drop_anchor(connection: Connection, place: Position, anchor: ListedEvent) -> None:
-    """All events up to this one are known, late ones included."""
+    """Record that all events up to this one are known, including late ones."""
     await connection.execute(
         f"""
         update catch_up set anchor_id = $4, anchor_at = $5
@@ -109,7 +109,7 @@ async def drop_anchor(connection: Connection, place: Position, anchor: ListedEve
 
 
 async def looked(connection: Connection, place: Position, *, as_of: datetime) -> None:
-    """The part was read to its end at this time."""
+    """Record that the part was read to its end at this time."""
     await connection.execute(
         f"""
         update catch_up
@@ -123,8 +123,8 @@ async def looked(connection: Connection, place: Position, *, as_of: datetime) ->
 
 
 async def store(connection: Connection, place: Position, events: Sequence[ListedEvent]) -> int:
-    """Put the events that aren't in the inbox there, on the same road as a webhook's; returns how
-    many were missing. The caller opens the transaction."""
+    """Put events that aren't in the inbox there, to be processed like a webhook's; returns how many
+    were missing. The caller opens the transaction."""
     await _note_sent(connection, events)
     rows = await connection.fetch(
         """

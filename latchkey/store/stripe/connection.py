@@ -11,7 +11,7 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class PermissionCheck:
-    """What the check of a key found for one permission area."""
+    """The result of a key check for one permission area."""
 
     area: str
     used_for: str
@@ -50,7 +50,7 @@ class StripeConnection:
 
     @property
     def last_account(self) -> Account | None:
-        """The account that is connected, or was the last one to be."""
+        """The connected account, or the last one that was connected."""
         if self.account_id is None:
             return None
         return Account(self.account_id, bool(self.livemode))
@@ -64,7 +64,7 @@ async def current(connection: Connection) -> StripeConnection:
           from stripe_connection c
         """
     )
-    assert row is not None, "the migration makes the single row"
+    assert row is not None, "the migration creates the single row"
     names = StripeConnection.__dataclass_fields__
     return StripeConnection(**{name: row[name] for name in names})
 
@@ -75,7 +75,7 @@ async def is_connected(connection: Connection) -> bool:
 
 
 async def save_key(connection: Connection, *, sealed: bytes | None, fingerprint: str) -> None:
-    """Remember a new key (None: it comes from the environment) and ask for its check."""
+    """Store a new key (None: it comes from the environment) and request its check."""
     await connection.execute(
         """
         update stripe_connection
@@ -95,7 +95,7 @@ async def save_check(
     livemode: bool,
     findings: Sequence[PermissionCheck],
 ) -> None:
-    """Record that the key works, for which account, and what it may not do."""
+    """Record that the key works, for which account, and which permissions it lacks."""
     await connection.execute(
         """
         update stripe_connection
@@ -130,7 +130,7 @@ async def save_endpoint(
     sealed_secrets: bytes | None = None,
     error: str | None = None,
 ) -> None:
-    """Record the webhook endpoint; secrets already kept stay unless new ones are given."""
+    """Record the webhook endpoint. Stored secrets are kept unless new ones are given."""
     await connection.execute(
         """
         update stripe_connection
@@ -168,6 +168,7 @@ async def disconnect(connection: Connection) -> None:
 
 
 async def next_ticket(connection: Connection) -> int:
-    """A reading's ticket: taken before the read, so that a later reading always has a later one."""
+    """A fencing token for a reading. It is taken before the read, so a later reading always has a
+    higher one."""
     found: int = await connection.fetchval("select nextval('reading_tickets')")
     return found

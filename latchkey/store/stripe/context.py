@@ -1,4 +1,4 @@
-"""The Stripe account and mode at hand, and why an apply happens now."""
+"""The Stripe account and mode being worked on, and the context of an apply."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from latchkey.rules.vocabulary import Cause
 
 @dataclass(frozen=True)
 class Account:
-    """The Stripe account and mode that everything at hand belongs to."""
+    """A Stripe account and mode."""
 
     id: str
     livemode: bool
@@ -20,7 +20,8 @@ class Account:
 
 @dataclass(frozen=True)
 class ApplyContext:
-    """Why an apply happens now: its reading's ticket, the judged moment (UTC) and the cause."""
+    """The context of an apply: its reading's ticket (a fencing token), the time to judge at (UTC)
+    and the cause."""
 
     account: Account
     ticket: int

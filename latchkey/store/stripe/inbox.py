@@ -1,4 +1,4 @@
-"""The inbox of Stripe's events: stored before they are answered, relayed to Temporal."""
+"""The inbox of Stripe events: stored before the webhook is answered, then relayed to Temporal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe.context import Account
 
 LEASE = timedelta(seconds=30)
-"""How long a claimed event is left alone before another relay may take it."""
+"""How long a claimed event is reserved before another relay may take it."""
 
 BURST = timedelta(milliseconds=500)
-"""An object's first event goes on at once; those that follow within this time wait as long, so that
-one nudge and one fetch serve them all. A purchase is such a burst."""
+"""An object's first event is relayed at once. Later events within this time are held for that long,
+so one nudge and one fetch serve the burst that a purchase causes."""
 
 UNHEARD = timedelta(minutes=15)
-"""After this long a relayed event that isn't handled is relayed again, after that whenever it has
-been on its way for twice as long, at least once in `LONGEST_UNHEARD`."""
+"""After this long, a relayed event that hasn't been handled is relayed again, then each time its
+age has doubled, but at least once every `LONGEST_UNHEARD`."""
 
 LONGEST_UNHEARD = timedelta(days=1)
 
 FEW = 20
-"""So many unheard events are taken at a time, beside the waiting ones, that they hold none up."""
+"""How many unhandled events are taken at a time, few enough not to delay the waiting ones."""
 
 _INSERT = """
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
@@ -44,7 +44,7 @@ returning not_before > now()
 
 @dataclass(frozen=True)
 class Arrival:
-    """An event as it came in; `body` is exactly what Stripe sent."""
+    """An event as it arrived; `body` is exactly what Stripe sent."""
 
     id: str
     account: Account
@@ -59,7 +59,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An event on its way to its workflow."""
+    """An event to be delivered to its workflow."""
 
     id: str
     target: Target
@@ -67,7 +67,7 @@ class Waiting:
 
 
 async def store(pool: Pool, event: Arrival) -> timedelta | None:
-    """Put an event into the inbox and say when it is due; None where there is nothing to relay.
+    """Put an event into the inbox and return when it is due; None if there is nothing to relay.
 
     A second delivery of the same id changes nothing.
     """
@@ -94,8 +94,8 @@ async def store(pool: Pool, event: Arrival) -> timedelta | None:
 
 
 async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
-    """Take up to `limit` waiting events for `LEASE`, and a `FEW` relayed ones of which nothing was
-    heard; other relays skip them meanwhile."""
+    """Claim up to `limit` waiting events for `LEASE`, and up to `FEW` relayed ones that haven't
+    been handled. Other relays skip them in the meantime."""
     rows = await pool.fetch(
         """
         update events set not_before = now() + $2, attempts = attempts + 1
@@ -126,10 +126,10 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
 async def begin_reading(
     connection: Connection, kind: TargetKind, target_id: str
 ) -> tuple[int, list[Waiting]]:
-    """A reading's ticket, and the events of the object that wait or are on their way.
+    """A reading's ticket (a fencing token), and the object's unprocessed events.
 
-    Asked before the object is read: what was stored by then happened before the reading, which
-    therefore serves these events too.
+    Call it before reading the object: events stored until then happened before the reading, which
+    therefore serves them too.
     """
     rows = await connection.fetch(
         """
@@ -152,7 +152,7 @@ async def begin_reading(
 async def served(
     connection: Connection, kind: TargetKind, target_id: str, ids: Sequence[str]
 ) -> bool:
-    """Whether these events are all handled, and no other one of the object waits."""
+    """Whether all these events are handled, and no other event of the object is waiting."""
     found: bool = await connection.fetchval(
         """
         select (select count(*) from events where id = any($3::text[]) and state = 'handled')
@@ -168,8 +168,8 @@ async def served(
 
 
 async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
-    """Note that Temporal was told. Where nothing comes of it, it is told again, at growing pauses:
-    a run may also be waiting for Stripe, and looks by itself."""
+    """Record that the events were relayed. Unhandled ones are relayed again with growing pauses,
+    since a run may also be waiting for Stripe and retries by itself."""
     await pool.execute(
         """
         update events
@@ -184,7 +184,7 @@ async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
 
 
 async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelta) -> None:
-    """Leave events for another try in `wait`."""
+    """Put events back for another attempt after `wait`."""
     await pool.execute(
         """
         update events set not_before = now() + $2, error = $3
@@ -197,7 +197,7 @@ async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelt
 
 
 async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
-    """Record that the effects of these events are written."""
+    """Record that these events have been processed."""
     if ids:
         await connection.execute(
             """
@@ -215,8 +215,8 @@ async def adopt(
     target_id: str,
     session: str | None,
 ) -> None:
-    """Note that these events turned out to belong to another object than routing could tell: it
-    answers for them from now on, and shows them."""
+    """Reassign events that turned out to belong to another object than routing could tell. They are
+    processed and shown with that object from now on."""
     await connection.execute(
         """
         update events
@@ -231,7 +231,7 @@ async def adopt(
 
 
 async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str) -> None:
-    """Record that these events could not be handled and why; they can be resent."""
+    """Record that these events failed and why. They can be resent."""
     if ids:
         await connection.execute(
             """
@@ -245,7 +245,7 @@ async def mark_failed(connection: Connection, ids: Sequence[str], *, error: str)
 
 @dataclass(frozen=True)
 class Received:
-    """An event as pages and API show it; the body stays in the database."""
+    """An event for pages and the API, without its body."""
 
     id: str
     seq: int
@@ -265,7 +265,7 @@ class Received:
 
     @property
     def workflow_id(self) -> str | None:
-        """The run that looks after the object; a payment's purchase isn't known before."""
+        """The workflow of the object. A payment has none, since its purchase isn't known yet."""
         match TargetKind(self.target_kind):
             case TargetKind.SUBSCRIPTION:
                 return subscription_workflow_id(self.target_id)
@@ -291,8 +291,8 @@ async def listed(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Received]:
-    """Events, the newest received first, from the one after `seq`. `thing` is an event's own id,
-    or that of the object it speaks of or belongs to."""
+    """Events, most recently received first, starting after `seq`. `thing` is an event's id, or the
+    id of an object it is about or belongs to."""
     wanted = {
         "state = {}": state,
         "type = {}": type_,
@@ -310,7 +310,7 @@ async def listed(
 
 
 async def find(connection: Connection, event_id: str) -> tuple[Received, str | None] | None:
-    """An event and what Stripe sent, which is None where that is no longer, or was never, kept."""
+    """An event and what Stripe sent, which is None if it has been deleted or was never stored."""
     row = await connection.fetchrow(f"select {_SHOWN}, body from events where id = $1", event_id)
     if row is None:
         return None
@@ -320,7 +320,7 @@ async def find(connection: Connection, event_id: str) -> tuple[Received, str | N
 
 
 async def resend(connection: Connection, event_id: str) -> Received | None:
-    """Have an event relayed again; harmless for one that was handled. None where unknown."""
+    """Relay an event again. Harmless if it was handled. None if it is unknown."""
     row = await connection.fetchrow(
         f"""
         update events set state = 'waiting', not_before = now(), attempts = 0, error = null,
@@ -335,7 +335,7 @@ async def resend(connection: Connection, event_id: str) -> Received | None:
 
 
 async def resend_failed(connection: Connection) -> int:
-    """Have every failed event relayed again; returns how many."""
+    """Relay every failed event again; returns how many."""
     rows = await connection.fetch(
         """
         update events set state = 'waiting', not_before = now(), attempts = 0, error = null,
@@ -349,8 +349,8 @@ async def resend_failed(connection: Connection) -> int:
 async def ignore(
     connection: Connection, event_id: str, *, reason: str, actor: int | None
 ) -> Received | None:
-    """Put a failed event away, saying why; a resend takes it up again. None where there is no such
-    event that failed or was ignored."""
+    """Ignore a failed event, with a reason. It can be resent later. None if there is no such failed
+    or ignored event."""
     row = await connection.fetchrow(
         f"""
         update events set state = 'ignored', ignored_reason = $2, ignored_by = $3

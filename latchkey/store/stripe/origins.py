@@ -9,15 +9,15 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class Origin:
-    """`over`: nothing more is expected of the object, as far as is known."""
+    """`over`: no further change of the object is expected."""
 
     account: Account
     over: bool
 
 
 async def origin_of(connection: Connection, object_id: str) -> Origin | None:
-    """The home of an object, named by its id or as `<kind>/<id>`; None where it is not mirrored.
-    Ids are Stripe's, so that no two objects share one."""
+    """The account and mode an object was read from, given its id or `<kind>/<id>`; None if it isn't
+    mirrored. Stripe's ids are unique across kinds."""
     row = await connection.fetchrow(
         """
         select account_id, livemode, status = any($2::text[]) as over

@@ -1,4 +1,4 @@
-"""The customer portal's configurations, and whose Stripe customers a user's are."""
+"""The customer portal's configurations, and a user's Stripe customers."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class Configuration:
-    """A configuration that we made; `fingerprint` tells which settings it was last given."""
+    """A configuration that we created; `fingerprint` identifies the settings it was last given."""
 
     stripe_id: str
     fingerprint: str
@@ -16,8 +16,8 @@ class Configuration:
 
 @dataclass(frozen=True)
 class BillingCustomer:
-    """A Stripe customer of a user, with how many of their subscriptions run and when the last
-    one began or renewed."""
+    """A Stripe customer of a user, with the number of running subscriptions and when the last one
+    began or renewed."""
 
     id: str
     email: str | None
@@ -57,8 +57,8 @@ async def save_configuration(
 
 
 async def customers(connection: Connection, user_id: int) -> list[BillingCustomer]:
-    """The user's customers of the connected account and mode, those with running subscriptions
-    first, then the newest."""
+    """The user's customers in the connected account and mode, those with running subscriptions
+    first, then newest first."""
     rows = await connection.fetch(
         """
         select c.id, c.email, c.name,
@@ -82,7 +82,7 @@ async def customers(connection: Connection, user_id: int) -> list[BillingCustome
 async def subscription_customer(
     connection: Connection, *, user_id: int, subscription_id: str
 ) -> str | None:
-    """The Stripe customer of a subscription of this user; None where it isn't theirs."""
+    """The Stripe customer of this user's subscription; None if it isn't theirs."""
     found: str | None = await connection.fetchval(
         """
         select s.customer_id from subscriptions s join customers c on c.id = s.customer_id

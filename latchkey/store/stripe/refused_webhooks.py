@@ -1,4 +1,4 @@
-"""Webhook requests that were refused, counted by reason and hour."""
+"""Refused webhook requests, counted by reason and hour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ async def add(connection: Connection, counts: Mapping[str, int]) -> None:
 
 
 async def lately(connection: Connection, *, within: timedelta) -> list[Refused]:
-    """Refusals by reason, the most frequent first."""
+    """Refusals by reason, most frequent first."""
     rows = await connection.fetch(
         """
         select code, sum(count)::bigint as count, max(last_at) as last_at from webhook_refusals

@@ -1,7 +1,7 @@
-"""What has to be told to Temporal after a commit; the relay carries it there.
+"""A transactional outbox of messages for Temporal, which the relay delivers.
 
-A row is written in the transaction that makes it necessary, so that nothing is lost where the
-process ends, or Temporal is away, right afterwards.
+A row is written in the same transaction as the change it announces, so nothing is lost if the
+process ends, or Temporal is unavailable, right afterwards.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from latchkey.store.pool import Connection
 
 LOOK_AGAIN = "look_again"
-"""`ref` is a subscription whose deadline moved: its run has to look again."""
+"""`ref` is a subscription whose deadline moved: its run must look again."""
 
 PURCHASE = "purchase"
-"""`ref` is a one-off purchase that was repaired: its run has to look again."""
+"""`ref` is a one-off purchase that was repaired: its run must look again."""
 
 POLICY = "policy"
-"""`ref` is a policy change to be applied to everybody."""
+"""`ref` is a policy change to apply to everyone."""
 
 ENDINGS = "endings"
-"""Access given by hand got an end: its timer may have to ring earlier. `ref` is empty."""
+"""Complimentary access got an end, so its timer may have to fire earlier. `ref` is empty."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Wakeup:
 
 
 async def add(connection: Connection, kind: str, refs: Sequence[str]) -> None:
-    """Have these told; one that waits already is told once, after now."""
+    """Queue wakeups. One that is already waiting is delivered once."""
     if refs:
         await connection.execute(
             """
@@ -48,7 +48,7 @@ async def waiting(connection: Connection, *, limit: int) -> list[Wakeup]:
 
 
 async def done(connection: Connection, wakeup: Wakeup) -> None:
-    """Forget a wakeup, unless it was asked for again meanwhile."""
+    """Delete a wakeup, unless it has been requested again in the meantime."""
     await connection.execute(
         "delete from wakeups where kind = $1 and ref = $2 and seq = $3",
         wakeup.kind,
@@ -58,7 +58,7 @@ async def done(connection: Connection, wakeup: Wakeup) -> None:
 
 
 async def put_behind(connection: Connection, wakeup: Wakeup) -> None:
-    """Let a wakeup that can't be told wait behind all others."""
+    """Move a wakeup that can't be delivered behind all others."""
     await connection.execute(
         "update wakeups set seq = default where kind = $1 and ref = $2 and seq = $3",
         wakeup.kind,
