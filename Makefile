@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests wait more than they compute: two processes for each core keep both cores busy.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1
 
-.PHONY: run test fast check lock clean
+.PHONY: run test fast check format schema lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
@@ -24,6 +24,15 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+## Format the code and fix what ruff can fix.
+format: $(VENV)/.development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## Write latchkey/store/schema.sql again, after a migration was added.
+schema: $(VENV)/.development
+	$(BIN)/python -m scripts.schema
 
 ## Pin the requirements again (needs uv).
 lock:

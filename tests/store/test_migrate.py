@@ -1,15 +1,27 @@
-"""What a process sees to in the database before it starts."""
+"""Migrations: their numbers, and what a process checks in the database before it starts."""
 
 import asyncio
+import itertools
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
-from latchkey.store.migrate import MigrationError, await_current
+from latchkey.store.migrate import MigrationError, await_current, migrations
 
 pytestmark = pytest.mark.anyio
+
+APPLIED_UNDER_ONE_NUMBER = {"0013_identity", "0013_truth_indexes"}
+"""Databases have recorded both names, so neither can change."""
+
+
+def test_migration_numbers_are_unique() -> None:
+    names = [name for name, _ in migrations()]
+    assert names == sorted(names)
+    for number, group in itertools.groupby(names, lambda name: name[:4]):
+        same = list(group)
+        assert len(same) == 1 or set(same) == APPLIED_UNDER_ONE_NUMBER, f"{number}: {same}"
 
 
 async def test_a_database_that_comes_late_is_waited_for(dsn: str, tmp_path: Path) -> None:

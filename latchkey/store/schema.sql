@@ -1,0 +1,1355 @@
+-- The database as all migrations leave it. Written by `make schema`; don't edit it by hand.
+-- Nothing runs this file: `latchkey migrate` applies `migrations/`. Everything is in `public`.
+
+CREATE FUNCTION grams(given text, size integer) RETURNS text[]
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
+
+CREATE TABLE activities (
+    id bigint NOT NULL,
+    fact text NOT NULL,
+    type text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    cause text NOT NULL,
+    user_id bigint,
+    product_id text,
+    source_id text,
+    event_id text,
+    workflow_id text,
+    actor_id bigint,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE activities ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME activities_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE api_tokens (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    token_hash bytea NOT NULL,
+    created_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE api_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME api_tokens_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE bills (
+    id text NOT NULL,
+    subscription_id text NOT NULL,
+    amount_refunded bigint DEFAULT 0 NOT NULL,
+    dispute_status text,
+    money_changes integer DEFAULT 0 NOT NULL,
+    ticket bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE catch_up (
+    part text NOT NULL,
+    account_id text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    anchor_id text,
+    anchor_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    found bigint DEFAULT 0 NOT NULL,
+    found_at timestamp with time zone,
+    livemode boolean NOT NULL
+);
+
+CREATE TABLE categories (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    "position" integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE categories ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME categories_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE chores (
+    name text NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    done_at timestamp with time zone
+);
+
+CREATE TABLE claims (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    email text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    confirmed_at timestamp with time zone
+);
+
+ALTER TABLE claims ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME claims_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE collection_holders (
+    id bigint NOT NULL,
+    collection_id text NOT NULL,
+    user_id bigint NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    until timestamp with time zone,
+    ended_at timestamp with time zone,
+    reason text,
+    granted_by bigint
+);
+
+ALTER TABLE collection_holders ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME collection_holders_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE collection_products (
+    collection_id text NOT NULL,
+    product_id text NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE collections (
+    id text NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE links (
+    id bigint NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    stripe_product text,
+    create_params jsonb,
+    state text DEFAULT 'importing'::text NOT NULL,
+    mail text DEFAULT 'send'::text NOT NULL,
+    members text,
+    progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error text,
+    created_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    listening_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    dispatched_at timestamp with time zone,
+    invoices text DEFAULT 'year'::text NOT NULL,
+    CONSTRAINT links_check CHECK (((stripe_product IS NOT NULL) OR (create_params IS NOT NULL))),
+    CONSTRAINT links_invoices_check CHECK ((invoices = ANY (ARRAY['none'::text, 'year'::text, 'all'::text]))),
+    CONSTRAINT links_mail_check CHECK ((mail = ANY (ARRAY['send'::text, 'suppress'::text, 'spread'::text]))),
+    CONSTRAINT links_members_check CHECK ((members = ANY (ARRAY['keep'::text, 'end'::text, 'complimentary'::text]))),
+    CONSTRAINT links_state_check CHECK ((state = ANY (ARRAY['importing'::text, 'listening'::text, 'failed'::text, 'removed'::text])))
+);
+
+CREATE VIEW counting_links AS
+ SELECT id,
+    product_id,
+    account_id,
+    livemode,
+    stripe_product,
+    create_params,
+    state,
+    mail,
+    members,
+    progress,
+    error,
+    created_by,
+    created_at,
+    listening_at,
+    removed_at,
+    dispatched_at,
+    invoices
+   FROM links
+  WHERE ((removed_at IS NULL) OR (members = 'keep'::text));
+
+CREATE TABLE customers (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    user_id bigint,
+    bound_by text,
+    email text,
+    name text,
+    deleted boolean DEFAULT false NOT NULL,
+    ticket bigint DEFAULT 0 NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    erased boolean DEFAULT false NOT NULL,
+    CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
+);
+
+CREATE TABLE differences (
+    id bigint NOT NULL,
+    reconciliation_id text NOT NULL,
+    kind text NOT NULL,
+    class text NOT NULL,
+    reason text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    source_id text DEFAULT ''::text NOT NULL,
+    product_id text,
+    user_id bigint,
+    email text,
+    workflow_id text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    error text,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    repaired_at timestamp with time zone,
+    CONSTRAINT differences_class_check CHECK ((class = ANY (ARRAY['safe'::text, 'person'::text, 'foreign'::text]))),
+    CONSTRAINT differences_state_check CHECK ((state = ANY (ARRAY['open'::text, 'chosen'::text, 'repaired'::text, 'failed'::text])))
+);
+
+ALTER TABLE differences ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME differences_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE email_changes (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    email text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    confirmed_at timestamp with time zone
+);
+
+ALTER TABLE email_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME email_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE events (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    account_id text,
+    livemode boolean NOT NULL,
+    type text NOT NULL,
+    object_id text NOT NULL,
+    thin boolean NOT NULL,
+    api_version text,
+    created_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    target_kind text NOT NULL,
+    target_id text NOT NULL,
+    checkout_session text,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    error text,
+    handled_at timestamp with time zone,
+    body text,
+    source text DEFAULT 'webhook'::text NOT NULL,
+    failed_at timestamp with time zone,
+    ignored_reason text,
+    ignored_by bigint,
+    relayed_at timestamp with time zone,
+    CONSTRAINT events_source_check CHECK ((source = ANY (ARRAY['webhook'::text, 'catch_up'::text]))),
+    CONSTRAINT events_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'relayed'::text, 'handled'::text, 'ignored'::text, 'failed'::text])))
+);
+
+ALTER TABLE events ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME events_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE grants (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    product_id text NOT NULL,
+    source text NOT NULL,
+    source_id text DEFAULT ''::text NOT NULL,
+    link_id bigint,
+    account_id text,
+    livemode boolean,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    ended_at timestamp with time zone,
+    end_reason text,
+    cause text NOT NULL,
+    reason text,
+    granted_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    held boolean DEFAULT false NOT NULL,
+    CONSTRAINT grants_source_check CHECK ((source = ANY (ARRAY['subscription'::text, 'order'::text, 'manual'::text, 'collection'::text])))
+);
+
+ALTER TABLE grants ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME grants_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE idempotency_keys (
+    token text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status integer,
+    body text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME links_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW live_grants AS
+ SELECT id,
+    user_id,
+    product_id,
+    source,
+    source_id,
+    link_id,
+    account_id,
+    livemode,
+    since,
+    until,
+    ended_at,
+    end_reason,
+    cause,
+    reason,
+    granted_by,
+    created_at,
+    held
+   FROM grants
+  WHERE ((ended_at IS NULL) AND ((until IS NULL) OR (until > now())));
+
+CREATE VIEW live_holders AS
+ SELECT id,
+    collection_id,
+    user_id,
+    since,
+    until,
+    ended_at,
+    reason,
+    granted_by
+   FROM collection_holders
+  WHERE ((ended_at IS NULL) AND ((until IS NULL) OR (until > now())));
+
+CREATE TABLE mails (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    user_id bigint NOT NULL,
+    product_id text,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    error text,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    to_email text,
+    pace text DEFAULT 'now'::text NOT NULL,
+    issue integer DEFAULT 0 NOT NULL,
+    issued_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mails_pace_check CHECK ((pace = ANY (ARRAY['now'::text, 'spread'::text]))),
+    CONSTRAINT mails_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'suppressed'::text])))
+);
+
+ALTER TABLE mails ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mails_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE matches (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    user_id bigint,
+    other_id bigint,
+    customer_id text,
+    source text,
+    source_id text,
+    email text,
+    state text DEFAULT 'open'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by bigint,
+    CONSTRAINT matches_state_check CHECK ((state = ANY (ARRAY['open'::text, 'accepted'::text, 'dismissed'::text, 'settled'::text])))
+);
+
+ALTER TABLE matches ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME matches_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE order_lines (
+    order_id text NOT NULL,
+    id text NOT NULL,
+    stripe_product text NOT NULL,
+    price_id text NOT NULL,
+    quantity integer,
+    amount bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE orders (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text,
+    user_id bigint,
+    state text NOT NULL,
+    payment_intent text,
+    invoice text,
+    subscription_id text,
+    currency text,
+    amount bigint DEFAULT 0 NOT NULL,
+    amount_refunded bigint DEFAULT 0 NOT NULL,
+    disputed boolean DEFAULT false NOT NULL,
+    dispute_status text,
+    created_at timestamp with time zone NOT NULL,
+    paid_at timestamp with time zone,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    email text,
+    name text,
+    charged bigint DEFAULT 0 NOT NULL,
+    refunded boolean DEFAULT false NOT NULL,
+    money_changes integer DEFAULT 0 NOT NULL,
+    compared_at timestamp with time zone
+);
+
+CREATE TABLE passed_over (
+    id text NOT NULL,
+    ticket bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE payment_links (
+    id bigint NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    price_id text NOT NULL,
+    wanted boolean DEFAULT true NOT NULL,
+    stripe_id text,
+    url text,
+    active boolean DEFAULT false NOT NULL,
+    promotion_codes boolean DEFAULT false NOT NULL,
+    error text,
+    settled boolean DEFAULT false NOT NULL,
+    told_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone
+);
+
+ALTER TABLE payment_links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME payment_links_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE policy_changes (
+    id bigint NOT NULL,
+    product_id text,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    checked integer DEFAULT 0 NOT NULL,
+    granted integer DEFAULT 0 NOT NULL,
+    ended integer DEFAULT 0 NOT NULL,
+    created_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT policy_changes_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'applying'::text, 'done'::text])))
+);
+
+ALTER TABLE policy_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME policy_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE portal_configurations (
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    stripe_id text NOT NULL,
+    fingerprint text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE preview_records (
+    preview_id text NOT NULL,
+    source_id text NOT NULL,
+    customer_id text,
+    email text,
+    name text,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    invoice text
+);
+
+CREATE TABLE previews (
+    id text NOT NULL,
+    product_id text NOT NULL,
+    stripe_product text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    error text,
+    dispatched_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT previews_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text])))
+);
+
+CREATE TABLE prices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    stripe_product text NOT NULL,
+    active boolean NOT NULL,
+    type text NOT NULL,
+    currency text NOT NULL,
+    unit_amount bigint,
+    "interval" text,
+    interval_count integer,
+    nickname text,
+    created_at timestamp with time zone NOT NULL,
+    ticket bigint NOT NULL
+);
+
+CREATE TABLE product_categories (
+    product_id text NOT NULL,
+    category_id bigint NOT NULL
+);
+
+CREATE TABLE products (
+    id text NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    image_url text,
+    status text DEFAULT 'draft'::text NOT NULL,
+    access_mode text DEFAULT 'assigned'::text NOT NULL,
+    access_mail boolean DEFAULT true NOT NULL,
+    content text DEFAULT ''::text NOT NULL,
+    content_url text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    policy_overrides jsonb DEFAULT '{}'::jsonb NOT NULL,
+    purchase_method text DEFAULT 'none'::text NOT NULL,
+    checkout_target text DEFAULT 'stripe'::text NOT NULL,
+    external_url text,
+    promotion_codes boolean DEFAULT false NOT NULL,
+    show_locked boolean DEFAULT true NOT NULL,
+    CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
+    CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'external'::text]))),
+    CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),
+    CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
+);
+
+CREATE SEQUENCE reading_tickets
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE reconciliation_seen (
+    reconciliation_id text NOT NULL,
+    id text NOT NULL
+);
+
+CREATE TABLE reconciliations (
+    id text NOT NULL,
+    product_id text,
+    repair boolean NOT NULL,
+    cause text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error text,
+    requested_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    compared_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    dispatched_at timestamp with time zone,
+    CONSTRAINT reconciliations_cause_check CHECK ((cause = ANY (ARRAY['admin'::text, 'api'::text, 'schedule'::text, 'catch_up'::text]))),
+    CONSTRAINT reconciliations_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
+CREATE TABLE sales_pages (
+    product_id text NOT NULL,
+    status text DEFAULT 'draft'::text NOT NULL,
+    headline text DEFAULT ''::text NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    image_url text,
+    price_line text DEFAULT ''::text NOT NULL,
+    button text DEFAULT ''::text NOT NULL,
+    edition integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sales_pages_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
+);
+
+CREATE TABLE schema_migrations (
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE sent_events (
+    type text NOT NULL,
+    event_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE sessions (
+    token_hash bytea NOT NULL,
+    user_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    id bigint NOT NULL,
+    via text DEFAULT 'password'::text NOT NULL,
+    ip text,
+    agent text,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    acting_as bigint,
+    acting_until timestamp with time zone,
+    secret_fingerprint bytea,
+    CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text])))
+);
+
+ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sessions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE site_settings (
+    key text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE stripe_connection (
+    singleton boolean DEFAULT true NOT NULL,
+    state text DEFAULT 'disconnected'::text NOT NULL,
+    account_id text,
+    account_name text,
+    livemode boolean,
+    key_fingerprint text,
+    key_encrypted bytea,
+    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    error text,
+    endpoint_id text,
+    endpoint_url text,
+    endpoint_state text DEFAULT 'missing'::text NOT NULL,
+    endpoint_error text,
+    secrets_encrypted bytea,
+    dispatched_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    endpoint_found jsonb,
+    endpoint_checked_at timestamp with time zone,
+    connected_at timestamp with time zone,
+    CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
+    CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
+    CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
+);
+
+CREATE TABLE stripe_products (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    name text NOT NULL,
+    description text,
+    image_url text,
+    active boolean NOT NULL,
+    deleted boolean DEFAULT false NOT NULL,
+    active_subscriptions integer DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE subscription_items (
+    subscription_id text NOT NULL,
+    id text NOT NULL,
+    stripe_product text NOT NULL,
+    price_id text NOT NULL,
+    quantity integer,
+    period_end timestamp with time zone,
+    period_start timestamp with time zone
+);
+
+CREATE TABLE subscriptions (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text NOT NULL,
+    user_id bigint,
+    status text NOT NULL,
+    scheduled_end timestamp with time zone,
+    cancellations integer DEFAULT 0 NOT NULL,
+    period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    past_due_since timestamp with time zone,
+    collection_paused boolean DEFAULT false NOT NULL,
+    ended_at timestamp with time zone,
+    cancel_reason text,
+    checkout_session text,
+    created_at timestamp with time zone NOT NULL,
+    state text DEFAULT ''::text NOT NULL,
+    wake_at timestamp with time zone,
+    wake text,
+    lifecycle_at timestamp with time zone,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    canceled_at timestamp with time zone,
+    cancelled_by_customer boolean DEFAULT false NOT NULL,
+    resumes_at timestamp with time zone,
+    pause_reason text
+);
+
+CREATE UNLOGGED TABLE tries (
+    who bytea NOT NULL,
+    window_ends timestamp with time zone NOT NULL,
+    count integer DEFAULT 1 NOT NULL
+);
+
+CREATE TABLE used_links (
+    nonce text NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE user_addresses (
+    email_key text NOT NULL,
+    email text NOT NULL,
+    user_id bigint NOT NULL,
+    source text NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_addresses_source_check CHECK ((source = ANY (ARRAY['claim'::text, 'merge'::text, 'admin'::text])))
+);
+
+CREATE TABLE user_imports (
+    id text NOT NULL,
+    created_by bigint,
+    rows jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE user_merges (
+    from_user bigint NOT NULL,
+    into_user bigint NOT NULL,
+    email text NOT NULL,
+    reason text,
+    kept jsonb NOT NULL,
+    merged_by bigint,
+    merged_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE user_notes (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    author_id bigint,
+    text text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE user_notes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME user_notes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE users (
+    id bigint NOT NULL,
+    email text NOT NULL,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED NOT NULL,
+    name text,
+    role text DEFAULT 'member'::text NOT NULL,
+    password_hash text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone,
+    mails_off text[] DEFAULT '{}'::text[] NOT NULL,
+    erased_at timestamp with time zone,
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['member'::text, 'support'::text, 'admin'::text, 'owner'::text])))
+);
+
+ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME users_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE wakeups (
+    kind text NOT NULL,
+    ref text NOT NULL,
+    seq bigint NOT NULL
+);
+
+ALTER TABLE wakeups ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME wakeups_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE webhook_refusals (
+    code text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    count bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY activities
+    ADD CONSTRAINT activities_fact_key UNIQUE (fact);
+
+ALTER TABLE ONLY activities
+    ADD CONSTRAINT activities_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY api_tokens
+    ADD CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY bills
+    ADD CONSTRAINT bills_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY catch_up
+    ADD CONSTRAINT catch_up_pkey PRIMARY KEY (account_id, livemode, part);
+
+ALTER TABLE ONLY categories
+    ADD CONSTRAINT categories_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY chores
+    ADD CONSTRAINT chores_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY claims
+    ADD CONSTRAINT claims_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY collection_holders
+    ADD CONSTRAINT collection_holders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY collection_products
+    ADD CONSTRAINT collection_products_pkey PRIMARY KEY (collection_id, product_id);
+
+ALTER TABLE ONLY collections
+    ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY customers
+    ADD CONSTRAINT customers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY differences
+    ADD CONSTRAINT differences_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY email_changes
+    ADD CONSTRAINT email_changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (token, key);
+
+ALTER TABLE ONLY links
+    ADD CONSTRAINT links_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mails
+    ADD CONSTRAINT mails_key_key UNIQUE (key);
+
+ALTER TABLE ONLY mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY matches
+    ADD CONSTRAINT matches_key_key UNIQUE (key);
+
+ALTER TABLE ONLY matches
+    ADD CONSTRAINT matches_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY order_lines
+    ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, id);
+
+ALTER TABLE ONLY orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY passed_over
+    ADD CONSTRAINT passed_over_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY payment_links
+    ADD CONSTRAINT payment_links_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY payment_links
+    ADD CONSTRAINT payment_links_product_id_account_id_livemode_price_id_key UNIQUE (product_id, account_id, livemode, price_id);
+
+ALTER TABLE ONLY payment_links
+    ADD CONSTRAINT payment_links_stripe_id_key UNIQUE (stripe_id);
+
+ALTER TABLE ONLY policy_changes
+    ADD CONSTRAINT policy_changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY portal_configurations
+    ADD CONSTRAINT portal_configurations_pkey PRIMARY KEY (account_id, livemode);
+
+ALTER TABLE ONLY preview_records
+    ADD CONSTRAINT preview_records_pkey PRIMARY KEY (preview_id, source_id);
+
+ALTER TABLE ONLY previews
+    ADD CONSTRAINT previews_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY prices
+    ADD CONSTRAINT prices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY product_categories
+    ADD CONSTRAINT product_categories_pkey PRIMARY KEY (product_id, category_id);
+
+ALTER TABLE ONLY products
+    ADD CONSTRAINT products_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY products
+    ADD CONSTRAINT products_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY reconciliation_seen
+    ADD CONSTRAINT reconciliation_seen_pkey PRIMARY KEY (reconciliation_id, id);
+
+ALTER TABLE ONLY reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sales_pages
+    ADD CONSTRAINT sales_pages_pkey PRIMARY KEY (product_id);
+
+ALTER TABLE ONLY schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY sent_events
+    ADD CONSTRAINT sent_events_pkey PRIMARY KEY (type);
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_id_key UNIQUE (id);
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY site_settings
+    ADD CONSTRAINT site_settings_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY stripe_connection
+    ADD CONSTRAINT stripe_connection_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY stripe_products
+    ADD CONSTRAINT stripe_products_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY subscription_items
+    ADD CONSTRAINT subscription_items_pkey PRIMARY KEY (subscription_id, id);
+
+ALTER TABLE ONLY subscriptions
+    ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tries
+    ADD CONSTRAINT tries_pkey PRIMARY KEY (who);
+
+ALTER TABLE ONLY used_links
+    ADD CONSTRAINT used_links_pkey PRIMARY KEY (nonce);
+
+ALTER TABLE ONLY user_addresses
+    ADD CONSTRAINT user_addresses_pkey PRIMARY KEY (email_key);
+
+ALTER TABLE ONLY user_imports
+    ADD CONSTRAINT user_imports_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY user_merges
+    ADD CONSTRAINT user_merges_pkey PRIMARY KEY (from_user);
+
+ALTER TABLE ONLY user_notes
+    ADD CONSTRAINT user_notes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY users
+    ADD CONSTRAINT users_email_key_key UNIQUE (email_key);
+
+ALTER TABLE ONLY users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY wakeups
+    ADD CONSTRAINT wakeups_pkey PRIMARY KEY (kind, ref);
+
+ALTER TABLE ONLY webhook_refusals
+    ADD CONSTRAINT webhook_refusals_pkey PRIMARY KEY (code, hour);
+
+CREATE INDEX activities_by_cause ON activities USING btree (cause, at DESC, id DESC);
+
+CREATE INDEX activities_by_event ON activities USING btree (event_id) WHERE (event_id IS NOT NULL);
+
+CREATE INDEX activities_by_product ON activities USING btree (product_id, at DESC, id DESC);
+
+CREATE INDEX activities_by_product_cause ON activities USING btree (product_id, cause, at DESC, id DESC);
+
+CREATE INDEX activities_by_product_type ON activities USING btree (product_id, type, cause, at DESC, id DESC);
+
+CREATE INDEX activities_by_source ON activities USING btree (source_id, at DESC, id DESC);
+
+CREATE INDEX activities_by_time ON activities USING btree (at DESC, id DESC);
+
+CREATE INDEX activities_by_type ON activities USING btree (type, cause, at DESC, id DESC);
+
+CREATE INDEX activities_by_user ON activities USING btree (user_id, at DESC, id DESC);
+
+CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
+
+CREATE INDEX claims_by_user ON claims USING btree (user_id, created_at DESC);
+
+CREATE INDEX collection_holders_by_user ON collection_holders USING btree (user_id);
+
+CREATE INDEX collection_holders_due ON collection_holders USING btree (until) WHERE ((ended_at IS NULL) AND (until IS NOT NULL));
+
+CREATE UNIQUE INDEX collection_holders_live ON collection_holders USING btree (collection_id, user_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX collection_products_by_product ON collection_products USING btree (product_id);
+
+CREATE INDEX customers_by_address ON customers USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+CREATE INDEX customers_by_user ON customers USING btree (user_id);
+
+CREATE INDEX differences_by_run ON differences USING btree (reconciliation_id, id);
+
+CREATE UNIQUE INDEX differences_once ON differences USING btree (reconciliation_id, kind, source_id, product_id, user_id, workflow_id) NULLS NOT DISTINCT;
+
+CREATE INDEX differences_open ON differences USING btree (reconciliation_id) WHERE (state = ANY (ARRAY['open'::text, 'failed'::text]));
+
+CREATE INDEX email_changes_by_user ON email_changes USING btree (user_id);
+
+CREATE INDEX events_by_target ON events USING btree (target_id, received_at) WHERE (target_kind <> 'none'::text);
+
+CREATE INDEX events_by_type ON events USING btree (type, seq);
+
+CREATE INDEX events_relayed ON events USING btree (not_before) WHERE (state = 'relayed'::text);
+
+CREATE INDEX events_unsettled ON events USING btree (state, seq) WHERE (state <> 'handled'::text);
+
+CREATE INDEX events_waiting ON events USING btree (not_before) WHERE (state = 'waiting'::text);
+
+CREATE INDEX grants_by_hand_due ON grants USING btree (until) WHERE ((ended_at IS NULL) AND (until IS NOT NULL) AND (source = ANY (ARRAY['manual'::text, 'collection'::text])));
+
+CREATE INDEX grants_by_product ON grants USING btree (product_id, id);
+
+CREATE INDEX grants_by_source ON grants USING btree (source_id, product_id);
+
+CREATE INDEX grants_by_user ON grants USING btree (user_id, product_id);
+
+CREATE INDEX grants_due ON grants USING btree (until) WHERE ((ended_at IS NULL) AND (until IS NOT NULL));
+
+CREATE INDEX grants_ending ON grants USING btree (product_id, id) WHERE ((ended_at IS NULL) AND (until IS NOT NULL));
+
+CREATE INDEX grants_held ON grants USING btree (source_id, product_id) WHERE held;
+
+CREATE INDEX grants_live_by_product ON grants USING btree (product_id, id) WHERE (ended_at IS NULL);
+
+CREATE INDEX grants_live_members ON grants USING btree (product_id, user_id) INCLUDE (until) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX grants_one_live_per_source ON grants USING btree (user_id, product_id, source, source_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX links_by_stripe_product ON links USING btree (stripe_product);
+
+CREATE UNIQUE INDEX links_one_per_product ON links USING btree (product_id) WHERE (removed_at IS NULL);
+
+CREATE INDEX links_to_dispatch ON links USING btree (id) WHERE (dispatched_at IS NULL);
+
+CREATE INDEX mails_by_state ON mails USING btree (state, id DESC);
+
+CREATE INDEX mails_by_user ON mails USING btree (user_id, id DESC);
+
+CREATE INDEX mails_claimed ON mails USING btree (claimed_at) WHERE (claimed_at IS NOT NULL);
+
+CREATE INDEX mails_due ON mails USING btree (pace, due_at) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text]));
+
+CREATE INDEX mails_failed ON mails USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'::text);
+
+CREATE INDEX order_lines_by_product ON order_lines USING btree (stripe_product);
+
+CREATE INDEX orders_by_address ON orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+CREATE INDEX orders_by_compared ON orders USING btree (compared_at NULLS FIRST, id);
+
+CREATE INDEX orders_by_customer ON orders USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+
+CREATE INDEX orders_by_invoice ON orders USING btree (invoice) WHERE (invoice IS NOT NULL);
+
+CREATE INDEX orders_by_payment_intent ON orders USING btree (payment_intent) WHERE (payment_intent IS NOT NULL);
+
+CREATE INDEX orders_by_user ON orders USING btree (user_id);
+
+CREATE INDEX orders_policy_judges ON orders USING btree (id) WHERE ((amount_refunded > 0) OR disputed);
+
+CREATE INDEX orders_without_user ON orders USING btree (id) WHERE (user_id IS NULL);
+
+CREATE UNIQUE INDEX payment_links_one_wanted ON payment_links USING btree (product_id) WHERE wanted;
+
+CREATE INDEX payment_links_unsettled ON payment_links USING btree (id) WHERE (NOT settled);
+
+CREATE INDEX policy_changes_by_product ON policy_changes USING btree (product_id, id DESC);
+
+CREATE INDEX prices_by_product ON prices USING btree (stripe_product);
+
+CREATE INDEX product_categories_by_category ON product_categories USING btree (category_id);
+
+CREATE INDEX products_by_name ON products USING btree (lower(name), id);
+
+CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at DESC, id);
+
+CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created_at) WHERE (dispatched_at IS NULL);
+
+CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
+
+CREATE INDEX sessions_over ON sessions USING btree (expires_at);
+
+CREATE INDEX subscription_items_by_product ON subscription_items USING btree (stripe_product);
+
+CREATE INDEX subscriptions_by_customer ON subscriptions USING btree (customer_id);
+
+CREATE INDEX subscriptions_by_user ON subscriptions USING btree (user_id);
+
+CREATE INDEX subscriptions_overdue ON subscriptions USING btree (wake_at) WHERE ((wake_at IS NOT NULL) AND (ended_at IS NULL));
+
+CREATE INDEX subscriptions_policy_judges ON subscriptions USING btree (id) WHERE (collection_paused OR (status = ANY (ARRAY['trialing'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'incomplete'::text])));
+
+CREATE INDEX subscriptions_without_lifecycle ON subscriptions USING btree (id) WHERE (lifecycle_at IS NULL);
+
+CREATE INDEX subscriptions_without_user ON subscriptions USING btree (customer_id) WHERE (user_id IS NULL);
+
+CREATE INDEX tries_over ON tries USING btree (window_ends);
+
+CREATE INDEX used_links_over ON used_links USING btree (used_at);
+
+CREATE INDEX user_addresses_by_user ON user_addresses USING btree (user_id);
+
+CREATE INDEX user_merges_by_user ON user_merges USING btree (into_user);
+
+CREATE INDEX user_notes_by_user ON user_notes USING btree (user_id, id DESC);
+
+CREATE INDEX users_by_bare_address ON users USING btree (regexp_replace(email_key, '\+[^@]*@'::text, '@'::text));
+
+CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text) || lower(COALESCE(name, ''::text))), 2) || grams(((email_key || ' '::text) || lower(COALESCE(name, ''::text))), 3))));
+
+CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
+
+CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
+
+ALTER TABLE ONLY activities
+    ADD CONSTRAINT activities_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY activities
+    ADD CONSTRAINT activities_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY activities
+    ADD CONSTRAINT activities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY api_tokens
+    ADD CONSTRAINT api_tokens_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY claims
+    ADD CONSTRAINT claims_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY collection_holders
+    ADD CONSTRAINT collection_holders_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES collections(id);
+
+ALTER TABLE ONLY collection_holders
+    ADD CONSTRAINT collection_holders_granted_by_fkey FOREIGN KEY (granted_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY collection_holders
+    ADD CONSTRAINT collection_holders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY collection_products
+    ADD CONSTRAINT collection_products_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES collections(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY collection_products
+    ADD CONSTRAINT collection_products_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY customers
+    ADD CONSTRAINT customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY differences
+    ADD CONSTRAINT differences_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY differences
+    ADD CONSTRAINT differences_reconciliation_id_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY differences
+    ADD CONSTRAINT differences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY email_changes
+    ADD CONSTRAINT email_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_ignored_by_fkey FOREIGN KEY (ignored_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY grants
+    ADD CONSTRAINT grants_granted_by_fkey FOREIGN KEY (granted_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY grants
+    ADD CONSTRAINT grants_link_id_fkey FOREIGN KEY (link_id) REFERENCES links(id);
+
+ALTER TABLE ONLY grants
+    ADD CONSTRAINT grants_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY grants
+    ADD CONSTRAINT grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY links
+    ADD CONSTRAINT links_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY links
+    ADD CONSTRAINT links_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mails
+    ADD CONSTRAINT mails_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY mails
+    ADD CONSTRAINT mails_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY matches
+    ADD CONSTRAINT matches_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY matches
+    ADD CONSTRAINT matches_other_id_fkey FOREIGN KEY (other_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY matches
+    ADD CONSTRAINT matches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY order_lines
+    ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orders
+    ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id);
+
+ALTER TABLE ONLY orders
+    ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY payment_links
+    ADD CONSTRAINT payment_links_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY policy_changes
+    ADD CONSTRAINT policy_changes_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY policy_changes
+    ADD CONSTRAINT policy_changes_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY preview_records
+    ADD CONSTRAINT preview_records_preview_id_fkey FOREIGN KEY (preview_id) REFERENCES previews(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY previews
+    ADD CONSTRAINT previews_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY product_categories
+    ADD CONSTRAINT product_categories_category_id_fkey FOREIGN KEY (category_id) REFERENCES categories(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY product_categories
+    ADD CONSTRAINT product_categories_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY reconciliations
+    ADD CONSTRAINT reconciliations_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY reconciliations
+    ADD CONSTRAINT reconciliations_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY sales_pages
+    ADD CONSTRAINT sales_pages_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_acting_as_fkey FOREIGN KEY (acting_as) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY subscription_items
+    ADD CONSTRAINT subscription_items_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY subscriptions
+    ADD CONSTRAINT subscriptions_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id);
+
+ALTER TABLE ONLY subscriptions
+    ADD CONSTRAINT subscriptions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY user_addresses
+    ADD CONSTRAINT user_addresses_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY user_imports
+    ADD CONSTRAINT user_imports_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY user_merges
+    ADD CONSTRAINT user_merges_into_user_fkey FOREIGN KEY (into_user) REFERENCES users(id);
+
+ALTER TABLE ONLY user_merges
+    ADD CONSTRAINT user_merges_merged_by_fkey FOREIGN KEY (merged_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY user_notes
+    ADD CONSTRAINT user_notes_author_id_fkey FOREIGN KEY (author_id) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY user_notes
+    ADD CONSTRAINT user_notes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
