@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -27,11 +26,12 @@ from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import contracts, dispatch, schedules, temporal, worker_metrics
+from latchkey import contracts, dispatch, presence, schedules, temporal, worker_metrics
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
+from latchkey.supervision import LoopSupervisor
 from latchkey.vault import Vault
 from workflows.catch_up import CatchUp
 from workflows.checkout import Checkout
@@ -184,11 +184,15 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     await temporal.register_search_attributes(client)
     deps = ActivityDeps(pool, keyring, settings.require_secrets())
     main, stripe = build_workers(client, deps, settings)
-    mailer = asyncio.create_task(outbox.run(pool, settings, stop))
-    async with main, stripe:
-        greeting = asyncio.create_task(_greet(client, settings))
+    supervisor = LoopSupervisor()
+    mailer = asyncio.create_task(outbox.run(pool, settings, supervisor))
+    async with presence.reported(pool, supervisor, kind="worker"), main, stripe:
+        greeting = asyncio.create_task(
+            supervisor.once("start", lambda: _greet(client, settings)), name="start"
+        )
         log.info("worker ready", rate=settings.stripe_rate)
         await stop.wait()
+        supervisor.stop()
         greeting.cancel()
     await asyncio.gather(mailer, greeting, return_exceptions=True)
     await keyring.close()
@@ -198,13 +202,10 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
 
 
 async def _greet(client: Client, settings: Settings) -> None:
-    """On start, check the key, set up the schedules and look for missed events."""
-    try:
-        await schedules.keep(client, settings)
-        await _check_connection(client, settings)
-        await schedules.catch_up_now(client)
-    except RPCError as error:
-        log.error("schedules not updated", reason=error.message)
+    """On start, set up the schedules, check the key and look for missed events."""
+    await schedules.keep(client, settings)
+    await _check_connection(client, settings)
+    await schedules.catch_up_now(client)
 
 
 async def _check_connection(client: Client, settings: Settings) -> None:

@@ -27,10 +27,24 @@ _CHECKS = {
     "missed events": (FindingKind.CATCH_UP_LATE,),
     "comparison": (FindingKind.COMPARISON_FAILED, FindingKind.COMPARISON_OVERDUE),
     "drift": (FindingKind.DRIFT,),
-    "emails": (FindingKind.EMAILS_FAILED,),
+    "background loops": (FindingKind.LOOP_STUCK, FindingKind.WAKEUPS_WAITING),
+    "emails": (FindingKind.EMAILS_WAITING, FindingKind.EMAILS_FAILED),
 }
 """What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
 calling Stripe."""
+
+_FOUND = {
+    FindingKind.EVENTS_FAILED: "{count} failed",
+    FindingKind.EVENTS_WAITING: "{count} waiting, the oldest since {since}",
+    FindingKind.CATCH_UP_LATE: "last looked for at {since}",
+    FindingKind.COMPARISON_FAILED: "the last one failed: {detail}",
+    FindingKind.COMPARISON_OVERDUE: "none has succeeded since {since}",
+    FindingKind.DRIFT: "open differences from Stripe: {count}",
+    FindingKind.EMAILS_FAILED: "{count} could not be sent",
+    FindingKind.EMAILS_WAITING: "none is being sent, and one is due since {since}",
+    FindingKind.LOOP_STUCK: "no progress: {detail}",
+    FindingKind.WAKEUPS_WAITING: "workflows haven't been told of a change since {since}",
+}
 
 _ADVICE = {
     FindingKind.EVENTS_FAILED: (
@@ -51,6 +65,9 @@ _ADVICE = {
         "open Drift in the admin pages: repair the safe differences and decide on the rest"
     ),
     FindingKind.EMAILS_FAILED: "open Emails in the admin pages: each email says why",
+    FindingKind.LOOP_STUCK: "see that process's log for what it fails with, and restart it",
+    FindingKind.WAKEUPS_WAITING: "check that a web process runs and that Temporal answers",
+    FindingKind.EMAILS_WAITING: "check that a worker runs and that the mail server answers",
 }
 
 
@@ -86,6 +103,7 @@ def expectations(settings: Settings) -> Expectations:
         catch_up_every=timedelta(seconds=settings.catchup_seconds),
         compares_nightly=settings.reconciliation != "off",
         api_version=API_VERSION,
+        sends_email=settings.smtp_url is not None,
     )
 
 
@@ -111,29 +129,16 @@ def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator
 
 def _found(finding: Finding, figures: HealthFigures) -> str:
     since = f"{finding.since:%Y-%m-%d %H:%M} UTC" if finding.since else ""
-    match finding.kind:
-        case FindingKind.EVENTS_FAILED:
-            return f"{finding.count} failed"
-        case FindingKind.EVENTS_WAITING:
-            return f"{finding.count} waiting, the oldest since {since}"
-        case FindingKind.CATCH_UP_LATE if figures.looked_at is None:
-            return f"never looked for since Stripe was connected at {since}"
-        case FindingKind.CATCH_UP_LATE:
-            return f"last looked for at {since}"
-        case FindingKind.COMPARISON_FAILED:
-            return f"the last one failed: {finding.detail}"
-        case FindingKind.COMPARISON_OVERDUE:
-            return f"none has succeeded since {since}"
-        case FindingKind.DRIFT:
-            return f"open differences from Stripe: {finding.count}"
-        case FindingKind.EMAILS_FAILED:
-            return f"{finding.count} could not be sent"
-        case _:
-            return finding.detail
+    text = _FOUND.get(finding.kind, "{detail}")
+    if finding.kind is FindingKind.CATCH_UP_LATE and figures.looked_at is None:
+        text = "never looked for since Stripe was connected at {since}"
+    return text.format(count=finding.count, since=since, detail=finding.detail)
 
 
 def _right(name: str, figures: HealthFigures) -> str:
     match name:
+        case "background loops":
+            return "all of them make progress"
         case "events":
             return f"none failed, {figures.unprocessed} being processed"
         case "missed events":

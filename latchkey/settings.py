@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SHORTEST_SECRET = 16
+SHORTEST_SECRET, SHORTEST_PASSWORD = 16, 10
 
 
 class SettingsError(Exception):
@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     )
     event_body_days: int = Field(90, alias="LATCHKEY_EVENT_BODY_DAYS", ge=1)
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
+    smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
 
     mail_from: str = Field("Latchkey <latchkey@localhost>", alias="LATCHKEY_MAIL_FROM")
@@ -60,6 +61,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else value
+
+    @field_validator("admin_password")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+        return value
 
     @property
     def webhook_secrets(self) -> list[str]:

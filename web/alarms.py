@@ -26,6 +26,9 @@ _PAGES = {
     FindingKind.KEY_REFUSED: "/admin/connectors",
     FindingKind.EVENTS_FAILED: "/admin/inbox?state=failed",
     FindingKind.EVENTS_WAITING: "/admin/health",
+    FindingKind.LOOP_STUCK: "/admin/health",
+    FindingKind.WAKEUPS_WAITING: "/admin/health",
+    FindingKind.EMAILS_WAITING: "/admin/health",
     FindingKind.ENDPOINT: "/admin/health",
     FindingKind.CATCH_UP_LATE: "/admin/health",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
@@ -122,6 +125,12 @@ def _text(finding: Finding) -> str:
             return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
         case FindingKind.EVENTS_WAITING:
             return "Events have been waiting for over 5 minutes. Check that a worker is running"
+        case FindingKind.LOOP_STUCK:
+            return f"A background loop makes no progress: {finding.detail}"
+        case FindingKind.WAKEUPS_WAITING:
+            return "Changes have been waiting for Temporal for over 5 minutes"
+        case FindingKind.EMAILS_WAITING:
+            return "Emails are due and none is being sent. Check that a worker is running"
         case FindingKind.CATCH_UP_LATE:
             return "The check for missed events is overdue"
         case FindingKind.COMPARISON_FAILED:

@@ -14,12 +14,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from latchkey import temporal
+from latchkey import presence, temporal
 from latchkey.keyring import Keyring
 from latchkey.passwords import hash_password
 from latchkey.settings import Settings, load_settings
-from latchkey.store.pool import create_pool
-from latchkey.store.users import users
+from latchkey.store.pool import Pool, create_pool
+from latchkey.store.users import team
 from latchkey.vault import Vault
 from web import api, health, pages
 from web.relay import Relay
@@ -75,13 +75,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
                 refusals=site.refusals,
             )
             app.state.relay = relay
-            relaying = asyncio.create_task(relay.run())
-            log.info("web ready", url=settings.public_url)
-            try:
-                yield
-            finally:
-                relay.stop()
-                await asyncio.wait([relaying], timeout=10)
+            async with presence.reported(site.pool, site.supervisor, kind="web"):
+                relaying = asyncio.create_task(relay.run(site.supervisor))
+                log.info("web ready", url=settings.public_url)
+                try:
+                    yield
+                finally:
+                    site.supervisor.stop()
+                    await asyncio.wait([relaying], timeout=10)
 
     inner = Starlette(
         routes=[
@@ -114,15 +115,25 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         api_base=settings.stripe_api_base,
     )
     site = Site(settings, pool, keyring, await temporal.connect(lazy=True))
-    if settings.admin_email and settings.admin_password:
-        async with pool.acquire() as connection:
-            await users.ensure_owner(
-                connection,
-                settings.admin_email,
-                await hash_password(settings.admin_password.get_secret_value()),
-            )
     try:
+        await _first_owner(settings, pool)
         yield site
     finally:
         await keyring.close()
         await pool.close()
+
+
+async def _first_owner(settings: Settings, pool: Pool) -> None:
+    """Make the owner that the settings name, on a site that has none."""
+    if not settings.admin_email or not settings.admin_password:
+        return
+    async with pool.acquire() as connection:
+        if await team.has_owner(connection):
+            return
+        password_hash = await hash_password(settings.admin_password.get_secret_value())
+        async with connection.transaction():
+            made = await team.make_first_owner(connection, settings.admin_email, password_hash)
+    if not made:
+        log.warning(
+            "no owner was made: the address of LATCHKEY_ADMIN_EMAIL belongs to a member already"
+        )

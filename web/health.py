@@ -21,9 +21,9 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The state of each dependency; 503 unless Postgres and Temporal are ok. Without Temporal,
-    events are still stored but not processed. Stripe's state is shown but doesn't affect the
-    status."""
+    """The state of each dependency and of the background loops; 503 unless Postgres, Temporal and
+    the loops are ok. Without Temporal, events are still stored but not processed. Stripe's state is
+    shown but doesn't affect the status."""
     site = site_of(request)
     checks = dict(
         zip(
@@ -32,6 +32,8 @@ async def readyz(request: Request) -> Response:
             strict=True,
         )
     )
+    stuck = [f"{loop.name}: {loop.error or 'no progress'}" for loop in site.supervisor.stuck]
+    checks["loops"] = f"stuck: {'; '.join(stuck)}" if stuck else "ok"
     ready = all(state == "ok" for state in checks.values())
     stripe = (await site.keyring.connection()).state if checks["postgres"] == "ok" else "unknown"
     return JSONResponse({"ready": ready, **checks, "stripe": stripe}, 200 if ready else 503)

@@ -7,10 +7,8 @@ their own loop, so other work can't delay them.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import asyncpg
 import structlog
 from prometheus_client import Counter
 from temporalio.client import Client
@@ -23,6 +21,7 @@ from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
 from latchkey.store.stripe import inbox, wakeups
 from latchkey.store.stripe.inbox import Waiting
+from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
 from web.refusals import Refusals
 
 BATCH = 200
@@ -31,8 +30,6 @@ WAKEUPS = 50
 POLL_SECONDS = 1.0
 LONGEST_WAIT = timedelta(seconds=10)
 
-_NO_DATABASE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
 _REFUSED = (dispatch.UndeliverableError, ValueError)
 
 log = structlog.get_logger("relay")
@@ -40,7 +37,7 @@ RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
 
 
 class Relay:
-    """Delivers events and other committed work to Temporal until `stop` is called."""
+    """Delivers events and other committed work to Temporal."""
 
     def __init__(
         self,
@@ -56,7 +53,6 @@ class Relay:
         self._client = client
         self._arrived = arrived
         self._wake = wake
-        self._stopping = False
         self._sending: set[asyncio.Task[None]] = set()
 
     @property
@@ -64,33 +60,17 @@ class Relay:
         """Whether no events are being sent."""
         return not self._sending
 
-    def stop(self) -> None:
-        self._stopping = True
-        self._arrived.set()
-        self._wake.set()
-
-    async def run(self) -> None:
+    async def run(self, supervisor: LoopSupervisor) -> None:
+        """Relay when woken and at every poll, until the supervisor stops."""
         await asyncio.gather(
-            self._repeat(self._arrived, self._relay_events),
-            self._repeat(self._wake, self._relay_commits),
+            supervisor.repeat(
+                "relay of events", self._relay_events, every=POLL_SECONDS, wake=self._arrived
+            ),
+            supervisor.repeat(
+                "relay of commits", self._relay_commits, every=POLL_SECONDS, wake=self._wake
+            ),
         )
         await asyncio.gather(*self._sending)
-
-    async def _repeat(self, wake: asyncio.Event, relay: Callable[[], Awaitable[bool]]) -> None:
-        """Relay when woken and at every poll, and again at once if there may be more. Only `stop`
-        ends the loop; any error is retried."""
-        while not self._stopping:
-            wake.clear()
-            try:
-                busy = await relay()
-            except _NO_DATABASE as error:
-                log.error("database unavailable, retrying", error=type(error).__name__)
-                busy = False
-            except Exception:
-                log.exception("relay loop failed, retrying")
-                busy = False
-            if not busy:
-                await _rest(wake)
 
     async def _relay_commits(self) -> bool:
         """Relay committed work. Whatever Temporal refuses stays queued and doesn't block the
@@ -224,8 +204,12 @@ class Relay:
                 await inbox.put_back(self._pool, ids, error=str(error), wait=wait)
                 return
             await inbox.mark_relayed(self._pool, ids)
-        except _NO_DATABASE as error:
+        except AWAY as error:
             log.error("database unavailable, events will be sent again", error=type(error).__name__)
+            return
+        except Exception as error:
+            FAILURES.labels("relay of events").inc()
+            log.exception("sending events failed, they are sent again", error=type(error).__name__)
             return
         RELAYED.inc(len(ids))
 
@@ -234,11 +218,3 @@ class Relay:
         log.error("events refused by Temporal, see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
-
-
-async def _rest(wake: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(POLL_SECONDS):
-            await wake.wait()
-    except TimeoutError:
-        pass

@@ -16,6 +16,7 @@ from latchkey.store import site_settings
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_settings import SiteSettings
+from latchkey.supervision import LoopSupervisor
 from web.alarms import AlarmCache
 from web.refusals import Refusals
 
@@ -38,6 +39,7 @@ class Site:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Refusals = field(default_factory=Refusals)
+    supervisor: LoopSupervisor = field(default_factory=LoopSupervisor)
     look: SiteSettings = field(default_factory=SiteSettings)
     bell: AlarmCache = field(init=False)
     numbers: tuple[float, Numbers] | None = None

@@ -1,13 +1,11 @@
 """Sends the emails in the outbox. Without an SMTP server they stay there, to be read."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-import asyncpg
 import structlog
 from prometheus_client import Counter
 
@@ -18,10 +16,12 @@ from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
+from latchkey.supervision import LoopSupervisor
 
 BATCH = 10
 POLL_SECONDS = 2.0
 SERVER_AWAY = timedelta(seconds=60)
+LONGEST_BATCH = timedelta(minutes=10)
 _AWAY = (aiosmtplib.SMTPServerDisconnected, OSError, TimeoutError)
 """The server is gone, which says nothing about the email itself. aiosmtplib's timeouts are
 subclasses of Python's."""
@@ -30,23 +30,21 @@ log = structlog.get_logger("outbox")
 SENT = Counter("latchkey_mails_total", "Emails by outcome.", ["outcome"])
 
 
-async def run(pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
-    """Send due emails until `stop` is set; does nothing without SMTP_URL."""
+class MailServerAwayError(OSError):
+    """The mail server can't be reached, or broke off; what was due is queued again."""
+
+
+async def run(pool: Pool, settings: Settings, supervisor: LoopSupervisor) -> None:
+    """Send due emails until the supervisor stops; does nothing where SMTP_URL is absent."""
     if settings.smtp_url is None:
         return
-    while not stop.is_set():
-        try:
-            busy = await send_due(pool, settings)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.error("database unavailable, retrying", error=type(error).__name__)
-            busy = False
-        if not busy:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+    await supervisor.repeat(
+        "email", lambda: send_due(pool, settings), every=POLL_SECONDS, patience=LONGEST_BATCH
+    )
 
 
 async def send_due(pool: Pool, settings: Settings) -> bool:
-    """Send one batch; True if there may be more."""
+    """Send one batch; True where there may be more. Raises `MailServerAwayError`."""
     async with pool.acquire() as connection:
         site = await site_settings.read(connection)
         due = await mails.claim(connection, limit=BATCH, site=site)
@@ -54,15 +52,15 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
         return False
     assert settings.smtp_url is not None, "run checks it"
     try:
-        server = await _connected(settings.smtp_url.get_secret_value())
+        server = await _connected(settings.smtp_url.get_secret_value(), settings.smtp_tls)
     except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
         await _put_back(pool, due, f"can't reach the mail server: {error}")
-        return False
+        raise MailServerAwayError from error
     try:
         for place, mail in enumerate(due):
             if not await _send(pool, settings, site, server, mail):
                 await _put_back(pool, due[place + 1 :], "the mail server closed the connection")
-                return False
+                raise MailServerAwayError
     finally:
         with suppress(aiosmtplib.SMTPException, OSError):
             await server.quit()
@@ -81,11 +79,13 @@ async def _send(
             mail, rendered, sender=settings.mail_from, public_url=settings.public_url, site=site
         )
         await server.send_message(made)
-    except (aiosmtplib.SMTPException, OSError, ValueError, KeyError) as error:
+    except Exception as error:
         SENT.labels("failed").inc()
         log.warning("email not sent", mail=mail.id, error=type(error).__name__)
         async with pool.acquire() as connection:
-            await mails.mark_failed(connection, mail, error=str(error), for_good=_is_final(error))
+            await mails.mark_failed(
+                connection, mail, error=_reason(error), for_good=_is_final(error)
+            )
         return not isinstance(error, _AWAY)
     SENT.labels("sent").inc()
     async with pool.acquire() as connection, connection.transaction():
@@ -95,7 +95,8 @@ async def _send(
 
 def _is_final(error: Exception) -> bool:
     """Whether retrying is pointless: the recipient or the message is refused (5xx), or the email
-    can't be rendered. A refused sender is a setting of ours, which somebody will fix."""
+    can't be written, whatever the reason. A refused sender is a setting of ours, which somebody
+    will fix."""
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             return all(refusal.code >= 500 for refusal in error.recipients)
@@ -103,7 +104,15 @@ def _is_final(error: Exception) -> bool:
             return False
         case aiosmtplib.SMTPResponseException():
             return error.code >= 500
-    return isinstance(error, ValueError | KeyError)
+        case aiosmtplib.SMTPException():
+            return False
+    return not isinstance(error, _AWAY)
+
+
+def _reason(error: Exception) -> str:
+    """What admins read beside the email. Postgres holds no NUL."""
+    text = str(error) if isinstance(error, aiosmtplib.SMTPException | OSError) else ""
+    return (text or f"it can't be written ({type(error).__name__})").replace("\0", "")
 
 
 async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
@@ -114,16 +123,21 @@ async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
         await mails.put_back(connection, [mail.id for mail in due], error=error, pause=SERVER_AWAY)
 
 
-async def _connected(url: str) -> aiosmtplib.SMTP:
-    """Connect to a URL such as `smtp://user:password@host:587` (STARTTLS if offered) or `smtps://…`
-    (TLS from the start)."""
+async def _connected(url: str, policy: str) -> aiosmtplib.SMTP:
+    """A session with the server of an address such as `smtp://user:password@host:587` (STARTTLS)
+    or `smtps://…` (TLS from the start).
+
+    Without TLS nothing is sent, above all no password, except on this machine or where the setting
+    says `opportunistic`.
+    """
     parts = urlsplit(url)
     tls = parts.scheme == "smtps"
+    local = parts.hostname in (None, "localhost", "127.0.0.1", "::1")
     server = aiosmtplib.SMTP(
         hostname=parts.hostname or "localhost",
         port=parts.port or (465 if tls else 25),
         use_tls=tls,
-        start_tls=False if tls else None,
+        start_tls=False if tls else None if local or policy == "opportunistic" else True,
         timeout=20,
     )
     await server.connect()

@@ -285,6 +285,7 @@ async def test_health(shared: Latchkey, visitor: httpx.AsyncClient) -> None:
         "ready": True,
         "postgres": "ok",
         "temporal": "ok",
+        "loops": "ok",
         "stripe": "connected",
     }
     metrics = await visitor.get("/metrics")

@@ -9,6 +9,7 @@ from latchkey.rules import endpoint
 from latchkey.store.checks.health import HealthFigures
 
 LONG_UNPROCESSED = timedelta(minutes=5)
+LONG_UNSENT = timedelta(minutes=15)
 
 
 class FindingKind(StrEnum):
@@ -21,6 +22,9 @@ class FindingKind(StrEnum):
     COMPARISON_OVERDUE = "comparison_overdue"
     DRIFT = "drift"
     EMAILS_FAILED = "emails_failed"
+    EMAILS_WAITING = "emails_waiting"
+    WAKEUPS_WAITING = "wakeups_waiting"
+    LOOP_STUCK = "loop_stuck"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Expectations:
     catch_up_every: timedelta
     compares_nightly: bool
     api_version: str
+    sends_email: bool
 
     @property
     def catch_up_late(self) -> timedelta:
@@ -55,9 +60,15 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
         found.append(Finding(FindingKind.KEY_REFUSED, detail=figures.connection_error or ""))
     if figures.failed:
         found.append(Finding(FindingKind.EVENTS_FAILED, figures.failed))
+    if figures.stuck_loops:
+        loops = figures.stuck_loops
+        found.append(Finding(FindingKind.LOOP_STUCK, len(loops), detail="; ".join(loops)))
     oldest = figures.oldest_unprocessed
     if oldest and figures.now - oldest > LONG_UNPROCESSED:
         found.append(Finding(FindingKind.EVENTS_WAITING, figures.unprocessed, oldest))
+    wakeup = figures.oldest_wakeup
+    if wakeup and figures.now - wakeup > LONG_UNPROCESSED:
+        found.append(Finding(FindingKind.WAKEUPS_WAITING, since=wakeup))
     if problems := endpoint_problems(figures, api_version=expected.api_version):
         found.append(Finding(FindingKind.ENDPOINT, len(problems), detail="; ".join(problems)))
     since = figures.unlooked_since
@@ -66,6 +77,9 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     if figures.mails_failed:
         found.append(Finding(FindingKind.EMAILS_FAILED, figures.mails_failed))
+    due = figures.oldest_unsent
+    if expected.sends_email and due and figures.now - due > LONG_UNSENT:
+        found.append(Finding(FindingKind.EMAILS_WAITING, since=due))
     return found
 
 

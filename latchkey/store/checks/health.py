@@ -21,9 +21,10 @@ TOO_LONG_AGO = timedelta(hours=36)
 class HealthFigures:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
-    Of the comparisons of all products: `compared_at` is when one last got through, or Stripe was
-    connected, `comparison_error` why the last one since then failed, and `drift` what the newest
-    left open, without what is foreign: nobody can settle that.
+    `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
+    by kind of process. Of the comparisons of all products: `compared_at` is when one last got
+    through, or Stripe was connected, `comparison_error` why the last one since then failed, and
+    `drift` what the newest left open, without what is foreign: nobody can settle that.
     """
 
     now: datetime
@@ -41,6 +42,9 @@ class HealthFigures:
     endpoint_found: dict[str, Any] | None
     overdue: int
     mails_failed: int
+    oldest_unsent: datetime | None
+    oldest_wakeup: datetime | None
+    stuck_loops: list[str]
 
     @property
     def uncompared(self) -> bool:
@@ -135,7 +139,16 @@ async def figures(connection: Connection) -> HealthFigures:
                                          and (s.account_id, s.livemode) = (c.account_id, c.livemode)
                                        limit $1) o) as overdue,
                (select count(*) from (select from mails where state = 'failed' limit $1) m)
-                   as mails_failed
+                   as mails_failed,
+               (select min(due_at) from mails
+                 where state in ('queued', 'sending') and pace = 'now'
+                   and not exists (select from mails
+                                    where claimed_at > now() - interval '5 minutes'))
+                   as oldest_unsent,
+               (select min(at) from wakeups) as oldest_wakeup,
+               (select coalesce(array_agg(distinct kind || ': ' || loop), '{}')
+                  from processes, unnest(stuck) as loop
+                 where seen_at > now() - interval '2 minutes') as stuck_loops
           from stripe_connection c
         """,
         MANY,

@@ -9,9 +9,40 @@ from latchkey.store.pool import Connection
 from latchkey.store.users import users
 from latchkey.store.users.users import User
 
+_OWNERS = 0x6F776E65
+"""Advisory lock: while one process makes the first owner, no other does."""
+
 
 class RoleRefusedError(Exception):
     """The role can't be given or taken; the message says why."""
+
+
+async def has_owner(connection: Connection) -> bool:
+    """Whether somebody owns the site."""
+    found: bool = await connection.fetchval(
+        "select exists (select from users where role = 'owner')"
+    )
+    return found
+
+
+async def make_first_owner(connection: Connection, email: str, password_hash: str) -> bool:
+    """Make the owner of a site that has none. False where there is one, or where somebody has this
+    address already: settings never raise a role. The caller opens the transaction."""
+    await connection.execute("select pg_advisory_xact_lock($1)", _OWNERS)
+    if await has_owner(connection):
+        return False
+    user_id = await connection.fetchval(
+        """
+        insert into users (email, role, password_hash) values ($1, 'owner', $2)
+        on conflict (email_key) do nothing returning id
+        """,
+        email,
+        password_hash,
+    )
+    if user_id is None:
+        return False
+    await write_facts(connection, [_role_changed(user_id, "member", "owner", actor=None)])
+    return True
 
 
 async def invite(connection: Connection, email: str, role: str, *, actor: User) -> User:
@@ -55,14 +86,17 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
     if owners == [user_id]:
         raise RoleRefusedError("The site needs an owner: make somebody else one first.")
     await connection.execute("update users set role = $2 where id = $1", user_id, role)
+    await write_facts(connection, [_role_changed(user_id, user.role, role, actor=actor.id)])
+
+
+def _role_changed(user_id: int, before: str, after: str, *, actor: int | None) -> Fact:
     now = datetime.now(UTC)
-    fact = Fact(
+    return Fact(
         key=f"role_changed:{user_id}:{now.isoformat()}",
         type=ActivityType.ROLE_CHANGED,
         at=now,
         cause=Cause.ADMIN,
         user_id=user_id,
-        actor_id=actor.id,
-        data={"before": user.role, "after": role},
+        actor_id=actor,
+        data={"before": before, "after": after},
     )
-    await write_facts(connection, [fact])

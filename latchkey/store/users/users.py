@@ -147,20 +147,6 @@ async def set_password(connection: Connection, user_id: int, password_hash: str)
     await connection.execute("delete from sessions where user_id = $1", user_id)
 
 
-async def ensure_owner(connection: Connection, email: str, password_hash: str) -> None:
-    """The first admin from the settings: made where missing, given a password where they have
-    none; a password chosen later stays."""
-    await connection.execute(
-        """
-        insert into users (email, role, password_hash) values ($1, 'owner', $2)
-        on conflict (email_key) do update
-           set role = 'owner', password_hash = coalesce(users.password_hash, excluded.password_hash)
-        """,
-        email,
-        password_hash,
-    )
-
-
 async def begin_session(
     connection: Connection,
     user_id: int,

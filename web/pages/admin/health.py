@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from latchkey import dispatch
 from latchkey.rules.routing import HANDLED_EVENTS
-from latchkey.store.checks import health
+from latchkey.store.checks import health, processes
 from latchkey.store.checks.findings import endpoint_problems
 from latchkey.stripe_api import API_VERSION
 from web import health as probes
@@ -47,6 +47,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         report = await health.report(connection, HANDLED_EVENTS)
+        running = await processes.running(connection)
     postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
     return page(
         request,
@@ -57,6 +58,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         endpoint=report.figures.endpoint_found,
         endpoint_problems=endpoint_problems(report.figures, api_version=API_VERSION),
         version=API_VERSION,
+        processes=running,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,
         catch_up_seconds=site.settings.catchup_seconds,
