@@ -123,7 +123,7 @@ def test_pages_and_api_do_not_reach_into_each_other() -> None:
         ("aiosmtplib", {"latchkey/mail/outbox.py"}),
     ],
 )
-def test_libraries_stay_where_they_belong(library: str, only: set[str]) -> None:
+def test_libraries_are_used_only_where_they_belong(library: str, only: set[str]) -> None:
     for path in files():
         relative = path.relative_to(ROOT).as_posix()
         used = any(name.split(".")[0] == library for name in imports(path))
@@ -141,7 +141,7 @@ def test_rules_and_contracts_need_nothing_but_the_standard_library() -> None:
         assert roots <= set(sys.stdlib_module_names) | {"latchkey"}, relative
 
 
-def test_only_the_store_speaks_sql() -> None:
+def test_only_the_store_contains_sql() -> None:
     for path in files():
         relative = path.relative_to(ROOT).as_posix()
         if relative.startswith(("latchkey/store", "sandbox", "latchkey/up.py", "latchkey/doctor")):
@@ -177,13 +177,13 @@ def test_no_class_is_named_twice() -> None:
         (r"removed_at is null or (\w+\.)?members = 'keep'", "counting_links"),
     ],
 )
-def test_the_views_alone_say_what_is_live_and_what_counts(condition: str, view: str) -> None:
+def test_only_the_views_define_live_and_counting(condition: str, view: str) -> None:
     for path in files():
         assert not re.search(condition, path.read_text()), f"{path} repeats {view}"
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_log_line_names_a_value_as_structlog_names_its_text(path: Path) -> None:
+def test_log_lines_do_not_use_structlogs_own_key(path: Path) -> None:
     """Such a call raises, in the place of what was to be told."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert not [

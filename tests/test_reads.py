@@ -9,7 +9,7 @@ from tests.harness import KEY, Json, Stripe
 pytestmark = pytest.mark.anyio
 
 
-async def test_of_a_bill_paid_in_parts_the_gravest_dispute_counts(stripe: Stripe) -> None:
+async def test_the_gravest_dispute_of_an_invoice_paid_in_parts_counts(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product(), every=None)
     payments = []
     for number, outcome in enumerate(("won", "lost")):

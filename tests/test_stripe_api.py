@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("fault", ["api_429", "api_429_retry", "api_500_before", "api_500_after"])
-async def test_nothing_is_repeated_behind_temporals_back(stripe: Stripe, fault: str) -> None:
+async def test_the_sdk_does_not_retry(stripe: Stripe, fault: str) -> None:
     await stripe.control("faults", **{fault: 1})
     stripe.box.api.log.clear()
     api = StripeApi(KEY, base=stripe.url)

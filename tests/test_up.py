@@ -123,7 +123,7 @@ def waiting(condition: object, what: str, seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def test_it_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
+def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
     up.start()
     up.wait_ready()
     text = up.log.read_text()

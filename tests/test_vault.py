@@ -11,7 +11,7 @@ from latchkey.vault import Purpose, Vault, VaultError
 OLD, NEW = "the secret of last year, long enough", "the secret of this year, long enough"
 
 
-def test_every_secret_opens_and_the_first_one_seals() -> None:
+def test_every_secret_decrypts_and_the_first_encrypts() -> None:
     sealed = Vault((OLD,)).seal("sk_test_1", Purpose.STRIPE_KEY)
     both = Vault((NEW, OLD))
     assert both.open(sealed, Purpose.STRIPE_KEY) == "sk_test_1"
@@ -23,7 +23,7 @@ def test_every_secret_opens_and_the_first_one_seals() -> None:
         Vault((OLD,)).open(again, Purpose.STRIPE_KEY)
 
 
-def test_what_is_sealed_for_one_purpose_does_not_open_for_another() -> None:
+def test_texts_encrypted_for_one_purpose_do_not_decrypt_for_another() -> None:
     vault = Vault((NEW,))
     sealed = vault.seal("sk_test_1", Purpose.STRIPE_KEY)
     with pytest.raises(VaultError, match="another purpose"):
@@ -31,12 +31,12 @@ def test_what_is_sealed_for_one_purpose_does_not_open_for_another() -> None:
 
 
 @pytest.mark.parametrize("broken", [b"", b"v2:", b"v2:nonsense", b"nonsense", b"v3:x"])
-def test_what_nobody_sealed_is_refused(broken: bytes) -> None:
+def test_forged_texts_are_refused(broken: bytes) -> None:
     with pytest.raises(VaultError):
         Vault((NEW, OLD)).open(broken, Purpose.STRIPE_KEY)
 
 
-def test_texts_of_earlier_releases_open_and_are_not_current() -> None:
+def test_texts_of_earlier_releases_decrypt_and_are_not_current() -> None:
     key = base64.urlsafe_b64encode(hashlib.sha256(f"latchkey vault\0{OLD}".encode()).digest())
     sealed = Fernet(key).encrypt(b"whsec_1")
     vault = Vault((NEW, OLD))

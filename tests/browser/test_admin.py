@@ -67,9 +67,7 @@ async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> N
     assert not (await shared.access(product, "dialog@admin.example"))["access"]
 
 
-async def test_seeing_the_site_as_a_member_begins_and_ends_visibly(
-    shared: Latchkey, page: Page
-) -> None:
+async def test_impersonation_is_visible_and_can_be_ended(shared: Latchkey, page: Page) -> None:
     product = await shared.product("Seen from inside")
     body = {"email": "inside@admin.example"}
     await shared.call("POST", f"/products/{product}/grants", 201, json=body)

@@ -40,7 +40,7 @@ async def linked(site: Latchkey, name: str, description: str = "") -> tuple[str,
     return product, stripe_product
 
 
-async def test_a_visitor_reads_buys_comes_in_and_leaves(site: Latchkey, page: Page) -> None:
+async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: Page) -> None:
     product, _ = await linked(site, "Learn to Sail", "From the first knot to the open sea.")
     await sign_in(page, site)
     await page.goto(f"{site.url}/admin/products/{product}/checkout")
@@ -162,7 +162,7 @@ async def sign_out(page: Page) -> None:
     await expect(page.get_by_text("You're signed out.")).to_be_visible()
 
 
-async def test_a_member_looks_after_their_account(shared: Latchkey, page: Page) -> None:
+async def test_a_member_manages_their_account(shared: Latchkey, page: Page) -> None:
     site, email = shared, "ada@settings.example"
     await user(site, email)
     await page.goto(f"{site.url}/login")

@@ -61,7 +61,7 @@ def test_our_services_are_given_settings_that_exist() -> None:
     assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) <= known | {"POSTGRES_PASSWORD"}
 
 
-def test_no_secret_is_in_the_file() -> None:
+def test_the_file_contains_no_secrets() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for line in text.splitlines():
         name, _, value = line.strip().partition(": ")
@@ -98,7 +98,7 @@ def test_a_probe_tells_up_from_down() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_everything_that_runs(tmp_path: Path) -> None:
+def test_the_wheel_contains_everything_needed_to_run(tmp_path: Path) -> None:
     """What the image installs: templates, styles, migrations and seeds included."""
     done = subprocess.run(
         [

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("seed", [1])
-async def test_whatever_is_killed_all_settles_to_what_the_model_says(
+async def test_lives_with_killed_processes_end_as_the_model_predicts(
     seed: int, tmp_path: Path
 ) -> None:
     async with crashing_stage(tmp_path) as (outside, processes):

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 )
 @given(seeds=st.lists(st.integers(1000, 2**31), min_size=2, max_size=2, unique=True))
 @example(seeds=[2, 5, 1000]).via("seeds that have gone wrong once")
-async def test_lives_lead_to_what_the_model_says(
+async def test_lives_end_as_the_model_predicts(
     seeds: list[int], postgres: Postgres, temporal_address: str, published: Published
 ) -> None:
     """Whatever is doubled, late, lost, old or refused on the way."""

@@ -70,7 +70,7 @@ async def test_a_key_without_a_permission_says_which_and_loses_nothing(
             await site.settled()
 
 
-async def test_a_status_that_nobody_knows_gives_no_access(
+async def test_an_unknown_status_gives_no_access(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stripe_product = await site.stripe.product()
@@ -97,7 +97,7 @@ async def test_a_status_that_nobody_knows_gives_no_access(
     await site.has(product, "unknown@bad.example")
 
 
-async def test_an_outcome_of_a_dispute_that_nobody_knows_takes_nothing_away(
+async def test_an_unknown_dispute_outcome_takes_no_access_away(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stripe_product = await site.stripe.product()

@@ -50,7 +50,7 @@ async def test_a_claim_brings_the_other_accounts_purchases(
     assert [line["cause"] for line in claimed] == ["customer"]
 
 
-async def test_a_claim_of_an_unknown_address_counts_from_then_on(
+async def test_a_claimed_unknown_address_counts_for_later_purchases(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     product, _, price = await linked(shared, every=None)
@@ -75,9 +75,7 @@ async def test_only_the_account_that_asked_can_confirm(shared: Latchkey, visitor
     assert await shared.pool.fetchval("select id from users where id = $1", victim) == victim
 
 
-async def test_links_end_and_are_not_asked_for_without_end(
-    shared: Latchkey, visitor: Visitor
-) -> None:
+async def test_claim_links_expire_and_are_rate_limited(shared: Latchkey, visitor: Visitor) -> None:
     me = await user(shared, "often@claim.example")
     await visitor.sign_in_as(me, "claim5")
     for number in range(5):

@@ -16,7 +16,7 @@ def soon(seconds: float = SHORTLY) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
-async def test_it_ends_by_a_durable_timer_with_its_own_line(site: Latchkey) -> None:
+async def test_complimentary_access_ends_by_timer_with_an_activity_line(site: Latchkey) -> None:
     product = await site.product()
     path = f"/products/{product}/grants"
     far = {"email": "far@gift.example", "until": soon(3600), "reason": "later"}
@@ -42,7 +42,7 @@ async def test_it_ends_by_a_durable_timer_with_its_own_line(site: Latchkey) -> N
     await until(both, "an end that was moved nearer rings nearer")
 
 
-async def test_moved_later_it_does_not_end_before(site: Latchkey) -> None:
+async def test_a_later_end_replaces_the_earlier_one(site: Latchkey) -> None:
     product = await site.product()
     path = f"/products/{product}/grants"
     await site.call("POST", path, 201, json={"email": "m@gift.example", "until": soon()})
@@ -57,7 +57,7 @@ async def test_moved_later_it_does_not_end_before(site: Latchkey) -> None:
     assert (await site.access(product, "m@gift.example"))["access"] is True
 
 
-async def test_stripe_never_touches_it(shared: Latchkey) -> None:
+async def test_stripe_events_never_change_complimentary_access(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     body = {"email": "both@gift.example", "reason": "founder"}
     await shared.call("POST", f"/products/{product}/grants", 201, json=body)
@@ -72,7 +72,7 @@ async def test_stripe_never_touches_it(shared: Latchkey) -> None:
     assert mails == 1, "who has access already isn't told again"
 
 
-async def test_many_at_once(shared: Latchkey) -> None:
+async def test_access_is_given_to_many_at_once(shared: Latchkey) -> None:
     product = await shared.product()
     gifts = [{"email": f"p{n}@many.example", "reason": "event"} for n in range(300)]
     path = f"/products/{product}/grants/bulk"
@@ -90,7 +90,7 @@ async def test_many_at_once(shared: Latchkey) -> None:
     assert lines == 300
 
 
-def test_a_list_is_read_with_its_bad_lines() -> None:
+def test_a_list_is_read_and_its_bad_lines_reported() -> None:
     end = datetime(2031, 5, 1, tzinfo=UTC)
     good, bad = read_grants(
         "email;reason;until\nann@l.example;speaker;2030-01-31\nbob@l.example;;\n"
@@ -110,7 +110,7 @@ def test_a_list_is_read_with_its_bad_lines() -> None:
         read_grants("", until=None, reason="")
 
 
-async def test_admins_give_a_list_after_they_saw_it(shared: Latchkey) -> None:
+async def test_admins_confirm_a_list_before_it_is_given(shared: Latchkey) -> None:
     product = await shared.product("Listed")
     lines = "one@list.example,2033-01-01,guest\nbroken\n"
     async with visit(shared) as visitor:
@@ -128,7 +128,7 @@ async def test_admins_give_a_list_after_they_saw_it(shared: Latchkey) -> None:
         await visitor.send("/admin/grants", expect=422, target=target, lines="", do="look")
 
 
-async def test_a_collection_gives_its_products_and_later_ones(shared: Latchkey) -> None:
+async def test_a_collection_gives_its_products_including_later_ones(shared: Latchkey) -> None:
     first, second, third = [await shared.product(f"Part {n}") for n in range(3)]
     body = {"name": "All of it", "products": [first, second]}
     group = await shared.call("POST", "/collections", 201, json=body)
@@ -162,7 +162,7 @@ async def test_a_collection_gives_its_products_and_later_ones(shared: Latchkey) 
     await shared.call("GET", path, 404)
 
 
-async def test_lifting_a_hold_on_a_collection_is_for_its_holder_alone(shared: Latchkey) -> None:
+async def test_lifting_a_collection_hold_affects_only_that_holder(shared: Latchkey) -> None:
     product = await shared.product("Held by two")
     body = {"name": "For two", "products": [product]}
     group = await shared.call("POST", "/collections", 201, json=body)
@@ -178,7 +178,7 @@ async def test_lifting_a_hold_on_a_collection_is_for_its_holder_alone(shared: La
     assert [line["email"] for line in lifted] == ["lifted@hold.example"]
 
 
-async def test_a_collection_has_an_end_and_pages(site: Latchkey) -> None:
+async def test_a_collection_can_end_and_its_holders_are_paged(site: Latchkey) -> None:
     product = await site.product("In it")
     async with visit(site) as visitor:
         await visitor.sign_in()

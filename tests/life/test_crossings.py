@@ -11,7 +11,7 @@ from tests.harness import Json, Latchkey, until
 pytestmark = pytest.mark.anyio
 
 
-async def test_two_orders_imported_at_once_are_one_mail(shared: Latchkey) -> None:
+async def test_two_orders_imported_together_send_one_email(shared: Latchkey) -> None:
     stripe_product = await shared.stripe.product()
     once = await shared.stripe.price(stripe_product, every=None)
     for _ in range(3):
@@ -23,7 +23,7 @@ async def test_two_orders_imported_at_once_are_one_mail(shared: Latchkey) -> Non
     assert mails == 1
 
 
-async def test_a_one_off_line_counts_beside_a_subscription_that_is_not_linked(
+async def test_a_one_off_line_counts_beside_an_unlinked_subscription(
     shared: Latchkey,
 ) -> None:
     book = await shared.stripe.product("Book")
@@ -35,7 +35,7 @@ async def test_a_one_off_line_counts_beside_a_subscription_that_is_not_linked(
     await shared.has(product, "beside@crossing.example")
 
 
-async def test_a_link_that_stands_counts_beside_one_that_was_removed(shared: Latchkey) -> None:
+async def test_an_active_link_counts_beside_a_removed_one(shared: Latchkey) -> None:
     """Whatever the order of the Stripe products' ids."""
     first, second = sorted([await shared.stripe.product(), await shared.stripe.product()])
     for removed, standing in ((first, second), (second, first)):
@@ -51,7 +51,7 @@ async def test_a_link_that_stands_counts_beside_one_that_was_removed(shared: Lat
         await shared.has(product, f"{product}@crossing.example")
 
 
-async def test_another_links_import_does_not_pass_a_purchase_off_as_imported(
+async def test_another_links_import_does_not_mark_a_purchase_as_imported(
     site: Latchkey,
 ) -> None:
     old = await site.stripe.product("Old")
@@ -71,7 +71,7 @@ async def test_another_links_import_does_not_pass_a_purchase_off_as_imported(
     assert len(await site.lines(type="imported", product=second)) == 1
 
 
-async def test_an_overtaken_reading_leaves_no_event_behind(
+async def test_an_overtaken_reading_leaves_no_unprocessed_event(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stripe_product = await site.stripe.product()
@@ -101,7 +101,7 @@ async def test_an_overtaken_reading_leaves_no_event_behind(
     await until(again, "it is read again, for its deadline")
 
 
-async def test_a_link_removed_while_its_run_is_told_to_begin_is_told_that_too(
+async def test_a_link_removed_during_dispatch_is_signalled_as_removed(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stripe_product = await site.stripe.product()

@@ -47,7 +47,7 @@ async def test_05_06_07_unpaid_is_pending_free_is_paid(shared: Latchkey) -> None
     await shared.has(product, "g06@gotcha.example")
 
 
-async def test_08_the_line_may_be_the_twelfth(shared: Latchkey) -> None:
+async def test_08_the_linked_line_may_be_the_twelfth(shared: Latchkey) -> None:
     """8: line items are fetched, beyond the ten that Stripe shows inline."""
     product, _, price = await linked(shared, every=None)
     others = [
@@ -88,7 +88,7 @@ async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> 
     assert await types(shared, book) == ["access_granted", "product_purchased"]
 
 
-async def test_11_one_product_by_a_subscription_and_its_invoice(shared: Latchkey) -> None:
+async def test_11_one_product_from_a_subscription_and_its_invoice(shared: Latchkey) -> None:
     """11, 30: both give it, and both tell of money of the invoice that went back."""
     club, stripe_product, monthly = await linked(shared)
     once = await shared.stripe.price(stripe_product, every=None)
@@ -104,7 +104,7 @@ async def test_11_one_product_by_a_subscription_and_its_invoice(shared: Latchkey
     assert len(told) == 2
 
 
-async def test_11_a_cart_whose_debit_fails_and_whose_bill_is_paid_by_card(
+async def test_11_a_cart_whose_debit_fails_and_whose_invoice_is_paid_by_card(
     shared: Latchkey,
 ) -> None:
     """7, 11: what is paid once in a subscription's cart is pending with the debit, then failed; the
@@ -136,7 +136,7 @@ async def test_12_guests_have_no_customer(shared: Latchkey) -> None:
     assert mails == 1
 
 
-async def test_14_an_unsigned_reference_counts_for_nothing(shared: Latchkey) -> None:
+async def test_14_an_unsigned_reference_is_ignored(shared: Latchkey) -> None:
     """14: a bare or forged `client_reference_id` doesn't say whose the purchase is."""
     product, _, price = await linked(shared, every=None)
     for number, forged in enumerate(("1", "lk1_1_" + "0" * 40)):
@@ -145,7 +145,7 @@ async def test_14_an_unsigned_reference_counts_for_nothing(shared: Latchkey) -> 
         await shared.has(product, f"g14{number}@gotcha.example")
 
 
-async def test_28_29_refunds_add_up_and_may_bounce(shared: Latchkey) -> None:
+async def test_28_29_refunds_add_up_and_may_fail(shared: Latchkey) -> None:
     """28, 29: partial refunds are cumulative, and a refund that fails gives access back; doing it
     again is told again."""
     product, _, price = await linked(shared, every=None, amount=3000)
@@ -197,7 +197,7 @@ async def test_disputes_in_all_outcomes(
     assert lines.count("access_ended") == (0 if access else 1)
 
 
-async def test_50_an_unknown_dispute_is_no_lost_one(shared: Latchkey) -> None:
+async def test_50_an_unknown_dispute_status_is_not_a_loss(shared: Latchkey) -> None:
     """50: enums are open: what nobody knows is shown, and takes nothing away."""
     product, _, price = await linked(shared, every=None)
     session = await shared.stripe.buy("g50@buys.example", price, mode="payment")

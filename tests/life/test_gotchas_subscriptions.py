@@ -92,7 +92,7 @@ async def test_09_prices_are_replaced_the_product_counts(shared: Latchkey) -> No
     assert (await shared.access(product, "g09@gotcha.example"))["access"] is True
 
 
-async def test_10_any_of_many_items_may_carry_the_product(shared: Latchkey) -> None:
+async def test_10_any_of_many_items_may_have_the_product(shared: Latchkey) -> None:
     """10: twelve items, more than Stripe shows inline, and the product is the last."""
     product, _, price = await linked(shared)
     items = [
@@ -130,7 +130,7 @@ async def test_switching_to_another_product_and_adding_one(shared: Latchkey) -> 
     assert [line["data"]["reason"] for line in ended] == ["item_removed"]
 
 
-async def test_15_16_17_late_doubled_and_old_events_change_nothing(shared: Latchkey) -> None:
+async def test_15_16_17_late_duplicate_and_old_events_change_nothing(shared: Latchkey) -> None:
     """15, 16, 17: an event is a reason to look; order, age and number don't matter."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g15@gotcha.example", price)
@@ -185,7 +185,7 @@ async def test_24_25_renewals_trials_and_the_first_failed_payment(site: Latchkey
 
 
 @pytest.mark.parametrize("ends", ["cancel", "unpaid", "pause", "past_due"])
-async def test_dunning_comes_to_what_the_account_chose(site: Latchkey, ends: str) -> None:
+async def test_dunning_ends_as_the_account_is_configured(site: Latchkey, ends: str) -> None:
     """25, 26: cancelled, unpaid and back, paused, or past due for ever: access follows the status,
     and past due for ever has its grace all the same."""
     product, _, price = await linked(site)
@@ -221,7 +221,7 @@ async def test_dunning_comes_to_what_the_account_chose(site: Latchkey, ends: str
     ["pause_requested", "first_payment_failure", "final_payment_failure",
      "trial_end_without_payment_method", "system", "moon_phase"],
 )  # fmt: skip
-async def test_26_paused_for_whatever_reason_and_resumed(shared: Latchkey, reason: str) -> None:
+async def test_26_paused_for_any_reason_and_resumed(shared: Latchkey, reason: str) -> None:
     """26: `paused` stops the service without `deleted`, and resuming brings it back. A reason that
     nobody knows yet is a pause like the others (50)."""
     product, _, price = await linked(shared)
@@ -323,7 +323,7 @@ async def test_30_refunds_and_subscriptions_are_independent(shared: Latchkey) ->
     assert (await shared.access(product, "g30d@gotcha.example"))["access"] is True
 
 
-async def test_29_the_refund_of_a_renewal_may_bounce(shared: Latchkey) -> None:
+async def test_29_the_refund_of_a_renewal_may_fail(shared: Latchkey) -> None:
     """29: it is told, and so is the same refund made again; nothing is told twice."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g29@gotcha.example", price)
@@ -346,7 +346,7 @@ async def test_29_the_refund_of_a_renewal_may_bounce(shared: Latchkey) -> None:
     assert (await shared.access(product, "g29@gotcha.example"))["access"] is True
 
 
-async def test_30_a_bill_that_also_paid_for_something_once(shared: Latchkey) -> None:
+async def test_30_an_invoice_that_also_paid_for_a_one_off_item(shared: Latchkey) -> None:
     """30: its refund is told of both; what was paid once ends, the subscription goes on."""
     club, _, monthly = await linked(shared)
     book, _, once = await linked(shared, every=None)
@@ -401,7 +401,7 @@ async def test_schedules_and_pending_updates_count_when_they_take_effect(site: L
     await site.has(second, "later@gotcha.example", access=False)
 
 
-async def test_50_an_unknown_status_gives_no_access_and_is_loud(shared: Latchkey) -> None:
+async def test_50_an_unknown_status_gives_no_access_and_is_reported(shared: Latchkey) -> None:
     """50: a status that nobody knows yet: no access, a line in the feed, words in the run."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g50@gotcha.example", price)
@@ -417,7 +417,7 @@ async def test_50_an_unknown_status_gives_no_access_and_is_loud(shared: Latchkey
     await shared.has(product, "g50@gotcha.example")
 
 
-async def test_46_archived_and_deleted_products_and_prices_let_nobody_out(
+async def test_46_archived_and_deleted_products_and_prices_end_no_access(
     shared: Latchkey,
 ) -> None:
     """46: archiving stops new sales; those who pay stay in."""
@@ -473,7 +473,7 @@ async def test_ended_by_hand_stays_ended_until_lifted(shared: Latchkey) -> None:
     await shared.call("POST", "/grants/999999999/lift", 404)
 
 
-async def test_a_removed_item_of_quantity_zero_buys_nothing(shared: Latchkey) -> None:
+async def test_a_removed_item_with_quantity_zero_buys_nothing(shared: Latchkey) -> None:
     """10: an item whose quantity became 0 is there and gives nothing."""
     product, _, price = await linked(shared)
     other, _, other_price = await linked(shared)
@@ -488,7 +488,7 @@ async def test_a_removed_item_of_quantity_zero_buys_nothing(shared: Latchkey) ->
     assert (await shared.access(other, "zero@gotcha.example"))["access"] is True
 
 
-async def test_37_cancelled_ones_are_looked_at_too(site: Latchkey) -> None:
+async def test_37_cancelled_subscriptions_are_checked_too(site: Latchkey) -> None:
     """37: what ended while nobody listened is read by its id, whatever lists leave out."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("g37@gotcha.example", price)

@@ -62,7 +62,7 @@ async def forget(site: Latchkey, subscription: str) -> None:
 
 
 @pytest.mark.parametrize("life", ["card", "twice", "sent", "upgrade", "again"])
-async def test_the_same_subscription_ends_at_the_same_time_however_it_is_known(
+async def test_the_end_does_not_depend_on_how_a_subscription_was_found(
     site: Latchkey, life: str
 ) -> None:
     stripe_product = await site.stripe.product()
@@ -109,7 +109,7 @@ async def test_the_same_subscription_ends_at_the_same_time_however_it_is_known(
     assert ends == dict.fromkeys(ends, end)
 
 
-async def test_grace_that_was_over_when_it_was_first_seen_lets_nobody_in(site: Latchkey) -> None:
+async def test_expired_grace_gives_no_access_at_first_sight(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()

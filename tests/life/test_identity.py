@@ -31,7 +31,7 @@ async def match(site: Latchkey, kind: str, **wanted: object) -> Json:
     return row
 
 
-async def test_the_reference_comes_before_customer_and_address(shared: Latchkey) -> None:
+async def test_the_reference_takes_precedence_over_customer_and_address(shared: Latchkey) -> None:
     product, _, price = await linked(shared, every=None)
     me = await shared.call(
         "POST", f"/products/{product}/grants", 201, json={"email": "me@who.example"}
@@ -50,7 +50,7 @@ async def test_the_reference_comes_before_customer_and_address(shared: Latchkey)
     assert (await shared.access(product, "other@who.example"))["access"] is True
 
 
-async def test_two_customers_of_one_person_are_one_user(shared: Latchkey) -> None:
+async def test_two_customers_of_one_person_become_one_user(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     await shared.stripe.subscribe("twice@who.example", price)
     await shared.stripe.subscribe("Twice@Who.example", price)
@@ -79,7 +79,7 @@ async def test_one_customer_with_two_addresses_is_imported_as_one_user(shared: L
     assert len(created) == 1
 
 
-async def test_a_changed_address_moves_nobody_and_is_doubted(shared: Latchkey) -> None:
+async def test_a_changed_address_moves_nobody_and_raises_a_match(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     one = await shared.stripe.subscribe("anna@who.example", price)
     await shared.stripe.subscribe("berta@who.example", price)
@@ -223,7 +223,7 @@ async def test_admins_decide_in_the_queue_and_merge_by_address(shared: Latchkey)
     await granted(shared, product, "side@page.example", 2)
 
 
-async def test_staff_is_never_merged_away(shared: Latchkey) -> None:
+async def test_staff_are_never_merged_away(shared: Latchkey) -> None:
     await shared.pool.execute(
         "insert into users (email, role) values ('boss@merge.example', 'admin')"
     )

@@ -15,7 +15,7 @@ async def populated(site: Latchkey, count: int, one_off: int = 0) -> Json:
     return await site.stripe.control("bulk", count=count, one_off=one_off)
 
 
-async def test_the_preview_says_who_what_and_why_and_changes_nothing(shared: Latchkey) -> None:
+async def test_the_preview_shows_who_what_and_why_and_changes_nothing(shared: Latchkey) -> None:
     stripe_product = await shared.stripe.product()
     price = await shared.stripe.price(stripe_product)
     once = await shared.stripe.price(stripe_product, every=None)
@@ -54,7 +54,7 @@ async def test_the_preview_says_who_what_and_why_and_changes_nothing(shared: Lat
     assert missing.status_code == 404
 
 
-async def test_everybody_who_bought_before_gets_in(shared: Latchkey) -> None:
+async def test_earlier_buyers_get_access(shared: Latchkey) -> None:
     made = await populated(shared, 230, one_off=30)
     session_buyer = await shared.stripe.buy("session@import.example", made["once"], mode="payment")
     assert session_buyer["payment_status"] == "paid"
@@ -93,7 +93,7 @@ async def test_everybody_who_bought_before_gets_in(shared: Latchkey) -> None:
     await until(lifecycles, "every subscription has its run")
 
 
-async def test_what_is_bought_during_the_import_is_neither_lost_nor_doubled(
+async def test_purchases_during_the_import_are_counted_once(
     site: Latchkey,
 ) -> None:
     made = await populated(site, 450)
@@ -173,7 +173,7 @@ async def test_a_killed_worker_resumes_the_import(site: Latchkey) -> None:
     assert (live, facts) == (1200, 1200)
 
 
-async def test_a_new_stripe_product_inherits_the_products_words(shared: Latchkey) -> None:
+async def test_a_new_stripe_product_inherits_name_and_description(shared: Latchkey) -> None:
     product = await shared.product(
         "Night sailing", description="Under stars", image_url="https://example.com/a.png"
     )
@@ -191,7 +191,7 @@ async def test_a_new_stripe_product_inherits_the_products_words(shared: Latchkey
     await shared.has(product, "night@link.example")
 
 
-async def test_a_new_stripe_product_whose_answer_is_lost_is_made_once(
+async def test_a_stripe_product_is_created_once_though_the_answer_is_lost(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stripe makes it, answers 500 all the same, and would repeat that for the same key."""
@@ -221,7 +221,9 @@ async def test_a_new_stripe_product_whose_answer_is_lost_is_made_once(
 
 
 @pytest.mark.parametrize("way", ["keep", "end", "complimentary"])
-async def test_removing_a_link_with_members_needs_a_way_out(shared: Latchkey, way: str) -> None:
+async def test_removing_a_link_requires_a_choice_for_its_members(
+    shared: Latchkey, way: str
+) -> None:
     stripe_product = await shared.stripe.product()
     price = await shared.stripe.price(stripe_product)
     made = await shared.stripe.subscribe(f"{way}@out.example", price)
@@ -255,7 +257,7 @@ async def test_removing_a_link_with_members_needs_a_way_out(shared: Latchkey, wa
     await until(stopped, "the link's workflow ends")
 
 
-async def test_a_link_can_be_replaced_with_a_way_out(shared: Latchkey) -> None:
+async def test_a_link_can_be_replaced_with_a_choice_for_its_members(shared: Latchkey) -> None:
     stripe_product = await shared.stripe.product()
     price = await shared.stripe.price(stripe_product)
     await shared.stripe.subscribe("first@replace.example", price)
@@ -274,7 +276,7 @@ async def test_a_link_can_be_replaced_with_a_way_out(shared: Latchkey) -> None:
 
 
 @pytest.mark.parametrize("way", ["end", "complimentary"])
-async def test_who_switched_to_the_new_links_stripe_product_is_its_member(
+async def test_switching_to_the_new_links_stripe_product_gives_access(
     shared: Latchkey, way: str
 ) -> None:
     email = f"{way}@switch.example"

@@ -73,7 +73,7 @@ async def everything_sent(site: Latchkey) -> None:
     await until(sent, "every email is sent, suppressed or refused")
 
 
-async def test_a_buyer_gets_one_mail_with_a_link(mailing: tuple[Latchkey, Inbox]) -> None:
+async def test_a_buyer_gets_one_email_with_a_link(mailing: tuple[Latchkey, Inbox]) -> None:
     site, inbox = mailing
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
@@ -93,7 +93,7 @@ async def test_a_buyer_gets_one_mail_with_a_link(mailing: tuple[Latchkey, Inbox]
     assert f"{site.url}/login/" in body
 
 
-async def test_a_temporary_refusal_is_tried_again_with_the_same_id(
+async def test_a_temporary_refusal_is_retried_with_the_same_id(
     mailing: tuple[Latchkey, Inbox],
 ) -> None:
     site, inbox = mailing
@@ -128,7 +128,7 @@ async def outbox(site: Latchkey, email: str) -> list[Any]:
     )
 
 
-async def test_a_refused_address_is_not_tried_again_and_holds_nobody_up(
+async def test_a_refused_address_is_not_retried_and_blocks_nothing(
     mailing: tuple[Latchkey, Inbox],
 ) -> None:
     site, inbox = mailing
@@ -201,7 +201,7 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
 
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("together", [False, True])
-async def test_what_comes_back_is_not_mailed_again(
+async def test_restored_access_sends_no_second_email(
     shared: Latchkey, together: bool, given: bool
 ) -> None:
     """Whether the products were linked together or one after the other, and whether both come
@@ -233,7 +233,7 @@ async def test_what_comes_back_is_not_mailed_again(
     assert len(await outbox(shared, email)) == sent
 
 
-async def test_members_hear_of_cancellations_and_failed_payments(site: Latchkey) -> None:
+async def test_members_get_emails_about_cancellations_and_failed_payments(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product("Sailing")
@@ -276,7 +276,7 @@ async def test_members_hear_of_cancellations_and_failed_payments(site: Latchkey)
     assert await told("leaving@post.example", "cancellation")
 
 
-async def test_new_users_are_told_how_to_sign_in_where_the_site_says_so(site: Latchkey) -> None:
+async def test_new_users_get_login_instructions_if_the_site_sends_them(site: Latchkey) -> None:
     product = await site.product()
     await site.call("POST", f"/products/{product}/grants", 201, json={"email": "a@new.example"})
     async with site.pool.acquire() as connection:
@@ -289,7 +289,7 @@ async def test_new_users_are_told_how_to_sign_in_where_the_site_says_so(site: La
     assert kinds.count("login_instructions") == 1
 
 
-async def test_an_import_spreads_its_mails_after_the_others(site: Latchkey) -> None:
+async def test_spread_import_emails_go_out_after_the_others(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     for number in range(30):
@@ -321,7 +321,7 @@ async def test_an_import_spreads_its_mails_after_the_others(site: Latchkey) -> N
         assert len(await mails.claim(connection, limit=20, site=rates)) == 4
 
 
-async def test_sending_again_gives_a_fresh_link_and_a_new_id(site: Latchkey) -> None:
+async def test_resending_gives_a_new_link_and_a_new_id(site: Latchkey) -> None:
     product = await site.product()
     await site.call("POST", f"/products/{product}/grants", 201, json={"email": "re@sent.example"})
     user_id = await site.pool.fetchval("select id from users where email = 're@sent.example'")
@@ -357,9 +357,7 @@ async def test_sending_again_gives_a_fresh_link_and_a_new_id(site: Latchkey) -> 
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-async def test_every_kind_has_words_and_links_only_where_it_should(
-    shared: Latchkey, kind: str
-) -> None:
+async def test_every_kind_has_a_text_and_only_the_right_links(shared: Latchkey, kind: str) -> None:
     site = shared
     await site.product("Sample product")
     owner = await site.pool.fetchval("select id from users where role = 'owner'")

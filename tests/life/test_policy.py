@@ -73,7 +73,7 @@ async def test_the_site_policy_is_read_and_replaced(site: Latchkey) -> None:
         ({"past_due_days": 4000}, "past_due_days"),
     ],
 )
-async def test_what_cannot_be_is_refused_and_changes_nothing(
+async def test_invalid_policies_are_refused_and_change_nothing(
     shared: Latchkey, cells: Json, named: str
 ) -> None:
     before = await shared.call("GET", "/policy")
@@ -88,7 +88,7 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(
     await shared.call("PUT", "/products/nothing/policy", 404, json={})
 
 
-async def test_a_product_override_reaches_who_was_paused_before(shared: Latchkey) -> None:
+async def test_a_product_override_applies_to_earlier_pauses(shared: Latchkey) -> None:
     product, price = await linked(shared)
     other, other_price = await linked(shared)
     for email in ("one@policy.example", "two@policy.example"):
@@ -120,7 +120,7 @@ async def test_a_product_override_reaches_who_was_paused_before(shared: Latchkey
     await shared.call("POST", f"/products/{product}/policy/preview", json={})
 
 
-async def test_who_never_had_access_gains_it_and_becomes_a_user(shared: Latchkey) -> None:
+async def test_a_buyer_without_access_gains_it_and_becomes_a_user(shared: Latchkey) -> None:
     """Mirrored without an account: an incomplete subscription counts once the policy says so."""
     product, price = await linked(shared)
     await shared.stripe.subscribe(
@@ -137,7 +137,7 @@ async def test_who_never_had_access_gains_it_and_becomes_a_user(shared: Latchkey
     assert await shared.lines(product=product, type="product_purchased") == []
 
 
-async def test_losing_one_reason_is_no_loss_while_another_gives(shared: Latchkey) -> None:
+async def test_losing_one_of_two_reasons_is_not_a_loss(shared: Latchkey) -> None:
     product, price = await linked(shared)
     await shared.stripe.subscribe("trial@policy.example", price, trial_period_days=7)
     await shared.stripe.subscribe("both@policy.example", price, trial_period_days=7)
@@ -220,7 +220,7 @@ async def _run_waits_until(site: Latchkey, subscription: str, word: str) -> None
     await until(told, "the run waits for the new deadline")
 
 
-async def test_a_change_goes_on_after_the_worker_died(site: Latchkey) -> None:
+async def test_a_change_continues_after_the_worker_dies(site: Latchkey) -> None:
     product, price = await linked(site)
     customers = [f"many{number}@policy.example" for number in range(6)]
     for email in customers:
@@ -240,7 +240,7 @@ async def test_a_change_goes_on_after_the_worker_died(site: Latchkey) -> None:
         assert (await site.access(product, email))["access"] is True
 
 
-async def test_a_change_leaves_alone_what_another_mode_gave(site: Latchkey) -> None:
+async def test_a_change_does_not_affect_grants_of_another_mode(site: Latchkey) -> None:
     """Bought under a live key, and a test key is connected since: access already granted stays."""
     club, monthly = await linked(site)
     book, once = await linked(site, every=None)

@@ -79,7 +79,7 @@ async def histories(site: Latchkey) -> AsyncIterator[WorkflowHistory]:
         yield await handle.fetch_history()
 
 
-async def test_no_history_names_anybody_and_all_replay(site: Latchkey) -> None:
+async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> None:
     product, subscription = await lived(site)
     kinds: set[str] = set()
     replayer = Replayer(workflows=WORKFLOWS, workflow_runner=workflow_runner())

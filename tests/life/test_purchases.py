@@ -20,7 +20,7 @@ async def charge_of(site: Latchkey, session: Json) -> str:
     return str(intent["latest_charge"])
 
 
-async def test_a_guest_buys_for_good(shared: Latchkey) -> None:
+async def test_a_guest_buys_without_an_end(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     session = await shared.stripe.buy("guest@buy.example", price, mode="payment")
     assert session["customer"] is None
@@ -128,7 +128,7 @@ async def test_a_one_off_invoice_grants(shared: Latchkey) -> None:
     assert found["grants"][0]["source_id"] == bill["id"]
 
 
-async def test_one_off_and_subscription_are_two_reasons(shared: Latchkey) -> None:
+async def test_a_one_off_and_a_subscription_are_two_grants(shared: Latchkey) -> None:
     product, stripe_product, once = await linked(shared)
     monthly = await shared.stripe.price(stripe_product)
     await shared.stripe.buy("union@buy.example", once, mode="payment")
@@ -147,7 +147,7 @@ async def test_one_off_and_subscription_are_two_reasons(shared: Latchkey) -> Non
     assert (await shared.access(product, "union@buy.example"))["access"] is True
 
 
-async def test_a_declined_card_gives_none(shared: Latchkey) -> None:
+async def test_a_declined_card_gives_no_access(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     session = await shared.stripe.checkout(price, mode="payment")
     answer = await shared.stripe.control(

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 BOUGHT = ["access_granted", "product_purchased", "subscription_started"]
 
 
-async def test_a_first_payment_that_never_comes(site: Latchkey) -> None:
+async def test_a_first_payment_that_never_succeeds(site: Latchkey) -> None:
     """`incomplete` for 23 hours, then `incomplete_expired`: nothing was given, the run is over."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe(
@@ -58,7 +58,7 @@ async def test_a_pending_update_that_is_not_paid_changes_nothing(site: Latchkey)
     assert await types(site, dear) == []
 
 
-async def test_a_renewal_that_the_bank_wants_confirmed(site: Latchkey) -> None:
+async def test_a_renewal_that_requires_confirmation(site: Latchkey) -> None:
     """`invoice.payment_action_required`: past due with its grace, told once, until confirmed."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("bank@rare.example", price)
@@ -128,7 +128,7 @@ async def test_a_customer_on_a_test_clock(site: Latchkey) -> None:
     assert (await types(site, product)).count("subscription_cancelled") == 1
 
 
-async def test_a_deleted_stripe_product_is_no_choice_any_more(site: Latchkey) -> None:
+async def test_a_deleted_stripe_product_cannot_be_chosen(site: Latchkey) -> None:
     """46: only products without prices can be deleted: nobody pays for them, nothing breaks."""
     stripe_product = await site.stripe.product("Never priced")
     product = await site.product()
@@ -161,7 +161,7 @@ async def quoted(site: Latchkey, email: str, *prices: str, **given: object) -> J
     return await site.stripe.post(f"quotes/{made['id']}/accept")
 
 
-async def test_a_subscription_by_quote_with_something_paid_once(site: Latchkey) -> None:
+async def test_a_quoted_subscription_with_a_one_off_item(site: Latchkey) -> None:
     """No session tells of it: it is found by its items, the rest by its first invoice."""
     product, _, price = await linked(site)
     extra, _, once = await linked(site, every=None)
@@ -173,7 +173,7 @@ async def test_a_subscription_by_quote_with_something_paid_once(site: Latchkey) 
     assert await types(site, extra) == ["access_granted", "product_purchased"]
 
 
-async def test_a_subscription_by_quote_that_begins_later(site: Latchkey) -> None:
+async def test_a_quoted_subscription_that_starts_later(site: Latchkey) -> None:
     product, _, price = await linked(site)
     begin = {"effective_date": int(time.time()) + 3 * DAY}
     await quoted(site, "later@rare.example", price, subscription_data=begin)
@@ -184,7 +184,7 @@ async def test_a_subscription_by_quote_that_begins_later(site: Latchkey) -> None
     assert await types(site, product) == BOUGHT
 
 
-async def test_something_paid_once_by_quote(site: Latchkey) -> None:
+async def test_a_quoted_one_off_item(site: Latchkey) -> None:
     """Its invoice names the quote as its parent. Nothing is given for the draft; it is paid within
     the hour. One from before the link is imported, and a comparison finds nothing to do."""
     stripe_product = await site.stripe.product()

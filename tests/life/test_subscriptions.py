@@ -26,7 +26,7 @@ def types(lines: list[Json]) -> list[str]:
     return sorted(line["type"] for line in lines)
 
 
-async def test_a_purchase_gives_access_and_says_so_once(shared: Latchkey) -> None:
+async def test_a_purchase_gives_access_and_is_recorded_once(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     session = await shared.stripe.buy("buyer@life.example", price)
     granted = await shared.has(product, "buyer@life.example")
@@ -154,7 +154,7 @@ async def test_trial_gives_access(shared: Latchkey) -> None:
     assert (await shared.has(product, "trial@life.example"))["until"] is None
 
 
-async def test_incomplete_gives_none_until_it_is_paid(shared: Latchkey) -> None:
+async def test_incomplete_gives_no_access_until_paid(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe(
         "incomplete@life.example", price, payment_behavior="default_incomplete"
@@ -165,7 +165,7 @@ async def test_incomplete_gives_none_until_it_is_paid(shared: Latchkey) -> None:
     await shared.has(product, "incomplete@life.example")
 
 
-async def test_past_due_has_days_of_grace_and_recovers(site: Latchkey) -> None:
+async def test_past_due_has_a_grace_period_and_recovers(site: Latchkey) -> None:
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("grace@life.example", price)
     await site.has(product, "grace@life.example")
@@ -221,7 +221,7 @@ async def test_several_items_open_several_products_and_items_can_go(shared: Latc
     assert (await shared.access(first, "items@life.example"))["access"] is True
 
 
-async def test_two_subscriptions_are_two_reasons(shared: Latchkey) -> None:
+async def test_two_subscriptions_are_two_grants(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     one = await shared.stripe.subscribe("two@life.example", price)
     await shared.stripe.subscribe("two@life.example", price)
@@ -279,7 +279,7 @@ async def test_one_fetch_per_burst(site: Latchkey) -> None:
     assert _reads(site, made["id"]) == 1
 
 
-async def test_what_was_served_already_is_not_read_again(site: Latchkey) -> None:
+async def test_served_events_cause_no_second_read(site: Latchkey) -> None:
     """A nudge may cross the reading that served its event; somebody who wants a look gets one."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("crossing@life.example", price)

@@ -22,7 +22,7 @@ async def given(site: Latchkey, product: str, email: str, **more: object) -> Jso
     return await site.call("POST", f"/products/{product}/grants", 201, json=body)
 
 
-async def test_everybody_has_what_they_would_have_without_the_merge(shared: Latchkey) -> None:
+async def test_undoing_restores_what_each_would_have_without_the_merge(shared: Latchkey) -> None:
     club, _, monthly = await linked(shared)
     book, _, once = await linked(shared, every=None)
     gift = await shared.product("Gift")
@@ -94,7 +94,7 @@ async def test_everybody_has_what_they_would_have_without_the_merge(shared: Latc
     assert len(await shared.lines(type="users_merged", user=into)) == 2, "each merge has its line"
 
 
-async def test_older_purchases_that_an_import_brought_since_go_back(shared: Latchkey) -> None:
+async def test_older_purchases_imported_since_go_back(shared: Latchkey) -> None:
     """They are older than the merge. So is what their customer bought for the survivor, which
     stays with the survivor."""
     stripe, gift = shared.stripe, await shared.product("Gift")
@@ -139,7 +139,7 @@ async def test_older_purchases_that_an_import_brought_since_go_back(shared: Latc
     assert grant["source_id"] == signed["id"]
 
 
-async def test_what_came_by_another_merge_goes_back_with_that_one(shared: Latchkey) -> None:
+async def test_rows_from_another_merge_go_back_with_that_merge(shared: Latchkey) -> None:
     """Bought by the one, signed in, with the address of the other; then both became a third."""
     gift, (book, _, once) = await shared.product("Gift"), await linked(shared, every=None)
     into, one, two = [
@@ -167,7 +167,7 @@ async def priced(site: Latchkey, *, every: str | None) -> tuple[str, str]:
     return stripe_product, await site.stripe.price(stripe_product, every=every)
 
 
-async def test_a_purchase_that_is_being_applied_goes_back_too(
+async def test_a_purchase_applied_during_the_undo_goes_back_too(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book, _, once = await linked(site, every=None)
@@ -198,7 +198,7 @@ async def test_a_purchase_that_is_being_applied_goes_back_too(
     assert (await site.access(book, "survives@undo.example"))["access"] is False
 
 
-async def test_a_running_timer_rings_for_whom_it_is_after_a_merge_was_taken_back(
+async def test_a_running_timer_ends_the_right_users_access_after_an_undo(
     shared: Latchkey,
 ) -> None:
     club, _, monthly = await linked(shared)
@@ -221,7 +221,7 @@ async def test_a_running_timer_rings_for_whom_it_is_after_a_merge_was_taken_back
     assert (await shared.access(club, "rings@undo.example"))["access"] is False
 
 
-async def test_admins_take_a_merge_back_from_the_page_and_from_its_line(shared: Latchkey) -> None:
+async def test_admins_undo_a_merge_from_the_page_and_its_activity_line(shared: Latchkey) -> None:
     gift = await shared.product()
     into = (await given(shared, gift, "page@undo.example"))["user_id"]
     other = (await given(shared, gift, "line@undo.example"))["user_id"]
@@ -245,7 +245,7 @@ async def test_admins_take_a_merge_back_from_the_page_and_from_its_line(shared: 
         assert len((await shared.access(gift, email))["grants"]) == 1
 
 
-async def test_what_became_ambiguous_is_refused_with_the_reason(shared: Latchkey) -> None:
+async def test_ambiguous_undos_are_refused_with_the_reason(shared: Latchkey) -> None:
     gift = await shared.product()
     one, two, three = [
         (await given(shared, gift, f"{name}@chain.example"))["user_id"]
@@ -270,7 +270,7 @@ async def test_what_became_ambiguous_is_refused_with_the_reason(shared: Latchkey
     assert await user_id(shared, "one@chain.example") is None
 
 
-async def test_what_an_admin_ended_since_stays_ended(shared: Latchkey) -> None:
+async def test_access_ended_by_an_admin_since_stays_ended(shared: Latchkey) -> None:
     gift = await shared.product()
     longer = await given(shared, gift, "long@ended.example")
     shorter = await given(shared, gift, "short@ended.example", until="2030-01-01T00:00:00Z")

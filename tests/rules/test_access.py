@@ -89,7 +89,7 @@ def naive(one: Subscription, policy: Policy, since: datetime) -> bool:
 
 
 @given(subscriptions(), policies, moments.filter(lambda m: m <= NOW))
-def test_subscriptions_are_judged_as_the_naive_model_does(
+def test_subscriptions_are_judged_like_the_naive_model(
     one: Subscription, policy: Policy, since: datetime
 ) -> None:
     verdict = judge_subscription(one, policy, past_due_since=since, as_of=NOW)
@@ -182,7 +182,7 @@ def test_orders_give_access_only_when_complete_and_paid(one: Order, policy: Poli
         assert verdict.ended_at is not None or verdict.wake_at is not None or verdict.terminal
 
 
-def test_a_bill_paid_in_parts_is_refunded_when_all_parts_are() -> None:
+def test_an_invoice_paid_in_parts_is_refunded_when_all_parts_are() -> None:
     paid = Payment("pi_1", "succeeded", amount=600)
     back = Payment("pi_2", "succeeded", amount=400, amount_refunded=400, refunded=True)
     both = together([paid, back])
@@ -203,7 +203,7 @@ def test_the_gravest_of_several_disputes_decides() -> None:
     assert gravest_dispute([]) is None
 
 
-def test_a_look_that_came_to_nothing_is_repeated_ever_more_rarely() -> None:
+def test_fruitless_reads_are_repeated_with_growing_pauses() -> None:
     def wait(late: timedelta) -> timedelta:
         one = replace(BASE, items=(replace(BASE.items[0], period_end=NOW - late),))
         verdict = judge_subscription(one, Policy(), past_due_since=None, as_of=NOW)

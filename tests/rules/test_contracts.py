@@ -33,7 +33,7 @@ def test_what_is_stored_is_an_id(word: str) -> None:
 
 
 @pytest.mark.parametrize("wake", list(Wake))
-def test_every_wake_has_words(wake: Wake) -> None:
+def test_every_wake_has_a_sentence(wake: Wake) -> None:
     assert wake.words != wake.value
 
 

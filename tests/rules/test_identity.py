@@ -17,11 +17,11 @@ def test_a_signed_reference_reads_back(user: int, secret: str) -> None:
 
 
 @given(st.text())
-def test_anything_else_is_nobody(text: str) -> None:
+def test_any_other_reference_is_ignored(text: str) -> None:
     assert read_reference(text, secrets=("secret",)) is None
 
 
-def test_another_user_in_a_signed_reference_is_nobody() -> None:
+def test_a_signed_reference_with_another_user_is_ignored() -> None:
     reference = sign_reference(7, secrets=("secret",))
     assert read_reference(reference.replace("_7_", "_8_"), secrets=("secret",)) is None
 

@@ -18,7 +18,7 @@ def test_an_irregular_plural_is_given() -> None:
     assert noun(2, "subscription is", "subscriptions are") == "subscriptions are"
 
 
-def test_a_count_that_stopped_says_so() -> None:
+def test_a_capped_count_is_marked() -> None:
     assert counted(1000, "event", most=1000) == "1,000+ events"
     assert counted(999, "event", most=1000) == "999 events"
     assert counted(1, "event", most=1) == "1+ events"

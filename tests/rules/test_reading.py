@@ -14,7 +14,7 @@ from latchkey.rules import reading
         ({"comment": "Until next summer"}, True),
     ],
 )
-def test_an_answer_tells_that_the_customer_cancelled(
+def test_a_cancellation_reason_shows_that_the_customer_cancelled(
     details: dict[str, str], by_customer: bool
 ) -> None:
     source = {

@@ -50,7 +50,7 @@ async def _erase(connection: Connection, collection_id: str) -> None:
 
 
 @pytest.mark.parametrize(("end", "gets"), [(_end_holding, []), (_end_grant, ["two"]), (_erase, [])])
-async def test_what_ends_while_the_collection_changes_stays_ended(
+async def test_access_ended_during_a_collection_change_stays_ended(
     pool: Pool, end: Callable[[Connection, str], Awaitable[None]], gets: list[str]
 ) -> None:
     collection_id = await _held_by(pool, EMAIL)
@@ -72,7 +72,9 @@ async def test_what_ends_while_the_collection_changes_stays_ended(
     assert [row["product_id"] for row in live] == gets
 
 
-async def test_a_hold_is_not_lifted_into_a_collection_that_changes(pool: Pool) -> None:
+async def test_lifting_a_hold_during_a_collection_change_restores_nothing_removed(
+    pool: Pool,
+) -> None:
     """The product goes out of the collection meanwhile: it isn't given again."""
     collection_id = await _held_by(pool, EMAIL)
     async with pool.acquire() as mine, pool.acquire() as theirs:

@@ -49,7 +49,7 @@ async def blocked(pool: Pool) -> bool:
     return found > 0
 
 
-async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> None:
+async def test_a_customer_is_bound_once_by_the_first_transaction(pool: Pool) -> None:
     first = await pool.fetchval("insert into users (email) values ('a@x.example') returning id")
     one = Buyer(
         "sub_1", GrantSource.SUBSCRIPTION, "cus_1", "a@x.example", "A", reference_user=first
@@ -71,7 +71,7 @@ async def test_a_customer_is_bound_once_by_whoever_comes_first(pool: Pool) -> No
     assert found["sub_2"].user_id == first
 
 
-async def test_a_new_address_that_a_purchase_brought_first_is_still_doubted(pool: Pool) -> None:
+async def test_a_changed_address_seen_first_by_a_purchase_still_raises_a_match(pool: Pool) -> None:
     """The customer's own reading is older than the purchase's, and comes after it."""
     for email in ("a@x.example", "b@x.example"):
         await pool.execute("insert into users (email) values ($1)", email)
@@ -120,7 +120,7 @@ async def _buy(connection: Connection, order: str, user: int, product: LinkedPro
     await settle(connection, [entitlement], given=given, context=context(1))
 
 
-async def test_two_purchases_of_a_product_at_once_are_one_mail(pool: Pool) -> None:
+async def test_two_simultaneous_purchases_of_a_product_send_one_email(pool: Pool) -> None:
     user, product = await _product(pool)
     async with pool.acquire() as mine, pool.acquire() as theirs:
         begun = mine.transaction()
@@ -140,7 +140,7 @@ async def test_two_purchases_of_a_product_at_once_are_one_mail(pool: Pool) -> No
     assert mails == 1
 
 
-async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
+async def test_an_older_reading_of_an_invoice_writes_no_lines(pool: Pool) -> None:
     """It read the bill before its refund, and comes after the reading that told of it."""
     user, _ = await _product(pool)
     await pool.execute(
@@ -170,7 +170,7 @@ async def test_an_older_reading_of_a_bill_tells_nothing(pool: Pool) -> None:
     ]
 
 
-async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave(
+async def test_a_cancellation_ends_grants_of_an_uncommitted_page(
     pool: Pool,
 ) -> None:
     """The page read the subscription before it was cancelled, and its row isn't there to be seen
@@ -195,7 +195,7 @@ async def test_a_cancellation_that_meets_an_uncommitted_page_ends_what_that_gave
     assert await pool.fetchval("select count(*) from grants where ended_at is null") == 0
 
 
-async def test_a_switch_to_what_is_not_linked_outlives_an_older_page(pool: Pool) -> None:
+async def test_a_switch_to_an_unlinked_product_survives_an_older_page(pool: Pool) -> None:
     """The page read the subscription before, and comes after the event's reading."""
     before = subscription(1, "active")
     switched = replace(before, items=(replace(before.items[0], stripe_product="prod_other"),))
@@ -209,7 +209,7 @@ async def test_a_switch_to_what_is_not_linked_outlives_an_older_page(pool: Pool)
     assert await pool.fetchval("select count(*) from grants") == 0
 
 
-async def test_a_page_held_past_its_import_brings_nobody_back(
+async def test_a_page_held_past_its_import_restores_no_access(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stripe_product = await site.stripe.product()
@@ -236,7 +236,7 @@ async def test_a_page_held_past_its_import_brings_nobody_back(
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_an_attempt_given_up_for_dead_brings_nobody_back(
+async def test_an_attempt_presumed_dead_restores_no_access(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """It read the subscription alive, another attempt read it over: the older reading is stale."""

@@ -24,7 +24,7 @@ def test_migration_numbers_are_unique() -> None:
         assert len(same) == 1 or set(same) == APPLIED_UNDER_ONE_NUMBER, f"{number}: {same}"
 
 
-async def test_a_database_that_comes_late_is_waited_for(dsn: str, tmp_path: Path) -> None:
+async def test_migrations_wait_for_a_late_database(dsn: str, tmp_path: Path) -> None:
     folder = parse_qs(urlsplit(dsn).query)["host"][0]
     waiting = asyncio.create_task(await_current(dsn.replace(folder, str(tmp_path))))
     await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def test_a_database_that_comes_late_is_waited_for(dsn: str, tmp_path: Path
     await waiting
 
 
-async def test_one_that_never_comes_is_an_error(tmp_path: Path) -> None:
+async def test_a_database_that_never_answers_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         await await_current(f"postgresql://postgres@/x?host={tmp_path}", seconds=0)
 

@@ -34,7 +34,7 @@ async def test_a_customer_is_one_user(
     assert {row["id"] for row in made} == {row["user_id"] for row in lines}
 
 
-async def test_a_reference_takes_nothing_else_of_a_customer_that_is_somebody_elses(
+async def test_a_reference_moves_only_its_own_purchase_of_another_users_customer(
     pool: Pool,
 ) -> None:
     other = await pool.fetchval("insert into users (email) values ('o@x.example') returning id")

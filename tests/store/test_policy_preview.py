@@ -121,7 +121,7 @@ async def carry_out(connection: Connection, change: policy.PolicyRevision) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_what_is_previewed_is_what_happens(pool: Pool, seed: int) -> None:
+async def test_the_preview_matches_what_happens(pool: Pool, seed: int) -> None:
     chance = random.Random(seed)
     async with pool.acquire() as connection, connection.transaction():
         await connections.save_check(

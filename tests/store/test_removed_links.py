@@ -56,7 +56,7 @@ async def linked(connection: Connection, product: str, overrides: dict[str, obje
     )
 
 
-async def test_who_gets_nothing_is_not_said_to_lack_an_address(pool: Pool) -> None:
+async def test_a_buyer_who_gets_nothing_is_not_reported_without_an_address(pool: Pool) -> None:
     """A trial that one product's policy excludes and that the other's removed link would have let
     in: nobody is made a user for it, and nothing is wrong with their address."""
     async with pool.acquire() as connection, connection.transaction():

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("first", ["policy", "import"])
-async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str) -> None:
+async def test_a_purchase_is_imported_once_in_either_order(pool: Pool, first: str) -> None:
     """With its line, and with the mail that the import would have sent."""
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "known", {"trialing": False})
@@ -43,7 +43,7 @@ async def test_whichever_comes_first_it_is_imported_once(pool: Pool, first: str)
     assert mails == 1
 
 
-async def test_what_an_event_tells_of_while_a_failed_import_waits_is_brought_in(pool: Pool) -> None:
+async def test_purchases_reported_while_a_failed_import_waits_are_imported(pool: Pool) -> None:
     """It is no purchase of today, and nobody is mailed where the import was to mail nobody."""
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "course", {})

@@ -14,7 +14,7 @@ from tests.truth.conftest import look_now
 pytestmark = pytest.mark.anyio
 
 
-def test_every_handled_type_is_looked_for_and_access_takes_one_call() -> None:
+def test_every_handled_type_is_listed_and_access_needs_one_call() -> None:
     parts = listed_parts()
     assert sorted(name for types in parts.values() for name in types) == sorted(HANDLED_EVENTS)
     assert all(len(types) <= MOST_LISTED_TYPES for types in parts.values())
@@ -103,7 +103,7 @@ async def test_a_quiet_site_costs_one_read_each_time(site: Latchkey) -> None:
     assert [row["part"] for row in anchors] == ["hourly-1", "often-1"]
 
 
-async def test_what_was_sold_while_the_web_process_was_away_is_found(site: Latchkey) -> None:
+async def test_purchases_while_the_web_process_was_down_are_found(site: Latchkey) -> None:
     product, price = await linked(site)
     await site.stripe.control("faults", drop=0.5)
     await site.stop_web()
@@ -118,7 +118,7 @@ async def test_what_was_sold_while_the_web_process_was_away_is_found(site: Latch
     assert sorted(purchases) == [f"away{number}@missed.example" for number in range(6)]
 
 
-async def test_a_sweep_that_failed_is_asked_for_again(site: Latchkey) -> None:
+async def test_a_failed_sweep_is_requested_again(site: Latchkey) -> None:
     """Where it was an hour ago or longer: the list shows the gap only once."""
     await site.pool.execute("update stripe_connection set connected_at = now() - interval '1 day'")
     for key, hours in (("rec_long_ago", 2), ("rec_lately", 0)):
@@ -139,7 +139,7 @@ async def test_a_sweep_that_failed_is_asked_for_again(site: Latchkey) -> None:
         assert count == (2 if key == "rec_long_ago" else 3), "only the first is asked for again"
 
 
-async def test_events_that_appear_late_are_found_and_none_is_taken_twice(site: Latchkey) -> None:
+async def test_late_events_are_found_and_none_is_stored_twice(site: Latchkey) -> None:
     """The list is read again from ten minutes back, so what appears behind the newest is seen."""
     product, price = await linked(site)
     await look(site)
@@ -183,7 +183,7 @@ async def pages(site: Latchkey) -> list[list[CatchUpPageInput]]:
     return found
 
 
-async def test_a_walk_of_several_pages_is_as_of_its_begin(site: Latchkey) -> None:
+async def test_all_pages_of_a_listing_share_its_start_time(site: Latchkey) -> None:
     """The list is walked from its newest end: what is made during the walk is on no page of it,
     and is the next look's, however long the worker was away between two pages."""
     await linked(site)

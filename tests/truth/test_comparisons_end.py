@@ -147,7 +147,7 @@ async def test_what_a_failed_repair_did_not_reach_can_be_repaired_again(
     await site.has(product, "leaves@drift.example", access=False)
 
 
-async def test_of_an_unexpected_error_only_the_kind_is_told() -> None:
+async def test_only_the_type_of_an_unexpected_error_is_reported() -> None:
     with pytest.raises(ApplicationError) as told:
         async with discreet():
             raise ValueError("somebody@private.example")

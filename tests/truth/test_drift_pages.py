@@ -13,7 +13,7 @@ from tests.truth.test_reconciliation import deaf, done, populated
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_admin_compares_and_repairs_what_is_ticked(
+async def test_an_admin_compares_and_repairs_selected_differences(
     site: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     product, _, sessions = await populated(site)
@@ -51,7 +51,7 @@ async def test_an_admin_compares_and_repairs_what_is_ticked(
     assert (await admin.get("/admin/drift/rec_none")).status_code == 404
 
 
-async def test_the_api_refuses_what_makes_no_sense(shared: Latchkey) -> None:
+async def test_the_api_refuses_invalid_requests(shared: Latchkey) -> None:
     await shared.call("POST", "/reconciliations", 422, json={})
     await shared.call("POST", "/reconciliations", 404, json={"dry_run": True, "product": "no-such"})
     await shared.call("GET", "/reconciliations/rec_none", 404)

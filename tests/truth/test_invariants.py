@@ -20,7 +20,7 @@ async def counted(site: Latchkey, query: str, count: int) -> None:
     await until(listed, f"{count} of {query}")
 
 
-async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> None:
+async def test_objects_missing_from_the_lists_are_checked_by_set(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     once = await site.stripe.price(stripe_product, every=None)
@@ -81,7 +81,7 @@ async def test_what_the_walk_does_not_meet_is_checked_by_set(site: Latchkey) -> 
     assert {d["class"] for d in again["differences"]} == {"person"}
 
 
-async def test_an_item_of_no_quantity_is_not_paid_for(site: Latchkey) -> None:
+async def test_an_item_with_quantity_zero_is_not_paid_for(site: Latchkey) -> None:
     """Another item of the subscription is: what was never given is not missing. Nor is the workflow
     of a subscription of which nothing linked is left."""
     bought, _, price = await linked(site)

@@ -43,7 +43,7 @@ async def metric(site: Latchkey, name: str) -> float:
     return float(line.split()[1])
 
 
-async def test_a_failed_event_is_loud_everywhere_and_can_be_put_away(
+async def test_a_failed_event_is_shown_everywhere_and_can_be_ignored(
     site: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     event_id = await poisoned(site)
@@ -84,7 +84,7 @@ async def test_a_handled_event_cant_be_ignored(shared: Latchkey) -> None:
     await shared.call("POST", "/events/evt_none/ignore", 404, json={"reason": "No event"})
 
 
-async def test_poison_blocks_nobody(site: Latchkey) -> None:
+async def test_a_poison_event_does_not_block_others(site: Latchkey) -> None:
     """Objects that Stripe does not have, ids that Temporal refuses, and a buyer among them."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
@@ -114,7 +114,7 @@ async def test_poison_blocks_nobody(site: Latchkey) -> None:
         assert (await failed(site, event_id))["error"]
 
 
-async def test_a_run_that_cant_go_on_says_why_and_goes_on_by_itself(site: Latchkey) -> None:
+async def test_a_blocked_run_says_why_and_resumes_by_itself(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()
@@ -150,7 +150,7 @@ async def test_a_run_that_cant_go_on_says_why_and_goes_on_by_itself(site: Latchk
     await until(handled, "the event is handled")
 
 
-async def test_refused_webhooks_are_counted_for_good(
+async def test_refused_webhooks_are_counted_durably(
     site: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     body = b'{"object":"event"}'
@@ -169,7 +169,7 @@ async def test_refused_webhooks_are_counted_for_good(
     assert "Bad signature: 3" in (await admin.get("/admin/health")).text
 
 
-async def test_the_endpoint_is_looked_at_and_repaired_with_one_click(
+async def test_the_endpoint_is_checked_and_repaired_with_one_click(
     site: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
@@ -218,7 +218,7 @@ async def forgotten(site: Latchkey) -> None:
     await until(gone, "three bodies are deleted")
 
 
-async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> None:
+async def test_old_event_bodies_are_deleted_and_their_rows_kept(site: Latchkey) -> None:
     await grown_old(site)
     count = await site.pool.fetchval("select count(*) from events")
     await look_now(site)
@@ -229,7 +229,7 @@ async def test_bodies_of_old_events_go_and_their_rows_stay(site: Latchkey) -> No
 
 
 @pytest.mark.parametrize("why", ["disconnected", "refused"])
-async def test_bodies_of_old_events_go_also_where_stripes_list_cant_be_read(
+async def test_old_event_bodies_are_deleted_even_if_stripes_list_cant_be_read(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     monkeypatch.setattr(keyring, "FRESH_SECONDS", 0)
@@ -243,7 +243,7 @@ async def test_bodies_of_old_events_go_also_where_stripes_list_cant_be_read(
 
 
 @pytest.mark.slow
-async def test_an_import_that_cant_go_on_says_why_and_goes_on(site: Latchkey) -> None:
+async def test_a_blocked_import_says_why_and_resumes(site: Latchkey) -> None:
     made = await site.stripe.control("bulk", count=150)
     product = await site.product()
     await site.know(made["product"])

@@ -23,7 +23,7 @@ async def said(site: Latchkey, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, s
     return healthy, console.export_text()
 
 
-async def test_doctor_knows_what_went_wrong_and_what_to_do(
+async def test_doctor_reports_problems_and_what_to_do(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def well() -> bool:
@@ -49,7 +49,7 @@ async def test_doctor_knows_what_went_wrong_and_what_to_do(
         assert part in text, text
 
 
-async def test_it_is_told_that_missed_events_were_never_looked_for(
+async def test_it_is_reported_that_catch_up_never_ran(
     site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a key that may not read events: the age counts from connecting."""
@@ -133,7 +133,7 @@ async def swept(site: Latchkey, product: str) -> None:
     await until(over, "one sweep is done")
 
 
-async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
+async def test_a_gap_in_the_list_triggers_a_sweep(site: Latchkey) -> None:
     """After longer than Stripe keeps events, and after the last known event is gone."""
     product = await missed(site)
     await site.pool.execute("update catch_up set looked_at = now() - interval '40 days'")
@@ -143,7 +143,7 @@ async def test_a_gap_in_the_list_has_objects_swept(site: Latchkey) -> None:
     assert {line["type"] for line in lines} >= {"access_granted", "access_ended", "repaired"}
 
 
-async def test_looks_at_another_mode_leave_the_gap_in_this_one(
+async def test_catch_up_in_another_mode_keeps_the_gap_in_this_one(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same account in the other mode for weeks, and then in this one again."""
@@ -161,7 +161,7 @@ async def test_looks_at_another_mode_leave_the_gap_in_this_one(
     await swept(site, product)
 
 
-async def test_a_first_look_that_would_begin_before_stripes_list_is_a_gap(site: Latchkey) -> None:
+async def test_a_first_catch_up_before_the_start_of_stripes_list_is_a_gap(site: Latchkey) -> None:
     product = await missed(site)
     await site.pool.execute("update links set created_at = now() - interval '40 days'")
     await site.pool.execute("delete from catch_up")
@@ -169,7 +169,7 @@ async def test_a_first_look_that_would_begin_before_stripes_list_is_a_gap(site: 
     await swept(site, product)
 
 
-async def test_an_anchor_that_only_grew_old_is_no_gap(site: Latchkey) -> None:
+async def test_an_expired_anchor_is_not_a_gap(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()

@@ -56,7 +56,7 @@ async def requests(site: Latchkey) -> list[Json]:
 
 
 @pytest.mark.slow
-async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latchkey) -> None:
+async def test_its_runs_read_nothing_and_a_known_end_takes_effect(site: Latchkey) -> None:
     product, sold = await bought(site, ends_in=20)
     await reconnected(site)
     site.stripe.box.shop.world.forget("subscription", sold["stays"])
@@ -91,7 +91,7 @@ async def test_its_runs_ask_nothing_and_a_known_end_comes_at_its_time(site: Latc
 
 
 @pytest.mark.parametrize("change", [ANOTHER_ACCOUNT, ANOTHER_MODE])
-async def test_its_rows_are_foreign_to_comparisons_and_no_deadline_of_theirs_is_overdue(
+async def test_its_rows_are_foreign_and_its_deadlines_never_overdue(
     site: Latchkey, change: str
 ) -> None:
     """Its products are no part of the plan, and its rows none of what must hold."""

@@ -31,7 +31,7 @@ async def link_without_past(site: Latchkey, product: str, stripe_product: str) -
     await site.listening(product)
 
 
-async def test_missed_invoices_are_found_in_both_directions_and_mended(site: Latchkey) -> None:
+async def test_missed_invoices_are_found_in_both_directions_and_repaired(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product, every=None)
     product = await site.product()
@@ -88,7 +88,7 @@ async def test_missed_invoices_are_found_in_both_directions_and_mended(site: Lat
     assert (await compared(site))["differences"] == []
 
 
-async def test_a_session_is_found_behind_a_page_that_was_cut_short(site: Latchkey) -> None:
+async def test_a_session_is_found_behind_a_truncated_page(site: Latchkey) -> None:
     """A free cart's invoice names neither its session nor a payment: the customer's sessions are
     looked through, to their end, or one purchase would be two."""
     stripe_product = await site.stripe.product()
@@ -141,7 +141,7 @@ async def test_invoices_that_a_link_left_out_stay_out(site: Latchkey) -> None:
     assert await site.lines(product=product, type="imported") == []
 
 
-async def test_a_policys_preview_leaves_out_what_a_link_left_out(site: Latchkey) -> None:
+async def test_a_policy_preview_leaves_out_invoices_that_a_link_left_out(site: Latchkey) -> None:
     """An invoice may be a purchase by another link of the same Stripe product."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product, every=None, amount=3000)

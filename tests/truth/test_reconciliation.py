@@ -63,7 +63,7 @@ def shown(report: Json) -> set[tuple[str, str, str]]:
     return {(d["kind"], d["class"], d["email"]) for d in report["differences"]}
 
 
-async def test_nothing_differs_where_nothing_was_missed(site: Latchkey) -> None:
+async def test_nothing_differs_if_nothing_was_missed(site: Latchkey) -> None:
     product, _, _ = await populated(site)
     before = await site.lines()
     found = await compared(site)
@@ -74,7 +74,7 @@ async def test_nothing_differs_where_nothing_was_missed(site: Latchkey) -> None:
     assert await site.lines() == before
 
 
-async def test_a_dry_run_reports_and_changes_nothing_and_a_repair_mends(site: Latchkey) -> None:
+async def test_a_dry_run_only_reports_and_a_repair_fixes(site: Latchkey) -> None:
     product, price, sessions = await populated(site)
     other = await site.stripe.price(await site.stripe.product("Another"))
     await deaf(site)
@@ -129,7 +129,7 @@ async def test_a_dry_run_reports_and_changes_nothing_and_a_repair_mends(site: La
     await until(knows, "the run knows the new end")
 
 
-async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
+async def test_a_repairing_run_needs_no_second_read(site: Latchkey) -> None:
     product, price, sessions = await populated(site)
     await deaf(site)
     await site.stripe.delete(f"subscriptions/{sessions['leaves']['subscription']}")
@@ -142,7 +142,7 @@ async def test_a_run_that_repairs_needs_no_second_look(site: Latchkey) -> None:
     assert again["differences"] == []
 
 
-async def test_a_repair_of_what_cant_be_read_is_none(
+async def test_an_unreadable_object_is_not_repaired(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product, _, sessions = await populated(site)
@@ -173,7 +173,7 @@ async def test_a_repair_of_what_cant_be_read_is_none(
     assert (await site.access(product, "leaves@drift.example"))["access"] is True
 
 
-async def test_runs_hear_of_a_repair_that_temporal_did_not_take_at_first(
+async def test_runs_are_notified_of_a_repair_that_temporal_first_refused(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, price, sessions = await populated(site)
@@ -217,7 +217,7 @@ async def rearmed(site: Latchkey, subscription: str) -> bool:
     return any(timer.start_to_fire_timeout.seconds > 86400 for timer in timers)
 
 
-async def test_a_repair_knows_the_buyer_by_the_signed_reference(site: Latchkey) -> None:
+async def test_a_repair_finds_the_buyer_by_the_signed_reference(site: Latchkey) -> None:
     product, price, _ = await populated(site)
     other = await site.product("Other")
     given = {"email": "member@drift.example"}
@@ -231,7 +231,9 @@ async def test_a_repair_knows_the_buyer_by_the_signed_reference(site: Latchkey) 
     assert (await site.access(product, "another.address@drift.example"))["access"] is False
 
 
-async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> None:
+async def test_differences_that_need_a_decision_are_not_repaired_automatically(
+    site: Latchkey,
+) -> None:
     """What an admin ended by hand is no difference: it is held until an admin lifts it."""
     product, _, sessions = await populated(site)
     await deaf(site)
@@ -264,7 +266,7 @@ async def test_what_needs_a_person_is_not_repaired_by_itself(site: Latchkey) -> 
     await site.has(product, "stays@drift.example")
 
 
-async def test_the_alarm_counts_what_all_products_have_open_and_nothing_foreign(
+async def test_the_alarm_counts_open_differences_without_foreign_ones(
     site: Latchkey,
 ) -> None:
     _, _, sessions = await populated(site)
@@ -280,7 +282,7 @@ async def test_the_alarm_counts_what_all_products_have_open_and_nothing_foreign(
     assert await metric(site, "latchkey_drift_differences") == 1
 
 
-async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
+async def test_broken_invariants_are_found_and_repaired(site: Latchkey) -> None:
     product, _, sessions = await populated(site)
     missing, late, ended = (sessions[name]["subscription"] for name in ("stays", "leaves", "ends"))
     run = site.temporal.get_workflow_handle(f"subscription/{missing}")
@@ -340,7 +342,7 @@ async def test_broken_invariants_are_found_and_mended(site: Latchkey) -> None:
     assert (await compared(site))["differences"] == []
 
 
-async def test_fifty_pages_are_one_call_each_and_noted_only_while_it_runs(
+async def test_fifty_pages_take_one_call_each_and_leave_no_records(
     site: Latchkey,
 ) -> None:
     made = await site.stripe.control("bulk", count=420, one_off=20)
@@ -360,7 +362,7 @@ async def test_fifty_pages_are_one_call_each_and_noted_only_while_it_runs(
     assert await site.pool.fetchval("select count(*) from reconciliation_seen") == 0
 
 
-async def test_the_schedules_are_there_and_stay_paused(site: Latchkey) -> None:
+async def test_the_schedules_exist_and_stay_paused(site: Latchkey) -> None:
     handle = site.temporal.get_schedule_handle("reconciliation")
     described = await handle.describe()
     assert described.schedule.spec.intervals[0].every == timedelta(days=1)

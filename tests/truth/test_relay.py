@@ -37,7 +37,7 @@ async def test_a_namespace_without_our_search_attributes_gets_them(site: Latchke
     await site.temporal.get_workflow_handle(f"subscription/{made['id']}").describe()
 
 
-async def test_a_link_made_while_they_lack_is_told(site: Latchkey) -> None:
+async def test_a_link_created_without_search_attributes_is_dispatched(site: Latchkey) -> None:
     stripe_product = await site.stripe.product()
     product = await site.product()
     await site.know(stripe_product)
@@ -45,7 +45,7 @@ async def test_a_link_made_while_they_lack_is_told(site: Latchkey) -> None:
     await site.link(product, stripe_product)
 
 
-async def test_wakeups_that_cant_be_told_hold_up_nothing(site: Latchkey) -> None:
+async def test_undeliverable_wakeups_block_nothing(site: Latchkey) -> None:
     """Such as those that the web process of a newer release wrote."""
     async with site.pool.acquire() as connection:
         kinds = [str(number) for number in range(WAKEUPS + 1)]
@@ -98,7 +98,7 @@ async def arrived(pool: Pool, event_id: str) -> None:
     )
 
 
-async def test_what_is_unheard_is_relayed_at_growing_pauses(pool: Pool) -> None:
+async def test_unhandled_events_are_relayed_with_growing_pauses(pool: Pool) -> None:
     await arrived(pool, "evt_1")
     for on_its_way, pause in [(0, 0.25), (0.25, 0.25), (0.5, 0.5), (6, 6), (90, 24)]:
         await pool.execute(
@@ -119,7 +119,7 @@ async def test_what_is_unheard_is_relayed_at_growing_pauses(pool: Pool) -> None:
     assert await inbox.claim(pool, limit=200) == []
 
 
-async def test_what_is_unheard_holds_up_nothing_new(pool: Pool) -> None:
+async def test_unhandled_events_do_not_delay_new_ones(pool: Pool) -> None:
     old = [f"evt_old{number}" for number in range(3 * inbox.FEW)]
     for event_id in old:
         await arrived(pool, event_id)

@@ -124,7 +124,7 @@ async def test_no_access_has_its_reason_too(
     await shared.call("GET", "/why", 404, params={"product": "none", "email": "a@b.example"})
 
 
-async def test_a_long_story_costs_as_many_queries_as_a_short_one(shared: Latchkey) -> None:
+async def test_a_long_chain_takes_as_many_queries_as_a_short_one(shared: Latchkey) -> None:
     product, price, _ = await linked(shared)
     counts = []
     from latchkey.store.access import why as store
@@ -207,7 +207,7 @@ async def test_who_had_access_on_a_day_and_when_a_user_had_it(
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "10000-01-01", "soon"])
-async def test_a_day_that_cant_be_is_refused_with_a_reason(
+async def test_an_invalid_day_is_refused_with_a_reason(
     shared: Latchkey, shared_admin: httpx.AsyncClient, day: str
 ) -> None:
     """The last day there is has no first moment after it."""

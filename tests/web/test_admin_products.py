@@ -29,7 +29,7 @@ async def shown(client: httpx.AsyncClient, path: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
 
 
-async def test_the_list_says_what_each_product_is(
+async def test_the_list_shows_each_products_details(
     shared: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     stripe_product = await shared.stripe.product("Listed in Stripe")
@@ -47,7 +47,7 @@ async def test_the_list_says_what_each_product_is(
     assert "$29.00 every month" in info
 
 
-async def test_pages_of_the_list_hold_every_product_once(
+async def test_pages_of_the_list_show_every_product_once(
     shared: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     for number in range(103):
@@ -62,7 +62,7 @@ async def test_pages_of_the_list_hold_every_product_once(
     assert len(found) == len(set(found)) == 103
 
 
-async def test_categories_are_made_renamed_moved_and_deleted(
+async def test_categories_are_created_renamed_moved_and_deleted(
     shared: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     here = "/admin/products/categories"
@@ -129,7 +129,7 @@ async def test_a_preview_of_the_content_saves_nothing(
         ("image_url", "javascript:alert(1)", "must start with http"),
     ],
 )
-async def test_what_is_wrong_stands_beside_its_field(
+async def test_errors_appear_beside_their_field(
     shared: Latchkey, admin: httpx.AsyncClient, field: str, value: str, words: str
 ) -> None:
     product = await shared.product("Wrong")
@@ -186,7 +186,7 @@ async def test_members_say_why_and_until(shared: Latchkey, admin: httpx.AsyncCli
     assert not (await shared.access(product, "runs@members.example"))["access"]
 
 
-async def test_bad_grants_keep_what_was_typed(shared: Latchkey, admin: httpx.AsyncClient) -> None:
+async def test_bad_grants_keep_the_input(shared: Latchkey, admin: httpx.AsyncClient) -> None:
     product = await shared.product("Bad grants")
     form = f"/admin/products/{product}/grants"
     answer = await post(admin, form, form, email="nobody", reason="Kept")
@@ -218,7 +218,7 @@ async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
         assert "Your role, support," in refused.text
 
 
-async def test_the_tab_is_marked_whatever_the_product_is_called(
+async def test_the_current_tab_is_marked_for_any_product_name(
     shared: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     """Pages are reached by the product's id and by its slug."""

@@ -54,7 +54,7 @@ async def test_site_settings_show_everywhere_at_once(shared: Latchkey) -> None:
 @pytest.mark.parametrize(
     "colour", ["#3d4ed8", "#ffee00", "#000000", "#ffffff", "#7f7f7f", "#ff0000"]
 )
-def test_every_colour_can_be_read(colour: str) -> None:
+def test_every_colour_is_readable(colour: str) -> None:
     light, _, dark = theme.style_sheet(colour).partition("@media")
     for sheet, card in ((light, "#ffffff"), (dark, "#161b23")):
         values = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", sheet))
@@ -118,7 +118,7 @@ async def test_tokens_are_shown_once_and_revoked_after_asking(shared: Latchkey) 
         await admin.send("/admin/tokens", expect=422, name="")
 
 
-async def test_the_connectors_page_names_what_the_key_may_not_do(shared: Latchkey) -> None:
+async def test_the_connectors_page_lists_missing_permissions(shared: Latchkey) -> None:
     findings = await shared.pool.fetchval("select findings from stripe_connection")
     missing = [
         {**finding, "ok": False, "message": "No <rak_disputes>"}
@@ -149,7 +149,7 @@ async def test_the_connectors_page_names_what_the_key_may_not_do(shared: Latchke
         await admin.send("/admin/connectors", form, portal="yes", portal_cancel="yes")
 
 
-async def test_support_is_shown_no_forms_that_it_may_not_send(shared: Latchkey) -> None:
+async def test_support_sees_only_forms_it_may_send(shared: Latchkey) -> None:
     async with visit(shared) as helper:
         await helper.sign_in_as(await user(shared, "forms@team.example", "support"), "forms")
         for path in ("/admin/settings", "/admin/settings/team", "/admin/tokens", "/admin/users"):

@@ -95,7 +95,7 @@ async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -
         (b"x" * 8_000_001, "larger than 8 MB"),
     ],
 )
-async def test_files_that_are_no_lists(shared: Latchkey, content: bytes, problem: str) -> None:
+async def test_invalid_files_are_refused(shared: Latchkey, content: bytes, problem: str) -> None:
     async with visit(shared) as admin:
         await admin.sign_in()
         form = (await admin.get("/admin/users/import")).text
@@ -110,7 +110,7 @@ async def test_files_that_are_no_lists(shared: Latchkey, content: bytes, problem
         assert problem in unescape(answer.text)
 
 
-async def test_one_person_with_everything_about_them(shared: Latchkey) -> None:
+async def test_a_user_page_shows_everything_about_them(shared: Latchkey) -> None:
     person, product, subscription = await buyer(shared, "nora@users.example", "Everything")
     async with visit(shared) as admin:
         await admin.sign_in()
@@ -139,7 +139,7 @@ async def test_one_person_with_everything_about_them(shared: Latchkey) -> None:
     assert len(await shared.lines(type="user_exported", user=person)) == 1
 
 
-async def test_looking_at_the_site_as_a_member(shared: Latchkey) -> None:
+async def test_impersonating_a_member(shared: Latchkey) -> None:
     person, _, _ = await buyer(shared, "looked@users.example", "Looked into")
     async with visit(shared) as admin, visit(shared) as helper:
         await admin.sign_in()
@@ -181,7 +181,7 @@ async def test_looking_at_the_site_as_a_member(shared: Latchkey) -> None:
         await admin.get("/admin/users")
 
 
-async def test_erasing_leaves_amounts_and_dates_and_nothing_else(shared: Latchkey) -> None:
+async def test_erasing_leaves_only_amounts_and_dates(shared: Latchkey) -> None:
     email = "Forget.Me@users.example"
     person, product, subscription = await buyer(shared, email, "Forgotten")
     price = await shared.stripe.price(await shared.stripe.product("Once"), 500, every=None)
@@ -214,7 +214,7 @@ async def test_erasing_leaves_amounts_and_dates_and_nothing_else(shared: Latchke
     assert (again["email"], again["name"]) == (None, None)
 
 
-async def test_who_is_erased_holds_no_collection(shared: Latchkey) -> None:
+async def test_an_erased_user_holds_no_collection(shared: Latchkey) -> None:
     email = "holds.all@users.example"
     first, later = [await shared.product(name) for name in ("In it first", "In it later")]
     body = {"name": "All of theirs", "products": [first]}
@@ -267,7 +267,7 @@ async def test_every_table_with_an_address_is_known_to_erasing(shared: Latchkey)
     assert [row["table_name"] for row in rows if f" {row['table_name']} " not in told] == []
 
 
-async def test_those_who_look_after_the_site_are_not_erased(shared: Latchkey) -> None:
+async def test_staff_are_not_erased(shared: Latchkey) -> None:
     person = await user(shared, "colleague@users.example", "admin")
     async with visit(shared) as admin:
         await admin.sign_in()

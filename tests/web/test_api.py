@@ -85,7 +85,7 @@ async def test_bad_input_is_named_and_changes_nothing(
         ({"stripe_product": "prod_x", "mail": "shout"}, "invalid"),
     ],
 )
-async def test_a_link_that_cannot_be_is_refused(shared: Latchkey, body: Any, code: str) -> None:
+async def test_an_invalid_link_is_refused(shared: Latchkey, body: Any, code: str) -> None:
     product = await shared.product()
     before = await digest(shared.pool)
     answer = await shared.call("PUT", f"/products/{product}/link", 422, json=body)
@@ -104,7 +104,7 @@ async def test_a_link_that_cannot_be_is_refused(shared: Latchkey, body: Any, cod
         {"email": "x" * 300 + "@b.example"},
     ],
 )
-async def test_a_grant_that_cannot_be_is_refused(shared: Latchkey, body: Any) -> None:
+async def test_an_invalid_grant_is_refused(shared: Latchkey, body: Any) -> None:
     product = await shared.product()
     before = await digest(shared.pool)
     await shared.call("POST", f"/products/{product}/grants", 422, json=body)
@@ -145,7 +145,7 @@ async def test_tokens_from_the_database_work_until_revoked(shared: Latchkey) -> 
         assert (await client.get("/products")).status_code == 200
 
 
-async def test_products_are_made_changed_listed_and_deleted(shared: Latchkey) -> None:
+async def test_products_are_created_changed_listed_and_deleted(shared: Latchkey) -> None:
     name = f"{HOSTILE} {secrets.token_hex(3)}"
     made = await shared.call("POST", "/products", 201, json={"name": name})
     assert made["name"] == name
@@ -227,7 +227,7 @@ async def test_access_modes(shared: Latchkey) -> None:
         assert unknown["access"] is False
 
 
-async def test_the_description_is_true(shared: Latchkey) -> None:
+async def test_the_openapi_description_is_accurate(shared: Latchkey) -> None:
     """Every declared call exists, and every answer that we get fits its schema."""
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource

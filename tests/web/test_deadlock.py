@@ -60,7 +60,7 @@ async def amid_an_apply(
     return await merging
 
 
-async def test_a_call_is_begun_again(shared: Latchkey) -> None:
+async def test_a_rolled_back_call_is_retried(shared: Latchkey) -> None:
     into, other = await two_users(shared, "deadlock")
     moved = await amid_an_apply(
         shared,
@@ -71,7 +71,7 @@ async def test_a_call_is_begun_again(shared: Latchkey) -> None:
     assert moved["moved"]["subscriptions.user_id"] == 1
 
 
-async def test_a_form_is_to_be_sent_again(shared: Latchkey) -> None:
+async def test_a_rolled_back_form_asks_to_be_sent_again(shared: Latchkey) -> None:
     into, other = await two_users(shared, "crossed")
     given = {"email": "other@crossed.example", "do": "merge"}
     async with visit(shared) as admin:

@@ -77,7 +77,7 @@ async def mail_link(site: Latchkey, email: str, kind: str) -> tuple[int, str]:
     return row["id"], f"/login/{token}"
 
 
-async def test_the_account_shows_what_runs_and_what_was_bought(
+async def test_the_account_shows_subscriptions_and_purchases(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     member, subscribed, bought = await buyer(shared, "bills@account.example")
@@ -105,7 +105,7 @@ async def test_the_account_shows_what_runs_and_what_was_bought(
     assert kept == 0
 
 
-async def test_billing_goes_to_the_portal_made_once(shared: Latchkey, visitor: Visitor) -> None:
+async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visitor: Visitor) -> None:
     member, subscribed, _ = await buyer(shared, "portal@account.example")
     await visitor.sign_in_as(member, "portal")
     for fields in (
@@ -141,7 +141,7 @@ async def test_billing_goes_to_the_portal_made_once(shared: Latchkey, visitor: V
     await shared.pool.execute("update site_settings set value = '{}' where key = 'site'")
 
 
-async def test_who_cancels_in_the_portal_is_known_by_the_reason_they_give(
+async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     """Stripe asks once it is cancelled: the line is there before the reason."""
@@ -174,7 +174,7 @@ async def test_who_cancels_in_the_portal_is_known_by_the_reason_they_give(
     await until(known, "the customer is the cause")
 
 
-async def test_a_portal_made_before_is_given_what_we_ask_of_it_now(
+async def test_an_existing_portal_configuration_is_updated(
     shared: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     email = "before@account.example"
@@ -196,7 +196,7 @@ async def test_only_those_with_a_customer_have_billing(shared: Latchkey, visitor
         assert problem["code"] == "no_stripe_customer"
 
 
-async def test_nobody_sees_what_is_another_persons(shared: Latchkey, visitor: Visitor) -> None:
+async def test_members_see_only_their_own_data(shared: Latchkey, visitor: Visitor) -> None:
     _, subscribed, bought = await buyer(shared, "theirs@account.example")
     customer = await shared.pool.fetchval(
         "select customer_id from subscriptions where id = $1", subscribed["subscription"]
@@ -213,7 +213,9 @@ async def test_nobody_sees_what_is_another_persons(shared: Latchkey, visitor: Vi
     await visitor.send("/account/settings", f"/account/sessions/{other}/end", 404)
 
 
-async def test_several_customers_are_chosen_from(shared: Latchkey, visitor: Visitor) -> None:
+async def test_the_right_one_of_several_customers_is_chosen(
+    shared: Latchkey, visitor: Visitor
+) -> None:
     email = "several@account.example"
     member, _, _ = await buyer(shared, email)
     await buyer(shared, "several2@account.example")
@@ -233,7 +235,9 @@ async def test_several_customers_are_chosen_from(shared: Latchkey, visitor: Visi
         assert answer.headers["location"].startswith(shared.stripe.url)
 
 
-async def test_a_new_address_holds_once_it_is_confirmed(shared: Latchkey, visitor: Visitor) -> None:
+async def test_a_new_address_takes_effect_once_confirmed(
+    shared: Latchkey, visitor: Visitor
+) -> None:
     member = await user(shared, "old@account.example")
     await user(shared, "taken@account.example")
     await visitor.sign_in_as(member, "old")
@@ -338,7 +342,7 @@ async def test_sessions_are_listed_and_ended(shared: Latchkey, visitor: Visitor)
     assert [line["cause"] for line in lines] == ["customer"] * 3
 
 
-async def test_what_is_over_is_swept_away(shared: Latchkey, visitor: Visitor) -> None:
+async def test_expired_rows_are_deleted(shared: Latchkey, visitor: Visitor) -> None:
     member = await user(shared, "swept@account.example")
     await visitor.sign_in_as(member, "swept-1")
     await shared.pool.execute(
@@ -355,7 +359,7 @@ async def test_what_is_over_is_swept_away(shared: Latchkey, visitor: Visitor) ->
     assert [row["nonce"] for row in used] == ["swept-2"]
 
 
-async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor: Visitor) -> None:
+async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor: Visitor) -> None:
     email = "quiet@account.example"
     member = await user(shared, email)
     await visitor.sign_in_as(member, "quiet")
@@ -402,7 +406,7 @@ async def test_mails_are_switched_off_and_unsubscribed(shared: Latchkey, visitor
         assert await shared.pool.fetchval(off, member) == ["product_access"]
 
 
-async def test_links_are_mailed_to_the_known_and_not_too_often(
+async def test_links_are_sent_to_known_addresses_and_rate_limited(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     email = "often@account.example"
@@ -421,7 +425,7 @@ async def test_links_are_mailed_to_the_known_and_not_too_often(
     await until(all_tried, "five mails at most")
 
 
-async def test_counted_tries_end_with_their_window(shared: Latchkey) -> None:
+async def test_counted_attempts_expire_with_their_window(shared: Latchkey) -> None:
     async with shared.pool.acquire() as connection:
         tried = [
             await signin.try_once(connection, "somebody", most=2, seconds=60) for _ in range(3)
@@ -437,7 +441,7 @@ async def test_counted_tries_end_with_their_window(shared: Latchkey) -> None:
         assert "another" not in text
 
 
-async def test_who_looks_as_somebody_changes_nothing_of_theirs(
+async def test_impersonation_changes_nothing_of_the_members(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     member = await user(shared, "seen@account.example")

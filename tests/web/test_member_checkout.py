@@ -49,7 +49,7 @@ async def links(site: Latchkey) -> dict[str, bool]:
     return {row["url"]: row["active"] for row in rows}
 
 
-async def test_another_price_makes_another_link_and_retires_the_old_one(shared: Latchkey) -> None:
+async def test_a_new_price_creates_a_link_and_deactivates_the_old_one(shared: Latchkey) -> None:
     product, _, price, first = await for_sale(shared, "Repriced")
     again = await shared.call(
         "PUT", f"/products/{product}/checkout", json={"enabled": True, "price": price}
@@ -81,7 +81,7 @@ async def test_another_price_makes_another_link_and_retires_the_old_one(shared: 
     assert (await links(shared))[first] is False
 
 
-async def test_double_clicks_and_faults_make_one_link(site: Latchkey) -> None:
+async def test_double_clicks_and_faults_create_one_link(site: Latchkey) -> None:
     stripe_product = await site.stripe.product("Once only")
     price = await site.stripe.price(stripe_product)
     product = await site.product("Once only")
@@ -106,7 +106,7 @@ async def test_double_clicks_and_faults_make_one_link(site: Latchkey) -> None:
     assert len(made) == 1
 
 
-async def test_a_choice_that_cannot_be_sold_changes_nothing(shared: Latchkey) -> None:
+async def test_an_unsellable_choice_changes_nothing(shared: Latchkey) -> None:
     bare = await shared.product("Unlinked")
     foreign = await shared.stripe.price(await shared.stripe.product())
     problem = await shared.call(
@@ -136,7 +136,7 @@ async def test_removing_the_link_stops_the_sale(shared: Latchkey, visitor: Visit
     await visitor.get(f"/buy/{slug}", 404)
 
 
-async def test_the_stable_address_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
+async def test_the_buy_url_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
     product, slug, _, url = await for_sale(shared, "Bound", promotion_codes=True)
     parts = urlsplit(await visitor.goes(f"/buy/{slug}?utm_source=news&promo=SUN&evil=1"))
     assert parts._replace(query="").geturl() == url
@@ -175,7 +175,7 @@ async def test_promotion_codes_only_where_they_are_accepted(
     assert (await shared.stripe.get(f"payment_links/{row['id']}"))["allow_promotion_codes"] is True
 
 
-async def test_what_is_not_for_sale(shared: Latchkey, visitor: Visitor) -> None:
+async def test_products_not_for_sale(shared: Latchkey, visitor: Visitor) -> None:
     draft = await shared.call("POST", "/products", 201, json={"name": "Unseen"})
     await visitor.get(f"/buy/{draft['slug']}", 404)
     await visitor.get("/buy/nothing", 404)
@@ -269,9 +269,7 @@ async def test_a_made_up_session_changes_nothing(shared: Latchkey, visitor: Visi
     assert after == before
 
 
-async def test_other_programs_choose_the_purchase_method(
-    shared: Latchkey, visitor: Visitor
-) -> None:
+async def test_the_api_sets_the_purchase_method(shared: Latchkey, visitor: Visitor) -> None:
     product, slug, _, url = await for_sale(shared, "By program")
     changed = await shared.call(
         "PATCH",

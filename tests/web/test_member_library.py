@@ -114,7 +114,7 @@ async def test_each_state_of_a_card(shared: Latchkey, visitor: Visitor) -> None:
     assert "No results" in (await visitor.get("/library?q=no+such+thing")).text
 
 
-async def test_what_was_theirs_stays_on_the_shelf(shared: Latchkey, visitor: Visitor) -> None:
+async def test_former_products_stay_on_the_shelf(shared: Latchkey, visitor: Visitor) -> None:
     """Nobody wonders where something went; and it says what to do, or that there is nothing."""
     product = await shared.product("Was Mine")
     email = "was@library.example"
@@ -143,7 +143,7 @@ async def test_what_was_theirs_stays_on_the_shelf(shared: Latchkey, visitor: Vis
     assert tile((await visitor.get("/library?q=Was")).text, "Was Mine") == ""
 
 
-async def test_visitors_where_the_site_lets_them(
+async def test_visitors_see_the_library_if_the_site_allows_it(
     shared: Latchkey, visitor: Visitor, open_library: None
 ) -> None:
     await sold(shared, "Vis Locked")
@@ -163,7 +163,7 @@ async def test_visitors_where_the_site_lets_them(
     assert await visitor.goes("/") == "/login"
 
 
-async def test_a_long_library_pages(shared: Latchkey, visitor: Visitor) -> None:
+async def test_a_long_library_is_paged(shared: Latchkey, visitor: Visitor) -> None:
     await shared.pool.execute(
         """
         insert into products (id, slug, name, status, access_mode)

@@ -48,7 +48,7 @@ async def test_the_outbox_is_searched_and_sends_again(shared: Latchkey, admin: V
     await admin.get("/admin/mails/99999999", 404)
 
 
-async def test_links_are_for_those_whom_they_make_no_mightier(
+async def test_sign_in_links_never_raise_the_viewers_rights(
     shared: Latchkey, admin: Visitor
 ) -> None:
     to_member = await mailed(shared, "plain@mails.example")
@@ -65,7 +65,7 @@ async def test_links_are_for_those_whom_they_make_no_mightier(
     await shared.pool.execute("update users set role = 'member' where email like '%@mails.example'")
 
 
-async def test_samples_run_nothing_and_hold_no_secret(shared: Latchkey, admin: Visitor) -> None:
+async def test_samples_run_nothing_and_contain_no_secret(shared: Latchkey, admin: Visitor) -> None:
     await shared.product("<script>alert(1)</script>")
     for kind in KINDS:
         page = await admin.get(f"/admin/mails/samples/{kind}")
@@ -82,7 +82,7 @@ async def test_samples_run_nothing_and_hold_no_secret(shared: Latchkey, admin: V
     await admin.get("/admin/mails/samples/nonsense", 404)
 
 
-async def test_mail_settings_are_checked_and_kept(shared: Latchkey, admin: Visitor) -> None:
+async def test_email_settings_are_validated_and_saved(shared: Latchkey, admin: Visitor) -> None:
     page = "/admin/mails/settings"
     fields = {
         "sender_name": "Ada",

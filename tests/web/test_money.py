@@ -28,13 +28,13 @@ def test_each_currency_has_stripes_decimals(minor: int, currency: str, text: str
     ("typed", "currency", "minor"),
     [("10.50", "usd", 1050), ("1050", "jpy", 1050), ("10.500", "kwd", 10500), ("5", "isk", 500)],
 )
-def test_what_an_admin_types_comes_to_the_same(typed: str, currency: str, minor: int) -> None:
+def test_typed_amounts_convert_to_the_minor_unit(typed: str, currency: str, minor: int) -> None:
     given = FormData({"choice": "new", "amount": typed, "currency": currency})
     wanted = _wanted(given)
     assert wanted.create is not None
     assert wanted.create.amount == minor
 
 
-def test_what_a_currency_has_not_is_refused() -> None:
+def test_too_many_decimals_for_a_currency_are_refused() -> None:
     with pytest.raises(ValueError, match="that many decimal places"):
         _wanted(FormData({"choice": "new", "amount": "10.5", "currency": "jpy"}))

@@ -71,7 +71,7 @@ async def test_admin_pages_are_for_admins(
 
 
 @pytest.mark.parametrize("path", ["/login", "/admin/products", "/library", "/nothing", "/healthz"])
-async def test_every_answer_has_its_headers(admin: httpx.AsyncClient, path: str) -> None:
+async def test_every_response_has_its_headers(admin: httpx.AsyncClient, path: str) -> None:
     headers = (await admin.get(path)).headers
     policy = headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy
@@ -218,7 +218,7 @@ async def test_signing_out_ends_the_session(shared: Latchkey, admin: httpx.Async
         ("/\\evil.example", False),
     ],
 )
-async def test_signing_in_leads_nowhere_else(
+async def test_signing_in_redirects_only_within_the_site(
     shared: Latchkey, visitor: httpx.AsyncClient, target: str, safe: bool
 ) -> None:
     answer = await post(visitor, "/login", "/login", email=ADMIN, password=PASSWORD, next=target)
@@ -258,7 +258,7 @@ async def test_the_feed_and_lists_page(shared: Latchkey, admin: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("number", ["²", "9" * 20])
-async def test_numbers_that_are_none_are_no_fault(
+async def test_malformed_ids_return_404(
     shared: Latchkey, admin: httpx.AsyncClient, number: str
 ) -> None:
     for path in ("/admin/merges?after=", "/library?category="):

@@ -31,7 +31,7 @@ async def signed_in(visitor: Visitor) -> bool:
     return (await visitor.client.get("/admin/products")).status_code == 200
 
 
-async def test_rotating_keeps_sessions_and_seals_until_the_old_secret_goes(
+async def test_rotating_keeps_sessions_and_encrypted_secrets(
     site: Latchkey,
 ) -> None:
     headers = {"Idempotency-Key": "once"}
@@ -59,7 +59,7 @@ async def test_rotating_keeps_sessions_and_seals_until_the_old_secret_goes(
     assert repeated.json() == made.json(), "the answer was sealed again"
 
 
-async def test_an_endpoint_whose_secret_cannot_be_opened_is_replaced(site: Latchkey) -> None:
+async def test_an_endpoint_whose_secret_cannot_be_decrypted_is_replaced(site: Latchkey) -> None:
     """The key comes from the environment and LATCHKEY_SECRET was changed: webhooks go on."""
     before = await site.pool.fetchval("select endpoint_id from stripe_connection")
     await restart(site, NEXT)

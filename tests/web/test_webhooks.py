@@ -111,7 +111,7 @@ async def test_a_wrong_event_is_refused(shared: Latchkey, change: Json, code: st
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{}", b"[" * 5000])
-async def test_what_is_no_json_object_is_refused(shared: Latchkey, body: bytes) -> None:
+async def test_anything_but_a_json_object_is_refused(shared: Latchkey, body: bytes) -> None:
     before = await everything(shared)
     answer = await send(shared, body)
     assert answer.status_code == 400
@@ -148,7 +148,7 @@ async def test_a_large_body_is_refused_before_it_is_read(shared: Latchkey) -> No
     assert await everything(shared) == before
 
 
-async def test_unknown_types_and_unlinked_products_are_taken_and_change_nothing(
+async def test_unknown_types_and_unlinked_products_are_accepted_and_change_nothing(
     shared: Latchkey,
 ) -> None:
     unknown = await send(shared, event(shared, type="moon.landed"))
@@ -166,7 +166,7 @@ async def test_unknown_types_and_unlinked_products_are_taken_and_change_nothing(
     assert stored > 0
 
 
-async def test_an_object_that_stripe_does_not_know_changes_nothing(shared: Latchkey) -> None:
+async def test_an_object_unknown_to_stripe_changes_nothing(shared: Latchkey) -> None:
     await shared.settled()
     before = await state(shared)
     invented = event(
@@ -215,7 +215,7 @@ async def test_a_resent_event_is_handled_again_without_effect(shared: Latchkey) 
     assert await state(shared) == before
 
 
-async def test_thin_events_do_the_same(site: Latchkey) -> None:
+async def test_thin_events_have_the_same_effect(site: Latchkey) -> None:
     """Nobody looks for missed events meanwhile: what is listed is no thin event."""
     schedule = site.temporal.get_schedule_handle("catch-up")
     await schedule.pause()
@@ -240,7 +240,7 @@ async def test_thin_events_do_the_same(site: Latchkey) -> None:
     await site.has(product, "thin@hook.example", access=False)
 
 
-async def test_both_secrets_work_while_one_is_rolled(site: Latchkey) -> None:
+async def test_both_secrets_work_during_a_roll(site: Latchkey) -> None:
     body = orjson.dumps(event(site))
     old = await secret(site)
     answer = await post(
@@ -272,7 +272,7 @@ async def database_away(site: Latchkey) -> AsyncIterator[None]:
         await admin.close()
 
 
-async def test_without_the_database_stripe_is_told_to_send_it_again(
+async def test_without_the_database_stripe_gets_a_503(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also once the secrets that were read before have grown old; then it is taken."""
@@ -298,7 +298,7 @@ async def test_without_the_database_stripe_is_told_to_send_it_again(
     assert (await post(site, body, headers)).status_code == 200
 
 
-async def test_secrets_that_cant_be_opened_are_no_fault_of_the_event(
+async def test_undecryptable_secrets_answer_503(
     site: Latchkey,
 ) -> None:
     body = orjson.dumps(event(site))
@@ -314,7 +314,7 @@ async def test_secrets_that_cant_be_opened_are_no_fault_of_the_event(
     await until(refused, "the sealed secret is read")
 
 
-async def test_the_answer_comes_while_no_worker_runs(site: Latchkey) -> None:
+async def test_webhooks_are_answered_without_a_worker(site: Latchkey) -> None:
     """Stored and answered; the effects follow when a worker is back."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)

@@ -76,7 +76,7 @@ def kinds(found: WorkflowHistory) -> list[str]:
     return names
 
 
-async def test_what_the_release_before_began_goes_on(
+async def test_runs_of_the_previous_release_continue(
     before: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = before
@@ -157,7 +157,7 @@ async def every_history_fits(site: Latchkey) -> None:
         await replayer.replay_workflow(recorded)
 
 
-async def test_a_look_goes_on_where_a_deploy_caught_it(
+async def test_catch_up_continues_across_a_deploy(
     before: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The earlier release does the chores after the lists, and so does a run that it began."""
@@ -199,7 +199,7 @@ async def test_a_look_goes_on_where_a_deploy_caught_it(
 @pytest.mark.parametrize(
     ("caught_in", "walks_invoices"), [("subscriptions", True), ("by_id", False)]
 )
-async def test_a_comparison_goes_on_where_a_deploy_caught_it(
+async def test_a_comparison_continues_across_a_deploy(
     before: Latchkey, monkeypatch: pytest.MonkeyPatch, caught_in: str, walks_invoices: bool
 ) -> None:
     """The earlier release walks no invoices: this one does from where it takes over, unless the

@@ -97,7 +97,7 @@ async def start(
     return handle, *workers
 
 
-async def test_the_timer_fires_at_its_moment_months_later(
+async def test_the_timer_fires_on_time_months_later(
     environment: WorkflowEnvironment,
 ) -> None:
     now = await environment.get_current_time()
@@ -136,7 +136,7 @@ async def test_a_moved_deadline_moves_the_timer(environment: WorkflowEnvironment
     assert effects.syncs[2].as_of >= second
 
 
-async def test_what_is_due_ends_even_where_stripe_cant_be_read(
+async def test_due_access_ends_even_if_stripe_cant_be_read(
     environment: WorkflowEnvironment,
 ) -> None:
     now = await environment.get_current_time()
@@ -186,7 +186,7 @@ async def test_ten_nudges_during_a_read_cost_one_more(environment: WorkflowEnvir
     assert effects.syncs[1].event_ids == [f"evt_{number}" for number in range(10)]
 
 
-async def test_a_reading_left_out_keeps_what_the_last_one_showed(
+async def test_a_skipped_reading_keeps_the_last_result(
     environment: WorkflowEnvironment,
 ) -> None:
     now = await environment.get_current_time()

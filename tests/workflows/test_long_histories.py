@@ -222,7 +222,7 @@ async def test_nudges_survive_many_continuations(client: Client) -> None:
     await until(continued, "the run was continued several times")
 
 
-async def test_an_import_goes_on_page_by_page_through_continuations(client: Client) -> None:
+async def test_an_import_continues_page_by_page_across_continuations(client: Client) -> None:
     effects = Effects(pages=20)
     workflow_id = contracts.product_link_workflow_id("prd_long")
     main, stripe = effects.workers(client)
@@ -251,7 +251,7 @@ async def test_an_import_goes_on_page_by_page_through_continuations(client: Clie
     assert WorkflowExecutionStatus.CONTINUED_AS_NEW in await runs(client, workflow_id)
 
 
-async def test_a_comparison_goes_on_page_by_page_through_continuations(client: Client) -> None:
+async def test_a_comparison_continues_page_by_page_across_continuations(client: Client) -> None:
     effects = Effects(pages=20)
     main, stripe = effects.workers(client)
     workflow_id = contracts.reconciliation_workflow_id("rec_1")
@@ -277,7 +277,7 @@ async def test_a_comparison_goes_on_page_by_page_through_continuations(client: C
 
 
 @pytest.mark.slow
-async def test_a_history_of_thousands_of_events_is_continued_where_the_server_says(
+async def test_a_long_history_continues_as_new_when_the_server_suggests_it(
     temporal_address: str,
 ) -> None:
     """As in production: nothing lowered, more than 4,096 events."""
