@@ -1,0 +1,1 @@
+"""Words for people: labels, times, the status of a grant, and access explained."""

@@ -1,0 +1,1 @@
+"""Who may open what: grants, collections, complimentary access, the access policy, and why."""

@@ -1,0 +1,1 @@
+"""Whether everything is right: comparisons with Stripe, invariants, health figures, retention."""

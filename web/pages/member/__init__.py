@@ -1,0 +1,1 @@
+"""What members and visitors see: the library, buying, their account, signing in."""
