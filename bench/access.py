@@ -32,7 +32,7 @@ async def seed(dsn: str) -> None:
 
 
 def main() -> None:
-    """Both handlers in turn; 50,000 users with a grant each."""
+    """Time both handlers in turn, with 50,000 users who have one grant each."""
     with stack(temporal=False, worker=False) as running:
         asyncio.run(seed(running.dsn))
         ours = int(running.environment["LATCHKEY_PORT"])

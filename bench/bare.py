@@ -1,4 +1,4 @@
-"""What the benchmarks measure against: the least that could be called the same job."""
+"""The baselines of the benchmarks: minimal handlers for the same job."""
 
 import os
 from collections.abc import AsyncIterator

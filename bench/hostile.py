@@ -1,5 +1,5 @@
-"""`python -m bench.hostile`: random lives as a load: events a second to a settled state, and what
-they cost in reads from Stripe, first in peace, then under faults."""
+"""`python -m bench.hostile`: random lives as a load. Measures events per second until settled, and
+their reads from Stripe, first without faults, then with faults."""
 
 import asyncio
 import collections
@@ -23,14 +23,14 @@ from tests.hostile.truth import Truth
 
 BURSTS = 60
 PACE = 4.0
-"""Bursts a second while reads are counted: faster than the machine can follow, one object's events
-spread beyond the half second within which they count as one burst."""
+"""Bursts per second while reads are counted. If this is faster than the machine can process, one
+object's events spread beyond the half second that counts as one burst."""
 SIZE = Size(people=60, rounds=4, moves=80)
 
 
 @asynccontextmanager
 async def reached(running: Stack) -> AsyncIterator[Outside]:
-    """The engine's way to the running processes."""
+    """The test engine's connections to the running processes."""
     pool = await create_pool(running.dsn)
     client = await Client.connect(running.environment["TEMPORAL_ADDRESS"], namespace="default")
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -44,7 +44,7 @@ async def reached(running: Stack) -> AsyncIterator[Outside]:
 
 
 async def reads(truth: Truth, *, forget: bool = False) -> collections.Counter[str]:
-    """Latchkey's calls to the sandbox since the log was forgotten, by kind."""
+    """Latchkey's calls to the sandbox since the log was last cleared, by kind."""
     if forget:
         await truth.client.request("DELETE", "/_sandbox/requests")
         return collections.Counter()
@@ -67,7 +67,7 @@ async def stored(company: Company) -> int:
 
 
 async def in_peace(company: Company) -> None:
-    """Bursts about one object each: a purchase, then a cancellation, an undoing and an end."""
+    """Bursts about one object each: a purchase, then a cancellation, its withdrawal and an end."""
     truth, price = company.truth, company.lives[0].goods[0].monthly[0]
     made: list[str] = []
 
@@ -93,8 +93,8 @@ async def in_peace(company: Company) -> None:
 
 
 async def measure(company: Company, name: str, moves: Sequence[Awaitable[object]]) -> None:
-    """Do the moves at a steady pace, and say what they cost and how long after the last one the
-    events were settled."""
+    """Make the moves at a steady pace; print what they cost and how long the events took to settle
+    after the last one."""
 
     async def one(number: int, move: Awaitable[object]) -> None:
         await asyncio.sleep(number / PACE)
@@ -116,7 +116,7 @@ async def measure(company: Company, name: str, moves: Sequence[Awaitable[object]
 
 
 async def under_faults(company: Company) -> None:
-    """The property test's rounds, compared with the model each time."""
+    """Run the property test's rounds, comparing each with the model."""
     events, took = 0, 0.0
     await reads(company.truth, forget=True)
     for number in range(SIZE.rounds):

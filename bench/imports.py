@@ -1,4 +1,4 @@
-"""`python -m bench.imports`: until everybody has access, against the pure walk of the lists."""
+"""`python -m bench.imports`: time until everyone has access, against only reading the lists."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ SIZES = (1_000, 10_000, 50_000)
 
 
 def walk(running: Stack, price: str) -> tuple[float, int]:
-    """The same lists with the SDK, and nothing done with them."""
+    """Read the same lists with the SDK, without processing them."""
     client = stripe.StripeClient(KEY, base_addresses={"api": running.sandbox})
     began = time.perf_counter()
     count = 0
@@ -66,7 +66,7 @@ def import_all(
 
 
 def main() -> None:
-    """Each size on a fresh stack; walk and import of the same shop, one after the other."""
+    """Import each size on a fresh stack, then only read the lists of the same shop."""
     sizes = [int(given) for given in sys.argv[1:]] or list(SIZES)
     for count in sizes:
         with stack() as running:

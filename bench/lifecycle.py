@@ -1,4 +1,5 @@
-"""`python -m bench.lifecycle`: from delivery to access, at several rates and among open runs."""
+"""`python -m bench.lifecycle`: time from delivery to access, at several rates and with open
+runs."""
 
 import asyncio
 import statistics
@@ -14,7 +15,7 @@ OPEN = (1_000, 10_000)
 
 
 async def checkout(client: httpx.AsyncClient, price: str) -> str:
-    """A checkout session, made before the clock runs."""
+    """A checkout session, created before timing starts."""
     session = (
         await client.post(
             "/v1/checkout/sessions",
@@ -98,7 +99,7 @@ def link(running: Stack, made: Json) -> str:
 
 
 def open_runs(running: Stack, count: int) -> None:
-    """Wait until every imported subscription has its run."""
+    """Wait until every imported subscription has its workflow."""
     while True:
         rows = asyncio.run(
             fetch(
@@ -112,7 +113,7 @@ def open_runs(running: Stack, count: int) -> None:
 
 
 def main() -> None:
-    """The rates on an empty shop, then 20 a second among ever more open runs."""
+    """Measure the rates on an empty shop, then 20 per second with more and more open runs."""
     sizes = [int(given) for given in sys.argv[1:]] or list(OPEN)
     with stack() as running:
         made = running.control("bulk", count=1)

@@ -1,4 +1,4 @@
-"""A load generator that costs little: raw HTTP/1.1 on kept-alive connections."""
+"""A cheap load generator: raw HTTP/1.1 on keep-alive connections."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ class Result:
         return self.count / self.seconds
 
     def percentile(self, part: float) -> float:
-        """A percentile of the answers' time, in milliseconds."""
+        """A percentile of the response times, in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 

@@ -1,4 +1,4 @@
-"""`python -m bench.pages`: every list and page of the admin's and a member's at full size."""
+"""`python -m bench.pages`: all admin and member pages with a full-size database."""
 
 import asyncio
 import re
@@ -106,7 +106,7 @@ MEMBER_PATHS = ("/library", "/account", "/products/bench-1")
 
 
 def main() -> None:
-    """Seed the database with SQL, then open each page in turn; medians of `ROUNDS`."""
+    """Seed the database with SQL, then open each page in turn and print medians of `ROUNDS`."""
     with stack(temporal=False, worker=False) as running:
         running.environment |= {"LATCHKEY_ADMIN_EMAIL": ADMIN, "LATCHKEY_ADMIN_PASSWORD": PASSWORD}
         running.processes["web"].terminate()
@@ -133,7 +133,7 @@ async def seed(dsn: str) -> None:
 
 def _sign_in(client: httpx.Client, path: str, **fields: str) -> None:
     found = re.search(r'name="csrf_token" value="(\w+)"', client.get(path).text)
-    assert found, "the page holds a form"
+    assert found, "the page has a form"
     answer = client.post(path, data={"csrf_token": found[1], **fields})
     assert answer.status_code == 303, answer.text
 

@@ -1,4 +1,4 @@
-"""`python -m bench.reconcile`: comparing everybody's access with Stripe, against the pure walk."""
+"""`python -m bench.reconcile`: comparing all access with Stripe, against only reading the lists."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ SIZES = (1_000, 10_000, 50_000)
 
 
 def walk(running: Stack, price: str) -> tuple[float, int]:
-    """The same lists with the SDK, ended subscriptions too, and nothing done with them."""
+    """Read the same lists with the SDK, including ended subscriptions, without processing them."""
     client = stripe.StripeClient(KEY, base_addresses={"api": running.sandbox})
     began = time.perf_counter()
     count = 0
@@ -32,13 +32,13 @@ def walk(running: Stack, price: str) -> tuple[float, int]:
 
 
 def without_lifecycles(running: Stack) -> None:
-    """Spare the bench the runs of so many subscriptions: they are not what is timed."""
+    """Skip starting workflows for all subscriptions, since they aren't being timed."""
     asyncio.run(fetch(running.dsn, "update subscriptions set lifecycle_at = now() returning 1"))
     time.sleep(12)
 
 
 def compare(running: Stack) -> tuple[float, Json, int]:
-    """A dry run of everything: seconds, its report, peak memory of the worker."""
+    """A full dry run: seconds, its report and the worker's peak memory."""
     peak = 0
     began = time.perf_counter()
     made = running.api("POST", "/reconciliations", json={"dry_run": True})
@@ -53,7 +53,7 @@ def compare(running: Stack) -> tuple[float, Json, int]:
 
 
 def main() -> None:
-    """Each size on a fresh stack: import it, compare, walk the same lists."""
+    """Import each size on a fresh stack, compare, then only read the same lists."""
     sizes = [int(given) for given in sys.argv[1:]] or list(SIZES)
     for count in sizes:
         began = time.perf_counter()

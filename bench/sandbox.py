@@ -1,6 +1,7 @@
-"""What the sandbox costs: creates a second, pages of a hundred, and a seeded hundred thousand.
+"""The sandbox's speed: creates per second, pages of a hundred, and a seeded hundred thousand.
 
-Run as `python -m bench.sandbox`. It is one process; CPU time is its own, wall time the machine's.
+Run as `python -m bench.sandbox`. The sandbox is one process; CPU time is its own, wall time is the
+machine's.
 """
 
 import asyncio
@@ -36,13 +37,14 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICK
 
     def memory(self) -> float:
-        """Most memory ever held, in megabytes."""
+        """Peak memory, in megabytes."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 async def ask(server: Server, requests: list[tuple[str, str, str]]) -> None:
-    """Make requests (method, path, form) over a few kept connections. Raises for any but a 200."""
+    """Send requests (method, path, form) over a few keep-alive connections. Raises unless all
+    answer 200."""
     left = iter(requests)
 
     async def work() -> None:
@@ -65,7 +67,7 @@ async def ask(server: Server, requests: list[tuple[str, str, str]]) -> None:
 
 
 def measure(server: Server, name: str, requests: list[tuple[str, str, str]]) -> None:
-    """Say how long requests take each, by the clock and by the sandbox's own CPU time."""
+    """Print how long each request takes, in wall time and in the sandbox's CPU time."""
     began, cpu = time.perf_counter(), server.cpu()
     asyncio.run(ask(server, requests))
     wall, used = time.perf_counter() - began, server.cpu() - cpu
@@ -77,7 +79,7 @@ def measure(server: Server, name: str, requests: list[tuple[str, str, str]]) -> 
 
 
 def main() -> None:
-    """Start a sandbox, load it, and print a line for each measure."""
+    """Start a sandbox, load it, and print a line per measurement."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "sandbox", "--port", str(port)])
     server = Server(port, process.pid)

@@ -1,4 +1,4 @@
-"""The processes a benchmark needs, each on its own: Postgres, Temporal, sandbox, web, worker."""
+"""The separate processes that a benchmark needs: Postgres, Temporal, sandbox, web, worker."""
 
 import contextlib
 import os
@@ -61,7 +61,7 @@ class Stack:
 
 @contextlib.contextmanager
 def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:
-    """Everything but what is switched off, on empty data, gone afterwards."""
+    """Start everything that isn't turned off, with empty data, and remove it afterwards."""
     import asyncio
 
     with contextlib.ExitStack() as opened:
@@ -101,7 +101,7 @@ def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:
 
 
 def wait(url: str, seconds: float = 30) -> None:
-    """Wait until an address answers 200."""
+    """Wait until a URL answers 200."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(httpx.HTTPError):
@@ -132,7 +132,7 @@ def _end(made: Stack) -> None:
 
 
 async def fetch(dsn: str, query: str, *values: Any) -> list[asyncpg.Record]:
-    """One query on the benchmark's database."""
+    """Run one query on the benchmark's database."""
     connection = await asyncpg.connect(dsn)
     try:
         rows: list[asyncpg.Record] = await connection.fetch(query, *values)

@@ -62,7 +62,7 @@ async def prepare(running: Stack) -> None:
 
 
 def main() -> None:
-    """Both handlers in turn, several rounds; the median of the rounds' ratios counts."""
+    """Time both handlers in turn over several rounds; the median ratio counts."""
     with stack(temporal=False, worker=False) as running:
         asyncio.run(prepare(running))
         ours = free_port()
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def wait_port(port: int) -> None:
-    """Wait until something listens."""
+    """Wait until something listens on the port."""
     import socket
 
     deadline = time.monotonic() + 30

@@ -1,7 +1,7 @@
-"""Take the pictures of the documents from a Latchkey that `latchkey up` runs with its seeded shop.
+"""Take the screenshots for the docs, from a `latchkey up` with its seeded shop.
 
-LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… latchkey up
-LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… python -m scripts.screenshots
+LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… latchkey up LATCHKEY_ADMIN_PASSWORD=…
+LATCHKEY_API_TOKEN=… python -m scripts.screenshots
 """
 
 import asyncio

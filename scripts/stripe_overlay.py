@@ -1,7 +1,7 @@
-"""Make sandbox/overlay.json from the TypeScript types of the npm package `stripe`.
+"""Create sandbox/overlay.json from the TypeScript types of the npm package `stripe`.
 
-TypeScript tells `key: T | null` (always there) from `key?: T` (may be absent); Python's types fold
-both into Optional. Run once for each new SDK version:
+TypeScript distinguishes `key: T | null` (always present) from `key?: T` (may be absent); Python's
+types turn both into Optional. Run once for each new SDK version:
 
     npm install stripe@23.1.0
     python scripts/stripe_overlay.py node_modules/stripe/esm/resources > sandbox/overlay.json

@@ -71,7 +71,7 @@ async def test_only_the_account_that_asked_can_confirm(shared: Latchkey, visitor
     async with visit(shared) as other:
         assert (await other.goes(path)).startswith("/login")
         await other.sign_in_as(victim, "claim4")
-        assert "Another account asked" in (await other.get(path, 400)).text
+        assert "Another account requested" in (await other.get(path, 400)).text
     assert await shared.pool.fetchval("select id from users where id = $1", victim) == victim
 
 

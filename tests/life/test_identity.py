@@ -235,5 +235,5 @@ async def test_staff_are_never_merged_away(shared: Latchkey) -> None:
     )
     boss = await user_id(shared, "boss@merge.example")
     answer = await shared.call("POST", f"/users/{grant['user_id']}/merge", 409, json={"user": boss})
-    assert "looks after this site" in answer["detail"]
+    assert "is on the site's team" in answer["detail"]
     await shared.call("POST", f"/users/{boss}/merge", json={"user": grant["user_id"]})

@@ -254,7 +254,7 @@ async def test_ambiguous_undos_are_refused_with_the_reason(shared: Latchkey) -> 
     await shared.call("POST", f"/users/{two}/merge", json={"user": one})
     await shared.call("POST", f"/users/{three}/merge", json={"user": two})
     refused = await shared.call("POST", f"/users/{one}/unmerge", 409)
-    assert "take that back first" in refused["detail"]
+    assert "undo that merge first" in refused["detail"]
     await shared.call("POST", f"/users/{two}/unmerge")
     await shared.call("POST", f"/users/{one}/unmerge")
     for name in ("one", "two", "three"):
@@ -264,7 +264,7 @@ async def test_ambiguous_undos_are_refused_with_the_reason(shared: Latchkey) -> 
         "update user_addresses set user_id = $1 where email_key = 'one@chain.example'", three
     )
     refused = await shared.call("POST", f"/users/{one}/unmerge", 409)
-    assert "Somebody else has proven" in refused["detail"]
+    assert "Someone else has since proven" in refused["detail"]
     [past] = (await shared.call("GET", f"/users/{two}/merges"))["data"]
     assert past["obstacle"] == refused["detail"]
     assert await user_id(shared, "one@chain.example") is None

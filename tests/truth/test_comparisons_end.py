@@ -78,7 +78,7 @@ async def test_without_a_connection_a_comparison_says_so(
     for cause in ("schedule", "api"):
         found = await ended(site, cause)
         assert found["state"] == "failed"
-        assert found["error"].startswith("Stripe is not connected")
+        assert found["error"].startswith("Stripe isn't connected")
     run = site.temporal.get_workflow_handle(f"reconciliation/{asked['id']}")
     assert await run.result() == "failed"
     assert "The last comparison" not in (await admin.get("/admin/products")).text

@@ -76,7 +76,7 @@ async def test_the_team_is_invited_and_keeps_an_owner(shared: Latchkey) -> None:
         mails = await shared.pool.fetch("select kind from mails where user_id = $1", found["id"])
         assert [mail["kind"] for mail in mails] == ["login_instructions"]
         answer = await owner.send(here, expect=422, email="new.admin@team.example", role="support")
-        assert "looks after the site already" in answer.text
+        assert "is already on the team" in answer.text
         await owner.send(here, expect=422, email="nonsense", role="support")
 
         await admin.sign_in_as(found["id"], "team-admin")

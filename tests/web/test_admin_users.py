@@ -272,4 +272,4 @@ async def test_staff_are_not_erased(shared: Latchkey) -> None:
     async with visit(shared) as admin:
         await admin.sign_in()
         refused = await admin.send(f"/admin/users/{person}/erase", expect=422)
-    assert "take that role away first" in refused.text
+    assert "remove their role first" in refused.text

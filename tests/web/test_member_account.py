@@ -261,7 +261,7 @@ async def test_a_new_address_takes_effect_once_confirmed(
         f"/account/email/{signin_links.sign_change(int(row['change']), secrets=SECRETS)}"
         for row in rows
     ]
-    assert "out of date" in (await visitor.get(links[0], 400)).text
+    assert "no longer valid" in (await visitor.get(links[0], 400)).text
     await visitor.get("/account/email/forged", 400)
     async with visit(shared) as mailbox:
         assert "New@account.example" in (await mailbox.get(links[1])).text
@@ -281,7 +281,7 @@ async def test_a_new_address_takes_effect_once_confirmed(
     change = await shared.pool.fetchval("select max(id) from email_changes")
     link = f"/account/email/{signin_links.sign_change(change, secrets=SECRETS)}"
     refused = await visitor.send(link, expect=400)
-    assert "an account of its own" in refused.text
+    assert "already has its own account" in refused.text
 
 
 async def test_recovery_sets_a_password_and_ends_other_sessions(

@@ -231,7 +231,7 @@ async def test_sales_pages_from_template_and_copy(shared: Latchkey, visitor: Vis
         await stranger.get("/sales/sp-first", 404)
         assert (await stranger.goes("/buy/sp-first")).startswith(shared.stripe.url)
         stale = await visitor.send(base, expect=409, **fields | {"headline": "Late"})
-        assert "Somebody else saved" in stale.text
+        assert "Someone else saved" in stale.text
         await visitor.send(base, **fields | {"edition": "2", "status": "live"})
         await visitor.send(
             f"/admin/products/{product}/checkout",

@@ -1,4 +1,4 @@
-"""What a member's own page shows: subscriptions, purchases, mail preferences, address, password."""
+"""A member's own account: subscriptions, purchases, email preferences, address, password."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ from latchkey.store.pool import Connection
 
 CHANGE_LIFE = timedelta(hours=48)
 OPTIONAL_MAILS = ("product_access", "login_instructions")
-"""Kinds that a member may switch off. The others are about their money or their account."""
+"""Kinds of email that a member can turn off. The others are about billing or their account."""
 
 
 @dataclass(frozen=True)
 class OwnSubscription:
-    """`amount` in the currency's minor unit for one period; None where it varies.
+    """`amount` is in the currency's minor unit per period, None if it varies.
 
-    `yours` tells whether its customer can be billed from this account.
+    `yours` says whether its customer can be billed from this account.
     """
 
     id: str
@@ -60,7 +60,7 @@ class OwnOrder:
 
 
 async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscription]:
-    """The user's subscriptions, the running ones first."""
+    """The user's subscriptions, running ones first."""
     rows = await connection.fetch(
         """
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
@@ -103,7 +103,7 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
 
 
 async def mails_off(connection: Connection, user_id: int) -> list[str]:
-    """The kinds of mail that the user switched off."""
+    """The kinds of email that the user has turned off."""
     found: list[str] = await connection.fetchval(
         "select mails_off from users where id = $1", user_id
     )
@@ -111,13 +111,13 @@ async def mails_off(connection: Connection, user_id: int) -> list[str]:
 
 
 async def switch_mails(connection: Connection, user_id: int, *, off: list[str]) -> None:
-    """Set which kinds of mail the user doesn't want."""
+    """Set which kinds of email the user has turned off."""
     kinds = sorted(kind for kind in set(off) if kind in OPTIONAL_MAILS)
     await connection.execute("update users set mails_off = $2 where id = $1", user_id, kinds)
 
 
 async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
-    """Switch one kind off; False for a user or a kind that there isn't."""
+    """Turn one kind off; False for an unknown user or kind."""
     if kind not in OPTIONAL_MAILS:
         return False
     return bool(
@@ -134,7 +134,7 @@ async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
 
 
 async def ask_change(connection: Connection, user_id: int, email: str) -> None:
-    """Mail a link to a new address; only its holder can make it the user's. The caller opens the
+    """Send a link to a new address, which only its owner can confirm. The caller opens the
     transaction."""
     change_id = await connection.fetchval(
         "insert into email_changes (user_id, email) values ($1, $2) returning id",
@@ -156,7 +156,7 @@ async def ask_change(connection: Connection, user_id: int, email: str) -> None:
 
 
 class ChangeRefusedError(Exception):
-    """The address can't be changed; the message says why and what to do."""
+    """The address can't be changed. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class EmailChange:
 
 
 async def open_change(connection: Connection, change_id: int) -> EmailChange:
-    """A change that waits for its confirmation. Raises `ChangeRefusedError`."""
+    """An unconfirmed change. Raises `ChangeRefusedError`."""
     row = await connection.fetchrow(
         """
         select c.id, c.user_id, c.email, u.email as old_email, c.confirmed_at,
@@ -181,7 +181,7 @@ async def open_change(connection: Connection, change_id: int) -> EmailChange:
     )
     if row is None or row["over"] or row["older"]:
         raise ChangeRefusedError(
-            "This link is out of date. Ask for the change again in your account."
+            "This link is no longer valid. Request the change again in your account."
         )
     if row["confirmed_at"] is not None:
         raise ChangeRefusedError("This link was used already: the address is changed.")
@@ -189,9 +189,9 @@ async def open_change(connection: Connection, change_id: int) -> EmailChange:
 
 
 async def confirm_change(connection: Connection, change_id: int) -> EmailChange:
-    """Make the new address the user's and tell the old one. The caller opens the transaction.
+    """Set the user's new address and notify the old one. The caller opens the transaction.
 
-    Raises `ChangeRefusedError`, also where the address is another user's by now.
+    Raises `ChangeRefusedError`, also if the address now belongs to another user.
     """
     change = await open_change(connection, change_id)
     fresh = await connection.fetchval(
@@ -210,8 +210,8 @@ async def confirm_change(connection: Connection, change_id: int) -> EmailChange:
             )
     except asyncpg.UniqueViolationError:
         raise ChangeRefusedError(
-            "This address already has an account of its own here. Sign in with it, or ask the"
-            " site to bring both accounts together."
+            "This address already has its own account here. Sign in with it, or ask the site to"
+            " merge both accounts."
         ) from None
     if email_key(change.email) != email_key(change.old_email):
         await write_mails(

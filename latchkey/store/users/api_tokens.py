@@ -1,4 +1,4 @@
-"""Bearer tokens of the JSON API: shown once, kept as hashes."""
+"""Bearer tokens of the JSON API: shown once, stored as hashes."""
 
 import hashlib
 import secrets
@@ -24,7 +24,7 @@ def digest(token: str) -> bytes:
 
 
 async def create(connection: Connection, *, name: str, actor: int | None) -> str:
-    """A new token; only now can it be read."""
+    """Create a token. This is the only time it can be read."""
     token = PREFIX + secrets.token_urlsafe(32)
     await connection.execute(
         "insert into api_tokens (name, token_hash, created_by) values ($1, $2, $3)",
@@ -36,7 +36,7 @@ async def create(connection: Connection, *, name: str, actor: int | None) -> str
 
 
 async def valid(connection: Connection, token: str) -> int | None:
-    """The id of a token that may be used, which is noted as used."""
+    """The id of a valid token; records that it was used."""
     found: int | None = await connection.fetchval(
         """
         update api_tokens set last_used_at = now()

@@ -1,4 +1,4 @@
-"""Claims: a member says that another address is theirs, too; a link mailed there proves it."""
+"""Claims: a member says that another address is theirs too, and proves it by a link sent there."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ CLAIM_LIFE = timedelta(hours=48)
 
 
 class ClaimRefusedError(Exception):
-    """A claim that doesn't hold; the message says what to do."""
+    """A claim can't be confirmed. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Claim:
 
 
 async def ask(connection: Connection, user_id: int, email: str) -> int:
-    """Note a claim and mail its link to the other address. The caller opens the transaction."""
+    """Record a claim and send its link to the other address. The caller opens the transaction."""
     claim_id: int = await connection.fetchval(
         "insert into claims (user_id, email) values ($1, $2) returning id", user_id, email.strip()
     )
@@ -47,7 +47,7 @@ async def ask(connection: Connection, user_id: int, email: str) -> int:
 
 
 async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
-    """An unconfirmed claim of the user who made it. Raises `ClaimRefusedError`."""
+    """An unconfirmed claim made by this user. Raises `ClaimRefusedError`."""
     row = await connection.fetchrow(
         """
         select id, user_id, email, confirmed_at, created_at < now() - $2::interval as over
@@ -62,8 +62,8 @@ async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> 
         )
     if row["user_id"] != user_id:
         raise ClaimRefusedError(
-            "Another account asked for this. Sign in as the one that asked; if you didn't ask,"
-            " there is nothing to do."
+            "Another account requested this. Sign in with that account. If you didn't request it,"
+            " you can ignore this."
         )
     if row["confirmed_at"] is not None:
         raise ClaimRefusedError("This link was used already: what was bought under it is yours.")
@@ -71,7 +71,7 @@ async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> 
 
 
 async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Claim:
-    """Make the other address the user's, with everything bought under it: an account that has it
+    """Give the user the other address with everything bought under it; an account with that address
     is merged into theirs. Raises `ClaimRefusedError`. The caller opens the transaction."""
     claim = await open_claim(connection, claim_id, user_id=user_id)
     fresh = await connection.fetchval(
@@ -105,7 +105,7 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
 
 
 async def _take_over(connection: Connection, claim: Claim, holder: users.User) -> None:
-    """The mailbox is proven. Whoever looks after the site isn't merged away by a link."""
+    """Take over the proven address. Staff accounts aren't merged by a link."""
     if email_key(holder.email) != email_key(claim.email):
         return
     try:

@@ -1,4 +1,4 @@
-"""Erasing a person: what the law wants kept stays (amounts and dates), the person goes."""
+"""Erasing a person. Amounts and dates are kept, as the law requires; personal data is removed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,12 +46,12 @@ STEPS = (
 
 
 class NotErasableError(Exception):
-    """The person can't be erased; the message says what to do first."""
+    """The person can't be erased. The message says what to do first."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What is known of a person, for the page that asks before erasing."""
+    """What is stored about a person, for the confirmation page."""
 
     live_subscriptions: int
     orders: int
@@ -80,10 +80,10 @@ async def footprint(connection: Connection, user_id: int) -> Footprint:
 
 
 async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
-    """Take the person out of everything that is kept; their row stays without them.
+    """Remove the person's data everywhere; their row stays, without personal data.
 
-    Access ends. Erasing again changes nothing. Raises `NotErasableError` for staff. The caller
-    opens the transaction.
+    Access ends. Erasing is idempotent. Raises `NotErasableError` for staff. The caller opens the
+    transaction.
     """
     await collections.lock_held(connection, user_id)
     row = await connection.fetchrow(
@@ -92,7 +92,9 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     if row is None or row["erased_at"] is not None:
         return
     if row["role"] != "member":
-        raise NotErasableError("They look after this site: take that role away first, in Settings.")
+        raise NotErasableError(
+            "This person is on the site's team: remove their role first, in Settings."
+        )
     addresses = [row["email_key"]] + [
         found["email"]
         for found in await connection.fetch(

@@ -1,4 +1,4 @@
-"""Deciding about doubtful matches, further addresses, and purchases that were nobody's."""
+"""Deciding identity matches, additional addresses, and purchases without an owner."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ from latchkey.store.users import merging, users
 
 
 class NotDecidableError(Exception):
-    """A match that can't be accepted like this; the message says what to do."""
+    """A match can't be accepted like this. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A further address of a user; `source` is claim, merge or admin."""
+    """An additional address of a user; `source` is claim, merge or admin."""
 
     email: str
     source: str
@@ -27,7 +27,7 @@ class Address:
 
 
 async def addresses(connection: Connection, user_id: int) -> list[Address]:
-    """The further addresses of a user, the oldest first."""
+    """The additional addresses of a user, oldest first."""
     rows = await connection.fetch(
         "select email, source, added_at from user_addresses where user_id = $1 order by added_at",
         user_id,
@@ -38,7 +38,7 @@ async def addresses(connection: Connection, user_id: int) -> list[Address]:
 async def accept(
     connection: Connection, match: Match, *, email: str | None, actor: int | None
 ) -> None:
-    """Do what a match proposes: make two users one, or give a purchase to the person with `email`.
+    """Accept a match: merge two users, or assign a purchase to the person with `email`.
 
     Raises `NotDecidableError`. The caller opens the transaction.
     """
@@ -53,9 +53,9 @@ async def accept(
             raise NotDecidableError(str(error)) from None
         return
     if match.kind != matches.DoubtKind.NO_ADDRESS:
-        raise NotDecidableError("There is nothing to do about this but to dismiss it.")
+        raise NotDecidableError("This match can only be dismissed.")
     if not email:
-        raise NotDecidableError("Say whose purchase it is: give an e-mail address.")
+        raise NotDecidableError("Enter the email address of the person this purchase belongs to.")
     if not await matches.decide(connection, match.id, "accepted", actor=actor):
         raise NotDecidableError("This was decided already.")
     await give_purchase(connection, match, email=email)
@@ -64,17 +64,17 @@ async def accept(
 async def _merge_either_way(
     connection: Connection, user_id: int, other_id: int, *, actor: int | None
 ) -> None:
-    """The one who looks after the site survives, whichever of the two it is."""
+    """Merge two users. If one is on the team, that one survives."""
     other = await users.by_id(connection, other_id)
     into, gone = (other_id, user_id) if other and other.is_staff else (user_id, other_id)
     await merging.merge(
-        connection, into=into, other=gone, reason="A doubtful match was accepted", actor=actor
+        connection, into=into, other=gone, reason="An identity match was accepted", actor=actor
     )
 
 
 async def give_purchase(connection: Connection, match: Match, *, email: str) -> None:
-    """Bind a purchase, and its customer, to the person with this address, made where unknown; it
-    gives access at once where it is good."""
+    """Assign a purchase and its customer to the person with this address, creating them if unknown.
+    A valid purchase gives access at once."""
     user, _ = await users.find_or_create(connection, email)
     if match.customer_id:
         await connection.execute(
@@ -99,7 +99,7 @@ async def give_purchase(connection: Connection, match: Match, *, email: str) -> 
 
 
 async def judge_all_of(connection: Connection, user_id: int, *, cause: Cause) -> None:
-    """Judge every purchase of a user anew, after what is theirs changed."""
+    """Judge all purchases of a user again, after their set has changed."""
     account = (await current(connection)).account
     if account is None:
         return
@@ -124,8 +124,7 @@ async def judge_all_of(connection: Connection, user_id: int, *, cause: Cause) ->
 
 
 async def add_address(connection: Connection, user_id: int, email: str, *, source: str) -> None:
-    """Make a proven address a further one of the user, with the purchases under it that are
-    nobody's so far."""
+    """Add a proven address to the user, with the purchases under it that had no owner."""
     await connection.execute(
         """
         insert into user_addresses (email_key, email, user_id, source) values ($1, $2, $3, $4)

@@ -1,4 +1,4 @@
-"""An admin who looks at the site as a member: one session, for an hour at most, logged."""
+"""An admin viewing the site as a member: one session, at most an hour, logged."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ LONGEST = timedelta(hours=1)
 
 
 async def start(connection: Connection, token: str, *, user_id: int, actor: int) -> bool:
-    """Show the site to a session as a member sees it; False for people who look after the site.
+    """Let a session view the site as a member; False if that user is on the team.
 
     The caller opens the transaction.
     """
@@ -43,7 +43,7 @@ async def start(connection: Connection, token: str, *, user_id: int, actor: int)
 
 
 async def stop(connection: Connection, token: str) -> int | None:
-    """Be oneself again; the id of the member whose view it was.
+    """End impersonation; returns the id of the member.
 
     The caller opens the transaction.
     """

@@ -1,4 +1,4 @@
-"""The admin's list of users: search, filters, everybody as a stream, and a file read in."""
+"""The admin's user list: search, filters, export, and import from a file."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,7 @@ u.id in (select g.user_id from live_grants g where g.product_id = {})
 
 @dataclass(frozen=True)
 class ListedUser:
-    """`products` are the names of those they hold a live grant of."""
+    """`products` are the names of products they have a live grant for."""
 
     id: int
     email: str
@@ -38,8 +38,8 @@ class ListedUser:
 
 @dataclass(frozen=True)
 class UserFilter:
-    """`search` is a part of the address or name; `seen` is one of `SEEN`: never, within a month,
-    or longer ago; `product` an id that they hold a live grant of."""
+    """`search` is part of the address or name; `seen` is one of `SEEN` (never, within a month,
+    longer ago); `product` is the id of a product they have a live grant for."""
 
     search: str | None = None
     product: str | None = None
@@ -55,7 +55,7 @@ class NewUser:
 
 @dataclass(frozen=True)
 class Imported:
-    """`known` were users before; only a name they lacked was added."""
+    """`known` were already users; only missing names were added."""
 
     created: int
     known: int
@@ -64,7 +64,7 @@ class Imported:
 async def listed(
     connection: Connection, wanted: UserFilter, *, after: int | None = None, limit: int
 ) -> list[ListedUser]:
-    """Users, the newest first, from the one after id `after`."""
+    """Users, newest first, starting after id `after`."""
     given: list[object] = [limit]
     rows = await text_search.fetch_planned(
         connection,
@@ -103,7 +103,7 @@ def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> s
 
 
 async def everybody(connection: Connection, wanted: UserFilter) -> AsyncIterator[list[ListedUser]]:
-    """All users of a filter in chunks, newest first: each chunk is a query of its own."""
+    """All users matching a filter in chunks, newest first, with one query per chunk."""
     after = None
     while rows := await listed(connection, wanted, after=after, limit=CHUNK):
         yield rows
@@ -111,7 +111,7 @@ async def everybody(connection: Connection, wanted: UserFilter) -> AsyncIterator
 
 
 async def known(connection: Connection, emails: Sequence[str]) -> set[str]:
-    """Which of these addresses (in lower case) are users already."""
+    """Which of these addresses (in lower case) already belong to users."""
     rows = await connection.fetch(
         "select email_key from users where email_key = any($1::text[])", list(emails)
     )
@@ -119,7 +119,7 @@ async def known(connection: Connection, emails: Sequence[str]) -> set[str]:
 
 
 async def keep_import(connection: Connection, rows: Sequence[NewUser], *, actor: int) -> str:
-    """Keep a file that was read until its import is confirmed; the id to confirm it by."""
+    """Store a parsed file until its import is confirmed; returns the id to confirm it with."""
     await connection.execute(
         "delete from user_imports where created_at < now() - interval '1 day' or created_by = $1",
         actor,
@@ -135,9 +135,9 @@ async def keep_import(connection: Connection, rows: Sequence[NewUser], *, actor:
 
 
 async def run_import(connection: Connection, import_id: str, *, actor: int) -> Imported | None:
-    """Make users of a file that was kept; None where it isn't there (any more).
+    """Create users from a stored file; None if it doesn't exist (any more).
 
-    Running it twice changes nothing. The caller opens the transaction.
+    Importing is idempotent. The caller opens the transaction.
     """
     rows = await connection.fetchval(
         "delete from user_imports where id = $1 and created_by = $2 returning rows",

@@ -1,6 +1,6 @@
-"""Making one user of two: everything that was the other's becomes the survivor's.
+"""Merging two users: everything the other user had goes to the survivor.
 
-What was where is kept with the merge: `unmerging` takes it back.
+The merge records what was where, so that `unmerging` can undo it.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from latchkey.store.pool import Connection
 _NOT_MOVED = frozenset(
     {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}
 )
-"""Sessions end rather than open another account; a match about both is settled."""
+"""Sessions end so that they don't open another account; a match between the two is settled."""
 
 
 class NotMergeableError(Exception):
-    """These two can't be made one; the message says why."""
+    """These two users can't be merged. The message says why."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did: how many rows of which kind moved."""
+    """The result of a merge: how many rows of each kind moved."""
 
     into_user: int
     from_user: int
@@ -41,10 +41,10 @@ async def merge(
     actor: int | None,
     cause: Cause = Cause.ADMIN,
 ) -> Merged:
-    """Make `other` part of `into`: grants, purchases, mails, lines, customers and addresses.
+    """Merge `other` into `into`: grants, purchases, emails, lines, customers and addresses.
 
-    The address of `other` becomes a further one of the survivor, and the id of `other` answers for
-    the survivor from then on: in references, in `/access`, in pages. Raises
+    The address of `other` becomes an additional one of the survivor, and the id of `other` stands
+    for the survivor from then on, in references, in `/access` and on pages. Raises
     `NotMergeableError`. The caller opens the transaction.
     """
     rows = await connection.fetch(
@@ -104,21 +104,23 @@ async def merge(
 
 def _check(people: dict[int, Any], *, into: int, other: int) -> None:
     if into == other:
-        raise NotMergeableError("This is one and the same user already.")
+        raise NotMergeableError("This is already the same user.")
     missing = [user_id for user_id in (into, other) if user_id not in people]
     if missing:
-        raise NotMergeableError(f"There is no user {missing[0]} (any more).")
+        raise NotMergeableError(f"There is no user {missing[0]}.")
     if people[other]["role"] != "member":
         raise NotMergeableError(
-            "The user to be merged looks after this site: keep that one and merge the other, or"
-            " take the role away first."
+            "The user to merge is on the site's team: keep that one and merge the other, or remove"
+            " the role first."
         )
     if any(person["erased_at"] is not None for person in people.values()):
-        raise NotMergeableError("One of them was erased: there is nothing left to merge.")
+        raise NotMergeableError(
+            "One of the two has been erased, so there is nothing left to merge."
+        )
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    """What may be needed of the other user's row; no password."""
+    """What an undo may need from the other user's row, without the password."""
     names = ("id", "email", "name", "role", "created_at", "last_seen_at")
     return {
         name: value.isoformat() if isinstance(value := row[name], datetime) else value
@@ -182,7 +184,7 @@ async def _ids_of(connection: Connection, table: str, user_id: int) -> list[str]
 
 
 async def references(connection: Connection) -> list[tuple[str, str]]:
-    """Every column of every table that names a user."""
+    """All columns of all tables that reference a user."""
     rows = await connection.fetch(
         """
         select c.conrelid::regclass::text as table_name, a.attname as column_name
@@ -198,8 +200,8 @@ async def references(connection: Connection) -> list[tuple[str, str]]:
 async def _move(
     connection: Connection, table: str, column: str, *, into: int, other: int
 ) -> tuple[list[Any], list[Any]]:
-    """Repoint a column's rows. Those that the survivor has in their own way are dropped; both are
-    returned by their primary keys, dropped ones whole."""
+    """Repoint a column's rows, dropping those that the survivor has an equivalent of. Returns both
+    by primary key, and dropped ones in full."""
     keys = await primary_key(connection, table)
     key = ", ".join(f"'{name}', {name}" for name in keys)
     update = (
@@ -240,7 +242,7 @@ async def _move_singly(
 
 
 async def primary_key(connection: Connection, table: str) -> dict[str, str]:
-    """The columns of a table's primary key, with their types."""
+    """The columns of a table's primary key with their types."""
     rows = await connection.fetch(
         """
         select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_index i

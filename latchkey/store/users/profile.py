@@ -1,4 +1,4 @@
-"""One user as admins see them: purchases, mails, notes, and all of their data."""
+"""One user as admins see them: purchases, emails, notes, and an export of their data."""
 
 import json
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ _EXPORTED = {
 
 @dataclass(frozen=True)
 class UserSubscription:
-    """Amounts are Stripe's; times are aware and in UTC. `products` are Stripe's names."""
+    """Amounts are in Stripe's minor unit; times are aware and in UTC. `products` are Stripe's
+    names."""
 
     id: str
     products: str
@@ -80,7 +81,7 @@ class Note:
 
 
 async def subscriptions(connection: Connection, user_id: int) -> list[UserSubscription]:
-    """The user's subscriptions, the running ones first."""
+    """The user's subscriptions, running ones first."""
     rows = await connection.fetch(
         """
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at, s.created_at,
@@ -119,7 +120,7 @@ async def orders(connection: Connection, user_id: int) -> list[UserOrder]:
 
 
 async def mails(connection: Connection, user_id: int, *, limit: int) -> list[dict[str, Any]]:
-    """The last mails to the user."""
+    """The latest emails to the user."""
     rows = await connection.fetch(
         """
         select m.id, m.kind, m.state, m.created_at, p.name as product_name
@@ -133,7 +134,7 @@ async def mails(connection: Connection, user_id: int, *, limit: int) -> list[dic
 
 
 async def notes(connection: Connection, user_id: int) -> list[Note]:
-    """What admins noted about the user, newest first."""
+    """Admins' notes about the user, newest first."""
     rows = await connection.fetch(
         """
         select n.id, n.text, n.created_at, u.email as author
@@ -146,7 +147,7 @@ async def notes(connection: Connection, user_id: int) -> list[Note]:
 
 
 async def add_note(connection: Connection, user_id: int, text: str, *, actor: int) -> None:
-    """Keep a note; the same one sent twice within a minute is kept once. The caller opens the
+    """Add a note; the same note sent twice within a minute is stored once. The caller opens the
     transaction."""
     await connection.execute("select from users where id = $1 for update", user_id)
     await connection.execute(
@@ -172,7 +173,7 @@ async def delete_note(connection: Connection, note_id: int) -> int | None:
 
 
 async def export(connection: Connection, user_id: int) -> str:
-    """Everything that is kept about the user, as JSON."""
+    """Everything stored about the user, as JSON."""
     found: dict[str, Any] = {}
     for name, query in _EXPORTED.items():
         found[name] = [dict(row) for row in await connection.fetch(query, user_id)]
@@ -181,7 +182,7 @@ async def export(connection: Connection, user_id: int) -> str:
 
 
 async def note_exported(connection: Connection, user_id: int, *, actor: int) -> None:
-    """Log that somebody took the user's data out."""
+    """Log that someone exported the user's data."""
     now = datetime.now(UTC)
     fact = Fact(
         key=f"user_exported:{user_id}:{now.isoformat()}",

@@ -1,4 +1,4 @@
-"""Signing in: tries that are counted, links that are mailed, sessions that can be ended."""
+"""Signing in: rate-limited attempts, emailed links, and sessions that can be ended."""
 
 import hashlib
 import secrets
@@ -13,13 +13,13 @@ from latchkey.store.users import users
 from latchkey.store.users.users import User
 
 SWEEP = 500
-"""How many spent counters one try clears away, so that the table stays small."""
+"""How many expired counters one attempt deletes, so that the table stays small."""
 
 
 async def try_once(connection: Connection, who: str, *, most: int, seconds: int) -> bool:
-    """Count a try of `who`; False where there were more than `most` within `seconds`.
+    """Count an attempt by `who`; False if there were more than `most` within `seconds`.
 
-    Who it was is kept as a hash, and no longer than the window.
+    `who` is stored as a hash, and only for that window.
     """
     count: int = await connection.fetchval(
         """
@@ -42,7 +42,7 @@ async def try_once(connection: Connection, who: str, *, most: int, seconds: int)
 
 
 async def forgive(connection: Connection, who: str) -> None:
-    """Take the last try back: it was a good one."""
+    """Uncount the last attempt, because it succeeded."""
     await connection.execute(
         "update tries set count = count - 1 where who = $1 and count > 0", _hashed(who)
     )
@@ -55,7 +55,7 @@ def _hashed(who: str) -> bytes:
 async def mail_link(
     connection: Connection, user_id: int, *, kind: str = "sign_in", next_path: str | None = None
 ) -> None:
-    """Queue a mail with a link that signs in: `sign_in`, `recovery` or `login_instructions`."""
+    """Queue an email with a sign-in link: `sign_in`, `recovery` or `login_instructions`."""
     key = f"{kind}:{user_id}:{secrets.token_hex(8)}"
     data = {"next": next_path} if next_path else {}
     mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True)
@@ -63,8 +63,8 @@ async def mail_link(
 
 
 async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -> None:
-    """Make sure that a buyer who isn't signed in has one mail that lets them in: that of the
-    access they bought, or else a sign-in link."""
+    """Make sure that a buyer who isn't signed in gets one email that lets them in: about the access
+    they bought, or else with a sign-in link."""
     told = await connection.fetchval(
         """
         select exists (
@@ -89,8 +89,8 @@ async def begin(
     ip: str | None,
     agent: str | None,
 ) -> str:
-    """Sign a user in, with a line in the feed: the token for their cookie. Sweeps away what is
-    over. The caller opens the transaction."""
+    """Sign a user in, with an activity line; returns the token for their cookie. Deletes expired
+    sessions. The caller opens the transaction."""
     token = await users.begin_session(
         connection,
         user.id,
@@ -123,7 +123,7 @@ async def begin(
 
 
 async def use_link(connection: Connection, nonce: str) -> bool:
-    """Use a link up; False where it was used before. Forgets those that are long out of date."""
+    """Mark a link as used; False if it was used before. Deletes records of long expired links."""
     await connection.execute(
         """
         delete from used_links where nonce in (
@@ -136,7 +136,7 @@ async def use_link(connection: Connection, nonce: str) -> bool:
 
 @dataclass(frozen=True)
 class Session:
-    """One of a user's sign-ins. `agent` is what the browser calls itself."""
+    """One of a user's sessions. `agent` is the browser's user agent."""
 
     id: int
     via: str
@@ -148,7 +148,7 @@ class Session:
 
 
 async def sessions(connection: Connection, user_id: int, *, token: str) -> list[Session]:
-    """A user's sessions, that of `token` first, then the last used."""
+    """A user's sessions, that of `token` first, then most recently used first."""
     rows = await connection.fetch(
         """
         select id, via, ip, agent, created_at, last_seen_at, token_hash = $2 as current
@@ -173,14 +173,14 @@ async def end_session(connection: Connection, *, user_id: int, session_id: int) 
 
 
 async def end_others(connection: Connection, *, user_id: int, token: str) -> None:
-    """End every session of a user but that of `token`."""
+    """End all sessions of a user except that of `token`."""
     await connection.execute(
         "delete from sessions where user_id = $1 and token_hash <> $2", user_id, _hashed(token)
     )
 
 
 async def came_by_link(connection: Connection, token: str) -> bool:
-    """Whether a session began with a mailed link a moment ago: who holds the mailbox may set a
+    """Whether a session has just started from an emailed link: the mailbox's owner may set a
     password without knowing the old one."""
     found: bool = await connection.fetchval(
         """

@@ -1,4 +1,4 @@
-"""Those who look after the site."""
+"""The site's team: owners, admins and support."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ _OWNERS = 0x6F776E65
 
 
 class RoleRefusedError(Exception):
-    """The role can't be given or taken; the message says why."""
+    """The role can't be given or removed. The message says why."""
 
 
 async def has_owner(connection: Connection) -> bool:
@@ -46,16 +46,14 @@ async def make_first_owner(connection: Connection, email: str, password_hash: st
 
 
 async def invite(connection: Connection, email: str, role: str, *, actor: User) -> User:
-    """Give somebody a role by their address, and mail them how to sign in.
+    """Give someone a role by their address, and email them how to sign in.
 
     Raises `RoleRefusedError`. The caller opens the transaction.
     """
     await connection.execute("select from users where role = 'owner' for update")
     known = await users.by_email(connection, email)
     if known is not None and known.is_staff:
-        raise RoleRefusedError(
-            f"{known.email} looks after the site already: change their role below."
-        )
+        raise RoleRefusedError(f"{known.email} is already on the team: change their role below.")
     user, _ = await users.find_or_create(connection, email)
     await change(connection, user.id, role, actor=actor)
     mail = Mail(
@@ -70,9 +68,10 @@ async def invite(connection: Connection, email: str, role: str, *, actor: User) 
 
 
 async def change(connection: Connection, user_id: int, role: str, *, actor: User) -> None:
-    """Give a user a role; `member` takes it away. Raises `RoleRefusedError`.
+    """Give a user a role; `member` removes it. Raises `RoleRefusedError`.
 
-    Only owners make owners or change them, and an owner is left. The caller opens the transaction.
+    Only owners can appoint or change owners, and one owner must remain. The caller opens the
+    transaction.
     """
     owners = [
         row["id"]
@@ -82,9 +81,9 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
     if user is None or user.role == role:
         return
     if "owner" in (user.role, role) and actor.role != "owner":
-        raise RoleRefusedError("Only an owner makes somebody an owner, or takes that away.")
+        raise RoleRefusedError("Only an owner can make someone an owner or remove that role.")
     if owners == [user_id]:
-        raise RoleRefusedError("The site needs an owner: make somebody else one first.")
+        raise RoleRefusedError("The site needs an owner: make someone else an owner first.")
     await connection.execute("update users set role = $2 where id = $1", user_id, role)
     await write_facts(connection, [_role_changed(user_id, user.role, role, actor=actor.id)])
 

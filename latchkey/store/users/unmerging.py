@@ -1,8 +1,8 @@
-"""Taking a merge of two users back: each gets what they would have without it.
+"""Undoing a merge of two users: each gets what they would have without it.
 
-What was the other's goes back to them, and so does what came by it since: purchases by their
-customers, or by guests with their address, with the grants, lines and unsent mails of these.
-Everything else that happened since stays with the survivor, whose account it happened in.
+What the other user had goes back to them, and so do later purchases by their customers, or by
+guests with their address, with the grants, lines and unsent emails of these. Everything else that
+has happened since stays with the survivor, in whose account it happened.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from latchkey.store.users.merging import primary_key, references
 
 
 class NotUndoableError(Exception):
-    """This merge can't be taken back; the message says why and what to do."""
+    """This merge can't be undone. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class PastMerge:
-    """A merge that stands. `moved` counts what went with it, by table and column; `obstacle` says
-    why it can't be taken back, None where it can."""
+    """A merge in effect. `moved` counts the rows that moved, by table and column. `obstacle` says
+    why it can't be undone, None if it can."""
 
     from_user: int
     into_user: int
@@ -39,7 +39,7 @@ class PastMerge:
 
 @dataclass(frozen=True)
 class Undone:
-    """Whose account is there again, and how many rows of which kind went back."""
+    """Whose account was restored, and how many rows of each kind went back."""
 
     user_id: int
     from_user: int
@@ -58,7 +58,7 @@ select m.from_user, m.into_user, m.email, m.reason, m.merged_at, m.kept,
 
 
 async def merges_of(connection: Connection, user_id: int) -> list[PastMerge]:
-    """The users who became part of this one, the last one first."""
+    """The users who were merged into this one, newest first."""
     rows = await connection.fetch(
         f"{_SELECT} where m.into_user = $1 order by m.merged_at desc", user_id
     )
@@ -66,22 +66,22 @@ async def merges_of(connection: Connection, user_id: int) -> list[PastMerge]:
 
 
 async def merge_of(connection: Connection, from_user: int) -> PastMerge | None:
-    """The merge by which this id went, where it stands."""
+    """The merge of this user into another, if it is in effect."""
     row = await connection.fetchrow(f"{_SELECT} where m.from_user = $1", from_user)
     return _shown(row) if row else None
 
 
 async def undo(connection: Connection, *, from_user: int, actor: int | None) -> Undone:
-    """Take a merge back. The other user gets their id and address again, and no password.
+    """Undo a merge. The other user gets their id and address back, without a password.
 
-    Raises `NotUndoableError`. The caller opens the transaction and wakes the relay after it.
+    Raises `NotUndoableError`. The caller opens the transaction and wakes the relay afterwards.
     """
     await _let_applies_end(connection)
     row = await connection.fetchrow(
         f"{_SELECT} where m.from_user = $1 for update of m, u", from_user
     )
     if row is None:
-        raise NotUndoableError("This merge was taken back already, or never was.")
+        raise NotUndoableError("This merge has already been undone, or never existed.")
     if obstacle := _obstacle(row):
         raise NotUndoableError(obstacle)
     into, kept = row["into_user"], row["kept"]
@@ -123,8 +123,8 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
 
 
 async def _let_applies_end(connection: Connection) -> None:
-    """Wait for purchases that are being applied, and keep others back until this is over: whoever
-    they found to be the buyer would else be the survivor. An apply begins with the links' rows."""
+    """Wait for running applies and block others until this is done. Otherwise they would assign
+    purchases to the survivor. An apply begins by locking the links' rows."""
     await connection.execute("lock table links in exclusive mode")
 
 
@@ -144,18 +144,19 @@ def _shown(row: Any) -> PastMerge:
 
 def _obstacle(row: Any) -> str | None:
     if row["erased"] or "user" not in row["kept"]:
-        return "The person was erased since, and what was whose with them."
+        return "The person has been erased since, with the record of what was whose."
     if row["kept"]["into"] != row["into_user"]:
         return (
-            "The user they were merged into was merged into this one since: take that back first."
+            "The user they were merged into has since been merged into this one:"
+            " undo that merge first."
         )
     if row["owner"] is not None:
         return (
-            f"{row['email']} is the address of the account {row['owner']} by now: give that account"
-            " another one first."
+            f"{row['email']} is now the address of account {row['owner']}:"
+            " give that account another address first."
         )
     if row["holder"] not in (None, row["into_user"]):
-        return f"Somebody else has proven since that {row['email']} is theirs."
+        return f"Someone else has since proven that {row['email']} is theirs."
     return None
 
 
@@ -180,7 +181,7 @@ async def _bring_back(connection: Connection, user: dict[str, Any], into: int) -
 async def _move_back(
     connection: Connection, table: str, column: str, keys: list[Any], *, into: int, other: int
 ) -> int:
-    """Repoint the rows that moved, as far as they are there and nobody else's since."""
+    """Repoint the rows that moved, if they still exist and haven't gone to anyone else since."""
     names = await primary_key(connection, table)
     same = " and ".join(f"t.{name} = (k ->> '{name}')::{type_}" for name, type_ in names.items())
     done = await connection.execute(
@@ -196,7 +197,7 @@ async def _move_back(
 
 
 async def _restore(connection: Connection, table: str, rows: list[Any]) -> None:
-    """What was dropped since the survivor had the same in their own way."""
+    """Restore rows that were dropped because the survivor had an equivalent."""
     await connection.execute(
         f"""
         insert into {table} overriding system value
@@ -210,12 +211,12 @@ _CAME_SINCE = """
 case when $4::text[] is null then created_at >= date_trunc('second', $3::timestamptz)
      else id <> all($4) end
 """
-"""Whether a purchase wasn't the survivor's when the merge was made, however old it is: an import
-may have brought it since. Merges that kept no list of the survivor's own go by its time."""
+"""Whether a purchase wasn't the survivor's at the time of the merge, whatever its age: an import
+may have added it since. Merges without a list of the survivor's own purchases go by time."""
 
 
 def _by_another_merge(table: str) -> str:
-    """Whether a row became the survivor's by another merge: it goes back with that one."""
+    """Whether a row came to the survivor through another merge: it goes back with that one."""
     return f"""
         exists (select from user_merges m
                  where m.into_user = $2 and m.from_user <> $1
@@ -225,7 +226,7 @@ def _by_another_merge(table: str) -> str:
 
 
 async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
-    """Give the other user what came by their customers and address since the merge."""
+    """Give the other user what has come in through their customers and address since the merge."""
     into, other, key = row["into_user"], row["from_user"], email_key(row["email"])
     kept = row["kept"]
     counts = {

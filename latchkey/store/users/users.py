@@ -17,8 +17,8 @@ _FIELDS = "id, email, name, role, password_hash, created_at, last_seen_at"
 
 @dataclass(frozen=True)
 class User:
-    """`role` is member, support, admin or owner. `acted_by` is the address of the admin who looks
-    at the site as this user."""
+    """`role` is member, support, admin or owner. `acted_by` is the address of the admin who is
+    impersonating this user."""
 
     id: int
     email: str
@@ -31,12 +31,13 @@ class User:
 
     @property
     def is_admin(self) -> bool:
-        """May change things."""
+        """Whether the user may make changes in the admin pages."""
         return self.role in ("admin", "owner")
 
     @property
     def is_staff(self) -> bool:
-        """May see the admin's pages; support can read and resend, not grant or delete."""
+        """Whether the user may see the admin pages; support can read and resend, but not grant or
+        delete."""
         return self.role in ADMIN_ROLES
 
 
@@ -50,7 +51,7 @@ class StripeCustomer:
 
 
 async def by_id(connection: Connection, user_id: int) -> User | None:
-    """The user of this id, or the one that this id was merged into."""
+    """The user with this id, or the one it was merged into."""
     row = await connection.fetchrow(
         f"""
         select {_FIELDS} from users
@@ -62,7 +63,7 @@ async def by_id(connection: Connection, user_id: int) -> User | None:
 
 
 async def by_email(connection: Connection, email: str) -> User | None:
-    """The user whose address this is, their own one or a further one."""
+    """The user with this main or additional address."""
     row = await connection.fetchrow(
         f"""
         select {_FIELDS} from users
@@ -77,7 +78,7 @@ async def by_email(connection: Connection, email: str) -> User | None:
 async def find_or_create(
     connection: Connection, email: str, *, name: str | None = None
 ) -> tuple[User, bool]:
-    """The user with this address, and whether they were created just now."""
+    """The user with this address, created if unknown, and whether they were created."""
     row = await connection.fetchrow(
         f"""
         insert into users (email, name)
@@ -97,7 +98,7 @@ async def find_or_create(
 async def listed(
     connection: Connection, *, after: int | None = None, limit: int = 50, search: str | None = None
 ) -> list[User]:
-    """Users, newest first, from the one after id `after`; `search` looks into address and name."""
+    """Users, newest first, starting after id `after`; `search` matches the address and name."""
     found = f"and {text_search.matches('users', '$3', search)}" if search else ""
     rows = await text_search.fetch_planned(
         connection,
@@ -113,7 +114,7 @@ async def listed(
 
 
 async def customers(connection: Connection, user_ids: list[int]) -> dict[int, list[StripeCustomer]]:
-    """The Stripe customers bound to each user."""
+    """The Stripe customers of each user."""
     rows = await connection.fetch(
         """
         select user_id, id, email, name, livemode, deleted from customers
@@ -140,7 +141,7 @@ async def staff(connection: Connection) -> list[User]:
 
 
 async def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Set a password and end every session of the user."""
+    """Set a password and end all sessions of the user."""
     await connection.execute(
         "update users set password_hash = $2 where id = $1", user_id, password_hash
     )
@@ -206,7 +207,7 @@ async def end_session(connection: Connection, token: str) -> None:
 
 
 async def use_link(connection: Connection, nonce: str) -> bool:
-    """Use a sign-in link up; False where it was used before."""
+    """Mark a sign-in link as used; False if it was used before."""
     return bool(
         await connection.fetchval(
             "insert into used_links (nonce) values ($1) on conflict do nothing returning true",
