@@ -25,6 +25,7 @@ from activities.policy import PolicyActivities
 from activities.portal import PortalActivities
 from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
+from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
 from latchkey import contracts, dispatch, presence, schedules, temporal, worker_metrics
 from latchkey.keyring import Keyring
@@ -126,7 +127,8 @@ def _activities(
     checkout = CheckoutActivities(deps, client, public_url=settings.public_url)
     portal = PortalActivities(deps, public_url=settings.public_url)
     catch_up = CatchUpActivities(deps, body_days=settings.event_body_days)
-    reconcile = ReconcileActivities(deps, client)
+    repairs = RepairActivities(deps, client)
+    reconcile = ReconcileActivities(deps, client, repairs)
     main: list[Activity] = [
         subscriptions.end_due_access,
         imports.start_lifecycles,
@@ -160,7 +162,7 @@ def _activities(
         catch_up.page,
         reconcile.page,
         reconcile.unseen,
-        reconcile.repair,
+        repairs.repair,
     ]
     return main, stripe
 

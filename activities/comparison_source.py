@@ -105,3 +105,9 @@ async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, s
             found.unreadable[key] = str(error)
     found.reads = len(batch)
     return found
+
+
+def references(deps: ActivityDeps, orders: Sequence[Order]) -> dict[str, int]:
+    """The users that the orders' signed references name, by the order's id."""
+    named = {order.id: deps.reference_user(order.reference) for order in orders}
+    return {key: user for key, user in named.items() if user is not None}
