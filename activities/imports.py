@@ -39,7 +39,7 @@ from latchkey.store.purchases import (
     tombstones,
 )
 from latchkey.store.purchases.judging import describe
-from latchkey.store.purchases.subscription_facts import owing_since
+from latchkey.store.purchases.subscription_facts import stripe_past_due_since
 from latchkey.store.stripe import catalog
 from latchkey.stripe_api import Json, Page, StripeApi
 
@@ -259,7 +259,7 @@ def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Polic
         verdict = access.judge_subscription(
             found,
             policy,
-            past_due_since=owing_since(found),
+            past_due_since=stripe_past_due_since(found),
             as_of=job.as_of,
             stripe_product=job.stripe_product,
         )

@@ -24,17 +24,17 @@ async def dated(
     A subscription doesn't contain this, and its latest invoice does only if no further period has
     started. So its invoices are listed when an overdue period is first seen.
     """
-    owing = [one.id for one in found if one.status in access.PAST_DUE_STATUSES]
-    if not owing:
+    past_due = [one.id for one in found if one.status in access.PAST_DUE_STATUSES]
+    if not past_due:
         return list(found)
     account = await deps.account()
     async with deps.pool.acquire() as connection:
-        known = await subscription_mirror.owing_since(connection, owing)
+        known = await subscription_mirror.past_due_since(connection, past_due)
         wanted = {stripe_product} if stripe_product else None
         wanted = wanted or await linked_stripe_products(connection, account=account)
 
     async def since(one: Subscription) -> Subscription:
-        if one.id not in owing or not wanted & one.stripe_products:
+        if one.id not in past_due or not wanted & one.stripe_products:
             return one
         at = known.get(one.id) or reading.overdue_since(await api.owed_invoices(one.id))
         return replace(one, unpaid_since=at)

@@ -101,10 +101,10 @@ async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Sy
     again daily in case its account is reconnected."""
     account = await deps.keyring.account()
     async with deps.pool.acquire() as connection:
-        home = await origins.origin_of(connection, job.object_id)
-    if home is None or account is None or home.account == account:
+        origin = await origins.origin_of(connection, job.object_id)
+    if origin is None or account is None or origin.account == account:
         return None
-    why = f"It belongs to account {home.account}, which isn't the connected one"
+    why = f"It belongs to account {origin.account}, which isn't the connected one"
     async with deps.pool.acquire() as connection, connection.transaction():
         await _give_up(connection, job, kind, why)
         await settling.end_due(
@@ -117,9 +117,9 @@ async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Sy
     return SyncResult(
         label="another account",
         state=f"{why}: access stays as it is, and a known end still takes effect",
-        finished=home.over,
-        wake_at=None if home.over else wake_at,
-        wake=None if home.over else wake,
+        finished=origin.over,
+        wake_at=None if origin.over else wake_at,
+        wake=None if origin.over else wake,
     )
 
 

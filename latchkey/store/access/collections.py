@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from asyncpg import Record
+
 from latchkey.rules.identity import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import complimentary
@@ -268,7 +270,28 @@ async def settle(
 ) -> None:
     """Bring the collection's grants in line with its products and holders, except grants that an
     admin ended by hand; `users` limits it to theirs. The caller has locked the collection."""
-    ended = await connection.fetch(
+    ended = await _end_lost(connection, collection_id, users)
+    made = await _give_missing(connection, collection_id, users, actor=actor)
+    fresh = [row for row in made if row["inserted"]]
+    await write_facts(
+        connection,
+        [
+            *(_line(ActivityType.ACCESS_GRANTED, row, collection_id, actor, None) for row in fresh),
+            *(
+                _line(ActivityType.ACCESS_ENDED, row, collection_id, actor, row["end_reason"])
+                for row in ended
+            ),
+        ],
+    )
+    if mail:
+        await _tell(connection, [row for row in fresh if not row["had_access"]], collection_id)
+
+
+async def _end_lost(
+    connection: Connection, collection_id: str, users: Sequence[int] | None
+) -> list[Record]:
+    """End the grants whose holder or product is no longer the collection's; returns them."""
+    rows: list[Record] = await connection.fetch(
         """
         update grants g set ended_at = now(),
                end_reason = case when exists (
@@ -288,7 +311,19 @@ async def settle(
         Reason.COLLECTION_CHANGED.value,
         users,
     )
-    given = await connection.fetch(
+    return rows
+
+
+async def _give_missing(
+    connection: Connection,
+    collection_id: str,
+    users: Sequence[int] | None,
+    *,
+    actor: int | None,
+) -> list[Record]:
+    """Give holders the products that they lack, and move the ends of those they have; returns what
+    changed, with whether it was `inserted` and whether they `had_access` before."""
+    rows: list[Record] = await connection.fetch(
         """
         with wanted as (
             select h.user_id, p.product_id, h.until, h.reason,
@@ -321,23 +356,11 @@ async def settle(
         actor,
         users,
     )
-    fresh = [row for row in given if row["inserted"]]
-    await write_facts(
-        connection,
-        [
-            *(_line(ActivityType.ACCESS_GRANTED, row, collection_id, actor, None) for row in fresh),
-            *(
-                _line(ActivityType.ACCESS_ENDED, row, collection_id, actor, row["end_reason"])
-                for row in ended
-            ),
-        ],
-    )
-    if mail:
-        await _tell(connection, [row for row in fresh if not row["had_access"]], collection_id)
+    return rows
 
 
 def _line(
-    type_: ActivityType, row: Any, collection_id: str, actor: int | None, reason: str | None
+    type_: ActivityType, row: Record, collection_id: str, actor: int | None, reason: str | None
 ) -> Fact:
     return Fact(
         key=f"{type_}:{row['id']}",
@@ -352,21 +375,21 @@ def _line(
     )
 
 
-async def _tell(connection: Connection, rows: Sequence[Any], collection_id: str) -> None:
+async def _tell(connection: Connection, rows: Sequence[Record], collection_id: str) -> None:
     """Send each person one email about all products of the collection that opened for them."""
     wanted = await connection.fetch(
         "select id from products where id = any($1::text[]) and access_mail and status = 'live'",
         list({row["product_id"] for row in rows}),
     )
     telling = {row["id"] for row in wanted}
-    by_user: dict[int, list[Any]] = {}
+    by_user: dict[int, list[Record]] = {}
     for row in rows:
         if row["product_id"] in telling:
             by_user.setdefault(row["user_id"], []).append(row)
     mails = []
-    for user_id, mine in by_user.items():
-        products = sorted(row["product_id"] for row in mine)
-        first = min(row["id"] for row in mine)
+    for user_id, opened in by_user.items():
+        products = sorted(row["product_id"] for row in opened)
+        first = min(row["id"] for row in opened)
         data: dict[str, Any] = {"source_id": collection_id}
         if len(products) > 1:
             data["products"] = products

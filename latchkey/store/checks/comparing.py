@@ -12,6 +12,7 @@ from latchkey.rules.drift import Kind, Severity, Standing
 from latchkey.rules.reading import Order, Subscription
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe.context import ApplyContext
@@ -61,9 +62,9 @@ async def subscriptions(
 ) -> list[Difference]:
     """How the grants of these subscriptions differ from what the readings require."""
 
-    async def apply() -> dict[str, str]:
+    async def apply() -> dict[str, Applied]:
         page = await apply_subscriptions(connection, readings, context=context)
-        return {key: applied.state for key, applied in page.applied.items()}
+        return page.applied
 
     addresses = {reading.id: reading.customer.email for reading in readings}
     return await _compare(connection, GrantSource.SUBSCRIPTION, addresses, apply, context=context)
@@ -78,9 +79,9 @@ async def orders(
 ) -> list[Difference]:
     """How the grants of these one-off purchases differ from what the readings require."""
 
-    async def apply() -> dict[str, str]:
+    async def apply() -> dict[str, Applied]:
         page = await apply_orders(connection, readings, context=context, references=references)
-        return {key: applied.state for key, applied in page.applied.items()}
+        return page.applied
 
     addresses = {reading.id: reading.email for reading in readings}
     return await _compare(connection, GrantSource.ORDER, addresses, apply, context=context)
@@ -90,7 +91,7 @@ async def _compare(
     connection: Connection,
     source: GrantSource,
     addresses: dict[str, str | None],
-    apply: Callable[[], Awaitable[dict[str, str]]],
+    apply: Callable[[], Awaitable[dict[str, Applied]]],
     *,
     context: ApplyContext,
 ) -> list[Difference]:
@@ -101,11 +102,11 @@ async def _compare(
     undone = connection.transaction()
     await undone.start()
     try:
-        states = await apply()
+        applied = await apply()
         after = await _snapshot(connection, source, ids)
     finally:
         await undone.rollback()
-    found = _differences(source, addresses, before, after, states, context=context)
+    found = _differences(source, addresses, before, after, applied, context=context)
     if not found:
         return []
     busy = await _in_flight(connection, [one.source_id for one in found])
@@ -137,7 +138,7 @@ def _differences(
     addresses: dict[str, str | None],
     before: _Snapshot,
     after: _Snapshot,
-    states: dict[str, str],
+    applied: dict[str, Applied],
     *,
     context: ApplyContext,
 ) -> list[Difference]:
@@ -158,7 +159,7 @@ def _differences(
                 before.users.get(key),
                 addresses[key],
                 workflow_id(key),
-                {"stripe": states.get(key, "")},
+                {"stripe": applied[key].state if key in applied else ""},
             )
         )
 
@@ -171,14 +172,14 @@ def _differences(
         if judged:
             add(judged.kind, judged.severity, judged.reason, key, product)
     told = {one.source_id for one in found}
-    for key, state in states.items():
+    for key, outcome in applied.items():
         if key in told:
             continue
         if key in before.mirror and before.mirror[key] != after.mirror[key]:
             add(Kind.MIRROR_DIFFERS, Severity.SAFE, _changed(before.mirror[key], after.mirror[key]),
                 key, None)  # fmt: skip
-        elif state.startswith("Nobody to give access to"):
-            add(Kind.NOBODY, Severity.MANUAL, state, key, None)
+        elif outcome.nobody:
+            add(Kind.NOBODY, Severity.MANUAL, outcome.state, key, None)
     return found
 
 

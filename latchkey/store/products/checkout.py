@@ -115,16 +115,7 @@ async def choose(
     A price that had a link before gets the same link again, reactivated. The caller opens the
     transaction and has the links settled afterwards. Raises `CheckoutError`.
     """
-    product = await connection.fetchrow(
-        "select id, promotion_codes from products where id = $1 for update", product_id
-    )
-    if product is None:
-        raise CheckoutError(f"there is no product {product_id}")
-    codes = product["promotion_codes"] if promotion_codes is None else promotion_codes
-    if codes != product["promotion_codes"]:
-        await connection.execute(
-            "update products set promotion_codes = $2 where id = $1", product_id, codes
-        )
+    codes = await _settle_codes(connection, product_id, promotion_codes)
     if not enabled:
         await _want_none(connection, product_id)
         await connection.execute(
@@ -136,32 +127,7 @@ async def choose(
         )
         return
     account, price_id = await _price_to_sell(connection, product_id, price)
-    await connection.execute(
-        """
-        update payment_links set wanted = false, settled = not active, told_at = null
-         where product_id = $1 and wanted
-           and (price_id, account_id, livemode) is distinct from ($2, $3, $4::boolean)
-        """,
-        product_id,
-        price_id,
-        account.id,
-        account.livemode,
-    )
-    await connection.execute(
-        """
-        insert into payment_links (product_id, account_id, livemode, price_id, promotion_codes)
-        values ($1, $2, $3, $4, $5)
-        on conflict (product_id, account_id, livemode, price_id) do update
-           set wanted = true, error = null, told_at = null,
-               settled = payment_links.active
-                         and payment_links.promotion_codes = excluded.promotion_codes
-        """,
-        product_id,
-        account.id,
-        account.livemode,
-        price_id,
-        codes,
-    )
+    await _want(connection, product_id, price_id, account=account, codes=codes)
     await connection.execute(
         """
         update products
@@ -172,6 +138,22 @@ async def choose(
         """,
         product_id,
     )
+
+
+async def _settle_codes(connection: Connection, product_id: str, wanted: bool | None) -> bool:
+    """Whether the product's checkout takes promotion codes; None leaves that as it is. Locks the
+    product."""
+    product = await connection.fetchrow(
+        "select id, promotion_codes from products where id = $1 for update", product_id
+    )
+    if product is None:
+        raise CheckoutError(f"there is no product {product_id}")
+    codes: bool = product["promotion_codes"] if wanted is None else wanted
+    if codes != product["promotion_codes"]:
+        await connection.execute(
+            "update products set promotion_codes = $2 where id = $1", product_id, codes
+        )
+    return codes
 
 
 async def sell(
@@ -200,6 +182,38 @@ async def sell(
 async def drop(connection: Connection, product_id: str) -> None:
     """Stop selling by payment link, because the product is no longer linked to what it sells."""
     await choose(connection, product_id, enabled=False)
+
+
+async def _want(
+    connection: Connection, product_id: str, price_id: str, *, account: Account, codes: bool
+) -> None:
+    """Want the price's payment link, and no other of the product's."""
+    await connection.execute(
+        """
+        update payment_links set wanted = false, settled = not active, told_at = null
+         where product_id = $1 and wanted
+           and (price_id, account_id, livemode) is distinct from ($2, $3, $4::boolean)
+        """,
+        product_id,
+        price_id,
+        account.id,
+        account.livemode,
+    )
+    await connection.execute(
+        """
+        insert into payment_links (product_id, account_id, livemode, price_id, promotion_codes)
+        values ($1, $2, $3, $4, $5)
+        on conflict (product_id, account_id, livemode, price_id) do update
+           set wanted = true, error = null, told_at = null,
+               settled = payment_links.active
+                         and payment_links.promotion_codes = excluded.promotion_codes
+        """,
+        product_id,
+        account.id,
+        account.livemode,
+        price_id,
+        codes,
+    )
 
 
 async def _want_none(connection: Connection, product_id: str) -> None:

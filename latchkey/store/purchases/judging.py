@@ -1,7 +1,7 @@
 """What applying readings of subscriptions and of one-off purchases has in common."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
 from latchkey.contracts import Wake
@@ -17,14 +17,20 @@ Judged = list[tuple[LinkedProduct, Verdict]]
 
 @dataclass(frozen=True)
 class Applied:
-    """The outcome of one reading. `stale` means that a later reading was applied first."""
+    """The outcome of one reading, `state` in a sentence.
+
+    `relevant`: one of its products is linked. `terminal`: nothing can change any more. `stale`: a
+    later reading was applied first. `nobody`: it gives access, but the user isn't known.
+    """
 
     source_id: str
+    state: str
+    _: KW_ONLY
     relevant: bool
     access: bool
     terminal: bool
-    stale: bool
-    state: str
+    stale: bool = False
+    nobody: bool = False
     products: tuple[str, ...] = ()
     wake_at: datetime | None = None
     wake: Wake | None = None
@@ -43,12 +49,17 @@ class AppliedPage:
 def read_meanwhile(source_id: str) -> Applied:
     return Applied(
         source_id,
+        "A later reading was applied first",
         relevant=True,
         access=False,
         terminal=False,
         stale=True,
-        state="A later reading was applied first",
     )
+
+
+def unrecorded(source_id: str, state: str, *, relevant: bool) -> Applied:
+    """The outcome for what isn't recorded."""
+    return Applied(source_id, state, relevant=relevant, access=False, terminal=True)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Activity lines about a purchase's payment. `settle` writes those about access."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from latchkey.contracts import subscription_workflow_id
@@ -8,6 +9,7 @@ from latchkey.rules.reading import Order
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.order_mirror import RecordedOrder
 from latchkey.store.purchases.settling import Entitlement
 from latchkey.store.stripe.context import ApplyContext
 
@@ -15,14 +17,24 @@ _Line = tuple[str, ActivityType, dict[str, Any]]
 """Sequence number within its kind, type, data."""
 
 
-def money_changed(reading: Order, old: Any) -> int:
+@dataclass(frozen=True)
+class RecordedBill:
+    """A subscription's invoice as last read, locked."""
+
+    amount_refunded: int
+    dispute_status: str | None
+    money_changes: int
+    ticket: int
+
+
+def money_changed(reading: Order, old: RecordedOrder | RecordedBill) -> int:
     """1 if there was a refund, a reversal or a dispute since the previous reading, otherwise 0."""
     return 1 if _money_lines(reading, old, 0) else 0
 
 
 def facts_of(
     reading: Order,
-    old: Any,
+    old: RecordedOrder,
     entitlements: list[Entitlement],
     *,
     changes: int,
@@ -58,17 +70,17 @@ def _state_lines(reading: Order) -> list[_Line]:
     return []
 
 
-def _money_lines(reading: Order, old: Any, changes: int) -> list[_Line]:
+def _money_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int) -> list[_Line]:
     payment = reading.payment
     refunded = payment.amount_refunded if payment else 0
     found: list[_Line] = []
     data = {"amount": refunded, "currency": reading.currency}
-    if payment and refunded > old["amount_refunded"]:
+    if payment and refunded > old.amount_refunded:
         found.append((f":{changes}", ActivityType.REFUNDED, {**data, "full": payment.refunded}))
-    elif refunded < old["amount_refunded"]:
+    elif refunded < old.amount_refunded:
         found.append((f":{changes}", ActivityType.REFUND_FAILED, data))
     phase = _phase(payment.dispute_status if payment else None)
-    if payment and phase and phase != _phase(old["dispute_status"]):
+    if payment and phase and phase != _phase(old.dispute_status):
         status = {"status": payment.dispute_status}
         found.append((f":{changes}", ActivityType.DISPUTED, status))
     return found
@@ -87,9 +99,9 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
     if order.payment is None or order.subscription is None:
         return
     old = await _lock_bill(connection, order)
-    if old is None or old["ticket"] > context.ticket:
+    if old is None or old.ticket > context.ticket:
         return
-    changes = old["money_changes"] + money_changed(order, old)
+    changes = old.money_changes + money_changed(order, old)
     owners = await connection.fetch(
         """
         select distinct user_id, product_id from grants
@@ -129,7 +141,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
     )
 
 
-async def _lock_bill(connection: Connection, order: Order) -> Any:
+async def _lock_bill(connection: Connection, order: Order) -> RecordedBill | None:
     """The invoice as last read, locked; None if its payment never changed."""
     payment = order.payment
     if payment and (payment.amount_refunded or payment.dispute_status):
@@ -138,4 +150,11 @@ async def _lock_bill(connection: Connection, order: Order) -> Any:
             order.invoice,
             order.subscription,
         )
-    return await connection.fetchrow("select * from bills where id = $1 for update", order.invoice)
+    row = await connection.fetchrow(
+        """
+        select amount_refunded, dispute_status, money_changes, ticket
+          from bills where id = $1 for update
+        """,
+        order.invoice,
+    )
+    return RecordedBill(**dict(row)) if row else None

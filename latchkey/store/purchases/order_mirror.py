@@ -1,12 +1,26 @@
 """The mirror of one-off purchases: locking, reading and writing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from latchkey.rules import access
 from latchkey.rules.reading import Customer, Order, OrderLine, Payment
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
+
+
+@dataclass(frozen=True)
+class RecordedOrder:
+    """An order as last read, locked. With `ticket` 0 it is new."""
+
+    id: str
+    user_id: int | None
+    state: str
+    amount_refunded: int
+    dispute_status: str | None
+    money_changes: int
+    ticket: int
 
 
 async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
@@ -62,8 +76,8 @@ async def make(
     )
 
 
-async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
-    """Lock the rows until the transaction ends. A row with ticket 0 is new."""
+async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, RecordedOrder]:
+    """Lock the rows until the transaction ends."""
     rows = await connection.fetch(
         """
         select id, user_id, state, amount_refunded, dispute_status, money_changes, ticket
@@ -71,7 +85,7 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
         """,
         list(ids),
     )
-    return {row["id"]: row for row in rows}
+    return {row["id"]: RecordedOrder(**dict(row)) for row in rows}
 
 
 async def readings(connection: Connection, ids: Sequence[str]) -> list[Order]:
@@ -142,27 +156,14 @@ async def write(
     ticket: int,
 ) -> None:
     """Store readings, with how often their payment has changed so far."""
-    rows = [
-        {
-            "id": r.id,
-            "state": access.order_state(r),
-            "email": r.email,
-            "name": r.name,
-            "payment_intent": r.payment.payment_intent if r.payment else None,
-            "invoice": r.invoice,
-            "subscription_id": r.subscription,
-            "currency": r.currency,
-            "amount": r.amount,
-            "charged": r.payment.amount if r.payment else 0,
-            "amount_refunded": r.payment.amount_refunded if r.payment else 0,
-            "refunded": r.payment.refunded if r.payment else False,
-            "disputed": r.payment.disputed if r.payment else False,
-            "dispute_status": r.payment.dispute_status if r.payment else None,
-            "money_changes": money_changes[r.id],
-            "paid_at": r.bought if access.order_state(r) == "paid" else None,
-        }
-        for r in readings
-    ]
+    await _write_orders(connection, readings, money_changes, ticket)
+    await _add_lines(connection, readings)
+
+
+async def _write_orders(
+    connection: Connection, readings: Sequence[Order], money_changes: dict[str, int], ticket: int
+) -> None:
+    """An erased person's order keeps no address and no name."""
     await connection.execute(
         """
         update orders o
@@ -184,21 +185,35 @@ async def write(
                                where m.id = g.id and u.erased_at is not null) as erased) e
          where o.id = g.id
         """,
-        rows,
+        [_row_of(reading, money_changes[reading.id]) for reading in readings],
         ticket,
     )
-    lines = [
-        {
-            "order_id": r.id,
-            "id": line.id,
-            "stripe_product": line.stripe_product,
-            "price_id": line.price_id,
-            "quantity": line.quantity,
-            "amount": line.amount,
-        }
-        for r in readings
-        for line in r.one_off_lines
-    ]
+
+
+def _row_of(reading: Order, money_changes: int) -> dict[str, Any]:
+    payment, state = reading.payment, access.order_state(reading)
+    return {
+        "id": reading.id,
+        "state": state,
+        "email": reading.email,
+        "name": reading.name,
+        "payment_intent": payment.payment_intent if payment else None,
+        "invoice": reading.invoice,
+        "subscription_id": reading.subscription,
+        "currency": reading.currency,
+        "amount": reading.amount,
+        "charged": payment.amount if payment else 0,
+        "amount_refunded": payment.amount_refunded if payment else 0,
+        "refunded": payment.refunded if payment else False,
+        "disputed": payment.disputed if payment else False,
+        "dispute_status": payment.dispute_status if payment else None,
+        "money_changes": money_changes,
+        "paid_at": reading.bought if state == "paid" else None,
+    }
+
+
+async def _add_lines(connection: Connection, readings: Sequence[Order]) -> None:
+    """What was bought, which never changes after the purchase."""
     await connection.execute(
         """
         insert into order_lines (order_id, id, stripe_product, price_id, quantity, amount)
@@ -207,5 +222,16 @@ async def write(
             amount bigint)
         on conflict (order_id, id) do nothing
         """,
-        lines,
+        [
+            {
+                "order_id": reading.id,
+                "id": line.id,
+                "stripe_product": line.stripe_product,
+                "price_id": line.price_id,
+                "quantity": line.quantity,
+                "amount": line.amount,
+            }
+            for reading in readings
+            for line in reading.one_off_lines
+        ],
     )

@@ -6,7 +6,6 @@ use `rejudge_orders`, which judges the last readings again. The caller opens the
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from latchkey.contracts import purchase_workflow_id
 from latchkey.rules import access
@@ -26,6 +25,7 @@ from latchkey.store.purchases.judging import (
     Source,
     describe,
     read_meanwhile,
+    unrecorded,
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.order_facts import facts_of, money_changed
@@ -66,15 +66,13 @@ async def apply_orders(
             concerned.append(reading)
         else:
             state = LEFT_OUT if linked and not counts else NOT_YET if linked else NOT_LINKED
-            outcome.applied[reading.id] = Applied(
-                reading.id, bool(linked), False, True, False, state
-            )
+            outcome.applied[reading.id] = unrecorded(reading.id, state, relevant=bool(linked))
     users = await _users(connection, concerned, known, products, references, context=context)
     await mirror.make(connection, concerned, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
     fresh = []
     for reading in concerned:
-        if old[reading.id]["ticket"] > context.ticket:
+        if old[reading.id].ticket > context.ticket:
             outcome.applied[reading.id] = read_meanwhile(reading.id)
         else:
             fresh.append(reading)
@@ -150,7 +148,7 @@ async def _users(
 async def _apply(
     connection: Connection,
     readings: list[Order],
-    old: dict[str, Any],
+    old: dict[str, mirror.RecordedOrder],
     products: _Products,
     outcome: AppliedPage,
     *,
@@ -175,11 +173,11 @@ async def _apply(
             if product.counts(reading) or (reading.id, product.product_id) in given.live
         ]
         judged = source.judge(opened, judge, given=given, context=context)
-        mine = source.entitlements(before["user_id"], judged)
-        entitlements += mine
-        outcome.applied[reading.id] = _applied(reading, judged, before["user_id"], context)
-        changes[reading.id] = before["money_changes"] + money_changed(reading, before)
-        facts += facts_of(reading, before, mine, changes=changes[reading.id], context=context)
+        own = source.entitlements(before.user_id, judged)
+        entitlements += own
+        outcome.applied[reading.id] = _applied(reading, judged, before.user_id, context)
+        changes[reading.id] = before.money_changes + money_changed(reading, before)
+        facts += facts_of(reading, before, own, changes=changes[reading.id], context=context)
     settled = await settle(connection, entitlements, given=given, context=context)
     outcome.granted, outcome.already = settled.granted, settled.already
     outcome.ended = settled.ended
@@ -208,8 +206,8 @@ def _applied(
         relevant=bool(judged),
         access=verdict.access and bool(judged) and user is not None,
         terminal=verdict.terminal,
-        stale=False,
         state=NOBODY if nobody else describe(verdict),
+        nobody=nobody,
         products=tuple(product.product_id for product, _ in judged),
         wake_at=verdict.wake_at,
         wake=verdict.wake,

@@ -16,9 +16,6 @@ from latchkey.store.pool import Connection
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.stripe.context import ApplyContext
 
-_End = tuple[Any, datetime, Reason, bool, str | None]
-"""A grant's row, when and why it ends, whether by time alone, and the workflow that noticed it."""
-
 _BY_RULE = frozenset({Cause.POLICY})
 """Causes that change what a purchase gives although nothing was bought: they don't write purchase
 facts or send emails."""
@@ -52,13 +49,48 @@ class Settled:
 
 
 @dataclass(frozen=True)
+class LiveGrant:
+    """A grant that hasn't been ended, as it was read."""
+
+    id: int
+    user_id: int
+    product_id: str
+    source_id: str
+    link_id: int | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """When and why a grant ends, whether by time alone, and the workflow that saw it."""
+
+    grant: LiveGrant
+    at: datetime
+    reason: Reason
+    by_clock: bool = False
+    workflow_id: str | None = None
+
+
+@dataclass(frozen=True)
+class _NewGrant:
+    """A grant that was just inserted. `begins`: the purchase is new to its product; `starts`: to
+    every product; `imported`: it was bought before the link was made."""
+
+    id: int
+    entitlement: Entitlement
+    begins: bool
+    starts: bool
+    imported: bool
+
+
+@dataclass(frozen=True)
 class EarlierGrants:
     """The grants that some sources have given so far, keyed by source id and product id.
 
     `held` are those that an admin ended by hand: they aren't given again.
     """
 
-    live: dict[tuple[str, str], Any]
+    live: dict[tuple[str, str], LiveGrant]
     before: frozenset[tuple[str, str]]
     held: frozenset[tuple[str, str]]
 
@@ -81,10 +113,14 @@ async def given_by(
     )
     keyed = [((r["source_id"], r["product_id"]), r) for r in rows]
     return EarlierGrants(
-        live={key: r for key, r in keyed if r["ended_at"] is None},
+        live={key: _live_grant(r) for key, r in keyed if r["ended_at"] is None},
         before=frozenset(key for key, r in keyed if r["cause"] not in _BY_RULE),
         held=frozenset(key for key, r in keyed if r["held"]),
     )
+
+
+def _live_grant(row: Any) -> LiveGrant:
+    return LiveGrant(**{name: row[name] for name in LiveGrant.__dataclass_fields__})
 
 
 async def settle(
@@ -104,21 +140,21 @@ async def settle(
     outcome = Settled()
     new: list[Entitlement] = []
     moved: list[tuple[int, Entitlement]] = []
-    ended: list[_End] = []
+    ended: list[_Ending] = []
     for entitlement in entitlements:
         key = (entitlement.source_id, entitlement.product.product_id)
         grant = live.pop(key, None)
         if entitlement.verdict.access and grant is not None:
             outcome.already += 1
             standing = (entitlement.verdict.until, entitlement.product.link_id)
-            if (grant["until"], grant["link_id"]) != standing:
-                moved.append((grant["id"], entitlement))
+            if (grant.until, grant.link_id) != standing:
+                moved.append((grant.id, entitlement))
         elif entitlement.verdict.access and not entitlement.product.removed:
             new.append(entitlement)
             outcome.begun += [entitlement] if key not in given.before else []
         elif grant is not None:
-            ended.append(_end_of(entitlement, grant, context))
-    ended += [(grant, context.as_of, Reason.ITEM_REMOVED, False, None) for grant in live.values()]
+            ended.append(_ending(entitlement, grant, context))
+    ended += [_Ending(grant, context.as_of, Reason.ITEM_REMOVED) for grant in live.values()]
     if moved:
         await _move(connection, moved)
     if ended:
@@ -129,12 +165,16 @@ async def settle(
     return outcome
 
 
-def _end_of(entitlement: Entitlement, grant: Any, context: ApplyContext) -> _End:
-    verdict = entitlement.verdict
-    if context.cause in _BY_RULE:
-        return grant, context.as_of, verdict.reason, False, entitlement.workflow_id
-    at = verdict.ended_at or context.as_of
-    return grant, at, verdict.reason, verdict.by_clock, entitlement.workflow_id
+def _ending(entitlement: Entitlement, grant: LiveGrant, context: ApplyContext) -> _Ending:
+    verdict, by_rule = entitlement.verdict, context.cause in _BY_RULE
+    at = None if by_rule else verdict.ended_at
+    return _Ending(
+        grant,
+        at=at or context.as_of,
+        reason=verdict.reason,
+        by_clock=verdict.by_clock and not by_rule,
+        workflow_id=entitlement.workflow_id,
+    )
 
 
 def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
@@ -197,12 +237,7 @@ async def _move(connection: Connection, moved: list[tuple[int, Entitlement]]) ->
     )
 
 
-async def _end(
-    connection: Connection,
-    ended: list[_End],
-    *,
-    context: ApplyContext,
-) -> None:
+async def _end(connection: Connection, ended: list[_Ending], *, context: ApplyContext) -> None:
     await connection.execute(
         """
         update grants set ended_at = given.ended_at, end_reason = given.reason
@@ -210,26 +245,26 @@ async def _end(
                as given (id, ended_at, reason)
          where grants.id = given.id and grants.ended_at is null
         """,
-        [grant["id"] for grant, *_ in ended],
-        [at for _, at, *_ in ended],
-        [reason.value for _, _, reason, *_ in ended],
+        [ending.grant.id for ending in ended],
+        [ending.at for ending in ended],
+        [ending.reason.value for ending in ended],
     )
     await write_facts(
         connection,
         [
             Fact(
-                key=f"access_ended:{grant['id']}",
+                key=f"access_ended:{ending.grant.id}",
                 type=ActivityType.ACCESS_ENDED,
-                at=at,
-                cause=Cause.TIMER if by_clock else context.cause,
-                user_id=grant["user_id"],
-                product_id=grant["product_id"],
-                source_id=grant["source_id"],
+                at=ending.at,
+                cause=Cause.TIMER if ending.by_clock else context.cause,
+                user_id=ending.grant.user_id,
+                product_id=ending.grant.product_id,
+                source_id=ending.grant.source_id,
                 event_id=context.event_id,
-                workflow_id=workflow_id,
-                data={"reason": reason, "grant": grant["id"]},
+                workflow_id=ending.workflow_id,
+                data={"reason": ending.reason, "grant": ending.grant.id},
             )
-            for grant, at, reason, by_clock, workflow_id in ended
+            for ending in ended
         ],
     )
 
@@ -242,20 +277,38 @@ async def _grant(
     begun: list[Entitlement],
     given: EarlierGrants,
 ) -> None:
+    """Give what is new, tell it in the feed, and mail those who get in by it."""
     await _one_at_a_time(connection, {entitlement.user_id for entitlement in entitlements})
-    had_access = {
-        (row["user_id"], row["product_id"])
-        for row in await connection.fetch(
-            """
-            select distinct user_id, product_id from grants
-             where user_id = any($1::bigint[]) and product_id = any($2::text[])
-               and ended_at is null and (until is null or until > $3)
-            """,
-            list({c.user_id for c in entitlements}),
-            list({c.product.product_id for c in entitlements}),
-            context.as_of,
-        )
-    }
+    had_access = await _who_had_access(connection, entitlements, as_of=context.as_of)
+    ids = await _insert(connection, entitlements, context=context)
+    grants = _new_grants(entitlements, ids, begun=begun, given=given, context=context)
+    await write_facts(
+        connection, [fact for grant in grants for fact in _facts_of_grant(grant, context)]
+    )
+    await write_mails(connection, access_mails(_opened(grants, had_access)))
+
+
+async def _who_had_access(
+    connection: Connection, entitlements: list[Entitlement], *, as_of: datetime
+) -> set[tuple[int, str]]:
+    """User and product of whatever access there is already, by whatever source."""
+    rows = await connection.fetch(
+        """
+        select distinct user_id, product_id from grants
+         where user_id = any($1::bigint[]) and product_id = any($2::text[])
+           and ended_at is null and (until is null or until > $3)
+        """,
+        list({entitlement.user_id for entitlement in entitlements}),
+        list({entitlement.product.product_id for entitlement in entitlements}),
+        as_of,
+    )
+    return {(row["user_id"], row["product_id"]) for row in rows}
+
+
+async def _insert(
+    connection: Connection, entitlements: list[Entitlement], *, context: ApplyContext
+) -> dict[tuple[str, str], int]:
+    """Ids of the new grants, by source id and product id; one that is there already is absent."""
     rows = await connection.fetch(
         """
         insert into grants (user_id, product_id, source, source_id, link_id, account_id, livemode,
@@ -269,51 +322,69 @@ async def _grant(
         """,
         [
             {
-                "user_id": c.user_id,
-                "product_id": c.product.product_id,
-                "source": c.source,
-                "source_id": c.source_id,
-                "link_id": c.product.link_id,
+                "user_id": entitlement.user_id,
+                "product_id": entitlement.product.product_id,
+                "source": entitlement.source,
+                "source_id": entitlement.source_id,
+                "link_id": entitlement.product.link_id,
                 "since": context.as_of,
-                "until": c.verdict.until,
-                "cause": Cause.IMPORT if _brought_by_rule(c, context) else context.cause,
+                "until": entitlement.verdict.until,
+                "cause": Cause.IMPORT if _brought_by_rule(entitlement, context) else context.cause,
             }
-            for c in entitlements
+            for entitlement in entitlements
         ],
         context.account.id,
         context.account.livemode,
     )
-    grant_ids = {(row["source_id"], row["product_id"]): row["id"] for row in rows}
-    first = {(c.source_id, c.product.product_id) for c in begun if not _by_rule(c, context)}
-    facts: list[Fact] = []
-    opened: list[Opened] = []
-    for entitlement in entitlements:
-        grant_id = grant_ids.get((entitlement.source_id, entitlement.product.product_id))
-        if grant_id is None:
-            continue
-        imported = bought_before_link(entitlement, context)
-        begins = (entitlement.source_id, entitlement.product.product_id) in first
-        starts = begins and entitlement.source_id not in given.sources_before
-        facts += _facts_of_grant(
-            entitlement, grant_id, context, begun=begins, starts=starts, imported=imported
+    return {(row["source_id"], row["product_id"]): row["id"] for row in rows}
+
+
+def _new_grants(
+    entitlements: list[Entitlement],
+    ids: dict[tuple[str, str], int],
+    *,
+    begun: list[Entitlement],
+    given: EarlierGrants,
+    context: ApplyContext,
+) -> list[_NewGrant]:
+    first = {_key(entitlement) for entitlement in begun if not _by_rule(entitlement, context)}
+    return [
+        _NewGrant(
+            ids[key],
+            entitlement,
+            begins=key in first,
+            starts=key in first and entitlement.source_id not in given.sources_before,
+            imported=bought_before_link(entitlement, context),
         )
-        wanted = entitlement.product.access_mail and (
-            entitlement.product.import_mail or not imported
-        )
-        gets_in = (entitlement.user_id, entitlement.product.product_id) not in had_access
-        had_access.add((entitlement.user_id, entitlement.product.product_id))
-        if wanted and gets_in and begins:
+        for entitlement in entitlements
+        if (key := _key(entitlement)) in ids
+    ]
+
+
+def _key(entitlement: Entitlement) -> tuple[str, str]:
+    return entitlement.source_id, entitlement.product.product_id
+
+
+def _opened(grants: list[_NewGrant], had_access: set[tuple[int, str]]) -> list[Opened]:
+    """What is mailed: a product that opens for somebody, once, by a purchase that begins."""
+    inside = set(had_access)
+    opened = []
+    for grant in grants:
+        entitlement, product = grant.entitlement, grant.entitlement.product
+        access = (entitlement.user_id, product.product_id)
+        wanted = product.access_mail and (product.import_mail or not grant.imported)
+        if wanted and grant.begins and access not in inside:
             opened.append(
                 Opened(
                     user_id=entitlement.user_id,
-                    product_id=entitlement.product.product_id,
+                    product_id=product.product_id,
                     source_id=entitlement.source_id,
-                    imported=imported,
-                    spread=entitlement.product.import_spread,
+                    imported=grant.imported,
+                    spread=product.import_spread,
                 )
             )
-    await write_facts(connection, facts)
-    await write_mails(connection, access_mails(opened))
+        inside.add(access)
+    return opened
 
 
 def _by_rule(entitlement: Entitlement, context: ApplyContext) -> bool:
@@ -336,78 +407,41 @@ async def _one_at_a_time(connection: Connection, user_ids: set[int]) -> None:
     )
 
 
-def _facts_of_grant(
-    entitlement: Entitlement,
-    grant_id: int,
-    context: ApplyContext,
-    *,
-    begun: bool,
-    starts: bool,
-    imported: bool,
-) -> list[Fact]:
-    """`starts` is false if the subscription has given other products before: then adding or
-    switching to this one is a purchase, not a new subscription."""
+def _facts_of_grant(grant: _NewGrant, context: ApplyContext) -> list[Fact]:
+    """The purchase or import, if it begins, and the access that it gives. If the subscription has
+    given other products before, adding or switching to this one is a purchase, not a new
+    subscription."""
+    entitlement, product = grant.entitlement, grant.entitlement.product
 
     def fact(
-        key: str, type_: ActivityType, at: datetime, cause: Cause, data: dict[str, Any]
+        type_: ActivityType, key: str | int, at: datetime, cause: Cause, data: dict[str, Any]
     ) -> Fact:
         return Fact(
-            key=key,
+            key=f"{type_}:{key}",
             type=type_,
             at=at,
             cause=cause,
             user_id=entitlement.user_id,
-            product_id=entitlement.product.product_id,
+            product_id=product.product_id,
             source_id=entitlement.source_id,
             event_id=context.event_id,
             workflow_id=entitlement.workflow_id,
             data=data,
         )
 
-    suffix = f"{entitlement.source_id}:{entitlement.product.product_id}"
-    facts = []
+    once = f"{entitlement.source_id}:{product.product_id}"
+    as_of = context.as_of
     looked_back = context.cause if context.cause in _LOOKING_BACK else Cause.IMPORT
-    if begun and imported:
-        facts.append(
-            fact(
-                f"imported:{suffix}",
-                ActivityType.IMPORTED,
-                context.as_of,
-                looked_back,
-                {"grant": grant_id},
-            )
-        )
-    elif begun:
-        since_link = entitlement.begun_at >= entitlement.product.linked_at.replace(microsecond=0)
-        at = min(entitlement.begun_at, context.as_of) if since_link and starts else context.as_of
-        kind = {"source": entitlement.source}
-        facts.append(
-            fact(
-                f"product_purchased:{suffix}",
-                ActivityType.PRODUCT_PURCHASED,
-                at,
-                Cause.CUSTOMER,
-                kind,
-            )
-        )
-        if entitlement.source == GrantSource.SUBSCRIPTION and starts:
-            facts.append(
-                fact(
-                    f"subscription_started:{suffix}",
-                    ActivityType.SUBSCRIPTION_STARTED,
-                    at,
-                    Cause.CUSTOMER,
-                    {},
-                )
-            )
-    cause = looked_back if imported else context.cause
-    facts.append(
-        fact(
-            f"access_granted:{grant_id}",
-            ActivityType.ACCESS_GRANTED,
-            context.as_of,
-            cause,
-            {"grant": grant_id, "reason": entitlement.verdict.reason},
-        )
-    )
-    return facts
+    facts = []
+    if grant.begins and grant.imported:
+        facts.append(fact(ActivityType.IMPORTED, once, as_of, looked_back, {"grant": grant.id}))
+    elif grant.begins:
+        since_link = entitlement.begun_at >= product.linked_at.replace(microsecond=0)
+        at = min(entitlement.begun_at, as_of) if since_link and grant.starts else as_of
+        bought, by = {"source": entitlement.source}, Cause.CUSTOMER
+        facts.append(fact(ActivityType.PRODUCT_PURCHASED, once, at, by, bought))
+        if entitlement.source == GrantSource.SUBSCRIPTION and grant.starts:
+            facts.append(fact(ActivityType.SUBSCRIPTION_STARTED, once, at, by, {}))
+    cause = looked_back if grant.imported else context.cause
+    data = {"grant": grant.id, "reason": entitlement.verdict.reason}
+    return [*facts, fact(ActivityType.ACCESS_GRANTED, grant.id, as_of, cause, data)]

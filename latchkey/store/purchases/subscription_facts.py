@@ -8,24 +8,26 @@ from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact
 from latchkey.store.purchases.settling import Entitlement, bought_before_link
+from latchkey.store.purchases.subscription_mirror import RecordedSubscription
 from latchkey.store.stripe.context import ApplyContext
 
 _Line = tuple[str, ActivityType, datetime, Cause, dict[str, Any]]
 """Sequence number within its kind, type, when, cause, data."""
 
 
-def past_due_since(reading: Subscription, old: Any, context: ApplyContext) -> datetime | None:
+def past_due_since(
+    reading: Subscription, old: RecordedSubscription, context: ApplyContext
+) -> datetime | None:
     """The start of the current overdue period, None outside one. The period ends with `active`, not
     with `unpaid`, which follows past due. The start found first is kept."""
     if reading.status not in access.PAST_DUE_STATUSES:
         return None
-    if old["past_due_since"]:
-        found: datetime = old["past_due_since"]
-        return found
-    return min(owing_since(reading) or context.as_of, context.as_of)
+    if old.past_due_since:
+        return old.past_due_since
+    return min(stripe_past_due_since(reading) or context.as_of, context.as_of)
 
 
-def owing_since(reading: Subscription) -> datetime | None:
+def stripe_past_due_since(reading: Subscription) -> datetime | None:
     """The start of an overdue period that is new to us: from the oldest open invoice or, if there
     is none left, the start of the unpaid billing period. The result doesn't depend on who looks or
     when."""
@@ -33,18 +35,18 @@ def owing_since(reading: Subscription) -> datetime | None:
     return reading.unpaid_since or min(started, default=None)
 
 
-def newly_cancelled(reading: Subscription, old: Any) -> int:
+def newly_cancelled(reading: Subscription, old: RecordedSubscription) -> int:
     """1 if this reading shows a cancellation that the previous one didn't, otherwise 0."""
-    if not old["ticket"] and reading.status not in access.TERMINAL:
+    if not old.ticket and reading.status not in access.TERMINAL:
         return 1 if reading.scheduled_end else 0
-    was = old["scheduled_end"] is not None or old["status"] in access.TERMINAL
+    was = old.scheduled_end is not None or old.status in access.TERMINAL
     now = reading.scheduled_end is not None or reading.status == "canceled"
     return 1 if now and not was else 0
 
 
 def facts_of(
     reading: Subscription,
-    old: Any,
+    old: RecordedSubscription,
     entitlements: list[Entitlement],
     *,
     since: datetime | None,
@@ -80,11 +82,11 @@ def facts_of(
 
 
 def late_answers(
-    reading: Subscription, old: Any, entitlements: list[Entitlement], *, count: int
+    reading: Subscription, old: RecordedSubscription, entitlements: list[Entitlement], *, count: int
 ) -> list[str]:
     """The keys of a cancellation's facts if this reading is the first to show that the customer
     cancelled: Stripe's portal asks for the reason after cancelling."""
-    if not reading.cancelled_by_customer or old["cancelled_by_customer"]:
+    if not reading.cancelled_by_customer or old.cancelled_by_customer:
         return []
     return [
         _key(ActivityType.SUBSCRIPTION_CANCELLED, reading, entitlement, f"{count}")
@@ -98,30 +100,30 @@ def _key(type_: ActivityType, reading: Subscription, entitlement: Entitlement, n
 
 def _cancellation(
     reading: Subscription,
-    old: Any,
+    old: RecordedSubscription,
     entitlements: list[Entitlement],
     count: int,
     context: ApplyContext,
 ) -> list[_Line]:
     cause = _cancel_cause(reading)
     ends = reading.scheduled_end or reading.ended_at
-    brought_in = not old["ticket"] and any(bought_before_link(c, context) for c in entitlements)
-    if count > old["cancellations"] and not brought_in:
+    brought_in = not old.ticket and any(bought_before_link(c, context) for c in entitlements)
+    if count > old.cancellations and not brought_in:
         at = reading.canceled_at or context.as_of
         data = {"ends": ends, "stripe_reason": reading.cancel_reason}
         return [(f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, at, cause, data)]
-    if old["scheduled_end"] and not ends and reading.status not in access.TERMINAL:
+    if old.scheduled_end and not ends and reading.status not in access.TERMINAL:
         return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, context.as_of, cause, {})]
     return []
 
 
 def _payments(
-    reading: Subscription, old: Any, since: datetime | None, context: ApplyContext
+    reading: Subscription, old: RecordedSubscription, since: datetime | None, context: ApplyContext
 ) -> list[_Line]:
-    if since and old["ticket"] and not old["past_due_since"]:
+    if since and old.ticket and not old.past_due_since:
         return [(_spell(since), ActivityType.PAYMENT_FAILED, since, Cause.STRIPE, {})]
-    if old["past_due_since"] and reading.status == "active":
-        spell = _spell(old["past_due_since"])
+    if old.past_due_since and reading.status == "active":
+        spell = _spell(old.past_due_since)
         return [(spell, ActivityType.PAYMENT_RECOVERED, context.as_of, Cause.STRIPE, {})]
     return []
 

@@ -13,6 +13,21 @@ from latchkey.store.stripe.context import Account
 
 
 @dataclass(frozen=True)
+class RecordedSubscription:
+    """A subscription as last read, locked. With `ticket` 0 it is new."""
+
+    id: str
+    user_id: int | None
+    status: str
+    scheduled_end: datetime | None
+    cancellations: int
+    cancelled_by_customer: bool
+    past_due_since: datetime | None
+    checkout_session: str | None
+    ticket: int
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What the mirror knows about a subscription before a read, including its next deadline."""
 
@@ -91,7 +106,7 @@ async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | N
     return {row["id"]: row["user_id"] for row in rows}
 
 
-async def owing_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
+async def past_due_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
     """When these subscriptions became overdue, for those where it is known."""
     rows = await connection.fetch(
         """
@@ -132,8 +147,8 @@ async def make(
     )
 
 
-async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
-    """Lock the rows until the transaction ends. A row with ticket 0 is new."""
+async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, RecordedSubscription]:
+    """Lock the rows until the transaction ends."""
     rows = await connection.fetch(
         """
         select id, user_id, status, scheduled_end, cancellations, cancelled_by_customer,
@@ -142,7 +157,7 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
         """,
         list(ids),
     )
-    return {row["id"]: row for row in rows}
+    return {row["id"]: RecordedSubscription(**dict(row)) for row in rows}
 
 
 async def readings(connection: Connection, ids: Sequence[str]) -> list[Subscription]:
@@ -247,7 +262,15 @@ async def write(
     *,
     ticket: int,
 ) -> None:
-    """Store readings taken under `ticket` (a fencing token); 0 keeps the stored tickets."""
+    """Store readings taken under `ticket` (a fencing token); 0 keeps stored tickets and items."""
+    await _write_subscriptions(connection, rows, ticket)
+    if ticket:
+        await _write_items(connection, readings)
+
+
+async def _write_subscriptions(
+    connection: Connection, rows: list[dict[str, Any]], ticket: int
+) -> None:
     await connection.execute(
         """
         update subscriptions s
@@ -274,21 +297,10 @@ async def write(
         rows,
         ticket,
     )
-    if not ticket:
-        return
-    items = [
-        {
-            "subscription_id": reading.id,
-            "id": item.id,
-            "stripe_product": item.stripe_product,
-            "price_id": item.price_id,
-            "quantity": item.quantity,
-            "period_start": item.period_start,
-            "period_end": item.period_end,
-        }
-        for reading in readings
-        for item in reading.items
-    ]
+
+
+async def _write_items(connection: Connection, readings: Sequence[Subscription]) -> None:
+    """What the subscriptions hold now; items that are gone from Stripe are removed."""
     await connection.execute(
         """
         with given as (
@@ -310,5 +322,17 @@ async def write(
                period_end = excluded.period_end
         """,
         [reading.id for reading in readings],
-        items,
+        [
+            {
+                "subscription_id": reading.id,
+                "id": item.id,
+                "stripe_product": item.stripe_product,
+                "price_id": item.price_id,
+                "quantity": item.quantity,
+                "period_start": item.period_start,
+                "period_end": item.period_end,
+            }
+            for reading in readings
+            for item in reading.items
+        ],
     )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
@@ -29,6 +28,7 @@ from latchkey.store.purchases.judging import (
     Source,
     describe,
     read_meanwhile,
+    unrecorded,
 )
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.settling import Entitlement, Settled, given_by, settle
@@ -36,8 +36,8 @@ from latchkey.store.purchases.subscription_facts import (
     facts_of,
     late_answers,
     newly_cancelled,
-    owing_since,
     past_due_since,
+    stripe_past_due_since,
 )
 from latchkey.store.stripe.context import ApplyContext
 
@@ -85,9 +85,9 @@ async def apply_subscriptions(
     users = await _users(connection, concerned, known, products, checkouts, context=context)
     await mirror.make(connection, concerned, users=users, account=context.account)
     old = await mirror.lock(connection, sorted(reading.id for reading in concerned))
-    fresh = [r for r in concerned if old[r.id]["ticket"] <= context.ticket]
+    fresh = [r for r in concerned if old[r.id].ticket <= context.ticket]
     for reading in concerned:
-        if old[reading.id]["ticket"] > context.ticket:
+        if old[reading.id].ticket > context.ticket:
             page.applied[reading.id] = read_meanwhile(reading.id)
     old = await _hand_over(connection, fresh, old, checkouts, context=context)
     await _apply(connection, fresh, old, products, page, context=context, checkouts=checkouts)
@@ -191,24 +191,25 @@ async def _users(
 async def _hand_over(
     connection: Connection,
     readings: Sequence[Subscription],
-    old: dict[str, Any],
+    old: dict[str, mirror.RecordedSubscription],
     checkouts: _Checkouts,
     *,
     context: ApplyContext,
-) -> dict[str, Any]:
+) -> dict[str, mirror.RecordedSubscription]:
     """A signed reference found after the subscription decides whose it is."""
     late = {
-        reading.id: user
+        reading.id: (owner, reference)
         for reading in readings
-        if (user := checkouts.get(reading.id, _NO_CHECKOUT).reference_user) is not None
-        and old[reading.id]["checkout_session"] is None
-        and old[reading.id]["user_id"] not in (None, user)
+        if (reference := checkouts.get(reading.id, _NO_CHECKOUT).reference_user) is not None
+        and old[reading.id].checkout_session is None
+        and (owner := old[reading.id].user_id) is not None
+        and owner != reference
     }
     if not late:
         return old
-    living = await buyers.survivors(connection, set(late.values()))
-    for reading_id, reference in late.items():
-        user, owner = living.get(reference), old[reading_id]["user_id"]
+    living = await buyers.survivors(connection, {reference for _, reference in late.values()})
+    for reading_id, (owner, reference) in late.items():
+        user = living.get(reference)
         if user is not None and user != owner:
             await buyers.hand_over(connection, reading_id, from_user=owner, to_user=user)
             await matches.raise_doubts(
@@ -230,7 +231,7 @@ async def _hand_over(
 async def _apply(
     connection: Connection,
     readings: list[Subscription],
-    old: dict[str, Any],
+    old: dict[str, mirror.RecordedSubscription],
     products: _Products,
     page: AppliedPage,
     *,
@@ -255,13 +256,13 @@ async def _apply(
         )
         judge = partial(_judge, reading, since, context)
         judged = source.judge(_linked(reading, products), judge, given=given, context=context)
-        mine = source.entitlements(before["user_id"], judged)
-        entitlements += mine
-        applied = _applied(reading, judged, before["user_id"], since=since, context=context)
+        own = source.entitlements(before.user_id, judged)
+        entitlements += own
+        applied = _applied(reading, judged, before.user_id, since=since, context=context)
         page.applied[reading.id] = applied
-        cancellations = before["cancellations"] + newly_cancelled(reading, before)
-        facts += facts_of(reading, before, mine, since=since, count=cancellations, context=context)
-        answered += late_answers(reading, before, mine, count=cancellations)
+        cancellations = before.cancellations + newly_cancelled(reading, before)
+        facts += facts_of(reading, before, own, since=since, count=cancellations, context=context)
+        answered += late_answers(reading, before, own, count=cancellations)
         rows.append(
             mirror.row_of(
                 reading,
@@ -303,7 +304,7 @@ def _grants(reading: Subscription, products: _Products, context: ApplyContext) -
         access.judge_subscription(
             reading,
             product.policy,
-            past_due_since=owing_since(reading),
+            past_due_since=stripe_past_due_since(reading),
             as_of=context.as_of,
         ).access
         and not product.removed
@@ -313,14 +314,13 @@ def _grants(reading: Subscription, products: _Products, context: ApplyContext) -
 
 def _left_out(reading: Subscription, linked: list[LinkedProduct]) -> Applied:
     if not linked:
-        return Applied(reading.id, False, False, True, False, "None of its products are linked")
+        return unrecorded(reading.id, "None of its products are linked", relevant=False)
     return Applied(
         reading.id,
+        f"Gives no access: it is {reading.status.replace('_', ' ')}",
         relevant=True,
         access=False,
         terminal=True,
-        stale=False,
-        state=f"Gives no access: it is {reading.status.replace('_', ' ')}",
         products=tuple(product.product_id for product in linked),
     )
 
@@ -340,7 +340,7 @@ def _applied(
             reading, DEFAULT_POLICY, past_due_since=since, as_of=context.as_of
         )
         state = "None of its products are linked any more"
-        return Applied(reading.id, False, False, True, False, state if not own.terminal else "Over")
+        return unrecorded(reading.id, "Over" if own.terminal else state, relevant=False)
     verdicts = [verdict for _, verdict in judged]
     best = max(verdicts, key=lambda verdict: verdict.access)
     waking = [v for v in verdicts if v.wake_at]
@@ -348,11 +348,11 @@ def _applied(
     nobody = user is None and best.access
     return Applied(
         reading.id,
+        NOBODY if nobody else describe(best, pause_reason=reading.pause_reason),
         relevant=True,
         access=best.access and user is not None,
         terminal=all(verdict.terminal for verdict in verdicts),
-        stale=False,
-        state=NOBODY if nobody else describe(best, pause_reason=reading.pause_reason),
+        nobody=nobody,
         products=tuple(product.product_id for product, _ in judged),
         wake_at=next_wake.wake_at if next_wake else None,
         wake=next_wake.wake if next_wake else None,

@@ -59,32 +59,13 @@ async def merge(
         "customers": await _ids_of(connection, "customers", into),
         "subscriptions": await _ids_of(connection, "subscriptions", into),
         "orders": await _ids_of(connection, "orders", into),
-        "moved": {},
-        "dropped": {},
         "manual": await _settle_manual(connection, into=into, other=other),
         "holders": await _settle_holders(connection, into=into, other=other),
+        **await _move_all(connection, into=into, other=other),
     }
-    for table, column in await references(connection):
-        if (table, column) in _NOT_MOVED:
-            continue
-        moved, dropped = await _move(connection, table, column, into=into, other=other)
-        if moved:
-            kept["moved"][f"{table}.{column}"] = moved
-        if dropped:
-            kept["dropped"][f"{table}.{column}"] = dropped
-    await connection.execute("delete from sessions where user_id = $1 or acting_as = $1", other)
-    await connection.execute(
-        """
-        update matches set state = 'settled', decided_at = now()
-         where state = 'open' and (other_id = $1 or user_id = $2 and other_id = $2)
-        """,
-        other,
-        into,
-    )
-    await connection.execute("update matches set other_id = $2 where other_id = $1", other, into)
-    await connection.execute("delete from users where id = $1", other)
+    await _drop(connection, into=into, other=other)
     await _remember(connection, person, into, kept, reason=reason, actor=actor)
-    counts = {name: len(found) for name, found in kept["moved"].items()}
+    counts = {name: len(keys) for name, keys in kept["moved"].items()}
     await write_facts(
         connection,
         [
@@ -100,6 +81,38 @@ async def merge(
         ],
     )
     return Merged(into, other, counts)
+
+
+async def _move_all(
+    connection: Connection, *, into: int, other: int
+) -> dict[str, dict[str, list[Any]]]:
+    """Repoint every column that references a user; the keys of the rows that `moved`, and the rows
+    that were `dropped`, by table and column."""
+    moved, dropped = {}, {}
+    for table, column in await references(connection):
+        if (table, column) in _NOT_MOVED:
+            continue
+        keys, rows = await _move(connection, table, column, into=into, other=other)
+        if keys:
+            moved[f"{table}.{column}"] = keys
+        if rows:
+            dropped[f"{table}.{column}"] = rows
+    return {"moved": moved, "dropped": dropped}
+
+
+async def _drop(connection: Connection, *, into: int, other: int) -> None:
+    """Take away the user of whom nothing is left, with their sessions and the matches of both."""
+    await connection.execute("delete from sessions where user_id = $1 or acting_as = $1", other)
+    await connection.execute(
+        """
+        update matches set state = 'settled', decided_at = now()
+         where state = 'open' and (other_id = $1 or user_id = $2 and other_id = $2)
+        """,
+        other,
+        into,
+    )
+    await connection.execute("update matches set other_id = $2 where other_id = $1", other, into)
+    await connection.execute("delete from users where id = $1", other)
 
 
 def _check(people: dict[int, Any], *, into: int, other: int) -> None:
