@@ -5,16 +5,14 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import on_main_queue, on_stripe_queue, reason_of, show
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
-
-STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 MOST_PAGES = 1000
 """Pages per part and run: 100,000 events. The next run continues from there."""
@@ -38,33 +36,29 @@ class CatchUp:
         try:
             return await self._look()
         except ActivityError as error:
-            cause = error.cause
-            reason = cause.message if isinstance(cause, ApplicationError) else str(error)
-            self._show("failed", f"Couldn't look for missed events: {reason}")
+            show("failed", f"Couldn't look for missed events: {reason_of(error)}")
             raise
 
     async def _look(self) -> int:
-        plan: CatchUpPlan = await workflow.execute_activity(
+        plan = await on_main_queue(
             contracts.PLAN_CATCH_UP,
             result_type=CatchUpPlan,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=A_FEW_TIMES,
             summary="Check which lists are due",
         )
         if not (plan.hourly and workflow.patched(CHORES_FIRST)):
             return await self._lists(plan)
-        chores = asyncio.create_task(self._chores())
+        deleting = asyncio.create_task(self._delete_old())
         try:
             return await self._lists(plan)
         finally:
-            await chores
+            await deleting
 
     async def _lists(self, plan: CatchUpPlan) -> int:
         """Process what is due. Runs of earlier releases do the chores last, so an unreadable list
         kept them from being done."""
         if not plan.connected:
-            self._show("not connected", "Stripe isn't connected, so there is nothing to look for")
+            show("not connected", "Stripe isn't connected, so there is nothing to look for")
             return 0
         found, gap = 0, False
         for part in plan.parts:
@@ -72,14 +66,14 @@ class CatchUp:
             found, gap = found + new, gap or torn
         if gap:
             await self._ours(
-                contracts.BEGIN_SWEEP, "Request a comparison of all objects with Stripe"
+                contracts.BEGIN_SWEEP, str, "Request a comparison of all objects with Stripe"
             )
         if plan.hourly:
             await self._stripe_endpoint()
             if not workflow.patched(CHORES_FIRST):
-                await self._chores()
+                await self._delete_old()
         words = f"{found} missed events found" if found else "No missed events"
-        self._show("done", f"{words}. The list has a gap: sweeping objects" if gap else words)
+        show("done", f"{words}. The list has a gap: sweeping objects" if gap else words)
         return found
 
     async def _part(self, part: str) -> tuple[int, bool]:
@@ -87,13 +81,10 @@ class CatchUp:
         first page's time: newer events would shift a list that shows the newest first."""
         found, cursor, begun = 0, None, workflow.now()
         for pages in range(MOST_PAGES):
-            page: CatchUpPageResult = await workflow.execute_activity(
+            page = await on_stripe_queue(
                 contracts.CATCH_UP_PAGE,
                 CatchUpPageInput(part, begun, cursor, pages),
                 result_type=CatchUpPageResult,
-                task_queue=contracts.STRIPE_QUEUE,
-                start_to_close_timeout=ONE_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
                 retry_policy=A_FEW_TIMES,
                 priority=BEHIND_THE_LIVING,
                 summary=f"List events: {part}",
@@ -104,28 +95,18 @@ class CatchUp:
         return found, False
 
     async def _stripe_endpoint(self) -> None:
-        await workflow.execute_activity(
+        await on_stripe_queue(
             contracts.CHECK_ENDPOINT,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
+            result_type=str,
             retry_policy=A_FEW_TIMES,
             priority=BEHIND_THE_LIVING,
             summary="Check the webhook endpoint",
         )
 
-    async def _chores(self) -> None:
-        await self._ours(contracts.DO_CHORES, "Delete expired data")
+    async def _delete_old(self) -> None:
+        await self._ours(contracts.DO_CHORES, int, "Delete expired data")
 
-    async def _ours(self, activity: str, summary: str) -> None:
-        await workflow.execute_activity(
-            activity,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=A_FEW_TIMES,
-            summary=summary,
+    async def _ours(self, activity: str, result_type: type, summary: str) -> None:
+        await on_main_queue(
+            activity, result_type=result_type, retry_policy=A_FEW_TIMES, summary=summary
         )
-
-    def _show(self, label: str, details: str) -> None:
-        workflow.set_current_details(details)
-        workflow.upsert_search_attributes([STATE.value_set(label)])

@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import on_stripe_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -31,13 +31,10 @@ class Checkout:
         state = ""
         while self._again:
             self._again = False
-            state = await workflow.execute_activity(
+            state = await on_stripe_queue(
                 contracts.SETTLE_CHECKOUT,
                 product_id,
                 result_type=str,
-                task_queue=contracts.STRIPE_QUEUE,
-                start_to_close_timeout=ONE_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
                 retry_policy=SOMEONE_MAY_WAIT,
                 summary="Create and deactivate payment links",
             )

@@ -3,7 +3,7 @@
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import on_stripe_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -19,24 +19,18 @@ class Connection:
 
     @workflow.run
     async def run(self) -> str:
-        check: KeyCheck = await workflow.execute_activity(
+        check = await on_stripe_queue(
             contracts.CHECK_KEY,
             result_type=KeyCheck,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="Check the Stripe key",
         )
         workflow.set_current_details(check.state)
         if not check.connected:
             return check.state
-        endpoint: str = await workflow.execute_activity(
+        endpoint = await on_stripe_queue(
             contracts.REGISTER_ENDPOINT,
             result_type=str,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="Register the webhook endpoint",
         )
@@ -59,13 +53,10 @@ async def read_catalog() -> None:
     for which in CatalogList:
         job = CatalogPageInput(which)
         while True:
-            page: CatalogPageResult = await workflow.execute_activity(
+            page = await on_stripe_queue(
                 contracts.CATALOG_PAGE,
                 job,
                 result_type=CatalogPageResult,
-                task_queue=contracts.STRIPE_QUEUE,
-                start_to_close_timeout=ONE_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
                 priority=BULK,
                 summary=f"Read a page of {which}",
             )

@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import Priority, SearchAttributeUpdate
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import CUSTOMER, PRODUCT, STATE, on_main_queue, on_stripe_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import EndDueInput, EntityState, Nudge, SyncInput, SyncResult
-
-PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
-CUSTOMER = SearchAttributeKey.for_keyword("StripeCustomer")
-STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 SOON = timedelta(seconds=1)
 
@@ -80,17 +76,13 @@ async def _sync(
         only_events=only_events,
     )
     state.nudged, state.asked, state.event_ids, state.checkout_session = False, False, [], None
-    result: SyncResult = await workflow.execute_activity(
+    return await on_stripe_queue(
         syncing.activity,
         job,
         result_type=SyncResult,
-        task_queue=contracts.STRIPE_QUEUE,
-        start_to_close_timeout=ONE_ATTEMPT,
-        heartbeat_timeout=HEARTBEAT,
         priority=Priority(priority_key=2),
         summary=syncing.summary,
     )
-    return result
 
 
 def _show(state: EntityState, result: SyncResult) -> None:
@@ -143,11 +135,10 @@ async def _wake(state: EntityState) -> bool:
 
 
 async def _end_due(state: EntityState) -> None:
-    await workflow.execute_activity(
+    await on_main_queue(
         contracts.END_DUE_ACCESS,
         EndDueInput(state.object_id, workflow.now()),
-        start_to_close_timeout=ONE_ATTEMPT,
-        heartbeat_timeout=HEARTBEAT,
+        result_type=int,
         priority=Priority(priority_key=1),
         summary="End access that is due",
     )

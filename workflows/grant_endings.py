@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.common import Priority
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import on_main_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -50,13 +50,10 @@ class GrantEndings:
             return
 
     async def _end_due(self) -> DueGrantsResult:
-        result: DueGrantsResult = await workflow.execute_activity(
+        return await on_main_queue(
             contracts.END_DUE_GRANTS,
             DueGrantsInput(workflow.now()),
             result_type=DueGrantsResult,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             priority=Priority(priority_key=1),
             summary="End access that is due",
         )
-        return result

@@ -4,7 +4,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import on_main_queue, on_stripe_queue, reason_of
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -29,21 +29,17 @@ class LinkPreview:
         try:
             await self._walk(job)
         except ActivityError as error:
-            cause = error.cause
-            reason = cause.message if isinstance(cause, ApplicationError) else str(error)
+            reason = reason_of(error)
             await self._finish(job, reason)
             raise ApplicationError(reason, non_retryable=True) from None
         await self._finish(job, None)
         return "done"
 
     async def _walk(self, job: LinkPreviewInput) -> None:
-        plan = await workflow.execute_activity(
+        plan = await on_stripe_queue(
             contracts.PLAN_PREVIEW,
             job.stripe_product,
             result_type=ImportPlan,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=SOMEONE_WAITS,
             summary="List the product's prices",
         )
@@ -64,7 +60,7 @@ class LinkPreview:
     ) -> None:
         cursor: str | None = None
         while True:
-            page = await workflow.execute_activity(
+            page = await on_stripe_queue(
                 contracts.PREVIEW_PAGE,
                 PreviewPageInput(
                     preview_id=job.preview_id,
@@ -77,9 +73,6 @@ class LinkPreview:
                     since=since,
                 ),
                 result_type=PreviewPageResult,
-                task_queue=contracts.STRIPE_QUEUE,
-                start_to_close_timeout=ONE_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
                 retry_policy=SOMEONE_WAITS,
                 summary=f"Read a page of {step}",
             )
@@ -88,10 +81,9 @@ class LinkPreview:
                 return
 
     async def _finish(self, job: LinkPreviewInput, error: str | None) -> None:
-        await workflow.execute_activity(
+        await on_main_queue(
             contracts.FINISH_PREVIEW,
             FinishPreviewInput(job.preview_id, error),
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
+            result_type=type(None),
             summary="Finish the preview",
         )

@@ -1,9 +1,9 @@
 """`PolicyChange`: applies a changed access policy to everyone concerned, page by page."""
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributeKey
+from temporalio.common import Priority
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import STATE, on_main_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -14,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
         PolicyStep,
     )
 
-STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 BULK = Priority(priority_key=4)
 
 
@@ -43,7 +42,7 @@ class PolicyChange:
 
     async def _page(self) -> PolicyPageResult:
         state = self._state
-        result: PolicyPageResult = await workflow.execute_activity(
+        return await on_main_queue(
             contracts.APPLY_POLICY_PAGE,
             PolicyPageInput(
                 change_id=state.change_id,
@@ -55,12 +54,9 @@ class PolicyChange:
                 ended=state.ended,
             ),
             result_type=PolicyPageResult,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             priority=BULK,
             summary=f"Apply the policy to a page of {state.step}",
         )
-        return result
 
     def _words(self) -> str:
         state = self._state

@@ -3,13 +3,20 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, RetryState
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.attempts import HEARTBEAT
+from workflows.steps import (
+    STRIPE_PRODUCT,
+    Result,
+    on_main_queue,
+    on_stripe_queue,
+    reason_of,
+    show,
+)
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -25,9 +32,6 @@ with workflow.unsafe.imports_passed_through():
         Progress,
     )
 
-STRIPE_PRODUCT = SearchAttributeKey.for_keyword("StripeProduct")
-STATE = SearchAttributeKey.for_keyword("LatchkeyState")
-
 LIFECYCLES_ATTEMPT = timedelta(minutes=10)
 BULK = Priority(priority_key=4)
 A_FEW_TIMES = RetryPolicy(maximum_attempts=4)
@@ -35,8 +39,6 @@ TRY_AGAIN = timedelta(minutes=1)
 
 SAYS_WHAT_IT_WAITS_FOR = "says-what-it-waits-for"
 """The id of a change of commands: see docs/operating.md, Changing workflow code."""
-
-Result = TypeVar("Result")
 
 
 @workflow.defn(name=contracts.PRODUCT_LINK)
@@ -67,7 +69,7 @@ class ProductLink:
             if self._state.next_link is not None:
                 self._state = ProductLinkState(self._state.next_link, self._state.product_id)
             if self._state.stopped:
-                self._show("removed", "The link was removed")
+                show("removed", "The link was removed")
                 return "removed"
             self._again = False
             try:
@@ -85,7 +87,7 @@ class ProductLink:
     async def _import(self) -> None:
         state = self._state
         if state.plan is None:
-            self._show("importing", "Importing: reading prices")
+            show("importing", "Importing: reading prices")
             state.plan = await self._stripe(
                 contracts.PLAN_IMPORT, state.link_id, ImportPlan, "List the product's prices"
             )
@@ -95,7 +97,7 @@ class ProductLink:
         if self._interrupted:
             return
         await self._record(LinkState.LISTENING)
-        self._show("listening", f"Listening. Imported: {_words(state.progress)}")
+        show("listening", f"Listening. Imported: {_words(state.progress)}")
         await self._start_lifecycles()
 
     async def _walk_page(self, state: ProductLinkState, plan: ImportPlan) -> None:
@@ -122,7 +124,7 @@ class ProductLink:
             f"Import a page of {state.step}",
         )
         state.progress, state.cursor = page.progress, page.cursor
-        self._show("importing", f"Importing {state.step}: {_words(state.progress)}")
+        show("importing", f"Importing {state.step}: {_words(state.progress)}")
         if state.cursor is None:
             self._next_list(state, plan)
         if workflow.info().is_continue_as_new_suggested():
@@ -159,16 +161,15 @@ class ProductLink:
                 workflow.continue_as_new(self._state)
 
     async def _fail(self, error: ActivityError) -> None:
-        reason = _reason(error)
-        self._show("failed", f"The import failed: {reason}")
+        reason = reason_of(error)
+        show("failed", f"The import failed: {reason}")
         await self._record(LinkState.FAILED, reason)
 
     async def _record(self, state: LinkState, error: str | None = None) -> None:
-        await workflow.execute_activity(
+        await on_main_queue(
             contracts.SET_LINK_STATE,
             LinkStateInput(self._state.link_id, state, self._state.progress, error),
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
+            result_type=type(None),
             summary=f"Record: {state}",
         )
 
@@ -178,13 +179,10 @@ class ProductLink:
         """Where Stripe stays away the run says what it waits for, and tries again by and by."""
         while True:
             try:
-                result: Result = await workflow.execute_activity(
+                return await on_stripe_queue(
                     activity,
                     job,
                     result_type=result_type,
-                    task_queue=contracts.STRIPE_QUEUE,
-                    start_to_close_timeout=ONE_ATTEMPT,
-                    heartbeat_timeout=HEARTBEAT,
                     retry_policy=A_FEW_TIMES,
                     priority=BULK,
                     summary=summary,
@@ -196,12 +194,10 @@ class ProductLink:
                 await self._wait_for_stripe(error)
                 if self._interrupted:
                     raise
-            else:
-                return result
 
     async def _wait_for_stripe(self, error: ActivityError) -> None:
-        reason = _reason(error)
-        self._show("waiting for Stripe", f"Waiting: {reason}")
+        reason = reason_of(error)
+        show("waiting for Stripe", f"Waiting: {reason}")
         await self._record(LinkState.IMPORTING, reason)
         with suppress(TimeoutError):
             await workflow.wait_condition(
@@ -210,15 +206,6 @@ class ProductLink:
                 timeout_summary="Stripe can't be read: try again",
             )
         self._again = False
-
-    def _show(self, label: str, details: str) -> None:
-        workflow.set_current_details(details)
-        if workflow.info().typed_search_attributes.get(STATE) != label:
-            workflow.upsert_search_attributes([STATE.value_set(label)])
-
-
-def _reason(error: ActivityError) -> str:
-    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error)
 
 
 def _words(progress: Progress) -> str:

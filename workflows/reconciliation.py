@@ -1,13 +1,19 @@
 """`Reconciliation`: compares grants with Stripe and repairs what it may."""
 
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.steps import (
+    PRODUCT,
+    Result,
+    on_main_queue,
+    on_stripe_queue,
+    reason_of,
+    show,
+)
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -25,9 +31,6 @@ with workflow.unsafe.imports_passed_through():
         ReconciliationState,
     )
 
-PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
-STATE = SearchAttributeKey.for_keyword("LatchkeyState")
-
 LAST = Priority(priority_key=5)
 PATIENT = RetryPolicy(maximum_attempts=20, maximum_interval=timedelta(minutes=1))
 """About a quarter of an hour. After that the comparison fails with the reason: if it kept waiting,
@@ -38,8 +41,6 @@ MOST_UNSEEN = 1000
 
 WALKS_INVOICES = "walks-invoices"
 """The id of a change of commands: see docs/operating.md, Changing workflow code."""
-
-Result = TypeVar("Result")
 
 
 @workflow.defn(name=contracts.RECONCILIATION)
@@ -55,13 +56,12 @@ class Reconciliation:
         try:
             await self._run()
         except ActivityError as error:
-            cause = error.cause
-            reason = cause.message if isinstance(cause, ApplicationError) else str(error)
-            self._show("failed", f"The comparison failed: {reason}")
+            reason = reason_of(error)
+            show("failed", f"The comparison failed: {reason}")
             await self._finish(reason)
             return "failed"
         await self._finish(None)
-        self._show("done", f"Done: {_words(self._state.progress)}")
+        show("done", f"Done: {_words(self._state.progress)}")
         return self._state.reconciliation_id
 
     async def _run(self) -> None:
@@ -100,7 +100,7 @@ class Reconciliation:
             workflow.upsert_search_attributes([PRODUCT.value_set(plan.product)])
         if plan.compared:
             state.step = ReconcileStep.REPAIR
-        self._show("comparing", "Comparing: reading prices")
+        show("comparing", "Comparing: reading prices")
 
     async def _prices(self) -> None:
         """All prices of the products, including archived ones. If there are many, reading all
@@ -158,7 +158,7 @@ class Reconciliation:
             f"Compare a page of {step}",
         )
         state.cursor, state.progress = page.cursor, page.progress
-        self._show("comparing", f"Comparing {step}: {_words(state.progress)}")
+        show("comparing", f"Comparing {step}: {_words(state.progress)}")
         return state.cursor is None
 
     async def _unseen(self) -> None:
@@ -192,7 +192,7 @@ class Reconciliation:
             state.progress = batch.progress
             if not batch.left:
                 return
-            self._show("repairing", f"Repairing: {_words(state.progress)}")
+            show("repairing", f"Repairing: {_words(state.progress)}")
             self._rest()
 
     def _batch(self) -> CompareBatch:
@@ -221,38 +221,26 @@ class Reconciliation:
         summary: str,
         retry_policy: RetryPolicy | None = PATIENT,
     ) -> Result:
-        result: Result = await workflow.execute_activity(
+        return await on_main_queue(
             activity,
             job,
             result_type=result_type,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=retry_policy,
             priority=LAST,
             summary=summary,
         )
-        return result
 
     async def _stripe(
         self, activity: str, job: object, result_type: type[Result], summary: str
     ) -> Result:
-        result: Result = await workflow.execute_activity(
+        return await on_stripe_queue(
             activity,
             job,
             result_type=result_type,
-            task_queue=contracts.STRIPE_QUEUE,
-            start_to_close_timeout=ONE_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
             retry_policy=PATIENT,
             priority=LAST,
             summary=summary,
         )
-        return result
-
-    def _show(self, label: str, details: str) -> None:
-        workflow.set_current_details(details)
-        if workflow.info().typed_search_attributes.get(STATE) != label:
-            workflow.upsert_search_attributes([STATE.value_set(label)])
 
 
 def _words(progress: Compared) -> str:
