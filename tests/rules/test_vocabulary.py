@@ -4,14 +4,19 @@ from enum import StrEnum
 
 import pytest
 
-from latchkey.rules.vocabulary import ActivityType, Cause, Reason
-from web.wording.labels import ACTIVITY_TYPES, CAUSES, ICONS, PRESETS, REASONS
+from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
+from web.wording.labels import ACTIVITY_TYPES, CAUSES, ICONS, PRESETS, REASONS, SOURCES
 
 
 @pytest.mark.parametrize(
     ("words", "labels"),
-    [(ActivityType, ACTIVITY_TYPES), (Cause, CAUSES), (Reason, REASONS)],
-    ids=["activity types", "causes", "reasons"],
+    [
+        (ActivityType, ACTIVITY_TYPES),
+        (Cause, CAUSES),
+        (Reason, REASONS),
+        (GrantSource, SOURCES),
+    ],
+    ids=["activity types", "causes", "reasons", "sources"],
 )
 def test_every_word_has_a_label(words: type[StrEnum], labels: dict[str, str]) -> None:
     assert labels.keys() == set(words)

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from latchkey.rules.plurals import counted
+from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.access.why import ExplainedSource, Explanation
 from latchkey.store.products.products import Product
@@ -66,11 +67,11 @@ def ending(link: ExplainedSource) -> str:
         at = grant.ended_at or grant.until
         return f"Ended on {_day(at)}: {_lower(labels.reason(grant.end_reason or 'until_reached'))}"
     match grant.source:
-        case "subscription":
+        case GrantSource.SUBSCRIPTION:
             return _subscription(grant, stripe_object)
-        case "order" if grant.until is None:
+        case GrantSource.ORDER if grant.until is None:
             return "One-time purchase: only a refund or dispute ends it, as the access policy says"
-        case "collection":
+        case GrantSource.COLLECTION:
             return "Lasts as long as access to its collection"
     if grant.until:
         return f"Ends on {_day(grant.until)}, as set when it was granted"

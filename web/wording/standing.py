@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from latchkey.rules.vocabulary import GrantSource
 from web.wording import labels
 from web.wording.times import day
 
@@ -24,13 +25,13 @@ def standing(member: Any) -> Standing:
     if member.until is not None and member.until <= datetime.now(UTC):
         return _say("Ended on {}", day(member.until)), ""
     match member.source:
-        case "subscription":
+        case GrantSource.SUBSCRIPTION:
             return _subscription(member)
-        case "order":
+        case GrantSource.ORDER:
             if member.until:
                 return _say("One-time purchase, ends on {}", day(member.until)), "warn"
             return _say("One-time purchase, no end date"), "good"
-        case "collection":
+        case GrantSource.COLLECTION:
             text = "Through a collection"
         case _:
             text = "Complimentary"
