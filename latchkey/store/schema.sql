@@ -565,6 +565,16 @@ CREATE TABLE prices (
     ticket bigint NOT NULL
 );
 
+CREATE TABLE processes (
+    id text NOT NULL,
+    kind text NOT NULL,
+    release text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    stuck text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'worker'::text])))
+);
+
 CREATE TABLE product_categories (
     product_id text NOT NULL,
     category_id bigint NOT NULL
@@ -842,7 +852,8 @@ ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE wakeups (
     kind text NOT NULL,
     ref text NOT NULL,
-    seq bigint NOT NULL
+    seq bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 ALTER TABLE wakeups ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
@@ -965,6 +976,9 @@ ALTER TABLE ONLY previews
 
 ALTER TABLE ONLY prices
     ADD CONSTRAINT prices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY processes
+    ADD CONSTRAINT processes_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY product_categories
     ADD CONSTRAINT product_categories_pkey PRIMARY KEY (product_id, category_id);
