@@ -122,7 +122,7 @@ class Api:
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
         faults = self._faults(request)
         await self._misbehave_before(faults)
-        strict = "Stripe-Version" in request.headers
+        strict = bool(request.headers.get("Stripe-Version"))
         cause = Cause(request_id, request.headers.get("Idempotency-Key"))
         if key is None:
             return self._misbehave_after(

@@ -66,6 +66,7 @@ DEFAULTS: dict[str, Json] = {
         "transfer_data": None,
         "payment_method_options": {},
     },
+    "credit_note": {"customer_balance_transaction": None, "voided_at": None},
     "payment_method": {"allow_redisplay": "unspecified", "metadata": {}},
     "setup_intent": {"flow_directions": None, "payment_method_options": {}},
     "subscription": {

@@ -37,7 +37,7 @@ def new_token(shop: Shop, params: Json) -> Json:
         )
     if kind == "card":
         card = _behaviour(given["number"])
-        made["card"] = _card(shop, card, given)
+        made["card"] = _unused(_card(shop, card, given))
         shop.world.keep(f"token/{made['id']}", stands_for=given["number"], given=given)
     elif kind == "bank_account":
         made["bank_account"] = _bank_account(shop, given)
@@ -63,21 +63,31 @@ def _behaviour(number: str) -> cards.Card:
     return found
 
 
+def _unused(card: Json) -> Json:
+    """A card as its token shows it, before anything is done with it."""
+    card.pop("allow_redisplay")
+    return {**card, "cvc_check": "unchecked", "networks": {"preferred": None}}
+
+
 def _card(shop: Shop, card: cards.Card, given: Json) -> Json:
     made = shop.world.make(
         "card",
         "card",
         brand=_BRANDS.get(card.brand, "Unknown"),
-        country="US",
+        address_line1_check=None,
+        address_zip_check=None,
+        allow_redisplay="unspecified",
+        country=card.country,
         cvc_check="pass",
+        dynamic_last4=None,
         exp_month=int(given.get("exp_month", 12)),
         exp_year=int(given.get("exp_year", 2034)),
         fingerprint=f"fp{card.last4}",
-        funding="credit",
+        funding=card.funding,
         last4=card.last4,
         metadata={},
-        networks={"preferred": None},
         regulated_status="unregulated",
+        tokenization_method=None,
     )
     made.pop("created", None)
     for name in ("name", *_ADDRESS):

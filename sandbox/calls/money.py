@@ -39,10 +39,13 @@ def create_setup_intent(c: Call) -> Json:
         metadata={},
     )
     apply(c.shop, "setup_intent", made, c.params, "payment_method", "automatic_payment_methods")
+    _allow(made, c.params)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
     c.shop.save(made, "setup_intent.created")
     if given := c.params.get("payment_method"):
-        made["payment_method"] = cards.payment_method(c.shop, given)["id"]
+        method = cards.payment_method(c.shop, given)
+        _demand_allowed(made, method)
+        made["payment_method"] = method["id"]
         made["status"] = "requires_confirmation"
         if c.params.get("confirm"):
             _set_up(c.shop, made)
@@ -53,7 +56,9 @@ def create_setup_intent(c: Call) -> Json:
 def confirm_setup_intent(c: Call) -> Json:
     found = c.find("setup_intent")
     if given := c.params.get("payment_method"):
-        found["payment_method"] = cards.payment_method(c.shop, given)["id"]
+        method = cards.payment_method(c.shop, given)
+        _demand_allowed(found, method)
+        found["payment_method"] = method["id"]
     if not found["payment_method"]:
         raise invalid(
             "You cannot confirm this SetupIntent because it's missing a payment method.",
@@ -116,10 +121,31 @@ def create_intent(c: Call) -> Json:
             capture_method=params.get("capture_method", "automatic_async"),
         )
         apply(c.shop, "payment_intent", made, params, *_NOT_PLAIN)
+        _allow(made, params)
+        if method:
+            _demand_allowed(made, method)
         _card_options(c.shop, made, params)
         if params.get("confirm"):
             _confirm(c, made)
     return made
+
+
+def _allow(intent: Json, params: Json) -> None:
+    """Restrict an intent to some types of payment methods."""
+    if allowed := params.get("allowed_payment_method_types"):
+        intent["payment_method_types"] = list(allowed)
+
+
+def _demand_allowed(intent: Json, method: Json) -> None:
+    """Raise Stripe's 400 for a payment method that an intent doesn't allow."""
+    allowed = intent.get("allowed_payment_method_types")
+    if allowed and method["type"] not in allowed:
+        kind = "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
+        raise invalid(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {kind}. Please"
+            f" attach a PaymentMethod of one of the following types: {', '.join(allowed)}.",
+            param="payment_method",
+        )
 
 
 def _card_options(shop: Shop, intent: Json, params: Json) -> None:
@@ -166,7 +192,9 @@ def confirm(c: Call) -> Json:
         raise _unexpected(intent, "confirm")
     with c.shop.row():
         if given := c.params.get("payment_method"):
-            intent["payment_method"] = cards.payment_method(c.shop, given)["id"]
+            method = cards.payment_method(c.shop, given)
+            _demand_allowed(intent, method)
+            intent["payment_method"] = method["id"]
         if not intent["payment_method"]:
             raise invalid(
                 "You cannot confirm this PaymentIntent because it's missing a payment method. You"

@@ -103,3 +103,20 @@ async def test_cards_that_pay(stripe: Stripe, name: str) -> None:
     assert made["status"] == "succeeded"
     risk = "elevated" if name == "riskLevelElevated" else "normal"
     assert made["latest_charge"]["outcome"]["risk_level"] == risk
+
+
+async def test_only_allowed_types_of_methods_are_taken(stripe: Stripe) -> None:
+    error = await refused(
+        stripe,
+        "payment_intents",
+        amount=100,
+        currency="eur",
+        payment_method="pm_sepaDebit",
+        allowed_payment_method_types=["card"],
+    )
+    assert (error["status"], error["param"]) == (400, "payment_method")
+    made = await stripe.post("setup_intents", allowed_payment_method_types=["card", "sepa_debit"])
+    assert made["payment_method_types"] == ["card", "sepa_debit"]
+    path = f"setup_intents/{made['id']}/confirm"
+    assert (await refused(stripe, path, payment_method="us_bank_account"))["status"] == 400
+    assert (await stripe.post(path, payment_method="pm_card_visa"))["status"] == "succeeded"

@@ -1,7 +1,8 @@
 """Why some of the sandbox's responses differ from recorded ones.
 
-The recordings are of two older API versions (2025-10-29.clover, 2026-03-25.dahlia) and of one
-account with its own settings; the sandbox speaks 2026-10-28.endive.
+The recordings are of older API versions (2025-10-29.clover, 2026-03-25.dahlia, 2026-06-24.dahlia)
+and of accounts with their own settings. The sandbox answers in each version's shape, with the
+fields that later versions added.
 """
 
 from fnmatch import fnmatchcase
@@ -16,8 +17,9 @@ REASONS = {
     "card": "another test card, or its network's details of a payment",
     "method": "details of local payment methods, which the sandbox only plays as delayed payments",
     "unasked": "details of shipping, tax and order references, which the sandbox doesn't play",
+    "redacted": "a value that was redacted in the recording",
+    "older": "a request of an API version before 2024-06-20, which the sandbox doesn't speak",
     "words": "the description of a line, which uses the account's own unit names",
-    "absent": "the sandbox doesn't have credit notes",
 }
 _EXPLAINED = {
     "newer": (
@@ -25,6 +27,7 @@ _EXPLAINED = {
         "added *.managed_payments",
         "added *.allowed_payment_method_types",
         "added *.quantity_decimal",
+        "added credit_note_line_item.metadata",
         "added line_item.subscription",
         "added line_item.subtotal",
         "added payment_intent.payment_record",
@@ -45,6 +48,10 @@ _EXPLAINED = {
         "missing charge.destination",
         "missing charge.dispute",
         "missing charge.order",
+        "missing card.email",
+        "missing card.phone",
+        "missing card.wallet",
+        "missing *.shared_payment_granted_token",
     ),
     "account": (
         "* *payment_method_types[[]]",
@@ -52,6 +59,7 @@ _EXPLAINED = {
         "* *.payment_method_options*",
         "* *.automatic_payment_methods",
         "value customer.invoice_prefix",
+        "value credit_note.number",
         "value invoice.account_name",
         "value invoice.number",
         "value charge.calculated_statement_descriptor",
@@ -67,6 +75,7 @@ _EXPLAINED = {
     ),
     "card": (
         "* charge.payment_method_details.card.*",
+        "value card.fingerprint",
         "* payment_method.card.*",
         "missing charge.outcome.risk_score",
         "missing payment_intent.next_action.use_stripe_sdk.*",
@@ -87,7 +96,12 @@ _EXPLAINED = {
         "value *pretax_credit_amounts[[]]",
     ),
     "words": ("* line_item.description",),
-    "absent": ("status POST /v1/credit_notes", "value invoice.post_payment_credit_notes_amount"),
+    "redacted": (
+        "type payment_intent.application",
+        "type token.client_ip",
+        "value customer.email",
+    ),
+    "older": ("version *",),
 }
 
 

@@ -18,10 +18,13 @@ import httpx
 from sandbox.box import Sandbox, build
 from sandbox.schema import Published
 from sandbox.server import create_app
+from sandbox.versions.families import OLDEST
 from tests.harness import KEY
 
 Json = dict[str, Any]
-ID = re.compile(r"\b(?:cus|sub|pi|pm|in|ch|re|si|il|ii|di|txn|cs|seti|inpay|bps|bpc|li)_\w+")
+ID = re.compile(
+    r"\b(?:(?:tok|card|src)_\w{20,}|(?:cus|sub|pi|pm|in|ch|re|si|il|ii|di|txn|cs|seti|inpay|bps|bpc|li|cn|cnli)_\w+)"
+)
 _TAKEN = re.compile(r"(?:price|plan|coupon)\]?=([^&\s]+)")
 _PASSING = re.compile(
     r"_at$|^created$|period_|_date$|^start$|^end$|^date$|_anchor$|_until$|^updated$|^trial_|_on$"
@@ -31,7 +34,8 @@ _PASSING = re.compile(
 @dataclass
 class Difference:
     """One difference between our answer and the recorded one. `where` is the object's kind
-    and the path inside it; `what` is `status`, `missing`, `added`, `type` or `value`."""
+    and the path inside it; `what` is `status`, `missing`, `added`, `type` or
+    `value`, or `version` for a request of a version that the sandbox doesn't speak."""
 
     what: str
     where: str
@@ -94,7 +98,10 @@ async def _ask(client: httpx.AsyncClient, entry: Json, known: dict[str, str]) ->
         entry["method"],
         ours(entry["path"]),
         content=ours(entry["form"] or ""),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Stripe-Version": entry["version"],
+        },
     )
 
 
@@ -150,8 +157,12 @@ def objects(node: Any) -> Iterator[Json]:
 
 def _compare(entry: Json, answer: httpx.Response, known: dict[str, str], result: Replay) -> None:
     if answer.status_code != entry["status"]:
+        error = answer.json().get("error", {})
+        if error.get("code") == "sandbox_unsupported" and entry["version"] < OLDEST:
+            result.differences.append(Difference("version", entry["version"], None, OLDEST))
+            return
         where = f"{entry['method']} {ID.sub('{id}', entry['path'].split('?')[0])}"
-        said = answer.json().get("error", {}).get("message", "")
+        said = error.get("message", "")
         result.differences.append(
             Difference("status", where, entry["status"], f"{answer.status_code} {said}")
         )

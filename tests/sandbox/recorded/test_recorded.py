@@ -19,13 +19,17 @@ from tests.sandbox.recorded.replay import Difference, dialogues, replay
 pytestmark = pytest.mark.anyio
 SAMPLE = Path(__file__).with_name("sample.jsonl")
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data"
-RECORDED = Path(os.environ.get("LATCHKEY_REFERENCE_DATA", BESIDE)) / "stripe-recorded.jsonl"
+RECORDED = sorted(
+    Path(os.environ.get("LATCHKEY_REFERENCE_DATA", BESIDE)).glob("stripe-recorded*.jsonl")
+)
 
 
 def found() -> dict[str, list[Json]]:
-    """The dialogues at hand, by name."""
+    """The available dialogues, by name."""
     known = dialogues(SAMPLE)
-    return known | (dialogues(RECORDED) if RECORDED.exists() else {})
+    for path in RECORDED:
+        known |= dialogues(path)
+    return known
 
 
 FOUND = found()
@@ -68,5 +72,5 @@ async def test_no_explanation_outlives_its_difference(published: Published) -> N
     assert {reason(one) for one in seen} <= set(REASONS)
     said = [f"{one.what} {one.where}" for one in seen]
     unused = [p for p in patterns() if not any(fnmatchcase(one, p) for one in said)]
-    assert unused == [] or not RECORDED.exists()
+    assert unused == [] or not RECORDED
     assert all(pattern.partition(" ")[2] for pattern in patterns())
