@@ -1,4 +1,4 @@
-"""Fixtures: one Postgres, one Temporal for all; a fresh database and sandbox where asked."""
+"""Fixtures: a shared Postgres and Temporal, and new databases and sandboxes on request."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -83,7 +83,7 @@ def stripe(published: Published) -> Iterator[Stripe]:
 
 @pytest.fixture
 async def site(dsn: str, temporal_address: str, stripe: Stripe) -> AsyncIterator[Latchkey]:
-    """A whole Latchkey of this test's own."""
+    """A whole Latchkey for this test alone."""
     async with run_latchkey(dsn, temporal_address, stripe) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""A digest of everything in the database, to show that something changed nothing."""
+"""A digest of the whole database, to check that something changed nothing."""
 
 from collections.abc import Collection
 
@@ -8,14 +8,14 @@ RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
     | {"webhook_refusals"}
 )
-"""Tables that work in the background writes to without being asked, and counts of refusals."""
+"""Tables that background work writes to at any time, and counts of refusals."""
 
 READINGS = ("ticket", "read_at", "wake_at")
-"""Columns that tell of a look at Stripe, not of a change."""
+"""Columns that record a read from Stripe, not a change."""
 
 
 async def digest(pool: Pool, *, without: Collection[str] = ()) -> dict[str, str]:
-    """Table by table, whatever the order of the rows."""
+    """Digest each table, regardless of row order."""
     rows = await pool.fetch(
         "select tablename from pg_tables where schemaname = 'public' order by tablename"
     )

@@ -1,4 +1,4 @@
-"""The real thing for tests: servers on free ports, and a whole Latchkey in one event loop."""
+"""Real servers on free ports for tests, and a whole Latchkey in one event loop."""
 
 import asyncio
 import contextlib
@@ -43,13 +43,13 @@ PATIENCE = 90.0
 SHORTLY = 8
 """Seconds until an end that a test sees come: enough to get ready for it on a busy machine."""
 NAMESPACES = [f"site-{number}" for number in range(100)]
-"""Each site gets one, so that no worker takes another site's work."""
+"""Each site gets its own, so that no worker takes another site's work."""
 
 _free_namespaces = iter(NAMESPACES)
 
 
 def forget_namespaces() -> None:
-    """Give out all namespaces anew: for a Temporal server just started."""
+    """Make all namespaces available again, after starting a new Temporal server."""
     global _free_namespaces
     _free_namespaces = iter(NAMESPACES)
 
@@ -64,7 +64,7 @@ def free_port() -> int:
 async def until(
     condition: Callable[[], Awaitable[Any]], what: str, *, seconds: float = PATIENCE
 ) -> Any:
-    """Wait until the condition holds and return its value; fail loudly where it never does."""
+    """Wait until the condition holds and return its value; fail if it never does."""
     deadline = time.monotonic() + seconds
     while not (found := await condition()):
         if time.monotonic() > deadline:
@@ -80,7 +80,7 @@ class Postgres:
     dsn: Callable[[str], str]
 
     async def create(self) -> str:
-        """A fresh migrated database: its address."""
+        """Create a migrated database; returns its URL."""
         name = f"test_{secrets.token_hex(6)}"
         admin = await asyncpg.connect(self.dsn("postgres"))
         try:
@@ -92,7 +92,7 @@ class Postgres:
 
 @contextlib.contextmanager
 def run_postgres(folder: Path) -> Iterator[Postgres]:
-    """A throw-away Postgres."""
+    """A temporary Postgres."""
     prepared = prepare_postgres(folder, durable=False)
     identity: Json = {}
     if prepared.user is not None:
@@ -161,7 +161,7 @@ async def _temporal_answers(address: str) -> None:
 
 @dataclass
 class Stripe:
-    """A sandbox in a thread of its own, and calls to it."""
+    """A sandbox in its own thread, and calls to it."""
 
     box: Sandbox
     url: str
@@ -234,7 +234,7 @@ class Stripe:
         assert answer["idle"], f"webhooks were still on their way after {PATIENCE} s"
 
     def problems(self) -> list[str]:
-        """What the sandbox's own checks found: it must stay empty."""
+        """Findings of the sandbox's own checks, which must stay empty."""
         return self.box.shop.problems
 
 
@@ -245,7 +245,7 @@ def _checked(answer: httpx.Response) -> Json:
 
 
 def flat(given: Any, prefix: str = "") -> dict[str, str]:
-    """Stripe's form encoding of nested parameters; None is left out."""
+    """Stripe's form encoding of nested parameters, leaving out None."""
     made: dict[str, str] = {}
     entries = given.items() if isinstance(given, dict) else enumerate(given)
     for key, value in entries:
@@ -305,7 +305,7 @@ class Latchkey:
     _app: Starlette | None = None
 
     async def start_web(self) -> None:
-        """Serve at the site's address, again where it was stopped."""
+        """Start serving at the site's address, also after a stop."""
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace
         port = int(self.url.rpartition(":")[2])
         self._app = app = create_app(self.settings)
@@ -327,7 +327,7 @@ class Latchkey:
             self._server = self._serving = None
 
     async def quiet(self) -> None:
-        """Wait until everything is settled and no run has anything left to do."""
+        """Wait until everything is settled and all runs are idle."""
         await self.settled()
 
         async def idle() -> bool:
@@ -356,7 +356,7 @@ class Latchkey:
             self._worker = None
 
     def spawn_worker(self) -> subprocess.Popen[bytes]:
-        """A worker in a process of its own, as `latchkey worker` starts it; to be killed."""
+        """A worker in its own process, as `latchkey worker` starts it, for tests that kill it."""
         names = {name: field.alias for name, field in Settings.model_fields.items()}
         given = {
             str(names[name]): value.get_secret_value()
@@ -414,7 +414,7 @@ class Latchkey:
         return await self.call("GET", "/access", params={"product": product, "email": email})
 
     async def has(self, product: str, email: str, *, access: bool = True) -> Json:
-        """Wait until the person has (or has no longer) access."""
+        """Wait until the person has access, or no longer has it."""
 
         async def settled() -> Json | None:
             found = await self.access(product, email)
@@ -448,7 +448,7 @@ async def run_latchkey(
 ) -> AsyncIterator[Latchkey]:
     """Web and worker in this event loop; Temporal is found by its environment variables.
 
-    With `STRIPE_SECRET_KEY` None it isn't connected: a key has to be typed.
+    With `STRIPE_SECRET_KEY` None it isn't connected until a key is entered.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""The arrows: who may import whom."""
+"""Import rules: which module may import which."""
 
 import ast
 import re
@@ -156,7 +156,7 @@ def test_only_the_store_contains_sql() -> None:
 
 
 def test_no_class_is_named_twice() -> None:
-    """But for workflows, whose names are Temporal's."""
+    """Except workflows, whose names Temporal holds."""
     places: dict[str, list[str]] = {}
     for path in files():
         relative = path.relative_to(ROOT).as_posix()
@@ -184,7 +184,7 @@ def test_only_the_views_define_live_and_counting(condition: str, view: str) -> N
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_log_lines_do_not_use_structlogs_own_key(path: Path) -> None:
-    """Such a call raises, in the place of what was to be told."""
+    """Such a call raises an error instead of logging."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert not [
         call.lineno

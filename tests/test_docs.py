@@ -1,4 +1,4 @@
-"""The documents name what there is: settings, dependencies, events, files."""
+"""The docs match reality: settings, dependencies, events, files."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reads that take more than one call: a bill that the sandbox can't play, made of what it can."""
+"""Reads that take more than one call, with an invoice that the sandbox can't produce itself."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The edge to Stripe: one call is one request."""
+"""The Stripe client: one call is one request."""
 
 import pytest
 

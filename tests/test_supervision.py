@@ -1,4 +1,4 @@
-"""Background loops outlive any error, and are loud."""
+"""Background loops survive any error and report it."""
 
 import asyncio
 from datetime import timedelta

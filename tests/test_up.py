@@ -1,4 +1,4 @@
-"""`latchkey up` as its user runs it: first start, crash, restart, Ctrl-C, and what can go wrong."""
+"""`latchkey up` as users run it: first start, crash, restart, Ctrl-C, and errors."""
 
 import os
 import re
@@ -22,7 +22,7 @@ READY, STOP = 60.0, 40.0
 
 
 class Up:
-    """One `latchkey up` on ports of its own, in a folder."""
+    """One `latchkey up` in a folder, on its own ports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Up:
         return self.process.wait(STOP)
 
     def fails(self) -> str:
-        """Start it where it can't start: its one line."""
+        """Start it where it must fail; returns its one line of error."""
         self.start()
         assert self.process is not None
         assert self.process.wait(READY) == 1
@@ -75,7 +75,7 @@ class Up:
         return lines[-1]
 
     def command(self, name: str) -> subprocess.CompletedProcess[str]:
-        """Run another of Latchkey's commands beside it."""
+        """Run another Latchkey command while it is running."""
         return subprocess.run(
             [sys.executable, "-m", "latchkey.cli", name],
             env=self.environment,

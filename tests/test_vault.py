@@ -1,4 +1,4 @@
-"""Sealing: what opens what, and what is left behind."""
+"""Encryption of secrets: which secret decrypts what."""
 
 import base64
 import hashlib

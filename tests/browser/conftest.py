@@ -1,4 +1,4 @@
-"""A real browser on a real Latchkey."""
+"""Browser tests: a real browser with a real Latchkey."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A fresh page; whatever it complains about fails the test."""
+    """A new page. Any error in its console fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     made = await context.new_page()
     made.set_default_timeout(15_000)

@@ -1,4 +1,4 @@
-"""An admin's stories in a browser: the rehearsal, dialogs, live progress, the menu on a phone."""
+"""Admin pages in a browser: the rehearsal, dialogs, live progress, the menu on a phone."""
 
 import re
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 async def test_the_rehearsal_ticks_itself_off(
     dsn: str, temporal_address: str, site: Latchkey, page: Page
 ) -> None:
-    """With a sandbox behind it the first page is a guide, which follows what happens."""
+    """With the sandbox, the dashboard shows a guide that follows what happens."""
     sandbox = {"LATCHKEY_SANDBOX_URL": site.stripe.url}
     await site.stop_worker()
     async with run_latchkey(dsn, temporal_address, site.stripe, **sandbox) as rehearsed:

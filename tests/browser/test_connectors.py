@@ -1,4 +1,4 @@
-"""Connecting Stripe with a typed key, disconnecting it, its customer portal off and on."""
+"""Connecting Stripe with a typed key, disconnecting it, turning the customer portal off and on."""
 
 import re
 
@@ -22,7 +22,7 @@ async def enter(page: Page, key: str) -> None:
 async def test_a_typed_key_is_checked_and_connects(
     dsn: str, temporal_address: str, stripe: Stripe, page: Page
 ) -> None:
-    """Wrong prefix, a refused key, one that lacks a permission, one that may do everything."""
+    """A wrong prefix, a refused key, a key that lacks a permission, a key with all permissions."""
     lacking = {area: "write" for area in AREAS if area != "subscriptions"}
     await stripe.control("keys", key="rk_test_lacking", permissions=lacking)
     unset = {"STRIPE_SECRET_KEY": None}
@@ -121,7 +121,7 @@ async def test_disconnecting_keeps_access_and_stops_listening(
 
 
 async def test_the_portal_is_switched_off_and_on(shared: Latchkey, page: Page) -> None:
-    """Members see Manage billing where it is on and they are a customer of Stripe's."""
+    """Members see Manage billing if it is on and they have a Stripe customer."""
     site = shared
     stripe_product = await site.stripe.product("Portaled")
     price = await site.stripe.price(stripe_product)

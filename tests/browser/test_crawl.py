@@ -1,5 +1,5 @@
-"""Every link of every role is opened: no error, no complaint of the browser, nothing that axe finds
-serious in a light or a dark scheme, nothing that is wider than a phone or a laptop."""
+"""Opens every link of every role: no errors, no console messages, no serious axe findings in light
+or dark mode, and nothing wider than a phone or a laptop."""
 
 import re
 from collections import Counter
@@ -94,7 +94,7 @@ class Crawl:
         return [link for link in ours if link.startswith(self.site.url)]
 
     async def _judge(self, kind: str) -> None:
-        """Look at the page as it stands, at both widths and in both schemes."""
+        """Check the current page at both widths and in both colour schemes."""
         new = kind not in self.judged
         self.judged.add(kind)
         if new:
@@ -116,7 +116,7 @@ class Crawl:
                 self._note(f"axe {where}: {rule}: {words}: {nodes}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        """A status is judged with its page: a locked product is one of 403."""
+        """Statuses are checked with their page: a locked product answers 403."""
         if "the server responded with a status" not in message.text:
             self._note(f"console: {message.text}")
 
@@ -125,7 +125,7 @@ class Crawl:
 
 
 def kind_of(address: str) -> str:
-    """The route of an address with the names of its filters: pages of one kind are alike."""
+    """The route of a URL with the names of its filters, since pages of one kind are alike."""
     parts = urlsplit(address)
     scope = {"type": "http", "path": parts.path, "method": "GET", "headers": []}
     for route in pages.routes():
@@ -148,7 +148,7 @@ def axe() -> str:
 
 
 async def as_user(context: BrowserContext, site: Latchkey, user: int) -> Page:
-    """A page of somebody's who is signed in."""
+    """A page of a signed-in user."""
     page = await context.new_page()
     link = signin_links.sign(user, f"crawl-{user}", secrets=SECRETS)
     await page.goto(f"{site.url}/login/{link}")

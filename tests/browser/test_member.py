@@ -1,4 +1,4 @@
-"""What visitors and members do: read, buy, come in, manage, leave; on a phone, without scripts."""
+"""What visitors and members do: read, buy, sign in, manage, cancel; on a phone, without scripts."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SHOTS = os.environ.get("LATCHKEY_SHOTS")
 
 
 async def shot(page: Page, name: str) -> None:
-    """Keep a picture where the variable asks for it: laptop, phone, dark."""
+    """Save screenshots (laptop, phone, dark) if the variable asks for them."""
     if not SHOTS:
         return
     await page.screenshot(path=Path(SHOTS, f"{name}.png"), full_page=True)
@@ -132,7 +132,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
 
 
 async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
-    """Follow the link in somebody's newest mail of a kind."""
+    """Follow the link in a person's newest email of a kind."""
 
     async def mailed() -> str | None:
         row = await site.pool.fetchrow(

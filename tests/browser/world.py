@@ -13,7 +13,7 @@ NAMES = {"html": HOSTILE, "long": LONG, "arabic": ARABIC, "emoji": "Zoë 👩‍
 
 @dataclass(frozen=True)
 class World:
-    """Ids of what was made. `member` has a running subscription, `staff` are ids by role."""
+    """The created ids. `member` has a running subscription, `staff` are ids by role."""
 
     product: str
     member: int
@@ -21,7 +21,8 @@ class World:
 
 
 async def furnish(site: Latchkey) -> World:
-    """Products, links, buyers, cancellations, grants, mails, notes, tokens, categories."""
+    """Create products, links, buyers, cancellations, grants, emails, notes, tokens and
+    categories."""
     stripe_product = await site.stripe.product("Sailing")
     price = await site.stripe.price(stripe_product, 2900)
     once = await site.stripe.price(stripe_product, 9900, every=None)
@@ -57,7 +58,7 @@ async def furnish(site: Latchkey) -> World:
 
 
 async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> None:
-    """What an admin makes on pages."""
+    """Create what an admin creates on pages."""
     for name in ("Courses", HOSTILE[:60], ARABIC):
         await owner.send("/admin/products/categories", name=name)
     await owner.send("/admin/tokens", expect=200, name=HOSTILE)

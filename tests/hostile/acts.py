@@ -34,7 +34,7 @@ def some_cells(chance: random.Random) -> Json:
 
 
 def _some_end(life: "Life") -> End:
-    """Never, in moments, or so late that it isn't seen."""
+    """Never, very soon, or after the end of the test."""
     match life.chance.choice(("never", "soon", "soon", "late")):
         case "soon":
             return round(time.time() + life.chance.uniform(2, 8), 3)
@@ -188,7 +188,7 @@ async def tend_the_collection(life: "Life") -> None:
 
 
 async def claim(life: "Life") -> None:
-    """A member proves another address to be theirs: a new one, or that of somebody else."""
+    """A member proves that another address is theirs: a new one, or someone else's."""
     users = await _users(life)
     if not users:
         return
@@ -212,7 +212,7 @@ async def claim(life: "Life") -> None:
 
 
 async def merge(life: "Life") -> None:
-    """The owner makes one user of two."""
+    """The owner merges two users."""
     users = await _users(life)
     if len(users) < 2:
         return
@@ -224,7 +224,7 @@ async def merge(life: "Life") -> None:
 
 
 async def decide_a_match(life: "Life") -> None:
-    """Accept or dismiss a doubtful match."""
+    """Accept or dismiss an identity match."""
     found = await life.outside.call("GET", "/matches", params={"limit": 200})
     known = set(life.addresses())
     ours = [
@@ -254,7 +254,7 @@ async def _users(life: "Life") -> dict[str, int]:
 
 
 async def change_policy(life: "Life") -> None:
-    """Give a product a policy of its own."""
+    """Give a product its own policy."""
     product, cells = life.chance.choice(life.products), some_cells(life.chance)
     life.log.append(f"policy of {product} {cells}")
     await life.outside.call("PUT", f"/products/{product}/policy", json=cells)

@@ -1,4 +1,4 @@
-"""The naive model of what is given by hand: complimentary access and a collection."""
+"""The naive model of complimentary access and a collection."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ class ByHand:
         self.lines["access_ended", owner, product, False] += 1
 
     def hand_over(self, owner: str, until: End) -> None:
-        """Give somebody the collection."""
+        """Give someone the collection."""
         if owner not in self.holders:
             for product in self.shelf:
                 self.lines["access_granted", owner, product, True] += 1

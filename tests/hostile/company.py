@@ -156,7 +156,7 @@ class Company:
             life.ruled(life.rules.with_site(cells))
 
     async def _repeat_old_events(self) -> None:
-        """Deliver events of long ago again."""
+        """Deliver old events again."""
         events = (await self.truth.get("events", limit=100))["data"]
         for event in self.chance.sample(events, min(5 * len(self.lives), len(events))):
             await self.truth.control(f"events/{event['id']}/repeat")

@@ -44,7 +44,7 @@ class Crashing:
             )
 
     def kill(self, name: str) -> None:
-        """At once, as a power cut would: SIGKILL."""
+        """Kill it at once with SIGKILL, like a power cut."""
         self.processes[name].kill()
         self.processes[name].wait()
         self.killed.append(name)

@@ -43,7 +43,7 @@ Pair = tuple[str, str]
 
 
 class WrongError(AssertionError):
-    """Latchkey says something else than the model."""
+    """Latchkey and the model disagree."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the tests of lives share: linked products, and questions about access and the feed."""
+"""Shared helpers: linked products, and queries about access and the feed."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ async def types(site: Latchkey, product: str) -> list[str]:
 
 
 async def until_is(site: Latchkey, product: str, email: str, moment: int | None) -> None:
-    """Wait until somebody's access has this end, in Unix seconds; None is no end."""
+    """Wait until a person's access has this end, in Unix seconds; None means no end."""
 
     async def holds() -> bool:
         found = await site.access(product, email)
@@ -37,7 +37,7 @@ async def until_is(site: Latchkey, product: str, email: str, moment: int | None)
 
 
 async def granted(site: Latchkey, product: str, email: str, count: int) -> list[Json]:
-    """Wait until somebody has so many live grants: the grants."""
+    """Wait until a person has this many live grants, and return them."""
 
     async def holds() -> list[Json] | None:
         found: list[Json] = (await site.access(product, email))["grants"]

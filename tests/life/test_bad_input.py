@@ -1,4 +1,4 @@
-"""What Stripe may answer that nobody expected, through the whole of Latchkey."""
+"""Unexpected answers from Stripe, through the whole of Latchkey."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A purchase made under another address is claimed by a link that is mailed there."""
+"""A purchase made under another address is claimed with a link sent to that address."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
 
 
 async def link_of(site: Latchkey, email: str) -> str:
-    """The path in the newest mail to an address."""
+    """The path in the newest email to an address."""
     row = await site.pool.fetchrow(
         "select data from mails where to_email = $1 and kind = 'claim' order by id desc", email
     )

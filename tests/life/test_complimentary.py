@@ -1,4 +1,4 @@
-"""Access given by hand: to one, to many, by collection; its end; nothing of Stripe's touches it."""
+"""Complimentary access: to one, to many, by collection, and its end; Stripe never changes it."""
 
 from datetime import UTC, datetime, timedelta
 

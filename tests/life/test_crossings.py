@@ -1,4 +1,4 @@
-"""Where links, carts and imports cross: cases that random lives have found."""
+"""Interactions of links, carts and imports: cases found by the random lives."""
 
 import pytest
 from temporalio.client import Client

@@ -76,7 +76,7 @@ async def test_11_one_off_lines_of_a_subscriptions_checkout(shared: Latchkey) ->
 
 
 async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> None:
-    """11: an invoice item beside a subscription made by the API is a purchase, too."""
+    """11: an invoice item beside a subscription created by the API is a purchase too."""
     club, _, monthly = await linked(shared)
     book, _, once = await linked(shared, every=None)
     made = await shared.stripe.subscribe(
@@ -89,7 +89,7 @@ async def test_11_one_off_lines_of_a_subscriptions_invoice(shared: Latchkey) -> 
 
 
 async def test_11_one_product_from_a_subscription_and_its_invoice(shared: Latchkey) -> None:
-    """11, 30: both give it, and both tell of money of the invoice that went back."""
+    """11, 30: both give access, and both record refunds of the invoice."""
     club, stripe_product, monthly = await linked(shared)
     once = await shared.stripe.price(stripe_product, every=None)
     made = await shared.stripe.subscribe(
@@ -108,7 +108,7 @@ async def test_11_a_cart_whose_debit_fails_and_whose_invoice_is_paid_by_card(
     shared: Latchkey,
 ) -> None:
     """7, 11: what is paid once in a subscription's cart is pending with the debit, then failed; the
-    session says `unpaid` for good, also when its bill is paid at last."""
+    session says `unpaid` forever, even once its invoice is paid."""
     book, _, once = await linked(shared, every=None)
     monthly = await shared.stripe.price(await shared.stripe.product("Not linked"))
     session = await shared.stripe.buy("g11debit@gotcha.example", monthly, once, card="sepa_debit")
@@ -125,7 +125,7 @@ async def test_11_a_cart_whose_debit_fails_and_whose_invoice_is_paid_by_card(
 
 
 async def test_12_guests_have_no_customer(shared: Latchkey) -> None:
-    """12: an order by e-mail alone, and a second one by the same person."""
+    """12: an order with only an email address, and a second one by the same person."""
     product, _, price = await linked(shared, every=None)
     first = await shared.stripe.buy("g12@gotcha.example", price, mode="payment")
     second = await shared.stripe.buy("G12@Gotcha.example", price, mode="payment")
@@ -146,8 +146,8 @@ async def test_14_an_unsigned_reference_is_ignored(shared: Latchkey) -> None:
 
 
 async def test_28_29_refunds_add_up_and_may_fail(shared: Latchkey) -> None:
-    """28, 29: partial refunds are cumulative, and a refund that fails gives access back; doing it
-    again is told again."""
+    """28, 29: partial refunds are cumulative, and a refund that fails gives access back; a repeated
+    refund is recorded again."""
     product, _, price = await linked(shared, every=None, amount=3000)
     session = await shared.stripe.buy("g28@gotcha.example", price, mode="payment")
     await shared.has(product, "g28@gotcha.example")
@@ -198,7 +198,7 @@ async def test_disputes_in_all_outcomes(
 
 
 async def test_50_an_unknown_dispute_status_is_not_a_loss(shared: Latchkey) -> None:
-    """50: enums are open: what nobody knows is shown, and takes nothing away."""
+    """50: enums are open: an unknown value is shown and takes nothing away."""
     product, _, price = await linked(shared, every=None)
     session = await shared.stripe.buy("g50@buys.example", price, mode="payment")
     await shared.has(product, "g50@buys.example")
@@ -248,8 +248,9 @@ async def test_17_a_session_and_its_invoice_are_one_purchase(shared: Latchkey) -
 
 
 async def test_past_one_off_invoices_are_imported_once(site: Latchkey) -> None:
-    """6 of the import: invoices of the last year, without those that sessions made; all or none
-    where the link asks for it. What one link counts is no purchase by another that doesn't."""
+    """6 of the import: invoices of the last year, without those that sessions made; all or none if
+    the link asks for that. An invoice that one link counts isn't a purchase for a link that
+    doesn't."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product, every=None)
     old = await invoiced(site, "old@gotcha.example", price)

@@ -111,7 +111,7 @@ async def test_10_any_of_many_items_may_have_the_product(shared: Latchkey) -> No
 
 
 async def test_switching_to_another_product_and_adding_one(shared: Latchkey) -> None:
-    """10: what leaves the subscription is let go, what comes in is bought, and starts nothing."""
+    """10: removed items lose access, added items are purchases and don't start a subscription."""
     first, _, first_price = await linked(shared)
     second, _, second_price = await linked(shared)
     third, _, third_price = await linked(shared)
@@ -148,8 +148,8 @@ async def test_15_16_17_late_duplicate_and_old_events_change_nothing(shared: Lat
 
 
 async def test_24_25_renewals_trials_and_the_first_failed_payment(site: Latchkey) -> None:
-    """24, 25: a paid $0 invoice starts nothing twice, a renewal grants nothing anew, and the first
-    failed payment begins the days of grace; each spell has its own."""
+    """24, 25: a paid $0 invoice doesn't start anything twice, a renewal doesn't grant again, and
+    the first failed payment starts the grace period, once per overdue period."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("g24@gotcha.example", price, trial_period_days=5)
     assert made["status"] == "trialing"
@@ -222,8 +222,8 @@ async def test_dunning_ends_as_the_account_is_configured(site: Latchkey, ends: s
      "trial_end_without_payment_method", "system", "moon_phase"],
 )  # fmt: skip
 async def test_26_paused_for_any_reason_and_resumed(shared: Latchkey, reason: str) -> None:
-    """26: `paused` stops the service without `deleted`, and resuming brings it back. A reason that
-    nobody knows yet is a pause like the others (50)."""
+    """26: `paused` stops the service without `deleted`, and resuming brings it back. An unknown
+    reason is a pause like the others (50)."""
     product, _, price = await linked(shared)
     email = f"{reason}@gotcha.example"
     made = await shared.stripe.subscribe(email, price)
@@ -256,8 +256,8 @@ async def test_26_paused_for_any_reason_and_resumed(shared: Latchkey, reason: st
 
 
 async def test_27_paused_collection_is_not_paused(site: Latchkey) -> None:
-    """27: `pause_collection` leaves the status alone; by default access stays, and where the policy
-    says otherwise it comes back by itself when the pause is over."""
+    """27: `pause_collection` leaves the status alone; by default access stays; if the policy ends
+    it, it returns by itself after the pause."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("g27@gotcha.example", price)
     await site.has(product, "g27@gotcha.example")
@@ -324,7 +324,7 @@ async def test_30_refunds_and_subscriptions_are_independent(shared: Latchkey) ->
 
 
 async def test_29_the_refund_of_a_renewal_may_fail(shared: Latchkey) -> None:
-    """29: it is told, and so is the same refund made again; nothing is told twice."""
+    """29: it is recorded, and so is a repeated refund; nothing is recorded twice."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g29@gotcha.example", price)
     await shared.has(product, "g29@gotcha.example")
@@ -347,7 +347,7 @@ async def test_29_the_refund_of_a_renewal_may_fail(shared: Latchkey) -> None:
 
 
 async def test_30_an_invoice_that_also_paid_for_a_one_off_item(shared: Latchkey) -> None:
-    """30: its refund is told of both; what was paid once ends, the subscription goes on."""
+    """30: its refund is recorded for both; the one-off access ends, the subscription continues."""
     club, _, monthly = await linked(shared)
     book, _, once = await linked(shared, every=None)
     session = await shared.stripe.buy("g30both@gotcha.example", monthly, once)
@@ -402,7 +402,7 @@ async def test_schedules_and_pending_updates_count_when_they_take_effect(site: L
 
 
 async def test_50_an_unknown_status_gives_no_access_and_is_reported(shared: Latchkey) -> None:
-    """50: a status that nobody knows yet: no access, a line in the feed, words in the run."""
+    """50: an unknown status gives no access and is shown in the feed and in the run."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g50@gotcha.example", price)
     await shared.has(product, "g50@gotcha.example")
@@ -420,7 +420,7 @@ async def test_50_an_unknown_status_gives_no_access_and_is_reported(shared: Latc
 async def test_46_archived_and_deleted_products_and_prices_end_no_access(
     shared: Latchkey,
 ) -> None:
-    """46: archiving stops new sales; those who pay stay in."""
+    """46: archiving stops new sales; paying members keep access."""
     product, stripe_product, price = await linked(shared)
     made = await shared.stripe.subscribe("g46@gotcha.example", price)
     await shared.has(product, "g46@gotcha.example")
@@ -474,7 +474,7 @@ async def test_ended_by_hand_stays_ended_until_lifted(shared: Latchkey) -> None:
 
 
 async def test_a_removed_item_with_quantity_zero_buys_nothing(shared: Latchkey) -> None:
-    """10: an item whose quantity became 0 is there and gives nothing."""
+    """10: an item whose quantity became 0 still exists but gives nothing."""
     product, _, price = await linked(shared)
     other, _, other_price = await linked(shared)
     customer = await shared.stripe.customer("zero@gotcha.example")
@@ -489,7 +489,7 @@ async def test_a_removed_item_with_quantity_zero_buys_nothing(shared: Latchkey) 
 
 
 async def test_37_cancelled_subscriptions_are_checked_too(site: Latchkey) -> None:
-    """37: what ended while nobody listened is read by its id, whatever lists leave out."""
+    """37: subscriptions that ended unnoticed are read by id, whatever lists leave out."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("g37@gotcha.example", price)
     await site.has(product, "g37@gotcha.example")

@@ -1,4 +1,4 @@
-"""The days of grace count from when the oldest open bill was due, whoever looks and whenever."""
+"""The grace period starts when the oldest open invoice was due, whoever looks and whenever."""
 
 from datetime import UTC, datetime
 
@@ -55,7 +55,7 @@ async def due_since(site: Latchkey, subscription: str, life: str) -> int:
 
 
 async def forget(site: Latchkey, subscription: str) -> None:
-    """As if it had never been heard of."""
+    """Forget it, as if Latchkey had never seen it."""
     await site.quiet()
     await site.pool.execute("delete from grants where source_id = $1", subscription)
     await site.pool.execute("delete from subscriptions where id = $1", subscription)

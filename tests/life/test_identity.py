@@ -1,4 +1,4 @@
-"""Who is who: references, customers, addresses, doubts, merges."""
+"""Who is who: references, customers, addresses, matches, merges."""
 
 import pytest
 
@@ -123,7 +123,8 @@ async def test_customers_with_one_address_and_two_names(shared: Latchkey) -> Non
 
 @pytest.mark.parametrize("way", ["by hand", "by Stripe"])
 async def test_a_purchase_without_an_address_waits_for_one(shared: Latchkey, way: str) -> None:
-    """Kept and shown; somebody gives it to a person, or the customer gets an address in Stripe."""
+    """It is stored and shown until someone assigns it, or the customer gets an address in
+    Stripe."""
     product, _, price = await linked(shared)
     email = f"{way.replace(' ', '')}@who.example"
     made = await shared.stripe.subscribe(None, price)

@@ -194,7 +194,7 @@ async def test_a_new_stripe_product_inherits_name_and_description(shared: Latchk
 async def test_a_stripe_product_is_created_once_though_the_answer_is_lost(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stripe makes it, answers 500 all the same, and would repeat that for the same key."""
+    """Stripe creates it but answers 500, and repeats that answer for the same key."""
     create = StripeApi.create_product
     failed: list[StripeError] = []
 

@@ -1,4 +1,4 @@
-"""Mails go out once, to a real SMTP server, or stay readable."""
+"""Emails are sent once, to a real SMTP server, or stay readable."""
 
 import time
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.anyio
 
 
 class Inbox:
-    """What arrived; `refuse` answers that often with a temporary error first. Addresses that begin
-    with `gone` are refused for good."""
+    """Collects what arrives. `refuse` is how often it answers with a temporary error first.
+    Addresses that begin with `gone` are refused permanently."""
 
     def __init__(self, refuse: int = 0) -> None:
         self.mails: list[Message] = []
@@ -118,7 +118,7 @@ async def test_a_temporary_refusal_is_retried_with_the_same_id(
 
 
 async def outbox(site: Latchkey, email: str) -> list[Any]:
-    """The mails to an address, oldest first."""
+    """The emails to an address, oldest first."""
     return await site.pool.fetch(
         """
         select m.id, m.kind, m.state, m.attempts, m.error, m.data, m.pace from mails m
@@ -204,8 +204,8 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
 async def test_restored_access_sends_no_second_email(
     shared: Latchkey, together: bool, given: bool
 ) -> None:
-    """Whether the products were linked together or one after the other, and whether both come
-    back or one was `given` by hand meanwhile."""
+    """Whether the products were linked together or one after the other, and whether both come back
+    or one was `given` by hand in the meantime."""
     email = f"back-{together}-{given}@post.example"
     stripe_product = await shared.stripe.product()
     price = await shared.stripe.price(stripe_product)

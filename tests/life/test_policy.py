@@ -1,4 +1,4 @@
-"""The access policy: read, previewed, saved, and applied to everybody in the background."""
+"""The access policy: read, previewed, saved, and applied to everyone in the background."""
 
 import re
 
@@ -20,7 +20,7 @@ async def linked(site: Latchkey, *, every: str | None = "month") -> tuple[str, s
 
 
 async def applied(site: Latchkey, path: str, cells: Json) -> Json:
-    """Save a policy and wait until it is applied to everybody: the change."""
+    """Save a policy, wait until it has been applied to everyone, and return the change."""
     change = (await site.call("PUT", path, json=cells))["change"]
     assert change is not None, "the policy differs"
 
@@ -241,7 +241,7 @@ async def test_a_change_continues_after_the_worker_dies(site: Latchkey) -> None:
 
 
 async def test_a_change_does_not_affect_grants_of_another_mode(site: Latchkey) -> None:
-    """Bought under a live key, and a test key is connected since: access already granted stays."""
+    """Bought under a live key before a test key was connected: access already granted stays."""
     club, monthly = await linked(site)
     book, once = await linked(site, every=None)
     await site.stripe.subscribe("mode@policy.example", monthly, trial_period_days=7)

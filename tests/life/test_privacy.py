@@ -115,7 +115,7 @@ async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> Non
 
 
 async def _readable(site: Latchkey, product: str, subscription: str) -> None:
-    """A run is found by product, customer and subscription and says in words where it stands."""
+    """A run can be found by product, customer and subscription, and describes its state."""
     found = [
         run.id
         async for run in site.temporal.list_workflows(f"StripeSubscription = '{subscription}'")

@@ -1,4 +1,4 @@
-"""Lives of subscriptions that few have: expired, authenticated, disputed, on a test clock."""
+"""Rarer subscriptions: expired, needing authentication, disputed, on a test clock."""
 
 import time
 
@@ -14,7 +14,8 @@ BOUGHT = ["access_granted", "product_purchased", "subscription_started"]
 
 
 async def test_a_first_payment_that_never_succeeds(site: Latchkey) -> None:
-    """`incomplete` for 23 hours, then `incomplete_expired`: nothing was given, the run is over."""
+    """`incomplete` for 23 hours, then `incomplete_expired`: no access was given, and the run
+    ends."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe(
         "never@rare.example", price, payment_behavior="default_incomplete"
@@ -59,7 +60,7 @@ async def test_a_pending_update_that_is_not_paid_changes_nothing(site: Latchkey)
 
 
 async def test_a_renewal_that_requires_confirmation(site: Latchkey) -> None:
-    """`invoice.payment_action_required`: past due with its grace, told once, until confirmed."""
+    """`invoice.payment_action_required`: past due with grace, recorded once, until confirmed."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("bank@rare.example", price)
     await site.has(product, "bank@rare.example")
@@ -129,7 +130,8 @@ async def test_a_customer_on_a_test_clock(site: Latchkey) -> None:
 
 
 async def test_a_deleted_stripe_product_cannot_be_chosen(site: Latchkey) -> None:
-    """46: only products without prices can be deleted: nobody pays for them, nothing breaks."""
+    """46: only products without prices can be deleted, so nobody pays for them and nothing
+    breaks."""
     stripe_product = await site.stripe.product("Never priced")
     product = await site.product()
     await site.link(product, stripe_product)
@@ -162,7 +164,8 @@ async def quoted(site: Latchkey, email: str, *prices: str, **given: object) -> J
 
 
 async def test_a_quoted_subscription_with_a_one_off_item(site: Latchkey) -> None:
-    """No session tells of it: it is found by its items, the rest by its first invoice."""
+    """There is no session: the subscription is found by its items, the rest by its first
+    invoice."""
     product, _, price = await linked(site)
     extra, _, once = await linked(site, every=None)
     quote = await quoted(site, "quoted@rare.example", price, once)

@@ -280,7 +280,8 @@ async def test_one_fetch_per_burst(site: Latchkey) -> None:
 
 
 async def test_served_events_cause_no_second_read(site: Latchkey) -> None:
-    """A nudge may cross the reading that served its event; somebody who wants a look gets one."""
+    """A nudge may arrive after the reading that served its event; an explicit request is always
+    served."""
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("crossing@life.example", price)
     await site.has(product, "crossing@life.example")

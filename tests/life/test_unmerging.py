@@ -1,4 +1,4 @@
-"""A merge taken back: each has what they would have without it, while the runs go on."""
+"""Undoing a merge: each user gets what they would have without it, and runs continue."""
 
 import asyncio
 import time

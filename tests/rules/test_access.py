@@ -1,4 +1,4 @@
-"""The access rules against a naive model, on lives that nobody thought of."""
+"""The access rules against a naive model, on generated lives."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -118,7 +118,7 @@ def test_a_verdict_is_coherent(one: Subscription, policy: Policy, since: datetim
 def test_waking_at_the_end_finds_it_over(
     one: Subscription, policy: Policy, since: datetime
 ) -> None:
-    """At `until` the same reading gives nothing any more: the timer is never for nothing."""
+    """At `until`, the same reading gives no access: the timer never fires in vain."""
     verdict = judge_subscription(one, policy, past_due_since=since, as_of=NOW)
     if verdict.access and verdict.until:
         later = judge_subscription(one, policy, past_due_since=since, as_of=verdict.until)

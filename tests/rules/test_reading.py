@@ -1,4 +1,4 @@
-"""What is read off Stripe's objects."""
+"""Reading Stripe's objects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Our reading of what real Stripe answered, where the recorded dialogues are at hand."""
+"""Our reading of real Stripe answers, if the recorded dialogues are available."""
 
 import json
 import os
@@ -24,7 +24,7 @@ present = pytest.mark.skipif(
 
 
 def objects(node: Any) -> Iterator[Json]:
-    """Every Stripe object in an answer, the expanded ones too."""
+    """Every Stripe object in an answer, including expanded ones."""
     if isinstance(node, dict):
         if isinstance(node.get("object"), str) and "id" in node:
             yield node

@@ -1,4 +1,4 @@
-"""Every word that is stored has a label, and no label stands for a word that isn't."""
+"""Every stored word has a label, and every label belongs to a stored word."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Changes of one collection that meet, the second waits for the first, and what they cost."""
+"""Concurrent changes of one collection (the second waits for the first), and their cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -75,7 +75,7 @@ async def test_access_ended_during_a_collection_change_stays_ended(
 async def test_lifting_a_hold_during_a_collection_change_restores_nothing_removed(
     pool: Pool,
 ) -> None:
-    """The product goes out of the collection meanwhile: it isn't given again."""
+    """The product leaves the collection in the meantime: it isn't given again."""
     collection_id = await _held_by(pool, EMAIL)
     async with pool.acquire() as mine, pool.acquire() as theirs:
         [grant] = await grants.of_product(mine, "one")

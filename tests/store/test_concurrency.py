@@ -1,4 +1,4 @@
-"""What two transactions do that meet: the second waits, and then knows what the first did."""
+"""Concurrent transactions: the second waits, and then sees what the first did."""
 
 import asyncio
 from dataclasses import replace
@@ -72,7 +72,7 @@ async def test_a_customer_is_bound_once_by_the_first_transaction(pool: Pool) -> 
 
 
 async def test_a_changed_address_seen_first_by_a_purchase_still_raises_a_match(pool: Pool) -> None:
-    """The customer's own reading is older than the purchase's, and comes after it."""
+    """The customer's reading is older than the purchase's but applied after it."""
     for email in ("a@x.example", "b@x.example"):
         await pool.execute("insert into users (email) values ($1)", email)
     async with pool.acquire() as connection, connection.transaction():
@@ -141,7 +141,7 @@ async def test_two_simultaneous_purchases_of_a_product_send_one_email(pool: Pool
 
 
 async def test_an_older_reading_of_an_invoice_writes_no_lines(pool: Pool) -> None:
-    """It read the bill before its refund, and comes after the reading that told of it."""
+    """It read the invoice before its refund but is applied after the reading that showed it."""
     user, _ = await _product(pool)
     await pool.execute(
         """
@@ -196,7 +196,7 @@ async def test_a_cancellation_ends_grants_of_an_uncommitted_page(
 
 
 async def test_a_switch_to_an_unlinked_product_survives_an_older_page(pool: Pool) -> None:
-    """The page read the subscription before, and comes after the event's reading."""
+    """The page read the subscription earlier but is applied after the event's reading."""
     before = subscription(1, "active")
     switched = replace(before, items=(replace(before.items[0], stripe_product="prod_other"),))
     async with pool.acquire() as connection, connection.transaction():
@@ -239,7 +239,7 @@ async def test_a_page_held_past_its_import_restores_no_access(
 async def test_an_attempt_presumed_dead_restores_no_access(
     site: Latchkey, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """It read the subscription alive, another attempt read it over: the older reading is stale."""
+    """It read the subscription running, another attempt read it ended: the older one is stale."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()

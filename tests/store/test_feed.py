@@ -1,4 +1,4 @@
-"""The feed and the list of users: every filter finds what a naive one finds, however it is read."""
+"""The feed and the user list: every filter finds the same as a naive one."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ PEOPLE = (
 
 
 async def fill(connection: Connection, lines: int) -> list[dict[str, Any]]:
-    """Users, products and lines, recorded in another order than that in which they happened."""
+    """Users, products and lines, recorded in a different order than they happened."""
     rng = random.Random(5)
     for email, name in PEOPLE:
         await connection.execute("insert into users (email, name) values ($1, $2)", email, name)
@@ -145,7 +145,7 @@ async def test_users_are_found_by_any_part(pool: Pool, search: str, found: list[
 
 
 async def test_a_search_is_served_by_its_index(pool: Pool) -> None:
-    """The condition is written as the index has it; otherwise every search reads every user."""
+    """The condition matches the index; otherwise every search would read every user."""
     async with pool.acquire() as connection:
         await connection.execute("set enable_seqscan = off")
         plan = await text_search.fetch_planned(

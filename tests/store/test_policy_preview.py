@@ -1,4 +1,4 @@
-"""The preview of a policy says exactly what saving it does, on purchases nobody thought of."""
+"""A policy preview matches what saving does, on generated purchases."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A removed link that let its members run out says nothing about anybody else."""
+"""A removed link that kept its members doesn't affect anyone else."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -58,7 +58,7 @@ async def linked(connection: Connection, product: str, overrides: dict[str, obje
 
 async def test_a_buyer_who_gets_nothing_is_not_reported_without_an_address(pool: Pool) -> None:
     """A trial that one product's policy excludes and that the other's removed link would have let
-    in: nobody is made a user for it, and nothing is wrong with their address."""
+    in: no user is created for it, and the address isn't reported as missing."""
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "excludes", {"trialing": False})
         await linked(connection, "removed", {})

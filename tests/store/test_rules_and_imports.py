@@ -1,4 +1,4 @@
-"""What gets to a purchase, a changed policy or an event, before the link's import brings it in."""
+"""A changed policy or an event reaches a purchase before the link's import does."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("first", ["policy", "import"])
 async def test_a_purchase_is_imported_once_in_either_order(pool: Pool, first: str) -> None:
-    """With its line, and with the mail that the import would have sent."""
+    """It gets its line and the email that the import would have sent."""
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "known", {"trialing": False})
         bought = subscription(1, "trialing")
@@ -44,7 +44,8 @@ async def test_a_purchase_is_imported_once_in_either_order(pool: Pool, first: st
 
 
 async def test_purchases_reported_while_a_failed_import_waits_are_imported(pool: Pool) -> None:
-    """It is no purchase of today, and nobody is mailed where the import was to mail nobody."""
+    """It isn't recorded as a new purchase, and no email is sent if the import shouldn't send
+    any."""
     async with pool.acquire() as connection, connection.transaction():
         await linked(connection, "course", {})
         await connection.execute(

@@ -1,4 +1,4 @@
-"""Signed-in admins for the pages of this part."""
+"""Signed-in admins for these tests."""
 
 import re
 from collections.abc import AsyncIterator
@@ -32,8 +32,9 @@ async def signed_in(site: Latchkey) -> httpx.AsyncClient:
 
 
 async def look_now(site: Latchkey) -> None:
-    """Begin a look for missed events, also while another one is under way. The server names a
-    schedule's runs by the second: two in one second would be one."""
+    """Start a catch-up run, even while another one is under way.
+
+    The server names a schedule's runs by the second: two in one second would be one."""
     handle = site.temporal.get_schedule_handle("catch-up")
     recent = (await handle.describe()).info.recent_actions
     last = max((action.started_at for action in recent), default=None)

@@ -1,4 +1,4 @@
-"""Missed events are found in Stripe's list and go the inbox's way, within the configured time."""
+"""Missed events are found in Stripe's list within the configured time and go through the inbox."""
 
 from collections.abc import AsyncIterator
 
@@ -76,7 +76,7 @@ async def test_dropped_webhooks_are_repaired_by_themselves(quick: Latchkey) -> N
 
 
 async def look(site: Latchkey) -> None:
-    """Look for missed events now, and wait until this look and every earlier one is over."""
+    """Start catch-up now, and wait until this run and all earlier ones have ended."""
     schedule = site.temporal.get_schedule_handle("catch-up")
     known = {action.started_at for action in (await schedule.describe()).info.recent_actions}
     await look_now(site)
@@ -169,7 +169,7 @@ async def test_late_events_are_found_and_none_is_stored_twice(site: Latchkey) ->
 
 
 async def pages(site: Latchkey) -> list[list[CatchUpPageInput]]:
-    """The pages that each look asked for of the list that is read most often."""
+    """How many pages each catch-up run requested from the most frequently read list."""
     found = []
     async for run in site.temporal.list_workflows("WorkflowType = 'CatchUp'"):
         history = await site.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()

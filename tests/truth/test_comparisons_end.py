@@ -1,4 +1,4 @@
-"""A comparison ends: one that can't go on fails with a reason, and the next one begins."""
+"""Comparisons end: one that can't continue fails with a reason, and the next one starts."""
 
 from datetime import timedelta
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.anyio
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a comparison give up soon where the key is refused."""
+    """Let comparisons give up soon if the key is refused."""
     monkeypatch.setattr(errors, "KEY_TROUBLE", timedelta(milliseconds=20))
     monkeypatch.setattr(reconciliation.PATIENT, "maximum_attempts", 3)
 
 
 async def ended(site: Latchkey, cause: str, *, count: int = 1) -> Json:
-    """The newest comparison, once `count` of this cause are there and none goes on."""
+    """The newest comparison, once `count` of this cause exist and none is running."""
 
     async def done() -> Json | None:
         data = (await site.call("GET", "/reconciliations"))["data"]

@@ -1,4 +1,4 @@
-"""The drift pages: compare, see, repair what is chosen, take it along as CSV."""
+"""The drift pages: compare, view, repair selected differences, export as CSV."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What must always hold and no list tells: payments without access, runs that are lost or stuck."""
+"""Invariants that no list shows: payments without access, lost or stuck runs."""
 
 from tests.harness import Latchkey, until
 from tests.life.play import linked

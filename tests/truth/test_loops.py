@@ -1,4 +1,4 @@
-"""Whatever is thrown into a background loop, it goes on, and a stuck one is seen everywhere."""
+"""Background loops survive any exception, and a stuck one is reported everywhere."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 class OddError(Exception):
-    """An error that nobody expects."""
+    """An unexpected error."""
 
 
 def throws(

@@ -1,4 +1,4 @@
-"""What fails is loud, says why, and never stands in the way of the rest."""
+"""Failures are reported with their reason and don't block the rest."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ async def failed(site: Latchkey, event_id: str) -> Json:
 
 
 async def poisoned(site: Latchkey) -> str:
-    """An event about a subscription that Stripe does not have."""
+    """An event about a subscription that doesn't exist in Stripe."""
     given = event(
         site,
         type="customer.subscription.updated",
@@ -85,7 +85,7 @@ async def test_a_handled_event_cant_be_ignored(shared: Latchkey) -> None:
 
 
 async def test_a_poison_event_does_not_block_others(site: Latchkey) -> None:
-    """Objects that Stripe does not have, ids that Temporal refuses, and a buyer among them."""
+    """Objects that don't exist in Stripe, ids that Temporal refuses, and a buyer among them."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()
@@ -201,7 +201,7 @@ async def test_the_endpoint_is_checked_and_repaired_with_one_click(
 
 
 async def grown_old(site: Latchkey) -> None:
-    """The first three events are older than bodies are kept."""
+    """The first three events are older than the retention period of bodies."""
     for _ in range(5):
         await site.stripe.product()
     await site.settled()

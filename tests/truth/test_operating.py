@@ -1,4 +1,4 @@
-"""What operators are told: by doctor, by the worker's metrics; and gaps in Stripe's list."""
+"""What operators see: doctor, the worker's metrics, and gaps in Stripe's event list."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def said(site: Latchkey, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
-    """What doctor says, and whether all is well."""
+    """The output of doctor, and whether all is well."""
     monkeypatch.setenv("TEMPORAL_NAMESPACE", site.namespace)
     console = Console(record=True, width=200, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
     healthy = await doctor.examine(site.settings, console, offline=False)
@@ -52,7 +52,7 @@ async def test_doctor_reports_problems_and_what_to_do(
 async def test_it_is_reported_that_catch_up_never_ran(
     site: Latchkey, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with a key that may not read events: the age counts from connecting."""
+    """As with a key that can't read events: the age counts from connecting."""
     await look(site)
     await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
     await site.pool.execute("delete from catch_up")
@@ -100,8 +100,8 @@ async def test_the_workers_metrics_are_temporals_and_ours(
 
 
 async def missed(site: Latchkey) -> str:
-    """A product with two people whose webhooks were lost and whose events Stripe has no more: one
-    joined, one left."""
+    """A product with two people whose webhooks were lost and whose events have expired in Stripe:
+    one joined, one left."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     product = await site.product()
@@ -120,7 +120,8 @@ async def missed(site: Latchkey) -> str:
 
 
 async def swept(site: Latchkey, product: str) -> None:
-    """Who joined is in and who left is out, by one comparison that repaired."""
+    """One repairing comparison gives access to the one who joined and ends that of the one who
+    left."""
     await site.has(product, "joined@gap.example")
     await site.has(product, "left@gap.example", access=False)
 

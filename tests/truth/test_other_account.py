@@ -1,4 +1,4 @@
-"""After a change of account or mode, what came from the one before is left alone."""
+"""After a change of account or mode, everything from the previous one is left alone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ ANOTHER_ACCOUNT, ANOTHER_MODE = "account_id = 'acct_before'", "livemode = not li
 
 
 async def reconnected(site: Latchkey, change: str = ANOTHER_ACCOUNT) -> None:
-    """As if all that there is had come from an account or mode that was connected before."""
+    """Make everything look as if it came from a previously connected account or mode."""
     for table in ("links", "subscriptions", "orders", "grants", "customers"):
         await site.pool.execute(f"update {table} set {change}")
 
@@ -94,7 +94,7 @@ async def test_its_runs_read_nothing_and_a_known_end_takes_effect(site: Latchkey
 async def test_its_rows_are_foreign_and_its_deadlines_never_overdue(
     site: Latchkey, change: str
 ) -> None:
-    """Its products are no part of the plan, and its rows none of what must hold."""
+    """Its products aren't part of the plan, and its rows aren't checked by the invariants."""
     product, sold = await bought(site)
 
     async def over() -> bool:

@@ -1,4 +1,4 @@
-"""Drift of one-off invoices: those missed are found by a walk, those known are read by turns."""
+"""Drift of one-off invoices: missed ones are found in the list, known ones are read in turn."""
 
 from tests.harness import Json, Latchkey, until
 from tests.life.play import charge_of_invoice
@@ -10,7 +10,7 @@ __all__ = ["pytestmark"]
 
 
 async def heard(site: Latchkey) -> None:
-    """Webhooks come again."""
+    """Deliver webhooks again."""
     await site.stripe.control("faults", drop=0)
 
 
@@ -165,7 +165,7 @@ async def test_a_policy_preview_leaves_out_invoices_that_a_link_left_out(site: L
 
 
 async def test_events_of_invoices_that_a_link_left_out_change_nothing(site: Latchkey) -> None:
-    """However late they come, and whatever becomes of the money; one that counted stays."""
+    """However late they arrive, and whatever happens to the payment; one that counted stays."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product, every=None, amount=3000)
     await deaf(site)

@@ -1,4 +1,4 @@
-"""Drift: what differs is found, classed, and repaired with a line; what is right is left alone."""
+"""Drift: differences are found, classified and repaired with a line; correct data is left alone."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def compared(site: Latchkey, *, dry_run: bool = True, **given: Any) -> Json:
-    """A comparison that is done, with its first differences."""
+    """A finished comparison with its first differences."""
     made = await site.call("POST", "/reconciliations", 202, json={"dry_run": dry_run, **given})
     return await done(site, made["id"])
 
@@ -36,13 +36,13 @@ async def done(site: Latchkey, reconciliation: str) -> Json:
 
 
 async def deaf(site: Latchkey) -> None:
-    """No webhook comes any more, and nobody looks for missed ones."""
+    """Stop delivering webhooks and looking for missed events."""
     await site.stripe.control("faults", drop=1)
     await site.temporal.get_schedule_handle("catch-up").pause()
 
 
 async def populated(site: Latchkey) -> tuple[str, str, dict[str, Json]]:
-    """A linked product with buyers by subscription and once, all of them settled."""
+    """A linked product with subscribers and one-off buyers, all settled."""
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     once = await site.stripe.price(stripe_product, every=None)
@@ -207,7 +207,7 @@ async def test_runs_are_notified_of_a_repair_that_temporal_first_refused(
 
 
 async def rearmed(site: Latchkey, subscription: str) -> bool:
-    """Whether the subscription's run sleeps until a day that is far."""
+    """Whether the subscription's run sleeps until a distant day."""
     run = site.temporal.get_workflow_handle(f"subscription/{subscription}")
     timers = [
         event.timer_started_event_attributes
@@ -234,7 +234,7 @@ async def test_a_repair_finds_the_buyer_by_the_signed_reference(site: Latchkey) 
 async def test_differences_that_need_a_decision_are_not_repaired_automatically(
     site: Latchkey,
 ) -> None:
-    """What an admin ended by hand is no difference: it is held until an admin lifts it."""
+    """Access ended by an admin isn't a difference: it is on hold until an admin lifts it."""
     product, _, sessions = await populated(site)
     await deaf(site)
     grants = (await site.call("GET", f"/products/{product}/grants"))["data"]

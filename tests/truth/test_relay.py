@@ -1,4 +1,4 @@
-"""The relay between the inbox and Temporal: nothing ends it, and what it carries arrives."""
+"""The relay between the inbox and Temporal: nothing stops it, and everything is delivered."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def replace_temporal(site: Latchkey) -> None:
-    """Take our search attributes from the namespace, which is then like one just made."""
+    """Remove our search attributes, which leaves the namespace like a new one."""
     await site.quiet()
     await site.temporal.operator_service.remove_search_attributes(
         operator.RemoveSearchAttributesRequest(
@@ -65,7 +65,7 @@ async def test_undeliverable_wakeups_block_nothing(site: Latchkey) -> None:
 
 
 async def test_an_event_whose_run_was_lost_is_relayed_again(site: Latchkey) -> None:
-    """Lost with Temporal's data, or ended by hand, before the event was handled."""
+    """The run is lost with Temporal's data, or terminated, before the event is handled."""
     product, _, price = await linked(site)
     await site.quiet()
     await site.stop_worker()

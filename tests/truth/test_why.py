@@ -1,4 +1,4 @@
-"""Why someone has access or not, who had it when, and what the pages say of it."""
+"""Why someone has access or not, who had it when, and how the pages show it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -210,7 +210,7 @@ async def test_who_had_access_on_a_day_and_when_a_user_had_it(
 async def test_an_invalid_day_is_refused_with_a_reason(
     shared: Latchkey, shared_admin: httpx.AsyncClient, day: str
 ) -> None:
-    """The last day there is has no first moment after it."""
+    """The last representable day has no following day."""
     product = await shared.product()
     refused = await shared.call("GET", f"/products/{product}/access", 422, params={"on": day})
     assert "on: " in refused["detail"]

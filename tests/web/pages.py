@@ -1,4 +1,4 @@
-"""A browser without a browser: cookies, and forms sent as they stand on a page."""
+"""A minimal browser: keeps cookies and submits forms as they appear on a page."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ class Visitor:
         return answer
 
     async def goes(self, path: str) -> str:
-        """Where a page sends on to."""
+        """Where a page redirects to."""
         return (await self.get(path, 303)).headers["location"]
 
     async def send(
         self, page: str, path: str | None = None, expect: int = 303, **fields: Any
     ) -> httpx.Response:
-        """Send a form that stands on `page` to `path`, the page itself by default."""
+        """Submit a form on `page` to `path`, by default the page itself."""
         shown = (await self.client.get(page)).text
         found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', shown)
         assert found, f"{page} holds no form"
@@ -47,7 +47,7 @@ class Visitor:
         return await self.send(path, expect=expect, handover=await self.handover(user_id))
 
     async def handover(self, user_id: int) -> str:
-        """What the form of seeing the site as a member carries."""
+        """The fields of the impersonation form."""
         shown = await self.get(f"/admin/users/{user_id}/sign-in-as")
         found = re.search(r'name="handover" value="([^"]+)"', shown.text)
         assert found, "the form holds a handover"

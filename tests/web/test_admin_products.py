@@ -22,7 +22,7 @@ async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def shown(client: httpx.AsyncClient, path: str) -> str:
-    """A page's words, without its tags."""
+    """A page's text without tags."""
     answer = await client.get(path)
     assert answer.status_code == 200, f"{path}: {answer.status_code}"
     main = answer.text.partition("<main")[2]

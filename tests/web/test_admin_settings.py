@@ -1,4 +1,4 @@
-"""The admin's first page, the connectors, the site's settings, its team and tokens."""
+"""The dashboard, the connectors, the site's settings, its team and tokens."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The admin's users: filters, CSV in and out, one person, acting as them, erasing them."""
+"""The admin's users: filters, CSV import and export, one user, impersonating, erasing."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def shown(visitor: Visitor, path: str) -> str:
-    """A page's words, without its tags."""
+    """A page's text without tags."""
     return words((await visitor.get(path)).text)
 
 
@@ -25,7 +25,7 @@ def words(html: str) -> str:
 
 
 async def buyer(site: Latchkey, email: str, name: str) -> tuple[int, str, str]:
-    """Somebody with a running subscription: their id, the product and the subscription."""
+    """A person with a running subscription: their id, the product and the subscription."""
     stripe_product = await site.stripe.product(name)
     price = await site.stripe.price(stripe_product)
     product = await site.product(name)
@@ -235,7 +235,7 @@ async def test_an_erased_user_holds_no_collection(shared: Latchkey) -> None:
 
 
 async def places(site: Latchkey, text: str) -> list[str]:
-    """Every column of the database that holds a text, in any case."""
+    """Every column of the database that contains a text, ignoring case."""
     columns = await site.pool.fetch(
         """
         select table_name, column_name from information_schema.columns

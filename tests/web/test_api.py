@@ -1,4 +1,4 @@
-"""The JSON API: what it answers, and that bad input gets a clear error and changes nothing."""
+"""The JSON API: its answers, and that bad input gets a clear error and changes nothing."""
 
 import secrets
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is done where Postgres gives a transaction up for another one."""
+"""What happens when Postgres rolls a transaction back because of a deadlock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

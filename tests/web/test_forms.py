@@ -36,7 +36,7 @@ LEFT_OUT = ("/logout", "/login", "/acting", "/connectors/stripe/disconnect")
 
 @dataclass
 class Form:
-    """A form as it stands on a page; `fields` with the values that a browser would send."""
+    """A form on a page; `fields` are the values that a browser would send."""
 
     page: str
     action: str
@@ -183,7 +183,7 @@ async def test_forms_sent_twice(site: Latchkey) -> None:
 
 
 async def twice(visitor: Visitor, page: str, path: str, fields: dict[str, str]) -> None:
-    """Send a form that stands on a page twice at once."""
+    """Submit a form twice at the same time."""
     parser = Forms(page)
     parser.feed((await visitor.get(page)).text)
     form = next(form for form in parser.forms if form.action == path)

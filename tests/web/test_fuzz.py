@@ -1,5 +1,5 @@
-"""The JSON API against its own description: whatever is sent, the answer is one of those described,
-and never a fault of the server."""
+"""The JSON API against its own description: any request gets one of the described answers, never a
+server error."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ BEYOND = (RejectedPositiveData, UnsupportedMethodResponse)
 
 
 def _fuzz(url: str) -> list[str]:
-    """Play every call of the description; what went wrong."""
+    """Try every described call; returns what went wrong."""
     schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(operations) > 20, "the description lists the calls"

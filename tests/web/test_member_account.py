@@ -1,4 +1,4 @@
-"""A member's own pages: billing, receipts, address, password, sessions, mails; and signing in."""
+"""A member's own pages: billing, receipts, address, password, sessions, emails; and signing in."""
 
 import re
 from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ async def buyer(site: Latchkey, email: str) -> tuple[int, dict[str, Any], dict[s
 
 
 async def mail_link(site: Latchkey, email: str, kind: str) -> tuple[int, str]:
-    """The newest mail of a kind to a user: its id and its sign-in path."""
+    """The newest email of a kind to a user: its id and its sign-in path."""
 
     async def queued() -> Any:
         return await site.pool.fetchrow(
@@ -144,7 +144,7 @@ async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visito
 async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
     shared: Latchkey, visitor: Visitor
 ) -> None:
-    """Stripe asks once it is cancelled: the line is there before the reason."""
+    """Stripe asks for the reason after cancelling, so the line exists before the reason."""
     email = "leaves@account.example"
     member, subscribed, _ = await buyer(shared, email)
     await visitor.sign_in_as(member, "leaves")

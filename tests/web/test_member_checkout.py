@@ -1,4 +1,4 @@
-"""Selling: payment links made and retired, the stable address, the page buyers come back to."""
+"""Selling: creating and deactivating payment links, the buy URL, the page buyers return to."""
 
 import asyncio
 from collections.abc import AsyncIterator

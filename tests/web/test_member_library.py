@@ -1,4 +1,4 @@
-"""The library, products behind their doors, sales pages."""
+"""The library, locked products and sales pages."""
 
 import re
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 async def open_library(shared: Latchkey) -> AsyncIterator[None]:
-    """The library is open to visitors meanwhile."""
+    """Open the library to visitors for the duration of the test."""
     await _public(shared, True)
     yield
     await _public(shared, False)
@@ -55,7 +55,7 @@ async def sold(site: Latchkey, name: str, **price: Any) -> tuple[str, str]:
 
 
 def tile(text: str, name: str) -> str:
-    """The words on one card."""
+    """The text of one card."""
     found = [part for part in re.findall(r"<li>(.*?)</li>", text, re.S) if f">{name}<" in part]
     assert len(found) <= 1, f"{len(found)} cards {name}"
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", found[0])).split()) if found else ""
@@ -115,7 +115,7 @@ async def test_each_state_of_a_card(shared: Latchkey, visitor: Visitor) -> None:
 
 
 async def test_former_products_stay_on_the_shelf(shared: Latchkey, visitor: Visitor) -> None:
-    """Nobody wonders where something went; and it says what to do, or that there is nothing."""
+    """Former products stay visible and say what can be done, or that nothing can."""
     product = await shared.product("Was Mine")
     email = "was@library.example"
     given = await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})

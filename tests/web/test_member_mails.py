@@ -22,7 +22,7 @@ async def admin(shared: Latchkey) -> AsyncIterator[Visitor]:
 
 
 async def mailed(site: Latchkey, email: str, role: str = "member") -> int:
-    """A sign-in mail to somebody: its id."""
+    """A sign-in email to a person; returns its id."""
     user_id = await user(site, email, role)
     async with site.pool.acquire() as connection:
         await signin.mail_link(connection, user_id)

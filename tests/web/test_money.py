@@ -1,4 +1,4 @@
-"""Amounts in Stripe's minor unit, shown and asked for."""
+"""Amounts in Stripe's minor unit, as output and input."""
 
 import pytest
 from starlette.datastructures import FormData

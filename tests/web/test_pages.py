@@ -44,7 +44,7 @@ async def token(client: httpx.AsyncClient, path: str) -> str:
 
 
 async def post(client: httpx.AsyncClient, page: str, path: str, **fields: Any) -> httpx.Response:
-    """Send a form as it stands on a page."""
+    """Submit a form as it appears on a page."""
     return await client.post(path, data={"csrf_token": await token(client, page), **fields})
 
 

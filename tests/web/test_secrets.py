@@ -1,4 +1,4 @@
-"""LATCHKEY_SECRET is rotated: what goes on, what ends, and what is mended."""
+"""Rotating LATCHKEY_SECRET: what continues, what ends, and what is repaired."""
 
 import orjson
 import pytest
@@ -19,7 +19,7 @@ NEXT = "the next secret for the tests of latchkey"
 
 
 async def restart(site: Latchkey, *secrets: str) -> None:
-    """Web and worker come back with these secrets."""
+    """Restart web and worker with these secrets."""
     await site.stop_worker()
     await site.stop_web()
     site.settings = site.settings.model_copy(update={"secret": SecretStr(",".join(secrets))})
@@ -60,7 +60,7 @@ async def test_rotating_keeps_sessions_and_encrypted_secrets(
 
 
 async def test_an_endpoint_whose_secret_cannot_be_decrypted_is_replaced(site: Latchkey) -> None:
-    """The key comes from the environment and LATCHKEY_SECRET was changed: webhooks go on."""
+    """The key comes from the environment and LATCHKEY_SECRET has changed: webhooks still work."""
     before = await site.pool.fetchval("select endpoint_id from stripe_connection")
     await restart(site, NEXT)
     await dispatch.check_connection(site.temporal)

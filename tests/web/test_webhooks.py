@@ -1,4 +1,4 @@
-"""`POST /webhooks/stripe`: what is taken, what is refused, and that a refusal changes nothing."""
+"""`POST /webhooks/stripe`: what is accepted, what is refused, and that refusals change nothing."""
 
 import contextlib
 import hashlib
@@ -216,7 +216,7 @@ async def test_a_resent_event_is_handled_again_without_effect(shared: Latchkey) 
 
 
 async def test_thin_events_have_the_same_effect(site: Latchkey) -> None:
-    """Nobody looks for missed events meanwhile: what is listed is no thin event."""
+    """Catch-up is paused, because Stripe's list doesn't contain thin events."""
     schedule = site.temporal.get_schedule_handle("catch-up")
     await schedule.pause()
 
@@ -257,7 +257,7 @@ async def test_both_secrets_work_during_a_roll(site: Latchkey) -> None:
 
 @contextlib.asynccontextmanager
 async def database_away(site: Latchkey) -> AsyncIterator[None]:
-    """Without the site's database: its connections are cut and no new ones are taken."""
+    """Take the site's database away: cut its connections and refuse new ones."""
     address = urlsplit(site.settings.require_database())
     admin = await asyncpg.connect(address._replace(path="/postgres").geturl())
     name = address.path.strip("/")

@@ -1,4 +1,4 @@
-"""Runs survive a deploy: begun by an earlier release's code, ended by this one's."""
+"""Runs survive a deploy: an earlier release's code starts them, this one's finishes them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def deploy(site: Latchkey, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def ends_in(site: Latchkey, subscription: str, seconds: float) -> None:
-    """Cancel for a moment so near that this test can wait for it."""
+    """Cancel for a time near enough for this test to wait for."""
     at = int((datetime.now(UTC) + timedelta(seconds=seconds)).timestamp())
     await site.stripe.post(f"subscriptions/{subscription}", cancel_at=at)
 
@@ -66,7 +66,7 @@ async def history(site: Latchkey, workflow_id: str) -> WorkflowHistory:
 
 
 def kinds(found: WorkflowHistory) -> list[str]:
-    """Names of the Temporal activities in the order they were asked for, patches among them."""
+    """Names of the scheduled Temporal activities in order, including patches."""
     names = []
     for event in found.events:
         if event.HasField("activity_task_scheduled_event_attributes"):
@@ -143,7 +143,7 @@ async def test_runs_of_the_previous_release_continue(
 
 
 async def every_history_fits(site: Latchkey) -> None:
-    """No run met code that doesn't fit its history, nor would it now."""
+    """No run has met, or would now meet, code that doesn't fit its history."""
     replayer = Replayer(workflows=NEW, workflow_runner=worker.workflow_runner())
     async for run in site.temporal.list_workflows():
         handle = site.temporal.get_workflow_handle(run.id, run_id=run.run_id)

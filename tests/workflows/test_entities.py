@@ -1,4 +1,4 @@
-"""The shared life of entities, over months of skipped time, with the effects stood in for."""
+"""The shared lifecycle of entities over months of skipped time, with stand-in activities."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ Answer = Callable[[SyncInput], SyncResult]
 
 @dataclass
 class Effects:
-    """What the Temporal activities were asked, and what they answer."""
+    """Records calls to the Temporal activities and provides their answers."""
 
     answer: Answer
     syncs: list[SyncInput] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Continue-as-new on the real server: no nudge, page or timer is lost however long a life is."""
+"""Continue-as-new on a real server: no nudge, page or timer is lost in long histories."""
 
 import asyncio
 import uuid
@@ -50,7 +50,7 @@ SOON_LONG = 60
 
 @pytest.fixture(scope="module")
 def eager() -> Iterator[str]:
-    """A server that finds histories long early."""
+    """A server that suggests continue-as-new early."""
     setting = f"limit.historyCount.suggestContinueAsNew={SOON_LONG}"
     with run_temporal(namespaces=["default"], dynamic=[setting]) as address:
         yield address
@@ -64,7 +64,7 @@ async def client(eager: str) -> Client:
 
 
 class Effects:
-    """Stands in for the Temporal activities, and remembers what it was asked."""
+    """Stand-in for the Temporal activities that records its calls."""
 
     def __init__(self, *, pages: int = 0) -> None:
         self.events: list[str] = []
@@ -280,7 +280,7 @@ async def test_a_comparison_continues_page_by_page_across_continuations(client: 
 async def test_a_long_history_continues_as_new_when_the_server_suggests_it(
     temporal_address: str,
 ) -> None:
-    """As in production: nothing lowered, more than 4,096 events."""
+    """As in production: default limits, more than 4,096 events."""
     client = await Client.connect(temporal_address)
     await temporal.register_search_attributes(client)
     effects = Effects()
