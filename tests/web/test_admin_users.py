@@ -169,7 +169,7 @@ async def test_impersonating_a_member(shared: Latchkey) -> None:
         for kind in ("signed_in_as", "signed_out_as"):
             (line,) = await shared.lines(type=kind, user=person)
             shown_line = (await admin.get(f"/admin/activity/{line['id']}")).text
-            assert f"by an admin: {ADMIN}" in shown_line
+            assert f"By an admin: {ADMIN}" in shown_line
 
         owner = await shared.pool.fetchval("select id from users where role = 'owner' limit 1")
         await admin.get(f"/admin/users/{owner}/sign-in-as", 403)
@@ -273,3 +273,20 @@ async def test_staff_are_not_erased(shared: Latchkey) -> None:
         await admin.sign_in()
         refused = await admin.send(f"/admin/users/{person}/erase", expect=422)
     assert "remove their role first" in refused.text
+
+
+@pytest.mark.parametrize("change", ["role = 'support'", "erased_at = now()"])
+async def test_impersonation_ends_when_they_stop_being_a_member(
+    shared: Latchkey, change: str
+) -> None:
+    """Whoever is promoted meanwhile has rights that the admin must not take over."""
+    email = f"promoted-{len(change)}@users.example"
+    person = await user(shared, email)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        await admin.see_as(person)
+        assert "/acting/stop" in (await admin.get("/library")).text
+        await shared.pool.execute(f"update users set {change} where id = $1", person)
+        page = (await admin.get("/library")).text
+    assert "/acting/stop" not in page
+    assert email not in page

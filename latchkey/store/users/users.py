@@ -180,8 +180,12 @@ async def begin_session(
 async def session_user(
     connection: Connection, token: str, *, secret_fingerprints: Sequence[bytes]
 ) -> User | None:
-    """The user that a cookie's token signs in. Sessions of releases that noted no fingerprint live
-    until they expire."""
+    """The user that a cookie's token signs in.
+
+    An admin sees the site as somebody else only while they are an admin and the other one is a
+    member: asked at every request, since roles change. Sessions of releases that noted no
+    fingerprint live until they expire.
+    """
     names = ", ".join("u." + field.strip() for field in _FIELDS.split(","))
     row = await connection.fetchrow(
         f"""
@@ -191,8 +195,10 @@ async def session_user(
         select {names}, case when u.id <> s.user_id then a.email end as acted_by
           from sessions s
           join users a on a.id = s.user_id
-          join users u on u.id = case when s.acting_until > now() and a.role in ('admin', 'owner')
-                                      then s.acting_as else s.user_id end
+          left join users m on m.id = s.acting_as and s.acting_until > now()
+                            and a.role in ('admin', 'owner')
+                            and m.role = 'member' and m.erased_at is null
+          join users u on u.id = coalesce(m.id, s.user_id)
          where s.token_hash = $1 and s.expires_at > now()
            and (s.secret_fingerprint is null or s.secret_fingerprint = any($2::bytea[]))
         """,
