@@ -80,7 +80,7 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.DO_CHORES)
     async def do_chores(self) -> int:
-        """Delete what is no longer kept; returns how many bodies of events went."""
+        """Delete expired data; returns how many event bodies were deleted."""
         deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
         await retention.forget_records(self._deps.pool)
         return deleted

@@ -44,7 +44,7 @@ from latchkey.store.stripe import catalog
 from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
-"""From here on walking all subscriptions once is cheaper than one list per price."""
+"""From this many prices on, reading all subscriptions once is cheaper than one list per price."""
 
 LIFECYCLES_AT_ONCE = 8
 LIFECYCLES_PER_SECOND = 50

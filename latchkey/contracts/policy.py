@@ -41,7 +41,7 @@ class PolicyPageInput:
 
 @dataclass(frozen=True)
 class PolicyPageResult:
-    """Where the next page begins, and the counts with this one."""
+    """Where the next page starts, and the counts including this one."""
 
     step: PolicyStep
     cursor: str | None

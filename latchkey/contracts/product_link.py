@@ -47,7 +47,7 @@ class Progress:
 
 @dataclass
 class ProductLinkState:
-    """Where a `ProductLink` run stands; carried through continue-as-new."""
+    """The progress of a `ProductLink` run, carried through continue-as-new."""
 
     link_id: int
     product_id: str

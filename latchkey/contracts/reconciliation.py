@@ -37,10 +37,11 @@ class Compared:
 
 @dataclass
 class ReconciliationState:
-    """Where a `Reconciliation` run stands; carried through continue-as-new.
+    """The progress of a `Reconciliation` run, carried through continue-as-new.
 
-    Without an id, as the schedule starts it, the run makes its own comparison. `repair` holds for
-    that one only: any other's row says it. `invoices`: one of the products was ever priced once.
+    Without an id, as the schedule starts it, the run creates its own comparison. `repair` applies
+    only to that one: others have it in their row. `invoices`: one of the products has had a one-off
+    price.
     """
 
     reconciliation_id: str = ""

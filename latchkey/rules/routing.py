@@ -85,7 +85,7 @@ NOWHERE = Target(TargetKind.NONE)
 
 
 def route_snapshot(event_type: str, source: Json) -> Target:
-    """Where a snapshot event belongs; `source` is its `data.object`."""
+    """The target of a snapshot event; `source` is its `data.object`."""
     found = object_id(source)
     if event_type not in _HANDLED or found is None:
         return NOWHERE
@@ -112,7 +112,7 @@ def route_snapshot(event_type: str, source: Json) -> Target:
 
 
 def route_thin(event_type: str, related: dict[str, Any]) -> Target:
-    """Where a thin event (`v1.` type) belongs; `related` is its `related_object`."""
+    """The target of a thin event (`v1.` type); `related` is its `related_object`."""
     found = object_id(related)
     if found is None or not event_type.startswith("v1."):
         return NOWHERE
@@ -144,8 +144,8 @@ def _chunked(name: str, types: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 def route_listed(event_type: str, source: Json) -> Target:
-    """Where an event from Stripe's event list belongs, by kind and id alone: listed payloads are
-    rendered in the account's API version, whatever version asks."""
+    """The target of an event from Stripe's event list, by kind and id only: listed payloads always
+    use the account's API version."""
     kind = source.get("object")
     if event_type not in _HANDLED or not isinstance(kind, str):
         return NOWHERE

@@ -128,7 +128,7 @@ async def change_collection(call: Call) -> Collection:
 
 @endpoint("DELETE", "/collections/{id}", answer=None)
 async def delete_collection(call: Call) -> None:
-    """Delete a collection; the access it gave ends."""
+    """Delete a collection. The access it gave ends."""
     async with call.site.pool.acquire() as connection, connection.transaction():
         await collections.delete(connection, (await _found(connection, call)).id, actor=None)
 

@@ -102,7 +102,7 @@ async def change_product(call: Call) -> Product:
 
 @endpoint("DELETE", "/products/{id}", answer=None)
 async def delete_product(call: Call) -> None:
-    """Delete a product and its grants. Its link has to be removed first."""
+    """Delete a product and its grants. Its link must be removed first."""
     async with call.site.pool.acquire() as connection:
         found = await products.find(connection, call.path["id"])
         if found is None:

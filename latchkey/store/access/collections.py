@@ -236,7 +236,7 @@ async def _lock(connection: Connection, collection_id: str) -> None:
 
 
 async def lock_giver(connection: Connection, grant_id: int) -> None:
-    """Lock the collection that gave a grant, where one did."""
+    """Lock the collection that gave a grant, if one did."""
     await connection.execute(
         """
         select from collections
@@ -290,7 +290,7 @@ async def settle(
 async def _end_lost(
     connection: Connection, collection_id: str, users: Sequence[int] | None
 ) -> list[Record]:
-    """End the grants whose holder or product is no longer the collection's; returns them."""
+    """End the grants whose holder or product is no longer in the collection; returns them."""
     rows: list[Record] = await connection.fetch(
         """
         update grants g set ended_at = now(),

@@ -48,7 +48,7 @@ class Card:
 
     @property
     def cursor(self) -> str:
-        """Where the page after this card starts."""
+        """The cursor of the page after this card."""
         return f"{0 if self.owned else 1}:{self.name.lower()}:{self.id}"
 
     @property

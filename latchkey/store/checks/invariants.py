@@ -52,7 +52,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
     Kind.PAID_WITHOUT_ACCESS,
     Severity.SAFE,
     """
-    select distinct 'It is paid for, and there is no access', found.source,
+    select distinct 'It is paid for, but there is no access', found.source,
            found.id, k.product_id, found.user_id, u.email, found.workflow
       from (select 'order' as source, o.id, o.user_id, o.account_id, o.livemode,
                    l.stripe_product, 'purchase/' || o.id as workflow,
@@ -89,7 +89,7 @@ _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
     Severity.SAFE,
     """
-    select 'It goes on and has no workflow: its next deadline would be missed',
+    select 'It is running but has no workflow, so its next deadline would be missed',
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.status <> all(given.terminal)
@@ -110,7 +110,7 @@ _ORDERS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
     Severity.SAFE,
     """
-    select 'Its payment is pending and it has no workflow', 'order', o.id, null,
+    select 'Its payment is pending but it has no workflow', 'order', o.id, null,
            o.user_id, u.email, 'purchase/' || o.id
       from orders o join users u on u.id = o.user_id
      where o.state = 'pending' and o.read_at < given.late
@@ -142,7 +142,7 @@ _TIMER_MISSING = Invariant(
     Kind.TIMER_MISSING,
     Severity.SAFE,
     """
-    select 'Its deadline (' || replace(s.wake, '_', ' ') || ') passed and nobody looked',
+    select 'Its deadline (' || replace(s.wake, '_', ' ') || ') passed without a check',
            'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.wake_at < given.late and s.ended_at is null
@@ -165,7 +165,7 @@ _OTHER_ACCOUNT = Invariant(
     """
     select 'It came from the account ' || g.account_id || ' in '
            || case when g.livemode then 'live' else 'test' end
-           || ' mode, which is not the connected one: nobody tells when it ends',
+           || ' mode, which isn''t the connected one, so its end can''t be noticed',
            g.source, g.source_id, g.product_id, g.user_id, u.email, null
       from grants g
       join users u on u.id = g.user_id

@@ -11,7 +11,8 @@ RECORDS_LIFE = timedelta(days=90)
 
 async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
     """Delete the bodies of events received before `older_than` ago, in batches, and keep their
-    rows. It goes on where it stopped, so each event is looked at once. Returns how many went."""
+    rows. It resumes where it stopped, so each event is checked once. Returns how many were
+    deleted."""
     total: int = 0
     while True:
         async with pool.acquire() as connection, connection.transaction():
@@ -53,8 +54,8 @@ async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
 
 
 async def forget_records(pool: Pool) -> None:
-    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, and the traces
-    of readings that nothing can overtake any more."""
+    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, and tombstones
+    of readings that no older reading can follow any more."""
     async with pool.acquire() as connection:
         await tombstones.forget_old(connection)
     await pool.execute(

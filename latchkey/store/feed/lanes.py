@@ -1,9 +1,9 @@
-"""Where the lines of a filtered feed are found: in lanes, each read from its own index and only as
-far as a page reaches, so that a page costs the same however long the feed is.
+"""Finds the lines of a filtered feed in lanes. Each lane is read from its own index and only as far
+as a page reaches, so a page costs the same however long the feed is.
 
-A lane is what an index of `activities` leads with (a user; a product with a type and a cause; …),
-and every such index goes on in the feed's order. A filter that is no lane of its own is split into
-lanes: a type into one for each cause, a search into one for each user it finds.
+A lane is the prefix of an index of `activities` (a user; a product with a type and a cause; …), and
+every such index continues in the feed's order. A filter that doesn't match a lane is split into
+several: a type into one per cause, a search into one per matching user.
 """
 
 import re
@@ -198,7 +198,7 @@ async def _users(connection: Connection, search: str) -> list[int]:
 
 
 async def _objects(connection: Connection, search: str) -> dict[str, Sequence[Any]]:
-    """Where the lines of an object of Stripe's are: its own, and those of what it belongs to."""
+    """The lanes of a Stripe object: its own, and those of the purchase it belongs to."""
     rows = await connection.fetch(
         """
         select id as source, null::bigint as person from orders

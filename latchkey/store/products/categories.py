@@ -60,7 +60,7 @@ async def rename(connection: Connection, category_id: int, name: str) -> bool:
 
 
 async def delete(connection: Connection, category_id: int) -> bool:
-    """Delete a category; its products stay, without it."""
+    """Delete a category. Its products stay."""
     return bool(
         await connection.fetchval(
             "delete from categories where id = $1 returning true", category_id

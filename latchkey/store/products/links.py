@@ -228,9 +228,9 @@ async def remove_link(
     """Remove a product's link and treat its members as `members` says.
 
     `keep`: access stays until the subscription ends; `end`: it ends now; `complimentary`: it
-    becomes complimentary access without end. One-off buyers keep what they bought unless `end` or
-    `complimentary` is chosen. Raises `LiveSubscriptionsError` where `members` is missing but
-    needed, `UnknownLinkError` where there is no link. The caller opens the transaction.
+    becomes complimentary access without an end. One-off buyers keep what they bought unless `end`
+    or `complimentary` is chosen. Raises `LiveSubscriptionsError` if `members` is missing but
+    needed, `UnknownLinkError` if there is no link. The caller opens the transaction.
     """
     link = await connection.fetchrow(
         """

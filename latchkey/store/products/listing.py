@@ -34,7 +34,7 @@ class ListedProduct:
 
 @dataclass(frozen=True)
 class ProductCursor:
-    """Where a page of the list begins: after this product."""
+    """The cursor of a page of the list: the product before it."""
 
     name: str
     id: str

@@ -153,7 +153,7 @@ async def save(
 
 
 async def delete(connection: Connection, product_id: str) -> None:
-    """Delete a page; the purchase method goes straight to the checkout then."""
+    """Delete a page. The purchase method then leads straight to the checkout."""
     await connection.execute("delete from sales_pages where product_id = $1", product_id)
     await connection.execute(
         """

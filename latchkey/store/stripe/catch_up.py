@@ -19,8 +19,8 @@ _AT = "where account_id = $1 and livemode = $2 and part = $3"
 
 @dataclass(frozen=True)
 class Position:
-    """Where a part of an account's list is read from: after the event `anchor_id`, or, without one,
-    from the moment `since`. `reached` is until when events are surely known."""
+    """Where to start reading a part of an account's list: after the event `anchor_id` or, without
+    one, from the time `since`. Until `reached`, all events are certainly known."""
 
     account: Account
     part: str
@@ -66,8 +66,8 @@ async def due_parts(
 async def place(
     connection: Connection, part: str, *, account: Account, as_of: datetime
 ) -> Position:
-    """Where to go on. A first look begins at the oldest link: what lies before a link was made is
-    the import's."""
+    """Where to continue. The first run starts at the oldest link, since the import covers
+    everything before a link was created."""
     row = await connection.fetchrow(
         """
         insert into catch_up (account_id, livemode, part, since)

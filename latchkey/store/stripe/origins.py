@@ -1,4 +1,4 @@
-"""Where a mirrored object of Stripe's is at home: the account and mode it was read in."""
+"""The account and mode a mirrored Stripe object was read from."""
 
 from dataclasses import dataclass
 

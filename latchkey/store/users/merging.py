@@ -142,7 +142,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 async def _settle_manual(connection: Connection, *, into: int, other: int) -> list[int]:
-    """Where both have the same access by hand, the longer one stays and the other one ends."""
+    """If both have the same complimentary access, keep the longer one and end the other."""
     rows = await connection.fetch(
         """
         select mine.id as mine, theirs.id as theirs, theirs.until,

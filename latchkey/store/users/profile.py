@@ -165,7 +165,7 @@ async def add_note(connection: Connection, user_id: int, text: str, *, actor: in
 
 
 async def delete_note(connection: Connection, note_id: int) -> int | None:
-    """Delete a note; the id of the user it was about."""
+    """Delete a note; returns the id of its user."""
     found: int | None = await connection.fetchval(
         "delete from user_notes where id = $1 returning user_id", note_id
     )

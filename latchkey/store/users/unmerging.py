@@ -290,8 +290,8 @@ async def _count(connection: Connection, statement: str, *values: Any) -> int:
 
 
 async def _revive(connection: Connection, kept: dict[str, Any], *, into: int, other: int) -> None:
-    """Where both had the same access by hand and one of the two was ended for it: both have it
-    again, unless the one that stayed has been ended since."""
+    """If both had the same complimentary access and the merge ended one of the two, give it back to
+    both, unless the remaining one has been ended since."""
     await connection.execute(
         """
         update grants e set ended_at = null, end_reason = null
