@@ -263,9 +263,9 @@ def _candidate(found: Subscription | Order, job: PreviewPageInput, policy: Polic
             as_of=job.as_of,
             stripe_product=job.stripe_product,
         )
-        what = f"subscription is {found.status.replace('_', ' ')}"
+        what = f"Subscription is {found.status.replace('_', ' ')}"
     else:
         verdict = access.judge_order(found, policy, as_of=job.as_of)
-        what = f"one-off order is {access.order_state(found)}"
+        what = f"One-time purchase is {access.order_state(found)}"
     words = describe(verdict)
     return Candidate(found, verdict.access, f"{what}: {words[0].lower()}{words[1:]}")

@@ -57,7 +57,7 @@ async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> N
     await expect(dialog).to_have_count(0)
     await expect(end).to_be_focused()
     await end.click()
-    await dialog.get_by_role("link", name="Keep it").click()
+    await dialog.get_by_role("link", name="Cancel").click()
     await expect(dialog).to_have_count(0)
     await end.click()
     await dialog.get_by_role("button", name="End access").click()

@@ -106,7 +106,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
         return await page.get_by_text("Access until").count() == 1
 
     await until(cancelled, "the account says until when")
-    await expect(page.get_by_role("button", name="Keep it")).to_be_visible()
+    await expect(page.get_by_role("button", name="Keep subscription")).to_be_visible()
     await page.get_by_role("link", name="Library").click()
     await expect(page.get_by_text(re.compile("Ends on .*: cancelled"))).to_be_visible()
     await shot(page, "library-member")

@@ -173,11 +173,11 @@ def _outcome(
     if user is None and email is None:
         return SKIPPED, "No email address in Stripe, so there is nobody to give access to"
     if user is None:
-        return NEW_USER, f"{candidate.reason}; new address"
+        return NEW_USER, f"{candidate.reason} · new address"
     if user in having:
-        return ALREADY, f"{candidate.reason}; already has access"
+        return ALREADY, f"{candidate.reason} · already has access"
     how = "known Stripe customer" if by_id else "matched by email address"
-    return MATCHED_USER, f"{candidate.reason}; {how}"
+    return MATCHED_USER, f"{candidate.reason} · {how}"
 
 
 async def _not_seen(

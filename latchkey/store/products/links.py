@@ -7,6 +7,7 @@ from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
 from latchkey.rules.access import LIVE_STATUSES
+from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -38,12 +39,11 @@ class LiveSubscriptionsError(LinkError):
     members."""
 
     def __init__(self, active_subscriptions: int) -> None:
-        noun = "subscription is" if active_subscriptions == 1 else "subscriptions are"
+        live = counted(active_subscriptions, "live subscription is", "live subscriptions are")
         super().__init__(
-            f"{active_subscriptions} live {noun} linked to this product. Choose what happens to"
-            " the members: keep (access until their subscription ends), end (access ends now;"
-            " billing continues until it is cancelled in Stripe) or complimentary (access without"
-            " an end)"
+            f"{live} linked to this product. Choose what happens to the members: keep (access until"
+            " their subscription ends), end (access ends now; billing continues until it is"
+            " cancelled in Stripe) or complimentary (access with no end date)"
         )
         self.active_subscriptions = active_subscriptions
 

@@ -109,13 +109,19 @@ class Source:
         ]
 
 
+_OBVIOUS = (Reason.RUNNING, Reason.PAID)
+"""Why there is access in the ordinary case, which goes without saying."""
+
+
 def describe(verdict: Verdict, *, pause_reason: str | None = None) -> str:
     """A verdict as a sentence for operators; times in UTC."""
-    reason = verdict.reason.replace("_", " ")
+    reasons = [] if verdict.reason in _OBVIOUS else [verdict.reason.replace("_", " ")]
     if pause_reason:
-        reason += f"; paused: {pause_reason.replace('_', ' ')}"
+        reasons.append(f"paused: {pause_reason.replace('_', ' ')}")
+    why = f" ({'; '.join(reasons)})" if reasons else ""
     if verdict.access and verdict.until:
-        return f"Access until {verdict.until:%Y-%m-%d %H:%M:%S} UTC ({reason})"
+        return f"Access until {verdict.until:%Y-%m-%d %H:%M:%S} UTC{why}"
     if verdict.access:
-        return f"Access without an end ({reason})"
-    return f"No access ({reason})"
+        lasting = "with no end date" if verdict.reason is Reason.PAID else "while it is paid"
+        return f"Access {lasting}{why}"
+    return f"No access{why}"
