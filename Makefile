@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Tests wait more than they compute: two processes for each core keep both cores busy.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1
+# `check` has run the architecture's tests.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1 \
+  --ignore tests/test_architecture.py
 
 .PHONY: run test fast check format schema lock clean
 

@@ -19,8 +19,13 @@ from tests.harness import (
 from tests.sandbox.alone import Alone, run_alone
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests first: the processes that share the tests then end at the same time."""
+    """Put the long tests first: the processes that share the tests then end at the same time. A
+    test with a Latchkey of its own counts as one of them."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -40,6 +40,13 @@ SECRETS = (SECRET,)
 ADMIN, PASSWORD = "owner@site.example", "correct horse battery"
 PATIENCE = 90.0
 """Seconds. Long, since a wait that succeeds never takes them: only a failure is late."""
+SALES = {
+    "charge.succeeded",
+    "checkout.session.completed",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "invoice.paid",
+}
 SHORTLY = 8
 """Seconds until an end that a test sees come: enough to get ready for it on a busy machine."""
 NAMESPACES = [f"site-{number}" for number in range(100)]
@@ -228,6 +235,17 @@ class Stripe:
     async def buy(self, email: str, *prices: str, mode: str = "subscription", **buyer: Any) -> Json:
         return await self.pay(await self.checkout(*prices, mode=mode), email, **buyer)
 
+    async def past(self) -> None:
+        """Wait until every sale lies in an earlier second than this one. Stripe's times are whole
+        seconds: a sale in the second of a link may count as before it or after it."""
+
+        async def earlier() -> bool:
+            events = list(self.box.shop.world.table("event").values())
+            sales = [event["created"] for event in events if event["type"] in SALES]
+            return max(sales, default=0) < int(time.time())
+
+        await until(earlier, "every sale lies in an earlier second")
+
     async def delivered(self) -> None:
         """Wait until every webhook was attempted once."""
         answer = await self.control("idle", seconds=PATIENCE)
@@ -384,8 +402,9 @@ class Latchkey:
         return str((await self.call("POST", "/products", 201, json=body))["id"])
 
     async def link(self, product: str, stripe_product: str, *, mail: str = "send") -> Json:
-        """Link and wait until the link listens."""
+        """Link and wait until the link listens. Whoever bought earlier bought before the link."""
         await self.know(stripe_product)
+        await self.stripe.past()
         body = {"stripe_product": stripe_product, "mail": mail}
         await self.call("PUT", f"/products/{product}/link", 202, json=body)
         return await self.listening(product)

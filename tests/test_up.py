@@ -14,11 +14,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.harness import TOKEN, Json, flat, free_port
+from tests.harness import PATIENCE, TOKEN, Json, flat, free_port
 
 pytestmark = pytest.mark.slow
 
-READY, STOP = 60.0, 40.0
+READY, STOP = 120.0, 60.0
 
 
 class Up:
@@ -89,7 +89,7 @@ class Up:
             method,
             f"http://127.0.0.1:{self.port}/api/v1{path}",
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
+            timeout=PATIENCE,
             **options,  # type: ignore[arg-type]
         )
         assert answer.status_code < 400, answer.text
@@ -101,7 +101,7 @@ class Up:
             f"http://127.0.0.1:{self.sandbox}/v1/{path}",
             data=flat(given),
             headers={"Authorization": "Bearer sk_test_up"},
-            timeout=30,
+            timeout=PATIENCE,
         )
         assert answer.status_code < 400, answer.text
         body: Json = answer.json()
@@ -116,7 +116,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         made.stop()
 
 
-def waiting(condition: object, what: str, seconds: float = 30) -> None:
+def waiting(condition: object, what: str, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, f"waited in vain for: {what}"
@@ -177,14 +177,18 @@ def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
         ]
         return found
 
-    waiting(line, "the timer of before the crash ends the access", 60)
+    waiting(line, "the timer of before the crash ends the access")
     assert access()["access"] is False
     assert len(line()) == 1
+
+    other = Up(up.folder)
+    other.log = up.folder.parent / "other.log"
+    assert "another `latchkey up`" in other.fails(), "a second start on the same folder is refused"
 
     children = psutil.Process(up.process.pid).children(recursive=True)
     assert children
     assert up.stop() == 0
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == [], "Ctrl-C leaves nothing running"
 
 
@@ -210,15 +214,6 @@ def test_a_broken_data_folder_is_named(up: Up) -> None:
     message = up.fails()
     assert "Postgres 9" in message
     assert "move the" in up.log.read_text()
-
-
-def test_a_second_start_on_the_same_folder_is_refused(up: Up) -> None:
-    up.start()
-    waiting(lambda: (up.folder / "up.lock").exists(), "the first holds the folder")
-    other = Up(up.folder)
-    other.log = up.folder.parent / "other.log"
-    assert "another `latchkey up`" in other.fails()
-    up.wait_ready()
 
 
 @pytest.mark.parametrize(

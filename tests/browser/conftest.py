@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.install import find
 from tests.harness import ADMIN, PASSWORD, Latchkey
+
+MILLISECONDS = 60_000
+"""How long a page may take: only what fails takes as long."""
 
 QUIET = [
     "--no-sandbox",
@@ -21,6 +24,7 @@ QUIET = [
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=MILLISECONDS)
     path = find()
     assert path, "no Chromium: run `python -m tests.browser.install`"
     async with async_playwright() as playwright:
@@ -34,7 +38,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     """A new page. Any error in its console fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     made = await context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(MILLISECONDS)
     complaints: list[str] = []
     made.on("pageerror", lambda error: complaints.append(str(error)))
     made.on(

@@ -37,7 +37,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await expect(page.get_by_text("3 new users")).to_be_visible()
     await page.get_by_role("button", name="Save and import").click()
     await expect(page.get_by_text("Link saved")).to_be_visible()
-    await expect(page.locator("#link-state")).to_contain_text("In sync", timeout=20_000)
+    await expect(page.locator("#link-state")).to_contain_text("In sync")
     await page.get_by_role("link", name="Members", exact=True).click()
     await expect(page.get_by_role("link", name="old2@story.example").first).to_be_visible()
     await page.get_by_role("link", name="Products", exact=True).first.click()
@@ -178,7 +178,7 @@ async def test_a_link_is_made_with_a_new_stripe_product(site: Latchkey, page: Pa
     await page.get_by_label("Amount").fill("29,50")
     await page.get_by_label("Currency").fill("eur")
     await page.get_by_role("button", name="Create and link").click()
-    await expect(page.locator("#link-state")).to_contain_text("In sync", timeout=20_000)
+    await expect(page.locator("#link-state")).to_contain_text("In sync")
     await expect(page.locator("#link-state")).to_contain_text("Night passages")
     made = (await site.stripe.get("prices"))["data"][0]
     assert (made["unit_amount"], made["currency"]) == (2950, "eur")

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.sandbox.alone import run_alone
+from sandbox.schema import Published
+from tests.harness import run_sandbox
 
 Json = dict[str, Any]
 
@@ -116,12 +117,12 @@ class Account:
 
 
 @pytest.fixture(scope="session")
-def reached() -> Iterator[tuple[stripe.StripeClient, bool]]:
+def reached(published: Published) -> Iterator[tuple[stripe.StripeClient, bool]]:
     key = contract_key()
     if key is not None:
         yield stripe.StripeClient(key), True
         return
-    with run_alone() as sandbox:
+    with run_sandbox(published, chance=1) as sandbox:
         yield stripe.StripeClient("sk_test_contract", base_addresses={"api": sandbox.url}), False
         assert sandbox.problems() == []
 

@@ -43,6 +43,7 @@ def test_long_running_services_are_watched_and_restarted() -> None:
     assert SERVICES["postgres"]["volumes"]
 
 
+@pytest.mark.slow
 def test_our_services_run_commands_that_exist() -> None:
     for name in OURS:
         program, command = SERVICES[name]["command"]

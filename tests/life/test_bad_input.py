@@ -24,6 +24,7 @@ AREAS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_key_without_a_permission_says_which_and_loses_nothing(
     postgres: Postgres,
     temporal_address: str,

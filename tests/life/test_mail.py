@@ -73,6 +73,7 @@ async def everything_sent(site: Latchkey) -> None:
     await until(sent, "every email is sent, suppressed or refused")
 
 
+@pytest.mark.slow
 async def test_a_buyer_gets_one_email_with_a_link(mailing: tuple[Latchkey, Inbox]) -> None:
     site, inbox = mailing
     stripe_product = await site.stripe.product()
@@ -93,6 +94,7 @@ async def test_a_buyer_gets_one_email_with_a_link(mailing: tuple[Latchkey, Inbox
     assert f"{site.url}/login/" in body
 
 
+@pytest.mark.slow
 async def test_a_temporary_refusal_is_retried_with_the_same_id(
     mailing: tuple[Latchkey, Inbox],
 ) -> None:
@@ -128,6 +130,7 @@ async def outbox(site: Latchkey, email: str) -> list[Any]:
     )
 
 
+@pytest.mark.slow
 async def test_a_refused_address_is_not_retried_and_blocks_nothing(
     mailing: tuple[Latchkey, Inbox],
 ) -> None:
@@ -149,6 +152,7 @@ async def test_a_refused_address_is_not_retried_and_blocks_nothing(
     assert "550" in refused["error"] or "no such mailbox" in refused["error"]
 
 
+@pytest.mark.slow
 async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox]) -> None:
     site, inbox = mailing
     await site.pool.execute(

@@ -44,6 +44,7 @@ async def test_a_purchase_gives_access_and_is_recorded_once(shared: Latchkey) ->
     assert [mail["kind"] for mail in mails] == ["product_access"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["flag", "cancel_at"])
 async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, style: str) -> None:
     product, _, price = await linked(shared)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.harness import free_port
+from tests.harness import PATIENCE, free_port
 
 
 @dataclass
@@ -24,13 +24,15 @@ class Alone:
     def start(self) -> None:
         command = [sys.executable, "-m", "latchkey.cli", "sandbox", "--", "--port", str(self.port)]
         self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while True:
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/_sandbox/ready").is_success:
-                    return
-            assert time.monotonic() < deadline, "the sandbox did not start"
-            time.sleep(0.05)
+        deadline = time.monotonic() + PATIENCE
+        with httpx.Client(base_url=self.url, verify=False) as client:
+            while True:
+                with suppress(httpx.HTTPError):
+                    if client.get("/_sandbox/ready").is_success:
+                        return
+                assert self.process.poll() is None, "the sandbox ended"
+                assert time.monotonic() < deadline, "the sandbox did not start"
+                time.sleep(0.05)
 
     def stop(self) -> None:
         if self.process:

@@ -111,6 +111,7 @@ async def test_a_change_touches_only_what_it_changes(pool: Pool) -> None:
     assert await pool.fetch(rows) == before
 
 
+@pytest.mark.slow
 async def test_thousands_of_holders_get_products_at_once(pool: Pool) -> None:
     """The work grows with the holders, not with their square."""
     collection_id = await _held_by(pool)

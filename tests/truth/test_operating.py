@@ -83,6 +83,7 @@ async def measured(
         yield running, port
 
 
+@pytest.mark.slow
 async def test_the_workers_metrics_are_temporals_and_ours(
     measured: tuple[Latchkey, int],
 ) -> None:

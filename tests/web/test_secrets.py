@@ -4,7 +4,6 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from latchkey import dispatch
 from latchkey.rotation import rotate
 from latchkey.store.sealed import SEALED_COLUMNS
 from latchkey.vault import Purpose, Vault
@@ -63,7 +62,16 @@ async def test_an_endpoint_whose_secret_cannot_be_decrypted_is_replaced(site: La
     """The key comes from the environment and LATCHKEY_SECRET has changed: webhooks still work."""
     before = await site.pool.fetchval("select endpoint_id from stripe_connection")
     await restart(site, NEXT)
-    await dispatch.check_connection(site.temporal)
+
+    async def replaced() -> bool:
+        return bool(
+            await site.pool.fetchval(
+                "select endpoint_id <> $1 and endpoint_state = 'registered' from stripe_connection",
+                before,
+            )
+        )
+
+    await until(replaced, "the worker's start replaces the endpoint")
 
     async def accepted() -> bool:
         body = orjson.dumps(event(site))

@@ -374,6 +374,7 @@ _JSON = st.recursive(
     source=_JSON,
     type_=st.sampled_from([*HANDLED_EVENTS, "v1.customer.updated"]),
 )
+@pytest.mark.slow
 async def test_any_json_is_read_or_refused(changed: Json, source: Any, type_: str) -> None:
     given = {
         "id": "evt_1",

@@ -237,6 +237,7 @@ async def test_an_imported_run_sleeps_without_a_read(environment: WorkflowEnviro
     assert effects.ends == [], "a renewal that is due ends nothing by itself"
 
 
+@pytest.mark.slow
 async def test_history_stays_short_over_years(environment: WorkflowEnvironment) -> None:
     """Thousands of nudges: the run continues as new and nothing is forgotten."""
     count = 0

@@ -211,6 +211,7 @@ async def nudged(client: Client, effects: Effects, count: int, *, at_once: int) 
     return workflow_id
 
 
+@pytest.mark.slow
 async def test_nudges_survive_many_continuations(client: Client) -> None:
     effects = Effects()
     workflow_id = await nudged(client, effects, 240, at_once=4)
@@ -222,6 +223,7 @@ async def test_nudges_survive_many_continuations(client: Client) -> None:
     await until(continued, "the run was continued several times")
 
 
+@pytest.mark.slow
 async def test_an_import_continues_page_by_page_across_continuations(client: Client) -> None:
     effects = Effects(pages=20)
     workflow_id = contracts.product_link_workflow_id("prd_long")
@@ -251,6 +253,7 @@ async def test_an_import_continues_page_by_page_across_continuations(client: Cli
     assert WorkflowExecutionStatus.CONTINUED_AS_NEW in await runs(client, workflow_id)
 
 
+@pytest.mark.slow
 async def test_a_comparison_continues_page_by_page_across_continuations(client: Client) -> None:
     effects = Effects(pages=20)
     main, stripe = effects.workers(client)
