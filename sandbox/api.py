@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import calls, forms, played, versions
+from sandbox import accounts, calls, forms, played, versions
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -207,6 +207,8 @@ class Api:
         unknown = self._check(route, tree, strict=strict)
         _refuse_unplayed(route, tree, unknown)
         params = forms.typed(world.published, world.published.request_schema(route), tree)
+        if account := params.pop("customer_account", None):
+            params["customer"] = accounts.customer_of(self.shop, account)
         wanted = params.get("expand") or []
         ids = _ids(route, path)
         self.shop.request = cause
@@ -230,6 +232,9 @@ class Api:
         if wanted or any(too_long(row) for row in rows):
             made = _cut(world.copy(made))
             expand(self.shop, made, wanted)
+        if self.shop.settings.customer_accounts != "none":
+            made = world.copy(made)
+            accounts.render(self.shop, made)
         body = orjson.dumps(made)
         self._check_answer(route, made)
         return Answer(200, body)

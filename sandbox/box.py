@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import seeds
+from sandbox import accounts, entitlements, seeds
 from sandbox.api import Api
 from sandbox.clock import Clock
 from sandbox.delivery import Deliveries
@@ -64,6 +64,9 @@ def build(
     shop.settings.update(world.private.get("settings", {}))
     deliveries = Deliveries(shop)
     shop.outgoing = deliveries.send
+    shop.render = accounts.render
+    shop.watchers["subscription"] = entitlements.refresh
+    world.watch = shop.index.note
     if not known and seed:
         seeds.plant(shop, seed)
     storage.flush(world)

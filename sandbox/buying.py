@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import (
+    accounts,
     cards,
     checkout,
     collecting,
@@ -139,6 +140,7 @@ def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
     made.update(phone=details["phone"], address=details["address"])
     made.update({key: details[key] for key in _NAMES if details[key]})
     made["shipping"] = _posted_to(session, details)
+    accounts.open_account(shop, made)
     return shop.save(made, "customer.created")
 
 

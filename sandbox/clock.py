@@ -6,7 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sandbox import captures, checkout, quotes, refunds, settling, sources, subscriptions
+from sandbox import (
+    accounting,
+    captures,
+    checkout,
+    quotes,
+    refunds,
+    settling,
+    sources,
+    subscriptions,
+)
 from sandbox.shop import Shop, StripeFault, snapshot
 from sandbox.subscriptions import dunning, endings, pauses, pending, renewals, schedules
 from sandbox.world import Json
@@ -28,6 +37,8 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
     "expire_quote": ("quote", quotes.cancel),
     "settle_payment": ("payment_intent", settling.settle),
     "expire_hold": ("payment_intent", captures.expire),
+    "funds_available": ("balance_transaction", accounting.become_available),
+    "arrive_payout": ("payout", accounting.arrive),
     "settle_source": ("source", sources.settle),
     "settle_refund": ("refund", refunds.settle),
     "act_on_dispute": ("dispute", dunning.act_on_dispute),

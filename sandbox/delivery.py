@@ -43,6 +43,7 @@ SECONDS = {
     "delay_seconds": "longest delay of a delivery (seconds)",
     "api_latency_seconds": "delay before answering a call (seconds)",
     "api_rate": "calls allowed per second (0: no limit)",
+    "search_lag_seconds": "how long searches don't see a change (seconds)",
 }
 """Faults measured in something else."""
 
@@ -70,6 +71,7 @@ class Faults:
     api_500_after: float = 0
     api_latency_seconds: float = 0
     api_rate: float = 0
+    search_lag_seconds: float = 0
 
     def update(self, given: Json) -> None:
         """Set some. Raises ValueError for an unknown name or a rate outside 0 to 1."""
@@ -91,6 +93,13 @@ class Deliveries:
     _client: httpx.AsyncClient | None = None
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _waiting: int = 0
+
+    def set_faults(self, given: Json) -> None:
+        """Set some faults. Raises ValueError for an unknown name or a rate outside 0 to 1."""
+        lag = self.faults.search_lag_seconds
+        self.faults.update(given)
+        if self.faults.search_lag_seconds != lag:
+            self.shop.index.set_lag(self.faults.search_lag_seconds)
 
     def start(self) -> None:
         """Start delivering, beginning with what an earlier run left undelivered."""

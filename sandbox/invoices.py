@@ -154,7 +154,7 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         return intent
     intent = payments.new_intent(
         shop,
-        amount=invoice["amount_due"],
+        amount=invoice["amount_remaining"],
         currency=invoice["currency"],
         customer=invoice["customer"],
         method=method,
@@ -173,7 +173,7 @@ def reprice_intent(shop: Shop, invoice: Json) -> None:
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
     intent = shop.world.table("payment_intent").get(kept)
     if intent is not None and intent["status"] not in ("succeeded", "canceled", "processing"):
-        intent["amount"] = invoice["amount_due"]
+        intent["amount"] = invoice["amount_remaining"]
         shop.save(intent)
 
 
@@ -183,7 +183,7 @@ def record_payment(shop: Shop, invoice: Json, intent: Json) -> Json:
         "invoice_payment",
         "inpay",
         invoice=invoice["id"],
-        amount_requested=invoice["amount_due"],
+        amount_requested=invoice["amount_remaining"],
         currency=invoice["currency"],
         is_default=True,
         status="open",
@@ -195,7 +195,7 @@ def record_payment(shop: Shop, invoice: Json, intent: Json) -> Json:
 def mark_paid(shop: Shop, invoice: Json, *, intent: Json | None, out_of_band: bool = False) -> None:
     world = shop.world
     before = snapshot(invoice)
-    due = invoice["amount_due"]
+    due, left = invoice["amount_due"], invoice["amount_remaining"]
     invoice.update(
         status="paid",
         amount_paid=due,
@@ -211,10 +211,47 @@ def mark_paid(shop: Shop, invoice: Json, *, intent: Json | None, out_of_band: bo
         shop.emit("invoice.payment_succeeded", invoice)
     _no_more_work(shop, invoice)
     for made in _payments(shop, invoice):
-        if intent is not None and made["payment"]["payment_intent"] == intent["id"]:
-            made.update(status="paid", amount_paid=due)
+        if intent is not None and made["payment"].get("payment_intent") == intent["id"]:
+            made.update(status="paid", amount_paid=left)
             made["status_transitions"] = {**made["status_transitions"], "paid_at": world.now()}
             shop.save(made, "invoice_payment.paid")
+
+
+def credit_outside(shop: Shop, invoice: Json, amount: int) -> None:
+    """Count money that came outside of Stripe; the invoice is paid where nothing is left."""
+    before = snapshot(invoice)
+    invoice["amount_paid"] += amount
+    invoice["amount_remaining"] -= amount
+    invoice["amount_paid_off_stripe"] = invoice.get("amount_paid_off_stripe", 0) + amount
+    if invoice["amount_remaining"]:
+        reprice_intent(shop, invoice)
+        shop.save(invoice, "invoice.updated", before)
+    else:
+        give_up_intent(shop, invoice, "automatic")
+        mark_paid(shop, invoice, intent=None, out_of_band=True)
+
+
+def attach_intent(shop: Shop, invoice: Json, intent: Json) -> Json:
+    """Have an open invoice paid by a payment intent that was made by itself. Raises Stripe's 400
+    where it doesn't fit."""
+    if invoice["status"] != "open":
+        raise invalid(f"The invoice is {invoice['status']}, not open.")
+    fits = (
+        intent["currency"] == invoice["currency"]
+        and intent["customer"] == invoice["customer"]
+        and intent["amount"] == invoice["amount_remaining"]
+    )
+    if not fits or intent["status"] == "canceled":
+        raise invalid(
+            "The PaymentIntent must be of the invoice's customer, currency and amount.",
+            param="payment_intent",
+        )
+    record_payment(shop, invoice, intent)
+    shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
+    shop.world.keep(intent["id"], invoice=invoice["id"])
+    if intent["status"] == "succeeded":
+        mark_paid(shop, invoice, intent=intent)
+    return invoice
 
 
 def _no_more_work(shop: Shop, invoice: Json) -> None:

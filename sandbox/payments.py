@@ -1,10 +1,13 @@
 """Money: payment intents and charges."""
 
-from sandbox import cards, declines, disputes
+from sandbox import bank_transfers, cards, declines, disputes
 from sandbox.shop import Shop, snapshot
 from sandbox.world import Json
 
-HELD_SECONDS = 7 * 86400
+DAY = 86400
+AT_ONCE = "0077"
+"""The card whose money is available at once, by its last four digits."""
+HELD_SECONDS = 7 * DAY
 """How long a bank keeps money set aside that nobody captures."""
 
 
@@ -53,7 +56,9 @@ def confirm(
     code."""
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
-    if card.needs_authentication:
+    if method["type"] == "customer_balance":
+        return bank_transfers.wait(shop, intent)
+    if card.needs_authentication and not _authenticated(shop, intent):
         if on_session:
             intent["next_action"] = _step(shop, intent, return_url)
             return _awaiting(shop, intent, "requires_action", "payment_intent.requires_action")
@@ -70,6 +75,11 @@ def confirm(
         shop.world.schedule("settle_payment", intent["id"], at)
         return _awaiting(shop, intent, "processing", "payment_intent.processing")
     return succeed(shop, intent, billing)
+
+
+def _authenticated(shop: Shop, intent: Json) -> bool:
+    """Whether the buyer did what was asked, and the server has yet to confirm again."""
+    return bool(shop.world.private.get(intent["id"], {}).get("authenticated"))
 
 
 def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
@@ -167,15 +177,16 @@ def transaction(
 ) -> Json:
     """What a charge (or refund) does to the account's balance, Stripe's fee (2.9 % + 30) taken;
     `amount` where it isn't the whole of it."""
-    back = kind == "refund"
+    back = kind in ("refund", "payout")
     amount = source["amount"] if amount is None else amount
     amount = -amount if back else amount
-    fee = 0 if back else (amount * 29 + 500) // 1000 + 30
+    fee = (amount * 29 + 500) // 1000 + 30 if kind == "charge" else 0
+    at = shop.world.now() + 7 * DAY
     made = shop.world.make(
         "balance_transaction",
         "txn",
         amount=amount,
-        available_on=shop.world.now() + 7 * 86400,
+        available_on=at + -at % DAY,
         currency=source["currency"],
         description=source.get("description"),
         fee=fee,
@@ -187,7 +198,27 @@ def transaction(
         balance_type="payments",
         fee_details=[_fee(fee, source["currency"])] if fee else [],
     )
+    if kind.startswith("payout") or _is_at_once(shop, source):
+        made.update(status="available", available_on=shop.world.now())
+        shop.world.schedule("funds_available", made["id"], shop.world.now())
+    else:
+        _announce(shop, made)
     return shop.save(made)
+
+
+def _is_at_once(shop: Shop, source: Json) -> bool:
+    """Whether a charge's money is available without the usual wait."""
+    method = shop.world.table("payment_method").get(source.get("payment_method"))
+    return method is not None and cards.card_of(shop, method).last4 == AT_ONCE
+
+
+def _announce(shop: Shop, entry: Json) -> None:
+    """Have the money of a day become available together."""
+    day = entry["available_on"]
+    known = shop.world.private.get("funds", {})
+    if known.get("at") != day:
+        shop.world.keep("funds", at=day)
+        shop.world.schedule("funds_available", entry["id"], day)
 
 
 def refuse(shop: Shop, intent: Json) -> None:
@@ -257,7 +288,21 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         shown = {key: method["card"][key] for key in _SHOWN if key in method["card"]}
         charge["payment_method_details"] = {**details, "type": "card", "card": shown}
         _fill_card(shop, charge, method["card"])
+    else:
+        charge["payment_method_details"] = _details(shop, method)
     return charge
+
+
+def _details(shop: Shop, method: Json) -> Json:
+    """How a charge that isn't of a card was paid, with the mandate behind it."""
+    details = shop.world.part("charge", "payment_method_details")
+    blank = shop.world.part_within("charge", "payment_method_details", method["type"])
+    if blank is None:
+        return {**details, "type": method["type"]}
+    mandate = shop.world.private.get(method["id"], {}).get("mandate")
+    known = {"last4": method[method["type"]].get("last4"), "mandate": mandate}
+    given = {key: value for key, value in known.items() if key in blank and value}
+    return {**details, "type": method["type"], method["type"]: {**blank, **given}}
 
 
 _SHOWN = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")

@@ -18,7 +18,7 @@ from sandbox.shop import StripeFault
 
 Json = dict[str, Any]
 
-ALWAYS = ("expand", "limit", "starting_after", "ending_before")
+ALWAYS = ("expand", "limit", "starting_after", "ending_before", "customer_account")
 """Parameters that are played by every call that has them."""
 _FILE = Path(__file__).with_name("played.txt")
 _TOKEN = re.compile(r"\s*([{}]|[^\s{}]+)")

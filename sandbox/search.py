@@ -8,7 +8,7 @@ from sandbox.shop import Shop, invalid
 from sandbox.world import Json
 
 _CLAUSE = re.compile(
-    r"""(?P<not>-)?(?P<field>[a-z_]+(?:\[(?:"[^"]+"|'[^']+')\])?)
+    r"""(?P<not>-)?(?P<field>[a-z_]+(?:\.[a-z0-9_]+)*(?:\[(?:"[^"]+"|'[^']+')\])?)
         (?P<op>>=|<=|>|<|:|~)
         (?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s]+)""",
     re.VERBOSE,
@@ -21,7 +21,16 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     "<=": lambda have, bound: have <= bound,
     ":": lambda have, bound: have == bound,
 }
+_OF_CARDS = ("brand", "exp_month", "exp_year", "fingerprint", "last4")
 SEARCHABLE: dict[str, frozenset[str]] = {
+    "charge": frozenset(
+        {"amount", "created", "currency", "customer", "disputed", "metadata", "refunded", "status"}
+        | {"billing_details.address.postal_code", "payment_method_details.type"}
+        | {f"payment_method_details.card.{name}" for name in _OF_CARDS}
+    ),
+    "payment_intent": frozenset(
+        {"amount", "created", "currency", "customer", "metadata", "status"}
+    ),
     "customer": frozenset({"created", "email", "metadata", "name", "phone"}),
     "invoice": frozenset(
         {"created", "currency", "customer", "metadata", "number", "status", "subscription", "total"}
@@ -48,11 +57,7 @@ def page(shop: Shop, kind: str, url: str, params: Json) -> Json:
         before = shop.world.table(kind).position(given)
         if before is None:
             raise invalid(f"Invalid page: {given}", param="page")
-    found = (
-        row
-        for row in shop.world.table(kind).newest_first({}, before=before, after=None)
-        if test(row)
-    )
+    found = (row for row in shop.index.newest_first(kind, before=before) if test(row))
     rows = list(islice(found, limit + 1))
     more = len(rows) > limit
     rows = rows[:limit]
@@ -98,7 +103,7 @@ def _test(kind: str, clause: re.Match[str]) -> Test:
     wanted, operator = _value(clause["value"]), clause["op"]
     if operator == "~" and len(wanted or "") < 3:
         raise invalid("A substring needs at least three characters.", param="query")
-    path = (name, key[1:-2]) if key else (name,)
+    path = (name, key[1:-2]) if key else tuple(name.split("."))
 
     def test(row: Json) -> bool:
         return _matches(_found(row, path), operator, wanted)

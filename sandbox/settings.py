@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 DunningEnd = Literal["cancel", "unpaid", "past_due", "pause", "pause_at_first"]
 BillingMode = Literal["flexible", "classic"]
+CustomerAccounts = Literal["none", "beside", "alone"]
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Settings:
     - `dispute_cancels`: whether a dispute cancels the subscription it is about
     - `events_version`: the API version of events in lists
     - `portal_saved`: whether the portal's default configuration has been saved
+    - `customer_accounts`: whether new customers have an account (Accounts v2), which objects name
+      `beside` the customer, or `alone` where they can
     """
 
     dunning_ends: DunningEnd = "cancel"
@@ -30,6 +33,7 @@ class Settings:
     dispute_cancels: bool = False
     events_version: str | None = None
     portal_saved: bool = True
+    customer_accounts: CustomerAccounts = "none"
 
     def update(self, given: dict[str, Any]) -> None:
         """Change the named settings. Raises ValueError for an unknown name or value."""
@@ -38,7 +42,11 @@ class Settings:
             if key not in known:
                 raise ValueError(f"unknown setting {key!r}; use one of {', '.join(sorted(known))}")
         made = Settings(**{**asdict(self), **given})
-        for name, kind in (("dunning_ends", DunningEnd), ("billing_mode", BillingMode)):
+        for name, kind in (
+            ("dunning_ends", DunningEnd),
+            ("billing_mode", BillingMode),
+            ("customer_accounts", CustomerAccounts),
+        ):
             if getattr(made, name) not in get_args(kind):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}")
         made.retry_days = tuple(float(days) for days in made.retry_days)

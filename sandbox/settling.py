@@ -29,6 +29,11 @@ def settle(shop: Shop, intent: Json, outcome: str | None = None) -> None:
         outcome = "failed" if never else "succeeded"
     shop.world.schedule("settle_payment", intent["id"], None)
     delayed = intent["status"] == "processing"
+    if not delayed and outcome == "succeeded" and intent["confirmation_method"] == "manual":
+        shop.world.keep(intent["id"], authenticated=True)
+        intent.update(status="requires_confirmation", next_action=None)
+        shop.save(intent)
+        return
     with shop.row():
         if outcome == "succeeded":
             if payments.succeed(shop, intent) == "succeeded":

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from sandbox.schema import API_VERSION
+from sandbox.search_index import Index
 from sandbox.settings import Settings
 from sandbox.world import Json, World
 
@@ -63,6 +64,10 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None) 
     return StripeFault(400, message, code=code, param=param)
 
 
+_OF_ACCOUNTS = ("customer.created", "customer.updated", "customer.deleted")
+"""Events that customers with an account (Accounts v2) don't have."""
+
+
 @dataclass
 class Request:
     """The API request that caused a change, as events show it."""
@@ -82,7 +87,15 @@ class Shop:
     request: Request = field(default_factory=Request)
     problems: list[str] = field(default_factory=list)
     silent: bool = False
+    watchers: dict[str, Callable[["Shop", Json], None]] = field(default_factory=dict)
+    """What follows from each change of a kind of object."""
+    render: Callable[["Shop", Json], None] = lambda shop, source: None
+    """Puts what an event shows into the form that the account's settings ask for."""
+    index: Index = field(init=False)
     _row: list[Json] | None = None
+
+    def __post_init__(self) -> None:
+        self.index = Index(self.world)
 
     def find(self, kind: str, object_id: object, *, param: str = "id") -> Json:
         """An object by id. Raises Stripe's 404."""
@@ -96,11 +109,13 @@ class Shop:
         self.world.store(source)
         if event:
             self.emit(event, source, before)
+        if watch := self.watchers.get(source["object"]):
+            watch(self, source)
         return source
 
     def emit(self, event_type: str, source: Json, before: Json | None = None) -> None:
         """Send an event, unless the shop is silent or an update changed nothing."""
-        if self.silent:
+        if self.silent or (source.get("customer_account") and event_type in _OF_ACCOUNTS):
             return
         previous = None
         if before is not None:
@@ -110,6 +125,7 @@ class Shop:
             if not previous:
                 return
         data: Json = {"object": shortened(snapshot(source))}
+        self.render(self, data["object"])
         if previous is not None:
             data["previous_attributes"] = orjson.loads(orjson.dumps(previous))
         event = self.world.make(

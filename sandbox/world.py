@@ -76,6 +76,7 @@ _TIMES = frozenset(
         "automatically_finalizes_at",
         "warned_at",
         "capture_before",
+        "arrival_date",
     }
 )
 _UNDATED = ("idempotency/", "key/")
@@ -186,6 +187,7 @@ class World:
         self._due: dict[str | None, list[tuple[float, int, str, str]]] = {None: []}
         self.clocked: dict[str, str] = {}
         self._due_at: dict[tuple[str, str], float] = {}
+        self.watch: Callable[[str, str, Json | None], None] = lambda kind, object_id, source: None
         self._ticks = 0
         self._now: float | None = None
 
@@ -222,6 +224,7 @@ class World:
     def store(self, source: Json) -> Json:
         kind = source["object"]
         self.changed[kind, source["id"]] = None
+        self.watch(kind, source["id"], source)
         self.note_clock(source)
         return self.tables[kind].put(source)
 
@@ -237,6 +240,7 @@ class World:
 
     def forget(self, kind: str, object_id: str) -> None:
         self.changed[kind, object_id] = None
+        self.watch(kind, object_id, None)
         self.tables[kind].remove(object_id)
 
     def keep(self, key: str, **values: Any) -> Json:
@@ -283,6 +287,12 @@ class World:
                 found = choice["items"]
         made: Json = self.blanks.part(found)
         return made
+
+    def part_within(self, kind: str, name: str, inner: str) -> Any:
+        """A blank for what stands under `inner` in a part of an object; None where it can't."""
+        schema = self.published.resolve(self.published.object_schema(kind))
+        found: Json = schema.get("else", schema)["properties"][name]
+        return self.blanks.within(found, inner)
 
     def span(self, seconds: float) -> int:
         """A duration of Stripe's, scaled like periods."""
@@ -421,6 +431,16 @@ def _tables() -> dict[str, Table]:
         "coupon": Table(),
         "credit_note": Table(customer=_field("customer"), invoice=_field("invoice")),
         "customer_balance_transaction": Table(customer=_field("customer")),
+        "customer_cash_balance_transaction": Table(customer=_field("customer")),
+        "entitlements.feature": Table(lookup_key=_field("lookup_key")),
+        "entitlements.active_entitlement": Table(),
+        "product_feature": Table(),
+        "payment_record": Table(),
+        "payment_attempt_record": Table(payment_record=_field("payment_record")),
+        "mandate": Table(),
+        "setup_attempt": Table(setup_intent=_field("setup_intent")),
+        "payment_method_configuration": Table(),
+        "payout": Table(),
         "tax_rate": Table(),
         "token": Table(),
         "source": Table(),

@@ -1,6 +1,6 @@
 """Customers and their payment methods."""
 
-from sandbox import cards, discounts, lists, sources, subscriptions
+from sandbox import accounts, cards, discounts, lists, methods, sources, subscriptions
 from sandbox.calls.registry import Call, call, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
@@ -18,6 +18,7 @@ def create_customer(c: Call) -> Json:
     if clock := c.params.get("test_clock"):
         c.shop.find("test_helpers.test_clock", clock, param="test_clock")
         made["test_clock"] = clock
+    accounts.open_account(c.shop, made)
     apply(c.shop, "customer", made, c.params, *_NOT_COPIED)
     with c.shop.row():
         c.shop.world.store(made)
@@ -153,16 +154,7 @@ def payment_method_of(c: Call) -> Json:
 
 @call("POST", "/v1/payment_methods")
 def create_payment_method(c: Call) -> Json:
-    card = c.params.get("card") or {}
-    kind = c.params.get("type", "card")
-    given = card.get("token") or card.get("number")
-    if kind != "card":
-        details = c.params.get(kind) or {}
-        account = details.get("iban") or details.get("account_number") or ""
-        given = account if account in cards.FAILING_ACCOUNTS else kind
-    if not given:
-        raise invalid("Missing required param: card.", param="card", code="parameter_missing")
-    return cards.payment_method(c.shop, given, billing=c.params.get("billing_details"))
+    return methods.described(c.shop, c.params, param="card")
 
 
 _METHOD_FILTERS = ("customer", "type", "allow_redisplay")

@@ -1,7 +1,7 @@
 """Payment intents, setup intents, charges, refunds and disputes."""
 
-from sandbox import captures, cards, declines, disputes, payments, refunds, settling
-from sandbox.calls.registry import Call, call, listable, readable, updatable
+from sandbox import captures, cards, cash, declines, disputes, methods, payments, refunds, settling
+from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
 from sandbox.fields import apply
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
@@ -21,6 +21,8 @@ listable("charge", "/v1/charges", "customer", "payment_intent", "transfer_group"
 listable("refund", "/v1/refunds", "charge", "payment_intent")
 listable("dispute", "/v1/disputes", "charge", "payment_intent")
 listable("balance_transaction", "/v1/balance_transactions", "source", "type", "currency")
+searchable("charge", "/v1/charges")
+searchable("payment_intent", "/v1/payment_intents")
 listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
 updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
 updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
@@ -42,8 +44,7 @@ def create_setup_intent(c: Call) -> Json:
     _allow(made, c.params)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
     c.shop.save(made, "setup_intent.created")
-    if given := c.params.get("payment_method"):
-        method = cards.payment_method(c.shop, given)
+    if (method := _method(c)) is not None:
         _demand_allowed(made, method)
         made["payment_method"] = method["id"]
         made["status"] = "requires_confirmation"
@@ -55,8 +56,7 @@ def create_setup_intent(c: Call) -> Json:
 @call("POST", "/v1/setup_intents/{}/confirm")
 def confirm_setup_intent(c: Call) -> Json:
     found = c.find("setup_intent")
-    if given := c.params.get("payment_method"):
-        method = cards.payment_method(c.shop, given)
+    if (method := _method(c)) is not None:
         _demand_allowed(found, method)
         found["payment_method"] = method["id"]
     if not found["payment_method"]:
@@ -73,12 +73,41 @@ def _set_up(shop: Shop, intent: Json) -> None:
     method = shop.find("payment_method", intent["payment_method"], param="payment_method")
     card = cards.card_of(shop, method)
     if card.decline and not card.attachable:
-        shop.emit("setup_intent.setup_failed", intent)
+        methods.note_attempt(shop, intent, method, "failed")
+        intent.update(status="requires_payment_method", payment_method=None)
+        shop.save(intent, "setup_intent.setup_failed")
         raise declines.fault(card.decline, method=shop.world.copy(method))
+    if card.needs_authentication:
+        _ask_first(shop, intent, method)
+        return
     if intent["customer"]:
         cards.attach(shop, method, shop.find("customer", intent["customer"]))
-    intent["status"] = "succeeded"
+    methods.note_attempt(shop, intent, method, "succeeded")
+    intent.update(status="succeeded", next_action=None)
     shop.save(intent, "setup_intent.succeeded")
+
+
+def _ask_first(shop: Shop, intent: Json, method: Json) -> None:
+    """The bank wants to hear from the owner of the card before it is saved."""
+    methods.note_attempt(shop, intent, method, "requires_action")
+    action = shop.world.part("setup_intent", "next_action")
+    intent["next_action"] = {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
+    intent["status"] = "requires_action"
+    shop.save(intent, "setup_intent.requires_action")
+
+
+@call("POST", "/v1/setup_intents/{}")
+def update_setup_intent(c: Call) -> Json:
+    found = c.find("setup_intent")
+    if found["status"] in ("succeeded", "canceled"):
+        raise invalid(
+            f"You cannot update this SetupIntent because it has a status of {found['status']}.",
+            code="setup_intent_unexpected_state",
+        )
+    apply(c.shop, "setup_intent", found, c.params, "payment_method", "payment_method_data")
+    if (method := _method(c)) is not None:
+        found.update(payment_method=method["id"], status="requires_confirmation")
+    return c.shop.save(found)
 
 
 @call("POST", "/v1/setup_intents/{}/cancel")
@@ -99,7 +128,6 @@ _NOT_PLAIN = (
 @call("POST", "/v1/payment_intents")
 def create_intent(c: Call) -> Json:
     params = c.params
-    given = params.get("payment_method")
     if params["amount"] < 1:
         raise invalid(
             "This value must be greater than or equal to 1.",
@@ -107,7 +135,7 @@ def create_intent(c: Call) -> Json:
             code="parameter_invalid_integer",
         )
     with c.shop.row():
-        method = cards.payment_method(c.shop, given) if given else None
+        method = _method(c)
         if params.get("customer"):
             c.shop.find("customer", params["customer"], param="customer")
         made = payments.new_intent(
@@ -125,6 +153,7 @@ def create_intent(c: Call) -> Json:
         if method:
             _demand_allowed(made, method)
         _card_options(c.shop, made, params)
+        made["confirmation_method"] = params.get("confirmation_method", "automatic")
         if params.get("confirm"):
             _confirm(c, made)
     return made
@@ -146,6 +175,20 @@ def _demand_allowed(intent: Json, method: Json) -> None:
             f" attach a PaymentMethod of one of the following types: {', '.join(allowed)}.",
             param="payment_method",
         )
+
+
+def _method(c: Call) -> Json | None:
+    """The payment method that a call names or describes, with its mandate."""
+    params, method = c.params, None
+    if given := params.get("payment_method"):
+        method = cards.payment_method(c.shop, given)
+    elif params.get("payment_method_data"):
+        data = params["payment_method_data"]
+        method = methods.described(c.shop, data, param="payment_method_data[type]")
+    if method is not None and params.get("mandate_data"):
+        for_good = bool(params.get("setup_future_usage") or "usage" in params)
+        methods.agree(c.shop, method, params["mandate_data"], for_good=for_good)
+    return method
 
 
 def _card_options(shop: Shop, intent: Json, params: Json) -> None:
@@ -183,6 +226,8 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
         )
     if outcome == "succeeded":
         settling.arrived(shop, intent)
+    if cash.waits(intent) and intent["customer"]:
+        cash.reconcile(shop, shop.find("customer", intent["customer"]))
 
 
 @call("POST", "/v1/payment_intents/{}/confirm")
@@ -191,8 +236,7 @@ def confirm(c: Call) -> Json:
     if intent["status"] in _CONFIRMED:
         raise _unexpected(intent, "confirm")
     with c.shop.row():
-        if given := c.params.get("payment_method"):
-            method = cards.payment_method(c.shop, given)
+        if (method := _method(c)) is not None:
             _demand_allowed(intent, method)
             intent["payment_method"] = method["id"]
         if not intent["payment_method"]:
@@ -214,6 +258,8 @@ def cancel(c: Call) -> Json:
     with c.shop.row():
         if intent["status"] == "requires_capture":
             captures.release(c.shop, intent)
+        elif cash.waits(intent):
+            cash.give_back(c.shop, intent)
         intent.update(
             status="canceled",
             canceled_at=c.shop.world.now(),

@@ -19,7 +19,7 @@ def ready(command: Command) -> Json:
 def settings(command: Command) -> Json:
     """The settings an owner makes in the Dashboard: `dunning_ends`, `retry_days`,
     `delayed_seconds`, `upcoming_days`, `billing_mode`, `dispute_cancels`, `events_version`,
-    `portal_saved`."""
+    `portal_saved`, `customer_accounts` (`none`, `beside` or `alone`)."""
     command.shop.settings.update(command.body)
     shown = command.shop.settings.shown()
     if command.body:
@@ -106,8 +106,8 @@ def faults(command: Command) -> Json:
     known = command.box.deliveries.faults
     body = dict(command.body)
     if body.pop("reset", False):
-        known.update(dict.fromkeys(vars(known), 0))
-    known.update(body)
+        command.box.deliveries.set_faults(dict.fromkeys(vars(known), 0))
+    command.box.deliveries.set_faults(body)
     return dict(vars(known))
 
 

@@ -270,12 +270,13 @@ class ControlPages(Frame):
     def _set_faults(self, entered: Json) -> str:
         known = self.box.deliveries.faults
         if entered.get("do") == "none":
-            known.update(dict.fromkeys(vars(known), 0))
+            self.box.deliveries.set_faults(dict.fromkeys(vars(known), 0))
             return "/faults?note=All faults are off."
         rate = float(entered.get("rate") or 0.2)
         wanted = {name: 0.0 for name in SWITCHED}
         wanted |= {name: rate for name in SWITCHED if entered.get(name)}
-        known.update(wanted | {name: entered.get(name) or 0 for name in SECONDS})
+        seconds = {name: entered.get(name) or 0 for name in SECONDS}
+        self.box.deliveries.set_faults(wanted | seconds)
         return "/faults?note=Faults saved."
 
     def _resend(self, entered: Json) -> str:
