@@ -334,7 +334,7 @@ async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterat
         if seconds <= CALL_TIMEOUT:
             raise _away(error) from error
         raise TemporalUnavailableError(
-            f"this took longer than {seconds:g} seconds because Stripe or Temporal is slow or"
+            f"this took longer than {seconds:g} s because Stripe or Temporal is slow or"
             " unavailable. It may still finish: check again in a minute"
         ) from error
     except (RPCError, RuntimeError) as error:

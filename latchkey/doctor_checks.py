@@ -43,7 +43,7 @@ _FOUND = {
     FindingKind.EMAILS_FAILED: "{count} could not be sent",
     FindingKind.EMAILS_WAITING: "none is being sent, and one is due since {since}",
     FindingKind.LOOP_STUCK: "no progress: {detail}",
-    FindingKind.WAKEUPS_WAITING: "workflows haven't been told of a change since {since}",
+    FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
 }
 
 _ADVICE = {

@@ -13,6 +13,7 @@ from workflows.steps import on_main_queue, on_stripe_queue, reason_of, show
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
+    from latchkey.rules.plurals import counted
 
 MOST_PAGES = 1000
 """Pages per part and run: 100,000 events. The next run continues from there."""
@@ -72,7 +73,7 @@ class CatchUp:
             await self._stripe_endpoint()
             if not workflow.patched(CHORES_FIRST):
                 await self._delete_old()
-        words = f"{found} missed events found" if found else "No missed events"
+        words = f"{counted(found, 'missed event')} found" if found else "No missed events"
         show("done", f"{words}. The list has a gap: sweeping objects" if gap else words)
         return found
 

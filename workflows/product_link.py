@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         ProductLinkState,
         Progress,
     )
+    from latchkey.rules.plurals import counted
 
 LIFECYCLES_ATTEMPT = timedelta(minutes=10)
 BULK = Priority(priority_key=4)
@@ -210,6 +211,6 @@ class ProductLink:
 
 def _words(progress: Progress) -> str:
     return (
-        f"{progress.subscriptions} subscriptions, {progress.orders} orders;"
+        f"{counted(progress.subscriptions, 'subscription')}, {counted(progress.orders, 'order')};"
         f" {progress.granted} got access, {progress.already_had_access} had it"
     )

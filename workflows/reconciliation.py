@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         ReconciliationPlan,
         ReconciliationState,
     )
+    from latchkey.rules.plurals import counted
 
 LAST = Priority(priority_key=5)
 PATIENT = RetryPolicy(maximum_attempts=20, maximum_interval=timedelta(minutes=1))
@@ -245,6 +246,7 @@ class Reconciliation:
 
 def _words(progress: Compared) -> str:
     return (
-        f"{progress.subscriptions} subscriptions, {progress.orders} orders in {progress.pages}"
-        f" pages; {progress.differences} differences, {progress.repaired} repaired"
+        f"{counted(progress.subscriptions, 'subscription')}, {counted(progress.orders, 'order')}"
+        f" in {counted(progress.pages, 'page')}; {counted(progress.differences, 'difference')},"
+        f" {progress.repaired} repaired"
     )

@@ -67,7 +67,7 @@ class ByHand:
             self.lines[type_, into, product, shelved] += count
 
     def pass_time(self) -> None:
-        """End what is due by now."""
+        """End what is due."""
         now = time.time()
         for owner, product in [key for key, until in self.gifts.items() if _over(until, now)]:
             self.take(owner, product)

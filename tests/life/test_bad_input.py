@@ -93,7 +93,7 @@ async def test_an_unknown_status_gives_no_access(
     ended = await site.lines(type="access_ended", product=product)
     assert [line["data"]["reason"] for line in ended] == ["unknown_status"]
     failed = await site.pool.fetchval("select count(*) from events where state = 'failed'")
-    assert failed == 0, "an unknown value is no failure"
+    assert failed == 0, "an unknown value isn't a failure"
     await site.stripe.post(f"subscriptions/{made['id']}", metadata={"note": "known again"})
     await site.has(product, "unknown@bad.example")
 

@@ -50,7 +50,7 @@ async def test_the_site_policy_is_read_and_replaced(site: Latchkey) -> None:
     assert saved["paused"] is True
     assert await site.call("PUT", "/policy", json={"paused": True, "past_due_days": None})
     changes = await site.pool.fetchval("select count(*) from policy_changes")
-    assert changes == 1, "the same policy again is no change"
+    assert changes == 1, "saving the same policy again isn't a change"
     again = await site.call("PUT", "/policy", json={"past_due_days": 3})
     assert (again["past_due_days"], again["paused"]) == (3, False)
     product = await site.product()

@@ -85,7 +85,7 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
     withdrawn = [line for line in lines if line["type"] == "cancellation_withdrawn"]
     ended = [line for line in lines if line["type"] == "access_ended"]
     assert len(withdrawn) == 1
-    assert len(cancelled) == 2, "once per request; moving the date is no new request"
+    assert len(cancelled) == 2, "once per request; moving the date isn't a new request"
     assert len(ended) == 1
 
 
@@ -240,7 +240,7 @@ async def test_two_subscriptions_are_two_grants(shared: Latchkey) -> None:
     assert (await shared.access(product, "two@life.example"))["access"] is True
     mails = await shared.pool.fetch("select kind from mails where product_id = $1", product)
     kinds = sorted(row["kind"] for row in mails)
-    assert kinds == ["cancellation", "product_access"], "the second reason lets nobody in anew"
+    assert kinds == ["cancellation", "product_access"], "the second reason sends no second email"
 
 
 async def test_a_bundle_opens_every_product_linked_to_it(shared: Latchkey) -> None:
