@@ -21,6 +21,9 @@ def serve(
     month_seconds: Annotated[
         float | None, typer.Option(help="how long a month lasts; default: a real month")
     ] = None,
+    public_host: Annotated[
+        list[str] | None, typer.Option(help="another host name to answer to; may be repeated")
+    ] = None,
     chance: Annotated[int | None, typer.Option(help="seed for every random choice")] = None,
 ) -> None:
     """Serve a stand-in for Stripe's API at this address."""
@@ -35,7 +38,8 @@ def serve(
     except SeedError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    uvicorn.run(create_app(box), host=host, port=port, log_level="warning", access_log=False)
+    app = create_app(box, hosts=frozenset(public_host or ()))
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import binascii
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,7 @@ class Answer:
 
     status: int
     body: bytes
-    retry: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,9 +74,13 @@ class Api:
             answer = _fault(fault, request_id)
             hint = str(fault)
         self.note(request, answer.status, request_id=request_id, began=began, hint=hint)
-        headers = {"Request-Id": request_id, "Stripe-Version": self._spoken(request)}
-        if answer.retry is not None:
-            headers["Stripe-Should-Retry"] = answer.retry
+        headers = {
+            "Request-Id": request_id,
+            "Stripe-Version": self._spoken(request),
+            **answer.headers,
+        }
+        if key := request.headers.get("Idempotency-Key"):
+            headers["Idempotency-Key"] = key
         return Response(answer.body, answer.status, headers=headers, media_type="application/json")
 
     def note(
@@ -121,21 +126,24 @@ class Api:
         text = (await request.body()).decode() or request.url.query
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
         faults = self._faults(request)
-        await self._misbehave_before(faults)
         strict = bool(request.headers.get("Stripe-Version"))
         cause = Cause(request_id, request.headers.get("Idempotency-Key"))
+
+        def do() -> Answer:
+            made = self._do(route, found, path, text, strict, cause, faults, family)
+            return self._misbehave_after(faults, made)
+
         if key is None:
-            return self._misbehave_after(
-                faults, self._do(route, found, path, text, strict, cause, faults, family)
-            )
-        return await self._once(
-            key,
-            path,
-            text,
-            lambda: self._misbehave_after(
-                faults, self._do(route, found, path, text, strict, cause, faults, family)
-            ),
-        )
+            await self._misbehave_before(faults)
+            return do()
+        if (known := self._answered(key, path, text)) is not None:
+            return known
+        self._running.add(key)
+        try:
+            await self._misbehave_before(faults)
+            return self._once(key, path, text, request_id, do)
+        finally:
+            self._running.discard(key)
 
     def _chance(self, fault: str) -> float:
         return self.shop.world.dice.stream(fault).random()
@@ -143,40 +151,50 @@ class Api:
     def _faults(self, request: Request) -> Faults:
         return Faults() if SPARED in request.headers else self.faults
 
-    async def _once(self, key: str, path: str, text: str, do: Any) -> Answer:
-        """Answer a repeated idempotency key with its first answer."""
-        known = self.shop.world.private.get(f"idempotency/{key}")
-        if known is not None:
-            if known["path"] != path or known["text"] != text:
-                raise StripeFault(
-                    400,
-                    "Keys for idempotent requests can only be used with the same parameters they"
-                    f" were first used with. Try using a key other than '{key}'.",
-                    kind="idempotency_error",
-                )
-            return Answer(known["status"], known["body"].encode())
+    def _answered(self, key: str, path: str, text: str) -> Answer | None:
+        """The first answer to a repeated idempotency key, None for a new key. Raises Stripe's
+        errors for other parameters, and for a request that is still running."""
         if key in self._running:
-            raise StripeFault(
+            fault = StripeFault(
                 409,
                 "There is currently another in-progress request using this Idempotent Key.",
                 kind="idempotency_error",
                 code="idempotency_key_in_use",
             )
-        self._running.add(key)
+            fault.headers["Stripe-Should-Retry"] = "true"
+            raise fault
+        known = self.shop.world.private.get(f"idempotency/{key}")
+        if known is None:
+            return None
+        if known["path"] != path or known["text"] != text:
+            raise StripeFault(
+                400,
+                "Keys for idempotent requests can only be used with the same parameters they"
+                f" were first used with. Try using a key other than '{key}'.",
+                kind="idempotency_error",
+            )
+        headers = {"Idempotent-Replayed": "true", "Original-Request": known.get("request", "")}
+        if known["status"] >= 500:
+            headers["Stripe-Should-Retry"] = "false"
+        return Answer(known["status"], known["body"].encode(), headers)
+
+    def _once(
+        self, key: str, path: str, text: str, request_id: str, do: Callable[[], Answer]
+    ) -> Answer:
+        """Answer, and keep the answer for repeats of the idempotency key."""
         try:
-            answer: Answer = do()
+            answer = do()
         except StripeFault as fault:
-            answer = _fault(fault, "")
+            answer = _fault(fault, request_id)
             if fault.body.get("code") in _NOT_KEPT:
                 raise
-        finally:
-            self._running.discard(key)
         self.shop.world.keep(
             f"idempotency/{key}",
             path=path,
             text=text,
             status=answer.status,
             body=answer.body.decode(),
+            request=request_id,
         )
         return answer
 
@@ -337,19 +355,21 @@ class Api:
             while self._window and self._window[0] < now - 1:
                 self._window.popleft()
             if len(self._window) >= faults.api_rate:
-                raise _too_many()
+                raise _too_many("global-rate")
             self._window.append(now)
         if faults.api_429 and chance("api_429") < faults.api_429:
-            raise _too_many()
+            raise _too_many("endpoint-rate")
         if faults.api_429_retry and chance("api_429_retry") < faults.api_429_retry:
-            raise _too_many(retry=True)
+            raise _too_many("endpoint-concurrency", retry=True)
         if faults.api_409 and chance("api_409") < faults.api_409:
-            raise StripeFault(
+            fault = StripeFault(
                 409,
                 "This object cannot be accessed right now because another API request or Stripe"
                 " process is currently accessing it.",
                 code="lock_timeout",
             )
+            fault.headers["Stripe-Should-Retry"] = "true"
+            raise fault
         if faults.api_500_before and chance("api_500_before") < faults.api_500_before:
             raise StripeFault(500, "An unknown error occurred", kind="api_error")
 
@@ -393,24 +413,24 @@ def _refuse_unplayed(route: Route, tree: Json, unknown: list[str]) -> None:
             raise played.refuse(path, value)
 
 
-def _too_many(*, retry: bool = False) -> StripeFault:
+def _too_many(reason: str, *, retry: bool = False) -> StripeFault:
+    """Stripe's 429, with the limit that was reached."""
     fault = StripeFault(
         429,
         "Request rate limit exceeded. You can learn more about rate limits here"
         " https://stripe.com/docs/rate-limits.",
         code="rate_limit",
     )
-    fault.retry = "true" if retry else None
+    fault.headers["Stripe-Rate-Limited-Reason"] = reason
+    if retry:
+        fault.headers["Stripe-Should-Retry"] = "true"
     return fault
 
 
 def _fault(fault: StripeFault, request_id: str) -> Answer:
-    body = fault.body | (
-        {"request_log_url": f"https://dashboard.stripe.com/test/logs/{request_id}"}
-        if request_id
-        else {}
-    )
-    return Answer(fault.status, orjson.dumps({"error": body}), fault.retry)
+    log = f"https://dashboard.stripe.com/test/logs/{request_id}"
+    body = fault.body | ({"request_log_url": log} if request_id else {})
+    return Answer(fault.status, orjson.dumps({"error": body}), dict(fault.headers))
 
 
 def _ids(route: Route, path: str) -> tuple[str, ...]:

@@ -125,6 +125,10 @@ class Deliveries:
         for endpoint in self._targets(event):
             self._spawn_all(event, endpoint, 1)
 
+    def ping(self, event: Json, destination: Json) -> None:
+        """Deliver a destination's ping, which no other endpoint gets."""
+        self._spawn_all(event, destination, 1)
+
     def _targets(self, event: Json) -> list[Json]:
         return [
             endpoint
@@ -142,7 +146,8 @@ class Deliveries:
 
     def _spawn_all(self, event: Json, endpoint: Json, copies: int) -> None:
         for _ in range(copies):
-            event["pending_webhooks"] += 1
+            if "pending_webhooks" in event:
+                event["pending_webhooks"] += 1
             delivery = {
                 "object": "delivery",
                 "id": self.shop.world.new_id("dlv", 16),
@@ -202,7 +207,9 @@ class Deliveries:
 
     async def _attempt(self, delivery: Json) -> bool:
         world = self.shop.world
-        event = world.table("event").get(delivery["event"])
+        event = world.table("event").get(delivery["event"]) or world.private.get(
+            f"ping/{delivery['event']}", {}
+        ).get("event")
         endpoint = world.table("webhook_endpoint").get(delivery["endpoint"]) or world.table(
             "v2.core.event_destination"
         ).get(delivery["endpoint"])
@@ -228,12 +235,15 @@ class Deliveries:
                 delivery.update(status=None, error=type(error).__name__)
         if delivery["status"] is not None and 200 <= delivery["status"] < 300:
             delivery["state"] = "delivered"
-            event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
-            world.store(event)
+            if "pending_webhooks" in event:
+                event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
+                world.store(event)
         world.store(delivery)
         return bool(delivery["state"] == "delivered")
 
     def _shown(self, event: Json, endpoint: Json, subject: str) -> Json:
+        if event["object"] == "v2.core.event":
+            return event
         kept = self.shop.world.private[endpoint["id"]]
         wanted = kept.get("thin") or self._chance("thin", subject)
         if wanted and Published.has_thin(event["type"]):

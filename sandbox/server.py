@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from sandbox import control, pages, v2
 from sandbox.box import Sandbox
+from sandbox.guard import Guard
 
 
-def create_app(box: Sandbox) -> Starlette:
-    """The ASGI app of one sandbox."""
+def create_app(box: Sandbox, *, hosts: frozenset[str] = frozenset()) -> Starlette:
+    """The ASGI app of one sandbox. `hosts` are names it answers to besides the local ones and that
+    of its own address."""
+    own = urlsplit(box.shop.world.base_url).hostname or ""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -35,5 +40,6 @@ def create_app(box: Sandbox) -> Starlette:
             *control.routes(box),
             *pages.routes(box),
         ],
+        middleware=[Middleware(Guard, hosts=hosts | {own})],
         lifespan=lifespan,
     )

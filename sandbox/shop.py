@@ -31,7 +31,7 @@ class StripeFault(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.retry: str | None = None
+        self.headers: Json = {}
         self.body = {
             "type": kind,
             "message": message,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,6 +15,7 @@ from sandbox.world import Json
 
 EVENTS, DESTINATIONS = "/v2/core/events", "/v2/core/event_destinations"
 KIND = "v2.core.event_destination"
+PING = "v2.core.event_destination.ping"
 MOST = 100
 KEPT_SECONDS = 30 * 86400
 Call = Callable[[Sandbox, Request, Json], Json]
@@ -24,6 +26,10 @@ def _problem(status: int, code: str, message: str) -> StripeFault:
 
 
 def _event(box: Sandbox, request: Request, given: Json) -> Json:
+    ping = box.shop.world.private.get(f"ping/{request.path_params['id']}")
+    if ping is not None:
+        pinged: Json = ping["event"]
+        return pinged
     found = box.shop.world.table("event").get(thin.snapshot_id(request.path_params["id"]))
     too_old = found is not None and found["created"] < box.shop.world.now() - KEPT_SECONDS
     if found is None or too_old or not box.shop.world.published.has_thin(found["type"]):
@@ -142,6 +148,29 @@ def _update(box: Sandbox, request: Request, given: Json) -> Json:
     return _touched(box, found)
 
 
+def _ping(box: Sandbox, request: Request, given: Json) -> Json:
+    """Send a destination an event that says nothing but that it works."""
+    found = _destination(box, request)
+    world = box.shop.world
+    event = {
+        "object": "v2.core.event",
+        "id": world.new_id("evt_test"),
+        "type": PING,
+        "livemode": False,
+        "created": thin.iso(world.now()),
+        "context": None,
+        "reason": None,
+        "related_object": {
+            "id": found["id"],
+            "type": KIND,
+            "url": f"{DESTINATIONS}/{found['id']}",
+        },
+    }
+    world.keep(f"ping/{event['id']}", event=event)
+    box.deliveries.ping(event, found)
+    return event
+
+
 def _set_status(status: str, details: Json | None) -> Call:
     def act(box: Sandbox, request: Request, given: Json) -> Json:
         found = _destination(box, request)
@@ -176,6 +205,7 @@ _ROUTES: list[tuple[str, str, Call]] = [
     ("POST", f"{DESTINATIONS}/{{id}}", _update),
     ("DELETE", f"{DESTINATIONS}/{{id}}", _delete),
     ("POST", f"{DESTINATIONS}/{{id}}/enable", _set_status("enabled", None)),
+    ("POST", f"{DESTINATIONS}/{{id}}/ping", _ping),
     (
         "POST",
         f"{DESTINATIONS}/{{id}}/disable",
@@ -184,24 +214,46 @@ _ROUTES: list[tuple[str, str, Call]] = [
 ]
 
 
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def _unknown(box: Sandbox, request: Request, given: Json) -> Json:
+    raise _problem(
+        404, "not_found", f"Unrecognized request URL ({request.method}: {request.url.path})."
+    )
+
+
 def routes(box: Sandbox) -> list[Route]:
     """The `/v2` calls of one sandbox."""
-    return [Route(path, _endpoint(box, act), methods=[method]) for method, path, act in _ROUTES]
+    known = [Route(path, _endpoint(box, act), methods=[method]) for method, path, act in _ROUTES]
+    return [*known, Route("/v2/{path:path}", _endpoint(box, _unknown), methods=_METHODS)]
+
+
+async def _given(request: Request) -> Json:
+    """The body of a request. Raises Stripe's 400 for one that isn't a JSON object."""
+    text = await request.body()
+    try:
+        found = orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise _problem(400, "invalid_fields", "The body isn't a JSON object.")
+    return found
 
 
 def _endpoint(box: Sandbox, act: Call) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
-        status, answer = 200, None
+        status, answer, hint = 200, None, ""
         try:
             box.api.permit(request)
-            given = await request.json() if await request.body() else {}
-            answer = act(box, request, given)
+            box.api.family(request)
+            answer = act(box, request, await _given(request))
         except StripeFault as fault:
             status, answer = fault.status, {"error": fault.body}
-        box.api.note(request, status)
+            hint = str(fault)
+        request_id = box.shop.world.new_id("req", 14)
+        box.api.note(request, status, request_id=request_id, hint=hint)
         box.flush()
-        return JSONResponse(
-            answer, status, headers={"Request-Id": box.shop.world.new_id("req", 14)}
-        )
+        return JSONResponse(answer, status, headers={"Request-Id": request_id})
 
     return endpoint

@@ -175,7 +175,7 @@ async def test_refused_deliveries_are_retried(stripe: Stripe, receiver: Receiver
     [
         ("api_429", 429, None),
         ("api_429_retry", 429, "true"),
-        ("api_409", 409, None),
+        ("api_409", 409, "true"),
         ("api_500_before", 500, None),
         ("api_500_after", 500, None),
     ],
