@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# The tests start many processes: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests wait more than they compute: two processes for each core keep both cores busy.
 # `check` has run the architecture's tests.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1 \
