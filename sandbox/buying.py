@@ -44,7 +44,7 @@ _ON_INTENTS = (
 
 
 def needs_method(shop: Shop, session: Json) -> bool:
-    """Whether the page asks for a card: not for what is free for good, nor where a session says
+    """Whether the page asks for a card: not for what stays free, nor where a session says
     that it is needed only when something is due today."""
     if session["amount_total"] or session["mode"] == "setup":
         return True
@@ -291,7 +291,7 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
 
 
 def _ordered(shop: Shop, line: Json) -> Json:
-    """A line of a session as a subscription is told of it."""
+    """A line of a session in the shape that creating a subscription takes."""
     rates = [rate["id"] for rate in taxes.noted(shop, line)]
     return {"price": line["price"]["id"], "quantity": line["quantity"], "tax_rates": rates}
 

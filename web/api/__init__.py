@@ -13,11 +13,11 @@ from web.api import (
     inbox,
     links,
     openapi,
-    people,
     policy,
     products,
     reconciliations,
     registry,
+    users,
 )
 from web.api.problems import ApiError
 
@@ -29,11 +29,11 @@ __all__ = [
     "identity",
     "inbox",
     "links",
-    "people",
     "policy",
     "products",
     "reconciliations",
     "routes",
+    "users",
 ]
 
 

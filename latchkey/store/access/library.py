@@ -147,7 +147,7 @@ async def cards(
 ) -> list[Card]:
     """What the user (None: a visitor) may open, then what they could get, each by name.
 
-    Products they can't get are left out, since a card that leads nowhere is no use; but products
+    Products they can't get are left out, since a card that leads nowhere is useless; but products
     they had before stay on the shelf.
 
     `after` is the `cursor` of the previous page's last card; anything else starts at the beginning.
