@@ -55,7 +55,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
 
     await page.get_by_role("link", name="Create sales page").click()
     await shot(page, "admin-sales-start")
-    await page.get_by_role("button", name="Begin").click()
+    await page.get_by_role("button", name="Create").click()
     await page.get_by_role("textbox", name="Headline").fill("Cast off in six weeks")
     await page.get_by_role("textbox", name="Body").fill("## On board\n\n- Knots\n- Charts")
     await expect(page.locator("#preview").get_by_role("heading", name="On board")).to_be_visible()
@@ -127,7 +127,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await expect(letter.get_by_role("link", name="Update your card")).to_be_visible()
     await page.get_by_role("link", name="New password").click()
     await expect(letter.get_by_role("heading", name="Set a new password")).to_be_visible()
-    await page.get_by_role("link", name="Mail settings").first.click()
+    await page.get_by_role("link", name="Email settings").first.click()
     await shot(page, "admin-mail-settings")
 
 
@@ -178,7 +178,7 @@ async def test_a_member_manages_their_account(shared: Latchkey, page: Page) -> N
     await expect(page.get_by_text("Your password is set.")).to_be_visible()
     await shot(page, "account-settings")
 
-    await page.get_by_label("New address").fill("ada.new@settings.example")
+    await page.get_by_label("New email address").fill("ada.new@settings.example")
     await page.get_by_role("button", name="Send me the link").click()
     await expect(page.get_by_text("We've sent a link to the new address.")).to_be_visible()
     change = await site.pool.fetchval("select max(id) from email_changes")

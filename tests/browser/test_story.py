@@ -24,7 +24,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await page.get_by_label("Name").fill("Sailing course")
     await page.get_by_label("Live").check()
     await page.get_by_label("Content (Markdown)").fill("# Welcome aboard\n\nLesson **one**.")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Create").click()
     await expect(page.get_by_text("Product created.")).to_be_visible()
 
     await page.get_by_role("link", name="Link to Stripe").click()
@@ -154,7 +154,7 @@ async def test_without_javascript_everything_works(site: Latchkey, page: Page) -
     await plain.goto(f"{site.url}/admin/products")
     await plain.get_by_role("link", name="New product").click()
     await plain.get_by_label("Name").fill("Plain product")
-    await plain.get_by_role("button", name="Save").click()
+    await plain.get_by_role("button", name="Create").click()
     await plain.get_by_role("link", name="Link to Stripe").click()
     await plain.get_by_role("radio", name="Plain").first.check()
     await plain.get_by_role("button", name="Save and import").click()
