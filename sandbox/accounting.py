@@ -1,7 +1,7 @@
 """The account's own balance: what is on its way, what is available, and what is paid out."""
 
-from sandbox import payments
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.transactions import transaction
 from sandbox.world import Json
 
 PAYOUT_SECONDS = 2 * 86400
@@ -68,7 +68,7 @@ def pay_out(shop: Shop, params: Json) -> Json:
         type="bank_account",
     )
     with shop.row():
-        made["balance_transaction"] = payments.transaction(shop, made, kind="payout")["id"]
+        made["balance_transaction"] = transaction(shop, made, kind="payout")["id"]
         shop.save(made, "payout.created")
     world.schedule("arrive_payout", made["id"], made["arrival_date"])
     return made
@@ -91,7 +91,7 @@ def cancel(shop: Shop, payout: Json) -> Json:
     before = snapshot(payout)
     payout["status"] = "canceled"
     with shop.row():
-        payments.transaction(shop, payout, kind="payout_cancel")
+        transaction(shop, payout, kind="payout_cancel")
         shop.save(payout, "payout.canceled", before)
     shop.world.schedule("arrive_payout", payout["id"], None)
     return payout

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import accounts, calls, forms, played, versions
+from sandbox import accounts, calls, currencies, forms, played, versions
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -328,6 +328,8 @@ class Api:
                     f"Missing required param: {name}.", param=name, code="parameter_missing"
                 )
             raise _invalid_value(path, tree, message)
+        for path, value in currencies.unknown(tree):
+            raise currencies.refuse(path, value)
         return unknown
 
     def permit(self, request: Request) -> Json | None:

@@ -1,7 +1,7 @@
 """Money that is held first and taken later: captures, larger holds, and holds that end unused."""
 
-from sandbox import payments
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
+from sandbox.transactions import transaction
 from sandbox.world import Json
 
 
@@ -31,7 +31,7 @@ def capture(
         before = snapshot(charge)
         charge.update(details or {})
         charge.update(captured=True, amount_captured=charge["amount_captured"] + amount)
-        charge["balance_transaction"] = payments.transaction(shop, charge, amount=amount)["id"]
+        charge["balance_transaction"] = transaction(shop, charge, amount=amount)["id"]
         rest = held - amount
         if final and rest:
             _give_back(shop, charge, rest)

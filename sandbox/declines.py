@@ -79,10 +79,14 @@ def network(decline_code: str) -> Json:
 
 def last_payment_error(decline_code: str, *, charge: str, method: Json) -> Json:
     """The `last_payment_error` of a payment intent; `method` must be a copy."""
+    return {"charge": charge, **last_error(decline_code, method=method)}
+
+
+def last_error(decline_code: str, *, method: Json) -> Json:
+    """What an intent says of its last decline; `method` must be a copy."""
     decline = DECLINES[decline_code]
     made = {
         **network(decline_code),
-        "charge": charge,
         "code": error_code(decline_code),
         "decline_code": decline_code,
         "doc_url": f"{DOCS}/{error_code(decline_code).replace('_', '-')}",

@@ -1,6 +1,7 @@
 """Disputes, in which a bank takes money back, and inquiries, in which it asks first."""
 
 from sandbox.shop import Shop, invalid, snapshot
+from sandbox.transactions import transaction
 from sandbox.world import Json
 
 OPENED = ("needs_response", "warning_needs_response")
@@ -35,6 +36,8 @@ def open_dispute(
             status=status,
             is_charge_refundable=inquiry,
         )
+        if not inquiry:
+            made["balance_transactions"] = [transaction(shop, made, kind="dispute")]
         shop.save(made, "charge.dispute.created")
         if not inquiry:
             shop.emit("charge.dispute.funds_withdrawn", made)
@@ -73,6 +76,7 @@ def escalate(shop: Shop, dispute: Json) -> Json:
         raise invalid(f"Only an inquiry can become a dispute; this is {dispute['status']}.")
     before = snapshot(dispute)
     dispute.update(status="needs_response", is_charge_refundable=False)
+    dispute["balance_transactions"] = [transaction(shop, dispute, kind="dispute")]
     with shop.row():
         shop.save(dispute, "charge.dispute.updated", before)
         shop.emit("charge.dispute.funds_withdrawn", dispute)
@@ -88,6 +92,9 @@ def close(shop: Shop, dispute: Json, outcome: str) -> Json:
     with shop.row():
         dispute["status"] = outcome
         dispute["is_charge_refundable"] = outcome in ("won", "warning_closed")
+        if withdrawn and outcome in ("won", "prevented"):
+            back = transaction(shop, dispute, kind="dispute_reversal")
+            dispute["balance_transactions"] = [*dispute["balance_transactions"], back]
         shop.save(dispute, "charge.dispute.closed")
         if withdrawn and outcome in ("won", "prevented"):
             shop.emit("charge.dispute.funds_reinstated", dispute)

@@ -2,13 +2,22 @@
 
 from sandbox import bank_transfers, cards, declines, disputes
 from sandbox.shop import Shop, snapshot
+from sandbox.transactions import transaction
 from sandbox.world import Json
 
+ASYNC_SECONDS = 1
+"""How long the default capture takes until a charge has its balance transaction (real time)."""
 DAY = 86400
-AT_ONCE = "0077"
-"""The card whose money is available at once, by its last four digits."""
 HELD_SECONDS = 7 * DAY
 """How long a bank keeps money set aside that nobody captures."""
+
+
+LATER_FAILURE = {
+    "code": "payment_intent_payment_attempt_failed",
+    "doc_url": "https://stripe.com/docs/error-codes/payment-intent-payment-attempt-failed",
+    "message": "The payment failed.",
+}
+"""What a payment says whose money didn't arrive after all."""
 
 
 def new_intent(
@@ -60,7 +69,7 @@ def confirm(
         return bank_transfers.wait(shop, intent)
     if card.needs_authentication and not _authenticated(shop, intent):
         if on_session:
-            intent["next_action"] = _step(shop, intent, return_url)
+            intent["next_action"] = step(shop, intent, return_url)
             return _awaiting(shop, intent, "requires_action", "payment_intent.requires_action")
         return _fail(shop, intent, method, "authentication_required", billing)
     if card.decline and card.fails != 0:
@@ -96,6 +105,8 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
     charge.update(amount_captured=charge["amount"])
     if intent["capture_method"] != "automatic_async":
         charge["balance_transaction"] = transaction(shop, charge)["id"]
+    else:
+        shop.world.schedule("balance_charge", charge["id"], shop.world.now() + ASYNC_SECONDS)
     shop.save(charge, "charge.succeeded")
     intent.update(
         status="succeeded",
@@ -133,34 +144,41 @@ def _hold(shop: Shop, intent: Json, charge: Json) -> str:
     return "requires_capture"
 
 
+def put_on_balance(shop: Shop, charge: Json) -> None:
+    """Due work: the money of an asynchronous capture comes onto the account's balance."""
+    if charge["balance_transaction"] is None and charge["paid"]:
+        before = snapshot(charge)
+        charge["balance_transaction"] = transaction(shop, charge)["id"]
+        shop.save(charge, "charge.updated", before)
+
+
 def fail_pending(shop: Shop, intent: Json) -> None:
     """A delayed payment failed."""
     charge = shop.find("charge", intent["latest_charge"])
     charge.update(
         status="failed",
         paid=False,
-        failure_code="charge_failed",
-        failure_message="The bank did not hand over the money.",
+        failure_code=LATER_FAILURE["code"],
+        failure_message=LATER_FAILURE["message"],
     )
     shop.save(charge, "charge.failed")
-    intent.update(status="requires_payment_method")
+    method = shop.world.table("payment_method").get(intent["payment_method"])
+    intent.update(
+        status="requires_payment_method",
+        payment_method=None,
+        last_payment_error={
+            **LATER_FAILURE,
+            "charge": charge["id"],
+            "payment_method": snapshot(method) if method else None,
+            "type": "invalid_request_error",
+        },
+    )
     shop.save(intent, "payment_intent.payment_failed")
 
 
-def _fee(amount: int, currency: str) -> Json:
-    words = "Stripe processing fees"
-    return {
-        "amount": amount,
-        "application": None,
-        "currency": currency,
-        "description": words,
-        "type": "stripe_fee",
-    }
-
-
-def _step(shop: Shop, intent: Json, return_url: str | None) -> Json:
+def step(shop: Shop, intent: Json, return_url: str | None) -> Json:
     """The buyer's next step: our page, which leads back, or Stripe's client-side SDK."""
-    action = shop.world.part("payment_intent", "next_action")
+    action = shop.world.part(intent["object"], "next_action")
     if return_url is None:
         return {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
     url = f"{shop.world.base_url}/3ds/{intent['id']}"
@@ -170,55 +188,6 @@ def _step(shop: Shop, intent: Json, return_url: str | None) -> Json:
         "type": "redirect_to_url",
         "redirect_to_url": {"return_url": return_url, "url": url},
     }
-
-
-def transaction(
-    shop: Shop, source: Json, *, kind: str = "charge", amount: int | None = None
-) -> Json:
-    """What a charge (or refund) does to the account's balance, Stripe's fee (2.9 % + 30) taken;
-    `amount` where it isn't the whole of it."""
-    back = kind in ("refund", "payout")
-    amount = source["amount"] if amount is None else amount
-    amount = -amount if back else amount
-    fee = (amount * 29 + 500) // 1000 + 30 if kind == "charge" else 0
-    at = shop.world.now() + 7 * DAY
-    made = shop.world.make(
-        "balance_transaction",
-        "txn",
-        amount=amount,
-        available_on=at + -at % DAY,
-        currency=source["currency"],
-        description=source.get("description"),
-        fee=fee,
-        net=amount - fee,
-        source=source["id"],
-        status="pending",
-        type=kind,
-        reporting_category=kind,
-        balance_type="payments",
-        fee_details=[_fee(fee, source["currency"])] if fee else [],
-    )
-    if kind.startswith("payout") or _is_at_once(shop, source):
-        made.update(status="available", available_on=shop.world.now())
-        shop.world.schedule("funds_available", made["id"], shop.world.now())
-    else:
-        _announce(shop, made)
-    return shop.save(made)
-
-
-def _is_at_once(shop: Shop, source: Json) -> bool:
-    """Whether a charge's money is available without the usual wait."""
-    method = shop.world.table("payment_method").get(source.get("payment_method"))
-    return method is not None and cards.card_of(shop, method).last4 == AT_ONCE
-
-
-def _announce(shop: Shop, entry: Json) -> None:
-    """Have the money of a day become available together."""
-    day = entry["available_on"]
-    known = shop.world.private.get("funds", {})
-    if known.get("at") != day:
-        shop.world.keep("funds", at=day)
-        shop.world.schedule("funds_available", entry["id"], day)
 
 
 def refuse(shop: Shop, intent: Json) -> None:
@@ -271,6 +240,10 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         disputed=False,
         refunded=False,
         shipping=intent["shipping"],
+        receipt_email=intent["receipt_email"],
+        statement_descriptor=intent["statement_descriptor"],
+        statement_descriptor_suffix=intent["statement_descriptor_suffix"],
+        transfer_group=intent["transfer_group"],
         receipt_url=f"{shop.world.base_url}/receipts/{intent['id']}",
     )
     entered = {key: value for key, value in (billing or {}).items() if value}

@@ -1,7 +1,8 @@
 """Refunds: created, pending, failed, canceled."""
 
-from sandbox import cards, payments
+from sandbox import cards
 from sandbox.shop import Shop, invalid, snapshot
+from sandbox.transactions import transaction
 from sandbox.world import Json
 
 
@@ -22,7 +23,13 @@ def refund(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
         )
     amount = left if amount is None else amount
-    if amount > left or amount <= 0:
+    if amount < 1:
+        raise invalid(
+            "This value must be greater than or equal to 1.",
+            param="amount",
+            code="parameter_invalid_integer",
+        )
+    if amount > left:
         raise invalid(
             f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
             param="amount",
@@ -55,7 +62,7 @@ def refund(
             },
             "type": "card",
         }
-        made["balance_transaction"] = payments.transaction(shop, made, kind="refund")["id"]
+        made["balance_transaction"] = transaction(shop, made, kind="refund")["id"]
         shop.save(made, "refund.created")
         before = snapshot(charge)
         charge["amount_refunded"] += amount
@@ -123,7 +130,8 @@ def _undo(shop: Shop, refunded: Json, *, status: str, reason: str | None) -> Jso
         before = snapshot(refunded)
         refunded["status"] = status
         if reason:
-            refunded["failure_reason"] = reason
+            back = transaction(shop, refunded, kind="refund_failure")
+            refunded.update(failure_reason=reason, failure_balance_transaction=back["id"])
         tell(shop, refunded, before)
         if status == "failed":
             shop.emit("refund.failed", refunded)

@@ -1,6 +1,6 @@
 """Settles payments later: bank debits and 3-D Secure."""
 
-from sandbox import cards, invoices, payments
+from sandbox import cards, invoices, payments, setups
 from sandbox.shop import Shop, invalid
 from sandbox.subscriptions import dunning
 from sandbox.world import Json
@@ -22,6 +22,9 @@ def settle_session(shop: Shop, session: Json, outcome: str) -> None:
 def settle(shop: Shop, intent: Json, outcome: str | None = None) -> None:
     """Due work: settle a pending payment with `outcome`, or as its method's behaviour says."""
     if intent["status"] not in _OPEN:
+        return
+    if intent["object"] == "setup_intent":
+        (setups.refuse if outcome == "failed" else setups.succeed)(shop, intent)
         return
     method = shop.world.table("payment_method").get(intent["payment_method"])
     if outcome is None:

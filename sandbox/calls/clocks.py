@@ -3,6 +3,7 @@
 from sandbox.calls.registry import Call, call, listable, readable
 from sandbox.clock import do_due
 from sandbox.shop import invalid, snapshot
+from sandbox.subscriptions import items
 from sandbox.world import Json
 
 KIND, URL = "test_helpers.test_clock", "/v1/test_helpers/test_clocks"
@@ -27,6 +28,28 @@ def create(c: Call) -> Json:
     return c.shop.save(made, f"{KIND}.created")
 
 
+def _check_reach(c: Call, clock: Json, target: int) -> None:
+    """Raise Stripe's 400 for more than two of the shortest intervals that are billed by the
+    clock."""
+    world = c.shop.world
+    rhythms = [
+        item["price"]["recurring"]
+        for found in world.table("subscription").values()
+        if found["test_clock"] == clock["id"] and found["status"] in items.LIVE
+        for item in items.rows(found)
+    ]
+    ends = [
+        world.later(clock["frozen_time"], rhythm["interval"], 2 * rhythm["interval_count"])
+        for rhythm in rhythms
+    ]
+    if ends and target > min(ends):
+        raise invalid(
+            "The clock can only be advanced up to two intervals of the shortest subscription on it"
+            f" at a time: to {min(ends)} at most.",
+            param="frozen_time",
+        )
+
+
 @call("POST", f"{URL}/{{}}/advance")
 def advance(c: Call) -> Json:
     """Everything that falls due for the clock's customers is done, in order; the answer is given
@@ -37,6 +60,7 @@ def advance(c: Call) -> Json:
             "The clock can only be advanced to a time after its current frozen time.",
             param="frozen_time",
         )
+    _check_reach(c, clock, target)
     clock.update(status="advancing", status_details={"advancing": {"target_frozen_time": target}})
     c.shop.save(clock, f"{KIND}.advancing")
     answer = snapshot(clock)

@@ -77,7 +77,7 @@ def create_item(c: Call) -> Json:
         currency=price["currency"],
         description=params.get("description") or (product or {}).get("name"),
         discounts=[
-            discounts.redeem(c.shop, given, customer=customer["id"])["id"]
+            _redeemed(c.shop, given, customer["id"], int(amount or 0), price["currency"])
             for given in params.get("discounts") or []
         ],
         quantity=quantity,
@@ -104,6 +104,14 @@ def create_item(c: Call) -> Json:
         invoice_lines.put_lines(c.shop, bill, [invoice_lines.item_line(c.shop, made)])
         c.shop.save(bill, "invoice.updated")
     return c.shop.save(made, "invoiceitem.created")
+
+
+def _redeemed(
+    shop: Shop, given: Json, customer: str, total: int, currency: str | None = None
+) -> str:
+    """The id of a discount of an invoice or its item, once it was seen to be allowed."""
+    discounts.check(shop, given, total=total, currency=currency, customer=customer)
+    return str(discounts.redeem(shop, given, customer=customer)["id"])
 
 
 def _price(shop: Shop, params: Json, where: str) -> Json | None:
@@ -159,7 +167,7 @@ def create_invoice(c: Call) -> Json:
                 c.shop, params.get("default_tax_rates"), param="default_tax_rates"
             ),
             discounts=[
-                discounts.redeem(c.shop, given, customer=customer["id"])["id"]
+                _redeemed(c.shop, given, customer["id"], sum(line["amount"] for line in lines))
                 for given in params.get("discounts") or []
             ],
         )
@@ -242,7 +250,7 @@ def update_invoice(c: Call) -> Json:
     if "discounts" in c.params:
         found["discounts"] = [
             given.get("discount")
-            or discounts.redeem(c.shop, given, customer=found["customer"])["id"]
+            or _redeemed(c.shop, given, found["customer"], found["subtotal"], found["currency"])
             for given in c.params["discounts"] or []
         ]
         invoice_lines.total(c.shop, found)

@@ -1,6 +1,17 @@
 """Payment intents, setup intents, charges, refunds and disputes."""
 
-from sandbox import captures, cards, cash, declines, disputes, methods, payments, refunds, settling
+from sandbox import (
+    captures,
+    cards,
+    cash,
+    declines,
+    disputes,
+    methods,
+    payments,
+    refunds,
+    settling,
+    setups,
+)
 from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
 from sandbox.fields import apply
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
@@ -24,8 +35,7 @@ listable("balance_transaction", "/v1/balance_transactions", "source", "type", "c
 searchable("charge", "/v1/charges")
 searchable("payment_intent", "/v1/payment_intents")
 listable("setup_intent", "/v1/setup_intents", "customer", "payment_method")
-updatable("charge", "/v1/charges", "charge.updated", "fraud_details")
-updatable("payment_intent", "/v1/payment_intents", None, "payment_method")
+updatable("charge", "/v1/charges", "charge.updated")
 _DONE = ("succeeded", "canceled", "processing")
 _CONFIRMED = (*_DONE, "requires_capture")
 
@@ -40,8 +50,8 @@ def create_setup_intent(c: Call) -> Json:
         payment_method_types=["card"],
         metadata={},
     )
-    apply(c.shop, "setup_intent", made, c.params, "payment_method", "automatic_payment_methods")
-    _allow(made, c.params)
+    apply(c.shop, "setup_intent", made, c.params, "payment_method", *_WAYS)
+    _set_ways(made, c.params)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
     c.shop.save(made, "setup_intent.created")
     if (method := _method(c)) is not None:
@@ -49,7 +59,7 @@ def create_setup_intent(c: Call) -> Json:
         made["payment_method"] = method["id"]
         made["status"] = "requires_confirmation"
         if c.params.get("confirm"):
-            _set_up(c.shop, made)
+            setups.confirm(c.shop, made, return_url=c.params.get("return_url"))
     return c.shop.save(made)
 
 
@@ -64,36 +74,8 @@ def confirm_setup_intent(c: Call) -> Json:
             "You cannot confirm this SetupIntent because it's missing a payment method.",
             code="setup_intent_unexpected_state",
         )
-    _set_up(c.shop, found)
+    setups.confirm(c.shop, found, return_url=c.params.get("return_url"))
     return found
-
-
-def _set_up(shop: Shop, intent: Json) -> None:
-    """Save a card for later; it can be declined."""
-    method = shop.find("payment_method", intent["payment_method"], param="payment_method")
-    card = cards.card_of(shop, method)
-    if card.decline and not card.attachable:
-        methods.note_attempt(shop, intent, method, "failed")
-        intent.update(status="requires_payment_method", payment_method=None)
-        shop.save(intent, "setup_intent.setup_failed")
-        raise declines.fault(card.decline, method=shop.world.copy(method))
-    if card.needs_authentication:
-        _ask_first(shop, intent, method)
-        return
-    if intent["customer"]:
-        cards.attach(shop, method, shop.find("customer", intent["customer"]))
-    methods.note_attempt(shop, intent, method, "succeeded")
-    intent.update(status="succeeded", next_action=None)
-    shop.save(intent, "setup_intent.succeeded")
-
-
-def _ask_first(shop: Shop, intent: Json, method: Json) -> None:
-    """The bank wants to hear from the owner of the card before it is saved."""
-    methods.note_attempt(shop, intent, method, "requires_action")
-    action = shop.world.part("setup_intent", "next_action")
-    intent["next_action"] = {**action, "type": "use_stripe_sdk", "use_stripe_sdk": {}}
-    intent["status"] = "requires_action"
-    shop.save(intent, "setup_intent.requires_action")
 
 
 @call("POST", "/v1/setup_intents/{}")
@@ -113,27 +95,58 @@ def update_setup_intent(c: Call) -> Json:
 @call("POST", "/v1/setup_intents/{}/cancel")
 def cancel_setup_intent(c: Call) -> Json:
     found = c.find("setup_intent")
-    found["status"] = "canceled"
+    if found["status"] in ("succeeded", "canceled"):
+        raise invalid(
+            f"You cannot cancel this SetupIntent because it has a status of {found['status']}.",
+            code="setup_intent_unexpected_state",
+        )
+    found.update(
+        status="canceled", cancellation_reason=c.params.get("cancellation_reason"), next_action=None
+    )
     return c.shop.save(found, "setup_intent.canceled")
 
 
-_NOT_PLAIN = (
-    *("amount", "currency", "customer", "payment_method", "metadata", "description", "confirm"),
-    *("automatic_payment_methods", "payment_method_options", "payment_details", "amount_details"),
-    *("return_url", "hooks", "transfer_data", "payment_method_data"),
-)
-"""Parameters of a payment intent that aren't plainly its fields, or are set before."""
+_WAYS = ("automatic_payment_methods",)
+_NOT_PLAIN = ("payment_method", "payment_method_options", *_WAYS)
+"""Parameters of a payment intent that aren't plainly its fields."""
+_LEAST = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "jpy": 50, "sek": 300}
+_MOST = 99_999_999
 
 
-@call("POST", "/v1/payment_intents")
-def create_intent(c: Call) -> Json:
-    params = c.params
-    if params["amount"] < 1:
+def _set_ways(intent: Json, params: Json) -> None:
+    """How an intent may be paid: whatever suits, or the kinds that are named."""
+    if wanted := params.get("automatic_payment_methods"):
+        intent["automatic_payment_methods"] = {"allow_redirects": "always", **wanted}
+    if kinds := params.get("allowed_payment_method_types"):
+        intent["payment_method_types"] = list(kinds)
+
+
+def _check_amount(amount: int, currency: str) -> None:
+    if amount < 1:
         raise invalid(
             "This value must be greater than or equal to 1.",
             param="amount",
             code="parameter_invalid_integer",
         )
+    least = _LEAST.get(currency.lower(), 1)
+    if amount < least:
+        raise invalid(
+            f"Amount must be at least {least} in the smallest unit of {currency.lower()}.",
+            param="amount",
+            code="amount_too_small",
+        )
+    if amount > _MOST:
+        raise invalid(
+            f"Amount must be no more than {_MOST} in the smallest unit of {currency.lower()}.",
+            param="amount",
+            code="amount_too_large",
+        )
+
+
+@call("POST", "/v1/payment_intents")
+def create_intent(c: Call) -> Json:
+    params = c.params
+    _check_amount(params["amount"], params["currency"])
     with c.shop.row():
         method = _method(c)
         if params.get("customer"):
@@ -148,31 +161,24 @@ def create_intent(c: Call) -> Json:
             description=params.get("description"),
             capture_method=params.get("capture_method", "automatic_async"),
         )
-        apply(c.shop, "payment_intent", made, params, *_NOT_PLAIN)
-        _allow(made, params)
+        _describe(c, made, "amount", "currency", "customer")
         if method:
             _demand_allowed(made, method)
-        _card_options(c.shop, made, params)
         made["confirmation_method"] = params.get("confirmation_method", "automatic")
         if params.get("confirm"):
             _confirm(c, made)
     return made
 
 
-def _allow(intent: Json, params: Json) -> None:
-    """Restrict an intent to some types of payment methods."""
-    if allowed := params.get("allowed_payment_method_types"):
-        intent["payment_method_types"] = list(allowed)
-
-
 def _demand_allowed(intent: Json, method: Json) -> None:
     """Raise Stripe's 400 for a payment method that an intent doesn't allow."""
     allowed = intent.get("allowed_payment_method_types")
-    if allowed and method["type"] not in allowed:
+    excluded = intent.get("excluded_payment_method_types") or ()
+    if (allowed and method["type"] not in allowed) or method["type"] in excluded:
         kind = "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
         raise invalid(
             f"The PaymentMethod provided ({method['type']}) is not allowed for this {kind}. Please"
-            f" attach a PaymentMethod of one of the following types: {', '.join(allowed)}.",
+            f" attach a PaymentMethod of one of its types: {', '.join(allowed or ['card'])}.",
             param="payment_method",
         )
 
@@ -189,6 +195,31 @@ def _method(c: Call) -> Json | None:
         for_good = bool(params.get("setup_future_usage") or "usage" in params)
         methods.agree(c.shop, method, params["mandate_data"], for_good=for_good)
     return method
+
+
+def _describe(c: Call, intent: Json, *but: str) -> None:
+    """Set what a call says of an intent."""
+    params = c.params
+    apply(c.shop, "payment_intent", intent, params, *_NOT_PLAIN, *but)
+    _set_ways(intent, params)
+    _card_options(c.shop, intent, params)
+
+
+@call("POST", "/v1/payment_intents/{}")
+def update_intent(c: Call) -> Json:
+    intent, params = c.find("payment_intent"), c.params
+    if intent["status"] in _CONFIRMED and set(params) - {"metadata", "description", "expand"}:
+        raise _unexpected(intent, "update")
+    if "amount" in params or "currency" in params:
+        wanted = {**intent, **params}
+        _check_amount(wanted["amount"], wanted["currency"])
+    if params.get("customer"):
+        c.shop.find("customer", params["customer"], param="customer")
+    _describe(c, intent)
+    intent["currency"] = intent["currency"].lower()
+    if (method := _method(c)) is not None:
+        intent.update(payment_method=method["id"], status="requires_confirmation")
+    return c.shop.save(intent)
 
 
 def _card_options(shop: Shop, intent: Json, params: Json) -> None:
@@ -217,6 +248,8 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
     shop = c.shop
     if off_session is None:
         off_session = bool(c.params.get("off_session"))
+    if not off_session and c.params.get("error_on_requires_action") and _asks(shop, intent):
+        raise declines.fault("authentication_required")
     outcome = payments.confirm(
         shop, intent, on_session=not off_session, return_url=c.params.get("return_url")
     )
@@ -230,12 +263,18 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
         cash.reconcile(shop, shop.find("customer", intent["customer"]))
 
 
+def _asks(shop: Shop, intent: Json) -> bool:
+    method = shop.find("payment_method", intent["payment_method"], param="payment_method")
+    return cards.card_of(shop, method).needs_authentication
+
+
 @call("POST", "/v1/payment_intents/{}/confirm")
 def confirm(c: Call) -> Json:
     intent = c.find("payment_intent")
     if intent["status"] in _CONFIRMED:
         raise _unexpected(intent, "confirm")
     with c.shop.row():
+        _describe(c, intent)
         if (method := _method(c)) is not None:
             _demand_allowed(intent, method)
             intent["payment_method"] = method["id"]
@@ -275,10 +314,22 @@ def _unexpected(intent: Json, verb: str) -> StripeFault:
     )
 
 
+_OF_CHARGES = (
+    *("receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix"),
+    "transfer_group",
+)
+
+
 @call("POST", "/v1/charges")
 def create_charge(c: Call) -> Json:
     """The old way to charge a card, which the Stripe CLI's triggers still use."""
     params = c.params
+    for needed in ("amount", "currency"):
+        if needed not in params:
+            raise invalid(
+                f"Missing required param: {needed}.", param=needed, code="parameter_missing"
+            )
+    _check_amount(params["amount"], params["currency"])
     given = params.get("source")
     if not given and params.get("customer"):
         customer = c.shop.find("customer", params["customer"], param="customer")
@@ -297,6 +348,8 @@ def create_charge(c: Call) -> Json:
             description=params.get("description"),
             capture_method="automatic" if params.get("capture", True) else "manual",
         )
+        for name in _OF_CHARGES:
+            intent[name] = params.get(name) or None
         _confirm(c, intent, off_session=True)
     return c.shop.find("charge", intent["latest_charge"])
 

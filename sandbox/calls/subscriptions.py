@@ -7,9 +7,26 @@ from sandbox.subscriptions import endings, items, pauses, schedules
 from sandbox.world import Json
 
 call("POST", "/v1/subscriptions")(lambda c: subscriptions.create(c.shop, c.params))
-call("POST", "/v1/subscriptions/{}")(
-    lambda c: subscriptions.update(c.shop, c.find("subscription"), c.params)
-)
+
+
+@call("POST", "/v1/subscriptions/{}")
+def update(c: Call) -> Json:
+    found = c.find("subscription")
+    if any(c.params.get(name) for name in ("cancel_at", "cancel_at_period_end")):
+        _check_unscheduled(found)
+    return subscriptions.update(c.shop, found, c.params)
+
+
+def _check_unscheduled(found: Json) -> None:
+    """Raise Stripe's 400 for a subscription whose end is a schedule's business."""
+    if found["schedule"]:
+        raise invalid(
+            f"The subscription is managed by the subscription schedule `{found['schedule']}`, and"
+            " updating any cancelation behavior directly is not allowed. Please update the schedule"
+            " instead."
+        )
+
+
 call("POST", "/v1/subscriptions/{}/pause")(
     lambda c: pauses.pause(c.shop, c.find("subscription"), c.params)
 )
@@ -22,9 +39,11 @@ searchable("subscription", "/v1/subscriptions")
 
 @call("DELETE", "/v1/subscriptions/{}")
 def cancel(c: Call) -> Json:
+    found = c.find("subscription")
+    _check_unscheduled(found)
     return endings.cancel(
         c.shop,
-        c.find("subscription"),
+        found,
         details=c.params.get("cancellation_details"),
         prorate=bool(c.params.get("prorate")),
         invoice_now=bool(c.params.get("invoice_now")),

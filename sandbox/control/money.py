@@ -50,6 +50,16 @@ def settle_intent(command: Command) -> Json:
     return intent
 
 
+@control("POST", "/setup_intents/{id}/settle")
+def settle_setup(command: Command) -> Json:
+    """Settle a setup that is waiting for 3-D Secure: `outcome` is `succeeded` or `failed`."""
+    intent = command.find("setup_intent")
+    if intent["status"] != "requires_action":
+        raise invalid(f"The setup is {intent['status']}.")
+    settling.settle(command.shop, intent, command.body.get("outcome", "succeeded"))
+    return intent
+
+
 @control("POST", "/invoices/{id}/retry")
 def retry_invoice(command: Command) -> Json:
     """Attempt to collect an invoice now, ahead of its next automatic attempt."""

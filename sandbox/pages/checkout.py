@@ -192,7 +192,9 @@ class CheckoutPages(Frame):
 
     async def authenticate(self, request: Request) -> Response:
         """The bank's authentication page for a payment made through the API."""
-        intent = self.shop.world.table("payment_intent").get(request.path_params["id"])
+        name = request.path_params["id"]
+        kind = "setup_intent" if name.startswith("seti_") else "payment_intent"
+        intent = self.shop.world.table(kind).get(name)
         if intent is None:
             return self.message("Not found", "This payment doesn't exist.", status=404)
         back = self.shop.world.private.get(intent["id"], {}).get("return_url")
@@ -209,7 +211,7 @@ class CheckoutPages(Frame):
         if not back:
             return self.message("Done", f"The payment's status is {intent['status']}.")
         joint = "&" if "?" in back else "?"
-        named = f"payment_intent={intent['id']}&redirect_status={'succeeded' if good else 'failed'}"
+        named = f"{kind}={intent['id']}&redirect_status={'succeeded' if good else 'failed'}"
         return RedirectResponse(f"{back}{joint}{named}", 303)
 
     async def payment_link(self, request: Request) -> Response:

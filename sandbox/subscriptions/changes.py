@@ -75,17 +75,23 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
             "end_behavior": {**known, **params["trial_settings"]["end_behavior"]}
         }
     if "discounts" in params:
-        old = found["discounts"]
-        found["discounts"] = [
-            given.get("discount")
-            or discounts.redeem(shop, given, customer=found["customer"], subscription=found["id"])[
-                "id"
-            ]
-            for given in params["discounts"] or []
-        ]
-        discounts.drop(shop, [name for name in old if name not in found["discounts"]])
+        _discount(shop, found, params["discounts"] or [])
     if params.get("billing_schedules"):
         items.set_billing_schedules(shop, found, params["billing_schedules"])
+
+
+def _discount(shop: Shop, found: Json, wanted: list[Json]) -> None:
+    old = found["discounts"]
+    total, currency = items.total(shop, found), found["currency"]
+    for given in wanted:
+        owner = found["customer"]
+        discounts.check(shop, given, total=total, currency=currency, customer=owner)
+    found["discounts"] = [
+        given.get("discount")
+        or discounts.redeem(shop, given, customer=found["customer"], subscription=found["id"])["id"]
+        for given in wanted
+    ]
+    discounts.drop(shop, [name for name in old if name not in found["discounts"]])
 
 
 def _reprice(shop: Shop, found: Json, params: Json) -> Cost:

@@ -33,6 +33,10 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     items.set_items(shop, made, params.get("items") or [], currency=params.get("currency"))
     _begin(shop, made, params)
     _check_payable(shop, made, customer, params, paid_by)
+    for given in params.get("discounts") or []:
+        if paid_by is None:
+            total, currency = items.total(shop, made), made["currency"]
+            discounts.check(shop, given, total=total, currency=currency, customer=customer["id"])
     with shop.row():
         made["discounts"] = [
             discounts.redeem(shop, given, customer=customer["id"], subscription=made["id"])["id"]

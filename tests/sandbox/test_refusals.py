@@ -1,0 +1,104 @@
+"""What Stripe refuses: codes for others, scheduled ends, far leaps, keys in flight."""
+
+import asyncio
+
+import pytest
+
+from tests.harness import Json, Stripe, flat
+from tests.sandbox.lives import begin, refused
+
+pytestmark = pytest.mark.anyio
+
+
+async def code(stripe: Stripe, **params: object) -> str:
+    coupon = await stripe.post("coupons", percent_off=20)
+    promotion = {"type": "coupon", "coupon": coupon["id"]}
+    return str((await stripe.post("promotion_codes", promotion=promotion, **params))["id"])
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"restrictions": {"first_time_transaction": True}},
+        {"restrictions": {"minimum_amount": 2000, "minimum_amount_currency": "usd"}},
+        {"customer": None},
+    ],
+)
+async def test_a_code_that_is_not_for_them_is_refused(stripe: Stripe, limits: Json) -> None:
+    if "customer" in limits:
+        limits = {"customer": await stripe.customer("other@box.example")}
+    life = await begin(stripe)
+    given = {"discounts": [{"promotion_code": await code(stripe, **limits)}]}
+    made = {"customer": life.customer, "items": [{"price": life.price}], **given}
+    assert (await refused(stripe, "subscriptions", **made))["param"] == "discounts"
+    error = await refused(stripe, f"subscriptions/{life.id}", **given)
+    assert error["param"] == "discounts"
+    session = {
+        "mode": "subscription",
+        "customer": life.customer,
+        "line_items": [{"price": life.price, "quantity": 1}],
+        "success_url": "https://example.com",
+    }
+    assert (await refused(stripe, "checkout/sessions", **session, **given))["param"] == "discounts"
+
+
+async def test_a_code_of_their_own_is_taken(stripe: Stripe) -> None:
+    customer = await stripe.customer("mine@box.example")
+    price = await stripe.price(await stripe.product())
+    mine = await code(
+        stripe,
+        customer=customer,
+        restrictions={
+            "first_time_transaction": True,
+            "minimum_amount": 1500,
+            "minimum_amount_currency": "usd",
+        },
+    )
+    made = await stripe.post(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": price}],
+        discounts=[{"promotion_code": mine}],
+    )
+    assert (await stripe.get(f"invoices/{made['latest_invoice']}"))["total"] == 1200
+
+
+async def test_a_scheduled_subscription_ends_by_its_schedule_alone(stripe: Stripe) -> None:
+    life = await begin(stripe)
+    await stripe.post("subscription_schedules", from_subscription=life.id)
+    answer = await stripe.client.delete(f"/v1/subscriptions/{life.id}")
+    assert answer.status_code == 400
+    assert "subscription schedule" in answer.json()["error"]["message"]
+    error = await refused(stripe, f"subscriptions/{life.id}", cancel_at_period_end=True)
+    assert error["status"] == 400
+    assert (await life.now())["status"] == "active"
+
+
+async def test_a_clock_leaps_two_intervals_at_most(stripe: Stripe) -> None:
+    clock = await stripe.post("test_helpers/test_clocks", frozen_time=1_900_000_000)
+    made = await stripe.post(
+        "customers",
+        test_clock=clock["id"],
+        payment_method="pm_card_visa",
+        invoice_settings={"default_payment_method": "pm_card_visa"},
+    )
+    price = await stripe.price(await stripe.product())
+    await stripe.post("subscriptions", customer=made["id"], items=[{"price": price}])
+    path = f"test_helpers/test_clocks/{clock['id']}/advance"
+    error = await refused(stripe, path, frozen_time=1_900_000_000 + 70 * 86400)
+    assert error["param"] == "frozen_time"
+    await stripe.post(path, frozen_time=1_900_000_000 + 55 * 86400)
+
+
+async def test_a_key_in_flight_is_a_conflict(stripe: Stripe) -> None:
+    await stripe.control("faults", api_latency_seconds=0.5)
+    headers = {"Idempotency-Key": "twice"}
+    both = await asyncio.gather(
+        *(
+            stripe.client.post("/v1/products", data=flat({"name": "A"}), headers=headers)
+            for _ in range(2)
+        )
+    )
+    assert sorted(answer.status_code for answer in both) == [200, 409]
+    error = next(answer.json()["error"] for answer in both if answer.status_code == 409)
+    assert error["code"] == "idempotency_key_in_use"
