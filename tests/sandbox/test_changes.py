@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from sandbox.schema import API_VERSION
 from tests.harness import Json, Stripe
 from tests.sandbox.lives import Life, begin, refused
 
@@ -66,8 +67,12 @@ async def test_another_interval_starts_a_new_cycle(stripe: Stripe) -> None:
 async def test_the_cycle_is_reset_by_an_object(stripe: Stripe) -> None:
     life = await begin(stripe)
     await stripe.control("clock/advance", seconds=10 * DAY)
-    answer = await refused(stripe, f"subscriptions/{life.id}", billing_cycle_anchor="now")
-    assert answer["param"] == "billing_cycle_anchor"
+    answer = await stripe.client.post(
+        f"/v1/subscriptions/{life.id}",
+        data={"billing_cycle_anchor": "now"},
+        headers={"Stripe-Version": API_VERSION},
+    )
+    assert answer.json()["error"]["param"] == "billing_cycle_anchor"
     found = await life.update(billing_cycle_anchor={"type": "now"})
     assert found["billing_cycle_anchor"] >= time.time() - 5
     assert len(await life.invoices()) == 2
