@@ -205,7 +205,7 @@ def _open(
         total = sum(line["amount_subtotal"] for line in lines)
         paid_in = made["currency"]
         discounts.check(shop, given, total=total, currency=paid_in, customer=customer)
-    made["optional_items"] = collecting.optional_items(shop, asks.get("optional_items") or [])
+    made.update(collecting.offered(shop, asks))
     if mode == "payment":
         made["invoice_creation"] = _invoice_creation(shop, kept["invoice_creation"])
     world.keep(made["id"], lines=lines, **kept)
@@ -239,7 +239,9 @@ def choose(shop: Shop, session: Json, entered: Json) -> None:
             _requantify(shop, session, line, int(given))
     added = [line for line in lines if not line.get("optional")]
     for name, count in (entered.get("optional") or {}).items():
-        offered = next((row for row in session["optional_items"] if row["price"] == name), None)
+        offered = next(
+            (row for row in session.get("optional_items", []) if row["price"] == name), None
+        )
         if offered is None:
             raise invalid(f"The price {name} isn't offered here.", param=f"optional[{name}]")
         _within(int(count), offered["adjustable_quantity"], offered["quantity"], name)

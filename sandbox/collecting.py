@@ -63,6 +63,12 @@ def adjustable(given: Json | None) -> Json | None:
     return {**_OPTIONS, "maximum": _MOST, "minimum": 0, **given}
 
 
+def offered(shop: Shop, asks: Json) -> Json:
+    """The field of a session with its optional items, which it has only where there are some."""
+    given = asks.get("optional_items")
+    return {"optional_items": optional_items(shop, given)} if given else {}
+
+
 def optional_items(shop: Shop, given: list[Json]) -> list[Json]:
     """What a buyer may add. Raises Stripe's 400 for prices that aren't active."""
     made = []

@@ -68,6 +68,10 @@ class Published:
         for routes in self._by_shape.values():
             routes.sort(key=lambda route: route.template.count("{"))
 
+    def routes(self) -> list[Route]:
+        """Every published call of `/v1`."""
+        return [route for routes in self._by_shape.values() for route in routes]
+
     def match(self, method: str, path: str) -> Route | None:
         candidates = self._by_shape.get((method, path.count("/")), [])
         return next((route for route in candidates if route.pattern.match(path)), None)

@@ -157,7 +157,7 @@ class CheckoutPages(Frame):
     def _offered(self, session: Json) -> list[Json]:
         """What a buyer may add, with the price and the product's name."""
         rows = []
-        for entry in session["optional_items"] or []:
+        for entry in session.get("optional_items") or []:
             price = self.shop.find("price", entry["price"])
             amount = pricing.amount(self.shop, price, 1, session["currency"])
             rows.append({**entry, "name": self.product_name(price["product"]), "amount": amount})

@@ -45,11 +45,21 @@ class Difference:
 
 @dataclass
 class Replay:
-    """One dialogue, replayed: what differed, and how many requests were made and left out."""
+    """One dialogue, replayed: the differences of each request that was made, and how many were
+    left out."""
 
-    differences: list[Difference] = field(default_factory=list)
-    made: int = 0
+    each: list[list[Difference]] = field(default_factory=list)
     left_out: int = 0
+
+    @property
+    def differences(self) -> list[Difference]:
+        """All differences of the dialogue."""
+        return [found for request in self.each for found in request]
+
+    @property
+    def made(self) -> int:
+        """How many requests were made."""
+        return len(self.each)
 
 
 def dialogues(path: Path) -> dict[str, list[Json]]:
@@ -76,12 +86,14 @@ async def replay(dialogue: list[Json], published: Published) -> Replay:
                 result.left_out += 1
                 continue
             answer = await _ask(client, entry, known)
-            result.made += 1
-            _compare(entry, answer, known, result)
-    result.differences += [
-        Difference("value", "the sandbox's own checks", None, problem)
-        for problem in box.shop.problems
-    ]
+            found: list[Difference] = []
+            _compare(entry, answer, known, found)
+            result.each.append(found)
+    if result.each:
+        result.each[-1] += [
+            Difference("value", "the sandbox's own checks", None, problem)
+            for problem in box.shop.problems
+        ]
     return result
 
 
@@ -155,19 +167,19 @@ def objects(node: Any) -> Iterator[Json]:
             yield from objects(entry)
 
 
-def _compare(entry: Json, answer: httpx.Response, known: dict[str, str], result: Replay) -> None:
+def _compare(
+    entry: Json, answer: httpx.Response, known: dict[str, str], out: list[Difference]
+) -> None:
     if answer.status_code != entry["status"]:
         error = answer.json().get("error", {})
         if error.get("code") == "sandbox_unsupported" and entry["version"] < OLDEST:
-            result.differences.append(Difference("version", entry["version"], None, OLDEST))
+            out.append(Difference("version", entry["version"], None, OLDEST))
             return
         where = f"{entry['method']} {ID.sub('{id}', entry['path'].split('?')[0])}"
         said = error.get("message", "")
-        result.differences.append(
-            Difference("status", where, entry["status"], f"{answer.status_code} {said}")
-        )
+        out.append(Difference("status", where, entry["status"], f"{answer.status_code} {said}"))
         return
-    _walk(entry["body"], answer.json(), "", "error", known, result.differences)
+    _walk(entry["body"], answer.json(), "", "error", known, out)
 
 
 def _walk(
