@@ -95,3 +95,32 @@ def cancel(shop: Shop, payout: Json) -> Json:
         shop.save(payout, "payout.canceled", before)
     shop.world.schedule("arrive_payout", payout["id"], None)
     return payout
+
+
+def reverse(shop: Shop, payout: Json, params: Json) -> Json:
+    """Bring the money of a payout back from the bank, by a payout of its own. Raises Stripe's
+    400."""
+    if payout["status"] != "paid" or payout["reversed_by"]:
+        raise invalid("Only a paid payout can be reversed, and once.")
+    made = shop.world.make(
+        "payout",
+        "po",
+        amount=-payout["amount"],
+        currency=payout["currency"],
+        arrival_date=shop.world.now(),
+        automatic=False,
+        metadata=merge_metadata({}, params.get("metadata")),
+        method="standard",
+        original_payout=payout["id"],
+        reconciliation_status="not_applicable",
+        source_type="card",
+        status="paid",
+        type="bank_account",
+    )
+    before = snapshot(payout)
+    payout["reversed_by"] = made["id"]
+    with shop.row():
+        made["balance_transaction"] = transaction(shop, made, kind="payout")["id"]
+        shop.save(made, "payout.created")
+        shop.save(payout, "payout.updated", before)
+    return made

@@ -51,15 +51,16 @@ def fund(shop: Shop, customer: Json, amount: int, currency: str, reference: str 
         made = _change(
             shop, customer, amount, currency, "funded", funded={"bank_transfer": details}
         )
-        if _kept(shop, customer)["mode"] != "manual":
-            reconcile(shop, customer)
+        reconcile(shop, customer)
         if _kept(shop, customer)["available"].get(currency):
             shop.emit("cash_balance.funds_available", balance(shop, customer))
     return made
 
 
 def reconcile(shop: Shop, customer: Json) -> None:
-    """Have the cash of a customer pay for what waits for it."""
+    """Have the cash of a customer pay for what waits for it, unless that is done by hand."""
+    if _kept(shop, customer)["mode"] == "manual":
+        return
     rows = shop.world.table("payment_intent").newest_first(
         {"customer": customer["id"]}, before=None, after=None
     )

@@ -15,6 +15,11 @@ def pay_out(c: Call) -> Json:
     return accounting.pay_out(c.shop, c.params)
 
 
+@call("POST", "/v1/payouts/{}/reverse")
+def reverse(c: Call) -> Json:
+    return accounting.reverse(c.shop, c.find("payout"), c.params)
+
+
 @call("POST", "/v1/payouts/{}/cancel")
 def cancel(c: Call) -> Json:
     return accounting.cancel(c.shop, c.find("payout"))

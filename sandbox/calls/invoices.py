@@ -121,6 +121,35 @@ def _price(shop: Shop, params: Json, where: str) -> Json | None:
     return shop.find("price", given, param=where) if given else None
 
 
+@call("POST", "/v1/invoiceitems/{}")
+def update_item(c: Call) -> Json:
+    """Other figures or words for an item, and for its line where it stands on a draft."""
+    found, params = c.find("invoiceitem"), c.params
+    bill = c.shop.world.table("invoice").get(found["invoice"])
+    if bill is not None and bill["status"] != "draft" and set(params) - {"metadata", "expand"}:
+        raise invalid("The invoice of this item is already finalized.", code="invoice_not_editable")
+    apply(c.shop, "invoiceitem", found, params, "quantity", "tax_rates")
+    if "tax_rates" in params:
+        found["tax_rates"] = taxes.named(c.shop, params["tax_rates"], param="tax_rates")
+    if "quantity" in params:
+        each = found["amount"] / found["quantity"]
+        found.update(quantity=params["quantity"], quantity_decimal=str(params["quantity"]))
+        found["amount"] = params.get("amount", round(each * params["quantity"]))
+    if bill is not None and bill["status"] == "draft":
+        _drop_line(bill, found["id"])
+        invoice_lines.put_lines(c.shop, bill, [invoice_lines.item_line(c.shop, found)])
+        c.shop.save(bill, "invoice.updated")
+    return c.shop.save(found)
+
+
+def _drop_line(bill: Json, item: str) -> None:
+    bill["lines"]["data"] = [
+        line
+        for line in bill["lines"]["data"]
+        if ((line["parent"] or {}).get("invoice_item_details") or {}).get("invoice_item") != item
+    ]
+
+
 @call("DELETE", "/v1/invoiceitems/{}")
 def delete_item(c: Call) -> Json:
     found = c.find("invoiceitem")
@@ -128,12 +157,7 @@ def delete_item(c: Call) -> Json:
     if bill is not None:
         if bill["status"] != "draft":
             raise invalid("The invoice of this item is already finalized.")
-        bill["lines"]["data"] = [
-            line
-            for line in bill["lines"]["data"]
-            if ((line["parent"] or {}).get("invoice_item_details") or {}).get("invoice_item")
-            != found["id"]
-        ]
+        _drop_line(bill, found["id"])
         invoice_lines.total(c.shop, bill)
         c.shop.save(bill)
     c.shop.world.forget("invoiceitem", found["id"])

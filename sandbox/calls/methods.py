@@ -77,7 +77,9 @@ def update(c: Call) -> Json:
 @call("GET", _URL)
 def configurations(c: Call) -> Json:
     _default(c.shop)
-    equal: Json = {"active": c.params["active"]} if "active" in c.params else {}
+    equal: Json = {key: c.params[key] or None for key in ("application",) if key in c.params}
+    if "active" in c.params:
+        equal["active"] = c.params["active"]
     return lists.page(c.shop, _CONFIGURATION, _URL, c.params, equal=equal)
 
 

@@ -92,6 +92,24 @@ def update_setup_intent(c: Call) -> Json:
     return c.shop.save(found)
 
 
+def _microdeposits(kind: str, name: str) -> None:
+    """Bank accounts are debited here without deposits that prove whose they are."""
+
+    def refuse(c: Call) -> Json:
+        found = c.find(kind)
+        raise invalid(
+            f"You cannot verify this {name} because it has a status of {found['status']} and"
+            " waits for no microdeposits.",
+            code=f"{kind}_unexpected_state",
+        )
+
+    call("POST", f"/v1/{kind}s/{{}}/verify_microdeposits")(refuse)
+
+
+_microdeposits("setup_intent", "SetupIntent")
+_microdeposits("payment_intent", "PaymentIntent")
+
+
 @call("POST", "/v1/setup_intents/{}/cancel")
 def cancel_setup_intent(c: Call) -> Json:
     found = c.find("setup_intent")

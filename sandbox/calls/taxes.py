@@ -6,6 +6,33 @@ from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, missing
 from sandbox.world import Json
 
+_CODES = {
+    "txcd_10000000": ("General - Electronically Supplied Services", "Delivered electronically."),
+    "txcd_10103001": ("Software as a service (SaaS) - business use", "Software used remotely."),
+    "txcd_20030000": ("General - Services", "Services of any kind."),
+    "txcd_99999999": ("General - Tangible Goods", "Things that are shipped."),
+    "txcd_00000000": ("Nontaxable", "What isn't taxed."),
+}
+"""Some of Stripe's tax codes."""
+
+
+def _code(c: Call, name: str) -> Json:
+    title, words = _CODES[name]
+    return c.shop.world.blanks.make("tax_code", id=name, name=title, description=words)
+
+
+@call("GET", "/v1/tax_codes")
+def codes(c: Call) -> Json:
+    return lists.slice_of(c.path, [_code(c, name) for name in _CODES], c.params)
+
+
+@call("GET", "/v1/tax_codes/{}")
+def code(c: Call) -> Json:
+    if c.ids[0] not in _CODES:
+        raise missing("tax_code", c.ids[0])
+    return _code(c, c.ids[0])
+
+
 readable("tax_rate", "/v1/tax_rates")
 updatable("tax_rate", "/v1/tax_rates", "tax_rate.updated")
 
