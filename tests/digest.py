@@ -6,7 +6,7 @@ from latchkey.store.pool import Pool
 
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
-    | {"webhook_refusals"}
+    | {"processes", "webhook_refusals"}
 )
 """Tables that background work writes to at any time, and counts of refusals."""
 

@@ -14,7 +14,7 @@ from tests.life.play import (
 )
 from tests.truth.test_reconciliation import compared
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def invoiced(site: Latchkey, email: str, price: str, **given: Any) -> Json:

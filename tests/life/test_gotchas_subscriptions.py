@@ -14,7 +14,7 @@ from tests.life.play import (
     until_is,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_01_the_matching_items_period_counts(shared: Latchkey) -> None:

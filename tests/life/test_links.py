@@ -7,7 +7,7 @@ import pytest
 from latchkey.stripe_api import StripeApi, StripeError
 from tests.harness import Json, Latchkey, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def populated(site: Latchkey, count: int, one_off: int = 0) -> Json:
@@ -53,7 +53,6 @@ async def test_the_preview_shows_who_what_and_why_and_changes_nothing(shared: La
     assert missing.status_code == 404
 
 
-@pytest.mark.slow
 async def test_earlier_buyers_get_access(shared: Latchkey) -> None:
     made = await populated(shared, 230, one_off=30)
     session_buyer = await shared.stripe.buy("session@import.example", made["once"], mode="payment")

@@ -14,7 +14,7 @@ from tests.life.test_identity import user_id
 from tests.store.test_concurrency import blocked
 from tests.web.pages import visit
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def given(site: Latchkey, product: str, email: str, **more: object) -> Json:
