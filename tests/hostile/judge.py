@@ -196,8 +196,8 @@ class Judge:
             raise WrongError(f"{source.id} is past due, but {product} ends {ends}: {last}")
 
     def _judge_bills(self, lines: dict[str, Counts]) -> None:
-        """Money that went back for a subscription's bill, or bounced, is told of to whoever it gave
-        something: at most once each time, at least once for a bill that it left changed."""
+        """Refunds of a subscription's bill, and refunds that bounced, are reported to whoever the
+        bill gave something: at most once each, at least once for a bill that ends up changed."""
         refunded = {
             sub: bills for person in self._life.people for sub, bills in person.refunded.items()
         }
@@ -291,8 +291,8 @@ class Judge:
         self._union = union
 
     async def _judge_mails(self, after: dict[str, set[Past]], had: set[Pair]) -> None:
-        """One mail where somebody gets into a product anew, none where they were in already. One
-        may speak of several products."""
+        """One email if somebody gets access to a product again, none if they had it. One email may
+        name several products."""
         life = self._life
         rows = await life.outside.fetch(
             """

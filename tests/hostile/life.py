@@ -183,7 +183,7 @@ class Life:
     async def _see(
         self, source_id: str, owner: str, *, told: bool = True, before: Links | None = None
     ) -> None:
-        """Read a source. Stripe tells of it where something was done (`told`) or has changed.
+        """Read a source. Stripe sends events if something was done (`told`) or has changed.
 
         A link may be made meanwhile: the change was there under the links of `before`, too.
         """

@@ -44,7 +44,7 @@ class Links:
 class Past:
     """One possible past of a source: what it gives, what it ever gave, what was last seen.
 
-    `begun` are the products whose purchase was told of, `held` those that an admin ended. `met`
+    `begun` are the products whose purchase was reported, `held` those that an admin ended. `met`
     says whether Latchkey keeps the source at all, `gave` whether it gave anything ever, and
     `unpaid_since` (Unix time) when its money stopped coming.
     """
@@ -99,7 +99,7 @@ class Source:
     before_link: dict[str, Reading] = field(default_factory=dict)
 
     def redirect(self, reading: Reading, links: Links, rules: Rules, *, told: bool = True) -> None:
-        """A state that Latchkey may read from now on, and that Stripe tells of where `told`."""
+        """A state that Latchkey may read from now on, and with events from Stripe if `told`."""
         self.last = reading
         self._note(links, rules, told=told)
 
@@ -110,7 +110,7 @@ class Source:
             self._note(links, rules, told=True)
 
     def ruled(self, links: Links, rules: Rules) -> None:
-        """The policy changed, at a settled moment: what was last read is judged anew."""
+        """The policy changed, at a settled moment: what was last read is judged again."""
         assert all(look.by_rule for look in self.seen), "policies change at settled moments only"
         if self.last is not None:
             self._note(links, rules, told=True, by_rule=True)
@@ -122,7 +122,7 @@ class Source:
         self.pasts = {_cut(past, product, hold=hold) for past in self.pasts}
 
     def lift(self, product: str, links: Links, rules: Rules) -> None:
-        """The hold on a product was lifted, at a settled moment: it is judged anew at once."""
+        """The hold on a product was lifted, at a settled moment: it is judged again at once."""
         assert not self.seen, "holds are lifted at settled moments only"
         assert self.last is not None, "it has given something"
         look = Look(self.last, links, rules, time.time(), told=True)
@@ -208,7 +208,7 @@ def _look(past: Past, look: Look) -> list[Past]:
 
 def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
     """A source begins to give a product: what gave when it was linked is imported, what was bought
-    since is purchased. A subscription that changes its items doesn't start anew. An order that
+    since is purchased. A subscription that changes its items doesn't start again. An order that
     another product's import meets may be older than the link, after the clock was moved."""
     reading, linked_at = look.reading, look.links.linked_at(product)
     begun = past.begun | {product}
@@ -230,8 +230,8 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
 
 
 def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bool]) -> list[Past]:
-    """Whether money that went back for what never gave anything is told of depends on whether the
-    buyer is a user for other reasons."""
+    """A refund of something that never gave access is reported only if the buyer is a user for
+    other reasons."""
     if reading.failed and past.met:
         untold = [p for p in opened if (("payment_failed", p), 1) not in past.lines]
         return [past.plus("payment_failed", untold)]
@@ -250,8 +250,8 @@ def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bo
 def _tell_subscription(
     past: Past, before: Past, reading: Reading, opened: dict[str, bool]
 ) -> list[Past]:
-    """What happened to a subscription that gives nothing (yet) is told of where its buyer is a user
-    for other reasons."""
+    """What happened to a subscription that gives nothing (yet) is reported only if its buyer is a
+    user for other reasons."""
     if not past.met:
         return [past]
     scheduled = reading.ends is not None

@@ -1,4 +1,4 @@
-"""What Stripe holds, read anew: one small reading per source of access.
+"""What Stripe has, read independently: one small reading per source of access.
 
 Written from Stripe's reference alone, so that a mistake of Latchkey's own reading shows.
 """
@@ -171,8 +171,7 @@ class Truth:
         return await self.get(f"payment_intents/{intents[0]}") if any(intents) else {}
 
     async def invoice(self, source_id: str) -> Reading:
-        """The lines of an invoice that are no subscription's, paid or not, and what became of the
-        money."""
+        """The one-off lines of an invoice, paid or not, and what became of the money."""
         found = await self.get(f"invoices/{source_id}")
         lines = found["lines"]["data"]
         if found["lines"]["has_more"]:

@@ -231,7 +231,7 @@ async def test_31_invoices_paid_out_of_band_and_by_card(shared: Latchkey) -> Non
 
 
 async def test_17_a_session_and_its_invoice_are_one_purchase(shared: Latchkey) -> None:
-    """17: with `invoice_creation` two objects tell of one purchase, also of a free one."""
+    """17: with `invoice_creation` two objects report one purchase, also a free one."""
     product, _, price = await linked(shared, every=None)
     customer = await shared.stripe.customer("g17@gotcha.example")
     session = await shared.stripe.checkout(
