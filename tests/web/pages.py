@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from latchkey import signin_links
-from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey
+from tests.harness import ADMIN, PASSWORD, PATIENCE, SECRETS, Latchkey
 
 
 class Visitor:
@@ -60,7 +60,7 @@ class Visitor:
 
 @asynccontextmanager
 async def visit(site: Latchkey) -> AsyncIterator[Visitor]:
-    async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=PATIENCE) as client:
         yield Visitor(site, client)
 
 
