@@ -84,7 +84,7 @@ async def test_impersonation_is_visible_and_can_be_ended(shared: Latchkey, page:
     await expect(page.get_by_role("link", name="Seen from inside")).to_contain_text("Yours")
     await expect(page.get_by_role("link", name="Admin", exact=True)).to_have_count(0)
     await page.goto(f"{shared.url}/account/settings")
-    await page.get_by_label("New address").fill("stolen@admin.example")
+    await page.get_by_label("New email address").fill("stolen@admin.example")
     await page.get_by_role("button", name="Send me the link").click()
     await expect(page.get_by_text("only they can change their account")).to_be_visible()
     await banner.get_by_role("button", name="Stop").click()

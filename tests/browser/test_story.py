@@ -86,7 +86,7 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     )
     await page.goto(portal["url"])
     await page.get_by_role("button", name="Cancel subscription").click()
-    await expect(page.get_by_text("Your subscription is cancelled")).to_be_visible()
+    await expect(page.get_by_text("Your subscription has been cancelled")).to_be_visible()
     await page.get_by_label("Why did you cancel?").select_option("too_expensive")
     await page.get_by_role("button", name="Send").click()
     await page.get_by_role("link", name=re.compile("^Return to")).click()
