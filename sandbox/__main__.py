@@ -42,5 +42,10 @@ def serve(
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command `latchkey-sandbox`."""
     typer.run(serve)
+
+
+if __name__ == "__main__":
+    main()
