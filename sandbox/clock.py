@@ -31,6 +31,7 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
     "resume_collection": ("subscription", pauses.resume_collection),
     "expire_pending_update": ("subscription", pending.expire),
     "phase_end": ("subscription_schedule", schedules.phase_end),
+    "warn_schedule": ("subscription_schedule", schedules.warn),
     "finalize_invoice": ("invoice", renewals.finalize),
     "retry_invoice": ("invoice", dunning.attempt),
     "invoice_overdue": ("invoice", dunning.overdue),

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.harness import Stripe
-from tests.sandbox.lives import begin, refused
+from tests.sandbox.lives import begin, events_of, refused
 
 pytestmark = pytest.mark.anyio
 DAY = 86400
@@ -100,3 +100,35 @@ async def test_cancelling_a_schedule_cancels_its_subscription(stripe: Stripe) ->
     ended = await stripe.post(f"subscription_schedules/{made['id']}/cancel")
     assert ended["status"] == "canceled"
     assert (await life.now())["status"] == "canceled"
+
+
+async def test_the_end_of_a_schedule_is_announced_and_told(stripe: Stripe) -> None:
+    """A schedule that lets go of its subscription is complete, too."""
+    life = await begin(stripe)
+    made = await stripe.post("subscription_schedules", from_subscription=life.id)
+    left = made["phases"][0]["end_date"] - made["created"]
+    await stripe.control("clock/advance", seconds=left - 9 * 86400 - 60)
+    assert "subscription_schedule.expiring" not in await events_of(stripe, made["id"])
+    await stripe.control("clock/advance", seconds=120)
+    assert "subscription_schedule.expiring" in await events_of(stripe, made["id"])
+    await stripe.control("clock/advance", seconds=9 * 86400)
+    sent = await events_of(stripe, made["id"])
+    assert {"subscription_schedule.released", "subscription_schedule.completed"} <= set(sent)
+    assert sent.count("subscription_schedule.expiring") == 1
+    assert (await life.now())["status"] == "active"
+
+
+async def test_a_schedule_is_aborted_where_nobody_pays(stripe: Stripe) -> None:
+    await stripe.control("settings", retry_days=[1])
+    life = await begin(stripe)
+    made = await stripe.post("subscription_schedules", from_subscription=life.id)
+    phases = [
+        {"items": [{"price": life.price}], "end_date": made["phases"][0]["end_date"]},
+        {"items": [{"price": life.price}], "duration": {"interval": "year", "interval_count": 1}},
+    ]
+    await stripe.post(f"subscription_schedules/{made['id']}", phases=phases)
+    await life.card("pm_card_chargeCustomerFail")
+    await life.until("period_end")
+    await stripe.control("clock/advance", seconds=3 * 86400)
+    assert (await life.now())["status"] == "canceled"
+    assert "subscription_schedule.aborted" in await events_of(stripe, made["id"])
