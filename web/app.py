@@ -22,6 +22,7 @@ from latchkey.store.pool import Pool, create_pool
 from latchkey.store.users import team
 from latchkey.vault import Vault
 from web import api, health, pages
+from web.paths import PlainPaths
 from web.relay import Relay
 from web.security import SecurityHeaders
 from web.site import Site
@@ -92,13 +93,18 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Mount("/static", StaticAssets(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[
+            Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
+            Middleware(GZipMiddleware, minimum_size=1000),
+        ],
         exception_handlers=pages.exception_handlers(),
     )
     outer = Starlette(
         routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
+        middleware=[Middleware(PlainPaths)],
         lifespan=lifespan,
     )
+    inner.router.redirect_slashes = outer.router.redirect_slashes = False
     inner.state = outer.state
     return outer
 

@@ -1,6 +1,7 @@
 """The Compose file is valid, pinned and runs only what exists. (`compose-spec.json` is the Compose
 Specification's own schema, Apache License 2.0.)"""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from latchkey.settings import variables
 
@@ -54,8 +56,36 @@ def test_our_services_run_commands_that_exist() -> None:
         assert done.returncode == 0, command
 
 
+FIXED = {"LATCHKEY_DATA", "LATCHKEY_TEMPORAL_PORT", "LATCHKEY_TEMPORAL_UI_PORT", "STRIPE_API_BASE"}
+"""What a Compose file decides by itself, or only `latchkey up` reads."""
+
+
+def test_every_setting_can_be_passed_in() -> None:
+    passed = set().union(*(SERVICES[name]["environment"] for name in OURS))
+    wanted = {name for name in variables().values() if "SANDBOX" not in name} - FIXED
+    assert wanted <= passed
+
+
+def test_visitors_are_told_apart_behind_a_proxy_by_default() -> None:
+    """Docker's bridge hands every connection on from an address of its own."""
+    value = SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"]
+    default = re.fullmatch(r"\$\{FORWARDED_ALLOW_IPS:-(.+)\}", value)
+    assert default, value
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    proxied = ProxyHeadersMiddleware(app, default[1])
+    for peer in ("172.17.0.1", "203.0.113.9"):
+        headers = [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]
+        scope: Any = {"type": "http", "client": (peer, 1), "headers": headers, "scheme": "http"}
+        asyncio.run(proxied(scope, None, None))  # type: ignore[arg-type]
+    assert seen == ["203.0.113.7", "203.0.113.9"], "the proxy's word counts, nobody else's"
+
+
 def test_our_services_are_given_settings_that_exist() -> None:
-    known = set(variables().values()) | {"TEMPORAL_NAMESPACE"}
+    known = set(variables().values()) | {"TEMPORAL_NAMESPACE", "FORWARDED_ALLOW_IPS"}
     for name in OURS:
         assert set(SERVICES[name]["environment"]) <= known
     text = (ROOT / "deploy" / "env.example").read_text()

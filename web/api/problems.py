@@ -26,7 +26,9 @@ class ApiError(Exception):
             "detail": self.detail,
             **self.extra,
         }
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
         return Response(
             orjson.dumps(body),
             self.status,

@@ -1,5 +1,6 @@
 """Who is asking, and what they are allowed to do."""
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -121,8 +122,12 @@ def text(fields: FormData, name: str) -> str:
 
 
 def address_of(request: Request) -> str:
-    """The IP address that a request comes from."""
-    return request.client.host if request.client else "unknown"
+    """The IP address that a request comes from; `unknown` if a proxy passed on something else."""
+    host = request.client.host if request.client else ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return "unknown"
 
 
 def redirect(address: str) -> Response:

@@ -1,0 +1,60 @@
+"""Slashes too many, foreign hosts, and the headers of errors."""
+
+import httpx
+import orjson
+import pytest
+
+from tests.harness import Latchkey
+from tests.web.test_webhooks import event, secret, signed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("path", ["/webhooks/stripe/", "//webhooks/stripe", "/webhooks//stripe//"])
+async def test_webhooks_arrive_at_addresses_with_slashes_too_many(
+    shared: Latchkey, path: str
+) -> None:
+    sent = event(shared)
+    body = orjson.dumps(sent)
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(
+            f"{shared.url}{path}", content=body, headers=signed(body, await secret(shared))
+        )
+    assert answer.status_code == 200
+    assert await shared.pool.fetchval("select true from events where id = $1", sent["id"])
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/login/", "/login"),
+        ("/login/?next=/library", "/login?next=/library"),
+        ("//evil.example/", "/evil.example"),
+        ("//evil.example", "/evil.example"),
+    ],
+)
+async def test_redirects_name_no_host(shared: Latchkey, path: str, leads_to: str) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{shared.url}{path}", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["location"]) == (308, leads_to)
+
+
+async def test_errors_of_the_api_are_not_sniffed_or_kept(shared: Latchkey) -> None:
+    for path, status in (("/nothing", 404), ("/users?limit=0", 422)):
+        answer = await shared.api.get(path)
+        assert answer.status_code == status
+        if "problem" in answer.headers["content-type"]:
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_an_address_that_a_proxy_passes_on_has_to_be_one(shared: Latchkey) -> None:
+    """The visitor's address is shown to admins and kept with sessions."""
+    from web.pages.guard import address_of
+
+    class Request:
+        def __init__(self, host: str) -> None:
+            self.client = type("Client", (), {"host": host})()
+
+    assert address_of(Request("203.0.113.7")) == "203.0.113.7"  # type: ignore[arg-type]
+    assert address_of(Request("<script>")) == "unknown"  # type: ignore[arg-type]
