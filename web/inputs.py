@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from latchkey.addresses import AddressError, mailbox
+
 
 class Input(BaseModel):
     """Base of all inputs: unknown fields are refused."""
@@ -62,17 +64,17 @@ class NewProduct(ProductChanges):
     name: Name
 
 
-def is_address(value: str) -> bool:
-    """Whether a text looks like an email address. Only sending an email shows that it works."""
-    local, _, host = value.strip().rpartition("@")
-    odd = any(c.isspace() or ord(c) < 32 for c in value.strip())
-    return bool(local and host) and not odd and len(value) <= 254
+def shown_address(text: str) -> str | None:
+    """An email address as it is stored, None if it isn't the address of one mailbox."""
+    try:
+        return _address(text)
+    except AddressError:
+        return None
 
 
-def _address(value: str) -> str:
-    if not is_address(value):
-        raise ValueError("must be a valid email address")
-    return value.strip()
+def _address(text: str) -> str:
+    mailbox(text)
+    return text.strip()
 
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]

@@ -9,6 +9,7 @@ import aiosmtplib
 import structlog
 from prometheus_client import Counter
 
+from latchkey.addresses import AddressError
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
 from latchkey.store import site_settings
@@ -102,6 +103,8 @@ def _is_final(error: Exception) -> bool:
             return all(refusal.code >= 500 for refusal in error.recipients)
         case aiosmtplib.SMTPSenderRefused():
             return False
+        case aiosmtplib.SMTPNotSupported():
+            return True
         case aiosmtplib.SMTPResponseException():
             return error.code >= 500
         case aiosmtplib.SMTPException():
@@ -111,6 +114,11 @@ def _is_final(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     """What admins read beside the email. Postgres holds no NUL."""
+    match error:
+        case AddressError():
+            return f"the recipient {error}"
+        case aiosmtplib.SMTPNotSupported():
+            return "the mail server doesn't accept addresses with letters beyond a–z (SMTPUTF8)"
     text = str(error) if isinstance(error, aiosmtplib.SMTPException | OSError) else ""
     return (text or f"it can't be written ({type(error).__name__})").replace("\0", "")
 

@@ -2,10 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from latchkey import signin_links
+from latchkey.addresses import mailbox
 from latchkey.mail.letters import Letter, letter, line
 from latchkey.mail.look import Look
 from latchkey.store.feed.mails import OutMail
@@ -106,14 +107,14 @@ def message(
     site: SiteSettings | None = None,
 ) -> EmailMessage:
     """The message to send. Its Message-ID depends only on its key and issue, so a second attempt is
-    recognised as the same email."""
+    recognised as the same email. Raises `AddressError` for a recipient that isn't one mailbox."""
     site = site or SiteSettings()
     made = EmailMessage(_POLICY)
     name, address = parseaddr(sender)
-    made["From"] = formataddr((line(site.sender_name or name), site.mail_from or address))
+    made["From"] = _address(site.mail_from or address, line(site.sender_name or name))
     if site.reply_to:
-        made["Reply-To"] = site.reply_to
-    made["To"] = formataddr((line(mail.name or ""), mail.email))
+        made["Reply-To"] = _address(site.reply_to)
+    made["To"] = _address(mail.email, line(mail.name or ""))
     made["Subject"] = rendered.subject
     made["Date"] = format_datetime(mail.issued_at)
     host = urlsplit(public_url).hostname or "localhost"
@@ -131,6 +132,12 @@ def message(
 def nonce(mail: OutMail) -> str:
     """The id by which an email's link is marked as used; sent again, it is another link."""
     return f"mail:{mail.id}" if not mail.issue else f"mail:{mail.id}:{mail.issue}"
+
+
+def _address(text: str, name: str = "") -> Address:
+    """One mailbox for a header, whatever is in the name; the domain goes out in punycode."""
+    box = mailbox(text)
+    return Address(name, box.local, box.ascii_domain)
 
 
 def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, ...]) -> str | None:

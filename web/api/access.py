@@ -12,7 +12,7 @@ from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Input
+from web.inputs import Email, Input
 from web.site import Site
 from web.wording import explain as explain_in_words
 
@@ -21,7 +21,7 @@ class Who(Input):
     """A product and a person."""
 
     product: str = Field(description="slug or id of the product")
-    email: str | None = Field(None, description="the person's email address")
+    email: Email | None = Field(None, description="the person's email address")
     user: int | None = Field(None, description="or the user's id", ge=1, le=2**63 - 1)
 
 

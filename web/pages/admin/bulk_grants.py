@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.rules.identity import email_key
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
-from web.inputs import is_address
+from web.inputs import shown_address
 from web.pages.admin.users import content_of, rows_of
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -126,17 +127,18 @@ def read_grants(
         }
         try:
             grant = _grant(values, until=until, reason=reason)
-            if grant.email.lower() in good:
+            if email_key(grant.email) in good:
                 raise ValueError("This address is already in the list.")
         except ValueError as error:
             bad.append(BadLine(at, ", ".join(cells)[:200], str(error)))
         else:
-            good[grant.email.lower()] = grant
+            good[email_key(grant.email)] = grant
     return list(good.values()), bad
 
 
 def _grant(values: dict[str, str], *, until: datetime | None, reason: str) -> ComplimentaryGrant:
-    if not is_address(values["email"]):
+    email = shown_address(values["email"])
+    if email is None:
         raise ValueError(f"“{values['email'][:80]}” isn't a valid email address.")
     ends = _moment(values["until"]) if values["until"] else until
     if ends is not None and ends <= datetime.now(UTC):
@@ -144,7 +146,7 @@ def _grant(values: dict[str, str], *, until: datetime | None, reason: str) -> Co
     if len(values["reason"]) > 1000 or len(values["name"]) > 200:
         raise ValueError("Use up to 1,000 characters for the reason and 200 for the name.")
     return ComplimentaryGrant(
-        values["email"], ends, values["reason"] or reason or None, values["name"] or None
+        email, ends, values["reason"] or reason or None, values["name"] or None
     )
 
 

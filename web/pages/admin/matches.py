@@ -7,7 +7,7 @@ from starlette.routing import Route
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.users import identity, merging, unmerging, users
-from web.inputs import is_address
+from web.inputs import shown_address
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -72,10 +72,11 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
 @admin_page
 async def accept(request: Request) -> Response:
     """Carry out what a match proposes."""
-    email = text(await form(request), "email")
-    if email and not is_address(email):
+    typed = text(await form(request), "email")
+    email = shown_address(typed)
+    if typed and email is None:
         return await _index(
-            request, error=f"“{email[:80]}” isn't a valid email address.", status=422
+            request, error=f"“{typed[:80]}” isn't a valid email address.", status=422
         )
     actor = request.state.user.id
     try:
@@ -83,7 +84,7 @@ async def accept(request: Request) -> Response:
             match = await matches.find(connection, _number(request))
             if match is None:
                 raise NotFoundError("This match doesn't exist.")
-            await identity.accept(connection, match, email=email or None, actor=actor)
+            await identity.accept(connection, match, email=email, actor=actor)
     except identity.NotDecidableError as refused:
         return await _index(request, error=str(refused), status=409)
     return redirect("/admin/merges?done=decided")

@@ -10,7 +10,7 @@ from latchkey.store import site_settings
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, signin, users
 from web import billing
-from web.inputs import is_address
+from web.inputs import shown_address
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import form, member_page, redirect, text, visitor_page
@@ -138,10 +138,11 @@ async def mails(request: Request) -> Response:
 @member_page
 async def change_email(request: Request) -> Response:
     """Ask for another email address; the link sent to it confirms the change."""
-    user, email = request.state.user, text(await form(request), "email")
-    if not is_address(email):
+    user, typed = request.state.user, text(await form(request), "email")
+    email = shown_address(typed)
+    if email is None:
         error = "That isn't a valid email address. Try something like ada@example.com."
-        return await _settings(request, errors={"email": error}, email=email)
+        return await _settings(request, errors={"email": error}, email=typed)
     if email_key(email) == email_key(user.email):
         return await _settings(
             request, errors={"email": "That's already your email address."}, email=email

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from latchkey import signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.users import claims, identity, signin
-from web.inputs import is_address
+from web.inputs import shown_address
 from web.pages.guard import form, member_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
@@ -27,10 +27,11 @@ async def ask(request: Request) -> Response:
     """The form; posting it sends a link to the other address."""
     if request.method == "GET":
         return await _form(request)
-    user, email = request.state.user, text(await form(request), "email")
-    if not is_address(email):
+    user, typed = request.state.user, text(await form(request), "email")
+    email = shown_address(typed)
+    if email is None:
         error = "That isn't a valid email address. Try something like ada@example.com."
-        return await _form(request, email=email, error=error, status=422)
+        return await _form(request, email=typed, error=error, status=422)
     if email_key(email) == email_key(user.email):
         error = "That's your own address. Anything bought with it is already in your account."
         return await _form(request, email=email, error=error, status=422)

@@ -1,0 +1,100 @@
+"""Email addresses: what one is, how it is written, and which of them are the same mailbox."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import idna
+
+LONGEST = 254
+_LONGEST_LOCAL = 64
+_CHARACTERS = r"[\w!#$%&'*+/=?^`{|}~\-\u0080-\U0010ffff]+"
+_ATOM = re.compile(rf"{_CHARACTERS}(\.{_CHARACTERS})*")
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
+
+
+class AddressError(ValueError):
+    """A text isn't the address of one mailbox. The message tells the person who typed it why."""
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """The address of one mailbox. `local` is in NFKC, `domain` in Unicode and lower case."""
+
+    local: str
+    domain: str
+
+    @property
+    def shown(self) -> str:
+        """The address as people read it, and as it is stored."""
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def ascii_domain(self) -> str:
+        """The domain as mail servers know it, in punycode."""
+        return _ascii(self.domain) or self.domain
+
+
+def mailbox(text: str) -> Mailbox:
+    """The mailbox that an address names: a dot-atom, `@` and a host name, in any script.
+
+    Raises `AddressError`.
+    """
+    plain = _plain(text)
+    if len(plain) > LONGEST:
+        raise AddressError(f"must be a valid email address of at most {LONGEST} characters")
+    if any(c.isspace() for c in plain):
+        raise AddressError(
+            "must be a valid email address, without blanks (in a query string, write + as %2B)"
+        )
+    if any(unicodedata.category(c)[0] in "CZ" for c in plain):
+        raise AddressError("must be a valid email address, without control characters")
+    local, at, domain = plain.rpartition("@")
+    host = _ascii(domain)
+    short = len(local.encode()) <= _LONGEST_LOCAL and len(host or "") <= LONGEST - 2
+    if not (at and host and short and _ATOM.fullmatch(local)):
+        raise AddressError("must be a valid email address")
+    return Mailbox(local, _unicode(host))
+
+
+def email_key(email: str) -> str:
+    """The key of an address; addresses with the same key are one mailbox, so one person.
+
+    Any text has a key, since Stripe passes on what buyers typed.
+    """
+    local, at, domain = _plain(email).rpartition("@")
+    host = _ascii(domain) if at else None
+    return f"{_folded(local)}{at}{_unicode(host) if host else _folded(domain)}"
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def _folded(text: str) -> str:
+    """Without differences of case in any script. Twice, because folding can undo the form."""
+    for _ in range(2):
+        text = _plain(text.casefold())
+    return text
+
+
+def _ascii(domain: str) -> str | None:
+    """A host name in punycode and lower case, None if it isn't one."""
+    host = domain.translate(_DOTS).removesuffix(".")
+    if not host or len(host) > LONGEST:
+        return None
+    plain = host.lower()
+    if not host.isascii() or any(label.startswith("xn--") for label in plain.split(".")):
+        try:
+            plain = idna.encode(host, uts46=True, std3_rules=True).decode()
+        except UnicodeError:
+            return None
+    return plain if _HOST.fullmatch(plain) else None
+
+
+def _unicode(host: str) -> str:
+    try:
+        return idna.decode(host) if "xn--" in host else host
+    except UnicodeError:
+        return host

@@ -1,0 +1,99 @@
+"""An address is one mailbox, however it is written."""
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from latchkey.addresses import AddressError, email_key, mailbox
+
+SAME = [
+    ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
+    ("anna@münchen.example", unicodedata.normalize("NFD", "Anna@MÜNCHEN.example")),
+    ("zoë@club.example", unicodedata.normalize("NFD", "ZOË@club.example")),
+    ("anna@club.example", "anna＠club．example"),
+    ("anna@club.example", " Anna@Club.Example. "),
+    ("anna@club.example", "anna@club。example"),
+    ("straße@club.example", "STRASSE@club.example"),
+    ("ολος@club.example", "ΟΛΟΣ@club.example"),
+    ("иван@почта.example", "ИВАН@ПОЧТА.example"),
+]
+
+REFUSED = [
+    "",
+    "anna",
+    "@club.example",
+    "anna@",
+    "anna@@club.example",
+    "two@a.test,three@b.test",
+    "group:a@x.test,b@y.test;@z",
+    "x:;@z",
+    "a@[x",
+    "a@[127.0.0.1]",
+    "Anna <anna@club.example>",
+    '"anna"@club.example',
+    "anna(home)@club.example",
+    "anna club@club.example",
+    "anna\u00a0club@club.example",
+    "anna\0@club.example",
+    "anna\r\nbcc:x@club.example",
+    "anna\u202e@club.example",
+    "anna\ud800@club.example",
+    ".anna@club.example",
+    "an..na@club.example",
+    "anna@club..example",
+    "anna@-club.example",
+    "anna@club_house.example",
+    "anna@xn--zzzzzzzz999999.example",
+    "anna@club.example?x",
+    f"{'a' * 65}@club.example",
+    f"anna@{'a' * 64}.example",
+    f"anna@{'a.' * 130}example",
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_spellings_of_one_mailbox_are_one(one: str, other: str) -> None:
+    assert email_key(one) == email_key(other)
+    assert mailbox(one).ascii_domain == mailbox(other).ascii_domain
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_not_one_mailbox_is_refused(text: str) -> None:
+    with pytest.raises(AddressError):
+        mailbox(text)
+
+
+def test_different_mailboxes_stay_different() -> None:
+    assert email_key("anna+club@x.example") != email_key("anna@x.example")
+    assert email_key("zoe@x.example") != email_key("zoë@x.example")
+
+
+def test_the_address_is_shown_in_its_own_script() -> None:
+    assert mailbox("Anna@XN--MNCHEN-3YA.example").shown == "Anna@münchen.example"
+    assert mailbox("Anna@münchen.example").ascii_domain == "xn--mnchen-3ya.example"
+
+
+def test_a_blank_is_explained() -> None:
+    with pytest.raises(AddressError, match="without blanks"):
+        mailbox("anna club@x.example")
+
+
+@given(st.text() | st.builds("{}@{}".format, st.text(), st.text()))
+@example("ͅ@ß.example")
+@example("@xn--.example")
+def test_every_text_has_a_key_that_is_its_own_key(text: str) -> None:
+    key = email_key(text)
+    assert email_key(key) == key
+
+
+@given(st.builds("{}@{}".format, st.text(), st.sampled_from(["b.example", "münchen.example"])))
+def test_an_address_keeps_its_key_in_every_form(text: str) -> None:
+    try:
+        box = mailbox(text)
+    except AddressError:
+        return
+    assert mailbox(box.shown) == box
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert email_key(unicodedata.normalize(form, box.shown)) == email_key(text)
