@@ -242,6 +242,7 @@ def _invoice_for(
     if session["shipping_cost"]:
         bill["shipping_cost"] = dict(session["shipping_cost"])
         invoice_lines.total(shop, bill)
+    invoices.claim_items(shop, bill)
     session["invoice"] = bill["id"]
     invoices.finalize(shop, bill)
     if intent is None:

@@ -88,6 +88,7 @@ def price_line(
     line = _line(shop, price, quantity=quantity, amount=amount, currency=currency)
     line["period"] = {"start": shop.world.now(), "end": shop.world.now()}
     line["parent"] = _of_item(invoice_item, proration=False, subscription=subscription)
+    line["subscription"] = subscription
     return line
 
 

@@ -1,6 +1,6 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from sandbox import balances, cards, declines, invoice_lines, payments
+from sandbox import balances, cards, declines, invoice_lines, payments, taxes
 from sandbox.shop import Shop, StripeFault, invalid, snapshot
 from sandbox.world import Json
 
@@ -432,7 +432,38 @@ def claim_items(shop: Shop, invoice: Json) -> None:
         details = (
             parent.get("invoice_item_details") or parent.get("subscription_item_details") or {}
         )
-        item = shop.world.table("invoiceitem").get(details.get("invoice_item"))
+        name = details.get("invoice_item")
+        item = shop.world.table("invoiceitem").get(name)
         if item is not None:
             item["invoice"] = invoice["id"]
             shop.save(item)
+        elif name and not shop.silent:
+            _item_behind(shop, invoice, line, name)
+
+
+def _item_behind(shop: Shop, invoice: Json, line: Json, name: str) -> Json:
+    """The invoice item of a line that was made of a price."""
+    made = shop.world.make(
+        "invoiceitem",
+        "ii",
+        id=name,
+        customer=invoice["customer"],
+        amount=line["amount"],
+        currency=line["currency"],
+        description=line["description"],
+        quantity=line["quantity"],
+        quantity_decimal=line["quantity_decimal"],
+        date=shop.world.now(),
+        metadata={},
+        period=dict(line["period"]),
+        pricing=line["pricing"],
+        tax_rates=taxes.noted(shop, line),
+        test_clock=invoice["test_clock"],
+        invoice=invoice["id"],
+    )
+    if line["subscription"]:
+        made["parent"] = {
+            "type": "subscription_details",
+            "subscription_details": {"subscription": line["subscription"]},
+        }
+    return shop.save(made, "invoiceitem.created")

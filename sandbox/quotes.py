@@ -196,6 +196,7 @@ def _bill(shop: Shop, quote: Json) -> Json:
         days_until_due=quote["invoice_settings"]["days_until_due"],
         quote=quote["id"],
     )
+    invoices.claim_items(shop, bill)
     at = shop.world.now() + shop.world.span(invoices.DRAFT_SECONDS)
     bill["automatically_finalizes_at"] = at
     shop.world.schedule("finalize_invoice", bill["id"], at)

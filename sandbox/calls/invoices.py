@@ -224,6 +224,7 @@ def add_lines(c: Call) -> Json:
             rates = taxes.named(c.shop, entry.get("tax_rates"), param=f"lines[{number}][tax_rates]")
             taxes.note(c.shop, line, rates)
         invoice_lines.put_lines(c.shop, bill, [line])
+    invoices.claim_items(c.shop, bill)
     return c.shop.save(bill, "invoice.updated", before)
 
 

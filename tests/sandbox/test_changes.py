@@ -219,3 +219,20 @@ async def test_a_cancelled_subscription_accepts_only_notes(stripe: Stripe) -> No
     assert (await refused(stripe, f"subscriptions/{life.id}", description="x"))["status"] == 400
     answer = await stripe.client.delete(f"/v1/subscriptions/{life.id}")
     assert answer.status_code == 404
+
+
+async def test_what_is_added_to_an_invoice_is_an_item_of_its_own(stripe: Stripe) -> None:
+    once = await stripe.price(await stripe.product("Setup"), 500, every=None)
+    life = await begin(stripe, add_invoice_items=[{"price": once, "quantity": 2}])
+    bill = (await life.invoices())[0]
+    line = next(
+        row for row in bill["lines"]["data"] if row["parent"]["type"] == "invoice_item_details"
+    )
+    assert (line["amount"], line["subscription"]) == (1000, life.id)
+    item = await stripe.get(
+        f"invoiceitems/{line['parent']['invoice_item_details']['invoice_item']}"
+    )
+    assert (item["amount"], item["quantity"], item["invoice"]) == (1000, 2, bill["id"])
+    assert item["parent"]["subscription_details"]["subscription"] == life.id
+    pending = await stripe.get("invoiceitems", customer=life.customer, pending=True)
+    assert pending["data"] == []
