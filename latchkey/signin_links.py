@@ -1,15 +1,19 @@
 """Links in emails: signed by the first secret, read by all.
 
-Those that sign a person in hold for 48 hours and work once.
+Those that sign a person in work once, within the life of their kind, and only as long as the
+account's link epoch is what it was when they were sent.
 """
 
 import time
 from dataclasses import dataclass
 from secrets import token_urlsafe
+from typing import Literal
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-LIFE_SECONDS = 48 * 3600
+Kind = Literal["sign_in", "access"]
+FRESH_SECONDS = 30 * 60
+LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600}
 ACTING_SECONDS = 600
 
 
@@ -19,31 +23,54 @@ class LinkRefusedError(Exception):
 
 @dataclass(frozen=True)
 class SignIn:
-    """The contents of a sign-in link: the user, and the nonce that is recorded once it is used."""
+    """The contents of a sign-in link: the user, the nonce that is recorded once it is used, the
+    user's link epoch when it was sent, and when it ends (a Unix time)."""
 
     user_id: int
     nonce: str
+    epoch: int
+    kind: Kind
+    expires: int
+
+    @property
+    def expired(self) -> bool:
+        return self.expires < time.time()
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is older than a link that was just asked for may be: it isn't enough alone for
+        an account that has a password."""
+        return self.expires - LIVES[self.kind] + FRESH_SECONDS < time.time()
 
 
 def sign(
-    user_id: int, nonce: str, *, secrets: tuple[str, ...], issued_at: float | None = None
+    user_id: int,
+    nonce: str,
+    *,
+    secrets: tuple[str, ...],
+    epoch: int = 0,
+    kind: Kind = "sign_in",
+    issued_at: float | None = None,
 ) -> str:
     """The token of a link. The same input gives the same token, so rendering an email twice gives
     the same email. `issued_at` is a Unix time, now by default."""
     issued = int(time.time() if issued_at is None else issued_at)
-    token: str = _serializer(secrets).dumps([user_id, nonce, issued + LIFE_SECONDS])
+    token: str = _serializer(secrets).dumps([user_id, nonce, issued + LIVES[kind], kind, epoch])
     return token
 
 
 def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
-    """The contents of a token. Raises `LinkRefusedError`. Doesn't check whether it was used."""
+    """The contents of a token. Raises `LinkRefusedError` where it isn't ours. Doesn't check
+    whether it has expired or was used, nor the epoch.
+
+    Links of 0.1.0 have no kind and no epoch: they are valid until the epoch is first raised.
+    """
     try:
-        user_id, nonce, expires = _serializer(secrets).loads(token)
+        user_id, nonce, expires, *rest = _serializer(secrets).loads(token)
+        kind, epoch = rest or ("access", 0)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError("This link isn't valid. Ask for a new one below.") from None
-    if expires < time.time():
-        raise LinkRefusedError("This link is older than 48 hours. Ask for a new one below.")
-    return SignIn(user_id, nonce)
+    return SignIn(user_id, nonce, epoch, "sign_in" if kind == "sign_in" else "access", expires)
 
 
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:

@@ -21,6 +21,8 @@ KINDS = {
     "email_changed": "Email address changed",
     "claim": "Claim another address",
 }
+SHORT_LIVED = ("sign_in", "recovery")
+"""Kinds of email whose link lives 30 minutes; that of the others lives 48 hours."""
 LONGEST_LINE = 150
 
 
@@ -52,7 +54,11 @@ def line(text: str) -> str:
 
 
 _SIGNS_IN = (
-    "The button signs you in. It works once, within 48 hours. After that, you can ask for a new"
+    "The button signs you in. It works once, within 48 hours. After 30 minutes it also asks for"
+    " your password, if you have one. You can ask for a new link on the sign-in page at any time."
+)
+_SIGNS_IN_SOON = (
+    "The button signs you in. It works once, within 30 minutes. After that, you can ask for a new"
     " link on the sign-in page."
 )
 
@@ -97,7 +103,7 @@ def _sign_in(mail: OutMail, site: SiteSettings) -> Letter:
         ["You, or somebody who knows your email address, asked for a link to sign in."],
         "Sign in",
         mail.data.get("next") or "/library",
-        f"{_SIGNS_IN} If you didn't ask for it, you can ignore this email.",
+        f"{_SIGNS_IN_SOON} If you didn't ask for it, you can ignore this email.",
     )
 
 
@@ -111,7 +117,7 @@ def _recovery(mail: OutMail, site: SiteSettings) -> Letter:
         ],
         "Set a new password",
         "/account/settings#password",
-        f"{_SIGNS_IN} If you didn't ask for it, you can ignore this email: nothing changes.",
+        f"{_SIGNS_IN_SOON} If you didn't ask for it, you can ignore this email: nothing changes.",
     )
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from latchkey import signin_links
 from latchkey.addresses import mailbox
-from latchkey.mail.letters import Letter, letter, line
+from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
@@ -150,7 +150,12 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if said.path is None:
         return None
     token = signin_links.sign(
-        mail.user_id, nonce(mail), secrets=secrets, issued_at=mail.issued_at.timestamp()
+        mail.user_id,
+        nonce(mail),
+        secrets=secrets,
+        epoch=mail.link_epoch,
+        kind="sign_in" if mail.kind in SHORT_LIVED else "access",
+        issued_at=mail.issued_at.timestamp(),
     )
     return f"{public_url}/login/{token}?next={quote(said.path, safe='/')}"
 

@@ -5,6 +5,15 @@ CREATE FUNCTION grams(given text, size integer) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
 
+CREATE FUNCTION raise_link_epoch() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.link_epoch := old.link_epoch + 1;
+    return new;
+end
+$$;
+
 CREATE TABLE activities (
     id bigint NOT NULL,
     fact text NOT NULL,
@@ -837,6 +846,7 @@ CREATE TABLE users (
     last_seen_at timestamp with time zone,
     mails_off text[] DEFAULT '{}'::text[] NOT NULL,
     erased_at timestamp with time zone,
+    link_epoch integer DEFAULT 0 NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['member'::text, 'support'::text, 'admin'::text, 'owner'::text])))
 );
 
@@ -1214,6 +1224,8 @@ CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text
 CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
 
 CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
+
+CREATE TRIGGER users_link_epoch BEFORE UPDATE OF email, role, password_hash, erased_at ON users FOR EACH ROW WHEN (((old.email IS DISTINCT FROM new.email) OR (old.role IS DISTINCT FROM new.role) OR (old.password_hash IS DISTINCT FROM new.password_hash) OR (old.erased_at IS DISTINCT FROM new.erased_at))) EXECUTE FUNCTION raise_link_epoch();
 
 ALTER TABLE ONLY activities
     ADD CONSTRAINT activities_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES users(id) ON DELETE SET NULL;

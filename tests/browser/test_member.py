@@ -137,7 +137,7 @@ async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
     async def mailed() -> str | None:
         row = await site.pool.fetchrow(
             """
-            select m.id, m.user_id, m.product_id, m.data->>'next' as next from mails m
+            select m.id, m.user_id, u.link_epoch, m.product_id, m.data->>'next' as next from mails m
               join users u on u.id = m.user_id
              where u.email = $1 and m.kind = $2 order by m.id desc limit 1
             """,
@@ -146,7 +146,9 @@ async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
         )
         if row is None:
             return None
-        token = signin_links.sign(row["user_id"], f"mail:{row['id']}", secrets=SECRETS)
+        token = signin_links.sign(
+            row["user_id"], f"mail:{row['id']}", secrets=SECRETS, epoch=row["link_epoch"]
+        )
         slug = await site.pool.fetchval(
             "select slug from products where id = $1", row["product_id"]
         )

@@ -55,7 +55,8 @@ class Visitor:
 
     async def sign_in_as(self, user_id: int, nonce: str) -> None:
         """Sign in as anybody, by a link."""
-        await self.send(f"/login/{signin_links.sign(user_id, nonce, secrets=SECRETS)}")
+        epoch = await self.site.pool.fetchval("select link_epoch from users where id = $1", user_id)
+        await self.send(f"/login/{signin_links.sign(user_id, nonce, secrets=SECRETS, epoch=epoch)}")
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ class OutMail:
     email: str
     name: str | None
     role: str
+    link_epoch: int
     product_id: str | None
     product_name: str | None
     products: list[dict[str, str]]
@@ -51,8 +52,8 @@ class OutMail:
 
 _SELECT = """
 select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email, u.name, u.role,
-       m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts, m.error,
-       m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
+       u.link_epoch, m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts,
+       m.error, m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
        coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug)
                                   order by x.name)
                    from products x
@@ -240,7 +241,7 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
         return newest[0]
     row = await connection.fetchrow(
         """
-        select u.id as user_id, u.email, u.name, u.role, p.id as product_id,
+        select u.id as user_id, u.email, u.name, u.role, u.link_epoch, p.id as product_id,
                p.name as product_name, now() as moment,
                case when p.id is null then '[]'::jsonb
                     else jsonb_build_array(jsonb_build_object('name', p.name, 'slug', p.slug))

@@ -101,7 +101,8 @@ async def _move_all(
 
 
 async def _drop(connection: Connection, *, into: int, other: int) -> None:
-    """Take away the user of whom nothing is left, with their sessions and the matches of both."""
+    """Take away the user of whom nothing is left, with their sessions and the matches of both,
+    and end the links that were mailed to the survivor before."""
     await connection.execute("delete from sessions where user_id = $1 or acting_as = $1", other)
     await connection.execute(
         """
@@ -113,6 +114,7 @@ async def _drop(connection: Connection, *, into: int, other: int) -> None:
     )
     await connection.execute("update matches set other_id = $2 where other_id = $1", other, into)
     await connection.execute("delete from users where id = $1", other)
+    await connection.execute("update users set link_epoch = link_epoch + 1 where id = $1", into)
 
 
 def _check(people: dict[int, Any], *, into: int, other: int) -> None:
@@ -134,7 +136,7 @@ def _check(people: dict[int, Any], *, into: int, other: int) -> None:
 
 def _plain(row: Any) -> dict[str, Any]:
     """What an undo may need from the other user's row, without the password."""
-    names = ("id", "email", "name", "role", "created_at", "last_seen_at")
+    names = ("id", "email", "name", "role", "link_epoch", "created_at", "last_seen_at")
     return {
         name: value.isoformat() if isinstance(value := row[name], datetime) else value
         for name in names

@@ -168,11 +168,11 @@ async def _bring_back(connection: Connection, user: dict[str, Any], into: int) -
     )
     await connection.execute(
         """
-        insert into users (id, email, name, role, created_at, last_seen_at)
+        insert into users (id, email, name, role, link_epoch, created_at, last_seen_at)
         overriding system value
-        select id, email, name, role, created_at, last_seen_at
+        select id, email, name, role, coalesce(link_epoch, 0) + 1, created_at, last_seen_at
           from jsonb_to_record($1::jsonb) as kept (id bigint, email text, name text, role text,
-               created_at timestamptz, last_seen_at timestamptz)
+               link_epoch integer, created_at timestamptz, last_seen_at timestamptz)
         """,
         user,
     )

@@ -12,19 +12,20 @@ from latchkey.store.pool import Connection
 
 SESSION_LIFE = timedelta(days=30)
 ADMIN_ROLES = ("support", "admin", "owner")
-_FIELDS = "id, email, name, role, password_hash, created_at, last_seen_at"
+_FIELDS = "id, email, name, role, password_hash, link_epoch, created_at, last_seen_at"
 
 
 @dataclass(frozen=True)
 class User:
-    """`role` is member, support, admin or owner. `acted_by` is the address of the admin who is
-    impersonating this user."""
+    """`role` is member, support, admin or owner. `link_epoch` is part of every link that signs the
+    user in. `acted_by` is the address of the admin who is impersonating this user."""
 
     id: int
     email: str
     name: str | None
     role: str
     password_hash: str | None
+    link_epoch: int
     created_at: datetime
     last_seen_at: datetime | None
     acted_by: str | None = None
@@ -210,6 +211,14 @@ async def session_user(
 
 async def end_session(connection: Connection, token: str) -> None:
     await connection.execute("delete from sessions where token_hash = $1", _digest(token))
+
+
+async def link_used(connection: Connection, nonce: str) -> bool:
+    """Whether a sign-in link was used before."""
+    used: bool = await connection.fetchval(
+        "select exists (select from used_links where nonce = $1)", nonce
+    )
+    return used
 
 
 async def use_link(connection: Connection, nonce: str) -> bool:

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from latchkey import passwords, signin_links
 from latchkey.rules.identity import email_key
+from latchkey.store.pool import Connection
 from latchkey.store.users import signin, users
 from web.pages.guard import address_of, form, redirect, text, visitor_page
 from web.pages.render import page
@@ -17,6 +18,7 @@ from web.site import Site, site_of
 
 QUARTER, HOUR = 900, 3600
 WRONG_BY_PAIR, WRONG_BY_ADDRESS, WRONG_BY_HOST = 10, 50, 100
+USED = "This link has already been used. Ask for a new one below."
 LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 
 
@@ -41,26 +43,46 @@ async def sign_in(request: Request) -> Response:
     fields = await form(request)
     email, password = text(fields, "email")[:254], str(fields.get("password") or "")
     target = safe_target(text(fields, "next"))
+    async with site_of(request).pool.acquire() as connection:
+        user = await users.by_email(connection, email)
+    try:
+        await check_password(request, user, email, password)
+    except WrongPasswordError as wrong:
+        return _form(request, wrong.status, target=target, error=wrong.say, email=email)
+    assert user is not None, "nobody's password is never right"
+    return await begin(request, user, target)
+
+
+class WrongPasswordError(Exception):
+    """The password isn't this user's, or there were too many attempts. `say` is for the visitor,
+    `status` for the response."""
+
+    def __init__(self, status: int, say: str) -> None:
+        super().__init__(say)
+        self.status, self.say = status, say
+
+
+async def check_password(
+    request: Request, user: users.User | None, email: str, password: str
+) -> None:
+    """Check a user's password, counting wrong ones. `email` is the address that was given. Raises
+    `WrongPasswordError`, after the same time for an unknown user."""
     who = _tries(request, email)
     async with site_of(request).pool.acquire() as connection:
         counted = [
             await signin.try_once(connection, name, most=most, seconds=QUARTER)
             for name, most in who.items()
         ]
-        user = await users.by_email(connection, email) if all(counted) else None
     if not all(counted):
-        error = "Too many attempts. Wait 15 minutes, or use a sign-in link."
-        return _form(request, 429, target=target, error=error, email=email)
+        raise WrongPasswordError(429, "Too many attempts. Wait 15 minutes, or use a sign-in link.")
     right = await passwords.matches(
         user.password_hash if user else None, password[: passwords.LONGEST]
     )
-    if user is None or not right:
-        error = "Wrong email address or password."
-        return _form(request, 401, target=target, error=error, email=email)
+    if not right:
+        raise WrongPasswordError(401, "Wrong email address or password.")
     async with site_of(request).pool.acquire() as connection:
         for name in who:
             await signin.forgive(connection, name)
-    return await begin(request, user, target)
 
 
 async def send_link(request: Request) -> Response:
@@ -105,24 +127,80 @@ async def _mail(site: Site, email: str, host: str, kind: str, target: str | None
 
 @visitor_page
 async def use_link(request: Request) -> Response:
-    """A link from an email. Opening it asks for a click, because mail scanners open links too."""
-    site = site_of(request)
+    """A link from an email. Opening it asks for a click, because mail scanners open links too.
+
+    Somebody who is signed in already, and follows a link that no longer works, is led on.
+    """
+    site, current = site_of(request), request.state.user
     token = request.path_params["token"]
     target = safe_target(request.query_params.get("next"))
     try:
         link = signin_links.read(token, secrets=site.secrets)
     except signin_links.LinkRefusedError as refused:
         return _form(request, 400, target=target, error=str(refused))
-    if request.method == "GET":
-        return page(request, "member/signin_link.html", next=target)
-    await form(request)
-    async with site.pool.acquire() as connection, connection.transaction():
-        user = await users.by_id(connection, link.user_id)
-        fresh = user is not None and await signin.use_link(connection, link.nonce)
-    if user is None or not fresh:
-        error = "This link has already been used. Ask for a new one below."
-        return _form(request, 400, target=target, error=error)
-    return await begin(request, user, target, via="link")
+    fields = await form(request) if request.method == "POST" else None
+    try:
+        async with site.pool.acquire() as connection:
+            user = await _opened_by(connection, link)
+        password = str(fields.get("password") or "") if fields else ""
+        asks = link.stale and user.password_hash is not None
+        if fields is not None and not asks:
+            await _spend(site, link)
+            return await begin(request, user, target, via="link")
+        if fields is not None:
+            await check_password(request, user, user.email, password)
+            await _spend(site, link)
+            return await begin(request, user, target)
+        status, error = 200, None
+    except WrongPasswordError as wrong:
+        status = wrong.status
+        error = wrong.say if status == 429 else "This isn't the password of this account."
+    except signin_links.LinkRefusedError as refused:
+        if current is not None and current.acted_by is None and current.id == link.user_id:
+            return redirect(target or "/")
+        return _form(request, 400, target=target, error=str(refused))
+    return page(
+        request,
+        "member/signin_link.html",
+        status,
+        next=target,
+        whose=masked(user.email),
+        asks_password=asks,
+        error=error,
+        same=current is not None and current.id == user.id,
+    )
+
+
+async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users.User:
+    """The user that a link signs in. Raises `LinkRefusedError` if it has expired, was used, or was
+    sent before the account's address, password or role changed."""
+    user = await users.by_id(connection, link.user_id)
+    if user is not None and await users.link_used(connection, link.nonce):
+        raise signin_links.LinkRefusedError(USED)
+    if user is None or user.id != link.user_id or user.link_epoch != link.epoch:
+        raise signin_links.LinkRefusedError(
+            "This link no longer works, because the account has changed since it was sent. Ask for"
+            " a new one below."
+        )
+    if link.expired:
+        life = "30 minutes" if link.kind == "sign_in" else "48 hours"
+        raise signin_links.LinkRefusedError(
+            f"This link is older than {life}. Ask for a new one below."
+        )
+    return user
+
+
+async def _spend(site: Site, link: signin_links.SignIn) -> None:
+    """Use a link. Raises `LinkRefusedError` if somebody was faster."""
+    async with site.pool.acquire() as connection:
+        if not await signin.use_link(connection, link.nonce):
+            raise signin_links.LinkRefusedError(USED)
+
+
+def masked(email: str) -> str:
+    """An address that its owner recognises and others can't use: `a•••@example.com`."""
+    name, _, host = email.rpartition("@")
+    return f"{name[:1]}•••@{host}"
 
 
 async def sign_out(request: Request) -> Response:
@@ -146,8 +224,11 @@ def safe_target(path: str | None) -> str | None:
 async def begin(
     request: Request, user: users.User, target: str | None, *, via: str = "password"
 ) -> Response:
-    """Sign a user in and redirect them."""
+    """Sign a user in and redirect them. Ends the session that the browser had."""
+    old = request.cookies.get(SESSION_COOKIE)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
+        if old:
+            await users.end_session(connection, old)
         token = await signin.begin(
             connection,
             user,
