@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import cards, invoices, pricing
+from sandbox import cards, credit_notes, invoices, pricing
 from sandbox.pages.frame import NEWEST, Frame, day, every, form, money
 from sandbox.shop import StripeFault, snapshot
 from sandbox.subscriptions import LIVE, dunning, items, portal
@@ -269,7 +269,8 @@ class PortalPages(Frame):
             except StripeFault as fault:
                 error = str(fault)
             self.box.flush()
-        return self.page("invoice.html", invoice=found, error=error, note=note)
+        notes = list(credit_notes.notes_of(self.shop, found))
+        return self.page("invoice.html", invoice=found, credit_notes=notes, error=error, note=note)
 
     def _pay(self, bill: Json, entered: Json) -> str:
         with self.shop.row():

@@ -230,6 +230,36 @@ async def test_an_open_invoice_can_be_paid_on_its_page(
     assert (await life.now())["status"] == "active"
 
 
+async def test_pages_show_tax_shipping_and_credit(
+    stripe: Stripe, visitor: httpx.AsyncClient
+) -> None:
+    vat = await stripe.post("tax_rates", display_name="VAT", percentage=20, inclusive=False)
+    post = await stripe.post(
+        "shipping_rates", display_name="Post", fixed_amount={"amount": 450, "currency": "usd"}
+    )
+    price = await stripe.price(await stripe.product(), 1000, every=None)
+    session = await stripe.post(
+        "checkout/sessions",
+        mode="payment",
+        success_url="http://127.0.0.1/thanks",
+        line_items=[{"price": price, "quantity": 1, "tax_rates": [vat["id"]]}],
+        shipping_options=[{"shipping_rate": post["id"]}],
+        invoice_creation={"enabled": True},
+        customer_creation="always",
+    )
+    shown = (await visitor.get(session["url"].removeprefix(stripe.url))).text
+    for amount in ("$2.00", "$4.50", "$16.50"):
+        assert amount in shown
+    session = await stripe.pay(session, "page@box.example")
+    note = await stripe.post(
+        "credit_notes", invoice=session["invoice"], amount=700, refund_amount=700
+    )
+    bill = await stripe.get(f"invoices/{session['invoice']}")
+    shown = (await visitor.get(bill["hosted_invoice_url"].removeprefix(stripe.url))).text
+    for text in ("$2.00", "$4.50", "$16.50", "$7.00", note["number"]):
+        assert text in shown
+
+
 async def test_the_control_pages(stripe: Stripe, visitor: httpx.AsyncClient) -> None:
     life = await begin(stripe)
     for path in ("/", "/webhooks", "/requests", "/faults", "/objects?kind=subscription"):
