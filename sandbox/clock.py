@@ -18,7 +18,7 @@ from sandbox import (
     subscriptions,
 )
 from sandbox.shop import Shop, StripeFault, snapshot
-from sandbox.subscriptions import dunning, endings, pauses, pending, renewals, schedules
+from sandbox.subscriptions import dunning, endings, pauses, pending, previews, renewals, schedules
 from sandbox.world import Json
 
 TICK_SECONDS = 0.2
@@ -27,7 +27,7 @@ _WORK: dict[str, tuple[str, Callable[[Shop, Json], object]]] = {
     "period_end": ("subscription", renewals.period_end),
     "expire_incomplete": ("subscription", endings.expire_incomplete),
     "warn_trial": ("subscription", renewals.warn_trial),
-    "announce_invoice": ("subscription", renewals.announce_invoice),
+    "announce_invoice": ("subscription", previews.announce_invoice),
     "resume_collection": ("subscription", pauses.resume_collection),
     "expire_pending_update": ("subscription", pending.expire),
     "phase_end": ("subscription_schedule", schedules.phase_end),

@@ -178,7 +178,8 @@ def total(shop: Shop, invoice: Json) -> None:
     for line in lines:
         line["discount_amounts"] = []
     own = [(name, [line]) for line in lines for name in line["discounts"]]
-    for name, rows in own + [(name, lines) for name in invoice["discounts"]]:
+    open_to_all = [line for line in lines if line["discountable"]]
+    for name, rows in own + [(name, open_to_all) for name in invoice["discounts"]]:
         discount = shop.world.table("discount").get(name)
         coupon = shop.world.table("coupon").get(discount["source"]["coupon"]) if discount else None
         if coupon is None:

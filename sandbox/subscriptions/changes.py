@@ -37,7 +37,7 @@ def update(shop: Shop, found: Json, params: Json) -> Json:
         raise invalid(
             "A canceled subscription can only update its cancellation_details and metadata."
         )
-    before = snapshot(found)
+    before, debits = snapshot(found), proration.debits_of(shop, found)
     try:
         with shop.row():
             _set_plain(shop, found, params)
@@ -45,10 +45,11 @@ def update(shop: Shop, found: Json, params: Json) -> Json:
             endings.mark(shop, found, params)
             bill = _bill(shop, found, cost, params)
             if bill is not None:
-                _collect(shop, found, before, bill, params)
+                _collect(shop, found, before, debits, bill, params)
             shop.save(found, "customer.subscription.updated", before)
     except Exception:
         found.update(before)
+        proration.put_debits(shop, debits)
         pending.share_prices(shop, found)
         raise
     agenda.plan(shop, found)
@@ -168,7 +169,7 @@ def _bill(shop: Shop, found: Json, cost: Cost, params: Json) -> Json | None:
     return bill
 
 
-def _collect(shop: Shop, found: Json, before: Json, bill: Json, params: Json) -> None:
+def _collect(shop: Shop, found: Json, before: Json, debits: Json, bill: Json, params: Json) -> None:
     behavior = params.get("payment_behavior", "allow_incomplete")
     if found["collection_method"] == "send_invoice" or behavior == "default_incomplete":
         return
@@ -181,7 +182,7 @@ def _collect(shop: Shop, found: Json, before: Json, bill: Json, params: Json) ->
         invoices.void(shop, bill, event=False)
         raise declines.fault(outcome if outcome in declines.DECLINES else "authentication_required")
     if behavior == "pending_if_incomplete":
-        pending.hold(shop, found, before, bill)
+        pending.hold(shop, found, before, debits, bill)
     else:
         invoices.plan_retry(shop, bill)
         shop.save(bill)

@@ -58,7 +58,7 @@ def _check_rhythms(made: Json, prices: list[Json]) -> None:
 
 def new_item(shop: Shop, made: Json, price: Json, entry: Json) -> Json:
     now = shop.world.now()
-    return shop.world.make(
+    item = shop.world.make(
         "subscription_item",
         "si",
         subscription=made["id"],
@@ -70,6 +70,8 @@ def new_item(shop: Shop, made: Json, price: Json, entry: Json) -> Json:
         current_period_start=now,
         current_period_end=now,
     )
+    shop.world.keep(f"debits/{item['id']}", rows=[])
+    return item
 
 
 def change_items(shop: Shop, found: Json, wanted: list[Json]) -> None:

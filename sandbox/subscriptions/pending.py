@@ -2,7 +2,7 @@
 
 from sandbox import invoices
 from sandbox.shop import Shop, snapshot
-from sandbox.subscriptions import agenda
+from sandbox.subscriptions import agenda, proration
 from sandbox.world import Json
 
 EXPIRE_SECONDS = 23 * 3600
@@ -24,12 +24,14 @@ def share_prices(shop: Shop, found: Json) -> None:
         item["price"] = prices.get(item["price"]["id"]) or item["price"]
 
 
-def hold(shop: Shop, found: Json, before: Json, bill: Json) -> None:
+def hold(shop: Shop, found: Json, before: Json, debits: Json, bill: Json) -> None:
     """Put an update on hold until its invoice is paid, for 23 hours at most."""
     wanted = snapshot({key: found[key] for key in CARRIED})
+    billed = proration.debits_of(shop, found)
     put_back(shop, found, before)
+    proration.put_debits(shop, debits)
     expires = shop.world.now() + shop.world.span(EXPIRE_SECONDS)
-    shop.world.keep(found["id"], pending=wanted, pending_bill=bill["id"])
+    shop.world.keep(found["id"], pending=wanted, pending_bill=bill["id"], pending_debits=billed)
     anchor = wanted["billing_cycle_anchor"]
     found["pending_update"] = {
         "billing_cycle_anchor": None if anchor == found["billing_cycle_anchor"] else anchor,
@@ -55,6 +57,7 @@ def bill_settled(shop: Shop, found: Json, bill: Json) -> bool:
     before = snapshot(found)
     with shop.row():
         put_back(shop, found, kept["pending"])
+        proration.put_debits(shop, kept["pending_debits"])
         _forget(shop, found)
         shop.save(found, "customer.subscription.updated", before)
         shop.emit("customer.subscription.pending_update_applied", found)
@@ -79,4 +82,4 @@ def expire(shop: Shop, found: Json) -> None:
 
 def _forget(shop: Shop, found: Json) -> None:
     found["pending_update"] = None
-    shop.world.keep(found["id"], pending=None, pending_bill=None)
+    shop.world.keep(found["id"], pending=None, pending_bill=None, pending_debits=None)

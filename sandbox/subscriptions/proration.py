@@ -1,21 +1,26 @@
 """Prorations: what a change in the middle of a period costs, and when it is billed."""
 
+from fractions import Fraction
+
 from sandbox import invoice_lines, invoices, taxes
 from sandbox.shop import Shop
 from sandbox.subscriptions import items
 from sandbox.world import Json
 
 
-def share_left(item: Json, at: int) -> float:
-    """The fraction of an item's current period that is left, from 0 to 1."""
-    start, end = int(item["current_period_start"]), int(item["current_period_end"])
+def share_left(item: Json, at: int) -> Fraction:
+    """The part of an item's current period that is left, from 0 to 1."""
+    return _left(int(item["current_period_start"]), int(item["current_period_end"]), at)
+
+
+def _left(start: int, end: int, at: int) -> Fraction:
     if end <= start:
-        return 0.0
-    return max(0.0, min(1.0, (end - at) / (end - start)))
+        return Fraction(0)
+    return max(Fraction(0), min(Fraction(1), Fraction(end - at, end - start)))
 
 
 def of_change(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
-    """Lines for changed items: a credit for the unused old price, a charge for the remaining new
+    """Lines for changed items: credits for the unused old price, a charge for the remaining new
     one."""
     after = {item["id"]: item for item in items.rows(found)}
     lines = []
@@ -23,21 +28,23 @@ def of_change(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json
         new = after.pop(old["id"], None)
         if new is not None and _worth(new) == _worth(old):
             continue
-        lines.append(_line(shop, found, old, at, sign=-1))
+        lines += _credits(shop, found, old, at)
         if new is not None:
-            lines.append(_line(shop, found, new, at, sign=1))
-    lines += [_line(shop, found, item, at, sign=1) for item in after.values()]
+            lines.append(_charge(shop, found, new, at))
+    lines += [_charge(shop, found, item, at) for item in after.values()]
     return [line for line in lines if line["period"]["end"] > at]
 
 
 def credit(shop: Shop, found: Json, before: list[Json], at: int) -> list[Json]:
     """Lines that credit the rest of the current periods."""
-    return [_line(shop, found, item, at, sign=-1) for item in before if share_left(item, at)]
+    return [
+        line for item in before if share_left(item, at) for line in _credits(shop, found, item, at)
+    ]
 
 
 def rest(shop: Shop, found: Json, at: int) -> list[Json]:
     """Lines that charge for the rest of the current periods."""
-    return [_line(shop, found, item, at, sign=1) for item in items.rows(found)]
+    return [_charge(shop, found, item, at) for item in items.rows(found)]
 
 
 def credit_rest(shop: Shop, found: Json) -> None:
@@ -45,25 +52,123 @@ def credit_rest(shop: Shop, found: Json) -> None:
     wait(shop, found, credit(shop, found, items.rows(found), shop.world.now()))
 
 
-def _worth(item: Json) -> tuple[str, int]:
-    return item["price"]["id"], item.get("quantity") or 1
+def _worth(item: Json) -> tuple[str, int | None]:
+    return item["price"]["id"], item.get("quantity")
 
 
-def _line(shop: Shop, found: Json, item: Json, at: int, *, sign: int) -> Json:
+def _charge(shop: Shop, found: Json, item: Json, at: int) -> Json:
+    """The rest of a period, at the price that holds now, less what discounts take off it."""
+    amount = _net(shop, found, item, found["discounts"])
+    return _line(shop, found, item, _rounded(amount * share_left(item, at)), at)
+
+
+def _credits(shop: Shop, found: Json, item: Json, at: int) -> list[Json]:
+    """What of a period isn't used. Flexible billing gives back what was billed for it, debit by
+    debit; classic billing what the item costs now, with the discounts that were used last."""
+    if found["billing_mode"]["type"] == "flexible":
+        debits = shop.world.private.get(f"debits/{item['id']}", {}).get("rows")
+        if debits is not None:
+            return [
+                _line(shop, found, item, -_unused(row, at), at)
+                for row in debits
+                if row["end"] > at and _unused(row, at)
+            ]
+    kept = shop.world.private.get(found["id"], {})
+    last: list[str] = kept.get("last_discounts") or found["discounts"]
+    amount = _net(shop, found, item, last)
+    return [_line(shop, found, item, -_rounded(amount * share_left(item, at)), at)]
+
+
+def _unused(row: Json, at: int) -> int:
+    return _rounded(row["amount"] * _left(row["start"], row["end"], at))
+
+
+def _rounded(amount: Fraction) -> int:
+    """Half up, in the minor unit; amounts here aren't below zero."""
+    return int(amount + Fraction(1, 2))
+
+
+def _net(shop: Shop, found: Json, item: Json, names: list[str]) -> Fraction:
+    """What a period of an item costs less its part of the discounts: flexible billing spreads a
+    fixed amount by what the items cost, classic billing evenly."""
+    amount = Fraction(items.amount_of(shop, found, item))
+    for name in names:
+        discount = shop.world.table("discount").get(name)
+        coupon = shop.world.table("coupon").get(discount["source"]["coupon"]) if discount else None
+        if coupon is None or not _covers(coupon, item):
+            continue
+        if coupon["percent_off"]:
+            amount -= amount * Fraction(str(coupon["percent_off"])) / 100
+        else:
+            amount -= min(amount, coupon["amount_off"] * _part(shop, found, item, coupon))
+    return amount
+
+
+def _covers(coupon: Json, item: Json) -> bool:
+    only = (coupon.get("applies_to") or {}).get("products")
+    return not only or item["price"]["product"] in only
+
+
+def _part(shop: Shop, found: Json, item: Json, coupon: Json) -> Fraction:
+    """An item's part of a fixed discount."""
+    covered = [row for row in items.rows(found) if _covers(coupon, row)]
+    others = [row for row in covered if row["id"] != item["id"]]
+    if found["billing_mode"]["type"] == "classic":
+        return Fraction(1, len(others) + 1)
+    own = items.amount_of(shop, found, item)
+    whole = own + sum(items.amount_of(shop, found, row) for row in others)
+    return Fraction(own, whole) if whole else Fraction(0)
+
+
+def _line(shop: Shop, found: Json, item: Json, amount: int, at: int) -> Json:
     return invoice_lines.proration_line(
         shop,
         found,
         item,
-        amount=sign * round(items.amount_of(shop, found, item) * share_left(item, at)),
+        amount=amount,
         start=at,
         end=item["current_period_end"],
-        text="Unused time on" if sign < 0 else "Remaining time on",
+        text="Unused time on" if amount < 0 else "Remaining time on",
     )
+
+
+def _note_debit(shop: Shop, line: Json, amount: int) -> None:
+    """Remember what was billed for a part of an item's period; a credit ends what it gives back."""
+    details = line["parent"]["subscription_item_details"]
+    key, period = f"debits/{details['subscription_item']}", line["period"]
+    rows = shop.world.private.get(key, {}).get("rows") or []
+    if amount < 0:
+        rows = [row for row in rows if row["end"] <= period["start"]]
+    elif amount:
+        rows = [*rows, {"amount": amount, "start": period["start"], "end": period["end"]}]
+    shop.world.keep(key, rows=[row for row in rows if row["end"] > shop.world.now() - _KEPT])
+
+
+def debits_of(shop: Shop, found: Json) -> Json:
+    """What was billed for each item of a subscription, to be put back by `put_debits`."""
+    private = shop.world.private
+    return {
+        item["id"]: list((private.get(f"debits/{item['id']}") or {}).get("rows") or [])
+        for item in items.rows(found)
+        if f"debits/{item['id']}" in private
+    }
+
+
+def put_debits(shop: Shop, known: Json) -> None:
+    """Remember other debits, where a change is taken back or applied after all."""
+    for item_id, rows in known.items():
+        shop.world.keep(f"debits/{item_id}", rows=rows)
+
+
+_KEPT = 3 * 366 * 86400
+"""For how long what was billed is remembered: no period is longer than three years."""
 
 
 def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
     """Store lines as invoice items for the subscription's next invoice."""
-    for line in lines:
+    for line in sorted(lines, key=lambda line: line["amount"]):
+        if line["parent"]["subscription_item_details"]:
+            _note_debit(shop, line, line["amount"])
         made = shop.world.make(
             "invoiceitem",
             "ii",
@@ -117,6 +222,11 @@ def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
     )
     invoices.claim_items(shop, bill)
     found["latest_invoice"] = bill["id"]
+    shop.world.keep(found["id"], last_discounts=list(found["discounts"]))
+    for line in lines:
+        if line["parent"]["subscription_item_details"]:
+            off = sum(entry["amount"] for entry in line["discount_amounts"])
+            _note_debit(shop, line, line["amount"] - off)
     return bill
 
 

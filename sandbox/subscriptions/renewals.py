@@ -8,7 +8,6 @@ from sandbox.subscriptions import (
     dunning,
     endings,
     items,
-    previews,
     proration,
     schedules,
     trials,
@@ -83,11 +82,3 @@ def warn_trial(shop: Shop, found: Json) -> None:
     if found["status"] == "trialing":
         shop.world.keep(found["id"], warned_at=shop.world.now())
         shop.emit("customer.subscription.trial_will_end", found)
-
-
-def announce_invoice(shop: Shop, found: Json) -> None:
-    """Due work: announce an invoice that will be created soon and doesn't have an id yet."""
-    if found["status"] in ("active", "trialing", "past_due") and not shop.silent:
-        announced = previews.preview(shop, {"subscription": found["id"]})
-        announced.pop("id")
-        shop.emit("invoice.upcoming", announced)
