@@ -67,13 +67,15 @@ class Api:
     async def _respond(self, request: Request) -> Response:
         began = time.perf_counter()
         request_id = self.shop.world.new_id("req", 14)
-        hint = ""
+        hint, error = "", None
         try:
             answer = await self._answer(request, request_id)
         except StripeFault as fault:
             answer = _fault(fault, request_id)
-            hint = str(fault)
-        self.note(request, answer.status, request_id=request_id, began=began, hint=hint)
+            hint, error = str(fault), fault.body
+        self.note(
+            request, answer.status, request_id=request_id, began=began, hint=hint, error=error
+        )
         headers = {
             "Request-Id": request_id,
             "Stripe-Version": self._spoken(request),
@@ -91,22 +93,23 @@ class Api:
         request_id: str | None = None,
         began: float | None = None,
         hint: str = "",
+        error: Json | None = None,
     ) -> None:
         """Log a request for the control panel, with the reason if it was refused."""
         now = time.perf_counter()
-        self.log.append(
-            {
-                "id": request_id or "",
-                "at": int(time.time()),
-                "method": request.method,
-                "path": request.url.path,
-                "query": request.url.query,
-                "status": status,
-                "ms": round((now - (began or now)) * 1000, 2),
-                "spared": SPARED in request.headers,
-                "hint": hint,
-            }
-        )
+        entry = {
+            "id": request_id or "",
+            "at": int(time.time()),
+            "method": request.method,
+            "path": request.url.path,
+            "query": request.url.query,
+            "status": status,
+            "ms": round((now - (began or now)) * 1000, 2),
+            "spared": SPARED in request.headers,
+            "hint": hint,
+        }
+        self.log.append(entry)
+        self.shop.listeners.log(entry, error or {})
 
     async def _answer(self, request: Request, request_id: str) -> Answer:
         method, path = request.method, request.url.path

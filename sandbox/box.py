@@ -64,6 +64,7 @@ def build(
     shop.settings.update(world.private.get("settings", {}))
     deliveries = Deliveries(shop)
     shop.outgoing = deliveries.send
+    shop.resend = deliveries.resend_event
     shop.render = accounts.render
     shop.watchers["subscription"] = entitlements.refresh
     world.watch = shop.index.note

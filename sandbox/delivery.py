@@ -1,8 +1,6 @@
 """Delivers events to webhook endpoints: signed, with timeouts, retries and a log."""
 
 import asyncio
-import hashlib
-import hmac
 import time
 from dataclasses import dataclass, field
 
@@ -10,14 +8,20 @@ import httpx
 import orjson
 
 from sandbox import thin, versions
-from sandbox.schema import Published
+from sandbox.listening import WEBHOOKS
+from sandbox.schema import API_VERSION, Published
 from sandbox.shop import Shop
+from sandbox.signing import sign
 from sandbox.world import Json
 
 TIMEOUT_SECONDS = 10
 RETRIES = (2, 5, 15, 60, 300, 1800, 3600, 3600, 7200)
 """Seconds between the attempts of one delivery."""
 AT_ONCE = 32
+HEADERS = {
+    "Content-Type": "application/json; charset=utf-8",
+    "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+}
 
 
 SWITCHED = {
@@ -119,11 +123,41 @@ class Deliveries:
         """Deliver an event to every endpoint and destination that listens for its type."""
         for endpoint in self._targets(event):
             self._queue(event, endpoint)
+        self._tell_listeners(event)
 
     def repeat(self, event: Json) -> None:
         """Deliver an event again to all that listen for its type, even if it was dropped before."""
         for endpoint in self._targets(event):
             self._spawn_all(event, endpoint, 1)
+
+    def resend_event(self, event: Json, endpoint: str | None) -> None:
+        """Deliver an event again to one endpoint, or to `stripe listen` where none is named."""
+        if endpoint is None:
+            self._tell_listeners(event)
+            return
+        self._spawn_all(event, self.shop.world.table("webhook_endpoint")[endpoint], 1)
+
+    def _tell_listeners(self, event: Json) -> None:
+        """Send an event to the Stripe CLI, which forwards it."""
+        if not self.shop.listeners.waiting(WEBHOOKS):
+            return
+        version = self.shop.settings.events_version or API_VERSION
+        body = orjson.dumps(versions.event_in(self.shop, event, version))
+        secret = self.shop.world.private["stripecli"]["secret"]
+        self.shop.listeners.tell(
+            WEBHOOKS,
+            {
+                "type": "webhook_event",
+                "endpoint": {"api_version": None},
+                "event_payload": body.decode(),
+                "http_headers": {
+                    **HEADERS,
+                    "Stripe-Signature": sign(body, [secret], at=int(time.time())),
+                },
+                "webhook_conversation_id": self.shop.world.new_id("wc", 16),
+                "webhook_id": self.shop.world.new_id("we", 16),
+            },
+        )
 
     def ping(self, event: Json, destination: Json) -> None:
         """Deliver a destination's ping, which no other endpoint gets."""
@@ -221,8 +255,7 @@ class Deliveries:
         secrets = world.private[endpoint["id"]]["secrets"]
         body = orjson.dumps(self._shown(event, endpoint, subject))
         headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            **HEADERS,
             "Stripe-Signature": self._signature(body, secrets, subject),
         }
         delivery["attempts"] += 1
@@ -268,12 +301,8 @@ class Deliveries:
     def _signature(self, body: bytes, secrets: list[str], subject: str) -> str:
         """One signature for each secret in use: two while an endpoint's secret is rolled."""
         at = int(time.time()) - (3600 if self._chance("stale_timestamp", subject) else 0)
-        parts = [f"t={at}"]
-        bad = self._chance("bad_signature", subject)
-        for secret in secrets:
-            digest = hmac.new(secret.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
-            parts.append(f"v1={'0' * 64 if bad else digest}")
-        return ",".join(parts)
+        wrongly = bool(self._chance("bad_signature", subject))
+        return sign(body, secrets, at=at, wrongly=wrongly)
 
     def _chance(self, fault: str, subject: str) -> int:
         """Whether a fault happens to a subject, decided for it alone: the order doesn't matter."""

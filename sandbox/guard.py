@@ -7,6 +7,7 @@ must come from a page of the sandbox itself.
 
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +24,9 @@ class Guard:
         self._hosts = LOCAL | hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and self._foreign(Headers(scope=scope)):
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] == "http" and (refusal := self._refusal(Request(scope))):
             status, message = refusal
             answer = JSONResponse({"error": {"message": message}}, status)
@@ -30,16 +34,21 @@ class Guard:
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, request: Request) -> tuple[int, str] | None:
-        host = request.headers.get("Host", "")
+    def _foreign(self, headers: Headers) -> tuple[int, str] | None:
+        host = headers.get("Host", "")
         if _name(f"//{host}") not in self._hosts:
             return 421, (
                 f"The sandbox doesn't answer to the host {host!r}. Start it with --public-host to"
                 " allow it."
             )
-        origin = request.headers.get("Origin")
+        origin = headers.get("Origin")
         if origin is not None and _name(origin) not in self._hosts:
             return 403, f"The sandbox doesn't take requests from pages of {origin!r}."
+        return None
+
+    def _refusal(self, request: Request) -> tuple[int, str] | None:
+        if refusal := self._foreign(request.headers):
+            return refusal
         if _is_control(request) and not _is_json(request):
             return 415, "Send the body as JSON, with Content-Type: application/json."
         return None

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from sandbox import control, pages, v2
 from sandbox.box import Sandbox
@@ -36,6 +36,7 @@ def create_app(box: Sandbox, *, hosts: frozenset[str] = frozenset()) -> Starlett
     return Starlette(
         routes=[
             Route("/v1/{path:path}", box.api, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
+            WebSocketRoute("/stripecli/subscribe", box.shop.listeners.serve),
             *v2.routes(box),
             *control.routes(box),
             *pages.routes(box),

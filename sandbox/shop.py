@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from sandbox.listening import Listeners
 from sandbox.schema import API_VERSION
 from sandbox.search_index import Index
 from sandbox.settings import Settings
@@ -83,6 +84,8 @@ class Shop:
     world: World
     account: Json
     outgoing: Callable[[Json], None] = lambda event: None
+    resend: Callable[[Json, str | None], None] = lambda event, endpoint: None
+    listeners: Listeners = field(default_factory=Listeners)
     settings: Settings = field(default_factory=Settings)
     request: Request = field(default_factory=Request)
     problems: list[str] = field(default_factory=list)
