@@ -15,10 +15,12 @@ from typing import Any
 
 import httpx
 
+from bench import sdk_examples
 from sandbox import calls
 from sandbox.schema import Published, Route
 from tests.harness import KEY
 from tests.npm.install import find_cli
+from tests.sandbox import agreement
 from tests.sandbox.alone import run_alone
 from tests.sandbox.recorded.differences import reason
 from tests.sandbox.recorded.replay import dialogues, replay
@@ -29,6 +31,7 @@ PAGING = frozenset({"limit", "starting_after", "ending_before", "expand"})
 DEEPEST = 4
 """How deep parameters are counted; Stripe nests them no deeper."""
 AT_ONCE = 4
+CHANGES = 1000
 
 
 @dataclass
@@ -147,9 +150,31 @@ async def triggers() -> Part:
     return Part("Triggers", counts)
 
 
+def examples() -> Part:
+    """The generated examples of Stripe's SDK."""
+    with run_alone() as sandbox:
+        counts, _ = sdk_examples.count(sandbox.url)
+        faults = [f"HTTP {status}" for status in counts if status.startswith("5")]
+        faults += sandbox.problems()
+    return Part("Examples", {f"answer {kind}": count for kind, count in counts.items()}, faults)
+
+
+def previews(published: Published) -> Part:
+    """Generated changes of subscriptions: what was previewed, and what is billed then."""
+    found = agreement.count(published, CHANGES)
+    agreed = found.previewed - len(found.wrong)
+    return Part("Previews", {"changes": found.previewed, "agree": agreed}, found.wrong)
+
+
 async def main() -> int:
     published = Published()
-    parts = [*parameters(published), await triggers(), await recorded(published)]
+    parts = [
+        *parameters(published),
+        await triggers(),
+        examples(),
+        await recorded(published),
+        previews(published),
+    ]
     for part in parts:
         print(part)
     faults = [f"{part.name}: {fault}" for part in parts for fault in part.faults]
