@@ -2,7 +2,7 @@
 
 from sandbox import bank_transfers, cards, declines, disputes
 from sandbox.shop import Shop, snapshot
-from sandbox.transactions import transaction
+from sandbox.transactions import is_at_once, transaction
 from sandbox.world import Json
 
 ASYNC_SECONDS = 1
@@ -103,7 +103,8 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
     if intent["capture_method"] == "manual" and method["type"] == "card":
         return _hold(shop, intent, charge)
     charge.update(amount_captured=charge["amount"])
-    if intent["capture_method"] != "automatic_async":
+    at_once = intent["capture_method"] != "automatic_async" or is_at_once(shop, charge)
+    if at_once:
         charge["balance_transaction"] = transaction(shop, charge)["id"]
     else:
         shop.world.schedule("balance_charge", charge["id"], shop.world.now() + ASYNC_SECONDS)

@@ -35,7 +35,7 @@ def transaction(
         balance_type="payments",
         fee_details=[_shown(fee, kind, source["currency"])] if fee else [],
     )
-    if kind.startswith("payout") or _is_at_once(shop, source):
+    if kind.startswith("payout") or is_at_once(shop, source):
         made.update(status="available", available_on=shop.world.now())
         shop.world.schedule("funds_available", made["id"], shop.world.now())
     else:
@@ -61,7 +61,7 @@ def _shown(fee: int, kind: str, currency: str) -> Json:
     }
 
 
-def _is_at_once(shop: Shop, source: Json) -> bool:
+def is_at_once(shop: Shop, source: Json) -> bool:
     """Whether a charge's money is available without the usual wait."""
     method = shop.world.table("payment_method").get(source.get("payment_method"))
     return method is not None and cards.card_of(shop, method).last4 == AT_ONCE

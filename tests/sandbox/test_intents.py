@@ -30,6 +30,15 @@ async def test_the_default_capture_reaches_the_balance_a_moment_later(stripe: St
     assert "charge.updated" in await events_of(stripe, intent["latest_charge"])
 
 
+async def test_money_that_is_available_at_once_is_on_the_balance_at_once(stripe: Stripe) -> None:
+    made = await stripe.post(
+        "payment_intents", **{**PAID, "payment_method": "pm_card_bypassPending"}
+    )
+    charge = await stripe.get(f"charges/{made['latest_charge']}")
+    found = await stripe.get(f"balance_transactions/{charge['balance_transaction']}")
+    assert found["status"] == "available"
+
+
 @pytest.mark.parametrize(
     ("amount", "code"),
     [(0, "parameter_invalid_integer"), (49, "amount_too_small"), (10**8, "amount_too_large")],
