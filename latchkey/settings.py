@@ -1,10 +1,13 @@
 """The settings, read from the environment and from `.env`."""
 
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from latchkey.addresses import mailbox
 
 SHORTEST_SECRET, SHORTEST_PASSWORD = 16, 10
 
@@ -67,6 +70,16 @@ class Settings(BaseSettings):
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
             raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        """Every email carries it: a sender that isn't one mailbox would fail them all."""
+        senders = getaddresses([value])
+        if len(senders) != 1 or ";" in value:
+            raise ValueError("must be one sender, such as Members <members@example.com>")
+        mailbox(senders[0][1])
         return value
 
     @property

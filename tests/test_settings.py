@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from latchkey import temporal
-from latchkey.settings import load_settings
+from latchkey.settings import SettingsError, load_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -34,3 +34,16 @@ def test_the_public_address_follows_the_port(folder: Path) -> None:
     assert load_settings().public_url == "http://127.0.0.1:8000"
     (folder / ".env").write_text("LATCHKEY_PORT=8123\n")
     assert load_settings().public_url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize("sender", ["nobody", "Members <a@x.test>, b@y.test", "group:a@x.test;"])
+def test_a_sender_must_be_one_mailbox(folder: Path, sender: str) -> None:
+    """It stands in every email: one that isn't would fail them all, one by one."""
+    (folder / ".env").write_text(f"LATCHKEY_MAIL_FROM={sender}\n")
+    with pytest.raises(SettingsError, match="LATCHKEY_MAIL_FROM"):
+        load_settings()
+
+
+def test_a_sender_has_a_name_and_an_address(folder: Path) -> None:
+    (folder / ".env").write_text("LATCHKEY_MAIL_FROM=Members <members@example.com>\n")
+    assert load_settings().mail_from == "Members <members@example.com>"
