@@ -177,12 +177,13 @@ def _email_change(mail: OutMail, site: SiteSettings) -> Letter:
         "Confirm your new email address",
         [
             f"Somebody who is signed in to {line(site.name)} wants to use this email address for"
-            " their account. If that's you, please confirm it.",
+            " their account. If that's you, please confirm it in the browser where you're signed"
+            " in.",
         ],
         "Confirm this address",
         None,
-        "The link works once, within 48 hours. If it wasn't you, you can ignore this email: nothing"
-        " changes.",
+        "The link works once, within 48 hours, and only for the account that asked. If it wasn't"
+        " you, you can ignore this email: nothing changes.",
     )
 
 

@@ -266,12 +266,18 @@ async def test_a_new_address_takes_effect_once_confirmed(
     assert "no longer valid" in (await visitor.get(links[0], 400)).text
     await visitor.get("/account/email/forged", 400)
     async with visit(shared) as mailbox:
-        assert "New@account.example" in (await mailbox.get(links[1])).text
+        assert await mailbox.goes(links[1]) == f"/login?next={links[1]}"
+        await mailbox.sign_in_as(await user(shared, "thief@account.example"), "address thief")
+        assert "Another account asked" in (await mailbox.get(links[1], 400)).text
+    async with visit(shared) as elsewhere:
+        await elsewhere.sign_in_as(member, "old elsewhere")
+        assert "New@account.example" in (await visitor.get(links[1])).text
         assert await shared.pool.fetchval("select email from users where id = $1", member) == (
             "old@account.example"
         )
-        await mailbox.send(links[1])
-        await mailbox.get(links[1], 400)
+        await visitor.send(links[1])
+        await visitor.get(links[1], 400)
+        assert await elsewhere.goes("/account") == "/login?next=/account"
     assert await shared.pool.fetchval("select email from users where id = $1", member) == (
         "New@account.example"
     )
@@ -284,6 +290,34 @@ async def test_a_new_address_takes_effect_once_confirmed(
     link = f"/account/email/{signin_links.sign_change(change, secrets=SECRETS)}"
     refused = await visitor.send(link, expect=400)
     assert "already has its own account" in refused.text
+
+
+async def test_another_address_needs_a_fresh_sign_in(shared: Latchkey, visitor: Visitor) -> None:
+    email = "idle@account.example"
+    member = await user(shared, email)
+    await shared.pool.execute(
+        "update users set password_hash = $2 where id = $1",
+        member,
+        await passwords.hash_password(LONG),
+    )
+    await visitor.sign_in_as(member, "idle")
+    await shared.pool.execute(
+        "update sessions set created_at = now() - interval '16 minutes' where user_id = $1", member
+    )
+    change = ("/account/settings", "/account/email")
+    stale = await visitor.send(*change, email="next@account.example")
+    assert stale.headers["location"] == "/login/again?next=/account/settings"
+    again = "/login/again?next=/account/settings"
+    await visitor.send(again, "/login/again", 401, password="a guess")
+    back = await visitor.send(again, "/login/again", password=LONG, next="/account/settings")
+    assert back.headers["location"] == "/account/settings"
+    assert not await shared.pool.fetchval(
+        "select count(*) from email_changes where user_id = $1", member
+    )
+    await visitor.send(*change, email="next@account.example")
+    assert await shared.pool.fetchval(
+        "select count(*) from email_changes where user_id = $1", member
+    )
 
 
 async def test_recovery_sets_a_password_and_ends_other_sessions(

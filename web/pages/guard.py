@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from latchkey.store.users import users
+from latchkey.store.users import signin, users
 from latchkey.store.users.users import User
 from web.security import CSRF_FIELD, SESSION_COOKIE, check_csrf
 from web.site import site_of
@@ -67,6 +67,27 @@ def member_page(handle: Page) -> Page:
         return await handle(request)
 
     return guarded
+
+
+def fresh_page(*, back: str) -> Callable[[Page], Page]:
+    """A member's form that only somebody who has just signed in can post. Others sign in again, and
+    come back to the page `back`, which has the form."""
+
+    def decorate(handle: Page) -> Page:
+        @wraps(handle)
+        async def guarded(request: Request) -> Response:
+            if await current_user(request) is None:
+                return _sign_in_first(request)
+            await form(request)
+            async with site_of(request).pool.acquire() as connection:
+                fresh = await signin.is_fresh(connection, request.cookies.get(SESSION_COOKIE, ""))
+            if not fresh:
+                return redirect(f"/login/again?next={quote(back)}")
+            return await handle(request)
+
+        return guarded
+
+    return decorate
 
 
 def admin_page(handle: Page) -> Page:

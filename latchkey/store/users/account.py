@@ -167,8 +167,8 @@ class EmailChange:
     old_email: str
 
 
-async def open_change(connection: Connection, change_id: int) -> EmailChange:
-    """An unconfirmed change. Raises `ChangeRefusedError`."""
+async def open_change(connection: Connection, change_id: int, *, user_id: int) -> EmailChange:
+    """An unconfirmed change that this user asked for. Raises `ChangeRefusedError`."""
     row = await connection.fetchrow(
         """
         select c.id, c.user_id, c.email, u.email as old_email, c.confirmed_at,
@@ -183,17 +183,22 @@ async def open_change(connection: Connection, change_id: int) -> EmailChange:
         raise ChangeRefusedError(
             "This link is no longer valid. Request the change again in your account."
         )
+    if row["user_id"] != user_id:
+        raise ChangeRefusedError(
+            "Another account asked for this change. Sign in with that account, and open the link"
+            " again."
+        )
     if row["confirmed_at"] is not None:
         raise ChangeRefusedError("This link was used already: the address is changed.")
     return EmailChange(row["id"], row["user_id"], row["email"], row["old_email"])
 
 
-async def confirm_change(connection: Connection, change_id: int) -> EmailChange:
+async def confirm_change(connection: Connection, change_id: int, *, user_id: int) -> EmailChange:
     """Set the user's new address and notify the old one. The caller opens the transaction.
 
     Raises `ChangeRefusedError`, also if the address now belongs to another user.
     """
-    change = await open_change(connection, change_id)
+    change = await open_change(connection, change_id, user_id=user_id)
     fresh = await connection.fetchval(
         """
         update email_changes set confirmed_at = now()

@@ -179,6 +179,18 @@ async def end_others(connection: Connection, *, user_id: int, token: str) -> Non
     )
 
 
+async def is_fresh(connection: Connection, token: str) -> bool:
+    """Whether a session began within the last 15 minutes."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from sessions where token_hash = $1
+                        and created_at > now() - interval '15 minutes')
+        """,
+        _hashed(token),
+    )
+    return found
+
+
 async def came_by_link(connection: Connection, token: str) -> bool:
     """Whether a session has just started from an emailed link: the mailbox's owner may set a
     password without knowing the old one."""

@@ -13,7 +13,7 @@ from web import billing
 from web.inputs import shown_address
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import form, member_page, redirect, text, visitor_page
+from web.pages.guard import form, fresh_page, member_page, redirect, text, visitor_page
 from web.pages.member.signin import begin
 from web.pages.render import page
 from web.security import SESSION_COOKIE
@@ -135,7 +135,7 @@ async def mails(request: Request) -> Response:
     return redirect("/account/settings?done=saved")
 
 
-@member_page
+@fresh_page(back="/account/settings")
 async def change_email(request: Request) -> Response:
     """Ask for another email address; the link sent to it confirms the change."""
     user, typed = request.state.user, text(await form(request), "email")
@@ -157,19 +157,23 @@ async def change_email(request: Request) -> Response:
     return redirect("/account/settings?done=change-sent")
 
 
-@visitor_page
+@member_page
 async def confirm_email(request: Request) -> Response:
-    """The link sent to a new address; like every emailed link, it asks for a click."""
-    site = site_of(request)
+    """The link sent to a new address; like every emailed link, it asks for a click. It only works
+    in a session of the account that asked, and ends that account's other sessions."""
+    site, user = site_of(request), request.state.user
     try:
         change_id = signin_links.read_change(request.path_params["token"], secrets=site.secrets)
         if request.method == "GET":
             async with site.pool.acquire() as connection:
-                change = await account.open_change(connection, change_id)
+                change = await account.open_change(connection, change_id, user_id=user.id)
             return page(request, "member/email_change.html", email=change.email)
         await form(request)
         async with site.pool.acquire() as connection, connection.transaction():
-            await account.confirm_change(connection, change_id)
+            await account.confirm_change(connection, change_id, user_id=user.id)
+            await signin.end_others(
+                connection, user_id=user.id, token=request.cookies.get(SESSION_COOKIE, "")
+            )
     except (signin_links.LinkRefusedError, account.ChangeRefusedError) as refused:
         return page(
             request,
@@ -179,10 +183,7 @@ async def confirm_email(request: Request) -> Response:
             text=str(refused),
             back="/account/settings",
         )
-    signed_in = request.state.user is not None
-    return redirect(
-        "/account/settings?done=email-changed" if signed_in else "/login?done=email-changed"
-    )
+    return redirect("/account/settings?done=email-changed")
 
 
 @member_page

@@ -11,7 +11,15 @@ from latchkey import passwords, signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import signin, users
-from web.pages.guard import address_of, form, redirect, text, visitor_page
+from web.pages.guard import (
+    NotYoursError,
+    address_of,
+    form,
+    member_page,
+    redirect,
+    text,
+    visitor_page,
+)
 from web.pages.render import page
 from web.security import SESSION_COOKIE, set_cookie
 from web.site import Site, site_of
@@ -25,6 +33,7 @@ LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 def routes() -> list[Route]:
     return [
         Route("/login", sign_in, methods=["GET", "POST"]),
+        Route("/login/again", sign_in_again, methods=["GET", "POST"]),
         Route("/login/link", send_link, methods=["POST"]),
         Route("/login/recover", recover, methods=["GET", "POST"]),
         Route("/login/{token}", use_link, methods=["GET", "POST"]),
@@ -51,6 +60,34 @@ async def sign_in(request: Request) -> Response:
         return _form(request, wrong.status, target=target, error=wrong.say, email=email)
     assert user is not None, "nobody's password is never right"
     return await begin(request, user, target)
+
+
+@member_page
+async def sign_in_again(request: Request) -> Response:
+    """Asks somebody who is signed in to sign in again, by password or emailed link, before a change
+    that matters."""
+    user = request.state.user
+    target, status, error = safe_target(request.query_params.get("next")), 200, None
+    if request.method == "POST":
+        fields = await form(request)
+        if user.acted_by:
+            raise NotYoursError
+        target = safe_target(text(fields, "next"))
+        try:
+            await check_password(request, user, user.email, str(fields.get("password") or ""))
+        except WrongPasswordError as wrong:
+            status = wrong.status
+            error = wrong.say if status == 429 else "This isn't the password of this account."
+        else:
+            return await begin(request, user, target)
+    return page(
+        request,
+        "member/signin_again.html",
+        status,
+        next=target,
+        error=error,
+        has_password=user.password_hash is not None,
+    )
 
 
 class WrongPasswordError(Exception):
