@@ -5,8 +5,6 @@ import asyncio
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST, LONGEST = 10, 200
-
 _hasher = PasswordHasher()
 _DECOY = _hasher.hash("a password that nobody has")
 

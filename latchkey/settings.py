@@ -4,12 +4,13 @@ from email.utils import getaddresses
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from latchkey import password_rules
 from latchkey.addresses import mailbox
 
-SHORTEST_SECRET, SHORTEST_PASSWORD = 16, 10
+SHORTEST_SECRET = 16
 
 
 class SettingsError(Exception):
@@ -67,9 +68,13 @@ class Settings(BaseSettings):
 
     @field_validator("admin_password")
     @classmethod
-    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
-            raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+    def _hard_to_guess(cls, value: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            return value
+        names = [given.data.get("admin_email") or ""]
+        wrong = password_rules.weakness(value.get_secret_value(), staff=True, names=names)
+        if wrong:
+            raise ValueError(wrong)
         return value
 
     @field_validator("mail_from")

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from latchkey import dispatch, passwords, signin_links
+from latchkey import dispatch, password_rules, passwords, signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store import site_settings
 from latchkey.store.stripe import portal
@@ -201,14 +201,13 @@ async def change_password(request: Request) -> Response:
         error = "Too many attempts. Please wait 15 minutes."
         return await _settings(request, errors={"current": error}, status=429)
     known = user.password_hash is None or by_link
-    if not known and not await passwords.matches(user.password_hash, old[: passwords.LONGEST]):
+    if not known and not await passwords.matches(user.password_hash, old[: password_rules.LONGEST]):
         return await _settings(request, errors={"current": "Your current password is incorrect."})
-    if not passwords.SHORTEST <= len(new) <= passwords.LONGEST:
-        error = f"Use {passwords.SHORTEST} to {passwords.LONGEST} characters."
-        return await _settings(request, errors={"password": error})
-    if new.casefold() in (user.email.casefold(), email_key(user.email).partition("@")[0]):
-        error = "Your password can't be your email address."
-        return await _settings(request, errors={"password": error})
+    async with site_of(request).pool.acquire() as connection:
+        site = await site_settings.read(connection)
+    wrong = password_rules.weakness(new, staff=user.is_staff, names=[user.email, site.name])
+    if wrong:
+        return await _settings(request, errors={"password": wrong})
     hashed = await passwords.hash_password(new)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         await users.set_password(connection, user.id, hashed)
@@ -287,7 +286,7 @@ async def _settings(
         sessions=sessions,
         asks_current=user.password_hash is not None and not by_link,
         has_password=user.password_hash is not None,
-        shortest=passwords.SHORTEST,
+        shortest=password_rules.SHORTEST_OF_STAFF if user.is_staff else password_rules.SHORTEST,
     )
 
 

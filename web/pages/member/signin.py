@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import passwords, signin_links
+from latchkey import password_rules, passwords, signin_links
 from latchkey.rules.identity import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import signin, users
@@ -113,7 +113,7 @@ async def check_password(
     if not all(counted):
         raise WrongPasswordError(429, "Too many attempts. Wait 15 minutes, or use a sign-in link.")
     right = await passwords.matches(
-        user.password_hash if user else None, password[: passwords.LONGEST]
+        user.password_hash if user else None, password[: password_rules.LONGEST]
     )
     if not right:
         raise WrongPasswordError(401, "Wrong email address or password.")

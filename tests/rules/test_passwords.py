@@ -1,0 +1,44 @@
+"""Which new passwords are refused, and what is said about them."""
+
+from pathlib import Path
+
+import pytest
+
+from latchkey.password_rules import weakness
+from latchkey.settings import SettingsError, load_settings
+
+
+@pytest.mark.parametrize(
+    ("password", "staff", "said"),
+    [
+        ("nine char", False, "Use 10 to 200 characters"),
+        ("x" * 201, False, "Use 10 to 200 characters"),
+        ("eleven char", True, "Use 12 to 200 characters"),
+        ("Password123", False, "most common"),
+        ("password1234", True, "most common"),
+        ("MarGaret is here", False, "can't contain “margaret”"),
+        ("join Sail School now", False, "can't contain “sail school”"),
+    ],
+)
+def test_weak_passwords_are_refused(password: str, staff: bool, said: str) -> None:
+    found = weakness(password, staff=staff, names=["margaret@x.example", "Sail School", ""])
+    assert found is not None
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "password", ["ten charsx", "purple anvils sing", "ünïcödé päss", "x" * 200]
+)
+def test_others_are_accepted(password: str) -> None:
+    assert weakness(password, staff=False, names=["ten@x.example", "Sail School"]) is None
+
+
+@pytest.mark.parametrize("password", ["eleven char", "password1234", "the boss says hello"])
+def test_the_first_owners_password_is_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATCHKEY_ADMIN_EMAIL", "boss@site.example")
+    monkeypatch.setenv("LATCHKEY_ADMIN_PASSWORD", password)
+    with pytest.raises(SettingsError, match=r"LATCHKEY_ADMIN_PASSWORD: .*everal words"):
+        load_settings()
