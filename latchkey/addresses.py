@@ -58,6 +58,22 @@ def mailbox(text: str) -> Mailbox:
     return Mailbox(local, _unicode(host))
 
 
+def shown(email: str) -> str:
+    """An address as it is stored; a text that isn't the address of one mailbox stays as it is."""
+    try:
+        return mailbox(email).shown
+    except AddressError:
+        return email.strip()
+
+
+def email_keys(email: str) -> list[str]:
+    """What `lower()` of an address from Stripe may be: its key, also in punycode, and itself."""
+    key = email_key(email)
+    local, _, domain = key.rpartition("@")
+    written = [key, f"{local}@{_ascii(domain) or domain}", email.strip().lower()]
+    return list(dict.fromkeys(written))
+
+
 def email_key(email: str) -> str:
     """The key of an address; addresses with the same key are one mailbox, so one person.
 

@@ -12,7 +12,13 @@ STANDARD = "the standard library"
 ALLOWED: dict[str, set[str]] = {
     "latchkey/rules": {"latchkey.rules", "latchkey.contracts"},
     "latchkey/contracts": {"latchkey.contracts"},
-    "latchkey/store": {"latchkey.store", "latchkey.rules", "latchkey.contracts"},
+    "latchkey/addresses.py": set(),
+    "latchkey/store": {
+        "latchkey.store",
+        "latchkey.rules",
+        "latchkey.contracts",
+        "latchkey.addresses",
+    },
     "latchkey/stripe_api.py": set(),
     "workflows": {"workflows", "latchkey.contracts", "latchkey.rules"},
     "activities": {"activities", "latchkey"},

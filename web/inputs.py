@@ -73,8 +73,7 @@ def shown_address(text: str) -> str | None:
 
 
 def _address(text: str) -> str:
-    mailbox(text)
-    return text.strip()
+    return mailbox(text).shown
 
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]

@@ -1,4 +1,4 @@
-"""Who a buyer is: signed references, and comparing email addresses."""
+"""Who a buyer is: signed references, and comparing names."""
 
 import hashlib
 import hmac
@@ -24,11 +24,6 @@ def read_reference(reference: str | None, *, secrets: tuple[str, ...]) -> int | 
     user_id = int(found[1])
     signed = any(hmac.compare_digest(found[2], _signature(user_id, one)) for one in secrets)
     return user_id if signed else None
-
-
-def email_key(email: str) -> str:
-    """The key of an address; addresses with the same key belong to the same person."""
-    return email.strip().lower()
 
 
 def other_person(one: str | None, other: str | None) -> bool:

@@ -7,9 +7,13 @@ from importlib import resources
 
 import asyncpg
 
+from latchkey.store import address_keys
 from latchkey.store.pool import Connection
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
+_SECOND_PARTS = {"0040_address_keys": address_keys.recompute}
+"""What a migration does in Python after its SQL, in the same transaction."""
+
 _LOCK = 0x6C617463
 """Advisory lock, so that processes that start at the same time migrate one after the other."""
 
@@ -92,6 +96,8 @@ async def migrate(dsn: str) -> list[str]:
                 continue
             async with connection.transaction():
                 await connection.execute(sql)
+                if name in _SECOND_PARTS:
+                    await _SECOND_PARTS[name](connection)
                 await connection.execute("insert into schema_migrations (name) values ($1)", name)
             applied.append(name)
         return applied

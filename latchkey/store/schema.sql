@@ -1,6 +1,19 @@
 -- The database as all migrations leave it. Written by `make schema`; don't edit it by hand.
 -- Nothing runs this file: `latchkey migrate` applies `migrations/`. Everything is in `public`.
 
+CREATE FUNCTION fill_email_key() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if new.email_key is null
+        or (tg_op = 'UPDATE' and new.email is distinct from old.email
+            and new.email_key is not distinct from old.email_key) then
+        new.email_key := lower(new.email);
+    end if;
+    return new;
+end
+$$;
+
 CREATE FUNCTION grams(given text, size integer) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
@@ -838,7 +851,7 @@ ALTER TABLE user_notes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE users (
     id bigint NOT NULL,
     email text NOT NULL,
-    email_key text GENERATED ALWAYS AS (lower(email)) STORED NOT NULL,
+    email_key text NOT NULL,
     name text,
     role text DEFAULT 'member'::text NOT NULL,
     password_hash text,
@@ -1224,6 +1237,8 @@ CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text
 CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
 
 CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
+
+CREATE TRIGGER users_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER users_link_epoch BEFORE UPDATE OF email, role, password_hash, erased_at ON users FOR EACH ROW WHEN (((old.email IS DISTINCT FROM new.email) OR (old.role IS DISTINCT FROM new.role) OR (old.password_hash IS DISTINCT FROM new.password_hash) OR (old.erased_at IS DISTINCT FROM new.erased_at))) EXECUTE FUNCTION raise_link_epoch();
 

@@ -238,3 +238,23 @@ async def test_staff_are_never_merged_away(shared: Latchkey) -> None:
     answer = await shared.call("POST", f"/users/{grant['user_id']}/merge", 409, json={"user": boss})
     assert "is on the site's team" in answer["detail"]
     await shared.call("POST", f"/users/{boss}/merge", json={"user": grant["user_id"]})
+
+
+async def test_one_mailbox_is_one_person_however_stripe_has_it(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    await shared.call(
+        "POST",
+        f"/products/{await shared.product()}/grants",
+        201,
+        json={"email": "Ana@münze.example"},
+    )
+    await shared.stripe.buy("ana@xn--mnze-0ra.example", price)
+    await shared.has(product, "ana@münze.example")
+    for written in ("ANA@MÜNZE.example.", "ana@XN--mnze-0ra.example", "ana＠münze．example"):
+        answer = await shared.call("GET", "/access", params={"product": product, "email": written})
+        assert answer["access"], written
+    count = "select count(*) from users where email ilike 'ana@%nze%.example'"
+    assert await shared.pool.fetchval(count) == 1

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchkey.rules.identity import email_key, read_reference, sign_reference
+from latchkey.rules.identity import read_reference, sign_reference
 
 
 @given(st.integers(1, 2**63 - 1), st.text(min_size=1))
@@ -24,7 +24,3 @@ def test_any_other_reference_is_ignored(text: str) -> None:
 def test_a_signed_reference_with_another_user_is_ignored() -> None:
     reference = sign_reference(7, secrets=("secret",))
     assert read_reference(reference.replace("_7_", "_8_"), secrets=("secret",)) is None
-
-
-def test_addresses_are_compared_without_case_and_spaces() -> None:
-    assert email_key(" Ada@Example.COM ") == email_key("ada@example.com")

@@ -12,7 +12,7 @@ from typing import Any
 
 from asyncpg import Record
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from latchkey.addresses import email_key, shown
 from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
-from latchkey.rules.identity import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -155,14 +155,14 @@ async def users_of(
     """The user ids by address key, and how many users are new."""
     created = await connection.fetch(
         """
-        insert into users (email, name)
-        select g.email, g.name
+        insert into users (email, email_key, name)
+        select g.email, g.key, g.name
           from unnest($1::text[], $2::text[], $3::text[]) as g (key, email, name)
          where not exists (select from user_addresses a where a.email_key = g.key)
         on conflict (email_key) do nothing returning id
         """,
         list(wanted),
-        [grant.email.strip() for grant in wanted.values()],
+        [shown(grant.email) for grant in wanted.values()],
         [grant.name for grant in wanted.values()],
     )
     await write_facts(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
 from latchkey.store.access import collections, complimentary
 from latchkey.store.feed.facts import Fact, write_facts

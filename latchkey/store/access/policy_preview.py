@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from latchkey.addresses import email_key
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
 from latchkey.rules.policy import touched
@@ -198,7 +199,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         "user_id": user_id,
-        "who": who.lower() if who else None,
+        "who": email_key(who) if who else None,
         "product_id": product.product_id,
         "source_id": source_id,
         "will": verdict.access,

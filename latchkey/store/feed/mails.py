@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -205,7 +206,7 @@ async def listed(
         ($1::bigint is null or m.id < $1) and ($3::text is null or m.state = $3)
         and ($4::text is null or m.kind = $4) and ($5::bigint is null or m.user_id = $5)
         and ($6::text is null or m.to_email = $6
-             or m.user_id = (select id from users where email_key = lower($6)))
+             or m.user_id = (select id from users where email_key = $7))
         order by m.id desc limit $2
         """,
         after,
@@ -214,6 +215,7 @@ async def listed(
         kind,
         user_id,
         search,
+        email_key(search) if search else None,
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.rules.reading import Order, Subscription
 from latchkey.store.pool import Connection
 

@@ -8,7 +8,8 @@ are raised as matches for a person to decide (`matches`); access doesn't wait fo
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from latchkey.rules.identity import email_key, other_person
+from latchkey.addresses import email_key, shown
+from latchkey.rules.identity import other_person
 from latchkey.rules.reading import Customer
 from latchkey.rules.vocabulary import ActivityType, GrantSource
 from latchkey.store.feed.facts import Fact, write_facts
@@ -278,16 +279,18 @@ async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, 
     """Create users for these addresses; another transaction may have created some just now."""
     if not buyers:
         return {}
-    wanted = {email_key(b.email): (b.email.strip(), b.name) for b in buyers if b.email}
+    wanted = {email_key(b.email): (shown(b.email), b.name) for b in buyers if b.email}
     keys = sorted(wanted)
     rows = await connection.fetch(
         """
-        insert into users (email, name)
-        select given.email, given.name from unnest($1::text[], $2::text[]) as given (email, name)
+        insert into users (email, email_key, name)
+        select email, key, name from unnest($1::text[], $2::text[], $3::text[])
+            as given (email, key, name)
         on conflict (email_key) do nothing
         returning id, email_key
         """,
         [wanted[key][0] for key in keys],
+        keys,
         [wanted[key][1] for key in keys],
     )
     made = {row["email_key"]: (row["id"], True) for row in rows}

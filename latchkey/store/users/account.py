@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -212,6 +212,11 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
         async with connection.transaction():
             await connection.execute(
                 "update users set email = $2 where id = $1", change.user_id, change.email
+            )
+            await connection.execute(
+                "update users set email_key = $2 where id = $1",
+                change.user_id,
+                email_key(change.email),
             )
     except asyncpg.UniqueViolationError:
         raise ChangeRefusedError(

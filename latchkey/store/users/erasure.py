@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from latchkey.addresses import email_keys
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import collections
@@ -87,7 +88,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     """
     await collections.lock_held(connection, user_id)
     row = await connection.fetchrow(
-        "select role, erased_at, email_key from users where id = $1 for update", user_id
+        "select role, erased_at from users where id = $1 for update", user_id
     )
     if row is None or row["erased_at"] is not None:
         return
@@ -95,16 +96,18 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         raise NotErasableError(
             "This person is on the site's team: remove their role first, in Settings."
         )
-    addresses = [row["email_key"]] + [
-        found["email"]
+    addresses = [
+        form
         for found in await connection.fetch(
             """
             select lower(email) as email from customers where user_id = $1 and email is not null
             union select lower(email) from orders where user_id = $1 and email is not null
-            union select email_key from user_addresses where user_id = $1
+            union select lower(email) from user_addresses where user_id = $1
+            union select lower(email) from users where id = $1
             """,
             user_id,
         )
+        for form in email_keys(found["email"])
     ]
     ids = await connection.fetch(
         """

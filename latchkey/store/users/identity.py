@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key, email_keys
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, rejudging
@@ -138,9 +138,9 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
     await connection.execute(
         """
         update customers set user_id = $2, bound_by = 'email'
-         where lower(email) = $1 and user_id is null
+         where lower(email) = any($1::text[]) and user_id is null
         """,
-        email_key(email),
+        email_keys(email),
         user_id,
     )
     await connection.execute(
@@ -154,10 +154,10 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
         """
         update orders o set user_id = $2
          where o.user_id is null
-           and (lower(o.email) = $1
+           and (lower(o.email) = any($1::text[])
                 or o.customer_id in (select id from customers where user_id = $2))
         """,
-        email_key(email),
+        email_keys(email),
         user_id,
     )
     await judge_all_of(connection, user_id, cause=Cause.CUSTOMER)

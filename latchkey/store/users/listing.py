@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from latchkey.addresses import email_key, shown
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed import text_search
 from latchkey.store.feed.facts import Fact, write_facts
@@ -111,9 +112,10 @@ async def everybody(connection: Connection, wanted: UserFilter) -> AsyncIterator
 
 
 async def known(connection: Connection, emails: Sequence[str]) -> set[str]:
-    """Which of these addresses (in lower case) already belong to users."""
+    """Which of these addresses already belong to users, by key."""
     rows = await connection.fetch(
-        "select email_key from users where email_key = any($1::text[])", list(emails)
+        "select email_key from users where email_key = any($1::text[])",
+        [email_key(email) for email in emails],
     )
     return {row["email_key"] for row in rows}
 
@@ -146,11 +148,16 @@ async def run_import(connection: Connection, import_id: str, *, actor: int) -> I
     )
     if rows is None:
         return None
+    rows = [
+        {"email": shown(row["email"]), "key": email_key(row["email"]), "name": row["name"]}
+        for row in rows
+    ]
     created = await connection.fetch(
         """
-        insert into users (email, name)
-        select email, name from jsonb_to_recordset($1::jsonb) as g (email text, name text)
-         order by lower(email)
+        insert into users (email, email_key, name)
+        select email, key, name
+          from jsonb_to_recordset($1::jsonb) as g (email text, key text, name text)
+         order by key
         on conflict (email_key) do nothing returning id
         """,
         rows,
@@ -158,8 +165,8 @@ async def run_import(connection: Connection, import_id: str, *, actor: int) -> I
     await connection.execute(
         """
         update users u set name = g.name
-          from jsonb_to_recordset($1::jsonb) as g (email text, name text)
-         where u.email_key = lower(g.email) and u.name is null and g.name is not null
+          from jsonb_to_recordset($1::jsonb) as g (key text, name text)
+         where u.email_key = g.key and u.name is null and g.name is not null
         """,
         rows,
     )

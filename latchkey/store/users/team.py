@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from latchkey.addresses import email_key, shown
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -33,10 +34,11 @@ async def make_first_owner(connection: Connection, email: str, password_hash: st
         return False
     user_id = await connection.fetchval(
         """
-        insert into users (email, role, password_hash) values ($1, 'owner', $2)
+        insert into users (email, email_key, role, password_hash) values ($1, $2, 'owner', $3)
         on conflict (email_key) do nothing returning id
         """,
-        email,
+        shown(email),
+        email_key(email),
         password_hash,
     )
     if user_id is None:

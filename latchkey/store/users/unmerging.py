@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key, email_keys
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -49,8 +49,10 @@ class Undone:
 _SELECT = """
 select m.from_user, m.into_user, m.email, m.reason, m.merged_at, m.kept,
        by_whom.email as merged_by, u.erased_at is not null as erased,
-       (select email from users own where own.email_key = lower(m.email)) as owner,
-       (select user_id from user_addresses a where a.email_key = lower(m.email)) as holder
+       (select email from users own where own.email_key in (
+           lower(m.email), m.kept #>> '{user,email_key}') limit 1) as owner,
+       (select user_id from user_addresses a where a.email_key in (
+           lower(m.email), m.kept #>> '{user,email_key}') limit 1) as holder
   from user_merges m
   join users u on u.id = m.into_user
   left join users by_whom on by_whom.id = m.merged_by
@@ -168,13 +170,15 @@ async def _bring_back(connection: Connection, user: dict[str, Any], into: int) -
     )
     await connection.execute(
         """
-        insert into users (id, email, name, role, link_epoch, created_at, last_seen_at)
+        insert into users (id, email, email_key, name, role, link_epoch, created_at, last_seen_at)
         overriding system value
-        select id, email, name, role, coalesce(link_epoch, 0) + 1, created_at, last_seen_at
+        select id, email, $2, name, role, coalesce(link_epoch, 0) + 1, created_at,
+               last_seen_at
           from jsonb_to_record($1::jsonb) as kept (id bigint, email text, name text, role text,
                link_epoch integer, created_at timestamptz, last_seen_at timestamptz)
         """,
         user,
+        email_key(user["email"]),
     )
 
 
@@ -227,19 +231,20 @@ def _by_another_merge(table: str) -> str:
 
 async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
     """Give the other user what has come in through their customers and address since the merge."""
-    into, other, key = row["into_user"], row["from_user"], email_key(row["email"])
+    into, other, keys = row["into_user"], row["from_user"], email_keys(row["email"])
     kept = row["kept"]
     counts = {
         "customers.user_id": await _count(
             connection,
             f"""
             update customers set user_id = $1
-             where user_id = $2 and lower(email) = $3 and bound_by in ('email', 'created')
+             where user_id = $2 and lower(email) = any($3::text[])
+               and bound_by in ('email', 'created')
                and id <> all($4::text[]) and not {_by_another_merge("customers")}
             """,
             other,
             into,
-            key,
+            keys,
             kept.get("customers") or [],
         ),
         "subscriptions.user_id": await _count(
@@ -260,13 +265,13 @@ async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
             update orders set user_id = $1
              where user_id = $2 and {_CAME_SINCE} and not {_by_another_merge("orders")}
                and (customer_id in (select id from customers where user_id = $1)
-                    or customer_id is null and lower(email) = $5)
+                    or customer_id is null and lower(email) = any($5::text[]))
             """,
             other,
             into,
             row["merged_at"],
             kept.get("orders"),
-            key,
+            keys,
         ),
     }
     theirs = """(select id from subscriptions where user_id = $1

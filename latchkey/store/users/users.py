@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key, shown
 from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
 
@@ -82,11 +82,12 @@ async def find_or_create(
     """The user with this address, created if unknown, and whether they were created."""
     row = await connection.fetchrow(
         f"""
-        insert into users (email, name)
-        select $1, $2 where not exists (select from user_addresses where email_key = lower($1))
+        insert into users (email, email_key, name)
+        select $1, $2, $3 where not exists (select from user_addresses where email_key = $2)
         on conflict (email_key) do nothing returning {_FIELDS}
         """,
-        email.strip(),
+        shown(email),
+        email_key(email),
         name,
     )
     if row:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products

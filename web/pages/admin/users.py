@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.addresses import email_key
 from latchkey.store.products import listing as product_listing
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import NewUser, UserFilter
@@ -91,7 +92,7 @@ async def read_file(request: Request) -> Response:
     except ValueError as error:
         return page(request, "admin/users_import.html", 422, problem=str(error))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        known = await user_listing.known(connection, [row.email.lower() for row in good])
+        known = await user_listing.known(connection, [row.email for row in good])
         import_id = None
         if good:
             import_id = await user_listing.keep_import(
@@ -150,12 +151,12 @@ def read_users(content: str) -> tuple[list[NewUser], list[BadLine]]:
         email = cells_[email_at].strip() if len(cells_) > email_at else ""
         name = cells_[name_at].strip() if 0 <= name_at < len(cells_) else ""
         reason = _problem(email, name)
-        if reason is None and email.lower() in good:
+        if reason is None and email_key(email) in good:
             reason = "This address is already in the file."
         if reason:
             bad.append(BadLine(at, ", ".join(cells_)[:200], reason))
         else:
-            good[email.lower()] = NewUser(email, name or None)
+            good[email_key(email)] = NewUser(email, name or None)
     return list(good.values()), bad
 
 

@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from latchkey import dispatch, password_rules, passwords, signin_links
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.store import site_settings
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, signin, users

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import signin_links
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.store.users import claims, identity, signin
 from web.inputs import shown_address
 from web.pages.guard import form, member_page, redirect, text

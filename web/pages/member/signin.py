@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import password_rules, passwords, signin_links
-from latchkey.rules.identity import email_key
+from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import signin, users
 from web.pages.guard import (
