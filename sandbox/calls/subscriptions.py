@@ -167,5 +167,5 @@ call("POST", f"{_SCHEDULES}/{{}}/release")(
     lambda c: schedules.release(c.shop, c.find(schedules.KIND), params=c.params)
 )
 call("POST", f"{_SCHEDULES}/{{}}/cancel")(
-    lambda c: schedules.cancel(c.shop, c.find(schedules.KIND))
+    lambda c: schedules.cancel(c.shop, c.find(schedules.KIND), params=c.params)
 )

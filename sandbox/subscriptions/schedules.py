@@ -229,15 +229,21 @@ def _detach(shop: Shop, found: Json, *, keep_end: bool) -> None:
     agenda.plan(shop, found)
 
 
-def cancel(shop: Shop, schedule: Json) -> Json:
-    """End the schedule, and its subscription with it, now."""
+def cancel(shop: Shop, schedule: Json, *, params: Json) -> Json:
+    """End the schedule, and its subscription with it, now: what is unused is credited and a last
+    invoice made, unless `prorate` and `invoice_now` say otherwise."""
     _running(schedule, "cancel")
     found = shop.world.table("subscription").get(schedule["subscription"])
     with shop.row():
         schedule.update(status="canceled", canceled_at=shop.world.now(), current_phase=None)
         shop.save(schedule, f"{KIND}.canceled")
         if found is not None and found["status"] in items.LIVE:
-            endings.cancel(shop, found)
+            endings.cancel(
+                shop,
+                found,
+                prorate=params.get("prorate", True),
+                invoice_now=params.get("invoice_now", True),
+            )
     shop.world.schedule("phase_end", schedule["id"], None)
     return schedule
 

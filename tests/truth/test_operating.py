@@ -64,7 +64,7 @@ async def test_it_is_reported_that_catch_up_never_ran(
 
     async def shown() -> bool:
         page = (await admin.get("/admin/products")).text
-        return "Missed events have not been looked for recently" in page
+        return "The check for missed events is overdue" in page
 
     await until(shown, "every admin page says so")
     told = "missed events: never looked for since Stripe was connected"
