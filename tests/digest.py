@@ -6,9 +6,10 @@ from latchkey.store.pool import Pool
 
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
-    | {"processes", "webhook_refusals"}
+    | {"processes", "wakeups", "webhook_refusals"}
 )
-"""Tables that background work writes to at any time, and counts of refusals."""
+"""Tables that background work writes to at any time, and counts of refusals. The relay empties
+`wakeups`; what adds to it also changes another table, which the digest sees."""
 
 READINGS = ("ticket", "read_at", "wake_at")
 """Columns that record a read from Stripe, not a change."""
