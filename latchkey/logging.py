@@ -2,9 +2,12 @@
 
 import logging
 import os
+import re
 import sys
 
 import structlog
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure_logging() -> None:
@@ -29,15 +32,26 @@ def configure_logging() -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer]
         if not console
-        else [*shared, renderer],
+        else [*shared, renderer, _harmless],
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+                *([_harmless] if console else []),
+            ],
             foreign_pre_chain=shared,
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _harmless(_: object, __: str, line: object) -> str:
+    """A line that nothing in it can turn into another: control characters, which could drive the
+    terminal, are escaped, and further lines are indented. JSON escapes both by itself."""
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(line))
+    return text.replace("\n", "\n    ")
