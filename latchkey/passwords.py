@@ -5,6 +5,8 @@ import asyncio
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from latchkey import password_rules
+
 _hasher = PasswordHasher()
 _DECOY = _hasher.hash("a password that nobody has")
 
@@ -15,9 +17,12 @@ async def hash_password(password: str) -> str:
 
 async def matches(password_hash: str | None, password: str) -> bool:
     """Whether the password is correct. Takes just as long if there is no hash, so that timing
-    doesn't reveal who has an account."""
+    doesn't reveal who has an account. One that is longer than any password may be is wrong."""
+    allowed = len(password) <= password_rules.LONGEST
     try:
-        right = await asyncio.to_thread(_hasher.verify, password_hash or _DECOY, password)
+        right = await asyncio.to_thread(
+            _hasher.verify, password_hash or _DECOY, password if allowed else ""
+        )
     except (VerificationError, InvalidHashError):
         return False
-    return right and password_hash is not None
+    return right and allowed and password_hash is not None

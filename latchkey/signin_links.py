@@ -4,6 +4,7 @@ Those that sign a person in work once, within the life of their kind, and only a
 account's link epoch is what it was when they were sent.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass
 from secrets import token_urlsafe
@@ -15,6 +16,9 @@ Kind = Literal["sign_in", "access"]
 FRESH_SECONDS = 30 * 60
 LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600}
 ACTING_SECONDS = 600
+_SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+_EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
+"""How 0.1.0 signed. Its links are still read, because people keep the one that unsubscribes."""
 
 
 class LinkRefusedError(Exception):
@@ -147,4 +151,6 @@ def read_acting(token: str, *, actor: int, user_id: int, secrets: tuple[str, ...
 
 
 def _serializer(secrets: tuple[str, ...], salt: str = "latchkey sign-in") -> URLSafeSerializer:
-    return URLSafeSerializer(list(reversed(secrets)), salt=salt)
+    return URLSafeSerializer(
+        list(reversed(secrets)), salt=salt, signer_kwargs=_SIGNER, fallback_signers=[_EARLIER]
+    )

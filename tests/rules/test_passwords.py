@@ -1,9 +1,11 @@
 """Which new passwords are refused, and what is said about them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from latchkey import passwords
 from latchkey.password_rules import weakness
 from latchkey.settings import SettingsError, load_settings
 
@@ -42,3 +44,14 @@ def test_the_first_owners_password_is_checked_too(
     monkeypatch.setenv("LATCHKEY_ADMIN_PASSWORD", password)
     with pytest.raises(SettingsError, match=r"LATCHKEY_ADMIN_PASSWORD: .*everal words"):
         load_settings()
+
+
+def test_a_password_is_checked_as_it_was_typed() -> None:
+    """Not cut to the longest that is allowed, nor stripped, nor in another case."""
+
+    async def checks() -> list[bool]:
+        stored = await passwords.hash_password("x" * 200)
+        typed = ("x" * 200, "x" * 201, "x" * 200 + " ", "X" * 200, "")
+        return [await passwords.matches(stored, one) for one in typed]
+
+    assert asyncio.run(checks()) == [True, False, False, False, False]

@@ -87,15 +87,19 @@ async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("name", "content", "problem"),
     [
-        (b"", "The file is empty."),
-        (b"\xff\xfe\x00", "t UTF-8"),
-        (b"a@b.example\x00", "t a text file"),
-        (b"x" * 8_000_001, "larger than 8 MB"),
+        ("users.csv", b"", "The file is empty."),
+        ("users.csv", b"\xff\xfe\x00", "t UTF-8"),
+        ("users.csv", b"a@b.example\x00", "t a text file"),
+        ("users.csv", b"x" * 8_000_001, "larger than 8 MB"),
+        ("users.xlsx", b"a@b.example", "name ends in .csv or .txt"),
+        ("users.csv.exe", b"a@b.example", "name ends in .csv or .txt"),
     ],
 )
-async def test_invalid_files_are_refused(shared: Latchkey, content: bytes, problem: str) -> None:
+async def test_invalid_files_are_refused(
+    shared: Latchkey, name: str, content: bytes, problem: str
+) -> None:
     async with visit(shared) as admin:
         await admin.sign_in()
         form = (await admin.get("/admin/users/import")).text
@@ -104,7 +108,7 @@ async def test_invalid_files_are_refused(shared: Latchkey, content: bytes, probl
         answer = await admin.client.post(
             "/admin/users/import",
             data={"csrf_token": token[1]},
-            files={"file": ("users.csv", content, "text/csv")},
+            files={"file": (name, content, "text/csv")},
         )
         assert answer.status_code == 422
         assert problem in unescape(answer.text)

@@ -26,6 +26,7 @@ from web.site import Site, site_of
 
 PAGE = 50
 MOST_BYTES, MOST_ROWS, MOST_SHOWN = 8_000_000, 100_000, 200
+ENDINGS = (".csv", ".txt")
 ROLES = ("member", *ADMIN_ROLES)
 _COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at")
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
@@ -185,6 +186,8 @@ def rows_of(content: str) -> list[list[str]]:
 
 async def content_of(fields: FormData) -> str:
     file = fields.get("file")
+    if isinstance(file, UploadFile) and not (file.filename or ".csv").lower().endswith(ENDINGS):
+        raise ValueError(f"Choose a file whose name ends in {' or '.join(ENDINGS)}.")
     raw = await file.read(MOST_BYTES + 1) if isinstance(file, UploadFile) else b""
     raw = raw or text(fields, "lines").encode()
     if len(raw) > MOST_BYTES:

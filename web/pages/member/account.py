@@ -201,7 +201,7 @@ async def change_password(request: Request) -> Response:
         error = "Too many attempts. Please wait 15 minutes."
         return await _settings(request, errors={"current": error}, status=429)
     known = user.password_hash is None or by_link
-    if not known and not await passwords.matches(user.password_hash, old[: password_rules.LONGEST]):
+    if not known and not await passwords.matches(user.password_hash, old):
         return await _settings(request, errors={"current": "Your current password is incorrect."})
     async with site_of(request).pool.acquire() as connection:
         site = await site_settings.read(connection)

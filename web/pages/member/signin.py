@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import password_rules, passwords, signin_links
+from latchkey import passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import signin, users
@@ -112,9 +112,7 @@ async def check_password(
         ]
     if not all(counted):
         raise WrongPasswordError(429, "Too many attempts. Wait 15 minutes, or use a sign-in link.")
-    right = await passwords.matches(
-        user.password_hash if user else None, password[: password_rules.LONGEST]
-    )
+    right = await passwords.matches(user.password_hash if user else None, password)
     if not right:
         raise WrongPasswordError(401, "Wrong email address or password.")
     async with site_of(request).pool.acquire() as connection:
@@ -248,6 +246,7 @@ async def sign_out(request: Request) -> Response:
             await users.end_session(connection, token)
     response = redirect("/login?done=signed-out")
     response.delete_cookie(SESSION_COOKIE, path="/")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
