@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         default_factory=lambda given: f"http://127.0.0.1:{given.get('port')}",
         alias="LATCHKEY_PUBLIC_URL",
     )
+    hsts: Literal["host", "subdomains", "off"] = Field("host", alias="LATCHKEY_HSTS")
     secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET")
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latchkey import presence, temporal
 from latchkey.keyring import Keyring
@@ -43,6 +44,18 @@ class StaticAssets(StaticFiles):
             "Cache-Control", "public, max-age=31536000, immutable" if versioned else "no-cache"
         )
         return response
+
+
+class _WebProcess(Starlette):
+    """The routes and what surrounds them. Outside of everything, so that not even an error page
+    goes without them, are the security headers."""
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        self._settings = settings
+        super().__init__(**given)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack(), self._settings)
 
 
 class _Webhooks:
@@ -93,13 +106,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Mount("/static", StaticAssets(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
-        middleware=[
-            Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
-            Middleware(GZipMiddleware, minimum_size=1000),
-        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
         exception_handlers=pages.exception_handlers(),
     )
-    outer = Starlette(
+    outer = _WebProcess(
+        settings,
         routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
         middleware=[Middleware(PlainPaths)],
         lifespan=lifespan,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from latchkey.settings import Settings
 from web.site import site_of
 
 CSRF_COOKIE = "latchkey_csrf"
@@ -24,17 +25,26 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cache-Control": "no-store",
 }
-_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
+_HSTS = {"off": "", "host": "max-age=31536000", "subdomains": "max-age=31536000; includeSubDomains"}
 
 
 class SecurityHeaders:
-    """Adds the security headers that every page needs, and over https that browsers stay there."""
+    """Adds to every response the security headers that it doesn't set itself: pages, API, webhooks,
+    files and errors alike. Over https browsers are told to stay there.
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    What may be cached says so itself.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._headers = _HEADERS | _HTTPS if https else _HEADERS
+        self._headers = dict(_HEADERS)
+        hsts = _HSTS[settings.hsts]
+        if hsts and settings.public_url.startswith("https://"):
+            self._headers["Strict-Transport-Security"] = hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

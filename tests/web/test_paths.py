@@ -39,15 +39,6 @@ async def test_redirects_name_no_host(shared: Latchkey, path: str, leads_to: str
     assert (answer.status_code, answer.headers["location"]) == (308, leads_to)
 
 
-async def test_errors_of_the_api_are_not_sniffed_or_kept(shared: Latchkey) -> None:
-    for path, status in (("/nothing", 404), ("/users?limit=0", 422)):
-        answer = await shared.api.get(path)
-        assert answer.status_code == status
-        if "problem" in answer.headers["content-type"]:
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["cache-control"] == "no-store"
-
-
 async def test_an_address_that_a_proxy_passes_on_has_to_be_one(shared: Latchkey) -> None:
     """The visitor's address is shown to admins and kept with sessions."""
     from web.pages.guard import address_of

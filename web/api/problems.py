@@ -26,9 +26,7 @@ class ApiError(Exception):
             "detail": self.detail,
             **self.extra,
         }
-        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        if self.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
         return Response(
             orjson.dumps(body),
             self.status,

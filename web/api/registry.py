@@ -25,7 +25,6 @@ from web.site import Site, site_of
 
 MAX_BODY = 1024 * 1024
 PREFIX = "/api/v1"
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 GIVEN_UP = 3
 """How often a call is repeated when Postgres rolls its transaction back."""
@@ -122,6 +121,11 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             ).response()
         except TemporalUnavailableError as error:
             return ApiError(503, "unavailable", str(error)).response()
+        except Exception:
+            log.exception("call failed", method=declared.method, path=declared.path)
+            return ApiError(
+                500, "internal", "this is our fault: the log of the web process says more"
+            ).response()
 
     return handle
 
@@ -169,8 +173,7 @@ async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
 
 
 def json_response(body: str, status: int) -> Response:
-    """A response with the headers that all API responses share."""
-    return Response(body, status, headers=HEADERS, media_type="application/json")
+    return Response(body, status, media_type="application/json")
 
 
 async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Response:
