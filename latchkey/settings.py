@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
     api_token: SecretStr | None = Field(None, alias="LATCHKEY_API_TOKEN", min_length=16)
+    member_idle_days: int = Field(30, alias="LATCHKEY_MEMBER_IDLE_DAYS", ge=1, le=400)
+    member_session_days: int = Field(90, alias="LATCHKEY_MEMBER_SESSION_DAYS", ge=1, le=400)
+    staff_idle_hours: int = Field(12, alias="LATCHKEY_STAFF_IDLE_HOURS", ge=1, le=9600)
+    staff_session_days: int = Field(7, alias="LATCHKEY_STAFF_SESSION_DAYS", ge=1, le=400)
     stripe_rate: float = Field(20.0, alias="LATCHKEY_STRIPE_RATE", gt=0)
     catchup_seconds: int = Field(600, alias="LATCHKEY_CATCHUP_SECONDS", ge=10)
     reconciliation: Literal["report", "repair", "off"] = Field(

@@ -16,6 +16,7 @@ from latchkey.store import site_settings
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_settings import SiteSettings
+from latchkey.store.users.sessions import SessionRules
 from latchkey.supervision import LoopSupervisor
 from web.alarms import AlarmCache
 from web.refusals import Refusals
@@ -66,6 +67,18 @@ class Site:
     def event_due(self, pause: timedelta) -> None:
         """Wake the relay for an event after a pause."""
         asyncio.get_running_loop().call_later(pause.total_seconds(), self.arrived.set)
+
+    @property
+    def session_rules(self) -> SessionRules:
+        """What ends a session, by the settings."""
+        settings = self.settings
+        return SessionRules(
+            member_idle=timedelta(days=settings.member_idle_days),
+            member_life=timedelta(days=settings.member_session_days),
+            staff_idle=timedelta(hours=settings.staff_idle_hours),
+            staff_life=timedelta(days=settings.staff_session_days),
+            secret_fingerprints=tuple(self.keyring.vault.fingerprints),
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -695,7 +695,8 @@ CREATE TABLE sessions (
     acting_as bigint,
     acting_until timestamp with time zone,
     secret_fingerprint bytea,
-    CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text])))
+    authenticated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text, 'passkey'::text])))
 );
 
 ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

@@ -302,7 +302,8 @@ async def test_another_address_needs_a_fresh_sign_in(shared: Latchkey, visitor: 
     )
     await visitor.sign_in_as(member, "idle")
     await shared.pool.execute(
-        "update sessions set created_at = now() - interval '16 minutes' where user_id = $1", member
+        "update sessions set authenticated_at = now() - interval '16 minutes' where user_id = $1",
+        member,
     )
     change = ("/account/settings", "/account/email")
     stale = await visitor.send(*change, email="next@account.example")

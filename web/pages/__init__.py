@@ -100,7 +100,7 @@ async def _message(request: Request, status: int, heading: str, text: str) -> Re
     if status < 500:
         await current_user(request)
     else:
-        request.state.user = None
+        request.state.user = request.state.session = None
     return page(request, "message.html", status, heading=heading, text=text, back="/")
 
 

@@ -10,7 +10,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from latchkey.store.users import signin, users
+from latchkey.store.users import sessions
+from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
 from web.security import CSRF_FIELD, SESSION_COOKIE, check_csrf
 from web.site import site_of
@@ -28,22 +29,27 @@ class NotYoursError(ForbiddenError):
 
 
 async def current_user(request: Request) -> User | None:
-    """The user that the request is signed in as."""
+    """The user that the request is signed in as. Their session is in `request.state.session`."""
     if hasattr(request.state, "user"):
         known: User | None = request.state.user
         return known
-    await site_of(request).refresh_look()
+    site = site_of(request)
+    await site.refresh_look()
     token = request.cookies.get(SESSION_COOKIE)
-    user = None
+    found = None
     if token:
-        async with site_of(request).pool.acquire() as connection:
-            user = await users.session_user(
-                connection,
-                token,
-                secret_fingerprints=site_of(request).keyring.vault.fingerprints,
-            )
+        async with site.pool.acquire() as connection:
+            found = await sessions.read(connection, token, rules=site.session_rules)
+    user, request.state.session = found or (None, None)
     request.state.user = user
     return user
+
+
+def session_of(request: Request) -> CurrentSession:
+    """The session of a request on a page for signed-in users."""
+    session: CurrentSession = request.state.session
+    assert session is not None, "only for pages of signed-in users"
+    return session
 
 
 def visitor_page(handle: Page) -> Page:
@@ -70,21 +76,21 @@ def member_page(handle: Page) -> Page:
 
 
 def fresh_page(*, back: str) -> Callable[[Page], Page]:
-    """A member's form that only somebody who has just signed in can post. Others sign in again, and
-    come back to the page `back`, which has the form."""
+    """A form that only somebody who has just signed in can post. Goes below the decorator that says
+    who may open the page. Others confirm that it's them and come back to `back`, the page that has
+    the form; `{id}` in it stands for the path parameter of that name."""
 
     def decorate(handle: Page) -> Page:
         @wraps(handle)
         async def guarded(request: Request) -> Response:
-            if await current_user(request) is None:
-                return _sign_in_first(request)
-            await form(request)
-            async with site_of(request).pool.acquire() as connection:
-                fresh = await signin.is_fresh(connection, request.cookies.get(SESSION_COOKIE, ""))
-            if not fresh:
-                return redirect(f"/login/again?next={quote(back)}")
+            if request.method == "POST":
+                await form(request)
+                if not session_of(request).fresh:
+                    known = {name: quote(value) for name, value in request.path_params.items()}
+                    return redirect(f"/login/again?next={quote(back.format(**known), safe='/%#')}")
             return await handle(request)
 
+        guarded.fresh_back = back  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -1,11 +1,11 @@
 """An admin viewing the site as a member: one session, at most an hour, logged."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.users.sessions import digest
 
 LONGEST = timedelta(hours=1)
 
@@ -23,7 +23,7 @@ async def start(connection: Connection, token: str, *, user_id: int, actor: int)
          where s.token_hash = $1 and u.id = $2 and u.role = 'member' and u.erased_at is null
         returning s.id
         """,
-        _digest(token),
+        digest(token),
         user_id,
         now + LONGEST,
     )
@@ -56,7 +56,7 @@ async def stop(connection: Connection, token: str) -> int | None:
           from before b where s.id = b.id and b.acting_as is not null
         returning b.id, b.user_id, b.acting_as, b.running
         """,
-        _digest(token),
+        digest(token),
     )
     if row is None:
         return None
@@ -73,7 +73,3 @@ async def stop(connection: Connection, token: str) -> int | None:
         await write_facts(connection, [fact])
     member: int = row["acting_as"]
     return member
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

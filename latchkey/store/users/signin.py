@@ -1,15 +1,15 @@
-"""Signing in: rate-limited attempts, emailed links, and sessions that can be ended."""
+"""Signing in: rate-limited attempts, emailed links, and what the feed says of it."""
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.users import users
+from latchkey.store.users import sessions, users
+from latchkey.store.users.sessions import SessionRules
 from latchkey.store.users.users import User
 
 SWEEP = 500
@@ -84,26 +84,19 @@ async def begin(
     connection: Connection,
     user: User,
     *,
-    secret_fingerprint: bytes,
+    rules: SessionRules,
     via: str,
     ip: str | None,
     agent: str | None,
 ) -> str:
-    """Sign a user in, with an activity line; returns the token for their cookie. Deletes expired
-    sessions. The caller opens the transaction."""
-    token = await users.begin_session(
-        connection,
-        user.id,
-        secret_fingerprint=secret_fingerprint,
-        via=via,
-        ip=ip,
-        agent=agent,
-    )
+    """Sign a user in, with an activity line; returns the token for their cookie. The caller opens
+    the transaction."""
+    token = await sessions.begin(connection, user, rules=rules, via=via, ip=ip, agent=agent)
     await write_facts(
         connection,
         [
             Fact(
-                key=f"signed_in:{_hashed(token).hex()[:32]}",
+                key=f"signed_in:{sessions.digest(token).hex()[:32]}",
                 type=ActivityType.SIGNED_IN,
                 at=datetime.now(UTC),
                 cause=Cause.ADMIN if user.is_staff else Cause.CUSTOMER,
@@ -111,13 +104,6 @@ async def begin(
                 data={"via": via},
             )
         ],
-    )
-    await connection.execute(
-        """
-        delete from sessions where token_hash in (
-            select token_hash from sessions where expires_at <= now() limit $1)
-        """,
-        SWEEP,
     )
     return token
 
@@ -132,73 +118,3 @@ async def use_link(connection: Connection, nonce: str) -> bool:
         SWEEP,
     )
     return await users.use_link(connection, nonce)
-
-
-@dataclass(frozen=True)
-class Session:
-    """One of a user's sessions. `agent` is the browser's user agent."""
-
-    id: int
-    via: str
-    ip: str | None
-    agent: str | None
-    created_at: datetime
-    last_seen_at: datetime
-    current: bool
-
-
-async def sessions(connection: Connection, user_id: int, *, token: str) -> list[Session]:
-    """A user's sessions, that of `token` first, then most recently used first."""
-    rows = await connection.fetch(
-        """
-        select id, via, ip, agent, created_at, last_seen_at, token_hash = $2 as current
-          from sessions where user_id = $1 and expires_at > now()
-         order by token_hash = $2 desc, last_seen_at desc limit 50
-        """,
-        user_id,
-        _hashed(token),
-    )
-    return [Session(**dict(row)) for row in rows]
-
-
-async def end_session(connection: Connection, *, user_id: int, session_id: int) -> bool:
-    """End one session of a user."""
-    return bool(
-        await connection.fetchval(
-            "delete from sessions where id = $2 and user_id = $1 returning true",
-            user_id,
-            session_id,
-        )
-    )
-
-
-async def end_others(connection: Connection, *, user_id: int, token: str) -> None:
-    """End all sessions of a user except that of `token`."""
-    await connection.execute(
-        "delete from sessions where user_id = $1 and token_hash <> $2", user_id, _hashed(token)
-    )
-
-
-async def is_fresh(connection: Connection, token: str) -> bool:
-    """Whether a session began within the last 15 minutes."""
-    found: bool = await connection.fetchval(
-        """
-        select exists (select from sessions where token_hash = $1
-                        and created_at > now() - interval '15 minutes')
-        """,
-        _hashed(token),
-    )
-    return found
-
-
-async def came_by_link(connection: Connection, token: str) -> bool:
-    """Whether a session has just started from an emailed link: the mailbox's owner may set a
-    password without knowing the old one."""
-    found: bool = await connection.fetchval(
-        """
-        select exists (select from sessions where token_hash = $1 and via = 'link'
-                        and created_at > now() - interval '30 minutes')
-        """,
-        _hashed(token),
-    )
-    return found

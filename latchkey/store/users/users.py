@@ -1,16 +1,12 @@
-"""Users: people known to the site, their roles, passwords and sessions."""
+"""Users: people known to the site, their roles and passwords."""
 
-import hashlib
-import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from latchkey.addresses import email_key, shown
 from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
 
-SESSION_LIFE = timedelta(days=30)
 ADMIN_ROLES = ("support", "admin", "owner")
 _FIELDS = "id, email, name, role, password_hash, link_epoch, created_at, last_seen_at"
 
@@ -49,6 +45,11 @@ class StripeCustomer:
     name: str | None
     livemode: bool
     deleted: bool
+
+
+def fields_of(alias: str) -> str:
+    """The columns of a `User`, but `acted_by`, in a query where the table has this alias."""
+    return ", ".join(f"{alias}.{field}" for field in _FIELDS.split(", "))
 
 
 async def by_id(connection: Connection, user_id: int) -> User | None:
@@ -150,70 +151,6 @@ async def set_password(connection: Connection, user_id: int, password_hash: str)
     await connection.execute("delete from sessions where user_id = $1", user_id)
 
 
-async def begin_session(
-    connection: Connection,
-    user_id: int,
-    *,
-    secret_fingerprint: bytes,
-    via: str = "password",
-    ip: str | None = None,
-    agent: str | None = None,
-) -> str:
-    """Sign a user in: the token for their cookie. Only its hash is kept, and the fingerprint of the
-    secret it began under (`Vault.fingerprints`): it ends when that secret is given up."""
-    token = secrets.token_urlsafe(32)
-    await connection.execute(
-        """
-        insert into sessions (token_hash, user_id, expires_at, via, ip, agent, secret_fingerprint)
-        values ($1, $2, $3, $4, $5, $6, $7)
-        """,
-        _digest(token),
-        user_id,
-        datetime.now(UTC) + SESSION_LIFE,
-        via,
-        ip,
-        agent[:200] if agent else None,
-        secret_fingerprint,
-    )
-    await connection.execute("update users set last_seen_at = now() where id = $1", user_id)
-    return token
-
-
-async def session_user(
-    connection: Connection, token: str, *, secret_fingerprints: Sequence[bytes]
-) -> User | None:
-    """The user that a cookie's token signs in.
-
-    An admin sees the site as somebody else only while they are an admin and the other one is a
-    member: asked at every request, since roles change. Sessions of releases that noted no
-    fingerprint live until they expire.
-    """
-    names = ", ".join("u." + field.strip() for field in _FIELDS.split(","))
-    row = await connection.fetchrow(
-        f"""
-        with seen as (
-            update sessions set last_seen_at = now()
-             where token_hash = $1 and last_seen_at < now() - interval '5 minutes')
-        select {names}, case when u.id <> s.user_id then a.email end as acted_by
-          from sessions s
-          join users a on a.id = s.user_id
-          left join users m on m.id = s.acting_as and s.acting_until > now()
-                            and a.role in ('admin', 'owner')
-                            and m.role = 'member' and m.erased_at is null
-          join users u on u.id = coalesce(m.id, s.user_id)
-         where s.token_hash = $1 and s.expires_at > now()
-           and (s.secret_fingerprint is null or s.secret_fingerprint = any($2::bytea[]))
-        """,
-        _digest(token),
-        list(secret_fingerprints),
-    )
-    return User(**dict(row)) if row else None
-
-
-async def end_session(connection: Connection, token: str) -> None:
-    await connection.execute("delete from sessions where token_hash = $1", _digest(token))
-
-
 async def link_used(connection: Connection, nonce: str) -> bool:
     """Whether a sign-in link was used before."""
     used: bool = await connection.fetchval(
@@ -230,7 +167,3 @@ async def use_link(connection: Connection, nonce: str) -> bool:
             nonce,
         )
     )
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -8,15 +8,22 @@ from latchkey import dispatch, password_rules, passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store import site_settings
 from latchkey.store.stripe import portal
-from latchkey.store.users import account, signin, users
+from latchkey.store.users import account, sessions, signin, users
 from web import billing
 from web.inputs import shown_address
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import form, fresh_page, member_page, redirect, text, visitor_page
+from web.pages.guard import (
+    form,
+    fresh_page,
+    member_page,
+    redirect,
+    session_of,
+    text,
+    visitor_page,
+)
 from web.pages.member.signin import begin
 from web.pages.render import page
-from web.security import SESSION_COOKIE
 from web.site import site_of
 
 FLOWS = {"card": "payment_method_update", "cancel": "subscription_cancel"}
@@ -135,6 +142,7 @@ async def mails(request: Request) -> Response:
     return redirect("/account/settings?done=saved")
 
 
+@member_page
 @fresh_page(back="/account/settings")
 async def change_email(request: Request) -> Response:
     """Ask for another email address; the link sent to it confirms the change."""
@@ -171,9 +179,7 @@ async def confirm_email(request: Request) -> Response:
         await form(request)
         async with site.pool.acquire() as connection, connection.transaction():
             await account.confirm_change(connection, change_id, user_id=user.id)
-            await signin.end_others(
-                connection, user_id=user.id, token=request.cookies.get(SESSION_COOKIE, "")
-            )
+            await sessions.end_all(connection, user.id, besides=session_of(request).id)
     except (signin_links.LinkRefusedError, account.ChangeRefusedError) as refused:
         return page(
             request,
@@ -191,16 +197,14 @@ async def change_password(request: Request) -> Response:
     """Set a password. Every other session ends."""
     user, fields = request.state.user, await form(request)
     old, new = str(fields.get("current") or ""), str(fields.get("password") or "")
-    token = request.cookies.get(SESSION_COOKIE, "")
     async with site_of(request).pool.acquire() as connection:
-        by_link = await signin.came_by_link(connection, token)
         allowed = await signin.try_once(
             connection, f"password change {user.id}", most=10, seconds=900
         )
     if not allowed:
         error = "Too many attempts. Please wait 15 minutes."
         return await _settings(request, errors={"current": error}, status=429)
-    known = user.password_hash is None or by_link
+    known = user.password_hash is None or session_of(request).came_by_link
     if not known and not await passwords.matches(user.password_hash, old):
         return await _settings(request, errors={"current": "Your current password is incorrect."})
     async with site_of(request).pool.acquire() as connection:
@@ -219,7 +223,7 @@ async def end_session(request: Request) -> Response:
     await form(request)
     session_id = number(request.path_params["id"])
     async with site_of(request).pool.acquire() as connection:
-        ended = session_id and await signin.end_session(
+        ended = session_id and await sessions.end_one(
             connection, user_id=request.state.user.id, session_id=session_id
         )
     if not ended:
@@ -231,11 +235,7 @@ async def end_session(request: Request) -> Response:
 async def end_others(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection:
-        await signin.end_others(
-            connection,
-            user_id=request.state.user.id,
-            token=request.cookies.get(SESSION_COOKIE, ""),
-        )
+        await sessions.end_all(connection, request.state.user.id, besides=session_of(request).id)
     return redirect("/account/settings?done=session-ended#sessions")
 
 
@@ -271,11 +271,12 @@ async def _settings(
     email: str = "",
     status: int = 422,
 ) -> Response:
-    user, token = request.state.user, request.cookies.get(SESSION_COOKIE, "")
-    async with site_of(request).pool.acquire() as connection:
+    site, user, session = site_of(request), request.state.user, session_of(request)
+    async with site.pool.acquire() as connection:
         off = await account.mails_off(connection, user.id)
-        sessions = await signin.sessions(connection, user.id, token=token)
-        by_link = await signin.came_by_link(connection, token)
+        rows = await sessions.of_user(
+            connection, user.id, rules=site.session_rules, current=session.id
+        )
     return page(
         request,
         "member/account_settings.html",
@@ -283,8 +284,8 @@ async def _settings(
         errors=errors or {},
         email=email,
         off=off,
-        sessions=sessions,
-        asks_current=user.password_hash is not None and not by_link,
+        sessions=rows,
+        asks_current=user.password_hash is not None and not session.came_by_link,
         has_password=user.password_hash is not None,
         shortest=password_rules.SHORTEST_OF_STAFF if user.is_staff else password_rules.SHORTEST,
     )

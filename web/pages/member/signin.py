@@ -10,7 +10,7 @@ from starlette.routing import Route
 from latchkey import passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
-from latchkey.store.users import signin, users
+from latchkey.store.users import sessions, signin, users
 from web.pages.guard import (
     NotYoursError,
     address_of,
@@ -243,7 +243,7 @@ async def sign_out(request: Request) -> Response:
     token = request.cookies.get(SESSION_COOKIE)
     if token:
         async with site_of(request).pool.acquire() as connection:
-            await users.end_session(connection, token)
+            await sessions.end(connection, token)
     response = redirect("/login?done=signed-out")
     response.delete_cookie(SESSION_COOKIE, path="/")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -260,22 +260,23 @@ def safe_target(path: str | None) -> str | None:
 async def begin(
     request: Request, user: users.User, target: str | None, *, via: str = "password"
 ) -> Response:
-    """Sign a user in and redirect them. Ends the session that the browser had."""
-    old = request.cookies.get(SESSION_COOKIE)
-    async with site_of(request).pool.acquire() as connection, connection.transaction():
+    """Sign a user in and redirect them. Renews the session that the browser has if it is the
+    user's, and otherwise ends it; either way its token changes."""
+    site, old = site_of(request), request.cookies.get(SESSION_COOKIE)
+    rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
+    async with site.pool.acquire() as connection, connection.transaction():
+        token = None
         if old:
-            await users.end_session(connection, old)
-        token = await signin.begin(
-            connection,
-            user,
-            secret_fingerprint=site_of(request).keyring.vault.fingerprints[0],
-            via=via,
-            ip=address_of(request),
-            agent=request.headers.get("user-agent"),
-        )
+            token = await sessions.renew(
+                connection, old, user, rules=rules, via=via, ip=ip, agent=agent
+            )
+        if token is None:
+            if old:
+                await sessions.end(connection, old)
+            token = await signin.begin(connection, user, rules=rules, via=via, ip=ip, agent=agent)
     home = "/admin" if user.is_staff else "/library"
     response = redirect(target if target and target != "/" else home)
-    life = int(users.SESSION_LIFE.total_seconds())
+    life = int(rules.life(user).total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
     return response
 
