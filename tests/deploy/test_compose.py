@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ("migrate", "web", "worker")
+ROLE_PASSWORDS = {"LATCHKEY_POSTGRES_PASSWORD", "TEMPORAL_POSTGRES_PASSWORD"}
 
 
 def test_the_file_follows_the_compose_specification() -> None:
@@ -89,15 +90,68 @@ def test_our_services_are_given_settings_that_exist() -> None:
     for name in OURS:
         assert set(SERVICES[name]["environment"]) <= known
     text = (ROOT / "deploy" / "env.example").read_text()
-    assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) <= known | {"POSTGRES_PASSWORD"}
+    given = set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE))
+    assert given <= known | {"POSTGRES_PASSWORD", *ROLE_PASSWORDS}
+    demanded = set(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "docker-compose.yml").read_text()))
+    assert demanded <= given
 
 
 def test_the_file_contains_no_secrets() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for line in text.splitlines():
         name, _, value = line.strip().partition(": ")
-        if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN", "PWD")):
+        if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN", "PWD")) and value:
             assert value.startswith("${"), line
+
+
+def test_services_are_confined() -> None:
+    """No service gains privileges; ours write nowhere but to /tmp."""
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert (
+            set(service.get("cap_add", [])) <= NEEDED
+            if name == "postgres"
+            else ("cap_add" not in service)
+        ), name
+        assert not service.get("privileged"), name
+    for name in OURS:
+        assert SERVICES[name]["read_only"], name
+        assert SERVICES[name]["tmpfs"] == ["/tmp"], name
+    assert "USER latchkey" in (ROOT / "Dockerfile").read_text()
+
+
+NEEDED = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
+
+def test_databases_have_no_way_out() -> None:
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    reaching = {name for name, one in SERVICES.items() if "outside" in one["networks"]}
+    assert reaching == {"web", "worker", "temporal-ui"}
+
+
+def test_services_have_only_the_secrets_they_need() -> None:
+    """The superuser's password stays with Postgres and the service that makes the roles."""
+
+    def holders(secret: str) -> set[str]:
+        return {
+            name
+            for name, service in SERVICES.items()
+            if any(f"${{{secret}:" in str(value) for value in service["environment"].values())
+        }
+
+    assert holders("POSTGRES_PASSWORD") == {"postgres", "postgres-roles"}
+    assert holders("LATCHKEY_POSTGRES_PASSWORD") == {"postgres-roles", *OURS}
+    assert holders("TEMPORAL_POSTGRES_PASSWORD") == {
+        "postgres-roles",
+        "temporal-schema",
+        "temporal",
+    }
+    assert set(SERVICES["migrate"]["environment"]) == {"DATABASE_URL"}
+    for secret in ("LATCHKEY_ADMIN_PASSWORD", "LATCHKEY_API_TOKEN"):
+        assert holders(secret) == {"web"}
+    for secret in ("LATCHKEY_SECRET", "STRIPE_SECRET_KEY", "SMTP_URL"):
+        assert holders(secret) == {"web", "worker"}
 
 
 def test_only_loopback_is_published() -> None:
