@@ -1,5 +1,6 @@
 """Email addresses: what one is, how it is written, and which of them are the same mailbox."""
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -66,12 +67,15 @@ def shown(email: str) -> str:
         return email.strip()
 
 
-def email_keys(email: str) -> list[str]:
-    """What `lower()` of an address from Stripe may be: its key, also in punycode, and itself."""
+def written_forms(email: str) -> list[str]:
+    """What `lower()` of a text may hold of an address: itself and its key, the domain also in
+    punycode, composed and decomposed, as it is and escaped as JSON does."""
     key = email_key(email)
-    local, _, domain = key.rpartition("@")
-    written = [key, f"{local}@{_ascii(domain) or domain}", email.strip().lower()]
-    return list(dict.fromkeys(written))
+    local, at, domain = key.rpartition("@")
+    forms = (email.strip().lower(), key, f"{local}{at}{_ascii(domain) or domain}")
+    composed = [unicodedata.normalize(form, text) for text in forms for form in ("NFC", "NFD")]
+    escaped = [json.dumps(text)[1:-1].lower() for text in composed]
+    return list(dict.fromkeys([*forms, *composed, *escaped]))
 
 
 def email_key(email: str) -> str:

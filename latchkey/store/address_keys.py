@@ -1,10 +1,63 @@
-"""The second part of migration 0040: the keys of addresses that were stored before it."""
+"""The stored keys of addresses: those that `lower` doesn't give, and those of existing rows."""
+
+from collections.abc import Mapping
 
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 
 _ODD = r"email !~ '^[!-~]+$' or email ilike '%@%xn--%' or email like '%.'"
 """Of all other addresses `lower` gives the key."""
+
+_ELSEWHERE = {
+    "customers": "email",
+    "orders": "email",
+    "claims": "email",
+    "email_changes": "email",
+    "matches": "email",
+    "differences": "email",
+    "preview_records": "email",
+    "user_merges": "email",
+    "mails": "to_email",
+}
+"""The tables that hold addresses besides users' own, and the column."""
+
+
+async def correct(connection: Connection, table: str, emails: Mapping[str, str | None]) -> None:
+    """Write the keys of addresses just stored, by row id, where `lower`, with which the database
+    fills them in, gives another one. Rows that hold another address stay as they are."""
+    odd = {
+        row_id: email
+        for row_id, email in emails.items()
+        if email and not (email.isascii() and email.lower() == email_key(email))
+    }
+    if not odd:
+        return
+    await connection.execute(
+        f"""
+        update {table} t set email_key = g.key
+          from unnest($1::text[], $2::text[], $3::text[]) as g (id, email, key)
+         where t.id = g.id and t.email = g.email and t.email_key is distinct from g.key
+        """,
+        list(odd),
+        list(odd.values()),
+        [email_key(email) for email in odd.values()],
+    )
+
+
+async def recompute_elsewhere(connection: Connection) -> None:
+    """Write the keys of addresses in all other tables."""
+    for table, column in _ELSEWHERE.items():
+        rows = await connection.fetch(
+            f"select distinct {column} as email from {table} where {_ODD.replace('email', column)}"
+        )
+        await connection.execute(
+            f"""
+            update {table} t set {column}_key = g.key
+              from unnest($1::text[], $2::text[]) as g (email, key) where t.{column} = g.email
+            """,
+            [row["email"] for row in rows],
+            [email_key(row["email"]) for row in rows],
+        )
 
 
 async def recompute(connection: Connection) -> None:

@@ -11,7 +11,10 @@ from latchkey.store import address_keys
 from latchkey.store.pool import Connection
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
-_SECOND_PARTS = {"0040_address_keys": address_keys.recompute}
+_SECOND_PARTS = {
+    "0040_address_keys": address_keys.recompute,
+    "0060_more_address_keys": address_keys.recompute_elsewhere,
+}
 """What a migration does in Python after its SQL, in the same transaction."""
 
 _LOCK = 0x6C617463

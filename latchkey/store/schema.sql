@@ -14,6 +14,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION fill_to_email_key() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.to_email_key := coalesce(new.to_email_key, lower(new.to_email));
+    return new;
+end
+$$;
+
 CREATE FUNCTION grams(given text, size integer) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
@@ -119,7 +128,8 @@ CREATE TABLE claims (
     user_id bigint NOT NULL,
     email text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    confirmed_at timestamp with time zone
+    confirmed_at timestamp with time zone,
+    email_key text
 );
 
 ALTER TABLE claims ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -222,6 +232,7 @@ CREATE TABLE customers (
     ticket bigint DEFAULT 0 NOT NULL,
     read_at timestamp with time zone DEFAULT now() NOT NULL,
     erased boolean DEFAULT false NOT NULL,
+    email_key text,
     CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
 );
 
@@ -242,6 +253,7 @@ CREATE TABLE differences (
     error text,
     found_at timestamp with time zone DEFAULT now() NOT NULL,
     repaired_at timestamp with time zone,
+    email_key text,
     CONSTRAINT differences_class_check CHECK ((class = ANY (ARRAY['safe'::text, 'person'::text, 'foreign'::text]))),
     CONSTRAINT differences_state_check CHECK ((state = ANY (ARRAY['open'::text, 'chosen'::text, 'repaired'::text, 'failed'::text])))
 );
@@ -260,7 +272,8 @@ CREATE TABLE email_changes (
     user_id bigint NOT NULL,
     email text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    confirmed_at timestamp with time zone
+    confirmed_at timestamp with time zone,
+    email_key text
 );
 
 ALTER TABLE email_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -409,6 +422,7 @@ CREATE TABLE mails (
     pace text DEFAULT 'now'::text NOT NULL,
     issue integer DEFAULT 0 NOT NULL,
     issued_at timestamp with time zone DEFAULT now() NOT NULL,
+    to_email_key text,
     CONSTRAINT mails_pace_check CHECK ((pace = ANY (ARRAY['now'::text, 'spread'::text]))),
     CONSTRAINT mails_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'suppressed'::text])))
 );
@@ -436,6 +450,7 @@ CREATE TABLE matches (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     decided_at timestamp with time zone,
     decided_by bigint,
+    email_key text,
     CONSTRAINT matches_state_check CHECK ((state = ANY (ARRAY['open'::text, 'accepted'::text, 'dismissed'::text, 'settled'::text])))
 );
 
@@ -481,7 +496,8 @@ CREATE TABLE orders (
     charged bigint DEFAULT 0 NOT NULL,
     refunded boolean DEFAULT false NOT NULL,
     money_changes integer DEFAULT 0 NOT NULL,
-    compared_at timestamp with time zone
+    compared_at timestamp with time zone,
+    email_key text
 );
 
 CREATE TABLE passed_over (
@@ -557,7 +573,8 @@ CREATE TABLE preview_records (
     name text,
     outcome text NOT NULL,
     reason text NOT NULL,
-    invoice text
+    invoice text,
+    email_key text
 );
 
 CREATE TABLE previews (
@@ -829,7 +846,8 @@ CREATE TABLE user_merges (
     reason text,
     kept jsonb NOT NULL,
     merged_by bigint,
-    merged_at timestamp with time zone DEFAULT now() NOT NULL
+    merged_at timestamp with time zone DEFAULT now() NOT NULL,
+    email_key text
 );
 
 CREATE TABLE user_notes (
@@ -1109,7 +1127,7 @@ CREATE UNIQUE INDEX collection_holders_live ON collection_holders USING btree (c
 
 CREATE INDEX collection_products_by_product ON collection_products USING btree (product_id);
 
-CREATE INDEX customers_by_address ON customers USING btree (lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX customers_by_address ON customers USING btree (email_key) WHERE (email_key IS NOT NULL);
 
 CREATE INDEX customers_by_user ON customers USING btree (user_id);
 
@@ -1157,6 +1175,8 @@ CREATE UNIQUE INDEX links_one_per_product ON links USING btree (product_id) WHER
 
 CREATE INDEX links_to_dispatch ON links USING btree (id) WHERE (dispatched_at IS NULL);
 
+CREATE INDEX mails_by_address ON mails USING btree (to_email_key) WHERE (to_email_key IS NOT NULL);
+
 CREATE INDEX mails_by_state ON mails USING btree (state, id DESC);
 
 CREATE INDEX mails_by_user ON mails USING btree (user_id, id DESC);
@@ -1171,7 +1191,7 @@ CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'
 
 CREATE INDEX order_lines_by_product ON order_lines USING btree (stripe_product);
 
-CREATE INDEX orders_by_address ON orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX orders_by_address ON orders USING btree (email_key) WHERE (email_key IS NOT NULL);
 
 CREATE INDEX orders_by_compared ON orders USING btree (compared_at NULLS FIRST, id);
 
@@ -1238,6 +1258,24 @@ CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text
 CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
 
 CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
+
+CREATE TRIGGER claims_email_key BEFORE INSERT OR UPDATE OF email ON claims FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER customers_email_key BEFORE INSERT OR UPDATE OF email ON customers FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER differences_email_key BEFORE INSERT OR UPDATE OF email ON differences FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER email_changes_email_key BEFORE INSERT OR UPDATE OF email ON email_changes FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER mails_to_email_key BEFORE INSERT ON mails FOR EACH ROW EXECUTE FUNCTION fill_to_email_key();
+
+CREATE TRIGGER matches_email_key BEFORE INSERT OR UPDATE OF email ON matches FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER orders_email_key BEFORE INSERT OR UPDATE OF email ON orders FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER preview_records_email_key BEFORE INSERT OR UPDATE OF email ON preview_records FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER user_merges_email_key BEFORE INSERT OR UPDATE OF email ON user_merges FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER users_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 

@@ -1,12 +1,25 @@
 """The key of an address is stored, also for users from before migration 0040."""
 
+import json
+import unicodedata
+from datetime import UTC, datetime
+
 import asyncpg
 import pytest
 
 from latchkey.addresses import email_key
+from latchkey.rules.reading import Customer
+from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store import migrate
-from latchkey.store.pool import Pool
-from latchkey.store.users import users
+from latchkey.store.feed import lanes
+from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import buyers, matches
+from latchkey.store.purchases.buyers import Buyer
+from latchkey.store.purchases.matches import Doubt, DoubtKind
+from latchkey.store.stripe.context import Account, ApplyContext
+from latchkey.store.users import erasure, identity, listing, merging, unmerging, users
+from latchkey.store.users.listing import UserFilter
 from tests.harness import Postgres
 from tests.rules.test_addresses import SAME
 
@@ -56,14 +69,155 @@ async def test_stored_addresses_get_their_keys_and_shared_mailboxes_are_proposed
         " values ('zoe@club.example.', 'zoe@club.example.', 1, 'claim'),"
         " ('bea@münchen.example', 'bea@münchen.example', 1, 'claim')"
     )
+    await connection.execute(
+        """
+        insert into customers (id, account_id, livemode, email) values
+            ('cus_1', 'acct_1', false, 'Ada@x.example'),
+            ('cus_2', 'acct_1', false, 'anna@xn--mnchen-3ya.example');
+        insert into mails (key, kind, user_id, to_email) values
+            ('claim:1', 'claim', 1, 'anna＠münchen．example');
+        """
+    )
     monkeypatch.setattr(migrate, "migrations", lambda: everything)
     assert "0040_address_keys" in await migrate.migrate(dsn)
 
     keys = {r["email"]: r["email_key"] for r in await connection.fetch("select * from users")}
     proposed = await connection.fetch("select user_id, other_id, state from matches order by 2")
     further = await connection.fetch("select email_key from user_addresses order by 1")
+    elsewhere = await connection.fetch(
+        "select email_key from customers union all select to_email_key from mails order by 1"
+    )
     await connection.close()
+    assert [row[0] for row in elsewhere] == [
+        "ada@x.example",
+        "anna@münchen.example",
+        "anna@münchen.example",
+    ]
     doubtful = {"bea@xn--mnchen-3ya.example", "ANNA@xn--mnchen-3ya.example"}
     assert {email for email, key in keys.items() if key != email_key(email)} == doubtful
     assert [tuple(row) for row in proposed] == [(1, 2, "open"), (3, 4, "open")]
     assert [row["email_key"] for row in further] == ["bea@münchen.example", "zoe@club.example"]
+
+
+async def test_every_table_with_an_address_stores_its_key(pool: Pool) -> None:
+    rows = await pool.fetch(
+        """
+        select table_name, column_name from information_schema.columns c
+         where table_schema = 'public' and column_name in ('email', 'to_email')
+           and not exists (select from information_schema.columns k
+                            where k.table_schema = 'public' and k.table_name = c.table_name
+                              and k.column_name = c.column_name || '_key')
+        """
+    )
+    assert [tuple(row) for row in rows] == []
+
+
+async def test_a_key_follows_an_address_that_the_release_before_changes(pool: Pool) -> None:
+    await pool.execute(
+        """
+        insert into customers (id, account_id, livemode, email, email_key)
+        values ('cus_1', 'acct_1', false, 'a@münze.example', 'a@münze.example');
+        update customers set email = 'B@x.example' where id = 'cus_1';
+        """
+    )
+    assert await pool.fetchval("select email_key from customers") == "b@x.example"
+    await pool.execute("update customers set email = null where id = 'cus_1'")
+    assert await pool.fetchval("select email_key from customers") is None
+
+
+FULL_WIDTH = "ＢＵＹＥＲ＠münze．example"
+DECOMPOSED = unicodedata.normalize("NFD", "buyer@münze.example")
+PUNYCODE = "Buyer@xn--mnze-0ra.example."
+KEY = "buyer@münze.example"
+
+
+async def customers(connection: Connection, *emails: str, create: bool = True) -> None:
+    """Store customers as purchases bring them."""
+    account = Account("acct_1", False)
+    await buyers.resolve(
+        connection,
+        [
+            Buyer(f"sub_{n}", GrantSource.SUBSCRIPTION, f"cus_{n}", email, None, create=create)
+            for n, email in enumerate(emails)
+        ],
+        context=ApplyContext(account, 1, datetime.now(UTC), Cause.CUSTOMER),
+    )
+
+
+async def test_a_customer_is_claimed_however_stripe_has_the_address(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await customers(connection, FULL_WIDTH, DECOMPOSED, PUNYCODE, create=False)
+        await buyers.mirror_customer(
+            connection,
+            Customer("cus_0", known=True, email=DECOMPOSED),
+            context=ApplyContext(Account("acct_1", False), 2, datetime.now(UTC), Cause.CUSTOMER),
+        )
+        keys = await connection.fetch("select distinct email_key from customers")
+        assert [row["email_key"] for row in keys] == [KEY]
+        member, _ = await users.find_or_create(connection, "member@x.example")
+        await identity.add_address(connection, member.id, KEY, source="claim")
+        owners = await connection.fetch("select distinct user_id from customers")
+    assert [row["user_id"] for row in owners] == [member.id]
+
+
+async def test_undoing_a_merge_gives_back_what_came_however_it_was_written(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        member, _ = await users.find_or_create(connection, "member@x.example")
+        other, _ = await users.find_or_create(connection, PUNYCODE)
+        await merging.merge(connection, into=member.id, other=other.id, reason=None, actor=None)
+        await customers(connection, FULL_WIDTH, DECOMPOSED)
+        bound = await connection.fetch("select distinct user_id from customers")
+        assert [row["user_id"] for row in bound] == [member.id]
+        await unmerging.undo(connection, from_user=other.id, actor=member.id)
+        back = await connection.fetch("select distinct user_id from customers")
+    assert [row["user_id"] for row in back] == [other.id]
+
+
+async def test_erasing_finds_an_address_however_it_was_written(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await customers(connection, PUNYCODE)
+        person = await connection.fetchval("select user_id from customers")
+        other, _ = await users.find_or_create(connection, "other@x.example")
+        for n, written in enumerate((FULL_WIDTH, DECOMPOSED, PUNYCODE)):
+            await matches.raise_doubts(
+                connection,
+                [Doubt(f"doubt:{n}", DoubtKind.NO_ADDRESS, user_id=other.id, email=written)],
+            )
+            await connection.execute(
+                """
+                insert into events (id, livemode, type, object_id, thin, created_at, target_kind,
+                                    target_id, state, body)
+                values ($1, false, 'charge.succeeded', $1, false, now(), 'none', '', 'ignored', $2)
+                """,
+                f"evt_{n}",
+                json.dumps({"email": (KEY, DECOMPOSED, PUNYCODE)[n]}, ensure_ascii=n == 1),
+            )
+        await erasure.erase(connection, person, actor=other.id)
+        assert await connection.fetchval("select count(*) from matches") == 0
+        bodies = await connection.fetch("select body from events")
+        user = await connection.fetchval("select email_key from users where id = $1", person)
+    assert all("email" not in row["body"] for row in bodies)
+    assert user == f"erased-{person}@erased.invalid"
+
+
+async def test_erasing_leaves_alone_what_is_also_anothers_address(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await customers(connection, "first@x.example")
+        person = await connection.fetchval("select user_id from customers")
+        spouse, _ = await users.find_or_create(connection, "spouse@x.example")
+        await connection.execute("update customers set email = 'spouse@x.example'")
+        doubt = Doubt("doubt", DoubtKind.NO_ADDRESS, user_id=spouse.id, email="Spouse@x.example")
+        await matches.raise_doubts(connection, [doubt])
+        await erasure.erase(connection, person, actor=spouse.id)
+        assert await connection.fetchval("select count(*) from matches") == 1
+        assert await connection.fetchval("select email from customers") is None
+
+
+@pytest.mark.parametrize("search", [FULL_WIDTH, DECOMPOSED, PUNYCODE, "ＹＥＲ＠mün"])
+async def test_searching_finds_an_address_however_it_is_written(pool: Pool, search: str) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await customers(connection, PUNYCODE)
+        found = await users.listed(connection, search=search)
+        listed = await listing.listed(connection, UserFilter(search=search), limit=9)
+        lines = await lanes.found(connection, FeedFilter(search=search), after=None, limit=9)
+    assert (len(found), len(listed), len(lines)) == (1, 1, 1)

@@ -70,6 +70,7 @@ async def of_product(
     """
     rest = "and g.until is not null" if ending else ""
     if search:
+        search = text_search.text_of(search)
         rest += f" and {text_search.matches('u', '$4', search)}"
     rows = await text_search.fetch_planned(
         connection,

@@ -26,7 +26,7 @@ class Invariant:
 
 _INSERT = """
 insert into differences (reconciliation_id, kind, class, reason, source, source_id, product_id,
-                         user_id, email, workflow_id)
+                         user_id, email, email_key, workflow_id)
 """
 
 _ACCESS_AFTER_END = Invariant(
@@ -34,7 +34,7 @@ _ACCESS_AFTER_END = Invariant(
     Severity.SAFE,
     """
     select 'The end of this access has passed and was not noted', g.source,
-           g.source_id, g.product_id, g.user_id, u.email,
+           g.source_id, g.product_id, g.user_id, u.email, u.email_key,
            case g.source when 'subscription' then 'subscription/' || g.source_id
                          when 'order' then 'purchase/' || g.source_id end
       from grants g join users u on u.id = g.user_id
@@ -53,7 +53,7 @@ _PAID_WITHOUT_ACCESS = Invariant(
     Severity.SAFE,
     """
     select distinct 'It is paid for, but there is no access', found.source,
-           found.id, k.product_id, found.user_id, u.email, found.workflow
+           found.id, k.product_id, found.user_id, u.email, u.email_key, found.workflow
       from (select 'order' as source, o.id, o.user_id, o.account_id, o.livemode,
                    l.stripe_product, 'purchase/' || o.id as workflow,
                    case when o.id = o.invoice then o.created_at end as made, o.paid_at as paid
@@ -90,7 +90,7 @@ _SUBSCRIPTIONS_WITHOUT_RUN = Invariant(
     Severity.SAFE,
     """
     select 'It is running but has no workflow, so its next deadline would be missed',
-           'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
+           'subscription', s.id, null, s.user_id, u.email, u.email_key, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.status <> all(given.terminal)
        and (s.account_id, s.livemode) = (given.account_id, given.livemode)
@@ -111,7 +111,7 @@ _ORDERS_WITHOUT_RUN = Invariant(
     Severity.SAFE,
     """
     select 'Its payment is pending but it has no workflow', 'order', o.id, null,
-           o.user_id, u.email, 'purchase/' || o.id
+           o.user_id, u.email, u.email_key, 'purchase/' || o.id
       from orders o join users u on u.id = o.user_id
      where o.state = 'pending' and o.read_at < given.late
        and (o.account_id, o.livemode) = (given.account_id, given.livemode)
@@ -127,7 +127,7 @@ _LINKS_WITHOUT_RUN = Invariant(
     Kind.WORKFLOW_MISSING,
     Severity.SAFE,
     """
-    select 'The link has no workflow', 'link', k.id::text, k.product_id, null::bigint, null,
+    select 'The link has no workflow', 'link', k.id::text, k.product_id, null::bigint, null, null,
            'product-link/' || k.product_id
       from links k
      where k.removed_at is null and k.dispatched_at < given.late
@@ -143,7 +143,7 @@ _TIMER_MISSING = Invariant(
     Severity.SAFE,
     """
     select 'Its deadline (' || replace(s.wake, '_', ' ') || ') passed without a check',
-           'subscription', s.id, null, s.user_id, u.email, 'subscription/' || s.id
+           'subscription', s.id, null, s.user_id, u.email, u.email_key, 'subscription/' || s.id
       from subscriptions s left join users u on u.id = s.user_id
      where s.wake_at < given.late and s.ended_at is null
        and (s.account_id, s.livemode) = (given.account_id, given.livemode)
@@ -166,7 +166,7 @@ _OTHER_ACCOUNT = Invariant(
     select 'It came from the account ' || g.account_id || ' in '
            || case when g.livemode then 'live' else 'test' end
            || ' mode, which isn''t the connected one, so its end can''t be noticed',
-           g.source, g.source_id, g.product_id, g.user_id, u.email, null
+           g.source, g.source_id, g.product_id, g.user_id, u.email, u.email_key, null
       from grants g
       join users u on u.id = g.user_id
       join stripe_connection c on c.state = 'connected'
@@ -225,7 +225,7 @@ async def _stuck(
         f"""
         {_INSERT}
         select $1, $2, $3, given.reason || coalesce(': ' || e.error, ''), '', '', null, null, null,
-               given.id
+               null, given.id
           from unnest($4::text[], $5::text[]) as given (id, reason)
           left join lateral (
                select error from events

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from latchkey.addresses import email_key
 from latchkey.contracts import reconciliation_workflow_id
 from latchkey.rules import past_invoices
 from latchkey.rules.drift import REPAIRABLE
@@ -351,19 +352,20 @@ async def record(
     for one in found:
         row = asdict(one)
         row["class"] = row.pop("severity")
+        row["email_key"] = email_key(one.email) if one.email else None
         rows.append(row)
     await connection.execute(
         """
         insert into differences (reconciliation_id, kind, class, reason, source, source_id,
-                                 product_id, user_id, email, workflow_id, detail)
+                                 product_id, user_id, email, email_key, workflow_id, detail)
         select $1, g.kind, g.class, g.reason, g.source, g.source_id, g.product_id,
                coalesce(g.user_id, (select user_id from grants known
                                      where known.source_id = g.source_id and g.source_id <> ''
                                      limit 1)),
-               g.email, g.workflow_id, g.detail
+               g.email, g.email_key, g.workflow_id, g.detail
           from jsonb_to_recordset($2::jsonb) as g (
                kind text, class text, reason text, source text, source_id text, product_id text,
-               user_id bigint, email text, workflow_id text, detail jsonb)
+               user_id bigint, email text, email_key text, workflow_id text, detail jsonb)
         on conflict do nothing
         """,
         reconciliation_id,

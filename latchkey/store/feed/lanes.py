@@ -56,6 +56,8 @@ async def found(
     if _STRIPE_ID.fullmatch(wanted.search):
         lanes = await _objects(connection, wanted.search)
         return await _in_lanes(connection, wanted, lanes, place, limit)
+    wanted = replace(wanted, search=text_search.text_of(wanted.search))
+    assert wanted.search is not None, "it has just been set"
     if not await text_search.finds_many(connection, wanted.search):
         users = await _users(connection, wanted.search)
         if len(users) <= MOST_LANES:

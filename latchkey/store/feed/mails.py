@@ -205,8 +205,8 @@ async def listed(
         """
         ($1::bigint is null or m.id < $1) and ($3::text is null or m.state = $3)
         and ($4::text is null or m.kind = $4) and ($5::bigint is null or m.user_id = $5)
-        and ($6::text is null or m.to_email = $6
-             or m.user_id = (select id from users where email_key = $7))
+        and ($6::text is null or m.to_email_key = $6
+             or m.user_id = (select id from users where email_key = $6))
         order by m.id desc limit $2
         """,
         after,
@@ -214,7 +214,6 @@ async def listed(
         state,
         kind,
         user_id,
-        search,
         email_key(search) if search else None,
     )
 

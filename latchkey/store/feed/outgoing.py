@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 
 
@@ -73,6 +74,7 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
             "product_id": m.product_id,
             "data": m.data,
             "to_email": m.to_email,
+            "to_email_key": email_key(m.to_email) if m.to_email else None,
             "pace": "spread" if m.spread else "now",
             "asked_for": m.asked_for,
         }
@@ -82,13 +84,14 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
         return
     await connection.execute(
         """
-        insert into mails (key, kind, user_id, product_id, data, to_email, pace, state)
-        select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.pace,
+        insert into mails (key, kind, user_id, product_id, data, to_email, to_email_key,
+                           pace, state)
+        select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.to_email_key, g.pace,
                case when g.kind = any(u.mails_off) and not g.asked_for then 'suppressed'
                     else 'queued' end
           from jsonb_to_recordset($1::jsonb) as g (
             key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
-            pace text, asked_for boolean)
+            to_email_key text, pace text, asked_for boolean)
           join users u on u.id = g.user_id
         on conflict (key) do nothing
         """,

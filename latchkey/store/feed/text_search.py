@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 
+from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 
 _TEXT = "{0}.email_key || ' ' || lower(coalesce({0}.name, ''))"
@@ -11,6 +12,11 @@ _GRAMS = f"(grams({_TEXT}, 2) || grams({_TEXT}, 3))"
 """Must match the index `users_by_grams`."""
 
 _NEWEST, _MANY = 2000, 200
+
+
+def text_of(search: str) -> str:
+    """What to search for: of an address, or a part of one with `@`, the key, which is stored."""
+    return email_key(search) if "@" in search or "＠" in search else search
 
 
 def matches(table: str, parameter: str, search: str) -> str:

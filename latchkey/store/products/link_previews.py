@@ -105,16 +105,20 @@ async def add(
         )
     await connection.execute(
         """
-        insert into preview_records (preview_id, source_id, customer_id, email, name, outcome,
-                                     reason, invoice)
-        select $2, source_id, customer_id, email, name, outcome, reason, invoice
+        insert into preview_records (preview_id, source_id, customer_id, email, email_key, name,
+                                     outcome, reason, invoice)
+        select $2, source_id, customer_id, email, email_key, name, outcome, reason, invoice
           from jsonb_to_recordset($1::jsonb) as g (
-               source_id text, customer_id text, email text, name text, outcome text, reason text,
-               invoice text)
+               source_id text, customer_id text, email text, email_key text, name text,
+               outcome text, reason text, invoice text)
         on conflict (preview_id, source_id) do nothing
         """,
         [
-            asdict(record) | {"invoice": _invoice(candidate.reading)}
+            asdict(record)
+            | {
+                "email_key": email_key(record.email) if record.email else None,
+                "invoice": _invoice(candidate.reading),
+            }
             for record, candidate in zip(records, candidates, strict=True)
         ],
         preview_id,

@@ -12,6 +12,7 @@ from latchkey.addresses import email_key, shown
 from latchkey.rules.identity import other_person
 from latchkey.rules.reading import Customer
 from latchkey.rules.vocabulary import ActivityType, GrantSource
+from latchkey.store import address_keys
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
@@ -359,6 +360,7 @@ async def _record_customers(
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
     )
+    await address_keys.correct(connection, "customers", {i: rows[i].email for i in ids})
     return {row["id"]: row["user_id"] for row in recorded}
 
 
@@ -429,6 +431,7 @@ async def mirror_customer(
         customer.deleted,
         context.ticket,
     )
+    await address_keys.correct(connection, "customers", {customer.id: customer.email})
     row = row or await connection.fetchrow(
         "select user_id, email from customers where id = $1", customer.id
     )

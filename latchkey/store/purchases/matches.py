@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 
 
@@ -78,13 +79,17 @@ async def raise_doubts(connection: Connection, doubts: Sequence[Doubt]) -> None:
     """Queue doubts. One that was raised before keeps its decision."""
     if not doubts:
         return
-    rows: list[dict[str, Any]] = [dict(vars(doubt)) for doubt in doubts]
+    rows: list[dict[str, Any]] = [
+        dict(vars(doubt), email_key=email_key(doubt.email) if doubt.email else None)
+        for doubt in doubts
+    ]
     await connection.execute(
         """
-        insert into matches (key, kind, user_id, other_id, customer_id, source, source_id, email)
+        insert into matches (key, kind, user_id, other_id, customer_id, source, source_id, email,
+                             email_key)
         select * from jsonb_to_recordset($1::jsonb) as given (
             key text, kind text, user_id bigint, other_id bigint, customer_id text, source text,
-            source_id text, email text)
+            source_id text, email text, email_key text)
         on conflict (key) do nothing
         """,
         rows,

@@ -6,6 +6,7 @@ from typing import Any
 
 from latchkey.rules import access
 from latchkey.rules.reading import Customer, Order, OrderLine, Payment
+from latchkey.store import address_keys
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
 
@@ -188,6 +189,7 @@ async def _write_orders(
         [_row_of(reading, money_changes[reading.id]) for reading in readings],
         ticket,
     )
+    await address_keys.correct(connection, "orders", {r.id: r.email for r in readings})
 
 
 def _row_of(reading: Order, money_changes: int) -> dict[str, Any]:

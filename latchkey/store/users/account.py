@@ -137,9 +137,10 @@ async def ask_change(connection: Connection, user_id: int, email: str) -> None:
     """Send a link to a new address, which only its owner can confirm. The caller opens the
     transaction."""
     change_id = await connection.fetchval(
-        "insert into email_changes (user_id, email) values ($1, $2) returning id",
+        "insert into email_changes (user_id, email, email_key) values ($1, $2, $3) returning id",
         user_id,
         email.strip(),
+        email_key(email),
     )
     await write_mails(
         connection,

@@ -29,7 +29,10 @@ class Claim:
 async def ask(connection: Connection, user_id: int, email: str) -> int:
     """Record a claim and send its link to the other address. The caller opens the transaction."""
     claim_id: int = await connection.fetchval(
-        "insert into claims (user_id, email) values ($1, $2) returning id", user_id, email.strip()
+        "insert into claims (user_id, email, email_key) values ($1, $2, $3) returning id",
+        user_id,
+        email.strip(),
+        email_key(email),
     )
     await write_mails(
         connection,

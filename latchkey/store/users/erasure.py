@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from latchkey.addresses import email_keys
+from latchkey.addresses import email_key, written_forms
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.access import collections
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 
-# $1 the user, $2 their addresses in lower case, $3 their customers', subscriptions' and orders' ids
+# $1 the user, $2 the keys of their addresses, $3 their customers', subscriptions' and orders' ids,
+# $4 what texts may hold of their addresses, in lower case
 STEPS = (
     "delete from sessions where user_id = $1",
     "delete from user_notes where user_id = $1",
@@ -18,8 +19,8 @@ STEPS = (
     "delete from claims where user_id = $1",
     "delete from user_addresses where user_id = $1",
     "delete from user_merges where into_user = $1",
-    "delete from matches where user_id = $1 or other_id = $1 or lower(email) = any($2)",
-    "update orders set email = null, name = null where user_id = $1 or lower(email) = any($2)",
+    "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
+    "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
     "delete from mails where user_id = $1",
     "update grants set reason = null where user_id = $1",
     f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"
@@ -27,16 +28,16 @@ STEPS = (
     "update collection_holders set ended_at = coalesce(ended_at, now()), reason = null"
     " where user_id = $1",
     "update customers set email = null, name = null, erased = true where user_id = $1",
-    "update differences set email = null where user_id = $1 or lower(email) = any($2)",
-    "delete from preview_records where lower(email) = any($2) or customer_id = any($3)",
-    "delete from user_imports where exists (select from unnest($2::text[]) a"
+    "update differences set email = null where user_id = $1 or email_key = any($2)",
+    "delete from preview_records where email_key = any($2) or customer_id = any($3)",
+    "delete from user_imports where exists (select from unnest($4::text[]) a"
     " where position(a in lower(rows::text)) > 0)",
-    "delete from idempotency_keys where exists (select from unnest($2::text[]) a"
+    "delete from idempotency_keys where exists (select from unnest($4::text[]) a"
     " where position(a in lower(body)) > 0)",
     """
     update events set body = jsonb_build_object('id', id, 'type', type, 'erased', true)::text
      where target_id = any($3) or object_id = any($3)
-        or exists (select from unnest($2::text[]) a where position(a in lower(body)) > 0)
+        or exists (select from unnest($4::text[]) a where position(a in lower(body)) > 0)
     """,
     """
     update users set email = 'erased-' || id || '@erased.invalid', name = null,
@@ -96,19 +97,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         raise NotErasableError(
             "This person is on the site's team: remove their role first, in Settings."
         )
-    addresses = [
-        form
-        for found in await connection.fetch(
-            """
-            select lower(email) as email from customers where user_id = $1 and email is not null
-            union select lower(email) from orders where user_id = $1 and email is not null
-            union select lower(email) from user_addresses where user_id = $1
-            union select lower(email) from users where id = $1
-            """,
-            user_id,
-        )
-        for form in email_keys(found["email"])
-    ]
+    addresses = await _addresses(connection, user_id)
     ids = await connection.fetch(
         """
         select id from customers where user_id = $1
@@ -117,9 +106,14 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         """,
         user_id,
     )
-    values = (user_id, list(dict.fromkeys(addresses)), [found["id"] for found in ids])
+    values = (
+        user_id,
+        list({email_key(email) for email in addresses}),
+        [found["id"] for found in ids],
+        list({form for email in addresses for form in written_forms(email)}),
+    )
     for step in STEPS:
-        wanted = [n for n in (1, 2, 3) if f"${n}" in step]
+        wanted = [n for n in (1, 2, 3, 4) if f"${n}" in step]
         text = step
         for place, n in enumerate(wanted, start=1):
             text = text.replace(f"${n}", f"${place}")
@@ -133,3 +127,22 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         actor_id=actor,
     )
     await write_facts(connection, [fact])
+
+
+async def _addresses(connection: Connection, user_id: int) -> list[str]:
+    """The person's addresses, except those that are also somebody else's."""
+    rows = await connection.fetch(
+        """
+        select email from (
+            select email, email_key from customers where user_id = $1 and email is not null
+            union select email, email_key from orders where user_id = $1 and email is not null
+            union select email, email_key from user_addresses where user_id = $1
+            union select email, email_key from users where id = $1) as theirs
+         where not exists (select from users u
+                            where u.email_key = theirs.email_key and u.id <> $1)
+           and not exists (select from user_addresses a
+                            where a.email_key = theirs.email_key and a.user_id <> $1)
+        """,
+        user_id,
+    )
+    return [row["email"] for row in rows]

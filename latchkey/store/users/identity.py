@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from latchkey.addresses import email_key, email_keys
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, rejudging
@@ -138,9 +138,9 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
     await connection.execute(
         """
         update customers set user_id = $2, bound_by = 'email'
-         where lower(email) = any($1::text[]) and user_id is null
+         where email_key = $1 and user_id is null
         """,
-        email_keys(email),
+        email_key(email),
         user_id,
     )
     await connection.execute(
@@ -154,10 +154,10 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
         """
         update orders o set user_id = $2
          where o.user_id is null
-           and (lower(o.email) = any($1::text[])
+           and (o.email_key = $1
                 or o.customer_id in (select id from customers where user_id = $2))
         """,
-        email_keys(email),
+        email_key(email),
         user_id,
     )
     await judge_all_of(connection, user_id, cause=Cause.CUSTOMER)

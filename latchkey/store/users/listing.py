@@ -98,8 +98,9 @@ def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> s
     add(wanted.role, "u.role = {}")
     add(wanted.product, _MEMBER)
     if wanted.search:
-        given.append(wanted.search)
-        texts.append(text_search.matches("u", f"${len(given)}", wanted.search))
+        search = text_search.text_of(wanted.search)
+        given.append(search)
+        texts.append(text_search.matches("u", f"${len(given)}", search))
     return " and ".join(texts) or "true"
 
 

@@ -290,12 +290,13 @@ async def _remember(
     )
     await connection.execute(
         """
-        insert into user_merges (from_user, into_user, email, reason, kept, merged_by)
-        values ($1, $2, $3, $4, $5::jsonb, $6)
+        insert into user_merges (from_user, into_user, email, email_key, reason, kept, merged_by)
+        values ($1, $2, $3, $4, $5, $6::jsonb, $7)
         """,
         person["id"],
         into,
         person["email"],
+        person["email_key"],
         reason,
         kept,
         actor,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from latchkey.addresses import email_key, email_keys
+from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -47,12 +47,12 @@ class Undone:
 
 
 _SELECT = """
-select m.from_user, m.into_user, m.email, m.reason, m.merged_at, m.kept,
+select m.from_user, m.into_user, m.email, m.email_key, m.reason, m.merged_at, m.kept,
        by_whom.email as merged_by, u.erased_at is not null as erased,
        (select email from users own where own.email_key in (
-           lower(m.email), m.kept #>> '{user,email_key}') limit 1) as owner,
+           m.email_key, m.kept #>> '{user,email_key}') limit 1) as owner,
        (select user_id from user_addresses a where a.email_key in (
-           lower(m.email), m.kept #>> '{user,email_key}') limit 1) as holder
+           m.email_key, m.kept #>> '{user,email_key}') limit 1) as holder
   from user_merges m
   join users u on u.id = m.into_user
   left join users by_whom on by_whom.id = m.merged_by
@@ -231,20 +231,20 @@ def _by_another_merge(table: str) -> str:
 
 async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
     """Give the other user what has come in through their customers and address since the merge."""
-    into, other, keys = row["into_user"], row["from_user"], email_keys(row["email"])
+    into, other, key = row["into_user"], row["from_user"], row["email_key"]
     kept = row["kept"]
     counts = {
         "customers.user_id": await _count(
             connection,
             f"""
             update customers set user_id = $1
-             where user_id = $2 and lower(email) = any($3::text[])
+             where user_id = $2 and email_key = $3
                and bound_by in ('email', 'created')
                and id <> all($4::text[]) and not {_by_another_merge("customers")}
             """,
             other,
             into,
-            keys,
+            key,
             kept.get("customers") or [],
         ),
         "subscriptions.user_id": await _count(
@@ -265,13 +265,13 @@ async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
             update orders set user_id = $1
              where user_id = $2 and {_CAME_SINCE} and not {_by_another_merge("orders")}
                and (customer_id in (select id from customers where user_id = $1)
-                    or customer_id is null and lower(email) = any($5::text[]))
+                    or customer_id is null and email_key = $5)
             """,
             other,
             into,
             row["merged_at"],
             kept.get("orders"),
-            keys,
+            key,
         ),
     }
     theirs = """(select id from subscriptions where user_id = $1

@@ -102,6 +102,7 @@ async def listed(
     connection: Connection, *, after: int | None = None, limit: int = 50, search: str | None = None
 ) -> list[User]:
     """Users, newest first, starting after id `after`; `search` matches the address and name."""
+    search = text_search.text_of(search) if search else None
     found = f"and {text_search.matches('users', '$3', search)}" if search else ""
     rows = await text_search.fetch_planned(
         connection,
