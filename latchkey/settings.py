@@ -38,6 +38,7 @@ class Settings(BaseSettings):
         alias="LATCHKEY_PUBLIC_URL",
     )
     hsts: Literal["host", "subdomains", "off"] = Field("host", alias="LATCHKEY_HSTS")
+    allowed_hosts: str = Field("", alias="LATCHKEY_ALLOWED_HOSTS")
     secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET")
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
@@ -93,6 +94,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Further host names that the site answers to."""
+        return _parts(self.allowed_hosts)
+
+    @property
     def webhook_secrets(self) -> list[str]:
         return list(_listed(self.stripe_webhook_secret))
 
@@ -134,8 +140,11 @@ def load_settings() -> Settings:
 
 
 def _listed(value: SecretStr | None) -> tuple[str, ...]:
-    """The parts of a comma-separated value."""
-    text = value.get_secret_value() if value else ""
+    """The parts of a comma-separated secret."""
+    return _parts(value.get_secret_value() if value else "")
+
+
+def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

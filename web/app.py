@@ -23,6 +23,7 @@ from latchkey.store.pool import Pool, create_pool
 from latchkey.store.users import team
 from latchkey.vault import Vault
 from web import api, health, pages
+from web.hosts import KnownHosts
 from web.paths import PlainPaths
 from web.relay import Relay
 from web.security import SecurityHeaders
@@ -112,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     outer = _WebProcess(
         settings,
         routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
-        middleware=[Middleware(PlainPaths)],
+        middleware=[Middleware(PlainPaths), Middleware(KnownHosts, settings=settings)],
         lifespan=lifespan,
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False

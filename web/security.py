@@ -16,11 +16,13 @@ from web.site import site_of
 CSRF_COOKIE = "latchkey_csrf"
 CSRF_FIELD = "csrf_token"
 SESSION_COOKIE = "latchkey_session"
+"""Cookies have these names over http. Over https their names begin with `__Host-`: browsers then
+take them from this host alone, over https alone. Nothing but this module handles cookies."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self' https: http: data:; connect-src 'self'; font-src 'self';"
-    " base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -67,7 +69,7 @@ class ForgeryError(Exception):
 
 def csrf_token(request: Request) -> str:
     """The token for this browser's forms. `remember_csrf` sets the matching cookie."""
-    seed = request.cookies.get(CSRF_COOKIE) or getattr(request.state, "csrf_seed", None)
+    seed = read_cookie(request, CSRF_COOKIE) or getattr(request.state, "csrf_seed", None)
     if seed is None:
         seed = secrets.token_urlsafe(24)
         request.state.csrf_seed = seed
@@ -83,7 +85,7 @@ def remember_csrf(request: Request, response: Response) -> None:
 
 def check_csrf(request: Request, given: object) -> None:
     """Raises `ForgeryError` unless the form has this browser's token and comes from this site."""
-    seed = request.cookies.get(CSRF_COOKIE)
+    seed = read_cookie(request, CSRF_COOKIE)
     if not seed or not isinstance(given, str):
         raise ForgeryError
     tokens = [_token(request, seed, secret) for secret in site_of(request).secrets]
@@ -100,17 +102,42 @@ def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age: int | None
 ) -> None:
     """Set a cookie that scripts can't read and other sites can't send."""
+    secure = _https(request)
     response.set_cookie(
-        name,
+        _cookie(name, secure=secure),
         value,
         max_age=max_age,
         httponly=True,
         samesite="lax",
-        secure=site_of(request).public_url.startswith("https://"),
+        secure=secure,
         path="/",
     )
 
 
+def read_cookie(request: Request, name: str) -> str | None:
+    """A cookie that `set_cookie` set."""
+    return request.cookies.get(_cookie(name, secure=_https(request)))
+
+
+def forget_cookie(request: Request, response: Response, name: str) -> None:
+    """Have the browser delete a cookie."""
+    secure = _https(request)
+    response.delete_cookie(_cookie(name, secure=secure), path="/", secure=secure, httponly=True)
+
+
+def session_token(request: Request) -> str:
+    """The token in the session's cookie; empty if there is none."""
+    return read_cookie(request, SESSION_COOKIE) or ""
+
+
+def _https(request: Request) -> bool:
+    return site_of(request).public_url.startswith("https://")
+
+
+def _cookie(name: str, *, secure: bool) -> str:
+    return f"__Host-{name}" if secure else name
+
+
 def _token(request: Request, seed: str, secret: str) -> str:
-    session = request.cookies.get(SESSION_COOKIE, "")
+    session = session_token(request)
     return hmac.new(secret.encode(), f"csrf {seed} {session}".encode(), hashlib.sha256).hexdigest()

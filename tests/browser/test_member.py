@@ -114,6 +114,14 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await expect(page.get_by_text("because the subscription was cancelled")).to_be_visible()
 
     await sign_out(page)
+    other = await user(site, "otto@member.example")
+    token = signin_links.sign(other, "otto buys", secrets=SECRETS)
+    await page.goto(f"{site.url}/login/{token}?next=/buy/learn-to-sail/checkout")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{site.stripe.url}/**")
+    await page.goto(f"{site.url}/account")
+
+    await sign_out(page)
     await sign_in(page, site)
     await page.goto(f"{site.url}/admin/mails")
     row = page.get_by_role("row").filter(has_text="nell@member.example")

@@ -1,5 +1,6 @@
 """A minimal browser: keeps cookies and submits forms as they appear on a page."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,6 +58,13 @@ class Visitor:
         """Sign in as anybody, by a link."""
         epoch = await self.site.pool.fetchval("select link_epoch from users where id = $1", user_id)
         await self.send(f"/login/{signin_links.sign(user_id, nonce, secrets=SECRETS, epoch=epoch)}")
+
+
+def left_for(answer: httpx.Response) -> str:
+    """Where a page leads on to by itself, after a form was posted."""
+    found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
+    assert found, answer.text
+    return html.unescape(found[1])
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from latchkey.store.users import sessions
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
-from web.security import CSRF_FIELD, SESSION_COOKIE, check_csrf
+from web.security import CSRF_FIELD, check_csrf, session_token
 from web.site import site_of
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -35,7 +35,7 @@ async def current_user(request: Request) -> User | None:
         return known
     site = site_of(request)
     await site.refresh_look()
-    token = request.cookies.get(SESSION_COOKIE)
+    token = session_token(request)
     found = None
     if token:
         async with site.pool.acquire() as connection:

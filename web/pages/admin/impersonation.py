@@ -9,7 +9,7 @@ from latchkey.store.users import impersonation, signin
 from web.pages.admin.lookup import person_of
 from web.pages.guard import admin_page, form, member_page, redirect, text
 from web.pages.render import page
-from web.security import SESSION_COOKIE
+from web.security import session_token
 from web.site import site_of
 
 _NOT_THEM = (
@@ -46,7 +46,7 @@ async def start(request: Request) -> Response:
             return _refused(request, person.id, f"{refused} {_START_AGAIN}")
         if not await signin.use_link(connection, nonce):
             return _refused(request, person.id, f"This form has already been used. {_START_AGAIN}")
-        token = request.cookies[SESSION_COOKIE]
+        token = session_token(request)
         started = await impersonation.start(connection, token, user_id=person.id, actor=actor.id)
     return redirect("/library") if started else _refused(request, person.id, _NOT_THEM)
 
@@ -55,7 +55,7 @@ async def start(request: Request) -> Response:
 async def stop(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        user_id = await impersonation.stop(connection, request.cookies[SESSION_COOKIE])
+        user_id = await impersonation.stop(connection, session_token(request))
     return redirect(f"/admin/users/{user_id}?done=acting-over" if user_id else "/")
 
 

@@ -1,7 +1,7 @@
 """A member's own pages: billing and account settings."""
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, password_rules, passwords, signin_links
@@ -22,6 +22,7 @@ from web.pages.guard import (
     text,
     visitor_page,
 )
+from web.pages.leaving import leave
 from web.pages.member.signin import begin
 from web.pages.render import page
 from web.site import site_of
@@ -101,7 +102,7 @@ async def manage(request: Request) -> Response:
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
-    return _away(url)
+    return leave(request, url)
 
 
 @member_page
@@ -124,7 +125,7 @@ async def receipt(request: Request) -> Response:
             text="There's no receipt for this purchase, because nothing was charged.",
             back="/account",
         )
-    return _away(url)
+    return leave(request, url)
 
 
 @member_page
@@ -300,10 +301,4 @@ def _stripe_away(request: Request) -> Response:
         text="We can't reach Stripe at the moment. Nothing was changed. Please try again in a few"
         " minutes.",
         back="/account",
-    )
-
-
-def _away(address: str) -> Response:
-    return RedirectResponse(
-        address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     )

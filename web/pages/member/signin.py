@@ -20,8 +20,9 @@ from web.pages.guard import (
     text,
     visitor_page,
 )
+from web.pages.leaving import onward
 from web.pages.render import page
-from web.security import SESSION_COOKIE, set_cookie
+from web.security import SESSION_COOKIE, forget_cookie, session_token, set_cookie
 from web.site import Site, site_of
 
 QUARTER, HOUR = 900, 3600
@@ -192,7 +193,7 @@ async def use_link(request: Request) -> Response:
         error = wrong.say if status == 429 else "This isn't the password of this account."
     except signin_links.LinkRefusedError as refused:
         if current is not None and current.acted_by is None and current.id == link.user_id:
-            return redirect(target or "/")
+            return onward(request, target or "/")
         return _form(request, 400, target=target, error=str(refused))
     return page(
         request,
@@ -240,12 +241,12 @@ def masked(email: str) -> str:
 
 async def sign_out(request: Request) -> Response:
     await form(request)
-    token = request.cookies.get(SESSION_COOKIE)
+    token = session_token(request)
     if token:
         async with site_of(request).pool.acquire() as connection:
             await sessions.end(connection, token)
     response = redirect("/login?done=signed-out")
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    forget_cookie(request, response, SESSION_COOKIE)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -262,7 +263,7 @@ async def begin(
 ) -> Response:
     """Sign a user in and redirect them. Renews the session that the browser has if it is the
     user's, and otherwise ends it; either way its token changes."""
-    site, old = site_of(request), request.cookies.get(SESSION_COOKIE)
+    site, old = site_of(request), session_token(request)
     rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
     async with site.pool.acquire() as connection, connection.transaction():
         token = None
@@ -275,7 +276,7 @@ async def begin(
                 await sessions.end(connection, old)
             token = await signin.begin(connection, user, rules=rules, via=via, ip=ip, agent=agent)
     home = "/admin" if user.is_staff else "/library"
-    response = redirect(target if target and target != "/" else home)
+    response = onward(request, target if target and target != "/" else home)
     life = int(rules.life(user).total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
     return response

@@ -1,0 +1,62 @@
+"""Which host names the site answers to."""
+
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from latchkey.settings import Settings
+
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+ANY_NAME = {"/healthz", "/readyz", "/metrics", "/webhooks/stripe"}
+"""Machines ask for these by whatever name or address they know, and no answer depends on it."""
+
+
+def allowed_hosts(settings: Settings) -> set[str]:
+    """The host names of a site, in lower case and without ports; `*` among them allows any."""
+    public = urlsplit(settings.public_url).hostname or ""
+    return {public, *LOCAL, *(name.lower().strip("[]") for name in settings.hosts)}
+
+
+class KnownHosts:
+    """Refuses requests for foreign host names, so that no page of another name (DNS rebinding)
+    reads this site, and nothing that is built from the name can mislead."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._hosts = allowed_hosts(settings)
+        self._any = "*" in self._hosts
+        self._public = settings.public_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._any or scope["path"] in ANY_NAME or self._known(scope):
+            await self._app(scope, receive, send)
+            return
+        detail = (
+            f"this site doesn't answer to this host name: use {self._public}, or add the name to"
+            " LATCHKEY_ALLOWED_HOSTS"
+        )
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        response: Response
+        if scope["path"].startswith("/api/"):
+            body = {"type": "about:blank", "title": "Unknown host", "status": 400}
+            body |= {"code": "unknown_host", "detail": detail}
+            kind = "application/problem+json"
+            response = Response(orjson.dumps(body), 400, headers, media_type=kind)
+        else:
+            response = PlainTextResponse(f"{detail[0].upper()}{detail[1:]}.\n", 400, headers)
+        await response(scope, receive, send)
+
+    def _known(self, scope: Scope) -> bool:
+        named = Headers(scope=scope).getlist("host")
+        return len(named) == 1 and _name(named[0]) in self._hosts
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without the port; empty if it isn't valid."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
