@@ -87,7 +87,7 @@ def fresh_page(*, back: str) -> Callable[[Page], Page]:
                 await form(request)
                 if not session_of(request).fresh:
                     known = {name: quote(value) for name, value in request.path_params.items()}
-                    return redirect(f"/login/again?next={quote(back.format(**known), safe='/%#')}")
+                    return redirect(f"/login/again?next={quote(back.format(**known))}")
             return await handle(request)
 
         guarded.fresh_back = back  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(
         user=getattr(request.state, "user", None),
         path=request.url.path,
+        confirmed=_confirmed(request),
         menu=_menu(request),
         site_name=site.look.name,
         site_logo=site.look.logo_url,
@@ -106,6 +107,12 @@ def _asset(name: str) -> str:
     if name not in _assets:
         _assets[name] = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={_assets[name]}"
+
+
+def _confirmed(request: Request) -> bool:
+    """Whether a form that asks for a fresh sign-in would be taken now."""
+    session = getattr(request.state, "session", None)
+    return session is None or session.fresh
 
 
 def _menu(request: Request) -> list[Group] | None:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from latchkey.store.users import api_tokens
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page, form, redirect, text
+from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -20,6 +20,7 @@ def routes() -> list[Route]:
 
 
 @admin_page
+@fresh_page(back="/admin/tokens")
 async def index(request: Request) -> Response:
     """The tokens; posting creates one, which is shown only then."""
     site = site_of(request)
@@ -47,6 +48,7 @@ async def index(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/tokens/{id}/revoke")
 async def revoke(request: Request) -> Response:
     """Asks for confirmation, then revokes the token."""
     confirmed = request.method == "POST" and await form(request) is not None

@@ -14,7 +14,7 @@ from latchkey.store.stripe import connection
 from latchkey.vault import Purpose
 from web.inputs import Input, Url
 from web.pages.errors import errors_of
-from web.pages.guard import admin_page, form, redirect, text
+from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -46,6 +46,7 @@ async def show(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/connectors")
 async def connect(request: Request) -> Response:
     """Save a key, and a signing secret if the endpoint is managed manually."""
     site = site_of(request)
@@ -103,6 +104,7 @@ async def portal(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/connectors/stripe/disconnect")
 async def disconnect(request: Request) -> Response:
     site = site_of(request)
     if request.method == "GET":

@@ -13,7 +13,7 @@ from latchkey.store.users import team, users
 from web import theme
 from web.inputs import Email, Input, Name, Url
 from web.pages.errors import NotFoundError, errors_of
-from web.pages.guard import admin_page, form, redirect, text
+from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -94,6 +94,7 @@ async def look(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/settings/team")
 async def people(request: Request) -> Response:
     """The team; posting invites somebody."""
     if request.method == "GET":
@@ -115,6 +116,7 @@ async def people(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/settings/team")
 async def change(request: Request) -> Response:
     """Change somebody's role, or remove it."""
     fields = await form(request)

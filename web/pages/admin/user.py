@@ -12,7 +12,7 @@ from latchkey.store.products import listing
 from latchkey.store.users import erasure, profile, signin, unmerging, users
 from web.pages.admin.lookup import person_of
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page, form, redirect, support_page, text
+from web.pages.guard import admin_page, form, fresh_page, redirect, support_page, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -103,6 +103,7 @@ async def export(request: Request) -> Response:
 
 
 @admin_page
+@fresh_page(back="/admin/users/{id}/erase")
 async def erase(request: Request) -> Response:
     """Asks for confirmation, then removes the person from everything that is stored."""
     fields = await form(request) if request.method == "POST" else None

@@ -194,6 +194,7 @@ async def confirm_email(request: Request) -> Response:
 
 
 @member_page
+@fresh_page(back="/account/settings#password")
 async def change_password(request: Request) -> Response:
     """Set a password. Every other session ends."""
     user, fields = request.state.user, await form(request)
@@ -220,6 +221,7 @@ async def change_password(request: Request) -> Response:
 
 
 @member_page
+@fresh_page(back="/account/settings#sessions")
 async def end_session(request: Request) -> Response:
     await form(request)
     session_id = number(request.path_params["id"])
@@ -233,6 +235,7 @@ async def end_session(request: Request) -> Response:
 
 
 @member_page
+@fresh_page(back="/account/settings#sessions")
 async def end_others(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection:

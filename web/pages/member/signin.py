@@ -121,11 +121,13 @@ async def check_password(
             await signin.forgive(connection, name)
 
 
+@visitor_page
 async def send_link(request: Request) -> Response:
     """Send a sign-in link to a known address; the response is the same for an unknown one."""
     fields = await form(request)
     target = safe_target(text(fields, "next"))
-    response = redirect(f"/login?done=link-sent&next={quote(target or '/')}")
+    asked_on = "/login" if request.state.user is None else "/login/again"
+    response = redirect(f"{asked_on}?done=link-sent&next={quote(target or '/')}")
     response.background = _mailing(request, text(fields, "email"), "sign_in", target)
     return response
 

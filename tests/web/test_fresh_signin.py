@@ -1,0 +1,109 @@
+"""What asks for a sign-in within the last 15 minutes: whatever lets others in or keeps them out."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.digest import digest
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+from tests.web.test_sessions import age
+from web import pages
+
+pytestmark = pytest.mark.anyio
+
+FRESH = {
+    "/account/email": "/account/settings",
+    "/account/password": "/account/settings#password",
+    "/account/sessions/end": "/account/settings#sessions",
+    "/account/sessions/{id}/end": "/account/settings#sessions",
+    "/admin/connectors/stripe": "/admin/connectors",
+    "/admin/connectors/stripe/disconnect": "/admin/connectors/stripe/disconnect",
+    "/admin/settings/team": "/admin/settings/team",
+    "/admin/settings/team/{id}": "/admin/settings/team",
+    "/admin/tokens": "/admin/tokens",
+    "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",
+    "/admin/users/{id}/erase": "/admin/users/{id}/erase",
+}
+"""The page that each of them leads back to."""
+WITHOUT = {
+    "/account/email/{token}": "its link was asked for after a fresh sign-in",
+    "/account/claims/{token}": "adds an address whose mailbox was proved",
+    "/admin/connectors/stripe/check": "reads with the key that is stored",
+    "/admin/connectors/stripe/portal": "what members see in Stripe's portal",
+}
+TELLING = re.compile(r"password|email|session|token|team|erase|connectors|factor|passkey|secret")
+"""A new form with such a path belongs into one of the two tables."""
+
+
+@pytest.fixture
+async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
+    async with visit(shared) as made:
+        yield made
+
+
+def posting() -> dict[str, str | None]:
+    """Each route with a form, and where it leads back to if it asks for a fresh sign-in."""
+    return {
+        route.path: getattr(route.endpoint, "fresh_back", None)
+        for route in pages.routes()
+        if "POST" in (route.methods or set())
+    }
+
+
+def test_no_form_that_matters_is_forgotten() -> None:
+    asking = {path: back for path, back in posting().items() if back is not None}
+    assert asking == FRESH
+    telling = {
+        path
+        for path in posting()
+        if path.startswith(("/account", "/admin")) and TELLING.search(path)
+    }
+    assert telling <= set(FRESH) | set(WITHOUT)
+
+
+async def test_they_ask_for_a_fresh_sign_in_and_change_nothing(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    owner = await user(shared, "stale@fresh.example", "owner")
+    victim = await user(shared, "victim@fresh.example")
+    await visitor.sign_in_as(owner, "stale owner")
+    await age(shared, owner, authenticated_at="14 minutes")
+    await visitor.send("/account/settings", "/account/password", 422, password="short")
+    await age(shared, owner, authenticated_at="16 minutes")
+    before = await digest(shared.pool)
+    for path, back in FRESH.items():
+        number = str(victim)
+        answer = await visitor.send("/account/settings", path.replace("{id}", number), role="admin")
+        wanted = back.replace("{id}", number).replace("#", "%23")
+        assert answer.headers["location"] == f"/login/again?next={wanted}", path
+    assert await digest(shared.pool) == before
+
+
+async def test_the_page_says_so_before_anything_is_typed(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    owner = await user(shared, "hinted@fresh.example", "owner")
+    await visitor.sign_in_as(owner, "hinted owner")
+    where = (
+        "/account/settings",
+        "/admin/tokens",
+        "/admin/settings/team",
+        f"/admin/users/{owner}/erase",
+    )
+    for page in where:
+        assert "/login/again" not in (await visitor.get(page)).text, page
+    await age(shared, owner, authenticated_at="16 minutes")
+    for page in where:
+        assert f'href="/login/again?next={page}"' in (await visitor.get(page)).text, page
+
+
+async def test_a_link_asked_for_to_confirm_leads_back(shared: Latchkey, visitor: Visitor) -> None:
+    member = await user(shared, "mailed@fresh.example")
+    await visitor.sign_in_as(member, "mailed")
+    await age(shared, member, authenticated_at="16 minutes")
+    again = "/login/again?next=/account/settings"
+    sent = await visitor.send(again, "/login/link", email="mailed@fresh.example", next="/account")
+    assert sent.headers["location"] == "/login/again?done=link-sent&next=/account"
+    assert "a sign-in link is on its way" in (await visitor.get(sent.headers["location"])).text
