@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from latchkey import passwords
+from latchkey import password_rules, passwords
 from latchkey.password_rules import weakness
 from latchkey.settings import SettingsError, load_settings
 
@@ -18,6 +18,7 @@ from latchkey.settings import SettingsError, load_settings
         ("eleven char", True, "Use 12 to 200 characters"),
         ("Password123", False, "most common"),
         ("password1234", True, "most common"),
+        ("Liverpool123", False, "most common"),
         ("MarGaret is here", False, "can't contain “margaret”"),
         ("join Sail School now", False, "can't contain “sail school”"),
     ],
@@ -55,3 +56,10 @@ def test_a_password_is_checked_as_it_was_typed() -> None:
         return [await passwords.matches(stored, one) for one in typed]
 
     assert asyncio.run(checks()) == [True, False, False, False, False]
+
+
+def test_three_thousand_passwords_that_the_rules_allow_are_known() -> None:
+    text = Path(password_rules.__file__).with_name("common_passwords.txt").read_text()
+    known = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(set(known)) == len(known) >= 3000
+    assert all(len(one) >= password_rules.SHORTEST and one == one.casefold() for one in known)
