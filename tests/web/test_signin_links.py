@@ -1,5 +1,7 @@
 """Links that sign a person in: how long they live, what ends them, what their page says."""
 
+import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -7,7 +9,7 @@ import pytest
 
 from latchkey import passwords, signin_links
 from latchkey.store.users import erasure, merging, unmerging, users
-from tests.harness import SECRETS, Latchkey
+from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +131,47 @@ async def test_a_used_link_leads_on_only_for_whom_it_signed_in(
     async with visit(shared) as somebody:
         await somebody.sign_in_as(other, "links:else")
         await somebody.get(path, 400)
+
+
+@pytest.mark.parametrize("how", ["link", "password"])
+async def test_a_change_of_the_account_wins_over_a_sign_in_under_way(
+    shared: Latchkey, visitor: Visitor, how: str
+) -> None:
+    email = f"race-{how}@links.example"
+    member = await user(shared, email)
+    hashed = await passwords.hash_password(LONG)
+    await shared.pool.execute("update users set password_hash = $2 where id = $1", member, hashed)
+    async with shared.pool.acquire() as other, other.transaction():
+        await users.set_password(other, member, "another hash")
+        if how == "link":
+            sending = visitor.send(link(member, "race", epoch=1), expect=400)
+        else:
+            sending = visitor.send("/login", expect=409, email=email, password=LONG)
+        signing_in = asyncio.create_task(sending)
+
+        async def waits() -> bool:
+            blocked = "select exists (select from pg_stat_activity where wait_event_type = 'Lock')"
+            return signing_in.done() or bool(await shared.pool.fetchval(blocked))
+
+        await until(waits, "the sign-in meets the lock of the change")
+    await signing_in
+    sessions = "select count(*) from sessions where user_id = $1"
+    assert await shared.pool.fetchval(sessions, member) == 0
+
+
+async def test_a_link_used_twice_at_once_signs_in_once(shared: Latchkey) -> None:
+    member = await user(shared, "twice@links.example")
+    path = link(member, "twice")
+    async with visit(shared) as one, visit(shared) as two:
+        tokens = [
+            re.search(r'name="csrf_token" value="(\w+)"', (await each.get(path)).text)
+            for each in (one, two)
+        ]
+        answers = await asyncio.gather(
+            *(
+                each.client.post(path, data={"csrf_token": token[1]})
+                for each, token in zip((one, two), tokens, strict=True)
+                if token
+            )
+        )
+    assert sorted(answer.status_code for answer in answers) == [303, 400]

@@ -91,6 +91,7 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
         asyncpg.InterfaceError: _database_away,
         asyncpg.PostgresConnectionError: _database_away,
         asyncpg.TransactionRollbackError: _crossed,
+        signin.AccountChangedError: _crossed,
         OSError: _database_away,
         Exception: _broken,
     }

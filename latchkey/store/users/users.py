@@ -152,6 +152,18 @@ async def set_password(connection: Connection, user_id: int, password_hash: str)
     await connection.execute("delete from sessions where user_id = $1", user_id)
 
 
+async def lock_unchanged(connection: Connection, user: User) -> bool:
+    """Hold a user as they were read until the transaction ends; False if their address, password or
+    role has changed since, or if they were erased. What proved who they are may no longer do so."""
+    return bool(
+        await connection.fetchval(
+            "select true from users where id = $1 and link_epoch = $2 for no key update",
+            user.id,
+            user.link_epoch,
+        )
+    )
+
+
 async def link_used(connection: Connection, nonce: str) -> bool:
     """Whether a sign-in link was used before."""
     used: bool = await connection.fetchval(

@@ -217,7 +217,9 @@ async def change_password(request: Request) -> Response:
     hashed = await passwords.hash_password(new)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         await users.set_password(connection, user.id, hashed)
-    return await begin(request, user, "/account/settings?done=password-set")
+        changed = await users.by_id(connection, user.id)
+    assert changed is not None, "the transaction holds the user"
+    return await begin(request, changed, "/account/settings?done=password-set")
 
 
 @member_page

@@ -28,6 +28,10 @@ from web.site import Site, site_of
 QUARTER, HOUR = 900, 3600
 WRONG_BY_PAIR, WRONG_BY_ADDRESS, WRONG_BY_HOST = 10, 50, 100
 USED = "This link has already been used. Ask for a new one below."
+CHANGED = (
+    "This link no longer works, because the account has changed since it was sent. Ask for a new"
+    " one below."
+)
 LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 
 
@@ -98,6 +102,10 @@ class WrongPasswordError(Exception):
     def __init__(self, status: int, say: str) -> None:
         super().__init__(say)
         self.status, self.say = status, say
+
+
+class AccountChangedError(Exception):
+    """The user's address, password or role changed while they were signing in."""
 
 
 async def check_password(
@@ -183,17 +191,15 @@ async def use_link(request: Request) -> Response:
         password = str(fields.get("password") or "") if fields else ""
         asks = link.stale and user.password_hash is not None
         if fields is not None and not asks:
-            await _spend(site, link)
-            return await begin(request, user, target, via="link")
+            return await begin(request, user, target, via="link", link=link)
         if fields is not None:
             await check_password(request, user, user.email, password)
-            await _spend(site, link)
-            return await begin(request, user, target)
+            return await begin(request, user, target, link=link)
         status, error = 200, None
     except WrongPasswordError as wrong:
         status = wrong.status
         error = wrong.say if status == 429 else "This isn't the password of this account."
-    except signin_links.LinkRefusedError as refused:
+    except (signin_links.LinkRefusedError, AccountChangedError) as refused:
         if current is not None and current.acted_by is None and current.id == link.user_id:
             return onward(request, target or "/")
         return _form(request, 400, target=target, error=str(refused))
@@ -216,23 +222,13 @@ async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users
     if user is not None and await users.link_used(connection, link.nonce):
         raise signin_links.LinkRefusedError(USED)
     if user is None or user.id != link.user_id or user.link_epoch != link.epoch:
-        raise signin_links.LinkRefusedError(
-            "This link no longer works, because the account has changed since it was sent. Ask for"
-            " a new one below."
-        )
+        raise signin_links.LinkRefusedError(CHANGED)
     if link.expired:
         life = "30 minutes" if link.kind == "sign_in" else "48 hours"
         raise signin_links.LinkRefusedError(
             f"This link is older than {life}. Ask for a new one below."
         )
     return user
-
-
-async def _spend(site: Site, link: signin_links.SignIn) -> None:
-    """Use a link. Raises `LinkRefusedError` if somebody was faster."""
-    async with site.pool.acquire() as connection:
-        if not await signin.use_link(connection, link.nonce):
-            raise signin_links.LinkRefusedError(USED)
 
 
 def masked(email: str) -> str:
@@ -261,13 +257,26 @@ def safe_target(path: str | None) -> str | None:
 
 
 async def begin(
-    request: Request, user: users.User, target: str | None, *, via: str = "password"
+    request: Request,
+    user: users.User,
+    target: str | None,
+    *,
+    via: str = "password",
+    link: signin_links.SignIn | None = None,
 ) -> Response:
     """Sign a user in and redirect them. Renews the session that the browser has if it is the
-    user's, and otherwise ends it; either way its token changes."""
+    user's, and otherwise ends it; either way its token changes. Uses `link` in the same
+    transaction.
+
+    Raises `AccountChangedError`, and `LinkRefusedError` if somebody else was faster.
+    """
     site, old = site_of(request), session_token(request)
     rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
     async with site.pool.acquire() as connection, connection.transaction():
+        if not await users.lock_unchanged(connection, user):
+            raise AccountChangedError(CHANGED)
+        if link is not None and not await signin.use_link(connection, link.nonce):
+            raise signin_links.LinkRefusedError(USED)
         token = None
         if old:
             token = await sessions.renew(
