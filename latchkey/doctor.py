@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.service import RPCError
 
-from latchkey import doctor_checks, temporal
+from latchkey import doctor_checks, doctor_security, temporal
 from latchkey.doctor_checks import Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
@@ -38,6 +38,8 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await _temporal(),
         *await _stripe(settings),
         *await doctor_checks.of_database(settings),
+        *doctor_security.of_settings(settings),
+        *await doctor_security.of_database(settings),
     ]
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "

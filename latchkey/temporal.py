@@ -8,7 +8,7 @@ import temporalio.api.operatorservice.v1 as operator
 from dotenv import dotenv_values
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
@@ -42,9 +42,7 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
     Compression is off for a server on the same machine: it would cost both sides a sixth of their
     time.
     """
-    given = {name: value for name, value in dotenv_values(".env").items() if value}
-    config = ClientConfig.load_client_connect_config(override_env_vars=given | dict(os.environ))
-    config.setdefault("target_host", DEFAULT_ADDRESS)
+    config = _config()
     beside = config["target_host"].startswith(("127.0.0.1:", "localhost:", "[::1]:"))
     return await Client.connect(
         **config,
@@ -52,6 +50,19 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
         runtime=runtime,
         grpc_compression=GrpcCompression.NONE if beside else GrpcCompression.GZIP,
     )
+
+
+def target() -> tuple[str, bool]:
+    """The service's address, and whether the connection is encrypted."""
+    config = _config()
+    return config["target_host"], bool(config.get("tls") or config.get("api_key"))
+
+
+def _config() -> ClientConnectConfig:
+    given = {name: value for name, value in dotenv_values(".env").items() if value}
+    config = ClientConfig.load_client_connect_config(override_env_vars=given | dict(os.environ))
+    config.setdefault("target_host", DEFAULT_ADDRESS)
+    return config
 
 
 async def register_search_attributes(client: Client) -> list[str]:

@@ -1,0 +1,123 @@
+"""Doctor's checks of what would let somebody in: what is sent in clear, secrets, rights, tokens."""
+
+import ipaddress
+import os
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+from pydantic import SecretStr
+
+from latchkey import temporal
+from latchkey.doctor_checks import Check
+from latchkey.settings import Settings
+
+ENCRYPTED = ("require", "verify-ca", "verify-full")
+UNUSED_DAYS = 90
+
+
+def of_settings(settings: Settings) -> list[Check]:
+    """Checks that need no connection."""
+    return [_in_clear(settings), _shared_secrets(settings)]
+
+
+async def of_database(settings: Settings) -> list[Check]:
+    """The rights of the database's role, and forgotten API tokens. Empty if it can't be read."""
+    if settings.database_url is None:
+        return []
+    dsn = settings.database_url.get_secret_value()
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+        try:
+            strong = await connection.fetchval(
+                """
+                select rolsuper or rolcreaterole or rolbypassrls
+                  from pg_roles where rolname = current_user
+                """
+            )
+            unused = await connection.fetchval(
+                """
+                select count(*) from api_tokens
+                 where revoked_at is null
+                   and coalesce(last_used_at, created_at) < now() - make_interval(days => $1)
+                """,
+                UNUSED_DAYS,
+            )
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+        return []
+    checks = []
+    if strong and _database_hosts(dsn):
+        advice = "let DATABASE_URL name a role that owns the database and nothing else"
+        found = "Latchkey may do anything in this Postgres"
+        checks.append(Check("database role", False, found, advice))
+    if unused:
+        advice = "revoke them in the admin pages, under API tokens"
+        found = f"not used for {UNUSED_DAYS} days: {unused}"
+        checks.append(Check("API tokens", False, found, advice))
+    return checks
+
+
+def _in_clear(settings: Settings) -> Check:
+    found = list(_unencrypted(settings))
+    if not found:
+        return Check("encryption", True, "nothing is sent to another network in clear")
+    advice = (
+        "use sslmode=verify-full in DATABASE_URL, TEMPORAL_TLS, https for STRIPE_API_BASE, and"
+        " LATCHKEY_SMTP_TLS=required"
+    )
+    return Check(
+        "encryption", False, f"sent in clear to another network: {', '.join(found)}", advice
+    )
+
+
+def _unencrypted(settings: Settings) -> Iterator[str]:
+    """The settings whose connections leave this network without TLS."""
+    if settings.database_url:
+        dsn = settings.database_url.get_secret_value()
+        mode = parse_qs(urlsplit(dsn).query).get("sslmode", [os.environ.get("PGSSLMODE", "")])[-1]
+        if mode not in ENCRYPTED and any(map(_is_far, _database_hosts(dsn))):
+            yield "DATABASE_URL"
+    address, encrypted = temporal.target()
+    if not encrypted and _is_far(urlsplit(f"//{address}").hostname or ""):
+        yield "TEMPORAL_ADDRESS"
+    base = urlsplit(settings.stripe_api_base or "")
+    if base.scheme == "http" and _is_far(base.hostname or ""):
+        yield "STRIPE_API_BASE"
+    if settings.smtp_url and settings.smtp_tls == "opportunistic":
+        smtp = urlsplit(settings.smtp_url.get_secret_value())
+        if smtp.scheme != "smtps" and _is_far(smtp.hostname or ""):
+            yield "SMTP_URL"
+
+
+def _shared_secrets(settings: Settings) -> Check:
+    """Whoever learns one secret should learn only what it protects."""
+    known = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    parts = [part.strip() for value in known for part in value.split(",")]
+    passwords = [urlsplit(value).password for value in known if "://" in value]
+    twice = [one for one, count in Counter([*parts, *filter(None, passwords)]).items() if count > 1]
+    if twice:
+        advice = "give each setting a secret of its own"
+        return Check(
+            "separate secrets", False, f"values given to two settings: {len(twice)}", advice
+        )
+    return Check("separate secrets", True, "each setting has its own")
+
+
+def _database_hosts(dsn: str) -> list[str]:
+    """The hosts of a database URL; none if it names a socket or the default."""
+    parts = urlsplit(dsn)
+    listed = parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", []))
+    hosts = (urlsplit(f"//{one}").hostname or "" for one in listed.split(",") if one[:1] != "/")
+    return [host for host in hosts if host]
+
+
+def _is_far(host: str) -> bool:
+    """Whether a host is in another network: neither this machine, nor a private address, nor a
+    name without a dot as in Docker's networks."""
+    try:
+        return not ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." in host

@@ -1,0 +1,104 @@
+"""What doctor says to careful operators."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from latchkey import doctor_security
+from latchkey.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+FAR = "postgresql://latchkey:a-password@db.example.com/latchkey"
+
+
+def encryption(monkeypatch: pytest.MonkeyPatch, temporal: str = "", **given: Any) -> str:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal or "127.0.0.1:7233")
+    check, _ = doctor_security.of_settings(Settings.model_validate(given))
+    assert check.ok is ("nothing" in check.found)
+    return check.found.rpartition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"DATABASE_URL": FAR}, "DATABASE_URL"),
+        ({"DATABASE_URL": f"{FAR}?sslmode=prefer"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql:///x?host=db.example.com"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://a@10.0.0.1,8.8.8.8/x"}, "DATABASE_URL"),
+        ({"TEMPORAL": "temporal.example.com:7233"}, "TEMPORAL_ADDRESS"),
+        ({"STRIPE_API_BASE": "http://stripe.example.com"}, "STRIPE_API_BASE"),
+        ({"SMTP_URL": "smtp://x.example.com", "LATCHKEY_SMTP_TLS": "opportunistic"}, "SMTP_URL"),
+        (
+            {"DATABASE_URL": FAR, "STRIPE_API_BASE": "http://8.8.8.8"},
+            "DATABASE_URL, STRIPE_API_BASE",
+        ),
+    ],
+)
+def test_what_is_sent_in_clear_is_named(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], found: str
+) -> None:
+    given = dict(given)
+    assert encryption(monkeypatch, given.pop("TEMPORAL", ""), **given) == found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"DATABASE_URL": f"{FAR}?sslmode=verify-full"},
+        {"DATABASE_URL": "postgresql://latchkey@postgres:5432/latchkey"},
+        {"DATABASE_URL": "postgresql://latchkey@[::1]/latchkey"},
+        {"DATABASE_URL": "postgresql://postgres@/latchkey?host=/run/postgresql"},
+        {"STRIPE_API_BASE": "http://127.0.0.1:12111"},
+        {"SMTP_URL": "smtp://x.example.com"},
+        {"SMTP_URL": "smtps://x.example.com", "LATCHKEY_SMTP_TLS": "opportunistic"},
+    ],
+)
+def test_what_stays_in_this_network_may_be_in_clear(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    assert "nothing" in encryption(monkeypatch, **given)
+
+
+def test_an_encrypted_temporal_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_TLS", "true")
+    assert "nothing" in encryption(monkeypatch, "temporal.example.com:7233")
+
+
+def test_secrets_are_not_shared() -> None:
+    given = {"LATCHKEY_SECRET": "a-long-random-secret,an-older-random-secret"}
+    _, fine = doctor_security.of_settings(Settings.model_validate(given))
+    assert fine.ok
+    for shared in (
+        {"LATCHKEY_API_TOKEN": "an-older-random-secret"},
+        {"DATABASE_URL": "postgresql://latchkey:a-long-random-secret@postgres/latchkey"},
+    ):
+        _, check = doctor_security.of_settings(Settings.model_validate(given | shared))
+        assert not check.ok
+        assert "secret" in check.advice
+        assert "random" not in check.found, "the secret itself isn't shown"
+
+
+async def test_a_superuser_and_forgotten_tokens_are_found(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.model_validate({"DATABASE_URL": dsn})
+    assert await doctor_security.of_database(settings) == [], "an embedded Postgres is ours alone"
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        """
+        insert into api_tokens (name, token_hash, created_at, last_used_at, revoked_at) values
+            ('used', '1', now() - interval '1 year', now(), null),
+            ('forgotten', '2', now() - interval '1 year', now() - interval '91 days', null),
+            ('never used', '3', now() - interval '1 year', null, null),
+            ('new', '4', now(), null, null),
+            ('revoked', '5', now() - interval '1 year', null, now())
+        """
+    )
+    await connection.close()
+    monkeypatch.setattr(doctor_security, "_database_hosts", lambda dsn: ["db.example.com"])
+    role, tokens = await doctor_security.of_database(settings)
+    assert (role.name, role.ok) == ("database role", False)
+    assert (tokens.name, tokens.found) == ("API tokens", "not used for 90 days: 2")
