@@ -16,6 +16,7 @@ Kind = Literal["sign_in", "access"]
 FRESH_SECONDS = 30 * 60
 LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600}
 ACTING_SECONDS = 600
+HALFWAY_SECONDS = 600
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 _EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
 """How 0.1.0 signed. Its links are still read, because people keep the one that unsubscribes."""
@@ -47,6 +48,17 @@ class SignIn:
         return self.expires - LIVES[self.kind] + FRESH_SECONDS < time.time()
 
 
+@dataclass(frozen=True)
+class Halfway:
+    """Who has given a password or followed a link, and hasn't given a second factor yet. `nonce` is
+    recorded once they have; `epoch` is the user's link epoch when they began; `via` is how."""
+
+    user_id: int
+    epoch: int
+    via: Literal["password", "link"]
+    nonce: str
+
+
 def sign(
     user_id: int,
     nonce: str,
@@ -75,6 +87,28 @@ def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError("This link isn't valid. Ask for a new one below.") from None
     return SignIn(user_id, nonce, epoch, "sign_in" if kind == "sign_in" else "access", expires)
+
+
+def sign_halfway(halfway: Halfway, *, secrets: tuple[str, ...]) -> str:
+    """The ticket that asks for nothing but a second factor. It opens no page of the account, and
+    ends after ten minutes."""
+    expires = int(time.time()) + HALFWAY_SECONDS
+    fields = [halfway.user_id, halfway.epoch, halfway.via, halfway.nonce, expires]
+    ticket: str = _serializer(secrets, "latchkey second factor").dumps(fields)
+    return ticket
+
+
+def read_halfway(ticket: str, *, secrets: tuple[str, ...]) -> Halfway:
+    """Who a ticket is for. Raises `LinkRefusedError`. Doesn't check whether it was used, nor the
+    epoch."""
+    try:
+        *fields, expires = _serializer(secrets, "latchkey second factor").loads(ticket)
+        halfway = Halfway(*fields)
+    except (BadSignature, ValueError, TypeError):
+        expires, halfway = 0, None
+    if halfway is None or expires < time.time():
+        raise LinkRefusedError("You took more than ten minutes. Please sign in again.")
+    return halfway
 
 
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:

@@ -21,6 +21,8 @@ class Purpose(StrEnum):
     WEBHOOK_SECRETS = "webhook_secrets"
     API_ANSWER = "api_answer"
     STRIPE_CALL = "stripe_call"
+    APP_SECRET = "app_secret"
+    APP_SETUP = "app_setup"
 
 
 class VaultError(Exception):

@@ -127,6 +127,8 @@ def test_pages_and_api_do_not_reach_into_each_other() -> None:
         ("asyncpg", {"latchkey", "web", "activities"}),
         ("temporalio", {"latchkey", "workflows", "activities", "worker.py", "web"}),
         ("aiosmtplib", {"latchkey/mail/outbox.py"}),
+        ("webauthn", {"latchkey/passkeys.py"}),
+        ("pyotp", {"latchkey/totp.py"}),
     ],
 )
 def test_libraries_are_used_only_where_they_belong(library: str, only: set[str]) -> None:

@@ -98,6 +98,12 @@ def check_csrf(request: Request, given: object) -> None:
             raise ForgeryError
 
 
+def browser_of(request: Request) -> bytes:
+    """Names the browser of a form that passed `check_csrf`: what it was asked, only it can
+    answer."""
+    return hashlib.sha256((read_cookie(request, CSRF_COOKIE) or "").encode()).digest()
+
+
 def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age: int | None
 ) -> None:

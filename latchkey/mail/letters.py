@@ -20,6 +20,7 @@ KINDS = {
     "email_change": "Confirm new email address",
     "email_changed": "Email address changed",
     "claim": "Claim another address",
+    "factor_changed": "Second factor changed",
 }
 SHORT_LIVED = ("sign_in", "recovery")
 """Kinds of email whose link lives 30 minutes; that of the others lives 48 hours."""
@@ -216,6 +217,35 @@ def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+_CHANGES = {
+    "app_added": "An authenticator app was set up for your account.",
+    "app_removed": "The authenticator app was removed from your account.",
+    "passkey_added": "The passkey “{detail}” was added to your account.",
+    "passkey_removed": "The passkey “{detail}” was removed from your account.",
+    "codes_renewed": "New recovery codes were created for your account. Earlier ones no longer"
+    " work.",
+    "code_used": "A recovery code was used to sign in to your account. Codes left: {detail}.",
+    "all_removed": "All second factors, passkeys and recovery codes were removed from your account"
+    " by somebody who runs the site. You have been signed out everywhere.",
+}
+
+
+def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
+    change = _CHANGES[mail.data.get("change") or "app_added"]
+    return Letter(
+        "How you sign in was changed",
+        [
+            change.format(detail=line(str(mail.data.get("detail") or ""))),
+            f"This is your account at {line(site.name)} with the email address {mail.email}.",
+            "If this wasn't you, change your password right away, sign out everywhere else in your"
+            " account's settings, and reply to this email.",
+        ],
+        None,
+        None,
+        None,
+    )
+
+
 _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "product_access": _product_access,
     "login_instructions": _login_instructions,
@@ -226,6 +256,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "email_change": _email_change,
     "email_changed": _email_changed,
     "claim": _claim,
+    "factor_changed": _factor_changed,
 }
 
 

@@ -36,6 +36,7 @@ class ActivityType(StrEnum):
     SIGNED_OUT_AS = "signed_out_as"
     EMAIL_CHANGED = "email_changed"
     ROLE_CHANGED = "role_changed"
+    FACTOR_CHANGED = "factor_changed"
     PURCHASE_CLAIMED = "purchase_claimed"
     USERS_MERGED = "users_merged"
     MERGE_UNDONE = "merge_undone"

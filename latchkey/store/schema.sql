@@ -80,6 +80,13 @@ ALTER TABLE api_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE authenticator_apps (
+    user_id bigint NOT NULL,
+    secret bytea NOT NULL,
+    last_step bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE bills (
     id text NOT NULL,
     subscription_id text NOT NULL,
@@ -506,6 +513,33 @@ CREATE TABLE passed_over (
     at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE UNLOGGED TABLE passkey_challenges (
+    challenge bytea NOT NULL,
+    browser bytea NOT NULL,
+    user_id bigint,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE passkeys (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    credential_id bytea NOT NULL,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone
+);
+
+ALTER TABLE passkeys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME passkeys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE payment_links (
     id bigint NOT NULL,
     product_id text NOT NULL,
@@ -674,6 +708,13 @@ CREATE TABLE reconciliations (
     CONSTRAINT reconciliations_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])))
 );
 
+CREATE TABLE recovery_codes (
+    user_id bigint NOT NULL,
+    code_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone
+);
+
 CREATE TABLE sales_pages (
     product_id text NOT NULL,
     status text DEFAULT 'draft'::text NOT NULL,
@@ -713,7 +754,9 @@ CREATE TABLE sessions (
     acting_until timestamp with time zone,
     secret_fingerprint bytea,
     authenticated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text, 'passkey'::text])))
+    second_factor text,
+    CONSTRAINT sessions_second_factor_check CHECK ((second_factor = ANY (ARRAY['app'::text, 'recovery_code'::text, 'passkey'::text]))),
+    CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text, 'passkey'::text, 'app'::text, 'recovery_code'::text])))
 );
 
 ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -926,6 +969,9 @@ ALTER TABLE ONLY api_tokens
 ALTER TABLE ONLY api_tokens
     ADD CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash);
 
+ALTER TABLE ONLY authenticator_apps
+    ADD CONSTRAINT authenticator_apps_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY bills
     ADD CONSTRAINT bills_pkey PRIMARY KEY (id);
 
@@ -995,6 +1041,15 @@ ALTER TABLE ONLY orders
 ALTER TABLE ONLY passed_over
     ADD CONSTRAINT passed_over_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY passkey_challenges
+    ADD CONSTRAINT passkey_challenges_pkey PRIMARY KEY (challenge);
+
+ALTER TABLE ONLY passkeys
+    ADD CONSTRAINT passkeys_credential_id_key UNIQUE (credential_id);
+
+ALTER TABLE ONLY passkeys
+    ADD CONSTRAINT passkeys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY payment_links
     ADD CONSTRAINT payment_links_pkey PRIMARY KEY (id);
 
@@ -1036,6 +1091,9 @@ ALTER TABLE ONLY reconciliation_seen
 
 ALTER TABLE ONLY reconciliations
     ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
 ALTER TABLE ONLY sales_pages
     ADD CONSTRAINT sales_pages_pkey PRIMARY KEY (product_id);
@@ -1207,6 +1265,10 @@ CREATE INDEX orders_policy_judges ON orders USING btree (id) WHERE ((amount_refu
 
 CREATE INDEX orders_without_user ON orders USING btree (id) WHERE (user_id IS NULL);
 
+CREATE INDEX passkey_challenges_over ON passkey_challenges USING btree (expires_at);
+
+CREATE INDEX passkeys_by_user ON passkeys USING btree (user_id);
+
 CREATE UNIQUE INDEX payment_links_one_wanted ON payment_links USING btree (product_id) WHERE wanted;
 
 CREATE INDEX payment_links_unsettled ON payment_links USING btree (id) WHERE (NOT settled);
@@ -1293,6 +1355,9 @@ ALTER TABLE ONLY activities
 ALTER TABLE ONLY api_tokens
     ADD CONSTRAINT api_tokens_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
 
+ALTER TABLE ONLY authenticator_apps
+    ADD CONSTRAINT authenticator_apps_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY claims
     ADD CONSTRAINT claims_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
@@ -1371,6 +1436,12 @@ ALTER TABLE ONLY orders
 ALTER TABLE ONLY orders
     ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
 
+ALTER TABLE ONLY passkey_challenges
+    ADD CONSTRAINT passkey_challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY passkeys
+    ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY payment_links
     ADD CONSTRAINT payment_links_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
@@ -1397,6 +1468,9 @@ ALTER TABLE ONLY reconciliations
 
 ALTER TABLE ONLY reconciliations
     ADD CONSTRAINT reconciliations_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY sales_pages
     ADD CONSTRAINT sales_pages_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;

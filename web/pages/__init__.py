@@ -38,7 +38,7 @@ from web.pages.admin import (
 )
 from web.pages.errors import NotFoundError
 from web.pages.guard import ForbiddenError, NotYoursError, current_user
-from web.pages.member import account, buy, claims, library, sales, signin
+from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
 from web.pages.render import page
 from web.security import ForgeryError
 
@@ -73,11 +73,13 @@ def routes() -> list[Route]:
         *drift.routes(),
         *health.routes(),
         *why.routes(),
+        *second_step.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),
         *sales.routes(),
         *account.routes(),
+        *factors.routes(),
     ]
 
 

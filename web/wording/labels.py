@@ -39,6 +39,7 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.MERGE_UNDONE: "Merge undone",
     ActivityType.PURCHASE_CLAIMED: "Purchase claimed",
     ActivityType.ROLE_CHANGED: "Role changed",
+    ActivityType.FACTOR_CHANGED: "Second factor changed",
     ActivityType.REPAIRED: "Repaired by reconciliation",
 }
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -70,6 +71,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.MANUAL_GRANT,
         ActivityType.POLICY_CHANGED,
         ActivityType.ROLE_CHANGED,
+        ActivityType.FACTOR_CHANGED,
         ActivityType.SIGNED_IN_AS,
         ActivityType.SIGNED_OUT_AS,
         ActivityType.USER_ERASED,
@@ -170,6 +172,9 @@ NOTICES = {
     "change-sent": "We've sent a link to the new address. Nothing changes until you open it.",
     "email-changed": "Your email address has changed. Use the new one to sign in from now on.",
     "password-set": "Your password is set. You've been signed out everywhere else.",
+    "app-added": "Authenticator app set up. You've been signed out everywhere else.",
+    "passkey-added": "Passkey added. You've been signed out everywhere else.",
+    "factor-removed": "Removed. You've been signed out everywhere else.",
     "session-ended": "Session ended. Whoever was using it has to sign in again.",
 }
 SOURCES: dict[str, str] = {

@@ -14,6 +14,9 @@ from latchkey.store.pool import Connection
 # $4 what texts may hold of their addresses, in lower case
 STEPS = (
     "delete from sessions where user_id = $1",
+    "delete from authenticator_apps where user_id = $1",
+    "delete from recovery_codes where user_id = $1",
+    "delete from passkeys where user_id = $1",
     "delete from user_notes where user_id = $1",
     "delete from email_changes where user_id = $1",
     "delete from claims where user_id = $1",

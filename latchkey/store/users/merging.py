@@ -15,8 +15,11 @@ from latchkey.store.pool import Connection
 
 _NOT_MOVED = frozenset(
     {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}
+    | {(table, "user_id") for table in ("authenticator_apps", "recovery_codes")}
+    | {(table, "user_id") for table in ("passkeys", "passkey_challenges")}
 )
-"""Sessions end so that they don't open another account; a match between the two is settled."""
+"""Sessions end so that they don't open another account; a match between the two is settled. The
+survivor keeps its own second factors; those of the other go with its row."""
 
 
 class NotMergeableError(Exception):

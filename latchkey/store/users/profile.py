@@ -37,6 +37,9 @@ _EXPORTED = {
         select created_at, last_seen_at, via, ip, agent from sessions
          where user_id = $1 order by created_at
     """,
+    "passkeys": """
+        select name, created_at, last_used_at from passkeys where user_id = $1 order by id
+    """,
     "notes": "select text, created_at from user_notes where user_id = $1 order by id",
 }
 

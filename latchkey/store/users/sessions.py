@@ -39,11 +39,12 @@ class SessionRules:
 @dataclass(frozen=True)
 class CurrentSession:
     """The session of a request. `via` is how its user signed in; `fresh` says whether that was
-    within the last 15 minutes."""
+    within the last 15 minutes; `second_factor` is what they gave besides, if anything."""
 
     id: int
     via: str
     fresh: bool
+    second_factor: str | None
 
     @property
     def came_by_link(self) -> bool:
@@ -91,7 +92,7 @@ async def read(
     row = await connection.fetchrow(
         f"""
         with found as (
-            select s.id as session_id, s.via, s.last_seen_at as used_at,
+            select s.id as session_id, s.via, s.second_factor, s.last_seen_at as used_at,
                    s.authenticated_at > now() - interval '15 minutes' as fresh,
                    case when u.id <> s.user_id then a.email end as acted_by,
                    {fields_of("u")}
@@ -114,7 +115,12 @@ async def read(
     if row is None:
         return None
     fields = dict(row)
-    session = CurrentSession(fields.pop("session_id"), fields.pop("via"), fields.pop("fresh"))
+    session = CurrentSession(
+        fields.pop("session_id"),
+        fields.pop("via"),
+        fields.pop("fresh"),
+        fields.pop("second_factor"),
+    )
     del fields["used_at"]
     return User(**fields), session
 
@@ -125,6 +131,7 @@ async def begin(
     *,
     rules: SessionRules,
     via: str,
+    second_factor: str | None,
     ip: str | None,
     agent: str | None,
 ) -> str:
@@ -149,8 +156,9 @@ async def begin(
     token = secrets.token_urlsafe(32)
     await connection.execute(
         """
-        insert into sessions (token_hash, user_id, expires_at, via, ip, agent, secret_fingerprint)
-        values ($1, $2, now() + $3::interval, $4, $5, $6, $7)
+        insert into sessions (token_hash, user_id, expires_at, via, ip, agent, secret_fingerprint,
+                              second_factor)
+        values ($1, $2, now() + $3::interval, $4, $5, $6, $7, $8)
         """,
         digest(token),
         user.id,
@@ -159,6 +167,7 @@ async def begin(
         ip,
         agent[:200] if agent else None,
         rules.secret_fingerprints[0],
+        second_factor,
     )
     await connection.execute("update users set last_seen_at = now() where id = $1", user.id)
     return token
@@ -171,6 +180,7 @@ async def renew(
     *,
     rules: SessionRules,
     via: str,
+    second_factor: str | None,
     ip: str | None,
     agent: str | None,
 ) -> str | None:
@@ -183,7 +193,7 @@ async def renew(
         update sessions s
            set token_hash = $4, authenticated_at = now(), last_seen_at = now(),
                expires_at = now() + $5::interval, via = $6, ip = $7, agent = $8,
-               secret_fingerprint = $9
+               secret_fingerprint = $9, second_factor = $11
           from users a
          where s.token_hash = $1 and a.id = s.user_id and a.id = $10 and s.acting_as is null
            and {_live("$2", "$3")}
@@ -198,8 +208,16 @@ async def renew(
         agent[:200] if agent else None,
         rules.secret_fingerprints[0],
         user.id,
+        second_factor,
     )
     return None if found is None else renewed
+
+
+async def add_factor(connection: Connection, session_id: int, factor: str) -> None:
+    """Note that the user of a session has just set up this second factor in it."""
+    await connection.execute(
+        "update sessions set second_factor = $2 where id = $1", session_id, factor
+    )
 
 
 async def of_user(

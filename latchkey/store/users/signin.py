@@ -86,12 +86,21 @@ async def begin(
     *,
     rules: SessionRules,
     via: str,
+    second_factor: str | None,
     ip: str | None,
     agent: str | None,
 ) -> str:
     """Sign a user in, with an activity line; returns the token for their cookie. The caller opens
     the transaction."""
-    token = await sessions.begin(connection, user, rules=rules, via=via, ip=ip, agent=agent)
+    token = await sessions.begin(
+        connection,
+        user,
+        rules=rules,
+        via=via,
+        second_factor=second_factor,
+        ip=ip,
+        agent=agent,
+    )
     await write_facts(
         connection,
         [
@@ -101,7 +110,7 @@ async def begin(
                 at=datetime.now(UTC),
                 cause=Cause.ADMIN if user.is_staff else Cause.CUSTOMER,
                 user_id=user.id,
-                data={"via": via},
+                data={"via": via, **({"second_factor": second_factor} if second_factor else {})},
             )
         ],
     )

@@ -23,7 +23,7 @@ from web.pages.guard import (
     visitor_page,
 )
 from web.pages.leaving import leave
-from web.pages.member.signin import begin
+from web.pages.member.signin import start_session
 from web.pages.render import page
 from web.site import site_of
 
@@ -219,7 +219,13 @@ async def change_password(request: Request) -> Response:
         await users.set_password(connection, user.id, hashed)
         changed = await users.by_id(connection, user.id)
     assert changed is not None, "the transaction holds the user"
-    return await begin(request, changed, "/account/settings?done=password-set")
+    return await start_session(
+        request,
+        changed,
+        "/account/settings?done=password-set",
+        via="password",
+        second_factor=session_of(request).second_factor,
+    )
 
 
 @member_page

@@ -1,5 +1,7 @@
 """Signing in and out: password, emailed link, recovery. No answer tells if an address exists."""
 
+from secrets import token_urlsafe
+from typing import Literal
 from urllib.parse import quote
 
 from starlette.background import BackgroundTask
@@ -7,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import passwords, signin_links
+from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
-from latchkey.store.users import sessions, signin, users
+from latchkey.store.users import factors, sessions, signin, users
 from web.pages.guard import (
     NotYoursError,
     address_of,
@@ -22,7 +24,7 @@ from web.pages.guard import (
 )
 from web.pages.leaving import onward
 from web.pages.render import page
-from web.security import SESSION_COOKIE, forget_cookie, session_token, set_cookie
+from web.security import SESSION_COOKIE, forget_cookie, read_cookie, session_token, set_cookie
 from web.site import Site, site_of
 
 QUARTER, HOUR = 900, 3600
@@ -33,6 +35,7 @@ CHANGED = (
     " one below."
 )
 LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
+HALFWAY_COOKIE = "latchkey_halfway"
 
 
 def routes() -> list[Route]:
@@ -69,8 +72,8 @@ async def sign_in(request: Request) -> Response:
 
 @member_page
 async def sign_in_again(request: Request) -> Response:
-    """Asks somebody who is signed in to sign in again, by password or emailed link, before a change
-    that matters."""
+    """Asks somebody who is signed in to sign in again before a change that matters: by password or
+    emailed link, or with a second factor if they have one."""
     user = request.state.user
     target, status, error = safe_target(request.query_params.get("next")), 200, None
     if request.method == "POST":
@@ -85,6 +88,8 @@ async def sign_in_again(request: Request) -> Response:
             error = wrong.say if status == 429 else "This isn't the password of this account."
         else:
             return await begin(request, user, target)
+    async with site_of(request).pool.acquire() as connection:
+        owned = await factors.of_user(connection, user.id)
     return page(
         request,
         "member/signin_again.html",
@@ -92,6 +97,8 @@ async def sign_in_again(request: Request) -> Response:
         next=target,
         error=error,
         has_password=user.password_hash is not None,
+        factors=owned,
+        asks_factor=owned.asked_for(staff=user.is_staff),
     )
 
 
@@ -261,35 +268,87 @@ async def begin(
     user: users.User,
     target: str | None,
     *,
-    via: str = "password",
+    via: Literal["password", "link"] = "password",
     link: signin_links.SignIn | None = None,
 ) -> Response:
-    """Sign a user in and redirect them. Renews the session that the browser has if it is the
-    user's, and otherwise ends it; either way its token changes. Uses `link` in the same
-    transaction.
+    """Sign in a user who has given a password or followed `link`, which is used up, or ask for
+    their second factor first.
+
+    Raises `AccountChangedError`, and `LinkRefusedError` if somebody else was faster.
+    """
+    site, nonce = site_of(request), link.nonce if link else None
+    async with site.pool.acquire() as connection, connection.transaction():
+        owned = await factors.of_user(connection, user.id)
+        asks = owned.asked_for(staff=user.is_staff)
+        if asks:
+            await _prove(connection, user, nonce)
+    if not asks:
+        return await start_session(request, user, target, via=via, nonce=nonce)
+    halfway = signin_links.Halfway(user.id, user.link_epoch, via, f"halfway:{token_urlsafe(12)}")
+    ticket = signin_links.sign_halfway(halfway, secrets=site.secrets)
+    response = redirect(f"/login/code?next={quote(target or '/')}")
+    set_cookie(request, response, HALFWAY_COOKIE, ticket, max_age=signin_links.HALFWAY_SECONDS)
+    return response
+
+
+async def _prove(connection: Connection, user: users.User, nonce: str | None) -> None:
+    """Hold the user as they were when they proved who they are, and use up the link or ticket that
+    did. Raises `AccountChangedError` and `LinkRefusedError`."""
+    if not await users.lock_unchanged(connection, user):
+        raise AccountChangedError(CHANGED)
+    if nonce is not None and not await signin.use_link(connection, nonce):
+        raise signin_links.LinkRefusedError(USED)
+
+
+async def start_session(
+    request: Request,
+    user: users.User,
+    target: str | None,
+    *,
+    via: str,
+    second_factor: str | None = None,
+    nonce: str | None = None,
+) -> Response:
+    """Sign in a user who has proved enough, and redirect them. Renews the session that the browser
+    has if it is the user's, and otherwise ends it; either way its token changes. Uses up the link
+    or ticket with this `nonce` in the same transaction.
 
     Raises `AccountChangedError`, and `LinkRefusedError` if somebody else was faster.
     """
     site, old = site_of(request), session_token(request)
     rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
     async with site.pool.acquire() as connection, connection.transaction():
-        if not await users.lock_unchanged(connection, user):
-            raise AccountChangedError(CHANGED)
-        if link is not None and not await signin.use_link(connection, link.nonce):
-            raise signin_links.LinkRefusedError(USED)
+        await _prove(connection, user, nonce)
         token = None
         if old:
             token = await sessions.renew(
-                connection, old, user, rules=rules, via=via, ip=ip, agent=agent
+                connection,
+                old,
+                user,
+                rules=rules,
+                via=via,
+                second_factor=second_factor,
+                ip=ip,
+                agent=agent,
             )
         if token is None:
             if old:
                 await sessions.end(connection, old)
-            token = await signin.begin(connection, user, rules=rules, via=via, ip=ip, agent=agent)
+            token = await signin.begin(
+                connection,
+                user,
+                rules=rules,
+                via=via,
+                second_factor=second_factor,
+                ip=ip,
+                agent=agent,
+            )
     home = "/admin" if user.is_staff else "/library"
     response = onward(request, target if target and target != "/" else home)
     life = int(rules.life(user).total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
+    if read_cookie(request, HALFWAY_COOKIE):
+        forget_cookie(request, response, HALFWAY_COOKIE)
     return response
 
 
@@ -301,7 +360,15 @@ def _form(
     error: str | None = None,
     email: str = "",
 ) -> Response:
-    return page(request, "member/signin.html", status, next=target, error=error, email=email)
+    return page(
+        request,
+        "member/signin.html",
+        status,
+        next=target,
+        error=error,
+        email=email,
+        passkeys=passkeys.relying_party(site_of(request).public_url) is not None,
+    )
 
 
 def _tries(request: Request, email: str) -> dict[str, int]:

@@ -1,0 +1,90 @@
+// Passkeys: a form with data-passkey asks the browser, puts the answer into its field "credential",
+// and is sent. What is asked comes from the address in data-options.
+
+const HTTPS = "Your browser offers passkeys only on https pages.";
+const NONE = "Your browser doesn't support passkeys. Please sign in another way.";
+const ERRORS = {
+  NotAllowedError: "The passkey wasn't used: it was cancelled, or took too long. Please try again.",
+  AbortError: "The passkey wasn't used: it was cancelled. Please try again.",
+  InvalidStateError: "This device already has a passkey for your account.",
+  SecurityError: "Passkeys don't work at this address. Open the site at its usual address and try again.",
+  NotSupportedError: "This device can't create a passkey that this site accepts. Please use another one.",
+};
+
+const bytes = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+
+function base64url(buffer) {
+  const text = String.fromCharCode(...new Uint8Array(buffer));
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** What the server asks, as the browser takes it; older browsers can't read JSON themselves. */
+function read(kind, options) {
+  const parse = kind === "create" ? "parseCreationOptionsFromJSON" : "parseRequestOptionsFromJSON";
+  if (PublicKeyCredential[parse]) return PublicKeyCredential[parse](options);
+  const ids = (list = []) => list.map((entry) => ({ ...entry, id: bytes(entry.id) }));
+  const read = { ...options, challenge: bytes(options.challenge) };
+  if (kind === "get") return { ...read, allowCredentials: ids(options.allowCredentials) };
+  const user = { ...options.user, id: bytes(options.user.id) };
+  return { ...read, user, excludeCredentials: ids(options.excludeCredentials) };
+}
+
+/** The browser's answer as JSON. */
+function written(credential) {
+  if (credential.toJSON) return JSON.stringify(credential.toJSON());
+  const response = {};
+  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (credential.response[name]) response[name] = base64url(credential.response[name]);
+  }
+  const { id, type, authenticatorAttachment } = credential;
+  const rest = { rawId: base64url(credential.rawId), clientExtensionResults: {}, authenticatorAttachment };
+  return JSON.stringify({ id, type, response, ...rest });
+}
+
+async function ask(form) {
+  const kind = form.dataset.passkey;
+  const answer = await fetch(form.dataset.options, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (answer.redirected) {
+    location.assign(answer.url);
+    return null;
+  }
+  if (answer.status === 429) throw new Error("Too many attempts. Wait 15 minutes, then try again.");
+  if (!answer.ok) throw new Error("This page has expired. Reload it and try again.");
+  const publicKey = read(kind, await answer.json());
+  return written(await navigator.credentials[kind]({ publicKey }));
+}
+
+function follow(form) {
+  const error = form.querySelector("[data-passkey-error]");
+  const say = (text) => {
+    error.textContent = text;
+    error.hidden = false;
+  };
+  form.hidden = false;
+  if (!window.PublicKeyCredential) {
+    if (form.dataset.passkey === "get") form.hidden = true;
+    else say(window.isSecureContext ? NONE : HTTPS);
+    return;
+  }
+  let asking = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (asking) return;
+    asking = true;
+    error.hidden = true;
+    try {
+      const given = await ask(form);
+      if (given === null) return;
+      form.elements.credential.value = given;
+      form.submit();
+    } catch (problem) {
+      say(ERRORS[problem.name] ?? (problem.message || "Something went wrong. Please try again."));
+    } finally {
+      asking = false;
+      delete form.dataset.sent;
+    }
+  });
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) follow(form);
