@@ -1,10 +1,12 @@
 """Input models and validators that forms and the JSON API share."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from latchkey.addresses import AddressError, mailbox
+from latchkey.texts import on_one_line, storable
 
 
 class Input(BaseModel):
@@ -22,13 +24,13 @@ def _web_address(value: str) -> str:
 def _one_line(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
-    if any(ord(character) < 32 for character in value):
+    if not on_one_line(value):
         raise ValueError("must be a single line without control characters")
     return value
 
 
-def _no_nul(value: str) -> str:
-    if "\x00" in value:
+def _storable(value: str) -> str:
+    if not storable(value):
         raise ValueError("must not contain a NUL character")
     return value
 
@@ -36,8 +38,8 @@ def _no_nul(value: str) -> str:
 Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
-Text = Annotated[str, Field(max_length=5000), AfterValidator(_no_nul)]
-Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_no_nul)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_storable)]
+Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_storable)]
 
 
 class ProductChanges(Input):
@@ -76,6 +78,25 @@ def _address(text: str) -> str:
     return mailbox(text).shown
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999") from None
+
+
+def sensible_end(value: datetime) -> datetime:
+    """An end of access, in UTC. Raises `ValueError` for a year that can only be a slip."""
+    moment = _in_utc(value)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment
+
+
+FIRST_YEAR, LAST_YEAR = 2000, 9998
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Until = Annotated[AwareDatetime, AfterValidator(sensible_end)]
+UserId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
 
 
@@ -83,7 +104,7 @@ class NewGrant(Input):
     """Complimentary access, without an end or until a time with a time zone."""
 
     email: Email
-    until: AwareDatetime | None = None
+    until: Until | None = None
     reason: str | None = Field(None, max_length=1000)
     mail: bool = Field(
         True,

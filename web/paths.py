@@ -1,4 +1,5 @@
-"""Paths with slashes too many: webhooks are taken all the same, pages are redirected."""
+"""Paths with slashes too many or control characters: webhooks are taken all the same, pages with
+slashes too many are redirected, and control characters lead nowhere."""
 
 import re
 
@@ -6,6 +7,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 WEBHOOKS = "/webhooks/stripe"
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _WEBHOOKS = re.compile(r"/+webhooks/+stripe/*")
 
 
@@ -13,7 +15,8 @@ class PlainPaths:
     """Stands in front of the routes.
 
     An endpoint that was registered by hand with a slash too many would lose every event. A redirect
-    names a path only: Starlette's own would name whatever host the request claims.
+    names a path only: Starlette's own would name whatever host the request claims. No path of ours
+    has a control character. With U+FFFD instead, each route finds nothing in its own way.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -21,6 +24,9 @@ class PlainPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
+        if scope["type"] == "http" and _CONTROL.search(path):
+            path = _CONTROL.sub("\ufffd", path)
+            scope = {**scope, "path": path}
         if scope["type"] == "http" and path != WEBHOOKS and _WEBHOOKS.fullmatch(path):
             scope = {**scope, "path": WEBHOOKS, "raw_path": WEBHOOKS.encode()}
         elif scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and _odd(path):

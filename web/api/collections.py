@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from latchkey.store.access import collections, complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
@@ -13,7 +13,7 @@ from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Email, Input, Name, NewCollection, NewGrant, Text
+from web.inputs import Email, Input, Name, NewCollection, NewGrant, Text, Until
 
 MOST_GIFTS = 1000
 
@@ -58,7 +58,7 @@ class HolderList(Output):
 
 class OneGift(Input):
     email: Email
-    until: AwareDatetime | None = None
+    until: Until | None = None
     reason: str | None = Field(None, max_length=1000)
 
 

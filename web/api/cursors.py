@@ -3,6 +3,7 @@
 import base64
 import binascii
 
+from latchkey.texts import storable
 from web import numbers
 from web.api.problems import ApiError
 
@@ -18,9 +19,12 @@ def text(given: str | None) -> str | None:
         return None
     try:
         padded = given + "=" * (-len(given) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page") from None
+    if not storable(key):
+        raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page")
+    return key
 
 
 def number(given: str | None) -> int | None:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from latchkey.store.feed import lines
 from latchkey.store.users import users
 from web.api.cursors import cursor, number
 from web.api.registry import Call, Output, Paging, endpoint
+from web.inputs import Moment
 
 
 class FeedFilter(Paging):
@@ -16,9 +17,7 @@ class FeedFilter(Paging):
     user: int | None = Field(None, ge=1, le=2**63 - 1)
     product: str | None = None
     cause: str | None = None
-    since: AwareDatetime | None = Field(
-        None, description="only what happened at or after this time"
-    )
+    since: Moment | None = Field(None, description="only what happened at or after this time")
 
 
 class Activity(Output):

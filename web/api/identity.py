@@ -11,7 +11,7 @@ from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Email, Input
+from web.inputs import Email, Input, UserId
 
 
 class Match(Output):
@@ -52,7 +52,7 @@ class Acceptance(Input):
 class MergeWith(Input):
     """The user to merge into the one in the path."""
 
-    user: int = Field(ge=1)
+    user: UserId
     reason: str | None = Field(None, max_length=1000)
 
 

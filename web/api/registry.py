@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from latchkey.dispatch import TemporalUnavailableError
 from latchkey.store import idempotency
+from latchkey.texts import made_storable, storable
 from latchkey.vault import Purpose
 from web.api.problems import ApiError
 from web.api.tokens import authenticate
@@ -233,6 +234,14 @@ def _json(raw: bytes) -> Any:
 
 
 def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+    if (name := _unstorable(given)) is not None:
+        message = "must not contain a NUL character"
+        raise ApiError(
+            422,
+            "invalid",
+            f"{where}: {name}: {message}" if name else f"{where}: {message}",
+            errors=[{"name": name, "message": message}],
+        )
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -245,3 +254,19 @@ def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
         raise ApiError(
             422, "invalid", f"{where}: {named}{first['message']}", errors=errors
         ) from None
+
+
+def _unstorable(given: Any) -> str | None:
+    """The name of the first text in the input that Postgres can't hold."""
+    todo = [("", given)]
+    while todo:
+        name, value = todo.pop()
+        match value:
+            case str() if not storable(value):
+                return made_storable(name)
+            case dict():
+                todo += [(f"{name}.{key}".lstrip("."), key) for key in value]
+                todo += [(f"{name}.{key}".lstrip("."), part) for key, part in value.items()]
+            case list():
+                todo += [(f"{name}.{nth}".lstrip("."), part) for nth, part in enumerate(value)]
+    return None

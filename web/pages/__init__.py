@@ -36,7 +36,7 @@ from web.pages.admin import (
     users,
     why,
 )
-from web.pages.errors import NotFoundError
+from web.pages.errors import NotFoundError, UnreadableError
 from web.pages.guard import ForbiddenError, NotYoursError, current_user
 from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
 from web.pages.render import page
@@ -87,6 +87,7 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
     """What people see when something goes wrong."""
     return {
         NotFoundError: _not_found,
+        UnreadableError: _unreadable,
         ForbiddenError: _forbidden,
         ForgeryError: _forged,
         HTTPException: _http,
@@ -109,6 +110,12 @@ async def _message(request: Request, status: int, heading: str, text: str) -> Re
 
 async def _not_found(request: Request, error: Exception) -> Response:
     return await _message(request, 404, "Not found", str(error))
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnreadableError), "the handler of this kind"
+    heading = "Bad request" if error.status == 400 else "Not saved"
+    return await _message(request, error.status, heading, str(error))
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:

@@ -9,6 +9,18 @@ class NotFoundError(Exception):
     """Something doesn't exist; the message says what."""
 
 
+class UnreadableError(Exception):
+    """The address or a field holds a character that can't be stored. The message says where, and
+    `status` is the response's."""
+
+    def __init__(self, status: int, where: str) -> None:
+        super().__init__(
+            f"{where} contains an invisible character (NUL) that can't be stored. Nothing was"
+            " changed. Remove it and try again."
+        )
+        self.status = status
+
+
 def errors_of(error: ValidationError) -> dict[str, str]:
     """The error of each field, as a sentence to show beside it."""
     return {str(item["loc"][0]): _plain(item) for item in error.errors(include_url=False)}

@@ -13,6 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from latchkey.store.users import sessions
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
+from latchkey.texts import storable
+from web.pages.errors import UnreadableError
 from web.security import CSRF_FIELD, check_csrf, session_token
 from web.site import site_of
 
@@ -57,6 +59,7 @@ def visitor_page(handle: Page) -> Page:
 
     @wraps(handle)
     async def guarded(request: Request) -> Response:
+        check_query(request)
         await current_user(request)
         return await handle(request)
 
@@ -68,6 +71,7 @@ def member_page(handle: Page) -> Page:
 
     @wraps(handle)
     async def guarded(request: Request) -> Response:
+        check_query(request)
         if await current_user(request) is None:
             return _sign_in_first(request)
         return await handle(request)
@@ -115,6 +119,7 @@ def support_page(handle: Page) -> Page:
 def _staff(handle: Page, *, support_posts: bool) -> Page:
     @wraps(handle)
     async def guarded(request: Request) -> Response:
+        check_query(request)
         user = await current_user(request)
         if user is None:
             return _sign_in_first(request)
@@ -128,17 +133,28 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
     return guarded
 
 
-async def form(request: Request, *, files: int = 0) -> FormData:
-    """A posted form that came from our own page.
+def check_query(request: Request) -> None:
+    """Raises `UnreadableError` for a query string with text that Postgres can't hold."""
+    if not all(storable(key + value) for key, value in request.query_params.multi_items()):
+        raise UnreadableError(400, "The address of this page")
 
-    Raises `ForgeryError`, and `NotYoursError` for an impersonating admin who would change
-    something in the member's account.
+
+async def form(request: Request, *, files: int = 0) -> FormData:
+    """A posted form that came from our own page, and whose texts Postgres can hold.
+
+    Raises `ForgeryError`, `UnreadableError`, and `NotYoursError` for an impersonating admin who
+    would change something in the member's account.
     """
     fields = await request.form(max_files=files, max_fields=MOST_FIELDS)
     check_csrf(request, fields.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
         raise NotYoursError
+    for name, value in fields.multi_items():
+        if not storable(name):
+            raise UnreadableError(422, "The name of a field")
+        if isinstance(value, str) and not storable(value):
+            raise UnreadableError(422, f"The field “{name}”")
     return fields
 
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.users import api_tokens
+from latchkey.texts import on_one_line
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.lists import number
@@ -29,7 +30,7 @@ async def index(request: Request) -> Response:
     name = ""
     if request.method == "POST":
         name = text(await form(request), "name")
-        if not 1 <= len(name) <= 100 or any(character < " " for character in name):
+        if not 1 <= len(name) <= 100 or not on_one_line(name):
             errors["name"] = "Enter a name on one line, up to 100 characters."
         else:
             async with site.pool.acquire() as connection:

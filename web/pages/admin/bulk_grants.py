@@ -12,7 +12,8 @@ from latchkey.addresses import email_key
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
-from web.inputs import shown_address
+from latchkey.texts import on_one_line
+from web.inputs import sensible_end, shown_address
 from web.pages.admin.users import content_of, rows_of
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -143,8 +144,10 @@ def _grant(values: dict[str, str], *, until: datetime | None, reason: str) -> Co
     ends = _moment(values["until"]) if values["until"] else until
     if ends is not None and ends <= datetime.now(UTC):
         raise ValueError("The end date is in the past.")
-    if len(values["reason"]) > 1000 or len(values["name"]) > 200:
+    if len(values["reason"] or reason) > 1000 or len(values["name"]) > 200:
         raise ValueError("Use up to 1,000 characters for the reason and 200 for the name.")
+    if not on_one_line(values["name"]):
+        raise ValueError("The name must be on one line.")
     return ComplimentaryGrant(
         email, ends, values["reason"] or reason or None, values["name"] or None
     )
@@ -157,7 +160,10 @@ def _moment(value: str) -> datetime:
         raise ValueError(f"“{value[:40]}” isn't a date. Use a format like 2027-01-31.") from None
     if len(value) <= 10:
         moment = datetime.combine(moment.date(), time(23, 59, 59))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return sensible_end(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except ValueError as error:
+        raise ValueError(f"The end of access {error}.") from None
 
 
 def _until(fields: FormData) -> datetime | None:

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.products import categories
+from latchkey.texts import on_one_line
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number
@@ -64,7 +65,7 @@ async def change(request: Request) -> Response:
 
 
 def _problem(name: str) -> str | None:
-    if not 1 <= len(name) <= LONGEST or any(character < " " for character in name):
+    if not 1 <= len(name) <= LONGEST or not on_one_line(name):
         return f"Enter a name on one line, up to {LONGEST} characters."
     return None
 

@@ -25,6 +25,7 @@ from web.wording.labels import upfirst
 
 SHOWN = 200
 REFRESH_SECONDS = 4.0
+MOST_DIGITS = 12
 STREAM_SECONDS, LOOK_SECONDS = 30.0, 0.5
 
 
@@ -231,6 +232,8 @@ def _wanted(fields: Any) -> LinkTo:
         return LinkTo.model_validate(shared | {"stripe_product": chosen})
     currency = text(fields, "currency").upper()
     amount = Decimal(text(fields, "amount").replace(",", "."))
+    if not amount.is_finite() or amount.adjusted() > MOST_DIGITS:
+        raise ValueError("The amount is too large.")
     minor = amount.scaleb(decimals(currency))
     if minor != minor.to_integral_value():
         raise ValueError(f"{currency} amounts can't have that many decimal places.")

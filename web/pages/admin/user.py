@@ -65,7 +65,7 @@ async def send_link(request: Request) -> Response:
 @support_page
 async def add_note(request: Request) -> Response:
     note = text(await form(request), "text")
-    if not 1 <= len(note) <= LONGEST_NOTE or "\x00" in note:
+    if not 1 <= len(note) <= LONGEST_NOTE:
         return await _page(request, f"Enter a note of up to {LONGEST_NOTE:,} characters.")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)

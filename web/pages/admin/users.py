@@ -16,6 +16,7 @@ from latchkey.store.products import listing as product_listing
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import NewUser, UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
+from latchkey.texts import on_one_line
 from web.inputs import Email
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -168,7 +169,7 @@ def _problem(email: str, name: str) -> str | None:
         _EMAIL.validate_python(email)
     except ValidationError:
         return f"“{email[:80]}” isn't a valid email address."
-    if len(name) > 200 or any(character < " " for character in name):
+    if len(name) > 200 or not on_one_line(name):
         return "The name must be on one line, up to 200 characters."
     return None
 

@@ -1,0 +1,226 @@
+"""What Postgres can't hold is refused with a clear answer, and nothing changes."""
+
+import base64
+import re
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from tests.digest import digest
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+from web import pages
+from web.api.registry import ENDPOINTS
+
+pytestmark = pytest.mark.anyio
+
+NUL = "a\x00b"
+LOGS = ("sessions", "tries")
+"""Tables that signing in and trying write to."""
+
+
+def paths(method: str) -> list[str]:
+    """The paths of every page that takes a method."""
+    return [r.path for r in pages.routes() if isinstance(r, Route) and method in (r.methods or ())]
+
+
+def at(path: str, value: str) -> str:
+    """A path with the same value for each parameter."""
+    return re.sub(r"{\w+(:\w+)?}", value, path)
+
+
+async def token_of(visitor: Visitor) -> str:
+    page = (await visitor.get("/account/settings")).text
+    found = re.search(r'name="csrf_token" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+async def test_a_path_with_a_control_character_leads_nowhere(shared: Latchkey) -> None:
+    placed = [path for path in paths("GET") if "{" in path]
+    assert len(placed) > 30
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        before = await digest(shared.pool, without=LOGS)
+        for path in [*placed, "/", "/login", "/static/site.css", "/nothing"]:
+            answer = await owner.client.get(f"{at(path, 'x')}%00")
+            refused = (404, 400) if "{token}" in path else (404,)
+            assert answer.status_code in refused, f"{path}: {answer.status_code}"
+    called = [one for one in ENDPOINTS if "{" in one.path and one.method in ("GET", "DELETE")]
+    assert len(called) > 15
+    for one in called:
+        answer = await shared.api.request(one.method, f"{at(one.path, 'x')}%00")
+        assert answer.status_code in (404, 422), f"{one.path}: {answer.text}"
+    assert await digest(shared.pool, without=LOGS) == before
+
+
+async def test_a_query_with_a_nul_character_is_refused(shared: Latchkey) -> None:
+    product = await shared.product("Asked for", slug="asked-for")
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        for path in set(paths("GET")) - {"/theme.css"}:
+            given = at(path, product)
+            for query in ("q=a%00b", "%00=1"):
+                answer = await owner.client.get(f"{given}?{query}")
+                assert answer.status_code == 400, f"{given}: {answer.status_code}"
+        assert "invisible character (NUL)" in answer.text
+    for one in ENDPOINTS:
+        if one.method == "GET":
+            path = f"{at(one.path, product)}"
+            answer = await shared.api.get(path, params={"search": NUL})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), path
+            assert "search: must not contain a NUL character" in answer.json()["detail"]
+
+
+async def test_a_form_field_with_a_nul_character_is_refused(shared: Latchkey) -> None:
+    product = await shared.product("Written to")
+    person = await user(shared, "written-to@door.example")
+    refused = 0
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        before = await digest(shared.pool, without=LOGS)
+        fields = {"csrf_token": await token_of(owner), "name": NUL}
+        for path in paths("POST"):
+            given = at(path, str(person) if "users" in path else product)
+            answer = await owner.client.post(given, data=fields)
+            assert answer.status_code in (404, 422) or "{token}" in path, (
+                f"{given}: {answer.status_code}"
+            )
+            if answer.status_code == 422:
+                refused += 1
+                assert "The field “name” contains an invisible character" in answer.text
+        assert refused > 50
+        odd = await owner.client.post("/logout", data=fields | {"name": "", NUL: "x"})
+        assert odd.status_code == 422
+    assert await digest(shared.pool, without=LOGS) == before
+
+
+@pytest.mark.parametrize("password", [NUL, "\ud800"])
+async def test_an_odd_password_is_wrong_at_most(shared: Latchkey, password: str) -> None:
+    async with visit(shared) as visitor:
+        found = re.search(r'value="(\w+)"', (await visitor.get("/login")).text)
+        assert found
+        given = {"csrf_token": found[1], "email": "x@y.example"}
+        data = {**given, "password": password.encode("utf-8", "surrogatepass")}
+        answer = await visitor.client.post("/login", data=data)
+    assert answer.status_code in (401, 422)
+
+
+def strings(schema: dict[str, Any], everything: dict[str, Any]) -> list[str]:
+    """The names of the text fields of an input."""
+    named = everything.get("$defs", {}).get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return [
+        name
+        for name, field in named.get("properties", {}).items()
+        if "string" in [one.get("type") for one in (field, *field.get("anyOf", []))]
+    ]
+
+
+async def test_a_field_of_the_api_with_a_nul_character_is_refused(shared: Latchkey) -> None:
+    product = await shared.product("Called")
+    before = await digest(shared.pool)
+    tried = 0
+    for one in ENDPOINTS:
+        if one.body is None:
+            continue
+        schema = one.body.model_json_schema()
+        for name in strings(schema, schema):
+            path = f"{at(one.path, product)}"
+            answer = await shared.api.request(one.method, path, json={name: NUL})
+            assert answer.status_code == 422, f"{path} {name}: {answer.text}"
+            assert answer.json()["errors"] == [
+                {"name": name, "message": "must not contain a NUL character"}
+            ]
+            tried += 1
+    assert tried > 20
+    assert await digest(shared.pool) == before
+
+
+NESTED = [
+    ({"products": ["x", NUL]}, "products.1"),
+    ({"products": [], NUL: 1}, f"{NUL}".replace("\x00", "\ufffd")),
+]
+
+
+@pytest.mark.parametrize(("body", "where"), NESTED)
+async def test_the_answer_says_where_the_nul_character_is(
+    shared: Latchkey, body: dict[str, Any], where: str
+) -> None:
+    answer = await shared.call("POST", "/collections", 422, json={"name": "C", **body})
+    assert answer["detail"] == f"body: {where}: must not contain a NUL character"
+
+
+ENDS = [
+    "0270-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "1999-12-31T00:00:00Z",
+    "9999-12-31T23:59:59-14:00",
+    "9999-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+    -53_649_000_000,
+    1e300,
+]
+
+
+@pytest.mark.parametrize("until", ENDS)
+async def test_an_end_in_an_odd_year_is_refused(shared: Latchkey, until: object) -> None:
+    product = await shared.product("Ends oddly")
+    group = await shared.call("POST", "/collections", 201, json={"name": "Ends oddly"})
+    before = await digest(shared.pool)
+    gift = {"email": "odd@door.example", "until": until}
+    for path in (f"/products/{product}/grants", f"/collections/{group['id']}/grants"):
+        answer = await shared.call("POST", path, 422, json=gift)
+        assert "until: " in answer["detail"]
+    assert await digest(shared.pool) == before
+
+
+@pytest.mark.parametrize("until", ["0270-01-01", "9999-12-31T23:59-14:00", "10000-01-01", "1e9"])
+async def test_an_end_in_an_odd_year_is_refused_in_forms(shared: Latchkey, until: str) -> None:
+    product = await shared.product("Ends oddly in a form")
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        before = await digest(shared.pool, without=LOGS)
+        path = f"/admin/products/{product}/grants"
+        gift = {"email": "odd@door.example", "until": until}
+        answer = await owner.send(path, expect=422, **gift)
+        assert "odd@door.example" in answer.text
+        bulk = {"lines": "odd@door.example", "until": until, "target": f"product:{product}"}
+        answer = await owner.send("/admin/grants", expect=422, do="give", **bulk)
+        assert "odd@door.example" in answer.text
+    assert await digest(shared.pool, without=LOGS) == before
+
+
+async def test_numbers_beyond_the_databases_are_refused(shared: Latchkey) -> None:
+    person = await user(shared, "number@door.example")
+    answer = await shared.call("POST", f"/users/{person}/merge", 422, json={"user": 2**63})
+    assert answer["errors"][0]["name"] == "user"
+    for moment in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        await shared.call("GET", "/activities", 422, params={"since": moment})
+    after = base64.urlsafe_b64encode(b"a\0b").decode()
+    answer = await shared.call("GET", "/products", 400, params={"after": after})
+    assert answer["code"] == "bad_cursor"
+
+
+@pytest.mark.parametrize("amount", ["Infinity", "NaN", "sNaN", "1e999999", "1e-999999", "9" * 999])
+async def test_odd_amounts_are_refused(shared: Latchkey, amount: str) -> None:
+    product = await shared.product("Costs oddly")
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        before = await digest(shared.pool, without=LOGS)
+        price = {"choice": "new", "currency": "EUR", "amount": amount}
+        await owner.send(f"/admin/products/{product}/stripe", expect=422, **price)
+    assert await digest(shared.pool, without=LOGS) == before
+
+
+@pytest.mark.parametrize("line", ["a\rb", "a\u2028b", "a\x7fb", "a\u0085b"])
+async def test_a_name_is_one_line(shared: Latchkey, line: str) -> None:
+    product = await shared.product("One line")
+    answer = await shared.call("PATCH", f"/products/{product}", 422, json={"name": line})
+    assert "must be a single line" in answer["detail"]
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        before = await digest(shared.pool, without=LOGS)
+        for path in ("/admin/products/categories", "/admin/tokens"):
+            await owner.send(path, expect=422, name=line)
+    assert await digest(shared.pool, without=LOGS) == before
