@@ -3,6 +3,10 @@
 The SDK is generated from Stripe's own description for exactly one API version, so its annotations
 give the routes, the parameters of each request and the shape of each answer. The overlay restores
 what Python's types lose: which keys are always there, and which are never null.
+
+Stripe's objects refer to each other until nearly all of them hang together. So a definition is
+derived when something refers to it, and an object is checked by the schema of its own kind alone:
+what it contains is checked by theirs.
 """
 
 import ast
@@ -11,6 +15,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -34,6 +39,10 @@ BOOLEANS = ["true", "false"]
 _ROOT = Path(stripe.__file__).parent
 _OVERLAY = Path(__file__).with_name("overlay.json")
 _SDK_ONLY = frozenset(RequestOptions.__annotations__)
+_LISTS = frozenset({ListObject.OBJECT_NAME, SearchResultObject.OBJECT_NAME})
+_FREE = frozenset({"metadata"})
+"""Keys whose values the account's owner chooses, with an `object` among them perhaps."""
+_IMPORT = re.compile(r"^ *from (stripe\b[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 
 Json = dict[str, Any]
 
@@ -55,9 +64,12 @@ class Published:
 
     def __init__(self, overlay: Json | None = None, *, closed: bool = True) -> None:
         self._defs: Json = {}
+        self._underived: dict[str, tuple[Any, bool]] = {}
+        self._objects: dict[str, str] = {}
         self._overlay = json.loads(_OVERLAY.read_text()) if overlay is None else overlay
         self._closed = closed
         self._validators: dict[object, Any] = {}
+        self._compiled: dict[str, Any] = {}
         self._event_types: frozenset[str] = frozenset()
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
         for file in sorted(_ROOT.rglob("_*_service.py")):
@@ -88,14 +100,14 @@ class Published:
 
     def response_errors(self, route: Route, answer: Json) -> list[str]:
         validator = self._validator(("answer", route.module, route.returns), route, wire=False)
-        return [] if validator.is_valid(answer) else _messages(validator, answer)
+        return self._errors(validator, answer)
 
     def object_errors(self, source: Json) -> list[str]:
         """The mistakes in one object, judged by its `object` field."""
         validator = self.object_validator(str(source.get("object")))
         if validator is None:
             return [f"unknown object type {source.get('object')!r}"]
-        return [] if validator.is_valid(source) else _messages(validator, source)
+        return self._errors(validator, source)
 
     def object_validator(self, kind: str) -> Any:
         key = ("object", kind)
@@ -125,7 +137,7 @@ class Published:
             module = "stripe._webhook_endpoint_service"
             self._schema("WebhookEndpointCreateParams", module, wire=True)
             name = "params._webhook_endpoint_create_params.WebhookEndpointCreateParams"
-            text = json.dumps(self._defs[name]["properties"]["enabled_events"])
+            text = json.dumps(self._definition(name)["properties"]["enabled_events"])
             self._event_types = frozenset(re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"', text))
         return self._event_types
 
@@ -149,7 +161,7 @@ class Published:
     def resolve(self, schema: Json) -> Json:
         found: Json = schema
         while "$ref" in found:
-            found = self._defs[found["$ref"].removeprefix("#/$defs/")]
+            found = self._definition(_named(found))
         return found
 
     def alternatives(self, schema: Json) -> list[Json]:
@@ -168,25 +180,44 @@ class Published:
             self._validators[key] = self._compile(schema)
         return self._validators[key]
 
+    def _errors(self, validator: Any, source: Json) -> list[str]:
+        """The mistakes in an answer or object, and in every object inside it."""
+        found = [] if validator.is_valid(source) else _messages(validator, source, ())
+        for path, inner in _objects_inside(source):
+            own = self.object_validator(inner["object"])
+            found += [] if own.is_valid(inner) else _messages(own, inner, path)
+        return found[:20]
+
     def _compile(self, schema: Json) -> Any:
-        return jsonschema_rs.Draft202012Validator({**schema, "$defs": self._used(schema)})
+        text = json.dumps(schema)
+        if text not in self._compiled:
+            whole = {**self.resolve(schema), "$defs": self._used(self.resolve(schema))}
+            self._compiled[text] = jsonschema_rs.Draft202012Validator(whole)
+        return self._compiled[text]
 
     def _used(self, schema: Json) -> Json:
-        """The definitions that a schema needs: compiling all of them would take seconds."""
+        """The definitions that a schema needs. Of an object of Stripe's only its kind."""
         used: Json = {}
         waiting: list[Any] = [schema]
         while waiting:
             node = waiting.pop()
             if isinstance(node, dict):
-                reference = node.get("$ref")
-                name = reference.removeprefix("#/$defs/") if isinstance(reference, str) else ""
+                name = _named(node)
                 if name and name not in used:
-                    used[name] = self._defs[name]
-                    waiting.append(self._defs[name])
+                    kind = self._objects.get(name)
+                    used[name] = self._definition(name) if kind is None else _kind_only(kind)
+                    waiting.append(used[name])
                 waiting += node.values()
             elif isinstance(node, list):
                 waiting += node
         return used
+
+    def _definition(self, name: str) -> Json:
+        if name in self._underived:
+            cls, wire = self._underived.pop(name)
+            self._derive(cls, self._defs[name], wire=wire)
+        found: Json = self._defs[name]
+        return found
 
     def _schema(self, annotation: Any, module: str, *, wire: bool) -> Json:
         if isinstance(annotation, str | typing.ForwardRef):
@@ -239,18 +270,23 @@ class Published:
         name: str = f"{cls.__module__}.{cls.__qualname__}".removeprefix("stripe.")
         if name in self._defs:
             return name
-        out: Json = {"type": "object", "properties": {}, "required": []}
-        self._defs[name] = out
+        self._defs[name] = {"type": "object", "properties": {}, "required": []}
+        self._underived[name] = (cls, wire)
+        kind = str(getattr(cls, "OBJECT_NAME", None))
+        if OBJECT_CLASSES.get(kind) == (cls.__module__, cls.__qualname__):
+            self._objects[name] = kind
+        return name
+
+    def _derive(self, cls: Any, out: Json, *, wire: bool) -> None:
         bases = [b for b in cls.__mro__ if issubclass(b, dict) and b is not dict] if wire else [cls]
         for base in reversed(bases or [cls]):
             self._fields(base, out, wire=wire)
         out["additionalProperties"] = not self._closed
         if wire:
-            return name
+            return
         out["required"] = self._tightened(cls, out["properties"], out["required"])
         if kind := getattr(cls, "OBJECT_NAME", None):
             _make_deletable(out, kind)
-        return name
 
     def _fields(self, base: Any, out: Json, *, wire: bool) -> None:
         optional = getattr(base, "__optional_keys__", ())
@@ -353,25 +389,42 @@ def _params_of(function: ast.FunctionDef) -> str | None:
     return next((value for value in constants if isinstance(value, str)), None)
 
 
-@cache
-def _names(module: str) -> Json:
-    """The names a generated module can use in quoted annotations."""
-    loaded = importlib.import_module(module)
-    names: Json = {**vars(typing), **vars(loaded)}
-    assert loaded.__file__ is not None
-    for node in ast.walk(ast.parse(Path(loaded.__file__).read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stripe"):
-            for alias in node.names:
-                name = alias.asname or alias.name
-                if not isinstance(names.get(name), type):
-                    source = importlib.import_module(node.module)
-                    names[name] = getattr(source, alias.name, None)
-    return names
+class _Names(Json):
+    """The names a generated module can use in quoted annotations, imported when asked for."""
+
+    def __init__(self, module: str) -> None:
+        loaded = importlib.import_module(module)
+        assert loaded.__file__ is not None
+        super().__init__(vars(typing) | vars(loaded))
+        self._imports = _imports_of(Path(loaded.__file__).read_text())
+        for name in self._imports:
+            if not isinstance(self.get(name), type):
+                self.pop(name, None)
+
+    def __missing__(self, name: str) -> Any:
+        module, original = self._imports[name]
+        self[name] = getattr(importlib.import_module(module), original, None)
+        return self[name]
+
+
+_names = cache(_Names)
+
+
+def _imports_of(text: str) -> dict[str, tuple[str, str]]:
+    """What a generated module imports from the SDK, also for type checkers only: the module and
+    the name in it, by the name used. Parsing the module takes ten times as long."""
+    found: dict[str, tuple[str, str]] = {}
+    for module, several, single in _IMPORT.findall(text):
+        for imported in (several or single).split(","):
+            original, _, alias = imported.strip().partition(" as ")
+            if original:
+                found[alias or original] = module, original
+    return found
 
 
 def _evaluated(annotation: Any, module: str) -> Any:
     text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
-    return eval(text, dict(_names(module)))
+    return eval(text, {}, _names(module))
 
 
 def _is_union(annotation: Any) -> bool:
@@ -403,8 +456,33 @@ def _kind(error: Any) -> str:
     return "missing" if "is a required property" in message else "invalid"
 
 
-def _messages(validator: Any, instance: Json) -> list[str]:
+def _named(schema: Json) -> str:
+    """The name of the definition that a schema refers to; empty if it is one itself."""
+    reference = schema.get("$ref")
+    return reference.removeprefix("#/$defs/") if isinstance(reference, str) else ""
+
+
+def _kind_only(kind: str) -> Json:
+    return {"type": "object", "required": ["object"], "properties": {"object": {"const": kind}}}
+
+
+def _objects_inside(source: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Json]]:
+    """Every object of Stripe's inside another one, with its path. What an event carries is left
+    out: it has the shape of the event's own API version."""
+    if isinstance(source, dict):
+        if path and source.get("object") in OBJECT_CLASSES and source["object"] not in _LISTS:
+            yield path, source
+        if source.get("object") != "event":
+            for key, value in source.items():
+                if key not in _FREE and isinstance(value, dict | list):
+                    yield from _objects_inside(value, (*path, key))
+    elif isinstance(source, list):
+        for position, value in enumerate(source):
+            yield from _objects_inside(value, (*path, position))
+
+
+def _messages(validator: Any, instance: Json, path: tuple[str | int, ...]) -> list[str]:
     return [
-        f"{'/'.join(map(str, error.instance_path)) or '(root)'}: {error.message[:200]}"
+        f"{'/'.join(map(str, (*path, *error.instance_path))) or '(root)'}: {error.message[:200]}"
         for error in validator.iter_errors(instance)
     ][:20]
