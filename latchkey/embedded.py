@@ -83,6 +83,7 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
     }
     if not durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options |= {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "64MB"}
     argv = [str(bin_folder / "postgres"), "-D", str(data)]
     for name, value in options.items():
         argv += ["-c", f"{name}={value}"]

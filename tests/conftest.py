@@ -11,6 +11,7 @@ from tests.harness import (
     Latchkey,
     Postgres,
     Stripe,
+    memory_folder,
     run_latchkey,
     run_postgres,
     run_sandbox,
@@ -44,8 +45,8 @@ def quiet() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with run_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[Postgres]:
+    with memory_folder() as folder, run_postgres(folder) as server:
         yield server
 
 
@@ -68,8 +69,10 @@ def published() -> Published:
 
 
 @pytest.fixture
-async def dsn(postgres: Postgres) -> str:
-    return await postgres.create()
+async def dsn(postgres: Postgres) -> AsyncIterator[str]:
+    made = await postgres.create()
+    yield made
+    await postgres.drop(made)
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import os
+import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -52,6 +55,9 @@ SHORTLY = 8
 NAMESPACES = [f"site-{number}" for number in range(100)]
 """Each site gets its own, so that no worker takes another site's work."""
 
+_ROOMY = 4 * 1024**3
+"""Bytes free in memory from which on databases are kept there."""
+
 _free_namespaces = iter(NAMESPACES)
 
 
@@ -89,12 +95,34 @@ class Postgres:
     async def create(self) -> str:
         """Create a migrated database; returns its URL."""
         name = f"test_{secrets.token_hex(6)}"
+        await self._execute(f"create database {name} template template_latchkey strategy file_copy")
+        return self.dsn(name)
+
+    async def drop(self, dsn: str) -> None:
+        """Remove a database that `create` made, even while somebody is connected to it."""
+        name = next(part for part in re.findall(r"test_[0-9a-f]+", dsn))
+        await self._execute(f"drop database {name} with (force)")
+
+    async def _execute(self, statement: str) -> None:
         admin = await asyncpg.connect(self.dsn("postgres"))
         try:
-            await admin.execute(f"create database {name} template template_latchkey")
+            await admin.execute(statement)
         finally:
             await admin.close()
-        return self.dsn(name)
+
+
+@contextlib.contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A temporary folder, in memory where there is room.
+
+    A database consists of 300 files, and creating them in memory takes a tenth of the time.
+    """
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOMY
+    with tempfile.TemporaryDirectory(
+        dir=memory if roomy else None, prefix="latchkey-tests-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

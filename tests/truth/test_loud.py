@@ -37,7 +37,7 @@ async def poisoned(site: Latchkey) -> str:
 
 
 async def metric(site: Latchkey, name: str) -> float:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         text = (await client.get(f"{site.url}/metrics")).text
     line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
     return float(line.split()[1])

@@ -69,7 +69,7 @@ def left_for(answer: httpx.Response) -> str:
 
 @asynccontextmanager
 async def visit(site: Latchkey) -> AsyncIterator[Visitor]:
-    async with httpx.AsyncClient(base_url=site.url, timeout=PATIENCE) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=PATIENCE, verify=False) as client:
         yield Visitor(site, client)
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
         answer = await post(client, "/login", "/login", email=ADMIN, password=PASSWORD)
         assert answer.status_code == 303
         yield client
@@ -207,7 +207,7 @@ async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
         "insert into users (email, role) values ('helper@site.example', 'support') returning id"
     )
     link = signin_links.sign(user, "helper", secrets=SECRETS)
-    async with httpx.AsyncClient(base_url=shared.url) as helper:
+    async with httpx.AsyncClient(base_url=shared.url, verify=False) as helper:
         await post(helper, f"/login/{link}", f"/login/{link}")
         for path in ("/admin/products", f"/admin/products/{product}/members", "/admin/activity"):
             assert (await helper.get(path)).status_code == 200

@@ -25,13 +25,13 @@ ADMIN_PAGES = [
 
 @pytest.fixture
 async def visitor(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
         yield client
 
 
 @pytest.fixture
 async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
         answer = await post(client, "/login", "/login", email=ADMIN, password=PASSWORD)
         assert answer.status_code == 303, answer.text
         yield client
