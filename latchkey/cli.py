@@ -15,10 +15,11 @@ from rich.console import Console
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
+from latchkey.recovery import RecoveryError, recover, who_it_is
 from latchkey.rotation import rotate
 from latchkey.settings import SettingsError, load_settings
 from latchkey.store.migrate import MigrationError, await_current, migrate
-from latchkey.up import UpError, up
+from latchkey.up import UpError, as_running, up
 
 app = typer.Typer(
     help="Latchkey gives people access to the products they pay for in Stripe.",
@@ -85,6 +86,27 @@ def rotate_command() -> None:
     console.print("Everything is sealed under the first secret: the others can be removed.")
 
 
+@app.command("owner")
+def owner_command(
+    email: Annotated[str, typer.Argument(help="Whose address. The account is created if needed.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
+) -> None:
+    """Make somebody an owner who can't sign in any more: prints a link that signs them in once."""
+    settings = as_running(load_settings())
+    _run(await_current(settings.require_database()))
+    console.print(_run(who_it_is(settings, email)), highlight=False, markup=False, soft_wrap=True)
+    if not yes:
+        typer.confirm("Continue?", abort=True)
+    recovered = _run(recover(settings, email))
+    console.print(
+        f"{recovered.email} owns the site. This link signs them in once, within 15 minutes:",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(recovered.link, highlight=False, markup=False, soft_wrap=True)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
     """Run only the stand-in for Stripe. Options go after "--" (try: latchkey sandbox -- --help)."""
@@ -127,7 +149,7 @@ def main() -> None:
     """Run the command line. Expected errors end in one readable line and exit status 1."""
     try:
         app()
-    except (SettingsError, UpError, EmbeddedError, MigrationError) as error:
+    except (SettingsError, UpError, EmbeddedError, MigrationError, RecoveryError) as error:
         _fail(str(error))
     except (OSError, asyncpg.PostgresError, RuntimeError) as error:
         _fail(f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause")

@@ -12,9 +12,10 @@ from typing import Literal
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-Kind = Literal["sign_in", "access"]
+Kind = Literal["sign_in", "access", "owner"]
 FRESH_SECONDS = 30 * 60
-LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600}
+LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600, "owner": 15 * 60}
+"""Seconds. `owner` is the link that `latchkey owner` prints."""
 ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
@@ -86,7 +87,7 @@ def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
         kind, epoch = rest or ("access", 0)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError("This link isn't valid. Ask for a new one below.") from None
-    return SignIn(user_id, nonce, epoch, "sign_in" if kind == "sign_in" else "access", expires)
+    return SignIn(user_id, nonce, epoch, kind if kind in LIVES else "access", expires)
 
 
 def sign_halfway(halfway: Halfway, *, secrets: tuple[str, ...]) -> str:

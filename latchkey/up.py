@@ -81,6 +81,9 @@ def as_running(settings: Settings) -> Settings:
     if not _in_use(settings.data):
         return settings
     found: dict[str, object] = {}
+    kept = settings.data / "secret"
+    if settings.secret is None and kept.exists():
+        found["secret"] = SecretStr(kept.read_text().strip())
     if settings.database_url is None:
         database = running_postgres(settings.data / "postgres").dsn(POSTGRES_DATABASE)
         found["database_url"] = SecretStr(database)

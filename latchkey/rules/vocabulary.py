@@ -37,6 +37,7 @@ class ActivityType(StrEnum):
     EMAIL_CHANGED = "email_changed"
     ROLE_CHANGED = "role_changed"
     FACTOR_CHANGED = "factor_changed"
+    OWNER_RECOVERED = "owner_recovered"
     PURCHASE_CLAIMED = "purchase_claimed"
     USERS_MERGED = "users_merged"
     MERGE_UNDONE = "merge_undone"

@@ -16,6 +16,12 @@ pytestmark = pytest.mark.anyio
 FRESH = {
     "/account/email": "/account/settings",
     "/account/password": "/account/settings#password",
+    "/account/security/app": "/account/security",
+    "/account/security/app/remove": "/account/security",
+    "/account/security/codes": "/account/security",
+    "/account/security/passkeys": "/account/security",
+    "/account/security/passkeys/options": "/account/security",
+    "/account/security/passkeys/{id}/remove": "/account/security",
     "/account/sessions/end": "/account/settings#sessions",
     "/account/sessions/{id}/end": "/account/settings#sessions",
     "/admin/connectors/stripe": "/admin/connectors",
@@ -33,7 +39,7 @@ WITHOUT = {
     "/admin/connectors/stripe/check": "reads with the key that is stored",
     "/admin/connectors/stripe/portal": "what members see in Stripe's portal",
 }
-TELLING = re.compile(r"password|email|session|token|team|erase|connectors|factor|passkey|secret")
+TELLING = re.compile(r"password|email|session|token|team|erase|connectors|security|factor|secret")
 """A new form with such a path belongs into one of the two tables."""
 
 

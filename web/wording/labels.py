@@ -40,6 +40,7 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.PURCHASE_CLAIMED: "Purchase claimed",
     ActivityType.ROLE_CHANGED: "Role changed",
     ActivityType.FACTOR_CHANGED: "Second factor changed",
+    ActivityType.OWNER_RECOVERED: "Owner recovered on the server",
     ActivityType.REPAIRED: "Repaired by reconciliation",
 }
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -72,6 +73,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.POLICY_CHANGED,
         ActivityType.ROLE_CHANGED,
         ActivityType.FACTOR_CHANGED,
+        ActivityType.OWNER_RECOVERED,
         ActivityType.SIGNED_IN_AS,
         ActivityType.SIGNED_OUT_AS,
         ActivityType.USER_ERASED,
@@ -98,6 +100,7 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.MAIL_SENT: ("mail", "info"),
     ActivityType.REPAIRED: ("check", "info"),
     ActivityType.SIGNED_IN_AS: ("person", "warn"),
+    ActivityType.OWNER_RECOVERED: ("person", "warn"),
     ActivityType.SIGNED_OUT_AS: ("person", ""),
     ActivityType.USER_ERASED: ("cross", "warn"),
 }

@@ -7,7 +7,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.users import users
+from latchkey.store.users import factors, sessions, users
 from latchkey.store.users.users import User
 
 _OWNERS = 0x6F776E65
@@ -45,6 +45,34 @@ async def make_first_owner(connection: Connection, email: str, password_hash: st
         return False
     await write_facts(connection, [_role_changed(user_id, "member", "owner", actor=None)])
     return True
+
+
+async def recover_owner(connection: Connection, email: str) -> User:
+    """Make somebody an owner, created if unknown, whom nothing signs in any more: no session,
+    password, second factor or mailed link. The caller opens the transaction."""
+    known, created = await users.find_or_create(connection, email)
+    await sessions.end_all(connection, known.id)
+    await factors.remove_factors(connection, known.id, actor=None)
+    await connection.execute(
+        """
+        update users set role = 'owner', password_hash = null, link_epoch = link_epoch + 1
+         where id = $1
+        """,
+        known.id,
+    )
+    owner = await users.by_id(connection, known.id)
+    assert owner is not None, "the transaction holds the user"
+    now = datetime.now(UTC)
+    fact = Fact(
+        key=f"owner_recovered:{owner.id}:{now.isoformat()}",
+        type=ActivityType.OWNER_RECOVERED,
+        at=now,
+        cause=Cause.ADMIN,
+        user_id=owner.id,
+        data={"before": None if created else known.role, "after": owner.role},
+    )
+    await write_facts(connection, [fact])
+    return owner
 
 
 async def invite(connection: Connection, email: str, role: str, *, actor: User) -> User:

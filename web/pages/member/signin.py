@@ -34,6 +34,11 @@ CHANGED = (
     "This link no longer works, because the account has changed since it was sent. Ask for a new"
     " one below."
 )
+_LIVES: dict[signin_links.Kind, str] = {
+    "sign_in": "30 minutes",
+    "access": "48 hours",
+    "owner": "15 minutes",
+}
 LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 HALFWAY_COOKIE = "latchkey_halfway"
 
@@ -231,9 +236,8 @@ async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users
     if user is None or user.id != link.user_id or user.link_epoch != link.epoch:
         raise signin_links.LinkRefusedError(CHANGED)
     if link.expired:
-        life = "30 minutes" if link.kind == "sign_in" else "48 hours"
         raise signin_links.LinkRefusedError(
-            f"This link is older than {life}. Ask for a new one below."
+            f"This link is older than {_LIVES[link.kind]}. Ask for a new one below."
         )
     return user
 
