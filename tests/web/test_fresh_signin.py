@@ -94,6 +94,7 @@ async def test_the_page_says_so_before_anything_is_typed(
     await visitor.sign_in_as(owner, "hinted owner")
     where = (
         "/account/settings",
+        "/account/security",
         "/admin/tokens",
         "/admin/settings/team",
         f"/admin/users/{owner}/erase",
