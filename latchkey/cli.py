@@ -51,6 +51,7 @@ def web() -> None:
         access_log=False,
         timeout_graceful_shutdown=10,
         server_header=False,
+        proxy_headers=False,
     )
 
 

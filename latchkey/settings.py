@@ -1,8 +1,10 @@
 """The settings, read from the environment and from `.env`."""
 
 from email.utils import getaddresses
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +41,7 @@ class Settings(BaseSettings):
     )
     hsts: Literal["host", "subdomains", "off"] = Field("host", alias="LATCHKEY_HSTS")
     allowed_hosts: str = Field("", alias="LATCHKEY_ALLOWED_HOSTS")
+    trusted_proxies: str = Field("127.0.0.1", alias="FORWARDED_ALLOW_IPS")
     secret: SecretStr | None = Field(None, alias="LATCHKEY_SECRET")
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
@@ -92,6 +95,15 @@ class Settings(BaseSettings):
             raise ValueError("must be one sender, such as Members <members@example.com>")
         mailbox(senders[0][1])
         return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the public URL leads to this machine or its network, not to the internet."""
+        host = urlsplit(self.public_url).hostname or ""
+        try:
+            return not ip_address(host).is_global
+        except ValueError:
+            return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -355,7 +355,9 @@ class Latchkey:
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace
         port = int(self.url.rpartition(":")[2])
         self._app = app = create_app(self.settings)
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_level="error", proxy_headers=False
+        )
         self._server = server = uvicorn.Server(config)
         self._serving = serving = asyncio.create_task(server.serve())
 

@@ -210,3 +210,10 @@ def test_nothing_names_a_registry_or_this_machine() -> None:
         assert "--hash=sha256:" in text
         assert "index-url" not in text
         assert "://" not in text
+
+
+def test_only_one_module_handles_cookies() -> None:
+    """Over https browsers send them by other names, which only `web/security.py` knows."""
+    for path in sorted((ROOT / "web").rglob("*.py")):
+        if path.name != "security.py":
+            assert not re.search(r"\.cookies\b|\.(set|delete)_cookie\(", path.read_text()), path

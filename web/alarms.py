@@ -31,10 +31,32 @@ _PAGES = {
     FindingKind.EMAILS_WAITING: "/admin/health",
     FindingKind.ENDPOINT: "/admin/health",
     FindingKind.CATCH_UP_LATE: "/admin/health",
+    FindingKind.VISITORS_ALIKE: "/admin/health",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
 """The page where each finding can be fixed. Others only have a badge in the menu."""
+
+_TEXTS = {
+    FindingKind.KEY_REFUSED: "Stripe rejected the key: {detail}",
+    FindingKind.EVENTS_WAITING: (
+        "Events have been waiting for over 5 minutes. Check that a worker is running"
+    ),
+    FindingKind.LOOP_STUCK: "A background loop makes no progress: {detail}",
+    FindingKind.WAKEUPS_WAITING: "Changes have been waiting for Temporal for over 5 minutes",
+    FindingKind.EMAILS_WAITING: (
+        "Emails are due and none is being sent. Check that a worker is running"
+    ),
+    FindingKind.CATCH_UP_LATE: "The check for missed events is overdue",
+    FindingKind.COMPARISON_FAILED: "The last comparison with Stripe failed: {detail}",
+    FindingKind.COMPARISON_OVERDUE: (
+        "The last full comparison with Stripe was more than 36 hours ago"
+    ),
+    FindingKind.VISITORS_ALIKE: (
+        "All visitors seem to come from {detail}: your proxy's address is missing in"
+        " FORWARDED_ALLOW_IPS, or it doesn't set X-Forwarded-For"
+    ),
+}
 
 _BADGES = {
     FindingKind.EVENTS_FAILED: "/admin/inbox",
@@ -118,27 +140,9 @@ def _alarms(found: list[Finding]) -> Alarms:
 
 
 def _text(finding: Finding) -> str:
-    match finding.kind:
-        case FindingKind.KEY_REFUSED:
-            return f"Stripe rejected the key: {finding.detail}"
-        case FindingKind.EVENTS_FAILED:
-            return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
-        case FindingKind.EVENTS_WAITING:
-            return "Events have been waiting for over 5 minutes. Check that a worker is running"
-        case FindingKind.LOOP_STUCK:
-            return f"A background loop makes no progress: {finding.detail}"
-        case FindingKind.WAKEUPS_WAITING:
-            return "Changes have been waiting for Temporal for over 5 minutes"
-        case FindingKind.EMAILS_WAITING:
-            return "Emails are due and none is being sent. Check that a worker is running"
-        case FindingKind.CATCH_UP_LATE:
-            return "The check for missed events is overdue"
-        case FindingKind.COMPARISON_FAILED:
-            return f"The last comparison with Stripe failed: {finding.detail}"
-        case FindingKind.COMPARISON_OVERDUE:
-            return "The last full comparison with Stripe was more than 36 hours ago"
-        case _:
-            return finding.detail
+    if finding.kind is FindingKind.EVENTS_FAILED:
+        return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
+    return _TEXTS.get(finding.kind, "{detail}").format(detail=finding.detail)
 
 
 def _age(figures: HealthFigures, since: datetime | None) -> timedelta:

@@ -28,6 +28,7 @@ from web.paths import PlainPaths
 from web.relay import Relay
 from web.security import SecurityHeaders
 from web.site import Site
+from web.visitors import VisitorAddresses
 from web.webhooks import WebhookEndpoint
 
 POOL_SIZE = 20
@@ -113,7 +114,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     outer = _WebProcess(
         settings,
         routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
-        middleware=[Middleware(PlainPaths), Middleware(KnownHosts, settings=settings)],
+        middleware=[
+            Middleware(VisitorAddresses, trusted=settings.trusted_proxies),
+            Middleware(PlainPaths),
+            Middleware(KnownHosts, settings=settings),
+        ],
         lifespan=lifespan,
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False

@@ -19,6 +19,7 @@ from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.sessions import SessionRules
 from latchkey.supervision import LoopSupervisor
 from web.alarms import AlarmCache
+from web.brakes import Brake
 from web.refusals import Refusals
 
 LOOK_SECONDS = 5.0
@@ -31,6 +32,7 @@ class Site:
     `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
     name and colours. `numbers` caches the dashboard's counts with the time they were taken,
     `members` the member counts of products with too many members to count for every page.
+    `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Site:
     bell: AlarmCache = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
+    sign_ins: Brake = field(default_factory=lambda: Brake(free=100, step=0.1, longest=5, most=20))
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,5 @@
 """Cookies, host names, and where forms may lead."""
 
-import re
 from types import SimpleNamespace
 
 import httpx
@@ -13,7 +12,6 @@ from starlette.routing import Route
 from latchkey import signin_links
 from latchkey.settings import Settings
 from tests.harness import SECRETS, Latchkey
-from tests.prose import ROOT
 from tests.web.pages import left_for, user, visit
 from web.hosts import KnownHosts
 from web.security import (
@@ -69,13 +67,6 @@ async def test_a_cookie_that_another_host_may_have_set_is_ignored_over_https() -
     async with _client("https://members.example.com") as client:
         planted = {"Cookie": "latchkey_session=planted"}
         assert (await client.get("/", headers=planted)).text == "|None"
-
-
-def test_only_one_module_handles_cookies() -> None:
-    """Another one would read a name that browsers don't send over https."""
-    for path in sorted((ROOT / "web").rglob("*.py")):
-        if path.name != "security.py":
-            assert not re.search(r"\.cookies\b|response\.\w+_cookie\(", path.read_text()), path
 
 
 @pytest.mark.parametrize("path", ["/login", "/", "/theme.css", "/static/latchkey.css"])

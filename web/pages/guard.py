@@ -1,6 +1,5 @@
 """Who is asking, and what they are allowed to do."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -162,15 +161,6 @@ def text(fields: FormData, name: str) -> str:
     """A field's text, trimmed; empty if it is missing."""
     value: Any = fields.get(name)
     return value.strip() if isinstance(value, str) else ""
-
-
-def address_of(request: Request) -> str:
-    """The IP address that a request comes from; `unknown` if a proxy passed on something else."""
-    host = request.client.host if request.client else ""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return "unknown"
 
 
 def redirect(address: str) -> Response:

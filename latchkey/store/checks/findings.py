@@ -4,6 +4,7 @@ each in their own words."""
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 
 from latchkey.rules import endpoint
 from latchkey.store.checks.health import HealthFigures
@@ -25,6 +26,7 @@ class FindingKind(StrEnum):
     EMAILS_WAITING = "emails_waiting"
     WAKEUPS_WAITING = "wakeups_waiting"
     LOOP_STUCK = "loop_stuck"
+    VISITORS_ALIKE = "visitors_alike"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Finding:
 @dataclass(frozen=True)
 class Expectations:
     """What the settings promise: how often missed events are looked for, whether everything is
-    compared every night, and the API version that the webhook endpoint has to send."""
+    compared every night, the API version that the webhook endpoint has to send, whether emails are
+    sent, and whether visitors come from the internet."""
 
     catch_up_every: timedelta
     compares_nightly: bool
     api_version: str
     sends_email: bool
+    is_public: bool
 
     @property
     def catch_up_late(self) -> timedelta:
@@ -75,11 +79,10 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     if since and figures.now - since > expected.catch_up_late:
         found.append(Finding(FindingKind.CATCH_UP_LATE, since=since))
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
-    if figures.mails_failed:
-        found.append(Finding(FindingKind.EMAILS_FAILED, figures.mails_failed))
-    due = figures.oldest_unsent
-    if expected.sends_email and due and figures.now - due > LONG_UNSENT:
-        found.append(Finding(FindingKind.EMAILS_WAITING, since=due))
+    found += _of_emails(figures, sends=expected.sends_email)
+    alike = figures.only_address
+    if expected.is_public and alike and not ip_address(alike).is_global:
+        found.append(Finding(FindingKind.VISITORS_ALIKE, detail=alike))
     return found
 
 
@@ -89,6 +92,16 @@ def endpoint_problems(figures: HealthFigures, *, api_version: str) -> list[str]:
     if figures.connection != "connected":
         return []
     return endpoint.problems(figures.endpoint_found, version=api_version)
+
+
+def _of_emails(figures: HealthFigures, *, sends: bool) -> list[Finding]:
+    found = []
+    if figures.mails_failed:
+        found.append(Finding(FindingKind.EMAILS_FAILED, figures.mails_failed))
+    due = figures.oldest_unsent
+    if sends and due and figures.now - due > LONG_UNSENT:
+        found.append(Finding(FindingKind.EMAILS_WAITING, since=due))
+    return found
 
 
 def _of_comparisons(figures: HealthFigures, *, nightly: bool) -> list[Finding]:

@@ -13,6 +13,9 @@ MANY = 1000
 """The highest count: nobody needs an exact number beyond it."""
 
 OVERDUE = timedelta(minutes=15)
+LAST_SESSIONS, SEVERAL = 50, 5
+"""If the last sessions are of several people and all come from one address, that is a proxy's."""
+
 TOO_LONG_AGO = timedelta(hours=36)
 """A night's comparison of everything was left out, or did not get through."""
 
@@ -22,7 +25,8 @@ class HealthFigures:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
     `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
-    by kind of process. Of the comparisons of all products: `compared_at` is when one last got
+    by kind of process; `only_address` is where the last sessions of several people all come from.
+    Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
     """
@@ -45,6 +49,7 @@ class HealthFigures:
     oldest_unsent: datetime | None
     oldest_wakeup: datetime | None
     stuck_loops: list[str]
+    only_address: str | None
 
     @property
     def uncompared(self) -> bool:
@@ -148,11 +153,17 @@ async def figures(connection: Connection) -> HealthFigures:
                (select min(at) from wakeups) as oldest_wakeup,
                (select coalesce(array_agg(distinct kind || ': ' || loop), '{}')
                   from processes, unnest(stuck) as loop
-                 where seen_at > now() - interval '2 minutes') as stuck_loops
+                 where seen_at > now() - interval '2 minutes') as stuck_loops,
+               (select min(ip) from (select user_id, ip from sessions
+                                      where acting_as is null and ip <> 'unknown'
+                                      order by id desc limit $3) s
+                having count(distinct ip) = 1 and count(distinct user_id) >= $4) as only_address
           from stripe_connection c
         """,
         MANY,
         OVERDUE,
+        LAST_SESSIONS,
+        SEVERAL,
     )
     assert row is not None, "the connection has its row"
     return HealthFigures(**dict(row))

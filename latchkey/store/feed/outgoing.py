@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from latchkey.addresses import email_key
@@ -13,7 +14,7 @@ class Mail:
     """An email for the outbox; the same `key` is never sent twice.
 
     `to_email` is an address other than the user's. Emails marked `spread` are sent gradually. Those
-    marked `asked_for` go out whatever the user has turned off.
+    marked `asked_for` go out whatever the user has turned off. None goes out before its `delay`.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Mail:
     to_email: str | None = None
     spread: bool = False
     asked_for: bool = False
+    delay: timedelta = timedelta()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
             "to_email_key": email_key(m.to_email) if m.to_email else None,
             "pace": "spread" if m.spread else "now",
             "asked_for": m.asked_for,
+            "delay": m.delay.total_seconds(),
         }
         for m in mails
     ]
@@ -85,13 +88,14 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
     await connection.execute(
         """
         insert into mails (key, kind, user_id, product_id, data, to_email, to_email_key,
-                           pace, state)
+                           pace, due_at, state)
         select g.key, g.kind, g.user_id, g.product_id, g.data, g.to_email, g.to_email_key, g.pace,
+               now() + make_interval(secs => g.delay),
                case when g.kind = any(u.mails_off) and not g.asked_for then 'suppressed'
                     else 'queued' end
           from jsonb_to_recordset($1::jsonb) as g (
             key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
-            to_email_key text, pace text, asked_for boolean)
+            to_email_key text, pace text, asked_for boolean, delay float8)
           join users u on u.id = g.user_id
         on conflict (key) do nothing
         """,

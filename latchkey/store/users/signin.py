@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
@@ -17,7 +17,12 @@ SWEEP = 500
 
 
 async def try_once(connection: Connection, who: str, *, most: int, seconds: int) -> bool:
-    """Count an attempt by `who`; False if there were more than `most` within `seconds`.
+    """Count an attempt by `who`; False if there were more than `most` within `seconds`."""
+    return await count_try(connection, who, seconds=seconds) <= most
+
+
+async def count_try(connection: Connection, who: str, *, seconds: int) -> int:
+    """Count an attempt by `who`; how many there were within `seconds`.
 
     `who` is stored as a hash, and only for that window.
     """
@@ -38,7 +43,7 @@ async def try_once(connection: Connection, who: str, *, most: int, seconds: int)
         seconds,
         SWEEP,
     )
-    return count <= most
+    return count
 
 
 async def forgive(connection: Connection, who: str) -> None:
@@ -53,12 +58,18 @@ def _hashed(who: str) -> bytes:
 
 
 async def mail_link(
-    connection: Connection, user_id: int, *, kind: str = "sign_in", next_path: str | None = None
+    connection: Connection,
+    user_id: int,
+    *,
+    kind: str = "sign_in",
+    next_path: str | None = None,
+    delay: timedelta = timedelta(),
 ) -> None:
-    """Queue an email with a sign-in link: `sign_in`, `recovery` or `login_instructions`."""
+    """Queue an email with a sign-in link: `sign_in`, `recovery` or `login_instructions`. It is sent
+    after a delay."""
     key = f"{kind}:{user_id}:{secrets.token_hex(8)}"
     data = {"next": next_path} if next_path else {}
-    mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True)
+    mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True, delay=delay)
     await write_mails(connection, [mail])
 
 

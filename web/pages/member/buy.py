@@ -18,9 +18,10 @@ from latchkey.store.users.users import User
 from web import billing
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import NotYoursError, address_of, redirect, visitor_page
+from web.pages.guard import NotYoursError, redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of
+from web.visitors import network_of
 
 _SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
 _UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
@@ -150,7 +151,7 @@ async def success(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         known = await checkout.bought(connection, session_id)
         allowed = await signin.try_once(
-            connection, f"success {address_of(request)}", most=LOOKS_PER_HOUR, seconds=3600
+            connection, f"success {network_of(request)}", most=LOOKS_PER_HOUR, seconds=3600
         )
     state, bought = "complete", known
     if known.state in ("none", "pending") and allowed:

@@ -13,7 +13,6 @@ from latchkey.store.users.users import User
 from latchkey.vault import Purpose, VaultError
 from web.pages.guard import (
     NotYoursError,
-    address_of,
     form,
     text,
     visitor_page,
@@ -28,10 +27,10 @@ from web.pages.member.signin import (
 from web.pages.render import page
 from web.security import browser_of, read_cookie
 from web.site import site_of
+from web.visitors import address_of, network_of
 
 QUARTER, DAY = 900, 86_400
 CODES_BY_QUARTER, CODES_BY_DAY = 10, 50
-QUESTIONS_BY_HOST = 100
 NOT_ACCEPTED = "This passkey wasn't accepted. Please try again, or sign in another way."
 
 log = structlog.get_logger("signin")
@@ -176,14 +175,12 @@ async def options(request: Request) -> Response:
     if party is None:
         return Response(status_code=404)
     question = passkeys.ask_to_sign_in(party)
+    network = network_of(request)
     async with site.pool.acquire() as connection:
-        if not await signin.try_once(
-            connection,
-            f"passkey host {address_of(request)}",
-            most=QUESTIONS_BY_HOST,
-            seconds=QUARTER,
-        ):
-            return Response(status_code=429)
+        tries = await signin.count_try(connection, f"passkey host {network}", seconds=QUARTER)
+    if not await site.sign_ins.wait(network, tries):
+        return Response(status_code=429)
+    async with site.pool.acquire() as connection:
         await stored.keep_challenge(
             connection,
             question.challenge,

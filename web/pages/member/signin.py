@@ -1,5 +1,6 @@
 """Signing in and out: password, emailed link, recovery. No answer tells if an address exists."""
 
+from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Literal
 from urllib.parse import quote
@@ -13,9 +14,9 @@ from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, sessions, signin, users
+from web.brakes import Brake
 from web.pages.guard import (
     NotYoursError,
-    address_of,
     form,
     member_page,
     redirect,
@@ -26,9 +27,10 @@ from web.pages.leaving import onward
 from web.pages.render import page
 from web.security import SESSION_COOKIE, forget_cookie, read_cookie, session_token, set_cookie
 from web.site import Site, site_of
+from web.visitors import address_of, network_of
 
 QUARTER, HOUR = 900, 3600
-WRONG_BY_PAIR, WRONG_BY_ADDRESS, WRONG_BY_HOST = 10, 50, 100
+WRONG_BY_PAIR, WRONG_BY_ADDRESS = 10, 50
 USED = "This link has already been used. Ask for a new one below."
 CHANGED = (
     "This link no longer works, because the account has changed since it was sent. Ask for a new"
@@ -39,8 +41,20 @@ _LIVES: dict[signin_links.Kind, str] = {
     "access": "48 hours",
     "owner": "15 minutes",
 }
-LINKS_BY_ADDRESS, LINKS_BY_HOST = 5, 40
 HALFWAY_COOKIE = "latchkey_halfway"
+LINKS_BY_ADDRESS = 5
+MAILED = Brake(free=40, step=2, longest=600, most=0)
+"""When the links that a network asks for within an hour are sent: everybody in it gets theirs."""
+
+TOO_MANY = "Too many attempts for this address. Wait 15 minutes, or use a sign-in link."
+CROWDED = (
+    "Many passwords are being tried from your network at the moment. Wait a few seconds and try"
+    " again, or use a sign-in link."
+)
+LINKS_SENT = (
+    "Several links have been asked for with this address within the last hour. Use the newest one"
+    " in your inbox or your spam folder, or wait an hour and ask for another."
+)
 
 
 def routes() -> list[Route]:
@@ -125,19 +139,27 @@ async def check_password(
 ) -> None:
     """Check a user's password, counting wrong ones. `email` is the address that was given. Raises
     `WrongPasswordError`, after the same time for an unknown user."""
-    who = _tries(request, email)
-    async with site_of(request).pool.acquire() as connection:
-        counted = [
+    site, network, address = site_of(request), network_of(request), email_key(email)
+    by_network = f"password host {network}"
+    by_account = {
+        f"password {network} {address}": WRONG_BY_PAIR,
+        f"password address {address}": WRONG_BY_ADDRESS,
+    }
+    async with site.pool.acquire() as connection:
+        allowed = [
             await signin.try_once(connection, name, most=most, seconds=QUARTER)
-            for name, most in who.items()
+            for name, most in by_account.items()
         ]
-    if not all(counted):
-        raise WrongPasswordError(429, "Too many attempts. Wait 15 minutes, or use a sign-in link.")
+        tries = await signin.count_try(connection, by_network, seconds=QUARTER)
+    if not all(allowed):
+        raise WrongPasswordError(429, TOO_MANY)
+    if not await site.sign_ins.wait(network, tries):
+        raise WrongPasswordError(429, CROWDED)
     right = await passwords.matches(user.password_hash if user else None, password)
     if not right:
         raise WrongPasswordError(401, "Wrong email address or password.")
-    async with site_of(request).pool.acquire() as connection:
-        for name in who:
+    async with site.pool.acquire() as connection:
+        for name in (*by_account, by_network):
             await signin.forgive(connection, name)
 
 
@@ -145,10 +167,13 @@ async def check_password(
 async def send_link(request: Request) -> Response:
     """Send a sign-in link to a known address; the response is the same for an unknown one."""
     fields = await form(request)
-    target = safe_target(text(fields, "next"))
+    target, email = safe_target(text(fields, "next")), text(fields, "email")[:254]
+    delay = await _allowed_link(request, email)
+    if delay is None:
+        return _form(request, 429, target=target, error=LINKS_SENT, email=email)
     asked_on = "/login" if request.state.user is None else "/login/again"
     response = redirect(f"{asked_on}?done=link-sent&next={quote(target or '/')}")
-    response.background = _mailing(request, text(fields, "email"), "sign_in", target)
+    response.background = _mailing(request, email, "sign_in", target, delay)
     return response
 
 
@@ -156,31 +181,40 @@ async def send_link(request: Request) -> Response:
 async def recover(request: Request) -> Response:
     """Send a link for a new password; the response is the same for an unknown address."""
     if request.method == "GET":
-        return page(request, "member/signin_recover.html")
-    fields = await form(request)
+        return page(request, "member/signin_recover.html", error=None)
+    email = text(await form(request), "email")[:254]
+    delay = await _allowed_link(request, email)
+    if delay is None:
+        return page(request, "member/signin_recover.html", 429, error=LINKS_SENT)
     response = redirect("/login?done=recovery-sent")
-    response.background = _mailing(
-        request, text(fields, "email"), "recovery", "/account/settings#password"
-    )
+    response.background = _mailing(request, email, "recovery", "/account/settings#password", delay)
     return response
 
 
-def _mailing(request: Request, email: str, kind: str, target: str | None) -> BackgroundTask:
-    """Looks the address up after the response, so that its timing gives nothing away."""
-    return BackgroundTask(_mail, site_of(request), email[:254], address_of(request), kind, target)
-
-
-async def _mail(site: Site, email: str, host: str, kind: str, target: str | None) -> None:
-    async with site.pool.acquire() as connection:
-        by_host = await signin.try_once(
-            connection, f"mail host {host}", most=LINKS_BY_HOST, seconds=HOUR
-        )
-        by_address = await signin.try_once(
+async def _allowed_link(request: Request, email: str) -> timedelta | None:
+    """How long the link that somebody asks for has to wait; None if too many were sent to the
+    address. Known and unknown addresses are counted alike."""
+    async with site_of(request).pool.acquire() as connection:
+        if not await signin.try_once(
             connection, f"mail {email_key(email)}", most=LINKS_BY_ADDRESS, seconds=HOUR
-        )
-        user = await users.by_email(connection, email) if by_host and by_address else None
+        ):
+            return None
+        asked = await signin.count_try(connection, f"mail host {network_of(request)}", seconds=HOUR)
+    return timedelta(seconds=MAILED.pause(asked))
+
+
+def _mailing(
+    request: Request, email: str, kind: str, target: str | None, delay: timedelta
+) -> BackgroundTask:
+    """Looks the address up after the response, so that its timing gives nothing away."""
+    return BackgroundTask(_mail, site_of(request), email, kind, target, delay)
+
+
+async def _mail(site: Site, email: str, kind: str, target: str | None, delay: timedelta) -> None:
+    async with site.pool.acquire() as connection:
+        user = await users.by_email(connection, email)
         if user:
-            await signin.mail_link(connection, user.id, kind=kind, next_path=target)
+            await signin.mail_link(connection, user.id, kind=kind, next_path=target, delay=delay)
 
 
 @visitor_page
@@ -373,13 +407,3 @@ def _form(
         email=email,
         passkeys=passkeys.relying_party(site_of(request).public_url) is not None,
     )
-
-
-def _tries(request: Request, email: str) -> dict[str, int]:
-    """The counters of wrong passwords, and how many each allows in its window."""
-    host, address = address_of(request), email_key(email)
-    return {
-        f"password {host} {address}": WRONG_BY_PAIR,
-        f"password address {address}": WRONG_BY_ADDRESS,
-        f"password host {host}": WRONG_BY_HOST,
-    }

@@ -1,0 +1,39 @@
+"""Slows down what comes too often from one network, without shutting out who else is in it."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Brake:
+    """The first `free` tries of a network within the time that the caller counts pass at once. Each
+    further one waits `step` seconds longer than the one before, up to `longest`. Of one network at
+    most `most` wait at the same time."""
+
+    free: int
+    step: float
+    longest: float
+    most: int
+    _waiting: Counter[str] = field(default_factory=Counter)
+
+    def pause(self, tries: int) -> float:
+        """How many seconds the last of so many tries waits."""
+        return min(max(tries - self.free, 0) * self.step, self.longest)
+
+    async def wait(self, network: str, tries: int) -> bool:
+        """Wait as long as it takes; False, at once, if too many are waiting already. Hold no
+        connection meanwhile."""
+        seconds = self.pause(tries)
+        if not seconds:
+            return True
+        if self._waiting[network] >= self.most:
+            return False
+        self._waiting[network] += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]
+        return True

@@ -1,0 +1,59 @@
+"""Where requests come from: the visitor's address behind a proxy, and the network it is in."""
+
+import ipaddress
+from typing import Any, cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+UNKNOWN = "unknown"
+_PEER = "latchkey.peer"
+
+
+class VisitorAddresses:
+    """Takes the visitor's address from `X-Forwarded-For` if the request comes from a trusted proxy.
+
+    Text in that header that isn't an IP address is ignored: then the proxy's own address counts.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted: str) -> None:
+        self._app = app
+        self._proxied = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, self._checked), trusted))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._proxied({**scope, _PEER: scope.get("client")}, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = scope.pop(_PEER)
+        client = scope.get("client")
+        if client and address(client[0]) is None:
+            scope["client"] = peer
+        await self._app(scope, receive, send)
+
+
+def address(text: str) -> str | None:
+    """An IP address in its normal form; None for other text, and for addresses with a zone."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.scope_id is not None:
+            return None
+        return str(found.ipv4_mapped or found)
+    return str(found)
+
+
+def address_of(request: HTTPConnection) -> str:
+    """The IP address that a request comes from; `unknown` if the server doesn't know it."""
+    return (address(request.client.host) if request.client else None) or UNKNOWN
+
+
+def network_of(request: HTTPConnection) -> str:
+    """The network that a request comes from, for counting: an IPv4 address, or the 64 bits of an
+    IPv6 address that one customer of a provider usually has."""
+    found = address_of(request)
+    if ":" in found:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return found
