@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from latchkey import references
 from latchkey.contracts import SyncInput
 from latchkey.keyring import Keyring
-from latchkey.rules.identity import read_reference
+from latchkey.rules.identity import Reference
 from latchkey.rules.routing import TargetKind
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Pool
@@ -56,5 +57,6 @@ class ActivityDeps:
         cause = Cause.TIMER if job.by_timer else Cause.STRIPE
         return job, ApplyContext(account, ticket, job.as_of, cause, ids)
 
-    def reference_user(self, reference: str | None) -> int | None:
-        return read_reference(reference, secrets=self.secrets)
+    def reference(self, text: str | None) -> Reference | None:
+        """What an order's `client_reference_id` says, None if it isn't ours."""
+        return references.read(text, vault=self.keyring.vault, secrets=self.secrets)

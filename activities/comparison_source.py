@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities import fetch, list_pages, past_due
 from activities.base import ActivityDeps
+from latchkey.rules.identity import Reference
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.purchases import order_mirror
@@ -107,7 +108,7 @@ async def by_id(deps: ActivityDeps, api: StripeApi, batch: Sequence[tuple[str, s
     return found
 
 
-def references(deps: ActivityDeps, orders: Sequence[Order]) -> dict[str, int]:
-    """The users that the orders' signed references name, by the order's id."""
-    named = {order.id: deps.reference_user(order.reference) for order in orders}
-    return {key: user for key, user in named.items() if user is not None}
+def references(deps: ActivityDeps, orders: Sequence[Order]) -> dict[str, Reference]:
+    """What the orders' signed references say, by the order's id."""
+    read = {order.id: deps.reference(order.reference) for order in orders}
+    return {key: reference for key, reference in read.items() if reference is not None}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import fetch, list_pages, past_due
+from activities import comparison_source, fetch, list_pages, past_due
 from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts, dispatch
@@ -81,11 +81,7 @@ class ImportActivities:
             api = await self._deps.keyring.api()
             page = await _read(api, job)
             found_subscriptions, found_orders = await self._found(api, page.data, job)
-            references = {
-                order.id: user
-                for order in found_orders
-                if (user := self._deps.reference_user(order.reference)) is not None
-            }
+            references = comparison_source.references(self._deps, found_orders)
             async with self._deps.pool.acquire() as connection, connection.transaction():
                 if not await links.lock_if_importing(connection, job.link_id):
                     return ImportPageResult(page.next, job.progress)

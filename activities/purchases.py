@@ -100,13 +100,13 @@ class PurchaseActivities:
         return bool(found)
 
     async def _apply(self, order: Order, job: SyncInput, context: ApplyContext) -> SyncResult:
-        user = self._deps.reference_user(order.reference)
+        reference = self._deps.reference(order.reference)
         async with self._deps.pool.acquire() as connection, connection.transaction():
             outcome = await orders.apply_orders(
                 connection,
                 [order],
                 context=context,
-                references={order.id: user} if user is not None else None,
+                references={order.id: reference} if reference else None,
             )
             await inbox.mark_handled(connection, job.event_ids)
         return _result(outcome.applied[order.id], order, as_of=job.as_of)

@@ -117,8 +117,8 @@ class RepairActivities:
             sessions = await api.sessions_of(subscription=key)
             if sessions:
                 order = await fetch.session(api, sessions[0])
-                user = self._deps.reference_user(order.reference)
-                checkouts[key] = CheckoutInfo(order.id, user)
+                reference = self._deps.reference(order.reference)
+                checkouts[key] = CheckoutInfo(order.id, reference, order.created)
         return checkouts
 
     async def _apply(

@@ -61,7 +61,8 @@ class SubscriptionActivities:
     ) -> SyncResult:
         checkout = CheckoutInfo(
             checkout_session=session.id if session else None,
-            reference_user=self._deps.reference_user(session.reference) if session else None,
+            reference=self._deps.reference(session.reference) if session else None,
+            begun=session.created if session else None,
         )
         async with self._deps.pool.acquire() as connection, connection.transaction():
             page = await subscriptions.apply_subscriptions(
@@ -72,7 +73,7 @@ class SubscriptionActivities:
                     connection,
                     [session],
                     context=context,
-                    references={session.id: user} if (user := checkout.reference_user) else None,
+                    references={session.id: checkout.reference} if checkout.reference else None,
                 )
             await inbox.mark_handled(connection, job.event_ids)
             await subscription_mirror.mark_lifecycles(connection, [reading.id])

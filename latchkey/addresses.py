@@ -67,6 +67,12 @@ def shown(email: str) -> str:
         return email.strip()
 
 
+def masked(email: str) -> str:
+    """An address that its owner recognises, and nobody else learns: `a•••@example.com`."""
+    local, at, domain = shown(email).rpartition("@")
+    return f"{local[:1] if len(local) > 1 else ''}•••{at}{domain}"
+
+
 def written_forms(email: str) -> list[str]:
     """What `lower()` of a text may hold of an address: itself and its key, the domain also in
     punycode, composed and decomposed, as it is and escaped as JSON does."""

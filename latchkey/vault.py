@@ -15,7 +15,8 @@ are opened, and sealed in the new way by `latchkey rotate`."""
 
 
 class Purpose(StrEnum):
-    """What is sealed. A text sealed for one purpose doesn't open for another."""
+    """What is sealed or signed. A text sealed for one purpose doesn't open for another, and a
+    signature for one isn't valid for another."""
 
     STRIPE_KEY = "stripe_key"
     WEBHOOK_SECRETS = "webhook_secrets"
@@ -23,6 +24,7 @@ class Purpose(StrEnum):
     STRIPE_CALL = "stripe_call"
     APP_SECRET = "app_secret"
     APP_SETUP = "app_setup"
+    REFERENCE = "reference"
 
 
 class VaultError(Exception):
@@ -37,6 +39,7 @@ class Vault:
         self._current = MultiFernet([Fernet(stretched(secret)) for secret in secrets])
         self._first = Fernet(stretched(secrets[0]))
         self._earlier = MultiFernet([Fernet(_plain_key(secret)) for secret in secrets])
+        self._secrets = secrets
         self.fingerprints = tuple(fingerprint(secret) for secret in secrets)
 
     def seal(self, text: str, purpose: Purpose) -> bytes:
@@ -59,6 +62,18 @@ class Vault:
         if sealed_for != purpose:
             raise VaultError(f"a stored secret was sealed for another purpose ({sealed_for})")
         return text
+
+    def sign(self, text: str, purpose: Purpose) -> str:
+        """The signature of a text by the first secret, in hexadecimal."""
+        return self.signatures(text, purpose)[0]
+
+    def signatures(self, text: str, purpose: Purpose) -> list[str]:
+        """The signatures by each of the secrets: any of them is valid."""
+        message = f"latchkey {purpose}\0{text}".encode()
+        return [
+            hmac.new(stretched(secret), message, hashlib.sha256).hexdigest()
+            for secret in self._secrets
+        ]
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether the first secret sealed it, in today's way."""

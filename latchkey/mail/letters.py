@@ -21,6 +21,8 @@ KINDS = {
     "email_changed": "Email address changed",
     "claim": "Claim another address",
     "factor_changed": "Second factor changed",
+    "paid_address": "Paid with another address (to the payer)",
+    "paid_elsewhere": "Paid with another address (to the member)",
 }
 SHORT_LIVED = ("sign_in", "recovery")
 """Kinds of email whose link lives 30 minutes; that of the others lives 48 hours."""
@@ -203,6 +205,42 @@ def _claim(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+def _paid_address(mail: OutMail, site: SiteSettings) -> Letter:
+    account = mail.data.get("account", "another address")
+    return Letter(
+        f"You paid for {_names(mail)}",
+        [
+            f"{_names(mail)} at {line(site.name)} was paid for with this email address. The"
+            f" purchase was started in the account {account}, so that account has the access.",
+            "Is that account yours? Then open the link below in the browser where you're signed in"
+            " to it. This address and everything bought with it are added to the account, and you"
+            " can manage the billing there.",
+            "Did you pay for somebody else? Then there's nothing to do: they can't see or change"
+            " your billing. If you don't know about this payment, please reply to this email.",
+        ],
+        "Add this address to my account",
+        None,
+        "The link works once, within 48 hours, and only for the account that started the purchase.",
+    )
+
+
+def _paid_elsewhere(mail: OutMail, site: SiteSettings) -> Letter:
+    address = mail.data.get("address", "another address")
+    return Letter(
+        f"{_names(mail)} was paid for with another address",
+        [
+            f"You have what you bought: {_names(mail)}. It was paid for with the email address"
+            f" {address}, which isn't one of your account's.",
+            "If that address is yours, open the link that we've sent to it in the browser where"
+            " you're signed in. Until then you can't manage the billing of this purchase in your"
+            " account.",
+        ],
+        "Go to your account",
+        "/account/claims",
+        _SIGNS_IN,
+    )
+
+
 def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
         "Your email address was changed",
@@ -257,6 +295,8 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "email_changed": _email_changed,
     "claim": _claim,
     "factor_changed": _factor_changed,
+    "paid_address": _paid_address,
+    "paid_elsewhere": _paid_elsewhere,
 }
 
 

@@ -144,7 +144,7 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind == "email_change":
         token = signin_links.sign_change(int(mail.data["change"]), secrets=secrets)
         return f"{public_url}/account/email/{token}"
-    if mail.kind == "claim":
+    if mail.kind in ("claim", "paid_address"):
         token = signin_links.sign_claim(int(mail.data["claim"]), secrets=secrets)
         return f"{public_url}/account/claims/{token}"
     if said.path is None:

@@ -1,29 +1,49 @@
-"""Who a buyer is: signed references, and comparing names."""
+"""Who a buyer is: judging signed references, and comparing names."""
 
-import hashlib
-import hmac
-import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
-_REFERENCE = re.compile(r"^lk1_(\d{1,19})_([0-9a-f]{40})$")
+
+class ReferenceFault(StrEnum):
+    """Why a reference doesn't say whose a purchase is."""
+
+    FORGED = "reference_forged"
+    EXPIRED = "reference_expired"
+    OTHER_PRODUCT = "reference_other_product"
 
 
-def sign_reference(user_id: int, *, secrets: tuple[str, ...]) -> str:
-    """A `client_reference_id` that binds a purchase to a signed-in user.
+@dataclass(frozen=True)
+class Reference:
+    """What a `client_reference_id` in our format says: the member who began a purchase, of which
+    product, and until when (UTC) it may begin.
 
-    Stripe accepts at most 200 characters out of A-Z, a-z, 0-9, dash and underscore, and silently
-    drops anything else. Buyers can edit it, hence the signature, by the first of `secrets`.
+    `user_id` is None if the signature is wrong. References of 0.1.0 name neither product nor end.
     """
-    return f"lk1_{user_id}_{_signature(user_id, secrets[0])}"
 
+    user_id: int | None
+    product_id: str | None = None
+    expires: datetime | None = None
 
-def read_reference(reference: str | None, *, secrets: tuple[str, ...]) -> int | None:
-    """The user id in a reference signed with any of `secrets`, otherwise None."""
-    found = _REFERENCE.match(reference or "")
-    if not found:
+    @property
+    def unbounded(self) -> bool:
+        """Whether a release signed it that bound references to nothing."""
+        return self.user_id is not None and self.product_id is None
+
+    def fault(
+        self, *, products: Collection[str], begun: datetime, unbounded_until: datetime | None
+    ) -> ReferenceFault | None:
+        """What is wrong with it for a purchase of `products` that was begun then; None if it names
+        the buyer. Unbounded references count until `unbounded_until`."""
+        if self.user_id is None:
+            return ReferenceFault.FORGED
+        expires = unbounded_until if self.unbounded else self.expires
+        if expires is None or begun > expires:
+            return ReferenceFault.EXPIRED
+        if not self.unbounded and self.product_id not in products:
+            return ReferenceFault.OTHER_PRODUCT
         return None
-    user_id = int(found[1])
-    signed = any(hmac.compare_digest(found[2], _signature(user_id, one)) for one in secrets)
-    return user_id if signed else None
 
 
 def other_person(one: str | None, other: str | None) -> bool:
@@ -36,8 +56,3 @@ def other_person(one: str | None, other: str | None) -> bool:
 
 def _plain(name: str) -> frozenset[str]:
     return frozenset(name.casefold().replace(",", " ").replace(".", " ").split())
-
-
-def _signature(user_id: int, secret: str) -> str:
-    message = f"latchkey buyer {user_id}".encode()
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:40]

@@ -27,6 +27,18 @@ CREATE FUNCTION grams(given text, size integer) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
 
+CREATE FUNCTION open_own_billing() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if new.billing_user is distinct from new.user_id and exists (
+        select from users u where u.id = new.user_id and u.email_key = new.email_key) then
+        new.billing_user := new.user_id;
+    end if;
+    return new;
+end
+$$;
+
 CREATE FUNCTION raise_link_epoch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -240,6 +252,7 @@ CREATE TABLE customers (
     read_at timestamp with time zone DEFAULT now() NOT NULL,
     erased boolean DEFAULT false NOT NULL,
     email_key text,
+    billing_user bigint,
     CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
 );
 
@@ -505,6 +518,16 @@ CREATE TABLE orders (
     money_changes integer DEFAULT 0 NOT NULL,
     compared_at timestamp with time zone,
     email_key text
+);
+
+CREATE TABLE other_payers (
+    source_id text NOT NULL,
+    user_id bigint NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    claim_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    proven_at timestamp with time zone
 );
 
 CREATE TABLE passed_over (
@@ -872,6 +895,7 @@ CREATE TABLE user_addresses (
     user_id bigint NOT NULL,
     source text NOT NULL,
     added_at timestamp with time zone DEFAULT now() NOT NULL,
+    proven_at timestamp with time zone,
     CONSTRAINT user_addresses_source_check CHECK ((source = ANY (ARRAY['claim'::text, 'merge'::text, 'admin'::text])))
 );
 
@@ -922,6 +946,7 @@ CREATE TABLE users (
     mails_off text[] DEFAULT '{}'::text[] NOT NULL,
     erased_at timestamp with time zone,
     link_epoch integer DEFAULT 0 NOT NULL,
+    proven_at timestamp with time zone,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['member'::text, 'support'::text, 'admin'::text, 'owner'::text])))
 );
 
@@ -1037,6 +1062,9 @@ ALTER TABLE ONLY order_lines
 
 ALTER TABLE ONLY orders
     ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY other_payers
+    ADD CONSTRAINT other_payers_pkey PRIMARY KEY (source_id);
 
 ALTER TABLE ONLY passed_over
     ADD CONSTRAINT passed_over_pkey PRIMARY KEY (id);
@@ -1265,6 +1293,8 @@ CREATE INDEX orders_policy_judges ON orders USING btree (id) WHERE ((amount_refu
 
 CREATE INDEX orders_without_user ON orders USING btree (id) WHERE (user_id IS NULL);
 
+CREATE INDEX other_payers_by_user ON other_payers USING btree (user_id);
+
 CREATE INDEX passkey_challenges_over ON passkey_challenges USING btree (expires_at);
 
 CREATE INDEX passkeys_by_user ON passkeys USING btree (user_id);
@@ -1324,6 +1354,8 @@ CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
 CREATE TRIGGER claims_email_key BEFORE INSERT OR UPDATE OF email ON claims FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER customers_email_key BEFORE INSERT OR UPDATE OF email ON customers FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER customers_own_billing BEFORE INSERT OR UPDATE OF user_id ON customers FOR EACH ROW WHEN ((new.user_id IS NOT NULL)) EXECUTE FUNCTION open_own_billing();
 
 CREATE TRIGGER differences_email_key BEFORE INSERT OR UPDATE OF email ON differences FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
@@ -1435,6 +1467,12 @@ ALTER TABLE ONLY orders
 
 ALTER TABLE ONLY orders
     ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY other_payers
+    ADD CONSTRAINT other_payers_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES claims(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY other_payers
+    ADD CONSTRAINT other_payers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY passkey_challenges
     ADD CONSTRAINT passkey_challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;

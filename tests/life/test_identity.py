@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey.rules.identity import sign_reference
+from latchkey import references
+from latchkey.vault import Vault
 from tests.harness import SECRETS, Json, Latchkey, until
 from tests.life.play import granted, linked, types
 from tests.web.pages import visit
@@ -39,7 +40,7 @@ async def test_the_reference_takes_precedence_over_customer_and_address(shared: 
     await shared.call("DELETE", f"/grants/{me['id']}")
     await shared.stripe.buy("other@who.example", price, mode="payment")
     await shared.has(product, "other@who.example")
-    reference = sign_reference(me["user_id"], secrets=SECRETS)
+    reference = references.sign(me["user_id"], product, vault=Vault(SECRETS))
     session = await shared.stripe.checkout(price, mode="payment", client_reference_id=reference)
     await shared.stripe.pay(session, "other@who.example")
     await shared.has(product, "me@who.example")
@@ -186,7 +187,7 @@ async def test_a_merge_loses_nothing(shared: Latchkey) -> None:
     assert undo["kept"]["user"]["email"] == "gone@merge.example"
     assert {"id": made["id"]} in undo["kept"]["moved"]["subscriptions.user_id"]
     session = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(gone, secrets=SECRETS)
+        once, mode="payment", client_reference_id=references.sign(gone, book, vault=Vault(SECRETS))
     )
     await shared.stripe.pay(session, "third@merge.example")
     await granted(shared, book, "keep@merge.example", 2)

@@ -21,6 +21,8 @@ from tests.harness import SECRETS, Latchkey, Postgres, Stripe, free_port, run_la
 
 pytestmark = pytest.mark.anyio
 
+NO_SIGN_IN = ("email_change", "email_changed", "claim", "paid_address")
+
 
 class Inbox:
     """Collects what arrives. `refuse` is how often it answers with a temporary error first.
@@ -370,7 +372,7 @@ async def test_every_kind_has_a_text_and_only_the_right_links(shared: Latchkey, 
     assert mail is not None
     rendered = render(mail, public_url=site.url, secrets=SECRETS)
     assert rendered.subject
-    assert ("/login/" in rendered.text) is (kind not in ("email_change", "email_changed", "claim"))
+    assert ("/login/" in rendered.text) is (kind not in NO_SIGN_IN)
     assert (rendered.unsubscribe is not None) is (kind in ("product_access", "login_instructions"))
     assert 'style="' in rendered.html
     assert 'style="' not in rendered.preview

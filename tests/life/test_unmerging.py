@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from latchkey.rules.identity import sign_reference
+from latchkey import references
 from latchkey.store.purchases import order_mirror
+from latchkey.vault import Vault
 from tests.harness import PATIENCE, SECRETS, SHORTLY, Json, Latchkey, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id
@@ -49,7 +50,7 @@ async def test_undoing_restores_what_each_would_have_without_the_merge(shared: L
     )
     guest = await shared.stripe.buy("Left@Undo.example", once, mode="payment")
     signed = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(into, secrets=SECRETS)
+        once, mode="payment", client_reference_id=references.sign(into, book, vault=Vault(SECRETS))
     )
     await shared.stripe.pay(signed, "elsewhere@undo.example")
     await granted(shared, club, "keeps@undo.example", 3)
@@ -105,7 +106,7 @@ async def test_older_purchases_imported_since_go_back(shared: Latchkey) -> None:
     own = await stripe.checkout(price, mode="payment", customer=customer)
     await stripe.pay(own, "older@undo.example")
     await shared.has(known, "older@undo.example")
-    reference = sign_reference(into, secrets=SECRETS)
+    reference = references.sign(into, known, vault=Vault(SECRETS))
     signed = await stripe.checkout(
         price, mode="payment", customer=customer, client_reference_id=reference
     )
@@ -143,7 +144,7 @@ async def test_rows_from_another_merge_go_back_with_that_merge(shared: Latchkey)
         for name in ("third", "one", "two")
     ]
     signed = await shared.stripe.checkout(
-        once, mode="payment", client_reference_id=sign_reference(two, secrets=SECRETS)
+        once, mode="payment", client_reference_id=references.sign(two, book, vault=Vault(SECRETS))
     )
     await shared.stripe.pay(signed, "one@both.example")
     await granted(shared, book, "two@both.example", 1)

@@ -1,26 +1,36 @@
-"""References that bind a purchase to a signed-in user can't be forged."""
+"""References name the buyer only where all that they are bound to holds."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from datetime import UTC, datetime, timedelta
 
-from latchkey.rules.identity import read_reference, sign_reference
+import pytest
 
+from latchkey.rules.identity import Reference, ReferenceFault
 
-@given(st.integers(1, 2**63 - 1), st.text(min_size=1))
-def test_a_signed_reference_reads_back(user: int, secret: str) -> None:
-    reference = sign_reference(user, secrets=(secret,))
-    assert len(reference) <= 200
-    assert all(c.isascii() and (c.isalnum() or c in "-_") for c in reference)
-    assert read_reference(reference, secrets=(secret,)) == user
-    assert read_reference(reference, secrets=("current", secret)) == user
-    assert read_reference(reference, secrets=(secret + "x",)) is None
+END = datetime(2027, 1, 1, tzinfo=UTC)
+BOUND = Reference(7, "prd_1", END)
+UNBOUNDED = Reference(7)
 
 
-@given(st.text())
-def test_any_other_reference_is_ignored(text: str) -> None:
-    assert read_reference(text, secrets=("secret",)) is None
+@pytest.mark.parametrize(
+    ("reference", "products", "seconds", "fault"),
+    [
+        (BOUND, ("prd_1",), 0, None),
+        (BOUND, ("prd_2", "prd_1"), -1, None),
+        (BOUND, ("prd_1",), 1, ReferenceFault.EXPIRED),
+        (BOUND, ("prd_2",), 0, ReferenceFault.OTHER_PRODUCT),
+        (BOUND, (), 0, ReferenceFault.OTHER_PRODUCT),
+        (UNBOUNDED, ("prd_2",), 0, None),
+        (UNBOUNDED, ("prd_2",), 1, ReferenceFault.EXPIRED),
+        (Reference(None), ("prd_1",), 0, ReferenceFault.FORGED),
+    ],
+)
+def test_what_is_wrong_with_a_reference(
+    reference: Reference, products: tuple[str, ...], seconds: int, fault: ReferenceFault | None
+) -> None:
+    begun = END + timedelta(seconds=seconds)
+    assert reference.fault(products=products, begun=begun, unbounded_until=END) == fault
 
 
-def test_a_signed_reference_with_another_user_is_ignored() -> None:
-    reference = sign_reference(7, secrets=("secret",))
-    assert read_reference(reference.replace("_7_", "_8_"), secrets=("secret",)) is None
+def test_unbounded_references_end_where_no_end_is_known() -> None:
+    fault = UNBOUNDED.fault(products=(), begun=END, unbounded_until=None)
+    assert fault == ReferenceFault.EXPIRED

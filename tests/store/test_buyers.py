@@ -2,19 +2,21 @@
 
 import pytest
 
+from latchkey.rules.identity import Reference
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.pool import Pool
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.buyers import Buyer
-from tests.store.test_concurrency import context
+from tests.store.test_concurrency import NOW, context
 
 pytestmark = pytest.mark.anyio
 
 OLD, NEW = "old@x.example", "new@x.example"
 
 
-def buyer(key: str, email: str | None, *, reference_user: int | None = None) -> Buyer:
-    return Buyer(key, GrantSource.ORDER, "cus_1", email, "A", reference_user)
+def buyer(key: str, email: str | None, *, named: int | None = None) -> Buyer:
+    reference = Reference(named, "prd_1", NOW) if named else None
+    return Buyer(key, GrantSource.ORDER, "cus_1", email, "A", reference, ("prd_1",), NOW)
 
 
 @pytest.mark.parametrize("known", [None, OLD, NEW])
@@ -40,7 +42,7 @@ async def test_a_reference_moves_only_its_own_purchase_of_another_users_customer
     other = await pool.fetchval("insert into users (email) values ('o@x.example') returning id")
     async with pool.acquire() as connection, connection.transaction():
         first = await buyers.resolve(connection, [buyer("cs_1", OLD)], context=context(1))
-        page = [buyer("cs_2", OLD, reference_user=other), buyer("cs_3", OLD)]
+        page = [buyer("cs_2", OLD, named=other), buyer("cs_3", OLD)]
         found = await buyers.resolve(connection, page, context=context(2))
     assert found["cs_2"].user_id == other
     assert found["cs_3"].user_id == first["cs_1"].user_id

@@ -51,9 +51,7 @@ async def blocked(pool: Pool) -> bool:
 
 async def test_a_customer_is_bound_once_by_the_first_transaction(pool: Pool) -> None:
     first = await pool.fetchval("insert into users (email) values ('a@x.example') returning id")
-    one = Buyer(
-        "sub_1", GrantSource.SUBSCRIPTION, "cus_1", "a@x.example", "A", reference_user=first
-    )
+    one = Buyer("sub_1", GrantSource.SUBSCRIPTION, "cus_1", "a@x.example", "A")
     other = Buyer("sub_2", GrantSource.SUBSCRIPTION, "cus_1", "b@x.example", "B")
     async with pool.acquire() as mine, pool.acquire() as theirs:
         begun = mine.transaction()

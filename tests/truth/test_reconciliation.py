@@ -7,12 +7,12 @@ import pytest
 from temporalio.client import Client
 
 from activities import fetch
-from latchkey import dispatch
+from latchkey import dispatch, references
 from latchkey.dispatch import TemporalUnavailableError
-from latchkey.rules.identity import sign_reference
 from latchkey.rules.reading import Subscription, UnreadableError
 from latchkey.rules.routing import Target
 from latchkey.stripe_api import StripeApi
+from latchkey.vault import Vault
 from tests.harness import SECRETS, Json, Latchkey, until
 from tests.truth.test_loud import metric
 
@@ -223,7 +223,7 @@ async def test_a_repair_finds_the_buyer_by_the_signed_reference(site: Latchkey) 
     given = {"email": "member@drift.example"}
     grant = await site.call("POST", f"/products/{other}/grants", 201, json=given)
     await deaf(site)
-    reference = sign_reference(grant["user_id"], secrets=SECRETS)
+    reference = references.sign(grant["user_id"], product, vault=Vault(SECRETS))
     session = await site.stripe.checkout(price, client_reference_id=reference)
     await site.stripe.pay(session, "another.address@drift.example")
     await compared(site, dry_run=False)

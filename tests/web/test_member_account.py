@@ -225,7 +225,7 @@ async def test_the_right_one_of_several_customers_is_chosen(
     await buyer(shared, "several2@account.example")
     await shared.pool.execute(
         """
-        update customers set user_id = $1
+        update customers set user_id = $1, billing_user = $1
          where user_id = (select id from users where email = 'several2@account.example')
         """,
         member,

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from latchkey.rules.identity import read_reference
+from latchkey import references
+from latchkey.vault import Vault
 from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 
@@ -145,7 +146,10 @@ async def test_the_buy_url_binds_the_buyer(shared: Latchkey, visitor: Visitor) -
     await visitor.sign_in_as(buyer, "bound")
     address = await visitor.goes(f"/buy/{slug}")
     query = parse_qs(urlsplit(address).query)
-    assert read_reference(query["client_reference_id"][0], secrets=SECRETS) == buyer
+    text = query["client_reference_id"][0]
+    reference = references.read(text, vault=Vault(SECRETS), secrets=SECRETS)
+    assert reference is not None
+    assert (reference.user_id, reference.product_id) == (buyer, product)
     assert query["locked_prefilled_email"] == ["bound@checkout.example"]
     session = await opened(shared, address)
     await shared.stripe.pay(session, "another@checkout.example")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from latchkey.addresses import masked
 from latchkey.rules.money import decimals
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
@@ -134,6 +135,7 @@ _ENVIRONMENT.filters |= {
     "day": day,
     "ago": ago,
     "markdown": markdown,
+    "masked": masked,
     "price": price,
     "thousands": thousands,
     "line_icon": labels.line_icon,

@@ -9,6 +9,7 @@ from typing import Any
 from latchkey.contracts import purchase_workflow_id, subscription_workflow_id
 from latchkey.rules import drift
 from latchkey.rules.drift import Kind, Severity, Standing
+from latchkey.rules.identity import Reference
 from latchkey.rules.reading import Order, Subscription
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.pool import Connection
@@ -75,7 +76,7 @@ async def orders(
     readings: Sequence[Order],
     *,
     context: ApplyContext,
-    references: dict[str, int],
+    references: dict[str, Reference],
 ) -> list[Difference]:
     """How the grants of these one-off purchases differ from what the readings require."""
 

@@ -25,7 +25,9 @@ class OutMail:
     """An email with the data its text needs. `products` are the name and slug of each product it
     mentions.
 
-    `issue` counts how often it was resent; its link is valid from `issued_at` on.
+    `name` is that of the person at a proven address: a name that was typed at a checkout isn't
+    sent to an address that somebody typed there. `issue` counts how often it was resent; its link
+    is valid from `issued_at` on.
     """
 
     id: int
@@ -52,7 +54,8 @@ class OutMail:
 
 
 _SELECT = """
-select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email, u.name, u.role,
+select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
+       case when m.to_email is null and u.proven_at is not null then u.name end as name, u.role,
        u.link_epoch, m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts,
        m.error, m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
        coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug)
@@ -139,7 +142,9 @@ def _cause(mail: OutMail) -> Cause:
         return Cause.ADMIN
     if mail.data.get("imported"):
         return Cause.IMPORT
-    by_themselves = ("sign_in", "recovery", "email_change", "email_changed")
+    by_themselves = (
+        "sign_in", "recovery", "email_change", "email_changed", "paid_address", "paid_elsewhere",
+    )  # fmt: skip
     return Cause.CUSTOMER if mail.kind in by_themselves else Cause.STRIPE
 
 

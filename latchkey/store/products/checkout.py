@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchkey.store.pool import Connection
+from latchkey.store.purchases import other_payers
 from latchkey.store.stripe.context import Account
 
 METHODS = ("none", "sales_page", "checkout")
@@ -376,22 +377,26 @@ async def pending_order(connection: Connection, *, user_id: int, product_id: str
 class Bought:
     """The outcome of a checkout session: `state` is paid, pending, failed or none (not known yet).
 
-    `products` are (slug, name) of the products it opened, `waiting` of those it will open once
-    paid.
+    `products` are (slug, name) of the products it opened. `account` is the address of the user who
+    has the purchase. `other_payer` is the address that paid, if it isn't proven to be that user's.
     """
 
     state: str
     user_id: int | None
     products: tuple[tuple[str, str], ...]
+    account: str | None = None
+    other_payer: str | None = None
 
 
 async def bought(connection: Connection, session_id: str) -> Bought:
     """What is stored about a checkout session."""
     row = await connection.fetchrow(
         """
-        select user_id, state, id as source_id from orders where id = $1
-        union all
-        select user_id, status, id from subscriptions where checkout_session = $1
+        select b.user_id, b.state, b.source_id, u.email as account
+          from (select user_id, state, id as source_id from orders where id = $1
+                union all
+                select user_id, status, id from subscriptions where checkout_session = $1) b
+          left join users u on u.id = b.user_id and u.erased_at is null
         """,
         session_id,
     )
@@ -412,4 +417,5 @@ async def bought(connection: Connection, session_id: str) -> Bought:
         state = "paid"
     elif state not in ("pending", "failed", "paid"):
         state = "none" if state in ("new", "open") else "closed"
-    return Bought(state, row["user_id"], opened_now)
+    other_payer = await other_payers.unproven(connection, [row["source_id"], session_id])
+    return Bought(state, row["user_id"], opened_now, row["account"], other_payer)

@@ -1,61 +1,94 @@
 """Finds or creates the users behind buyers, in bulk.
 
-A signed reference decides first, then the Stripe customer id, then the email address. Once a
-customer belongs to a user, that doesn't change, even if the address in Stripe does. Doubtful cases
-are raised as matches for a person to decide (`matches`); access doesn't wait for that.
+A valid signed reference decides first, then the Stripe customer id, then the email address. A
+reference decides about its own purchase alone: the customer is bound to that member only if the
+paid address is the member's own. Once a customer belongs to a user, that doesn't change, even if
+the address in Stripe does. Doubtful cases are raised as matches for a person to decide (`matches`);
+access doesn't wait for that.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from latchkey.addresses import email_key, shown
-from latchkey.rules.identity import other_person
+from latchkey.rules.identity import Reference, ReferenceFault, other_person
 from latchkey.rules.reading import Customer
 from latchkey.rules.vocabulary import ActivityType, GrantSource
 from latchkey.store import address_keys
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import matches
+from latchkey.store.purchases import matches, other_payers
 from latchkey.store.purchases.matches import Doubt, DoubtKind
+from latchkey.store.purchases.other_payers import OtherPayer
 from latchkey.store.stripe.context import ApplyContext
 
 
 @dataclass(frozen=True)
 class Buyer:
     """One buyer as a read shows them. `key` is the id of the purchase; guests have no
-    `customer_id`. Without `create`, only known people are found."""
+    `customer_id`. Without `create`, only known people are found.
+
+    `products` are those that the purchase opens, `begun` is when its checkout began.
+    """
 
     key: str
     source: GrantSource
     customer_id: str | None
     email: str | None
     name: str | None
-    reference_user: int | None = None
+    reference: Reference | None = None
+    products: tuple[str, ...] = ()
+    begun: datetime | None = None
     create: bool = True
 
 
 @dataclass(frozen=True)
 class Person:
+    """Who a buyer is. `owns` says whether the paid address is proven to be theirs: only then their
+    Stripe customer's billing is open to them."""
+
     user_id: int
     created: bool
     bound_by: str
+    owns: bool = False
+
+
+@dataclass(frozen=True)
+class AddressHolder:
+    """The user with an address. It is `proven` where it is their main address, since nobody else
+    can sign in to that account, and where a link to it was followed."""
+
+    user_id: int
+    created: bool
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """The member that a reference names, or led to before their account was merged, and what is
+    wrong with it."""
+
+    user_id: int | None
+    fault: ReferenceFault | None
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the database knows about a batch of buyers. References lead to surviving users."""
+    """What the database knows about a batch of buyers."""
 
     bound: dict[str, int | None]
-    referenced: dict[int, int]
-    by_email: dict[str, tuple[int, bool]]
+    named: dict[str, Named]
+    by_email: dict[str, AddressHolder]
 
     def by_customer(self, buyer: Buyer) -> int | None:
         return self.bound.get(buyer.customer_id or "")
 
     def by_reference(self, buyer: Buyer) -> int | None:
-        return self.referenced.get(buyer.reference_user or 0)
+        named = self.named.get(buyer.key)
+        return named.user_id if named and named.fault is None else None
 
-    def by_address(self, buyer: Buyer) -> tuple[int, bool] | None:
+    def by_address(self, buyer: Buyer) -> AddressHolder | None:
         return self.by_email.get(email_key(buyer.email)) if buyer.email else None
 
 
@@ -78,10 +111,12 @@ async def resolve(
         if person is None:
             doubts += [_nobody(buyer)] if buyer.create else []
             continue
-        if buyer.customer_id:
-            chosen.setdefault(buyer.customer_id, person)
+        holder = _customers_person(buyer, person, known)
+        if buyer.customer_id and holder:
+            chosen.setdefault(buyer.customer_id, holder)
         people[buyer.key] = person
         doubts += _contradictions(buyer, person, known)
+    await other_payers.note(connection, _paid_by_others(buyers, people, known), context=context)
     doubts += await _namesakes(connection, buyers, people)
     bound = await _record_customers(connection, buyers, chosen, context=context)
     people = _as_bound(buyers, people, bound)
@@ -93,12 +128,41 @@ async def resolve(
 
 async def _look_up(connection: Connection, buyers: Sequence[Buyer]) -> _Known:
     bound = await known_customers(connection, [b.customer_id for b in buyers if b.customer_id])
-    referenced = await survivors(
-        connection, {b.reference_user for b in buyers if b.reference_user is not None}
-    )
+    named = await named_by_references(connection, buyers)
     found = await _existing(connection, [b.email for b in buyers if b.email])
-    unknown = _unknown(buyers, _Known(bound, referenced, found))
-    return _Known(bound, referenced, found | await _create(connection, unknown))
+    unknown = _unknown(buyers, _Known(bound, named, found))
+    return _Known(bound, named, found | await _create(connection, unknown))
+
+
+async def named_by_references(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, Named]:
+    """Whom the buyers' references name, by `Buyer.key`; absent where there is none."""
+    given = {buyer.key: buyer.reference for buyer in buyers if buyer.reference}
+    if not given:
+        return {}
+    living = await survivors(
+        connection, {one.user_id for one in given.values() if one.user_id is not None}
+    )
+    until = None
+    if any(one.unbounded for one in given.values()):
+        until = await connection.fetchval(
+            "select (value ->> 'unbounded_until')::timestamptz from site_settings"
+            " where key = 'references'"
+        )
+    return {
+        buyer.key: Named(
+            living.get(given[buyer.key].user_id or 0),
+            given[buyer.key].fault(
+                products=buyer.products, begun=_begun(buyer), unbounded_until=until
+            ),
+        )
+        for buyer in buyers
+        if buyer.key in given
+    }
+
+
+def _begun(buyer: Buyer) -> datetime:
+    assert buyer.begun is not None, "a purchase with a reference has a checkout"
+    return buyer.begun
 
 
 def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
@@ -109,10 +173,13 @@ def _unknown(buyers: Sequence[Buyer], known: _Known) -> list[Buyer]:
     for buyer in buyers:
         if buyer.customer_id in settled:
             continue
-        if _choose(buyer, known, {}) is None:
+        person = _choose(buyer, known, {})
+        if person is None:
             if not (buyer.create and buyer.email):
                 continue
             unknown.append(buyer)
+        elif _customers_person(buyer, person, known) is None:
+            continue
         if buyer.customer_id:
             settled.add(buyer.customer_id)
     return unknown
@@ -150,16 +217,57 @@ def _choose(buyer: Buyer, known: _Known, chosen: dict[str, Person]) -> Person | 
     buyers."""
     user = known.by_reference(buyer)
     if user is not None:
-        return Person(user, created=False, bound_by="reference")
+        return Person(user, created=False, bound_by="reference", owns=_owns(buyer, user, known))
     user = known.by_customer(buyer)
     if user is not None:
         return Person(user, created=False, bound_by="customer")
     if person := chosen.get(buyer.customer_id or ""):
         return person
-    if found := known.by_address(buyer):
-        user, created = found
-        return Person(user, created=created, bound_by="created" if created else "email")
-    return None
+    return _by_address(buyer, known)
+
+
+def _by_address(buyer: Buyer, known: _Known) -> Person | None:
+    found = known.by_address(buyer)
+    if found is None:
+        return None
+    bound_by = "created" if found.created else "email"
+    return Person(found.user_id, found.created, bound_by, found.proven)
+
+
+def _owns(buyer: Buyer, user: int, known: _Known) -> bool:
+    """Whether the paid address is proven to be this user's."""
+    found = known.by_address(buyer)
+    return found is not None and found.user_id == user and found.proven
+
+
+def _customers_person(buyer: Buyer, person: Person, known: _Known) -> Person | None:
+    """Whose the buyer's Stripe customer is. A reference alone doesn't say so, since whoever pays by
+    a member's link would be bound to that member: then it belongs to who has the address, if
+    anybody."""
+    if person.bound_by != "reference" or person.owns:
+        return person
+    return _by_address(buyer, known)
+
+
+def _paid_by_others(
+    buyers: Sequence[Buyer], people: dict[str, Person], known: _Known
+) -> list[OtherPayer]:
+    """The purchases that a member began, but another address paid."""
+    return [
+        OtherPayer(
+            source_id=buyer.key,
+            user_id=person.user_id,
+            email=buyer.email,
+            products=buyer.products,
+            asks=buyer.create,
+        )
+        for buyer in buyers
+        if (person := people.get(buyer.key))
+        and person.bound_by == "reference"
+        and buyer.email
+        and not person.owns
+        and known.by_customer(buyer) != person.user_id
+    ]
 
 
 def _nobody(buyer: Buyer) -> Doubt:
@@ -173,16 +281,29 @@ def _nobody(buyer: Buyer) -> Doubt:
 
 
 def _contradictions(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
-    """Doubts where a signed reference names one person, but the customer or address another."""
+    """Doubts where a signed reference names one person, but the customer or address another or
+    nobody, and where the reference can't be believed."""
     if person.bound_by != "reference":
-        return []
+        return _refused(buyer, person, known)
     customer = known.by_customer(buyer)
     address = known.by_address(buyer)
     others = [
         (DoubtKind.REFERENCE_AND_CUSTOMER, customer),
-        (DoubtKind.REFERENCE_AND_ADDRESS, address[0] if address else None),
+        (DoubtKind.REFERENCE_AND_ADDRESS, address.user_id if address else None),
     ]
     found = [(kind, other) for kind, other in others if other not in (None, person.user_id)]
+    if not found and address is None and buyer.email and customer is None:
+        return [
+            Doubt(
+                key=f"{DoubtKind.OTHER_PAYER}:{person.user_id}:{email_key(buyer.email)}",
+                kind=DoubtKind.OTHER_PAYER,
+                user_id=person.user_id,
+                customer_id=buyer.customer_id,
+                source=buyer.source,
+                source_id=buyer.key,
+                email=buyer.email,
+            )
+        ]
     return [
         Doubt(
             key=f"{kind}:{person.user_id}:{other}",
@@ -195,6 +316,26 @@ def _contradictions(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
             email=buyer.email,
         )
         for kind, other in found[:1]
+    ]
+
+
+def _refused(buyer: Buyer, person: Person, known: _Known) -> list[Doubt]:
+    """The doubt about a reference that is forged, expired, or for another product, unless the
+    purchase is that member's anyway."""
+    named = known.named.get(buyer.key)
+    if named is None or named.fault is None or named.user_id == person.user_id:
+        return []
+    return [
+        Doubt(
+            key=f"{named.fault}:{buyer.key}",
+            kind=DoubtKind(named.fault),
+            user_id=person.user_id,
+            other_id=named.user_id,
+            customer_id=buyer.customer_id,
+            source=buyer.source,
+            source_id=buyer.key,
+            email=buyer.email,
+        )
     ]
 
 
@@ -261,22 +402,23 @@ async def _similar_addresses(connection: Connection, people: Collection[Person])
     ]
 
 
-async def _existing(connection: Connection, emails: Sequence[str]) -> dict[str, tuple[int, bool]]:
+async def _existing(connection: Connection, emails: Sequence[str]) -> dict[str, AddressHolder]:
     """Users by the key of their main or an additional address."""
     if not emails:
         return {}
     rows = await connection.fetch(
         """
-        select email_key, id as user_id from users where email_key = any($1::text[])
+        select email_key, user_id, proven_at is not null as proven from user_addresses
+         where email_key = any($1::text[])
         union all
-        select email_key, user_id from user_addresses where email_key = any($1::text[])
+        select email_key, id, true from users where email_key = any($1::text[])
         """,
         sorted({email_key(email) for email in emails}),
     )
-    return {row["email_key"]: (row["user_id"], False) for row in rows}
+    return {row["email_key"]: AddressHolder(row["user_id"], False, row["proven"]) for row in rows}
 
 
-async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, tuple[int, bool]]:
+async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, AddressHolder]:
     """Create users for these addresses; another transaction may have created some just now."""
     if not buyers:
         return {}
@@ -294,7 +436,7 @@ async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, 
         keys,
         [wanted[key][1] for key in keys],
     )
-    made = {row["email_key"]: (row["id"], True) for row in rows}
+    made = {row["email_key"]: AddressHolder(row["id"], created=True, proven=True) for row in rows}
     missing = [key for key in keys if key not in made]
     return made | await _existing(connection, missing)
 
@@ -335,12 +477,15 @@ async def _record_customers(
     people = [chosen.get(i) for i in ids]
     recorded = await connection.fetch(
         """
-        insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket)
-        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3
-          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-               as given (id, user_id, bound_by, email, name)
+        insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket,
+                               billing_user)
+        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3, billing_user
+          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+               as given (id, user_id, bound_by, email, name, billing_user)
         on conflict (id) do update
            set user_id = coalesce(customers.user_id, excluded.user_id),
+               billing_user = case when customers.user_id is null then excluded.billing_user
+                                   else customers.billing_user end,
                bound_by = coalesce(customers.bound_by, excluded.bound_by),
                email = case when customers.erased then null
                             when customers.ticket > excluded.ticket then customers.email
@@ -359,6 +504,7 @@ async def _record_customers(
         [p.bound_by if p else None for p in people],
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
+        [p.user_id if p and p.owns else None for p in people],
     )
     await address_keys.correct(connection, "customers", {i: rows[i].email for i in ids})
     return {row["id"]: row["user_id"] for row in recorded}
@@ -380,11 +526,40 @@ def _as_bound(
     return found
 
 
-async def hand_over(
+async def hand_over_late(
+    connection: Connection,
+    buyers: Sequence[Buyer],
+    owners: dict[str, int | None],
+    *,
+    context: ApplyContext,
+) -> None:
+    """Give purchases to the members whom signed references name, when these become known after the
+    purchase. The caller has locked the purchases' rows."""
+    bound = await known_customers(connection, [b.customer_id for b in buyers if b.customer_id])
+    named = await named_by_references(connection, buyers)
+    found = await _existing(connection, [b.email for b in buyers if b.email])
+    known = _Known(bound, named, found)
+    people: dict[str, Person] = {}
+    doubts: list[Doubt] = []
+    for buyer in buyers:
+        owner = owners[buyer.key]
+        assert owner is not None, "only purchases that belong to somebody are handed over"
+        user = known.by_reference(buyer)
+        if user is None:
+            doubts += _refused(buyer, Person(owner, created=False, bound_by="customer"), known)
+        elif user != owner:
+            person = Person(user, False, "reference", _owns(buyer, user, known))
+            people[buyer.key] = person
+            await _hand_over(connection, buyer.key, from_user=owner, to_user=user)
+            doubts += _contradictions(buyer, person, known)
+    await other_payers.note(connection, _paid_by_others(buyers, people, known), context=context)
+    await matches.raise_doubts(connection, doubts)
+
+
+async def _hand_over(
     connection: Connection, source_id: str, *, from_user: int, to_user: int
 ) -> None:
-    """Move one purchase, with everything recorded about it, to another user, when a signed
-    reference becomes known after the purchase. The caller has locked the purchase's row."""
+    """Move one purchase, with everything recorded about it, to another user."""
     for table, column in (
         ("subscriptions", "id"),
         ("orders", "id"),
@@ -440,15 +615,19 @@ async def mirror_customer(
     if row["user_id"] is None:
         return True
     found = (await _existing(connection, [row["email"]])).get(email_key(row["email"]))
-    if found and found[0] != row["user_id"]:
+    if found and found.user_id == row["user_id"] and found.proven:
+        await connection.execute(
+            "update customers set billing_user = user_id where id = $1", customer.id
+        )
+    if found and found.user_id != row["user_id"]:
         await matches.raise_doubts(
             connection,
             [
                 Doubt(
-                    key=f"address_changed:{customer.id}:{found[0]}",
+                    key=f"address_changed:{customer.id}:{found.user_id}",
                     kind=DoubtKind.ADDRESS_CHANGED,
                     user_id=row["user_id"],
-                    other_id=found[0],
+                    other_id=found.user_id,
                     customer_id=customer.id,
                     email=row["email"],
                 )

@@ -21,6 +21,10 @@ class DoubtKind(StrEnum):
     SIMILAR_ADDRESS = "similar_address"
     SHARED_ADDRESS = "shared_address"
     STAFF_ADDRESS = "staff_address"
+    OTHER_PAYER = "other_payer"
+    REFERENCE_FORGED = "reference_forged"
+    REFERENCE_EXPIRED = "reference_expired"
+    REFERENCE_OTHER_PRODUCT = "reference_other_product"
 
 
 @dataclass(frozen=True)

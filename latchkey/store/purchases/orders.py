@@ -10,6 +10,7 @@ from functools import partial
 from latchkey.contracts import purchase_workflow_id
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
+from latchkey.rules.identity import Reference
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
 from latchkey.rules.vocabulary import GrantSource
@@ -46,11 +47,11 @@ async def apply_orders(
     readings: Sequence[Order],
     *,
     context: ApplyContext,
-    references: dict[str, int] | None = None,
+    references: dict[str, Reference] | None = None,
 ) -> AppliedPage:
     """Apply readings taken under `context.ticket` (a fencing token). Applying is idempotent.
 
-    `references` maps order ids to the users named by their signed references. An order that has
+    `references` maps order ids to what their signed references say. An order that has
     never been paid or pending isn't recorded, nor is an invoice that every link ignores as past. If
     only some links count an invoice, the others give nothing.
     """
@@ -116,7 +117,7 @@ async def _users(
     readings: Sequence[Order],
     known: dict[str, int | None],
     products: _Products,
-    references: dict[str, int],
+    references: dict[str, Reference],
     *,
     context: ApplyContext,
 ) -> dict[str, int]:
@@ -132,7 +133,9 @@ async def _users(
                 customer_id=reading.customer.id if reading.customer else None,
                 email=reading.email or (reading.customer.email if reading.customer else None),
                 name=reading.name or (reading.customer.name if reading.customer else None),
-                reference_user=references.get(reading.id),
+                reference=references.get(reading.id),
+                products=_opened(reading, products),
+                begun=min(reading.created, context.as_of),
                 create=_gives(reading, products, context),
             )
             for reading in readings
@@ -222,6 +225,10 @@ def _gives(reading: Order, products: _Products, context: ApplyContext) -> bool:
         product.counts(reading) and _judge(reading, context, product).access
         for product in _linked(reading, products)
     )
+
+
+def _opened(reading: Order, products: _Products) -> tuple[str, ...]:
+    return tuple(product.product_id for product in _linked(reading, products))
 
 
 def _linked(reading: Order, products: _Products) -> list[LinkedProduct]:

@@ -13,6 +13,7 @@ from functools import partial
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
+from latchkey.rules.identity import Reference
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import Cause, GrantSource
@@ -46,10 +47,11 @@ NOBODY = "Nobody to give access to: the customer has no email address in Stripe"
 
 @dataclass(frozen=True)
 class CheckoutInfo:
-    """A subscription's checkout session and the reference found there."""
+    """A subscription's checkout session, when it began, and the reference found there."""
 
     checkout_session: str | None = None
-    reference_user: int | None = None
+    reference: Reference | None = None
+    begun: datetime | None = None
 
 
 _NO_CHECKOUT = CheckoutInfo()
@@ -89,7 +91,7 @@ async def apply_subscriptions(
     for reading in concerned:
         if old[reading.id].ticket > context.ticket:
             page.applied[reading.id] = read_meanwhile(reading.id)
-    old = await _hand_over(connection, fresh, old, checkouts, context=context)
+    old = await _hand_over(connection, fresh, old, products, checkouts, context=context)
     await _apply(connection, fresh, old, products, page, context=context, checkouts=checkouts)
     return page
 
@@ -169,15 +171,7 @@ async def _users(
     found = await resolve(
         connection,
         [
-            Buyer(
-                key=reading.id,
-                source=GrantSource.SUBSCRIPTION,
-                customer_id=reading.customer.id,
-                email=reading.customer.email,
-                name=reading.customer.name,
-                reference_user=checkouts.get(reading.id, _NO_CHECKOUT).reference_user,
-                create=_grants(reading, products, context),
-            )
+            _buyer(reading, products, checkouts, context=context)
             for reading in readings
             if reading.id not in users
         ],
@@ -188,43 +182,44 @@ async def _users(
     return users | {key: person.user_id for key, person in found.items()}
 
 
+def _buyer(
+    reading: Subscription, products: _Products, checkouts: _Checkouts, *, context: ApplyContext
+) -> Buyer:
+    checkout = checkouts.get(reading.id, _NO_CHECKOUT)
+    return Buyer(
+        key=reading.id,
+        source=GrantSource.SUBSCRIPTION,
+        customer_id=reading.customer.id,
+        email=reading.customer.email,
+        name=reading.customer.name,
+        reference=checkout.reference,
+        products=tuple(product.product_id for product in _linked(reading, products)),
+        begun=min(checkout.begun or reading.created, context.as_of),
+        create=_grants(reading, products, context),
+    )
+
+
 async def _hand_over(
     connection: Connection,
     readings: Sequence[Subscription],
     old: dict[str, mirror.RecordedSubscription],
+    products: _Products,
     checkouts: _Checkouts,
     *,
     context: ApplyContext,
 ) -> dict[str, mirror.RecordedSubscription]:
     """A signed reference found after the subscription decides whose it is."""
-    late = {
-        reading.id: (owner, reference)
+    late = [
+        buyer
         for reading in readings
-        if (reference := checkouts.get(reading.id, _NO_CHECKOUT).reference_user) is not None
-        and old[reading.id].checkout_session is None
-        and (owner := old[reading.id].user_id) is not None
-        and owner != reference
-    }
+        if old[reading.id].checkout_session is None
+        and old[reading.id].user_id is not None
+        and (buyer := _buyer(reading, products, checkouts, context=context)).reference
+    ]
     if not late:
         return old
-    living = await buyers.survivors(connection, {reference for _, reference in late.values()})
-    for reading_id, (owner, reference) in late.items():
-        user = living.get(reference)
-        if user is not None and user != owner:
-            await buyers.hand_over(connection, reading_id, from_user=owner, to_user=user)
-            await matches.raise_doubts(
-                connection,
-                [
-                    matches.Doubt(
-                        key=f"{matches.DoubtKind.REFERENCE_AND_ADDRESS}:{user}:{owner}",
-                        kind=matches.DoubtKind.REFERENCE_AND_ADDRESS,
-                        user_id=user,
-                        other_id=owner,
-                        source=GrantSource.SUBSCRIPTION,
-                        source_id=reading_id,
-                    )
-                ],
-            )
+    owners = {buyer.key: old[buyer.key].user_id for buyer in late}
+    await buyers.hand_over_late(connection, late, owners, context=context)
     return await mirror.lock(connection, sorted(old))
 
 

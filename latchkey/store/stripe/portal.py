@@ -57,8 +57,9 @@ async def save_configuration(
 
 
 async def customers(connection: Connection, user_id: int) -> list[BillingCustomer]:
-    """The user's customers in the connected account and mode, those with running subscriptions
-    first, then newest first."""
+    """The customers in the connected account and mode whose billing is open to the user, because
+    the address is proven to be theirs: those with running subscriptions first, then newest
+    first."""
     rows = await connection.fetch(
         """
         select c.id, c.email, c.name,
@@ -70,7 +71,7 @@ async def customers(connection: Connection, user_id: int) -> list[BillingCustome
           left join subscriptions s on s.customer_id = c.id
           left join subscription_items i on i.subscription_id = s.id
           left join stripe_products p on p.id = i.stripe_product
-         where c.user_id = $1 and not c.deleted
+         where c.user_id = $1 and c.billing_user = $1 and not c.deleted
          group by c.id
          order by running desc, max(s.created_at) desc nulls last, max(c.read_at) desc, c.id
         """,
@@ -82,11 +83,12 @@ async def customers(connection: Connection, user_id: int) -> list[BillingCustome
 async def subscription_customer(
     connection: Connection, *, user_id: int, subscription_id: str
 ) -> str | None:
-    """The Stripe customer of this user's subscription; None if it isn't theirs."""
+    """The Stripe customer of this user's subscription; None if its billing isn't theirs."""
     found: str | None = await connection.fetchval(
         """
         select s.customer_id from subscriptions s join customers c on c.id = s.customer_id
-         where s.id = $2 and s.user_id = $1 and c.user_id = $1 and not c.deleted
+         where s.id = $2 and s.user_id = $1 and c.user_id = $1 and c.billing_user = $1
+           and not c.deleted
         """,
         user_id,
         subscription_id,
@@ -95,11 +97,13 @@ async def subscription_customer(
 
 
 async def owns(connection: Connection, *, user_id: int, source_id: str) -> bool:
-    """Whether an order or subscription is this user's."""
+    """Whether an order or subscription is this user's, and wasn't paid with an address that isn't
+    proven to be theirs: its receipt names the payer."""
     found: bool = await connection.fetchval(
         """
-        select exists (select from orders where id = $2 and user_id = $1)
-            or exists (select from subscriptions where id = $2 and user_id = $1)
+        select (exists (select from orders where id = $2 and user_id = $1)
+                or exists (select from subscriptions where id = $2 and user_id = $1))
+           and not exists (select from other_payers where source_id = $2 and proven_at is null)
         """,
         user_id,
         source_id,

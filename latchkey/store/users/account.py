@@ -10,6 +10,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
+from latchkey.store.purchases import other_payers
 
 CHANGE_LIFE = timedelta(hours=48)
 OPTIONAL_MAILS = ("product_access", "login_instructions")
@@ -20,7 +21,8 @@ OPTIONAL_MAILS = ("product_access", "login_instructions")
 class OwnSubscription:
     """`amount` is in the currency's minor unit per period, None if it varies.
 
-    `yours` says whether its customer can be billed from this account.
+    `yours` says whether its customer can be billed from this account. `other_payer` is the address
+    that paid, if it isn't proven to be the user's.
     """
 
     id: str
@@ -36,6 +38,7 @@ class OwnSubscription:
     interval: str | None
     interval_count: int | None
     yours: bool
+    other_payer: str | None
 
     @property
     def running(self) -> bool:
@@ -48,7 +51,8 @@ class OwnSubscription:
 
 @dataclass(frozen=True)
 class OwnOrder:
-    """`amount` and `amount_refunded` in the currency's minor unit."""
+    """`amount` and `amount_refunded` in the currency's minor unit. `other_payer` is the address
+    that paid, if it isn't proven to be the user's."""
 
     id: str
     products: str
@@ -57,6 +61,7 @@ class OwnOrder:
     amount_refunded: int
     currency: str | None
     created_at: datetime
+    other_payer: str | None
 
 
 async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscription]:
@@ -71,7 +76,9 @@ async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscri
                     then sum(r.unit_amount * coalesce(i.quantity, 1))::bigint end as amount,
                min(r.currency) as currency, min(r.interval) as interval,
                min(r.interval_count) as interval_count,
-               bool_or(c.user_id = s.user_id and not c.deleted) as yours
+               bool_or(c.billing_user = s.user_id and not c.deleted) as yours,
+               (select email from other_payers where source_id = s.id and proven_at is null)
+                   as other_payer
           from subscriptions s
           join customers c on c.id = s.customer_id
           join subscription_items i on i.subscription_id = s.id
@@ -90,7 +97,9 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
     rows = await connection.fetch(
         """
         select o.id, o.state, o.amount, o.amount_refunded, o.currency, o.created_at,
-               string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products
+               string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products,
+               (select email from other_payers where source_id = o.id and proven_at is null)
+                   as other_payer
           from orders o
           join order_lines l on l.order_id = o.id
           left join stripe_products p on p.id = l.stripe_product
@@ -215,7 +224,7 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
                 "update users set email = $2 where id = $1", change.user_id, change.email
             )
             await connection.execute(
-                "update users set email_key = $2 where id = $1",
+                "update users set email_key = $2, proven_at = now() where id = $1",
                 change.user_id,
                 email_key(change.email),
             )
@@ -224,6 +233,7 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
             "This address already has its own account here. Sign in with it, or ask the site to"
             " merge both accounts."
         ) from None
+    await other_payers.proven(connection, change.user_id, change.email)
     if email_key(change.email) != email_key(change.old_email):
         await write_mails(
             connection,

@@ -119,6 +119,7 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
             reason="The member proved the other address to be theirs",
             actor=claim.user_id,
             cause=Cause.CUSTOMER,
+            proven=True,
         )
     except merging.NotMergeableError as error:
         await matches.raise_doubts(

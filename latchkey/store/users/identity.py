@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import matches, rejudging
+from latchkey.store.purchases import matches, other_payers, rejudging
 from latchkey.store.purchases.matches import Match
 from latchkey.store.stripe.connection import current
 from latchkey.store.stripe.context import ApplyContext
@@ -127,8 +127,10 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
     """Add a proven address to the user, with the purchases under it that had no owner."""
     await connection.execute(
         """
-        insert into user_addresses (email_key, email, user_id, source) values ($1, $2, $3, $4)
-        on conflict (email_key) do update set user_id = excluded.user_id, source = excluded.source
+        insert into user_addresses (email_key, email, user_id, source, proven_at)
+        values ($1, $2, $3, $4, now())
+        on conflict (email_key) do update
+           set user_id = excluded.user_id, source = excluded.source, proven_at = now()
         """,
         email_key(email),
         email.strip(),
@@ -160,4 +162,5 @@ async def add_address(connection: Connection, user_id: int, email: str, *, sourc
         email_key(email),
         user_id,
     )
+    await other_payers.proven(connection, user_id, email)
     await judge_all_of(connection, user_id, cause=Cause.CUSTOMER)

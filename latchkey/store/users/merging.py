@@ -12,6 +12,7 @@ import asyncpg
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.purchases import other_payers
 
 _NOT_MOVED = frozenset(
     {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}
@@ -43,9 +44,12 @@ async def merge(
     reason: str | None,
     actor: int | None,
     cause: Cause = Cause.ADMIN,
+    proven: bool = False,
 ) -> Merged:
     """Merge `other` into `into`: grants, purchases, emails, lines, customers and addresses.
 
+    `proven` says whether a link to the address of `other` was followed for this. If not, the
+    survivor isn't shown the billing of the Stripe customers that move.
     The address of `other` becomes an additional one of the survivor, and the id of `other` stands
     for the survivor from then on, in references, in `/access` and on pages. Raises
     `NotMergeableError`. The caller opens the transaction.
@@ -68,6 +72,11 @@ async def merge(
     }
     await _drop(connection, into=into, other=other)
     await _remember(connection, person, into, kept, reason=reason, actor=actor)
+    if proven:
+        await connection.execute(
+            "update customers set billing_user = $1 where billing_user = $2", into, other
+        )
+        await other_payers.proven(connection, into, person["email"])
     counts = {name: len(keys) for name, keys in kept["moved"].items()}
     await write_facts(
         connection,
@@ -139,7 +148,9 @@ def _check(people: dict[int, Any], *, into: int, other: int) -> None:
 
 def _plain(row: Any) -> dict[str, Any]:
     """What an undo may need from the other user's row, without the password."""
-    names = ("id", "email", "name", "role", "link_epoch", "created_at", "last_seen_at")
+    names = (
+        "id", "email", "name", "role", "link_epoch", "created_at", "last_seen_at", "proven_at",
+    )  # fmt: skip
     return {
         name: value.isoformat() if isinstance(value := row[name], datetime) else value
         for name in names

@@ -169,7 +169,13 @@ async def begin(
         rules.secret_fingerprints[0],
         second_factor,
     )
-    await connection.execute("update users set last_seen_at = now() where id = $1", user.id)
+    await connection.execute(
+        """
+        update users set last_seen_at = now(), proven_at = coalesce(proven_at, now())
+         where id = $1
+        """,
+        user.id,
+    )
     return token
 
 

@@ -101,6 +101,11 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
     for name, count in since.items():
         moved[name] = moved.get(name, 0) + count
     await _revive(connection, kept, into=into, other=from_user)
+    await connection.execute(
+        "update customers set billing_user = $1 where user_id = $1 and billing_user = $2",
+        from_user,
+        into,
+    )
     await connection.execute("delete from user_merges where from_user = $1", from_user)
     await connection.execute(
         "delete from sessions where user_id = $1 and user_id is distinct from $2", into, actor
@@ -170,12 +175,14 @@ async def _bring_back(connection: Connection, user: dict[str, Any], into: int) -
     )
     await connection.execute(
         """
-        insert into users (id, email, email_key, name, role, link_epoch, created_at, last_seen_at)
+        insert into users (id, email, email_key, name, role, link_epoch, created_at, last_seen_at,
+                           proven_at)
         overriding system value
         select id, email, $2, name, role, coalesce(link_epoch, 0) + 1, created_at,
-               last_seen_at
+               last_seen_at, proven_at
           from jsonb_to_record($1::jsonb) as kept (id bigint, email text, name text, role text,
-               link_epoch integer, created_at timestamptz, last_seen_at timestamptz)
+               link_epoch integer, created_at timestamptz, last_seen_at timestamptz,
+               proven_at timestamptz)
         """,
         user,
         email_key(user["email"]),

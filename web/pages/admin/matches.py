@@ -29,6 +29,15 @@ REASONS = {
     DoubtKind.SHARED_ADDRESS: "Two Stripe customers with different names have the same email"
     " address, and so the same account.",
     DoubtKind.STAFF_ADDRESS: "A member confirmed the email address of someone on the team.",
+    DoubtKind.OTHER_PAYER: "Bought while signed in as one user, and paid for with an address that"
+    " nobody here has. The signed-in user got access, but not the billing: a link was sent to the"
+    " address that paid.",
+    DoubtKind.REFERENCE_EXPIRED: "Paid for through a signed-in user's checkout that had expired."
+    " The address that paid got access, not that user.",
+    DoubtKind.REFERENCE_OTHER_PRODUCT: "Paid for through a signed-in user's checkout of another"
+    " product. The address that paid got access, not that user.",
+    DoubtKind.REFERENCE_FORGED: "Somebody tried to have a purchase assigned to a user with a"
+    " signature that isn't ours. The address that paid got access.",
 }
 
 

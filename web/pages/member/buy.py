@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from latchkey import dispatch
-from latchkey.rules.identity import sign_reference
+from latchkey import dispatch, references
 from latchkey.store.access import grants
 from latchkey.store.products import checkout, products
 from latchkey.store.products.checkout import Selling
@@ -100,7 +99,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
             return page(request, "member/buy_pending.html", product=product)
     query = passed_on(request, promotion=selling.promotion_codes)
     if user:
-        reference = sign_reference(user.id, secrets=site_of(request).secrets)
+        reference = references.sign(user.id, product.id, vault=site_of(request).keyring.vault)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
     return _away(_with_query(link.url, query))
 
