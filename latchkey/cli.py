@@ -12,6 +12,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
+from latchkey import first_owner
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
@@ -42,6 +43,7 @@ def web() -> None:
     """Serve the site, the admin pages, the JSON API and the webhook endpoint."""
     _ready()
     settings = load_settings()
+    _run(first_owner.check(settings))
     uvicorn.run(
         "web.app:create_app",
         factory=True,

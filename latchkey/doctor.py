@@ -40,6 +40,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await doctor_checks.of_database(settings),
         *doctor_security.of_settings(settings),
         *await doctor_security.of_database(settings),
+        *await doctor_security.of_first_owner(settings),
     ]
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "

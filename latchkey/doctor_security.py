@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
-from latchkey import temporal
+from latchkey import first_owner, temporal
 from latchkey.doctor_checks import Check
 from latchkey.settings import Settings
+from latchkey.store.users import team
 
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 UNUSED_DAYS = 90
@@ -58,6 +59,27 @@ async def of_database(settings: Settings) -> list[Check]:
         found = f"not used for {UNUSED_DAYS} days: {unused}"
         checks.append(Check("API tokens", False, found, advice))
     return checks
+
+
+async def of_first_owner(settings: Settings) -> list[Check]:
+    """Whether LATCHKEY_ADMIN_PASSWORD is weak. Empty if it isn't, or without a database."""
+    wrong = first_owner.weakness(settings)
+    if wrong is None or settings.database_url is None:
+        return []
+    try:
+        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=5)
+        try:
+            used = await team.has_owner(connection)
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+        return []
+    if used:
+        found = "LATCHKEY_ADMIN_PASSWORD is weak"
+        advice = "remove it, since the site has an owner; they should use another password"
+    else:
+        found, advice = f"LATCHKEY_ADMIN_PASSWORD: {wrong}", "`latchkey web` doesn't start with it"
+    return [Check("first owner", False, found, advice)]
 
 
 def _in_clear(settings: Settings) -> Check:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from latchkey import password_rules
 from latchkey.addresses import mailbox
 
 SHORTEST_SECRET = 16
@@ -74,17 +73,6 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else value
-
-    @field_validator("admin_password")
-    @classmethod
-    def _hard_to_guess(cls, value: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
-        if value is None:
-            return value
-        names = [given.data.get("admin_email") or ""]
-        wrong = password_rules.weakness(value.get_secret_value(), staff=True, names=names)
-        if wrong:
-            raise ValueError(wrong)
-        return value
 
     @field_validator("mail_from")
     @classmethod

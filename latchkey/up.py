@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from temporalio.service import RPCError
 
-from latchkey import temporal
+from latchkey import first_owner, temporal
 from latchkey.embedded import (
     POSTGRES_DATABASE,
     EmbeddedError,
@@ -140,6 +140,8 @@ class Supervisor:
         if settings.database_url is None:
             env["DATABASE_URL"] = await self._start_postgres(plan)
         await migrate(env["DATABASE_URL"])
+        database = SecretStr(env["DATABASE_URL"])
+        await first_owner.check(settings.model_copy(update={"database_url": database}))
         if settings.temporal_address is None:
             await self._start_temporal(plan)
         if settings.stripe_secret_key is None:

@@ -15,12 +15,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latchkey import presence, temporal
+from latchkey import first_owner, presence, temporal
 from latchkey.keyring import Keyring
-from latchkey.passwords import hash_password
 from latchkey.settings import Settings, load_settings
-from latchkey.store.pool import Pool, create_pool
-from latchkey.store.users import team
+from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
 from web import api, health, pages
 from web.hosts import KnownHosts
@@ -139,24 +137,8 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
     )
     site = Site(settings, pool, keyring, await temporal.connect(lazy=True))
     try:
-        await _first_owner(settings, pool)
+        await first_owner.ensure(pool, settings)
         yield site
     finally:
         await keyring.close()
         await pool.close()
-
-
-async def _first_owner(settings: Settings, pool: Pool) -> None:
-    """Make the owner that the settings name, on a site that has none."""
-    if not settings.admin_email or not settings.admin_password:
-        return
-    async with pool.acquire() as connection:
-        if await team.has_owner(connection):
-            return
-        password_hash = await hash_password(settings.admin_password.get_secret_value())
-        async with connection.transaction():
-            made = await team.make_first_owner(connection, settings.admin_email, password_hash)
-    if not made:
-        log.warning(
-            "no owner was made: the address of LATCHKEY_ADMIN_EMAIL belongs to a member already"
-        )

@@ -7,7 +7,6 @@ import pytest
 
 from latchkey import password_rules, passwords
 from latchkey.password_rules import weakness
-from latchkey.settings import SettingsError, load_settings
 
 
 @pytest.mark.parametrize(
@@ -34,17 +33,6 @@ def test_weak_passwords_are_refused(password: str, staff: bool, said: str) -> No
 )
 def test_others_are_accepted(password: str) -> None:
     assert weakness(password, staff=False, names=["ten@x.example", "Sail School"]) is None
-
-
-@pytest.mark.parametrize("password", ["eleven char", "password1234", "the boss says hello"])
-def test_the_first_owners_password_is_checked_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LATCHKEY_ADMIN_EMAIL", "boss@site.example")
-    monkeypatch.setenv("LATCHKEY_ADMIN_PASSWORD", password)
-    with pytest.raises(SettingsError, match=r"LATCHKEY_ADMIN_PASSWORD: .*everal words"):
-        load_settings()
 
 
 def test_a_password_is_checked_as_it_was_typed() -> None:

@@ -1,0 +1,65 @@
+"""The first owner, whom the settings name: made at the start of a site that has none."""
+
+import structlog
+
+from latchkey import password_rules
+from latchkey.passwords import hash_password
+from latchkey.settings import Settings, SettingsError
+from latchkey.store.pool import Connection, Pool, create_pool
+from latchkey.store.users import team
+
+log = structlog.get_logger("web")
+
+
+def weakness(settings: Settings) -> str | None:
+    """What is wrong with LATCHKEY_ADMIN_PASSWORD; None if it is strong enough or absent."""
+    if settings.admin_password is None:
+        return None
+    password, names = settings.admin_password.get_secret_value(), [settings.admin_email or ""]
+    return password_rules.weakness(password, staff=True, names=names)
+
+
+async def check(settings: Settings) -> None:
+    """Raises `SettingsError` where the first owner would get a weak password."""
+    pool = await create_pool(settings.require_database(), max_size=1)
+    try:
+        async with pool.acquire() as connection:
+            await _wanted(connection, settings)
+    finally:
+        await pool.close()
+
+
+async def ensure(pool: Pool, settings: Settings) -> None:
+    """Make the owner that the settings name, on a site that has none. Raises `SettingsError` if the
+    password is weak; where it isn't needed, a weak one is only logged."""
+    async with pool.acquire() as connection:
+        wanted = await _wanted(connection, settings)
+        if wanted is None:
+            if weakness(settings):
+                log.warning(
+                    "LATCHKEY_ADMIN_PASSWORD is weak: remove it, since the site has an owner, who"
+                    " should use another one"
+                )
+            return
+        email, password = wanted
+        password_hash = await hash_password(password)
+        async with connection.transaction():
+            made = await team.make_first_owner(connection, email, password_hash)
+    if not made:
+        log.warning(
+            "no owner was made: the address of LATCHKEY_ADMIN_EMAIL belongs to a member already;"
+            " `latchkey owner` makes them one"
+        )
+
+
+async def _wanted(connection: Connection, settings: Settings) -> tuple[str, str] | None:
+    """The address and password of the owner to make, if there is one to make. Raises
+    `SettingsError` if the password is weak."""
+    if not settings.admin_email or not settings.admin_password:
+        return None
+    if await team.has_owner(connection):
+        return None
+    wrong = weakness(settings)
+    if wrong:
+        raise SettingsError(f"LATCHKEY_ADMIN_PASSWORD: {wrong}")
+    return settings.admin_email, settings.admin_password.get_secret_value()
