@@ -169,7 +169,9 @@ def _activities(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish the work under way."""
-    with worker_metrics.served(settings.worker_metrics_port) as runtime:
+    with worker_metrics.served(
+        settings.worker_metrics_port, host=settings.worker_metrics_host
+    ) as runtime:
         await _run(settings, stop, runtime)
 
 

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
     sandbox_month_seconds: int | None = Field(None, alias="LATCHKEY_SANDBOX_MONTH_SECONDS", ge=10)
     temporal_port: int = Field(7233, alias="LATCHKEY_TEMPORAL_PORT", ge=1, le=65535)
     temporal_ui_port: int = Field(8233, alias="LATCHKEY_TEMPORAL_UI_PORT", ge=1, le=65535)
+    worker_metrics_host: str = Field("127.0.0.1", alias="LATCHKEY_WORKER_METRICS_HOST")
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
+    metrics_token: SecretStr | None = Field(None, alias="LATCHKEY_METRICS_TOKEN", min_length=16)
 
     @field_validator("public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url")
     @classmethod

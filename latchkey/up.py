@@ -153,9 +153,9 @@ class Supervisor:
             await child.start()
             self._watch(child, restart=True)
         self.leftovers.remember(self._children)
-        site = f"http://127.0.0.1:{settings.port}/readyz"
+        site, token = f"http://127.0.0.1:{settings.port}/readyz", env["LATCHKEY_METRICS_TOKEN"]
         await self._until("web", web, lambda: _answers(site))
-        await self._until("the check of the Stripe key", worker, lambda: _checked(site))
+        await self._until("the check of the Stripe key", worker, lambda: _checked(site, token))
 
     async def _start_postgres(self, plan: Plan) -> str:
         postgres = await asyncio.to_thread(prepare_postgres, plan.data / "postgres")
@@ -356,11 +356,15 @@ def _plan(settings: Settings, data: Path) -> Plan:
     env = dict(os.environ)
     env |= {"PYTHONUNBUFFERED": "1", "LATCHKEY_LOG_FORMAT": "console"}
     secret = settings.secret.get_secret_value() if settings.secret else _kept(data / "secret", 32)
+    metrics = settings.metrics_token
     email = settings.admin_email or "admin@localhost"
     password = settings.admin_password
     chosen = password.get_secret_value() if password else _kept(data / "admin-password", 9)
     env |= {
         "LATCHKEY_SECRET": secret,
+        "LATCHKEY_METRICS_TOKEN": (
+            metrics.get_secret_value() if metrics else _kept(data / "metrics-token", 24)
+        ),
         "LATCHKEY_ADMIN_EMAIL": email,
         "LATCHKEY_ADMIN_PASSWORD": chosen,
     }
@@ -399,10 +403,11 @@ def _check_ports(settings: Settings) -> None:
                 ) from None
 
 
-async def _checked(url: str) -> bool:
+async def _checked(url: str, token: str) -> bool:
     """Whether the worker has checked the Stripe key."""
+    headers = {"Authorization": f"Bearer {token}"}
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, headers=headers) as client:
             return (await client.get(url)).json().get("stripe") in ("connected", "refused")
     except (httpx.HTTPError, ValueError):
         return False

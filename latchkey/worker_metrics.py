@@ -34,8 +34,9 @@ class _Core(Collector):
 
 
 @contextmanager
-def served(port: int | None) -> Iterator[Runtime | None]:
-    """The runtime to connect with while `port` serves the metrics; None without a port."""
+def served(port: int | None, *, host: str = HOST) -> Iterator[Runtime | None]:
+    """The runtime to connect with while `host` and `port` serve the metrics; None without a
+    port."""
     if port is None:
         yield None
         return
@@ -43,7 +44,7 @@ def served(port: int | None) -> Iterator[Runtime | None]:
     config = PrometheusConfig(bind_address=f"{HOST}:{inner}")
     core = _Core(inner)
     REGISTRY.register(core)
-    server, thread = start_http_server(port, addr=HOST)
+    server, thread = start_http_server(port, addr=host)
     stop: Callable[[], None] = server.shutdown
     try:
         yield Runtime(telemetry=TelemetryConfig(metrics=config))

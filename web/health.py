@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from hmac import compare_digest
 
 import asyncpg
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from temporalio.service import RPCError
 
 from latchkey.store.migrate import missing
@@ -21,10 +22,17 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The state of each dependency and of the background loops; 503 unless Postgres, Temporal and
-    the loops are ok. Without Temporal, events are still stored but not processed. Stripe's state is
-    shown but doesn't affect the status."""
+    """Whether this process can serve requests: 503 unless Postgres answers and is migrated.
+
+    For those who may see the metrics, also the state of the other dependencies and the background
+    loops. With `?full=1` these count, too: without Temporal, access, pages and webhooks still
+    answer, but events aren't processed. Stripe's state never counts.
+    """
     site = site_of(request)
+    full = request.query_params.get("full") == "1"
+    if not may_see(request):
+        ready = not full and await postgres(site) == "ok"
+        return _closed() if full else JSONResponse({"ready": ready}, 200 if ready else 503)
     checks = dict(
         zip(
             ("postgres", "temporal"),
@@ -34,7 +42,8 @@ async def readyz(request: Request) -> Response:
     )
     stuck = [f"{loop.name}: {loop.error or 'no progress'}" for loop in site.supervisor.stuck]
     checks["loops"] = f"stuck: {'; '.join(stuck)}" if stuck else "ok"
-    ready = all(state == "ok" for state in checks.values())
+    counting = checks.values() if full else [checks["postgres"]]
+    ready = all(state == "ok" for state in counting)
     stripe = (await site.keyring.connection()).state if checks["postgres"] == "ok" else "unknown"
     return JSONResponse({"ready": ready, **checks, "stripe": stripe}, 200 if ready else 503)
 
@@ -43,10 +52,28 @@ async def metrics(request: Request) -> Response:
     """Prometheus metrics. Figures from the database keep their last value while it doesn't
     answer."""
     site = site_of(request)
+    if not may_see(request):
+        return _closed()
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await site.bell.measure(site.pool)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+def may_see(request: Request) -> bool:
+    """Whether a request may see how the site runs: it has LATCHKEY_METRICS_TOKEN. Without that
+    setting, anyone may on a site that the internet can't reach, and nobody elsewhere."""
+    settings = site_of(request).settings
+    if settings.metrics_token is None:
+        return settings.is_local
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    wanted = settings.metrics_token.get_secret_value()
+    return scheme.lower() == "bearer" and compare_digest(token.encode(), wanted.encode())
+
+
+def _closed() -> Response:
+    text = "Send LATCHKEY_METRICS_TOKEN as a bearer token. Without that setting, this is closed.\n"
+    return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
 
 
 async def postgres(site: Site) -> str:

@@ -146,7 +146,8 @@ async def test_a_stuck_loop_turns_readiness_health_and_doctor_red(
     loop = site._app.state.site.supervisor.loops["relay of events"]
     assert (await admin.get("/readyz")).json()["loops"] == "ok"
     loop.patience = timedelta(seconds=-1)
-    ready = await admin.get("/readyz")
+    assert (await admin.get("/readyz")).status_code == 200, "it still serves"
+    ready = await admin.get("/readyz?full=1")
     assert ready.status_code == 503
     assert ready.json()["loops"] == "stuck: relay of events: no progress"
     assert 'latchkey_loop_stuck{loop="relay of events"} 1.0' in (await admin.get("/metrics")).text

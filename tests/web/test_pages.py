@@ -283,17 +283,3 @@ async def test_no_secret_is_shown(shared: Latchkey, admin: httpx.AsyncClient) ->
         assert "sk_test_latchkey" not in text
         assert "whsec_" not in re.sub(r'placeholder="[^"]*"', "", text)
         assert SECRETS[0] not in text
-
-
-async def test_health(shared: Latchkey, visitor: httpx.AsyncClient) -> None:
-    assert (await visitor.get("/healthz")).status_code == 200
-    ready = await visitor.get("/readyz")
-    assert ready.json() == {
-        "ready": True,
-        "postgres": "ok",
-        "temporal": "ok",
-        "loops": "ok",
-        "stripe": "connected",
-    }
-    metrics = await visitor.get("/metrics")
-    assert "latchkey_webhooks_total" in metrics.text
