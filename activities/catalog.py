@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from activities import list_pages
 from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
@@ -44,20 +45,20 @@ class CatalogActivities:
                     case CatalogList.PRODUCTS:
                         await catalog.mirror_products(
                             connection,
-                            [reading.stripe_product(source) for source in page.data],
+                            list_pages.readable(page.data, reading.stripe_product),
                             account=account,
                             ticket=ticket,
                         )
                     case CatalogList.PRICES:
                         await catalog.mirror_prices(
                             connection,
-                            [reading.price(source) for source in page.data],
+                            list_pages.readable(page.data, reading.price),
                             account=account,
                             ticket=ticket,
                         )
                     case CatalogList.SUBSCRIPTIONS:
-                        for source in page.data:
-                            for product in reading.subscription(source).stripe_products:
+                        for one in list_pages.readable(page.data, reading.subscription):
+                            for product in one.stripe_products:
                                 counts[product] = counts.get(product, 0) + 1
                         if page.next is None:
                             await catalog.write_counts(

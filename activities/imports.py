@@ -224,7 +224,7 @@ class ImportActivities:
         and make the list long.
         """
         account = await self._deps.account()
-        found = [reading.price(source) for source in await api.prices_of(stripe_product)]
+        found = list_pages.readable(await api.prices_of(stripe_product), reading.price)
         async with self._deps.pool.acquire() as connection:
             ticket = await connection.fetchval("select nextval('reading_tickets')")
             await catalog.mirror_prices(connection, found, account=account, ticket=ticket)

@@ -1,6 +1,7 @@
 """Pages of Stripe's lists, reading in full only what sells a relevant product."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -11,6 +12,20 @@ from latchkey.stripe_api import Json, StripeApi
 
 Sells = Callable[[Order], bool]
 """Whether an order sells a wanted product, judging by its known lines."""
+
+
+T = TypeVar("T")
+
+
+def readable(page: Iterable[Json], read: Callable[[Json], T]) -> list[T]:
+    """What `read` makes of the page's objects, without those that it can't read."""
+    found = []
+    for source in page:
+        try:
+            found.append(read(source))
+        except UnreadableError as error:
+            _left_out(error)
+    return found
 
 
 async def subscriptions(api: StripeApi, page: Iterable[Json]) -> list[Subscription]:

@@ -16,13 +16,13 @@ from latchkey.store.stripe import catalog, inbox
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
 
-PATHS = {
-    "customer": "/v1/customers",
-    "product": "/v1/products",
-    "price": "/v1/prices",
-    "charge": "/v1/charges",
-    "refund": "/v1/refunds",
-    "dispute": "/v1/disputes",
+KINDS = {
+    "customer": "customers",
+    "product": "products",
+    "price": "prices",
+    "charge": "charges",
+    "refund": "refunds",
+    "dispute": "disputes",
 }
 
 
@@ -40,10 +40,14 @@ class ObjectActivities:
     @activity.defn(name=contracts.SYNC_OBJECT)
     @keeps_running(TargetKind.OBJECT)
     async def sync(self, job: SyncInput) -> SyncResult:
-        """`object_id` is `<kind>/<Stripe id>`."""
-        kind, _, object_id = job.object_id.partition("/")
+        """`object_id` is `<kind>/<Stripe id>`, or a reference instead of the id."""
         async with retried():
             job, context = await self._deps.begin(job, TargetKind.OBJECT)
+            async with self._deps.pool.acquire() as connection:
+                named = await inbox.named(connection, job.object_id)
+            if named is None:
+                return SyncResult("done", "The events that named it are gone", finished=True)
+            kind, _, object_id = named.partition("/")
             api = await self._deps.keyring.api()
             try:
                 if kind in ("customer", "product", "price"):
@@ -60,7 +64,7 @@ class ObjectActivities:
         self, api: StripeApi, kind: str, object_id: str, context: ApplyContext
     ) -> str:
         try:
-            source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
+            source = await api.retrieve(KINDS[kind], object_id)
         except StripeError as error:
             if not error.missing:
                 raise
@@ -108,7 +112,7 @@ class ObjectActivities:
             return [Target(TargetKind.PURCHASE, object_id)]
         intent: str | None = object_id
         if kind != "payment_intent":
-            source = await api.retrieve(f"{PATHS[kind]}/{object_id}")
+            source = await api.retrieve(KINDS[kind], object_id)
             intent = reading.object_id(source.get("payment_intent"))
         if intent is None:
             return []

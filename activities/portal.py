@@ -50,7 +50,7 @@ class PortalActivities:
                 settings = await site_settings.read(connection)
             configuration = await self._configuration(api, account, settings)
             made = await api.create_portal_session(
-                customer=stripe_call.object_id,
+                customer=self._named(stripe_call),
                 configuration=configuration,
                 return_url=f"{self._url}/account",
                 flow=_flow(stripe_call, self._url),
@@ -105,6 +105,11 @@ class PortalActivities:
                 found: str = made["id"]
                 return found
         return None
+
+    def _named(self, stripe_call: StripeCallInput) -> str:
+        if stripe_call.sealed is None:
+            return stripe_call.object_id
+        return self._deps.keyring.vault.open(stripe_call.sealed.encode(), Purpose.STRIPE_CALL)
 
     def _sealed(self, url: str) -> str:
         return self._deps.keyring.vault.seal(url, Purpose.STRIPE_CALL).decode()

@@ -19,6 +19,7 @@ from latchkey.store.purchases.linked_products import linked_products
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
+from latchkey.stripe_ids import reference
 
 
 class PurchaseActivities:
@@ -127,7 +128,7 @@ def _result(applied: Applied, order: Order, *, as_of: datetime) -> SyncResult:
         wake_at=applied.wake_at,
         wake=applied.wake,
         product=applied.products[0] if applied.products else None,
-        customer=order.customer.id if order.customer else None,
+        customer=reference(order.customer.id) if order.customer else None,
     )
 
 

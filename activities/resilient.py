@@ -101,7 +101,8 @@ async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Sy
     again daily in case its account is reconnected."""
     account = await deps.keyring.account()
     async with deps.pool.acquire() as connection:
-        origin = await origins.origin_of(connection, job.object_id)
+        named = await inbox.named(connection, job.object_id)
+        origin = await origins.origin_of(connection, named or job.object_id)
     if origin is None or account is None or origin.account == account:
         return None
     why = f"It belongs to account {origin.account}, which isn't the connected one"

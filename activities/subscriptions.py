@@ -19,6 +19,7 @@ from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
+from latchkey.stripe_ids import reference
 
 
 class SubscriptionActivities:
@@ -121,7 +122,7 @@ def _result(applied: Applied, reading: Subscription, *, as_of: datetime) -> Sync
         wake_at=applied.wake_at,
         wake=applied.wake,
         product=applied.products[0] if applied.products else None,
-        customer=reading.customer.id,
+        customer=reference(reading.customer.id),
     )
 
 

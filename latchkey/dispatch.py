@@ -34,6 +34,7 @@ from latchkey.store.products import link_previews, links
 from latchkey.store.purchases.subscription_mirror import Lifecycle
 from latchkey.store.stripe import wakeups
 from latchkey.store.stripe.wakeups import Wakeup
+from latchkey.stripe_ids import reference
 
 CALL_TIMEOUT = 5.0
 """Seconds. Without it, the client's own retries would block a call for ten seconds while Temporal
@@ -98,7 +99,9 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
                         SearchAttributePair(
                             temporal.STRIPE_SUBSCRIPTION, lifecycle.subscription_id
                         ),
-                        SearchAttributePair(temporal.STRIPE_CUSTOMER, lifecycle.customer_id),
+                        SearchAttributePair(
+                            temporal.STRIPE_CUSTOMER, reference(lifecycle.customer_id)
+                        ),
                     ]
                 ),
             )

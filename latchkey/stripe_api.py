@@ -5,11 +5,16 @@ else on a page. There are no retries here, because Temporal repeats failed calls
 idempotency key.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import stripe
+import structlog
+
+from latchkey.stripe_ids import in_path
+from latchkey.texts import made_storable, storable
 
 API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
@@ -21,6 +26,10 @@ A_FEW = 20
 """Enough invoices to cover one overdue period and the paid invoice before it."""
 
 _TIMEOUT_SECONDS = 20
+_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""What the text of every answer that holds such a character has; most answers don't."""
+
+log = structlog.get_logger("stripe")
 
 
 class StripeError(Exception):
@@ -121,7 +130,14 @@ class StripeApi:
             )
         except stripe.StripeError as error:
             raise _translated(error) from None
-        return cast(Json, answer.data)
+        data = cast(Json, answer.data)
+        if _ESCAPES.search(answer.body) and _clean(data):
+            log.warning(
+                "characters that can't be stored replaced in an answer of Stripe's",
+                kind=path.split("/")[2],
+                request=answer.request_id,
+            )
+        return data
 
     async def page(
         self, path: str, params: Mapping[str, Any], *, after: str | None, limit: int = PAGE
@@ -145,7 +161,7 @@ class StripeApi:
 
     async def subscription(self, subscription_id: str) -> Json:
         return await self.call(
-            "get", f"/v1/subscriptions/{subscription_id}", {"expand": ["customer"]}
+            "get", f"/v1/subscriptions/{in_path(subscription_id)}", {"expand": ["customer"]}
         )
 
     async def subscriptions(
@@ -168,7 +184,9 @@ class StripeApi:
     async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
         """A session; `whole` adds the subscription it created and its customer."""
         parts = [*_SESSION_PARTS, *(["subscription.customer"] if whole else [])]
-        return await self.call("get", f"/v1/checkout/sessions/{session_id}", {"expand": parts})
+        return await self.call(
+            "get", f"/v1/checkout/sessions/{in_path(session_id)}", {"expand": parts}
+        )
 
     async def completed_sessions(self, *, after: str | None) -> Page:
         """Completed checkout sessions with their line items and payments."""
@@ -182,10 +200,12 @@ class StripeApi:
         return await self.all("/v1/checkout/sessions", {**owner, "expand": parts})
 
     async def session_lines(self, session_id: str) -> list[Json]:
-        return await self.all(f"/v1/checkout/sessions/{session_id}/line_items")
+        return await self.all(f"/v1/checkout/sessions/{in_path(session_id)}/line_items")
 
     async def invoice(self, invoice_id: str) -> Json:
-        return await self.call("get", f"/v1/invoices/{invoice_id}", {"expand": ["payments"]})
+        return await self.call(
+            "get", f"/v1/invoices/{in_path(invoice_id)}", {"expand": ["payments"]}
+        )
 
     async def owed_invoices(self, subscription_id: str) -> list[Json]:
         """The open invoices of a subscription's current overdue period, newest first, back to the
@@ -213,7 +233,7 @@ class StripeApi:
         return await self.page("/v1/invoices", params, after=after)
 
     async def invoice_lines(self, invoice_id: str) -> list[Json]:
-        return await self.all(f"/v1/invoices/{invoice_id}/lines")
+        return await self.all(f"/v1/invoices/{in_path(invoice_id)}/lines")
 
     async def invoices_paid_by(self, payment_intent: str) -> list[str]:
         """Ids of the invoices that a payment intent paid."""
@@ -225,7 +245,7 @@ class StripeApi:
 
     async def payment_intent(self, intent_id: str) -> Json:
         return await self.call(
-            "get", f"/v1/payment_intents/{intent_id}", {"expand": ["latest_charge"]}
+            "get", f"/v1/payment_intents/{in_path(intent_id)}", {"expand": ["latest_charge"]}
         )
 
     async def dispute_statuses(self, payment_intent: str) -> list[str]:
@@ -233,8 +253,9 @@ class StripeApi:
         found = await self.all("/v1/disputes", {"payment_intent": payment_intent})
         return [entry["status"] for entry in found]
 
-    async def retrieve(self, path: str) -> Json:
-        return await self.call("get", path)
+    async def retrieve(self, kind: str, object_id: str) -> Json:
+        """One object of a kind such as `customers`."""
+        return await self.call("get", f"/v1/{kind}/{in_path(object_id)}")
 
     async def products(self, *, after: str | None) -> Page:
         return await self.page("/v1/products", {}, after=after)
@@ -304,7 +325,7 @@ class StripeApi:
         return (await self.page("/v1/billing_portal/configurations", {}, after=None)).data
 
     async def update_payment_link(self, link_id: str, **changes: Any) -> Json:
-        return await self.call("post", f"/v1/payment_links/{link_id}", changes)
+        return await self.call("post", f"/v1/payment_links/{in_path(link_id)}", changes)
 
     async def save_portal_configuration(
         self,
@@ -325,7 +346,7 @@ class StripeApi:
             params["business_profile"] = profile
         path = "/v1/billing_portal/configurations"
         if configuration_id is not None:
-            return await self.call("post", f"{path}/{configuration_id}", params)
+            return await self.call("post", f"{path}/{in_path(configuration_id)}", params)
         params["metadata"] = {"latchkey": site}
         return await self.call("post", path, params, idempotency_key=idempotency_key)
 
@@ -399,15 +420,36 @@ class StripeApi:
     async def update_webhook_endpoint(self, endpoint_id: str, *, events: Sequence[str]) -> Json:
         return await self.call(
             "post",
-            f"/v1/webhook_endpoints/{endpoint_id}",
+            f"/v1/webhook_endpoints/{in_path(endpoint_id)}",
             {"enabled_events": list(events), "disabled": False},
         )
 
     async def delete_webhook_endpoint(self, endpoint_id: str) -> None:
-        await self.call("delete", f"/v1/webhook_endpoints/{endpoint_id}")
+        await self.call("delete", f"/v1/webhook_endpoints/{in_path(endpoint_id)}")
 
 
 _SESSION_PARTS = ["line_items", "payment_intent.latest_charge"]
+
+
+def _clean(data: Any) -> bool:
+    """Replace what Postgres can't hold in all texts of an answer; whether there was anything."""
+    found = False
+    todo = [data]
+    while todo:
+        part = todo.pop()
+        entries = part.items() if isinstance(part, dict) else enumerate(part)
+        for key, value in list(entries):
+            if isinstance(key, str) and not storable(key):
+                del part[key]
+                key = made_storable(key)
+                part[key] = value
+                found = True
+            if isinstance(value, str) and not storable(value):
+                part[key] = made_storable(value)
+                found = True
+            elif isinstance(value, dict | list):
+                todo.append(value)
+    return found
 
 
 def _translated(error: stripe.StripeError) -> StripeError:

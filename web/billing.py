@@ -7,6 +7,7 @@ from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import Bought
+from latchkey.stripe_ids import reference
 from latchkey.vault import Purpose
 from web.site import Site
 
@@ -21,10 +22,14 @@ async def portal(
 
     Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
+    stands_for = reference(customer)
+    sealed = None
+    if stands_for != customer:
+        sealed = site.keyring.vault.seal(customer, Purpose.STRIPE_CALL).decode()
     result = await dispatch.call_stripe(
         site.temporal,
-        StripeCallInput(contracts.OPEN_PORTAL, customer, flow, subscription),
-        summary=f"Customer portal for {customer}",
+        StripeCallInput(contracts.OPEN_PORTAL, stands_for, flow, subscription, sealed),
+        summary=f"Customer portal for {stands_for}",
         seconds=STRIPE_CALL_SECONDS,
     )
     return _opened(site, result)

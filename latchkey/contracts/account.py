@@ -39,13 +39,15 @@ class KeyCheck:
 class StripeCallInput:
     """One call to Stripe while a person waits: the Temporal activity and its subject.
 
-    `object_id` is Stripe's; `flow` names a page of the customer portal, `target` its subject.
+    `object_id` is Stripe's, or a reference to the encrypted id in `sealed`, if a shop chose that;
+    `flow` names a page of the customer portal, `target` its subject.
     """
 
     activity: str
     object_id: str
     flow: str | None = None
     target: str | None = None
+    sealed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def purchase_workflow_id(order_id: str) -> str:
 
 
 def stripe_object_workflow_id(object_id: str) -> str:
-    """`object_id` is `<kind>/<Stripe id>`, such as `customer/cus_1`: Stripe's ids are opaque."""
+    """`object_id` is `<kind>/<Stripe id>`, such as `customer/cus_1`. An id that a shop chose is
+    replaced by a reference (`latchkey/stripe_ids.py`), since it may be an email address."""
     return f"stripe-object/{object_id}"
 
 

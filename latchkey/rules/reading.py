@@ -2,7 +2,8 @@
 
 Any id field may contain the expanded object instead. Enums are open: an unknown value is kept as
 text and judged by the rules. Times become aware datetimes in UTC; amounts stay integers in the
-currency's minor unit.
+currency's minor unit. Numbers beyond what Postgres can hold, and times that no timer can reach, are
+taken as the last possible ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,15 @@ Json = Mapping[str, Any]
 _ANSWERS = ("feedback", "feedback_option", "comment")
 """How a customer may explain a cancellation: one of Stripe's reasons, one of the account's own, or
 free text."""
+
+
+_FIRST = datetime(1900, 1, 1, tzinfo=UTC)
+_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Times before and after these are taken as these: Temporal's timers reach 292 years ahead."""
+
+_MOST_BIGINT, _MOST_INTEGER = 2**63 - 1, 2**31 - 1
+_LONGEST_EMAIL = 512
+_LONGEST_NAME = 1000
 
 
 class UnreadableError(ValueError):
@@ -197,8 +207,10 @@ def object_id(value: object) -> str | None:
 
 def moment(value: object) -> datetime | None:
     """A Unix time in seconds as a UTC datetime; None stays None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
+    if not _FIRST.timestamp() <= value <= _LAST.timestamp():
+        return _FIRST if value < 0 else _LAST
     return datetime.fromtimestamp(value, UTC)
 
 
@@ -211,8 +223,8 @@ def customer(value: object) -> Customer | None:
         return Customer(found)
     return Customer(
         id=found,
-        email=_text(value.get("email")),
-        name=_text(value.get("name")),
+        email=_email(value.get("email")),
+        name=_name(value.get("name")),
         deleted=bool(value.get("deleted")),
         known=True,
     )
@@ -264,15 +276,15 @@ def checkout_session(
         id=_required(source, "id"),
         livemode=bool(source.get("livemode")),
         customer=customer(source.get("customer")),
-        email=_text(details.get("email")) or _text(source.get("customer_email")),
-        name=_text(details.get("name")),
+        email=_email(details.get("email")) or _email(source.get("customer_email")),
+        name=_name(details.get("name")),
         reference=_text(source.get("client_reference_id")),
         status=_text(source.get("status")) or "complete",
         payment_status=_text(source.get("payment_status")) or "unpaid",
         subscription=object_id(source.get("subscription")),
         invoice=object_id(source.get("invoice")),
         payment=payment(source.get("payment_intent"), dispute_status=dispute_status),
-        amount=int(source.get("amount_total") or 0),
+        amount=_amount(source.get("amount_total")),
         currency=_text(source.get("currency")),
         created=_created(source),
         lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
@@ -297,15 +309,15 @@ def invoice(
         id=_required(source, "id"),
         livemode=bool(source.get("livemode")),
         customer=customer(source.get("customer")),
-        email=_text(source.get("customer_email")),
-        name=_text(source.get("customer_name")),
+        email=_email(source.get("customer_email")),
+        name=_name(source.get("customer_name")),
         reference=None,
         status=status,
         payment_status="paid" if status == "paid" else "unpaid",
         subscription=invoice_subscription(source),
         invoice=_required(source, "id"),
         payment=payment(paid_by, dispute_status=dispute_status),
-        amount=int(source.get("total") or 0),
+        amount=_amount(source.get("total")),
         currency=_text(source.get("currency")),
         created=_created(source),
         lines=tuple(
@@ -361,8 +373,8 @@ def payment(value: object, *, dispute_status: str | None = None) -> Payment | No
         payment_intent=found,
         state=_text(value.get("status")) or "unknown",
         charged_at=moment(charge.get("created")),
-        amount=int(charge.get("amount") or 0),
-        amount_refunded=int(charge.get("amount_refunded") or 0),
+        amount=_amount(charge.get("amount")),
+        amount_refunded=_amount(charge.get("amount_refunded")),
         refunded=bool(charge.get("refunded")),
         disputed=bool(charge.get("disputed")),
         dispute_status=dispute_status,
@@ -376,8 +388,8 @@ def together(payments: Sequence[Payment]) -> Payment | None:
         return payments[0] if payments else None
     return replace(
         payments[0],
-        amount=sum(one.amount for one in payments),
-        amount_refunded=sum(one.amount_refunded for one in payments),
+        amount=_amount(sum(one.amount for one in payments)),
+        amount_refunded=_amount(sum(one.amount_refunded for one in payments)),
         refunded=all(one.refunded for one in payments),
         disputed=any(one.disputed for one in payments),
     )
@@ -390,7 +402,7 @@ def stripe_product(source: Json) -> StripeProduct:
         livemode=bool(source.get("livemode")),
         name=_text(source.get("name")) or _required(source, "id"),
         description=_text(source.get("description")),
-        image_url=images[0] if images else None,
+        image_url=_text(images[0]) if images else None,
         active=bool(source.get("active")),
         created=_created(source),
     )
@@ -405,9 +417,9 @@ def price(source: Json) -> Price:
         active=bool(source.get("active")),
         type=_text(source.get("type")) or ("recurring" if recurring else "one_time"),
         currency=_text(source.get("currency")) or "",
-        unit_amount=source.get("unit_amount"),
+        unit_amount=_whole(source.get("unit_amount"), _MOST_BIGINT),
         interval=_text(recurring.get("interval")),
-        interval_count=recurring.get("interval_count"),
+        interval_count=_count(recurring.get("interval_count")),
         nickname=_text(source.get("nickname")),
         created=_created(source),
     )
@@ -428,7 +440,7 @@ def _item(source: Json) -> Item:
         id=_required(source, "id"),
         stripe_product=product,
         price_id=object_id(source.get("price")) or "",
-        quantity=source.get("quantity"),
+        quantity=_count(source.get("quantity")),
         period_start=moment(source.get("current_period_start")),
         period_end=moment(source.get("current_period_end")),
     )
@@ -441,8 +453,8 @@ def _session_line(source: Json) -> OrderLine:
         stripe_product=object_id(price_of_line.get("product")) or "",
         price_id=object_id(price_of_line) or "",
         recurring=price_of_line.get("type") == "recurring",
-        quantity=source.get("quantity"),
-        amount=int(source.get("amount_total") or 0),
+        quantity=_count(source.get("quantity")),
+        amount=_amount(source.get("amount_total")),
     )
 
 
@@ -458,8 +470,8 @@ def _invoice_line(source: Json) -> OrderLine | None:
         stripe_product=product,
         price_id=object_id(pricing.get("price")) or "",
         recurring=bool(parent.get("subscription_item_details") or item.get("proration")),
-        quantity=source.get("quantity"),
-        amount=int(source.get("amount") or 0),
+        quantity=_count(source.get("quantity")),
+        amount=_amount(source.get("amount")),
     )
 
 
@@ -475,6 +487,31 @@ def _created(source: Json) -> datetime:
     if found is None:
         raise UnreadableError(f"{source.get('object', 'object')} {source.get('id')}: no created")
     return found
+
+
+def _email(value: object) -> str | None:
+    """An address, None if it is longer than Stripe's can be: nobody could have received mail."""
+    found = _text(value)
+    return found if found and len(found) <= _LONGEST_EMAIL else None
+
+
+def _name(value: object) -> str | None:
+    found = _text(value)
+    return found[:_LONGEST_NAME] if found else None
+
+
+def _whole(value: object, most: int) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return max(-most, min(value, most))
+
+
+def _amount(value: object) -> int:
+    return _whole(value, _MOST_BIGINT) or 0
+
+
+def _count(value: object) -> int | None:
+    return _whole(value, _MOST_INTEGER)
 
 
 def _text(value: object) -> str | None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from latchkey.rules.reading import Json, invoice_subscription, may_sell_once, object_id
+from latchkey.stripe_ids import reference
 
 HANDLED_EVENTS = (
     "charge.dispute.closed",
@@ -65,7 +66,8 @@ MOST_LISTED_TYPES = 20
 
 class TargetKind(StrEnum):
     """`payment` is a payment intent whose order must be found first. `object` is something that is
-    only mirrored or assigned, as `<kind>/<id>`. `none` is an event that we ignore."""
+    only mirrored or assigned, as `<kind>/<id>`, with a reference in place of an id that a shop
+    chose. `none` is an event that we ignore."""
 
     SUBSCRIPTION = "subscription"
     PURCHASE = "purchase"
@@ -106,7 +108,7 @@ def route_snapshot(event_type: str, source: Json) -> Target:
             intent = object_id(source.get("payment_intent"))
             return Target(TargetKind.PAYMENT, intent) if intent else NOWHERE
         case kind if kind in _MIRRORED:
-            return Target(TargetKind.OBJECT, f"{kind}/{found}")
+            return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE
 
@@ -122,7 +124,7 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
         case "checkout.session":
             return Target(TargetKind.PURCHASE, found)
         case "invoice" | "charge" | "refund" | "dispute" | "customer" | "product" | "price" as kind:
-            return Target(TargetKind.OBJECT, f"{kind}/{found}")
+            return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE
 

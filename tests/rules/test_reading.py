@@ -26,3 +26,33 @@ def test_a_cancellation_reason_shows_that_the_customer_cancelled(
     }
     found = reading.subscription(source)
     assert found.cancelled_by_customer is by_customer
+
+
+@pytest.mark.parametrize(
+    ("given", "year"),
+    [(-62_135_596_800, 1900), (-(10**20), 1900), (253_402_300_800, 2200), (10**20, 2200)],
+)
+def test_a_time_that_is_out_of_range_is_the_first_or_last_possible(given: int, year: int) -> None:
+    found = reading.moment(given)
+    assert found is not None
+    assert found.year == year
+
+
+@pytest.mark.parametrize("given", [None, True, "1", float("nan"), [], {}])
+def test_what_is_no_time_is_none(given: object) -> None:
+    assert reading.moment(given) is None
+
+
+def test_odd_numbers_and_texts_are_taken_as_what_fits() -> None:
+    source = {
+        "id": "cs_1",
+        "created": 10**20,
+        "amount_total": 10**30,
+        "customer": {"id": "cus_1", "email": f"{'a' * 600}@x.example", "name": "n" * 5000},
+        "line_items": {"data": [{"id": "li_1", "quantity": 2**40, "amount_total": "many"}]},
+    }
+    found = reading.checkout_session(source)
+    assert found.amount == 2**63 - 1
+    assert found.customer is not None
+    assert (found.customer.email, len(found.customer.name or "")) == (None, 1000)
+    assert [(line.quantity, line.amount) for line in found.lines] == [(2**31 - 1, 0)]

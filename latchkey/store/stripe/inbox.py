@@ -12,6 +12,7 @@ from latchkey.contracts import (
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe.context import Account
+from latchkey.stripe_ids import is_reference
 
 LEASE = timedelta(seconds=30)
 """How long a claimed event is reserved before another relay may take it."""
@@ -147,6 +148,22 @@ async def begin_reading(
         for row in rows
         if row["id"] is not None
     ]
+
+
+async def named(connection: Connection, target_id: str) -> str | None:
+    """The object behind the target of an event, as `<kind>/<Stripe id>`. The target may have a
+    reference in place of the id, which the events still name; None if they are gone."""
+    kind, _, object_id = target_id.partition("/")
+    if not is_reference(object_id):
+        return target_id
+    found = await connection.fetchval(
+        """
+        select object_id from events where target_id = $1 and target_kind = 'object'
+         order by received_at desc limit 1
+        """,
+        target_id,
+    )
+    return f"{kind}/{found}" if found else None
 
 
 async def served(

@@ -31,7 +31,7 @@ async def origin_of(connection: Connection, object_id: str) -> Origin | None:
         union all
         select account_id, livemode, true from prices where id = $1
         """,
-        object_id.rpartition("/")[2],
+        object_id.partition("/")[2] or object_id,
         sorted(TERMINAL),
     )
     return Origin(Account(row["account_id"], row["livemode"]), row["over"]) if row else None

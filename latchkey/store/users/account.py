@@ -73,7 +73,8 @@ async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscri
                string_agg(distinct coalesce(p.name, i.stripe_product), ', ') as products,
                case when count(*) = count(r.unit_amount) and count(distinct r.currency) = 1
                          and count(distinct (r.interval, r.interval_count)) = 1
-                    then sum(r.unit_amount * coalesce(i.quantity, 1))::bigint end as amount,
+                    then least(sum(r.unit_amount::numeric * coalesce(i.quantity, 1)),
+                                   9223372036854775807)::bigint end as amount,
                min(r.currency) as currency, min(r.interval) as interval,
                min(r.interval_count) as interval_count,
                bool_or(c.billing_user = s.user_id and not c.deleted) as yours,
