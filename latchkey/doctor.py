@@ -39,6 +39,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await _stripe(settings),
         *await doctor_checks.of_database(settings),
         *doctor_security.of_settings(settings),
+        *doctor_security.of_addresses(settings),
         *await doctor_security.of_database(settings),
         *await doctor_security.of_first_owner(settings),
     ]

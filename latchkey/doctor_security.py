@@ -16,11 +16,34 @@ from latchkey.store.users import team
 
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 UNUSED_DAYS = 90
+LONG_TOKEN = 24
 
 
 def of_settings(settings: Settings) -> list[Check]:
     """Checks that need no connection."""
     return [_in_clear(settings), _shared_secrets(settings)]
+
+
+def of_addresses(settings: Settings) -> list[Check]:
+    """Whether browsers reach the site in clear, and whether tokens are short. Empty if neither."""
+    checks = []
+    if settings.public_url.startswith("http://") and not settings.is_local:
+        found = "browsers send passwords and cookies to LATCHKEY_PUBLIC_URL in clear"
+        advice = "put a proxy with TLS in front of the site, and use its https:// address"
+        checks.append(Check("public URL", False, found, advice))
+    tokens = {
+        "LATCHKEY_API_TOKEN": settings.api_token,
+        "LATCHKEY_METRICS_TOKEN": settings.metrics_token,
+    }
+    short = [
+        name
+        for name, value in tokens.items()
+        if value and len(value.get_secret_value()) < LONG_TOKEN
+    ]
+    if short:
+        found = f"shorter than {LONG_TOKEN} characters: {', '.join(short)}"
+        checks.append(Check("tokens", False, found, "use longer random ones"))
+    return checks
 
 
 async def of_database(settings: Settings) -> list[Check]:

@@ -102,3 +102,24 @@ async def test_a_superuser_and_forgotten_tokens_are_found(
     role, tokens = await doctor_security.of_database(settings)
     assert (role.name, role.ok) == ("database role", False)
     assert (tokens.name, tokens.found) == ("API tokens", "not used for 90 days: 2")
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"LATCHKEY_PUBLIC_URL": "http://members.example.com"}, ["public URL"]),
+        ({"LATCHKEY_PUBLIC_URL": "http://8.8.8.8:8000"}, ["public URL"]),
+        ({"LATCHKEY_PUBLIC_URL": "https://members.example.com"}, []),
+        ({"LATCHKEY_PUBLIC_URL": "http://192.168.1.5:8000"}, []),
+        ({"LATCHKEY_PUBLIC_URL": "http://localhost:8000"}, []),
+        ({"LATCHKEY_API_TOKEN": "only-16-letters!"}, ["tokens"]),
+        ({"LATCHKEY_METRICS_TOKEN": "only-16-letters!"}, ["tokens"]),
+        ({"LATCHKEY_API_TOKEN": "more-than-24-random-letters"}, []),
+    ],
+)
+def test_addresses_in_clear_and_short_tokens_are_found(
+    given: dict[str, str], names: list[str]
+) -> None:
+    checks = doctor_security.of_addresses(Settings.model_validate(given))
+    assert [check.name for check in checks] == names
+    assert not any(check.ok for check in checks)

@@ -132,6 +132,7 @@ async def test_signatures_are_checked(shared: Latchkey) -> None:
         (body, {"Stripe-Signature": good["Stripe-Signature"].replace("v1=", "v0=")}),
         (body, signed(body, "whsec_wrong")),
         (body, signed(body, key, at=int(time.time()) - 3600)),
+        (body, signed(body, key, at=int(time.time()) + 3600)),
         (body + b" ", good),
     ]
     for content, headers in cases:
