@@ -42,6 +42,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *doctor_security.of_addresses(settings),
         *await doctor_security.of_database(settings),
         *await doctor_security.of_first_owner(settings),
+        *await doctor_security.of_team(settings),
     ]
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]bad[/] "

@@ -12,7 +12,9 @@ from pydantic import SecretStr
 from latchkey import first_owner, temporal
 from latchkey.doctor_checks import Check
 from latchkey.settings import Settings
-from latchkey.store.users import team
+from latchkey.store import site_settings
+from latchkey.store.pool import create_pool
+from latchkey.store.users import factors, team
 
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 UNUSED_DAYS = 90
@@ -103,6 +105,33 @@ async def of_first_owner(settings: Settings) -> list[Check]:
     else:
         found, advice = f"LATCHKEY_ADMIN_PASSWORD: {wrong}", "`latchkey web` doesn't start with it"
     return [Check("first owner", False, found, advice)]
+
+
+async def of_team(settings: Settings) -> list[Check]:
+    """Whether the team has the second factors that the site requires of it. Empty if the database
+    can't be read."""
+    if settings.database_url is None:
+        return []
+    try:
+        pool = await create_pool(settings.database_url.get_secret_value(), max_size=1)
+        try:
+            async with pool.acquire() as connection:
+                required = (await site_settings.read(connection)).staff_second_factor
+                people = await factors.of_staff(connection)
+        finally:
+            await pool.close()
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+        return []
+    without = [person.email for person in people if not person.factors.any]
+    if not without:
+        return [Check("second factors", True, "everyone on the team has one")]
+    if not required:
+        found = f"not required, and {len(without)} of {len(people)} on the team have none"
+        return [Check("second factors", True, found)]
+    advice = (
+        "let them sign in, which leads them to set one up, or remove their role in Settings, Team"
+    )
+    return [Check("second factors", False, f"missing for {', '.join(without)}", advice)]
 
 
 def _in_clear(settings: Settings) -> Check:

@@ -14,7 +14,8 @@ class SiteSettings:
 
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
     inform members about their billing. `public_content` lets visitors see the library.
-    `spread_per_hour` limits the emails of imports that are spread.
+    `spread_per_hour` limits the emails of imports that are spread. `staff_second_factor` requires a
+    second factor of everyone on the team.
     """
 
     name: str = "Latchkey"
@@ -33,6 +34,7 @@ class SiteSettings:
     portal_cancel: bool = True
     privacy_url: str | None = None
     terms_url: str | None = None
+    staff_second_factor: bool = False
 
 
 def of(value: dict[str, Any] | None) -> SiteSettings:

@@ -27,6 +27,8 @@ FRESH = {
     "/admin/connectors/stripe": "/admin/connectors",
     "/admin/connectors/stripe/disconnect": "/admin/connectors/stripe/disconnect",
     "/admin/settings/team": "/admin/settings/team",
+    "/admin/settings/team/second-factor": "/admin/settings/team/second-factor",
+    "/admin/users/{id}/factors": "/admin/users/{id}/factors",
     "/admin/settings/team/{id}": "/admin/settings/team",
     "/admin/tokens": "/admin/tokens",
     "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",

@@ -17,6 +17,7 @@ from web.api import (
     products,
     reconciliations,
     registry,
+    team,
     users,
 )
 from web.api.problems import ApiError
@@ -33,6 +34,7 @@ __all__ = [
     "products",
     "reconciliations",
     "routes",
+    "team",
     "users",
 ]
 

@@ -29,6 +29,7 @@ from web.pages.admin import (
     product,
     products,
     sales_pages,
+    second_factors,
     selling,
     site_settings,
     stripe_settings,
@@ -66,6 +67,7 @@ def routes() -> list[Route]:
         *claims.routes(),
         *mails.routes(),
         *users.routes(),
+        *second_factors.routes(),
         *site_settings.routes(),
         *user.routes(),
         *impersonation.routes(),
@@ -130,6 +132,8 @@ async def _forbidden(request: Request, error: Exception) -> Response:
             f"You're viewing the site as {user.email}, who can't open admin pages. Use Stop in the"
             " red bar at the top to get yours back."
         )
+    elif isinstance(error, second_factors.OwnersOnlyError):
+        text = "Only an owner of the site can do this. Nothing was changed."
     elif user and user.is_staff:
         text = (
             "Your role, support, can view this and resend events and emails, but can't make changes"

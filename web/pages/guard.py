@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from latchkey.store.users import sessions
+from latchkey.store.users import factors, sessions
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
 from latchkey.texts import storable
@@ -126,10 +126,22 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
         if not user.is_admin and not (user.is_staff and reads):
             raise ForbiddenError
         site = site_of(request)
+        if site.look.staff_second_factor and session_of(request).second_factor is None:
+            return await _second_factor_first(request, user)
         request.state.alarms = await site.bell.alarms(site.pool)
         return await handle(request)
 
     return guarded
+
+
+async def _second_factor_first(request: Request, user: User) -> Response:
+    """Where somebody on the team shows the second factor that the site requires, or sets one up."""
+    async with site_of(request).pool.acquire() as connection:
+        owned = await factors.of_user(connection, user.id)
+    if not owned.any:
+        return redirect("/account/security")
+    target = request.url.path if request.method == "GET" else "/admin"
+    return redirect(f"/login/again?next={quote(target)}")
 
 
 def check_query(request: Request) -> None:

@@ -177,6 +177,7 @@ NOTICES = {
     "password-set": "Your password is set. You've been signed out everywhere else.",
     "app-added": "Authenticator app set up. You've been signed out everywhere else.",
     "passkey-added": "Passkey added. You've been signed out everywhere else.",
+    "factors-removed": "Second factors removed. They have been told by email.",
     "factor-removed": "Removed. You've been signed out everywhere else.",
     "session-ended": "Session ended. Whoever was using it has to sign in again.",
 }

@@ -10,6 +10,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
+from latchkey.store.users import users
 
 Change = Literal[
     "app_added",
@@ -68,6 +69,38 @@ async def of_users(connection: Connection, user_ids: Sequence[int]) -> dict[int,
         list(user_ids),
     )
     return {row["id"]: Factors(row["app_since"], row["passkeys"], row["codes"]) for row in rows}
+
+
+@dataclass(frozen=True)
+class TeamMember:
+    """Somebody on the team, and what they have."""
+
+    id: int
+    email: str
+    role: str
+    factors: Factors
+
+
+async def of_staff(connection: Connection) -> list[TeamMember]:
+    """The team, owners first."""
+    people = await users.staff(connection)
+    owned = await of_users(connection, [person.id for person in people])
+    return [TeamMember(one.id, one.email, one.role, owned[one.id]) for one in people]
+
+
+async def note_rule(connection: Connection, owner: int, *, required: bool) -> None:
+    """Write an activity line about the team being required, or no longer, to have a factor."""
+    now = datetime.now(UTC)
+    fact = Fact(
+        key=f"factor_rule:{now.isoformat()}",
+        type=ActivityType.FACTOR_CHANGED,
+        at=now,
+        cause=Cause.ADMIN,
+        user_id=owner,
+        actor_id=owner,
+        data={"change": "required_of_team" if required else "not_required_of_team"},
+    )
+    await write_facts(connection, [fact])
 
 
 async def sealed_secret(connection: Connection, user_id: int) -> bytes | None:

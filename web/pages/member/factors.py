@@ -227,7 +227,7 @@ def _set_up(request: Request, secret: str, error: str | None = None, status: int
 
 
 def _must_keep_one(request: Request) -> bool:
-    return False
+    return site_of(request).look.staff_second_factor and request.state.user.is_staff
 
 
 def _last() -> str:
@@ -249,6 +249,7 @@ async def _page(request: Request, error: str | None = None) -> Response:
         error=error,
         factors=owned,
         passkeys=rows,
+        required=_must_keep_one(request),
         available=passkeys.relying_party(site.public_url) is not None,
         public_url=site.public_url,
     )

@@ -1,0 +1,45 @@
+"""The site's team, and who of it lacks a second factor."""
+
+from pydantic import Field
+
+from latchkey.store import site_settings
+from latchkey.store.users import factors
+from web.api.registry import Call, Output, endpoint
+
+
+class TeamMember(Output):
+    """`lacks_second_factor`: has neither an authenticator app nor a passkey."""
+
+    id: int
+    email: str
+    role: str
+    authenticator_app: bool
+    passkeys: int
+    lacks_second_factor: bool = Field(description="has neither an authenticator app nor a passkey")
+
+
+class Team(Output):
+    data: list[TeamMember]
+    second_factor_required: bool
+
+
+@endpoint("GET", "/team", answer=Team)
+async def get_team(call: Call) -> Team:
+    """List the owners, admins and support, and who has a second factor."""
+    async with call.site.pool.acquire() as connection:
+        people = await factors.of_staff(connection)
+        site = await site_settings.read(connection)
+    return Team(
+        data=[
+            TeamMember(
+                id=person.id,
+                email=person.email,
+                role=person.role,
+                authenticator_app=person.factors.app,
+                passkeys=person.factors.passkeys,
+                lacks_second_factor=not person.factors.any,
+            )
+            for person in people
+        ],
+        second_factor_required=site.staff_second_factor,
+    )

@@ -1,0 +1,84 @@
+"""Second factors of others: whether the team must have one, and removing those of one user."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.store import site_settings
+from latchkey.store.users import factors
+from web.pages.admin.lookup import person_of
+from web.pages.guard import (
+    ForbiddenError,
+    admin_page,
+    form,
+    fresh_page,
+    redirect,
+    session_of,
+    text,
+)
+from web.pages.render import page
+from web.site import site_of
+
+RULE = "/admin/settings/team/second-factor"
+OF_USER = "/admin/users/{id}/factors"
+
+
+class OwnersOnlyError(ForbiddenError):
+    """Only an owner may do this."""
+
+
+def routes() -> list[Route]:
+    return [
+        Route(RULE, rule, methods=["GET", "POST"]),
+        Route(OF_USER, of_user, methods=["GET", "POST"]),
+    ]
+
+
+@admin_page
+@fresh_page(back=RULE)
+async def rule(request: Request) -> Response:
+    """Who on the team has a second factor, and whether everyone must have one. Only owners who have
+    shown theirs can require it."""
+    site, problem = site_of(request), None
+    if request.method == "POST":
+        fields = await form(request)
+        required = text(fields, "required") == "yes"
+        if request.state.user.role != "owner":
+            raise OwnersOnlyError
+        if required and session_of(request).second_factor is None:
+            problem = (
+                "You don't have a second factor yourself, or didn't use it to sign in. Set one up"
+                " under Account, Sign-in security, and sign in with it. Then require it."
+            )
+        else:
+            async with site.pool.acquire() as connection, connection.transaction():
+                site.look = await site_settings.change(connection, staff_second_factor=required)
+                await factors.note_rule(connection, request.state.user.id, required=required)
+            return redirect(f"{RULE}?done=saved")
+    async with site.pool.acquire() as connection:
+        required = (await site_settings.read(connection)).staff_second_factor
+        rows = await factors.of_staff(connection)
+    return page(
+        request,
+        "admin/second_factors.html",
+        422 if problem else 200,
+        rows=rows,
+        required=required,
+        problem=problem,
+    )
+
+
+@admin_page
+@fresh_page(back=OF_USER)
+async def of_user(request: Request) -> Response:
+    """What a user has; an owner can remove it, for somebody who lost it all."""
+    fields = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        person = await person_of(request, connection)
+        if fields is None:
+            owned = await factors.of_user(connection, person.id)
+            return page(request, "admin/user_factors.html", person=person, factors=owned)
+        if request.state.user.role != "owner":
+            raise OwnersOnlyError
+        await factors.remove_factors(connection, person.id, actor=request.state.user.id)
+    return redirect(f"/admin/users/{person.id}?done=factors-removed")
