@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 
+from latchkey import passwords
 from latchkey.store.pool import Pool, create_pool
 from sandbox.schema import Published
 from tests.harness import (
@@ -42,6 +44,14 @@ def quiet() -> None:
         processors=[structlog.processors.KeyValueRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(50),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords cheaply: as in production, each sign-in would compute for 0.2 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        yield
 
 
 @pytest.fixture(scope="session")
