@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def _prose(path: Path, text: str) -> Iterator[tuple[int, str]]:
     if path.suffix != ".py":
         yield from enumerate(_unquoted(text).splitlines(), 1)
         return
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
             continue
         if " " in node.value and not _SQL.match(node.value):
@@ -58,6 +59,12 @@ def _prose(path: Path, text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if comment := re.search(r"(?:^|\s)# (.*)", line):
             yield number, comment[1]
+
+
+@lru_cache(maxsize=1)
+def _nodes(text: str) -> list[ast.AST]:
+    """All nodes of a module. It is read for habits first and for plurals right after."""
+    return list(ast.walk(ast.parse(text)))
 
 
 def _unquoted(text: str) -> str:
@@ -89,7 +96,7 @@ def _straight_plurals(path: Path, source: str) -> Iterator[tuple[int, str]]:
                 if COUNTED.match(found[2]) and "counted" not in found[1]:
                     yield number, found[0]
     elif path.suffix == ".py":
-        for node in ast.walk(ast.parse(source)):
+        for node in _nodes(source):
             if not isinstance(node, ast.JoinedStr):
                 continue
             for value, after in zip(node.values, node.values[1:], strict=False):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,16 @@ def files() -> list[Path]:
     return [*found, ROOT / "worker.py"]
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """The whole syntax of a file. Many tests ask for it, and parsing takes most of their time."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -77,6 +85,7 @@ ROOFS = {"web/app.py", "web/pages/__init__.py"}
 """They list the routes of what is below them."""
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Which of our modules imports which, by path."""
     paths = {
@@ -157,7 +166,7 @@ def test_only_the_store_contains_sql() -> None:
         relative = path.relative_to(ROOT).as_posix()
         if relative.startswith(("latchkey/store", "sandbox", "latchkey/up.py", "latchkey/doctor")):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value.lower().split()
                 sql = words[:1] in (["select"], ["insert"], ["update"], ["delete"]) and (
@@ -173,7 +182,7 @@ def test_no_class_is_named_twice() -> None:
         relative = path.relative_to(ROOT).as_posix()
         if not relative.startswith(("latchkey/", "activities/", "workflows/")):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
                 continue
             if not any("workflow.defn" in ast.unparse(mark) for mark in node.decorator_list):
@@ -196,7 +205,7 @@ def test_only_the_views_define_live_and_counting(condition: str, view: str) -> N
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_log_lines_do_not_use_structlogs_own_key(path: Path) -> None:
     """Such a call raises an error instead of logging."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call)]
     assert not [
         call.lineno
         for call in calls
