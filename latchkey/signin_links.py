@@ -18,6 +18,7 @@ LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600, "owner"
 """Seconds. `owner` is the link that `latchkey owner` prints."""
 ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
+BROWSER_SECONDS = 400 * 86_400
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 _EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
 """How 0.1.0 signed. Its links are still read, because people keep the one that unsubscribes."""
@@ -110,6 +111,30 @@ def read_halfway(ticket: str, *, secrets: tuple[str, ...]) -> Halfway:
     if halfway is None or expires < time.time():
         raise LinkRefusedError("You took more than ten minutes. Please sign in again.")
     return halfway
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A browser that somebody has signed in with: a digest of their address, and a random name."""
+
+    address: str
+    name: str
+
+
+def sign_browser(browser: Browser, *, secrets: tuple[str, ...]) -> str:
+    """What a browser keeps once somebody has signed in with it. It lets nobody in."""
+    fields = [browser.address, browser.name, int(time.time()) + BROWSER_SECONDS]
+    signed: str = _serializer(secrets, "latchkey known browser").dumps(fields)
+    return signed
+
+
+def read_browser(signed: str, *, secrets: tuple[str, ...]) -> Browser | None:
+    """What `sign_browser` signed; None if it has expired or isn't ours."""
+    try:
+        address, name, expires = _serializer(secrets, "latchkey known browser").loads(signed)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return Browser(address, name) if expires > time.time() else None
 
 
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:

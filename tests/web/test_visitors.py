@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from latchkey import passwords
 from latchkey.doctor_checks import expectations
 from latchkey.settings import Settings
 from latchkey.store.checks import health
@@ -185,6 +186,43 @@ async def test_an_account_is_still_protected(shared: Latchkey) -> None:
         answer = await post(client, "/login", email="guessed@x.example", password="wrong")
         assert answer.status_code == 429
         assert "use a sign-in link" in answer.text
+
+
+async def test_others_attempts_do_not_keep_out_who_signed_in_before(shared: Latchkey) -> None:
+    """Wrong passwords and requested links for somebody's address, from all over the world."""
+    email, other = "known@browsers.example", "known-other@browsers.example"
+    hashed = await passwords.hash_password(PASSWORD)
+    for address in (email, other):
+        member = await user(shared, address)
+        await shared.pool.execute(
+            "update users set password_hash = $2 where id = $1", member, hashed
+        )
+    async with browser(shared, "203.0.113.50") as mine, browser(shared, "203.0.113.51") as new:
+        assert (await post(mine, "/login", email=email, password=PASSWORD)).status_code == 303
+        kept = mine.cookies["latchkey_known"]
+        mine.cookies.clear()
+        async with shared.pool.acquire() as connection:
+            for address in (email, other):
+                for _ in range(50):
+                    await signin.count_try(connection, f"password address {address}", seconds=900)
+                for _ in range(5):
+                    await signin.count_try(connection, f"mail {address}", seconds=3600)
+        assert (await post(new, "/login", email=email, password=PASSWORD)).status_code == 429
+        assert (await post(new, "/login/link", email=email)).status_code == 429
+        for forged in ("x" + kept, kept[:-1], kept.replace(".", "x.", 1)):
+            new.cookies.set("latchkey_known", forged)
+            assert (await post(new, "/login", email=email, password=PASSWORD)).status_code == 429
+        mine.cookies.set("latchkey_known", kept)
+        refused = await post(mine, "/login", email=other, password="x")
+        assert refused.status_code == 429, "it is known for one address only"
+        assert (await post(mine, "/login/link", email=email)).status_code == 303
+        assert (await post(mine, "/login", email=email, password=PASSWORD)).status_code == 303
+        mine.cookies.delete("latchkey_session")
+        for _ in range(10):
+            wrong = await post(mine, "/login", email=email, password="wrong")
+            assert wrong.status_code == 401
+        wrong = await post(mine, "/login", email=email, password="wrong")
+        assert wrong.status_code == 429, "it has its own count"
 
 
 @pytest.mark.parametrize(

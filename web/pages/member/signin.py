@@ -14,6 +14,7 @@ from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, sessions, signin, users
+from web import known_browsers
 from web.brakes import Brake
 from web.pages.guard import (
     NotYoursError,
@@ -141,10 +142,13 @@ async def check_password(
     `WrongPasswordError`, after the same time for an unknown user."""
     site, network, address = site_of(request), network_of(request), email_key(email)
     by_network = f"password host {network}"
-    by_account = {
-        f"password {network} {address}": WRONG_BY_PAIR,
-        f"password address {address}": WRONG_BY_ADDRESS,
-    }
+    if browser := known_browsers.name_of(request, email):
+        by_account = {f"password browser {browser}": WRONG_BY_PAIR}
+    else:
+        by_account = {
+            f"password {network} {address}": WRONG_BY_PAIR,
+            f"password address {address}": WRONG_BY_ADDRESS,
+        }
     async with site.pool.acquire() as connection:
         allowed = [
             await signin.try_once(connection, name, most=most, seconds=QUARTER)
@@ -194,10 +198,10 @@ async def recover(request: Request) -> Response:
 async def _allowed_link(request: Request, email: str) -> timedelta | None:
     """How long the link that somebody asks for has to wait; None if too many were sent to the
     address. Known and unknown addresses are counted alike."""
+    browser = known_browsers.name_of(request, email)
+    who = f"mail browser {browser}" if browser else f"mail {email_key(email)}"
     async with site_of(request).pool.acquire() as connection:
-        if not await signin.try_once(
-            connection, f"mail {email_key(email)}", most=LINKS_BY_ADDRESS, seconds=HOUR
-        ):
+        if not await signin.try_once(connection, who, most=LINKS_BY_ADDRESS, seconds=HOUR):
             return None
         asked = await signin.count_try(connection, f"mail host {network_of(request)}", seconds=HOUR)
     return timedelta(seconds=MAILED.pause(asked))
@@ -385,6 +389,7 @@ async def start_session(
     response = onward(request, target if target and target != "/" else home)
     life = int(rules.life(user).total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, max_age=life)
+    known_browsers.remember(request, response, user.email)
     if read_cookie(request, HALFWAY_COOKIE):
         forget_cookie(request, response, HALFWAY_COOKIE)
     return response
