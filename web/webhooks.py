@@ -21,12 +21,14 @@ from latchkey.store.pool import Pool
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import SignatureError, verify_signature
+from latchkey.texts import storable
 from latchkey.vault import VaultError
 from web.numbers import number
 
 LONGEST_NAME = 255
 MAX_BODY = 1024 * 1024
 _RECHECK_SECONDS = 1.0
+_NAMING = ("id", "customer", "subscription", "invoice", "payment_intent")
 _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
 
 log = structlog.get_logger("webhooks")
@@ -160,6 +162,7 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
             _name(target.checkout_session, "session") or None,
         ),
         body=_text(body),
+        names=_names(related),
     )
 
 
@@ -173,6 +176,20 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise refused from None
+
+
+def _names(source: object) -> frozenset[str]:
+    """The ids that tell whose an object is: its own, its customer's, and those of its purchase."""
+    found = set()
+    todo = [source]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, list):
+            todo += part
+        elif isinstance(part, dict):
+            found |= {value for key in _NAMING if isinstance(value := part.get(key), str)}
+            todo += [value for value in part.values() if isinstance(value, dict | list)]
+    return frozenset(name for name in found if storable(name))
 
 
 def _name(value: object, what: str, *, required: bool = False) -> str:

@@ -18,7 +18,16 @@ from latchkey.store.purchases import buyers, matches
 from latchkey.store.purchases.buyers import Buyer
 from latchkey.store.purchases.matches import Doubt, DoubtKind
 from latchkey.store.stripe.context import Account, ApplyContext
-from latchkey.store.users import erasure, identity, listing, merging, unmerging, users
+from latchkey.store.users import (
+    account,
+    claims,
+    erasure,
+    identity,
+    listing,
+    merging,
+    unmerging,
+    users,
+)
 from latchkey.store.users.listing import UserFilter
 from tests.harness import Postgres
 from tests.rules.test_addresses import SAME
@@ -198,6 +207,24 @@ async def test_erasing_finds_an_address_however_it_was_written(pool: Pool) -> No
         user = await connection.fetchval("select email_key from users where id = $1", person)
     assert all("email" not in row["body"] for row in bodies)
     assert user == f"erased-{person}@erased.invalid"
+
+
+async def test_erasing_reaches_what_others_did_with_the_address(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await customers(connection, PUNYCODE)
+        person = await connection.fetchval("select user_id from customers")
+        other, _ = await users.find_or_create(connection, "other@x.example")
+        await claims.ask(connection, other.id, FULL_WIDTH)
+        await account.ask_change(connection, other.id, DECOMPOSED)
+        await claims.ask(connection, other.id, "third@x.example")
+        await erasure.erase(connection, person, actor=other.id)
+        left = await connection.fetch(
+            """
+            select email from claims union all select email from email_changes
+            union all select to_email from mails
+            """
+        )
+    assert {row["email"] for row in left} == {"third@x.example"}
 
 
 async def test_erasing_leaves_alone_what_is_also_anothers_address(pool: Pool) -> None:

@@ -189,7 +189,7 @@ async def test_erasing_leaves_only_amounts_and_dates(shared: Latchkey) -> None:
     email = "Forget.Me@users.example"
     person, product, subscription = await buyer(shared, email, "Forgotten")
     price = await shared.stripe.price(await shared.stripe.product("Once"), 500, every=None)
-    await shared.stripe.buy(email, price, mode="payment", name="Nora Buyer")
+    await shared.stripe.buy(email, price, mode="payment", name="Norina Forgotten")
     await shared.settled()
     async with visit(shared) as admin:
         await admin.sign_in()
@@ -216,6 +216,8 @@ async def test_erasing_leaves_only_amounts_and_dates(shared: Latchkey) -> None:
     again = await shared.pool.fetchrow("select email, name from customers where id = $1", customer)
     assert again is not None
     assert (again["email"], again["name"]) == (None, None)
+    assert await places(shared, email) == [], "events that arrive later name nobody"
+    assert await places(shared, "Norina Forgotten") == []
 
 
 async def test_an_erased_user_holds_no_collection(shared: Latchkey) -> None:

@@ -33,7 +33,15 @@ FEW = 20
 _INSERT = """
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
                     target_kind, target_id, checkout_session, state, body, not_before)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+        case when exists (select from customers where erased and id = any($15))
+               or exists (select from subscriptions s join users u on u.id = s.user_id
+                           where s.id = any($15) and u.erased_at is not null)
+               or exists (select from orders o join users u on u.id = o.user_id
+                           where (o.id = any($15) or o.payment_intent = any($15))
+                             and u.erased_at is not null)
+             then jsonb_build_object('id', $1::text, 'type', $4::text, 'erased', true)::text
+             else $13 end,
         case when $9 <> 'none' and exists (
                select from events where target_id = $10 and target_kind <> 'none'
                                     and received_at > now() - $14::interval)
@@ -45,7 +53,8 @@ returning not_before > now()
 
 @dataclass(frozen=True)
 class Arrival:
-    """An event as it arrived; `body` is exactly what Stripe sent."""
+    """An event as it arrived; `body` is exactly what Stripe sent, and isn't stored if one of the
+    objects that it `names` belongs to somebody who was erased."""
 
     id: str
     account: Account
@@ -56,6 +65,7 @@ class Arrival:
     created_at: datetime
     target: Target
     body: str
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ async def store(pool: Pool, event: Arrival) -> timedelta | None:
         "ignored" if event.target.kind is TargetKind.NONE else "waiting",
         event.body,
         BURST,
+        list(event.names),
     )
     if waits is None or event.target.kind is TargetKind.NONE:
         return None

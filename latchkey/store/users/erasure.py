@@ -18,14 +18,14 @@ STEPS = (
     "delete from recovery_codes where user_id = $1",
     "delete from passkeys where user_id = $1",
     "delete from user_notes where user_id = $1",
-    "delete from email_changes where user_id = $1",
+    "delete from email_changes where user_id = $1 or email_key = any($2)",
     "delete from other_payers where user_id = $1 or email_key = any($2)",
-    "delete from claims where user_id = $1",
+    "delete from claims where user_id = $1 or email_key = any($2)",
     "delete from user_addresses where user_id = $1",
     "delete from user_merges where into_user = $1",
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
-    "delete from mails where user_id = $1",
+    "delete from mails where user_id = $1 or to_email_key = any($2)",
     "update grants set reason = null where user_id = $1",
     f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"
     " where user_id = $1 and ended_at is null",
@@ -42,6 +42,7 @@ STEPS = (
     update events set body = jsonb_build_object('id', id, 'type', type, 'erased', true)::text
      where target_id = any($3) or object_id = any($3)
         or exists (select from unnest($4::text[]) a where position(a in lower(body)) > 0)
+        or exists (select from unnest($3::text[]) i where position('"' || i || '"' in body) > 0)
     """,
     """
     update users set email = 'erased-' || id || '@erased.invalid', name = null,
