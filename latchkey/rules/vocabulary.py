@@ -32,6 +32,7 @@ class ActivityType(StrEnum):
     MAIL_SENT = "mail_sent"
     USER_CREATED = "user_created"
     SIGNED_IN = "signed_in"
+    SIGNED_OUT_BY_TEAM = "signed_out_by_team"
     SIGNED_IN_AS = "signed_in_as"
     SIGNED_OUT_AS = "signed_out_as"
     EMAIL_CHANGED = "email_changed"

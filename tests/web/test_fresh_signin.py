@@ -38,6 +38,8 @@ FRESH = {
 WITHOUT = {
     "/account/email/{token}": "its link was asked for after a fresh sign-in",
     "/account/claims/{token}": "adds an address whose mailbox was proved",
+    "/admin/users/{id}/sessions/end": "lets nobody in, and has to be quick",
+    "/admin/users/{id}/sessions/{session}/end": "lets nobody in, and has to be quick",
     "/admin/connectors/stripe/check": "reads with the key that is stored",
     "/admin/connectors/stripe/portal": "what members see in Stripe's portal",
 }

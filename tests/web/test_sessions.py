@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 
 LONG = "purple anvils sing"
 SIGNED_OUT = "/login?next=/account/settings"
+ROLES = ("admin", "owner")
 
 
 @pytest.fixture
@@ -148,3 +149,36 @@ async def test_one_more_session_than_the_most_ends_the_least_used(shared: Latchk
         assert await shared.pool.fetchval(count, member) == sessions.MOST
         assert not await signed_in(first)
         assert await signed_in(second)
+
+
+async def test_admins_see_and_end_a_users_sessions(shared: Latchkey, visitor: Visitor) -> None:
+    admin, boss = [await user(shared, f"{role}@sessions.example", role) for role in ROLES]
+    member = await user(shared, "ended@sessions.example")
+    await visitor.sign_in_as(admin, "ending admin")
+    page = f"/admin/users/{member}"
+    assert "Where they are signed in" not in (await visitor.get(page)).text
+    async with visit(shared) as one, visit(shared) as two, visit(shared) as owner:
+        one.client.headers["user-agent"] = "Mozilla/5.0 (iPhone) Safari/1"
+        await one.sign_in_as(member, "ended-1")
+        await two.sign_in_as(member, "ended-2")
+        await owner.sign_in_as(boss, "ended-3")
+        shown = (await visitor.get(page)).text
+        assert "Safari on iPhone" in shown
+        assert "127.0.0.1, since" in shown
+        number = await shared.pool.fetchval(
+            "select min(id) from sessions where user_id = $1", member
+        )
+        await visitor.send(page, f"{page}/sessions/{number}/end")
+        assert [await signed_in(one), await signed_in(two)] == [False, True]
+        await visitor.send(page, f"{page}/sessions/{number}/end", 404)
+        await visitor.send(page, f"{page}/sessions/x/end", 404)
+        assert await signed_in(two)
+        await visitor.send(page, f"{page}/sessions/end")
+        assert not await signed_in(two)
+        refused = await visitor.send(page, f"/admin/users/{boss}/sessions/end", 403)
+        assert "Only an owner of the site" in refused.text
+        assert await signed_in(owner)
+        await owner.send("/admin/tokens", f"/admin/users/{admin}/sessions/end")
+        assert not await signed_in(visitor)
+    lines = await shared.lines(type="signed_out_by_team", user=member)
+    assert [line["data"] for line in lines] == [{"sessions": 1}] * 2

@@ -38,7 +38,7 @@ from web.pages.admin import (
     why,
 )
 from web.pages.errors import NotFoundError, UnreadableError
-from web.pages.guard import ForbiddenError, NotYoursError, current_user
+from web.pages.guard import ForbiddenError, NotYoursError, OwnersOnlyError, current_user
 from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
 from web.pages.render import page
 from web.security import ForgeryError
@@ -132,7 +132,7 @@ async def _forbidden(request: Request, error: Exception) -> Response:
             f"You're viewing the site as {user.email}, who can't open admin pages. Use Stop in the"
             " red bar at the top to get yours back."
         )
-    elif isinstance(error, second_factors.OwnersOnlyError):
+    elif isinstance(error, OwnersOnlyError):
         text = "Only an owner of the site can do this. Nothing was changed."
     elif user and user.is_staff:
         text = (

@@ -25,6 +25,10 @@ class ForbiddenError(Exception):
     """The signed-in user isn't allowed to do this."""
 
 
+class OwnersOnlyError(ForbiddenError):
+    """Only an owner may do this."""
+
+
 class NotYoursError(ForbiddenError):
     """An impersonating admin isn't allowed to do this for the member."""
 

@@ -26,6 +26,7 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.EMAIL_CHANGED: "Email address changed",
     ActivityType.MANUAL_GRANT: "Access granted manually",
     ActivityType.SIGNED_IN: "Signed in",
+    ActivityType.SIGNED_OUT_BY_TEAM: "Signed out by the team",
     ActivityType.MAIL_SENT: "Email sent",
     ActivityType.SIGNED_IN_AS: "Impersonation started",
     ActivityType.SIGNED_OUT_AS: "Impersonation ended",
@@ -74,6 +75,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.ROLE_CHANGED,
         ActivityType.FACTOR_CHANGED,
         ActivityType.OWNER_RECOVERED,
+        ActivityType.SIGNED_OUT_BY_TEAM,
         ActivityType.SIGNED_IN_AS,
         ActivityType.SIGNED_OUT_AS,
         ActivityType.USER_ERASED,
@@ -99,6 +101,7 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.LINK_REMOVED: ("link", ""),
     ActivityType.MAIL_SENT: ("mail", "info"),
     ActivityType.REPAIRED: ("check", "info"),
+    ActivityType.SIGNED_OUT_BY_TEAM: ("person", "warn"),
     ActivityType.SIGNED_IN_AS: ("person", "warn"),
     ActivityType.OWNER_RECOVERED: ("person", "warn"),
     ActivityType.SIGNED_OUT_AS: ("person", ""),
@@ -180,6 +183,7 @@ NOTICES = {
     "factors-removed": "Second factors removed. They have been told by email.",
     "factor-removed": "Removed. You've been signed out everywhere else.",
     "session-ended": "Session ended. Whoever was using it has to sign in again.",
+    "signed-out-there": "They are signed out there.",
 }
 SOURCES: dict[str, str] = {
     GrantSource.SUBSCRIPTION: "Subscription",

@@ -128,6 +128,30 @@ async def begin(
     return token
 
 
+async def end_by_team(
+    connection: Connection, user_id: int, *, session_id: int | None, actor: int
+) -> int:
+    """End one session of a user, or all of them, with an activity line; returns how many. The
+    caller opens the transaction."""
+    if session_id is None:
+        ended = await sessions.end_all(connection, user_id)
+    else:
+        ended = int(await sessions.end_one(connection, user_id=user_id, session_id=session_id))
+    if ended:
+        now = datetime.now(UTC)
+        fact = Fact(
+            key=f"signed_out_by_team:{user_id}:{now.isoformat()}",
+            type=ActivityType.SIGNED_OUT_BY_TEAM,
+            at=now,
+            cause=Cause.ADMIN,
+            user_id=user_id,
+            actor_id=actor,
+            data={"sessions": ended},
+        )
+        await write_facts(connection, [fact])
+    return ended
+
+
 async def use_link(connection: Connection, nonce: str) -> bool:
     """Mark a link as used; False if it was used before. Deletes records of long expired links."""
     await connection.execute(

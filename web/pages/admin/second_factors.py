@@ -8,7 +8,7 @@ from latchkey.store import site_settings
 from latchkey.store.users import factors
 from web.pages.admin.lookup import person_of
 from web.pages.guard import (
-    ForbiddenError,
+    OwnersOnlyError,
     admin_page,
     form,
     fresh_page,
@@ -21,10 +21,6 @@ from web.site import site_of
 
 RULE = "/admin/settings/team/second-factor"
 OF_USER = "/admin/users/{id}/factors"
-
-
-class OwnersOnlyError(ForbiddenError):
-    """Only an owner may do this."""
 
 
 def routes() -> list[Route]:

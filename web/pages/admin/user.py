@@ -9,10 +9,19 @@ from starlette.routing import Route
 from latchkey.store.access import members
 from latchkey.store.feed import lines
 from latchkey.store.products import listing
-from latchkey.store.users import erasure, profile, signin, unmerging, users
+from latchkey.store.users import erasure, profile, sessions, signin, unmerging, users
 from web.pages.admin.lookup import person_of
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page, form, fresh_page, redirect, support_page, text
+from web.pages.guard import (
+    OwnersOnlyError,
+    admin_page,
+    form,
+    fresh_page,
+    redirect,
+    session_of,
+    support_page,
+    text,
+)
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -27,6 +36,8 @@ def routes() -> list[Route]:
         Route(base, show),
         Route(f"{base}/grant", grant, methods=["GET", "POST"]),
         Route(f"{base}/link", send_link, methods=["POST"]),
+        Route(f"{base}/sessions/end", end_sessions, methods=["POST"]),
+        Route(f"{base}/sessions/{{session}}/end", end_sessions, methods=["POST"]),
         Route(f"{base}/notes", add_note, methods=["POST"]),
         Route(f"{base}/export", export, methods=["POST"]),
         Route(f"{base}/erase", erase, methods=["GET", "POST"]),
@@ -60,6 +71,27 @@ async def send_link(request: Request) -> Response:
         person = await person_of(request, connection)
         await signin.mail_link(connection, person.id)
     return redirect(f"/admin/users/{person.id}?done=link-mailed")
+
+
+@admin_page
+async def end_sessions(request: Request) -> Response:
+    """Sign a user out everywhere, or end one of their sessions. Raises `OwnersOnlyError` for an
+    owner's."""
+    await form(request)
+    given = request.path_params.get("session")
+    session_id = number(given) if given is not None else None
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        person = await person_of(request, connection)
+        if person.role == "owner" and request.state.user.role != "owner":
+            raise OwnersOnlyError
+        ended = 0
+        if given is None or session_id is not None:
+            ended = await signin.end_by_team(
+                connection, person.id, session_id=session_id, actor=request.state.user.id
+            )
+    if not ended:
+        raise NotFoundError("This session doesn't exist. It may have ended already.")
+    return redirect(f"/admin/users/{person.id}?done=signed-out-there#sessions")
 
 
 @support_page
@@ -148,4 +180,10 @@ async def _page(request: Request, note_problem: str | None = None) -> Response:
             mails=await profile.mails(connection, person.id, limit=RECENT),
             notes=await profile.notes(connection, person.id),
             note_problem=note_problem,
+            sessions=await sessions.of_user(
+                connection,
+                person.id,
+                rules=site_of(request).session_rules,
+                current=session_of(request).id,
+            ),
         )
