@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from latchkey.store.pool import Pool
+from tests.harness import Latchkey
 
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
@@ -15,9 +15,11 @@ READINGS = ("ticket", "read_at", "wake_at")
 """Columns that record a read from Stripe, not a change."""
 
 
-async def digest(pool: Pool, *, without: Collection[str] = ()) -> dict[str, str]:
-    """Digest each table, regardless of row order."""
-    rows = await pool.fetch(
+async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, str]:
+    """Digest each table, regardless of row order, once every event of Stripe's has been handled:
+    tests that shared the site may have left some."""
+    await site.settled()
+    rows = await site.pool.fetch(
         "select tablename from pg_tables where schemaname = 'public' order by tablename"
     )
     tables = [row["tablename"] for row in rows if row["tablename"] not in RESTLESS | set(without)]
@@ -29,4 +31,4 @@ async def digest(pool: Pool, *, without: Collection[str] = ()) -> dict[str, str]
         """
         for table in tables
     )
-    return {row[0]: row[1] for row in await pool.fetch(parts, list(READINGS))}
+    return {row[0]: row[1] for row in await site.pool.fetch(parts, list(READINGS))}

@@ -64,7 +64,7 @@ HOSTILE = '<script>alert("x")</script>'
 async def test_bad_input_is_named_and_changes_nothing(
     shared: Latchkey, method: str, path: str, body: Any, status: int, code: str
 ) -> None:
-    before = await digest(shared.pool)
+    before = await digest(shared)
     answer = await shared.api.request(method, path, json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -72,7 +72,7 @@ async def test_bad_input_is_named_and_changes_nothing(
     assert problem["code"] == code
     assert problem["status"] == status
     assert problem["detail"]
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ async def test_bad_input_is_named_and_changes_nothing(
 )
 async def test_an_invalid_link_is_refused(shared: Latchkey, body: Any, code: str) -> None:
     product = await shared.product()
-    before = await digest(shared.pool)
+    before = await digest(shared)
     answer = await shared.call("PUT", f"/products/{product}/link", 422, json=body)
     assert answer["code"] == code
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ async def test_an_invalid_link_is_refused(shared: Latchkey, body: Any, code: str
 )
 async def test_an_invalid_grant_is_refused(shared: Latchkey, body: Any) -> None:
     product = await shared.product()
-    before = await digest(shared.pool)
+    before = await digest(shared)
     await shared.call("POST", f"/products/{product}/grants", 422, json=body)
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 async def test_malformed_and_oversized_bodies_are_refused(shared: Latchkey) -> None:
-    before = await digest(shared.pool)
+    before = await digest(shared)
     for content, status in ((b"{", 400), (b"\xff", 400), (b" " * (2 * 1024 * 1024), 413)):
         answer = await shared.api.post("/products", content=content)
         assert answer.status_code == status
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,13 @@ async def test_they_ask_for_a_fresh_sign_in_and_change_nothing(
     await age(shared, owner, authenticated_at="14 minutes")
     await visitor.send("/account/settings", "/account/password", 422, password="short")
     await age(shared, owner, authenticated_at="16 minutes")
-    before = await digest(shared.pool)
+    before = await digest(shared)
     for path, back in FRESH.items():
         number = str(victim)
         answer = await visitor.send("/account/settings", path.replace("{id}", number), role="admin")
         wanted = back.replace("{id}", number).replace("#", "%23")
         assert answer.headers["location"] == f"/login/again?next={wanted}", path
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 async def test_the_page_says_so_before_anything_is_typed(

@@ -42,7 +42,7 @@ async def test_a_path_with_a_control_character_leads_nowhere(shared: Latchkey) -
     assert len(placed) > 30
     async with visit(shared) as owner:
         await owner.sign_in()
-        before = await digest(shared.pool, without=LOGS)
+        before = await digest(shared, without=LOGS)
         for path in [*placed, "/", "/login", "/static/site.css", "/nothing"]:
             answer = await owner.client.get(f"{at(path, 'x')}%00")
             refused = (404, 400) if "{token}" in path else (404,)
@@ -52,7 +52,7 @@ async def test_a_path_with_a_control_character_leads_nowhere(shared: Latchkey) -
     for one in called:
         answer = await shared.api.request(one.method, f"{at(one.path, 'x')}%00")
         assert answer.status_code in (404, 422), f"{one.path}: {answer.text}"
-    assert await digest(shared.pool, without=LOGS) == before
+    assert await digest(shared, without=LOGS) == before
 
 
 async def test_a_query_with_a_nul_character_is_refused(shared: Latchkey) -> None:
@@ -79,7 +79,7 @@ async def test_a_form_field_with_a_nul_character_is_refused(shared: Latchkey) ->
     refused = 0
     async with visit(shared) as owner:
         await owner.sign_in()
-        before = await digest(shared.pool, without=LOGS)
+        before = await digest(shared, without=LOGS)
         fields = {"csrf_token": await token_of(owner), "name": NUL}
         for path in paths("POST"):
             given = at(path, str(person) if "users" in path else product)
@@ -93,7 +93,7 @@ async def test_a_form_field_with_a_nul_character_is_refused(shared: Latchkey) ->
         assert refused > 50
         odd = await owner.client.post("/logout", data=fields | {"name": "", NUL: "x"})
         assert odd.status_code == 422
-    assert await digest(shared.pool, without=LOGS) == before
+    assert await digest(shared, without=LOGS) == before
 
 
 @pytest.mark.parametrize("password", [NUL, "\ud800"])
@@ -119,7 +119,7 @@ def strings(schema: dict[str, Any], everything: dict[str, Any]) -> list[str]:
 
 async def test_a_field_of_the_api_with_a_nul_character_is_refused(shared: Latchkey) -> None:
     product = await shared.product("Called")
-    before = await digest(shared.pool)
+    before = await digest(shared)
     tried = 0
     for one in ENDPOINTS:
         if one.body is None:
@@ -134,7 +134,7 @@ async def test_a_field_of_the_api_with_a_nul_character_is_refused(shared: Latchk
             ]
             tried += 1
     assert tried > 20
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 NESTED = [
@@ -167,12 +167,12 @@ ENDS = [
 async def test_an_end_in_an_odd_year_is_refused(shared: Latchkey, until: object) -> None:
     product = await shared.product("Ends oddly")
     group = await shared.call("POST", "/collections", 201, json={"name": "Ends oddly"})
-    before = await digest(shared.pool)
+    before = await digest(shared)
     gift = {"email": "odd@door.example", "until": until}
     for path in (f"/products/{product}/grants", f"/collections/{group['id']}/grants"):
         answer = await shared.call("POST", path, 422, json=gift)
         assert "until: " in answer["detail"]
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 @pytest.mark.parametrize("until", ["0270-01-01", "9999-12-31T23:59-14:00", "10000-01-01", "1e9"])
@@ -180,7 +180,7 @@ async def test_an_end_in_an_odd_year_is_refused_in_forms(shared: Latchkey, until
     product = await shared.product("Ends oddly in a form")
     async with visit(shared) as owner:
         await owner.sign_in()
-        before = await digest(shared.pool, without=LOGS)
+        before = await digest(shared, without=LOGS)
         path = f"/admin/products/{product}/grants"
         gift = {"email": "odd@door.example", "until": until}
         answer = await owner.send(path, expect=422, **gift)
@@ -188,7 +188,7 @@ async def test_an_end_in_an_odd_year_is_refused_in_forms(shared: Latchkey, until
         bulk = {"lines": "odd@door.example", "until": until, "target": f"product:{product}"}
         answer = await owner.send("/admin/grants", expect=422, do="give", **bulk)
         assert "odd@door.example" in answer.text
-    assert await digest(shared.pool, without=LOGS) == before
+    assert await digest(shared, without=LOGS) == before
 
 
 async def test_numbers_beyond_the_databases_are_refused(shared: Latchkey) -> None:
@@ -207,10 +207,10 @@ async def test_odd_amounts_are_refused(shared: Latchkey, amount: str) -> None:
     product = await shared.product("Costs oddly")
     async with visit(shared) as owner:
         await owner.sign_in()
-        before = await digest(shared.pool, without=LOGS)
+        before = await digest(shared, without=LOGS)
         price = {"choice": "new", "currency": "EUR", "amount": amount}
         await owner.send(f"/admin/products/{product}/stripe", expect=422, **price)
-    assert await digest(shared.pool, without=LOGS) == before
+    assert await digest(shared, without=LOGS) == before
 
 
 @pytest.mark.parametrize("line", ["a\rb", "a\u2028b", "a\x7fb", "a\u0085b"])
@@ -220,7 +220,7 @@ async def test_a_name_is_one_line(shared: Latchkey, line: str) -> None:
     assert "must be a single line" in answer["detail"]
     async with visit(shared) as owner:
         await owner.sign_in()
-        before = await digest(shared.pool, without=LOGS)
+        before = await digest(shared, without=LOGS)
         for path in ("/admin/products/categories", "/admin/tokens"):
             await owner.send(path, expect=422, name=line)
-    assert await digest(shared.pool, without=LOGS) == before
+    assert await digest(shared, without=LOGS) == before

@@ -90,12 +90,12 @@ async def test_without_a_yes_or_an_address_nothing_changes(
     shared: Latchkey, email: str, typed: str, said: str
 ) -> None:
     await user(shared, "kept@recovery.example")
-    before = await digest(shared.pool)
+    before = await digest(shared)
     status, output = await owner(shared, email, typed=typed)
     assert status == 1
     assert said in output
     assert "Traceback" not in output
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 async def test_its_link_lives_for_15_minutes(shared: Latchkey) -> None:

@@ -123,7 +123,7 @@ async def test_a_form_without_its_token_changes_nothing(
         "/login/link",
     ]
     stolen = await token(visitor, "/login")
-    before = await digest(shared.pool)
+    before = await digest(shared)
     for path in forms:
         for fields in ({}, {"csrf_token": "wrong"}, {"csrf_token": stolen}):
             answer = await admin.post(path, data={"name": "Forged", **fields})
@@ -138,7 +138,7 @@ async def test_a_form_without_its_token_changes_nothing(
         headers={"Origin": "https://evil.example"},
     )
     assert elsewhere.status_code == 403
-    assert await digest(shared.pool) == before
+    assert await digest(shared) == before
 
 
 async def test_hostile_text_is_shown_not_run(shared: Latchkey, admin: httpx.AsyncClient) -> None:

@@ -51,11 +51,11 @@ async def send(site: Latchkey, event: Any, **options: Any) -> httpx.Response:
 async def state(site: Latchkey) -> dict[str, str]:
     """Everything in the database but the inbox itself, what looking for missed events notes, and
     the traces of readings that are not recorded."""
-    return await digest(site.pool, without={"events", "catch_up", "sent_events", "passed_over"})
+    return await digest(site, without={"events", "catch_up", "sent_events", "passed_over"})
 
 
 async def everything(site: Latchkey) -> dict[str, str]:
-    return await digest(site.pool)
+    return await digest(site)
 
 
 def event(site: Latchkey, **given: Any) -> Json:
