@@ -126,7 +126,9 @@ def _activities(
     )
     checkout = CheckoutActivities(deps, client, public_url=settings.public_url)
     portal = PortalActivities(deps, public_url=settings.public_url)
-    catch_up = CatchUpActivities(deps, body_days=settings.event_body_days)
+    catch_up = CatchUpActivities(
+        deps, body_days=settings.event_body_days, audit_days=settings.audit_days
+    )
     repairs = RepairActivities(deps, client)
     reconcile = ReconcileActivities(deps, client, repairs)
     main: list[Activity] = [

@@ -14,6 +14,7 @@ from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
 from latchkey.rules.vocabulary import ComparisonCause
+from latchkey.store import audit
 from latchkey.store.checks import reconciliations, retention
 from latchkey.store.stripe import catch_up
 from latchkey.store.stripe.catch_up import ListedEvent, Position
@@ -30,8 +31,9 @@ FOUND = Counter("latchkey_events_missed_total", "Events that no webhook delivere
 class CatchUpActivities:
     """Reads Stripe's event list. Events it finds go through the inbox like any other."""
 
-    def __init__(self, deps: ActivityDeps, *, body_days: int) -> None:
+    def __init__(self, deps: ActivityDeps, *, body_days: int, audit_days: int) -> None:
         self._deps = deps
+        self._audit_life = timedelta(days=audit_days)
         self._body_life = timedelta(days=body_days)
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
@@ -83,6 +85,7 @@ class CatchUpActivities:
         """Delete expired data; returns how many event bodies were deleted."""
         deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
         await retention.forget_records(self._deps.pool)
+        await audit.forget(self._deps.pool, older_than=self._audit_life)
         return deleted
 
     async def _store(self, place: Position, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:

@@ -4,7 +4,10 @@ import structlog
 
 from latchkey import password_rules
 from latchkey.passwords import hash_password
+from latchkey.rules.vocabulary import AuditAction, AuditActor
 from latchkey.settings import Settings, SettingsError
+from latchkey.store.audit import Actor, AuditOrigin
+from latchkey.store.audit_draft import AuditDraft, recording
 from latchkey.store.pool import Connection, Pool, create_pool
 from latchkey.store.users import team
 
@@ -43,8 +46,14 @@ async def ensure(pool: Pool, settings: Settings) -> None:
             return
         email, password = wanted
         password_hash = await hash_password(password)
-        async with connection.transaction():
-            made = await team.make_first_owner(connection, email, password_hash)
+        draft = AuditDraft(
+            AuditAction.ROLE_CHANGED,
+            AuditOrigin(agent="LATCHKEY_ADMIN_EMAIL"),
+            lambda: Actor(AuditActor.SETTINGS),
+        )
+        with recording(draft):
+            async with connection.transaction():
+                made = await team.make_first_owner(connection, email, password_hash)
     if not made:
         log.warning(
             "no owner was made: the address of LATCHKEY_ADMIN_EMAIL belongs to a member already;"

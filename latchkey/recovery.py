@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 from latchkey import signin_links
 from latchkey.addresses import AddressError, mailbox
+from latchkey.rules.vocabulary import AuditAction
 from latchkey.settings import Settings
+from latchkey.store import audit_draft
 from latchkey.store.pool import create_pool
 from latchkey.store.users import team, users
 
@@ -50,8 +52,10 @@ async def recover(settings: Settings, email: str) -> Recovered:
     secrets = settings.require_secrets()
     pool = await create_pool(settings.require_database(), max_size=1)
     try:
-        async with pool.acquire() as connection, connection.transaction():
-            owner = await team.recover_owner(connection, _checked(email))
+        draft = audit_draft.of_command("latchkey owner", AuditAction.OWNER_RECOVERED)
+        with audit_draft.recording(draft):
+            async with pool.acquire() as connection, connection.transaction():
+                owner = await team.recover_owner(connection, _checked(email))
     finally:
         await pool.close()
     token = signin_links.sign(

@@ -1,7 +1,10 @@
 """Rotating LATCHKEY_SECRET: seals again, under the current one, what an earlier one sealed."""
 
+import contextlib
 from dataclasses import dataclass
 
+from latchkey.rules.vocabulary import AuditAction
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection, create_pool
 from latchkey.store.sealed import SEALED_COLUMNS, SealedColumn, SealedText, replace, sealed_texts
 from latchkey.vault import Purpose, Vault, VaultError
@@ -28,11 +31,13 @@ async def rotate(
     vault = Vault(secrets)
     pool = await create_pool(database_url, max_size=1)
     try:
-        async with pool.acquire() as connection:
-            return [
-                await _column(connection, column, vault, dry_run=dry_run)
-                for column in SEALED_COLUMNS
-            ]
+        draft = audit_draft.of_command("latchkey rotate", AuditAction.SECRETS_ROTATED)
+        with contextlib.nullcontext() if dry_run else audit_draft.recording(draft):
+            async with pool.acquire() as connection:
+                return [
+                    await _column(connection, column, vault, dry_run=dry_run)
+                    for column in SEALED_COLUMNS
+                ]
     finally:
         await pool.close()
 

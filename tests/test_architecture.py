@@ -229,3 +229,19 @@ def test_only_one_module_handles_cookies() -> None:
     for path in sorted((ROOT / "web").rglob("*.py")):
         if path.name != "security.py":
             assert not re.search(r"\.cookies\b|\.(set|delete)_cookie\(", path.read_text()), path
+
+
+def test_every_route_that_changes_something_is_named_for_the_audit_log() -> None:
+    from starlette.routing import Route
+
+    from web import pages
+    from web.api.registry import ENDPOINTS
+    from web.audit_actions import CALLS, PAGES
+
+    routes = [route for route in pages.routes() if isinstance(route, Route)]
+    forms = {f"{m} {r.path}" for r in routes for m in r.methods or () if m not in ("GET", "HEAD")}
+    assert {name for name in PAGES if not name.startswith("GET ")} == forms
+    reads = {f"GET {route.path}" for route in routes}
+    assert {name for name in PAGES if name.startswith("GET ")} <= reads
+    assert {name for name in reads if name.endswith(".csv")} <= PAGES.keys()
+    assert {one.name for one in ENDPOINTS if one.method != "GET"} == CALLS.keys()

@@ -87,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
                 arrived=site.arrived,
                 wake=site.wake,
                 refusals=site.refusals,
+                audit=site.audit,
             )
             app.state.relay = relay
             async with presence.reported(site.pool, site.supervisor, kind="web"):
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
                 finally:
                     site.supervisor.stop()
                     await asyncio.wait([relaying], timeout=10)
+                    await site.audit.flush(site.pool, everything=True)
 
     inner = Starlette(
         routes=[

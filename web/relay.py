@@ -22,6 +22,7 @@ from latchkey.store.purchases import order_mirror
 from latchkey.store.stripe import inbox, wakeups
 from latchkey.store.stripe.inbox import Waiting
 from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
+from web.audit import AuditCounts
 from web.refusals import Refusals
 
 BATCH = 200
@@ -47,8 +48,10 @@ class Relay:
         arrived: asyncio.Event,
         wake: asyncio.Event,
         refusals: Refusals,
+        audit: AuditCounts,
     ) -> None:
         self._refusals = refusals
+        self._audit = audit
         self._pool = pool
         self._client = client
         self._arrived = arrived
@@ -80,6 +83,7 @@ class Relay:
         await self._relay_reconciliations()
         busy = await self._relay_wakeups()
         await self._refusals.flush(self._pool)
+        await self._audit.flush(self._pool)
         return busy
 
     async def _relay_events(self) -> bool:

@@ -19,6 +19,7 @@ from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.sessions import SessionRules
 from latchkey.supervision import LoopSupervisor
 from web.alarms import AlarmCache
+from web.audit import AuditCounts
 from web.brakes import Brake
 from web.refusals import Refusals
 
@@ -42,6 +43,7 @@ class Site:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Refusals = field(default_factory=Refusals)
+    audit: AuditCounts = field(default_factory=AuditCounts)
     supervisor: LoopSupervisor = field(default_factory=LoopSupervisor)
     look: SiteSettings = field(default_factory=SiteSettings)
     bell: AlarmCache = field(init=False)

@@ -1,6 +1,39 @@
 -- The database as all migrations leave it. Written by `make schema`; don't edit it by hand.
 -- Nothing runs this file: `latchkey migrate` applies `migrations/`. Everything is in `public`.
 
+CREATE FUNCTION audit_erase(person bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO '$user', 'public'
+    SET "latchkey.audit_upkeep" TO 'on'
+    AS $$
+begin
+    update audit_log set ip = null, agent = null
+     where (ip is not null or agent is not null)
+       and ((actor_kind = 'user' and actor_id = person)
+            or (target_kind = 'user' and target_id = person::text
+                and actor_kind in ('user', 'visitor') and on_behalf_of is null
+                and action in ('signed_in', 'sign_in_failed')));
+end
+$$;
+
+CREATE FUNCTION audit_forget(life interval, most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO '$user', 'public'
+    SET "latchkey.audit_upkeep" TO 'on'
+    AS $$
+declare
+    gone bigint;
+begin
+    if life < interval '30 days' then
+        raise exception 'the audit log is kept for at least 30 days';
+    end if;
+    delete from audit_log where id in (
+        select id from audit_log where at < now() - life order by at limit most);
+    get diagnostics gone = row_count;
+    return gone;
+end
+$$;
+
 CREATE FUNCTION fill_email_key() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -26,6 +59,22 @@ $$;
 CREATE FUNCTION grams(given text, size integer) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(DISTINCT substr(grams.given, n.n, grams.size)), '{}'::text[]) AS "coalesce" FROM generate_series(1, ((length(grams.given) - grams.size) + 1)) n(n));
+
+CREATE FUNCTION keep_audit_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if coalesce(current_setting('latchkey.audit_upkeep', true), '') <> 'on' then
+        raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
+    end if;
+    if tg_op = 'UPDATE' then
+        return new;
+    elsif tg_op = 'DELETE' then
+        return old;
+    end if;
+    return null;
+end
+$$;
 
 CREATE FUNCTION open_own_billing() RETURNS trigger
     LANGUAGE plpgsql
@@ -85,6 +134,36 @@ CREATE TABLE api_tokens (
 
 ALTER TABLE api_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME api_tokens_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE audit_log (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id bigint,
+    on_behalf_of bigint,
+    ip text,
+    agent text,
+    target_kind text,
+    target_id text,
+    before jsonb,
+    after jsonb,
+    count integer DEFAULT 1 NOT NULL,
+    CONSTRAINT audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['user'::text, 'token'::text, 'settings'::text, 'command'::text, 'visitor'::text]))),
+    CONSTRAINT audit_log_check CHECK (((actor_id IS NULL) = (actor_kind <> ALL (ARRAY['user'::text, 'token'::text])))),
+    CONSTRAINT audit_log_count_check CHECK ((count > 0)),
+    CONSTRAINT audit_log_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'refused'::text, 'failed'::text])))
+);
+
+ALTER TABLE audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit_log_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -994,6 +1073,9 @@ ALTER TABLE ONLY api_tokens
 ALTER TABLE ONLY api_tokens
     ADD CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash);
 
+ALTER TABLE ONLY audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY authenticator_apps
     ADD CONSTRAINT authenticator_apps_pkey PRIMARY KEY (user_id);
 
@@ -1201,6 +1283,12 @@ CREATE INDEX activities_by_type ON activities USING btree (type, cause, at DESC,
 
 CREATE INDEX activities_by_user ON activities USING btree (user_id, at DESC, id DESC);
 
+CREATE INDEX audit_log_action ON audit_log USING btree (action, id);
+
+CREATE INDEX audit_log_actor ON audit_log USING btree (actor_kind, actor_id, id);
+
+CREATE INDEX audit_log_at ON audit_log USING btree (at);
+
 CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
 
 CREATE INDEX claims_by_user ON claims USING btree (user_id, created_at DESC);
@@ -1350,6 +1438,10 @@ CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text
 CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
 
 CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
+
+CREATE TRIGGER audit_log_rows BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION keep_audit_log();
+
+CREATE TRIGGER audit_log_table BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION keep_audit_log();
 
 CREATE TRIGGER claims_email_key BEFORE INSERT OR UPDATE OF email ON claims FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 
 KEY = "site"
@@ -51,6 +52,7 @@ async def change(connection: Connection, **changes: Any) -> SiteSettings:
     """Change some settings; the others stay as they are."""
     unknown = set(changes) - set(asdict(SiteSettings()))
     assert not unknown, f"no such settings: {sorted(unknown)}"
+    audit_draft.note_changes(asdict(await read(connection)), changes)
     value = await connection.fetchval(
         """
         insert into site_settings (key, value) values ($1, $2)

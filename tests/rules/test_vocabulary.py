@@ -4,8 +4,26 @@ from enum import StrEnum
 
 import pytest
 
-from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
-from web.wording.labels import ACTIVITY_TYPES, CAUSES, ICONS, PRESETS, REASONS, SOURCES
+from latchkey.rules.vocabulary import (
+    ActivityType,
+    AuditAction,
+    AuditActor,
+    AuditOutcome,
+    Cause,
+    GrantSource,
+    Reason,
+)
+from web.wording.labels import (
+    ACTIVITY_TYPES,
+    AUDIT_ACTIONS,
+    AUDIT_ACTORS,
+    AUDIT_OUTCOMES,
+    CAUSES,
+    ICONS,
+    PRESETS,
+    REASONS,
+    SOURCES,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,8 +33,11 @@ from web.wording.labels import ACTIVITY_TYPES, CAUSES, ICONS, PRESETS, REASONS, 
         (Cause, CAUSES),
         (Reason, REASONS),
         (GrantSource, SOURCES),
+        (AuditAction, AUDIT_ACTIONS),
+        (AuditOutcome, AUDIT_OUTCOMES),
+        (AuditActor, AUDIT_ACTORS),
     ],
-    ids=["activity types", "causes", "reasons", "sources"],
+    ids=["activity types", "causes", "reasons", "sources", "actions", "outcomes", "actors"],
 )
 def test_every_word_has_a_label(words: type[StrEnum], labels: dict[str, str]) -> None:
     assert labels.keys() == set(words)

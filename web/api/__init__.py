@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from web.api import (
     access,
+    audit_log,
     checkout,
     collections,
     feed,
@@ -24,6 +25,7 @@ from web.api.problems import ApiError
 
 __all__ = [
     "access",
+    "audit_log",
     "checkout",
     "collections",
     "feed",

@@ -88,7 +88,7 @@ async def event(call: Call) -> WholeEvent:
 @endpoint("POST", "/events/{id}/resend", answer=Event, status=202)
 async def resend(call: Call) -> Event:
     """Process an event again. Harmless if it was already processed."""
-    async with call.site.pool.acquire() as connection:
+    async with call.site.pool.acquire() as connection, connection.transaction():
         found = await inbox.resend(connection, call.path["id"])
     if found is None:
         raise not_found("event", call.path["id"])
@@ -99,7 +99,7 @@ async def resend(call: Call) -> Event:
 @endpoint("POST", "/events/{id}/ignore", body=Ignoring, answer=Event)
 async def ignore(call: Call) -> Event:
     """Ignore a failed event, with the reason why nothing needs to be done."""
-    async with call.site.pool.acquire() as connection:
+    async with call.site.pool.acquire() as connection, connection.transaction():
         if await inbox.find(connection, call.path["id"]) is None:
             raise not_found("event", call.path["id"])
         found = await inbox.ignore(connection, call.path["id"], reason=call.body.reason, actor=None)

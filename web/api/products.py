@@ -64,7 +64,7 @@ async def create_product(call: Call) -> Product:
     """Create a product."""
     given = call.body.model_dump(exclude_none=True)
     name, slug = given.pop("name"), given.pop("slug", None)
-    async with call.site.pool.acquire() as connection:
+    async with call.site.pool.acquire() as connection, connection.transaction():
         try:
             made = await products.create(connection, name=name, slug=slug, **given)
         except products.SlugTakenError as error:
@@ -90,7 +90,7 @@ async def change_product(call: Call) -> Product:
     empty = [key for key, value in given.items() if value is None and key not in clearable]
     if empty:
         raise ApiError(422, "invalid", f"body: {empty[0]}: must not be null")
-    async with call.site.pool.acquire() as connection:
+    async with call.site.pool.acquire() as connection, connection.transaction():
         found = await products.find(connection, call.path["id"])
         if found is None:
             raise not_found("product", call.path["id"])
@@ -103,7 +103,7 @@ async def change_product(call: Call) -> Product:
 @endpoint("DELETE", "/products/{id}", answer=None)
 async def delete_product(call: Call) -> None:
     """Delete a product and its grants. Its link must be removed first."""
-    async with call.site.pool.acquire() as connection:
+    async with call.site.pool.acquire() as connection, connection.transaction():
         found = await products.find(connection, call.path["id"])
         if found is None:
             raise not_found("product", call.path["id"])

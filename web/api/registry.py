@@ -16,11 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.dispatch import TemporalUnavailableError
-from latchkey.store import idempotency
+from latchkey.rules.vocabulary import AuditAction, AuditOutcome
+from latchkey.store import audit, idempotency
+from latchkey.store.audit import AuditEntry, AuditTarget
+from latchkey.store.audit_draft import AuditDraft, recording
 from latchkey.texts import made_storable, storable
 from latchkey.vault import Purpose
 from web.api.problems import ApiError
-from web.api.tokens import authenticate
+from web.api.tokens import Caller, authenticate
+from web.audit import VISITOR, origin_of
+from web.audit_actions import call_action, target_of
 from web.inputs import Input
 from web.site import Site, site_of
 
@@ -50,13 +55,15 @@ class Nothing(Input):
 
 @dataclass
 class Call:
-    """One request: the site, the caller's token, the path parameters and the validated input."""
+    """One request: the site, the caller's token, the path parameters, the validated input, and its
+    line in the audit log if it changes something."""
 
     site: Site
     token: str
     path: dict[str, str]
     query: Any
     body: Any
+    draft: AuditDraft | None
 
 
 Do = Callable[[Call], Awaitable[BaseModel | None]]
@@ -75,6 +82,16 @@ class Endpoint:
     answer: type[BaseModel] | None
     status: int
     do: Do
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def action(self) -> AuditAction | None:
+        """What the call is in the audit log. Raises `LookupError` for a call that changes
+        something and isn't listed in `web.audit_actions`."""
+        return None if self.method == "GET" else call_action(self.name)
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -132,8 +149,43 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _answer(declared: Endpoint, request: Request) -> Response:
+    site, action = site_of(request), declared.action
+    caller = await _caller(declared, request)
+    draft = None
+    if action is not None:
+        target = target_of(declared.path, request.path_params)
+        draft = AuditDraft(action, origin_of(request), lambda: caller.actor, target)
+    try:
+        return await _run(declared, request, caller, draft)
+    except Exception as error:
+        if draft is not None:
+            refused = isinstance(error, ApiError) and error.status < 500
+            outcome = AuditOutcome.REFUSED if refused else AuditOutcome.FAILED
+            site.audit.count(draft.entry(outcome))
+        raise
+
+
+async def _caller(declared: Endpoint, request: Request) -> Caller:
     site = site_of(request)
-    token = await authenticate(request, site)
+    try:
+        return await authenticate(request, site)
+    except ApiError as refused:
+        if refused.status == 401:
+            site.audit.count(
+                AuditEntry(
+                    AuditAction.TOKEN_DENIED,
+                    AuditOutcome.REFUSED,
+                    VISITOR,
+                    origin_of(request),
+                    AuditTarget("call", declared.name),
+                )
+            )
+        raise
+
+
+async def _run(
+    declared: Endpoint, request: Request, caller: Caller, draft: AuditDraft | None
+) -> Response:
     query = _checked(declared.query, _once_each(request), "query")
     raw = b""
     body = None
@@ -141,7 +193,7 @@ async def _answer(declared: Endpoint, request: Request) -> Response:
         raw = await _read(request)
     if declared.body is not None:
         body = _checked(declared.body, _json(raw), "body")
-    call = Call(site, token, dict(request.path_params), query, body)
+    call = Call(site_of(request), caller.id, dict(request.path_params), query, body, draft)
     key = request.headers.get("idempotency-key") if declared.method == "POST" else None
     if key is None:
         return await _do(declared, call)
@@ -166,10 +218,24 @@ async def _do(declared: Endpoint, call: Call) -> Response:
 async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
     """Run the call, and again if Postgres rolled it back because of a concurrent transaction, for
     example when a merge of users meets one of their purchases being applied. A rolled-back call has
-    changed nothing."""
+    changed nothing. What has no transaction gets its line in the audit log afterwards."""
+    draft = call.draft
+    if draft is None:
+        return await _tried(declared, call)
+    with recording(draft):
+        result = await _tried(declared, call)
+    if not draft.written:
+        async with call.site.pool.acquire() as connection:
+            await audit.write(connection, [draft.entry(AuditOutcome.DONE)])
+    return result
+
+
+async def _tried(declared: Endpoint, call: Call) -> BaseModel | None:
     for _ in range(GIVEN_UP):
         with contextlib.suppress(asyncpg.TransactionRollbackError):
             return await declared.do(call)
+        if call.draft is not None:
+            call.draft.written = False
     return await declared.do(call)
 
 

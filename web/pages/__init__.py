@@ -13,6 +13,7 @@ from starlette.routing import Route
 from web.pages.admin import (
     activity,
     api_tokens,
+    audit_log,
     bulk_grants,
     categories,
     collections,
@@ -37,6 +38,7 @@ from web.pages.admin import (
     users,
     why,
 )
+from web.pages.audited import with_audit_line
 from web.pages.errors import NotFoundError, UnreadableError
 from web.pages.guard import ForbiddenError, NotYoursError, OwnersOnlyError, current_user
 from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
@@ -47,8 +49,8 @@ log = structlog.get_logger("pages")
 
 
 def routes() -> list[Route]:
-    """Every page."""
-    return [
+    """Every page, each with its line in the audit log."""
+    pages = [
         *dashboard.routes(),
         *categories.routes(),
         *products.routes(),
@@ -74,6 +76,7 @@ def routes() -> list[Route]:
         *inbox.routes(),
         *drift.routes(),
         *health.routes(),
+        *audit_log.routes(),
         *why.routes(),
         *second_step.routes(),
         *signin.routes(),
@@ -83,6 +86,7 @@ def routes() -> list[Route]:
         *account.routes(),
         *factors.routes(),
     ]
+    return [with_audit_line(page) for page in pages]
 
 
 def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:

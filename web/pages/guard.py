@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from latchkey.store import audit_draft
 from latchkey.store.users import factors, sessions
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
@@ -93,6 +94,7 @@ def fresh_page(*, back: str) -> Callable[[Page], Page]:
             if request.method == "POST":
                 await form(request)
                 if not session_of(request).fresh:
+                    audit_draft.refuse()
                     known = {name: quote(value) for name, value in request.path_params.items()}
                     return redirect(f"/login/again?next={quote(back.format(**known))}")
             return await handle(request)
@@ -101,6 +103,14 @@ def fresh_page(*, back: str) -> Callable[[Page], Page]:
         return guarded
 
     return decorate
+
+
+def private_admin_page(handle: Page) -> Page:
+    """A page that only admins and owners can read.
+
+    Raises `ForbiddenError` for other signed-in users.
+    """
+    return _staff(handle, support_posts=False, support_reads=False)
 
 
 def admin_page(handle: Page) -> Page:
@@ -119,15 +129,15 @@ def support_page(handle: Page) -> Page:
     return _staff(handle, support_posts=True)
 
 
-def _staff(handle: Page, *, support_posts: bool) -> Page:
+def _staff(handle: Page, *, support_posts: bool, support_reads: bool = True) -> Page:
     @wraps(handle)
     async def guarded(request: Request) -> Response:
         check_query(request)
         user = await current_user(request)
         if user is None:
             return _sign_in_first(request)
-        reads = request.method in ("GET", "HEAD") or support_posts
-        if not user.is_admin and not (user.is_staff and reads):
+        reads = request.method in ("GET", "HEAD") and support_reads
+        if not user.is_admin and not (user.is_staff and (reads or support_posts)):
             raise ForbiddenError
         site = site_of(request)
         if site.look.staff_second_factor and session_of(request).second_factor is None:
@@ -140,6 +150,7 @@ def _staff(handle: Page, *, support_posts: bool) -> Page:
 
 async def _second_factor_first(request: Request, user: User) -> Response:
     """Where somebody on the team shows the second factor that the site requires, or sets one up."""
+    audit_draft.refuse()
     async with site_of(request).pool.acquire() as connection:
         owned = await factors.of_user(connection, user.id)
     if not owned.any:

@@ -11,6 +11,7 @@ ICONS = {
     "activity": "M3 12h4l3-8 4 16 3-8h4",
     "mail": "M3 6h18v12H3zM3 7l9 7 9-7",
     "inbox": "M4 13l3-9h10l3 9v7H4zM4 13h5l1 3h4l1-3h5",
+    "audit": "M6 3h12v18H6zM9 8h6M9 12h6M9 16h3",
     "drift": "M4 8h13l-4-4M20 16H7l4 4",
     "health": "M12 20s-8-5-8-11a4.5 4.5 0 0 1 8-3 4.5 4.5 0 0 1 8 3c0 6-8 11-8 11z",
     "connector": "M9 3v5M15 3v5M6 8h12v4a6 6 0 0 1-12 0zM12 18v3",

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """`icon` is a name in `web.pages.icons`; with `exact`, subpages don't mark it as current."""
+    """`icon` is a name in `web.pages.icons`; with `exact`, subpages don't mark it as current.
+    Support doesn't see a `private` one."""
 
     address: str
     name: str
     icon: str
     exact: bool = False
+    private: bool = False
 
     def current(self, path: str) -> bool:
         return path == self.address or (not self.exact and path.startswith(f"{self.address}/"))
@@ -49,6 +51,7 @@ MENU = (
             Entry("/admin/inbox", "Event inbox", "inbox"),
             Entry("/admin/drift", "Drift", "drift"),
             Entry("/admin/health", "Health", "health"),
+            Entry("/admin/audit", "Audit log", "audit", private=True),
         ),
     ),
     Group(
@@ -63,10 +66,17 @@ MENU = (
 )
 
 
-def menu_of(paths: Collection[str]) -> list[Group]:
-    """The menu of a site that has pages at `paths`."""
+def menu_of(paths: Collection[str], *, admin: bool) -> list[Group]:
+    """The menu of a site that has pages at `paths`, for an admin or for support."""
     groups = [
-        Group(group.name, tuple(entry for entry in group.entries if entry.address in paths))
+        Group(
+            group.name,
+            tuple(
+                entry
+                for entry in group.entries
+                if entry.address in paths and (admin or not entry.private)
+            ),
+        )
         for group in MENU
     ]
     return [group for group in groups if group.entries]

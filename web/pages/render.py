@@ -121,7 +121,8 @@ def _menu(request: Request) -> list[Group] | None:
     user = getattr(request.state, "user", None)
     if user is None or not user.is_staff or not request.url.path.startswith("/admin"):
         return None
-    return menu_of({getattr(route, "path", "") for route in request.app.routes})
+    paths = {getattr(route, "path", "") for route in request.app.routes}
+    return menu_of(paths, admin=user.is_admin)
 
 
 def _csrf_field(request: Request) -> Markup:

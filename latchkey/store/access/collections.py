@@ -14,6 +14,7 @@ from asyncpg import Record
 
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.access import complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.feed.facts import Fact, write_facts
@@ -107,6 +108,7 @@ async def set_products(
     Raises `UnknownProductError`.
     """
     wanted = list(dict.fromkeys(products))
+    audit_draft.note(target=("collection", collection_id), after={"products": wanted})
     known = await connection.fetch("select id from products where id = any($1::text[])", wanted)
     if missing := set(wanted) - {row["id"] for row in known}:
         raise UnknownProductError(f"there is no product {sorted(missing)[0]}")
@@ -156,6 +158,7 @@ async def give(
         for key, grant in sorted(last.items())
     }
     await _lock(connection, collection_id)
+    audit_draft.note(target=("collection", collection_id), after={"users": sorted(rows)})
     await connection.execute(
         """
         insert into collection_holders (collection_id, user_id, until, reason, granted_by)
@@ -189,6 +192,7 @@ async def end(
         collection_id,
     )
     if user is not None:
+        audit_draft.note(before={"user": user})
         await settle(connection, collection_id, actor=actor, mail=False, users=[user])
     return user is not None
 

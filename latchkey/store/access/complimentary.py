@@ -11,6 +11,7 @@ from typing import Any
 from latchkey.addresses import email_key, shown
 from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -81,6 +82,9 @@ async def give(
         actor,
     )
     fresh = [row for row in made if row["inserted"]]
+    audit_draft.note(
+        target=("product", product_id), after={"users": sorted(row["user_id"] for row in made)}
+    )
     await write_facts(connection, [_granted(row, product_id, actor) for row in fresh])
     if mail and await _wants_mail(connection, product_id):
         await write_mails(

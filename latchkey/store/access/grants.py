@@ -6,6 +6,7 @@ from typing import Any
 
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
+from latchkey.store import audit_draft
 from latchkey.store.access import collections, complimentary
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
@@ -138,6 +139,10 @@ async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Gr
         Reason.BY_HAND.value,
     )
     if row:
+        audit_draft.note(
+            target=("grant", grant_id),
+            before={"user": row["user_id"], "product": row["product_id"]},
+        )
         await write_facts(connection, [_fact(ActivityType.ACCESS_ENDED, grant_id, row, actor)])
     return await by_id(connection, grant_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from latchkey.rules.policy import DEFAULT_POLICY, Policy, Touched, touched
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products.products import UnknownProductError
@@ -90,6 +91,7 @@ async def save(connection: Connection, draft: Draft, *, actor: int | None) -> Po
     await _wait_for_applies(connection, draft.product_id)
     old = await read(connection, draft.product_id)
     new = _drafted(old, draft)
+    audit_draft.note_changes(old.effective.cells(), new.effective.cells())
     if draft.product_id is None:
         await connection.execute(
             """

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import other_payers
 from latchkey.store.stripe.context import Account
@@ -116,6 +117,7 @@ async def choose(
     A price that had a link before gets the same link again, reactivated. The caller opens the
     transaction and has the links settled afterwards. Raises `CheckoutError`.
     """
+    audit_draft.note(after={"checkout": enabled, "price": price})
     codes = await _settle_codes(connection, product_id, promotion_codes)
     if not enabled:
         await _want_none(connection, product_id)
@@ -167,6 +169,15 @@ async def sell(
     show_locked: bool,
 ) -> None:
     """Change how a product is sold, apart from its payment link."""
+    audit_draft.note_changes(
+        vars(await selling(connection, product_id)),
+        {
+            "purchase_method": purchase_method,
+            "checkout_target": checkout_target,
+            "external_url": external_url,
+            "show_locked": show_locked,
+        },
+    )
     await connection.execute(
         """
         update products set purchase_method = $2, checkout_target = $3, external_url = $4,

@@ -9,6 +9,7 @@ from latchkey.contracts import LinkState, Progress, product_link_workflow_id
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
@@ -212,6 +213,7 @@ async def create_link(
         actor,
         invoices,
     )
+    audit_draft.note(after={"stripe_product": stripe_product, "invoices": invoices, "emails": mail})
     await _adopt(connection, product_id, link_id, stripe_product)
     change = _Change(link_id, product_id, actor, datetime.now(UTC))
     await write_facts(
@@ -245,6 +247,7 @@ async def remove_link(
     if live and members not in WAYS_OUT:
         raise LiveSubscriptionsError(live)
     members = members or "keep"
+    audit_draft.note(before={"stripe_product": link["stripe_product"]}, after={"members": members})
     change = _Change(link["id"], product_id, actor, datetime.now(UTC))
     await connection.execute(
         """

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 
 STATUSES = ("draft", "live")
@@ -109,6 +110,7 @@ async def create(
             *columns.values(),
         )
         if row:
+            audit_draft.note(target=("product", made_id), after={"name": name})
             return Product(**dict(row))
         if product_id and (known := await find(connection, product_id)):
             return known
@@ -128,6 +130,8 @@ async def update(connection: Connection, product_id: str, changes: dict[str, Any
     if unknown:
         raise ValueError(f"not changeable: {sorted(unknown)}")
     assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, start=2))
+    present = await find(connection, product_id)
+    audit_draft.note_changes(vars(present) if present else {}, changes)
     try:
         row = await connection.fetchrow(
             f"""
@@ -154,9 +158,11 @@ async def delete(connection: Connection, product_id: str) -> bool:
             "this product is linked to a Stripe product: remove the link first, choosing what"
             " happens to its members"
         )
-    return bool(
-        await connection.fetchval("delete from products where id = $1 returning true", product_id)
+    name = await connection.fetchval(
+        "delete from products where id = $1 returning name", product_id
     )
+    audit_draft.note(before={"name": name})
+    return name is not None
 
 
 async def member_count(connection: Connection, product_id: str) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
 
@@ -76,6 +77,7 @@ async def is_connected(connection: Connection) -> bool:
 
 async def save_key(connection: Connection, *, sealed: bytes | None, fingerprint: str) -> None:
     """Store a new key (None: it comes from the environment) and request its check."""
+    audit_draft.note(after={"key": fingerprint})
     await connection.execute(
         """
         update stripe_connection

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from latchkey.addresses import email_key, written_forms
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.access import collections
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -22,6 +23,7 @@ STEPS = (
     "delete from other_payers where user_id = $1 or email_key = any($2)",
     "delete from claims where user_id = $1 or email_key = any($2)",
     "delete from user_addresses where user_id = $1",
+    "select audit_erase($1)",
     "delete from user_merges where into_user = $1",
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
@@ -111,6 +113,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         """,
         user_id,
     )
+    audit_draft.note(target=("user", user_id))
     values = (
         user_id,
         list({email_key(email) for email in addresses}),

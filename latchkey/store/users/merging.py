@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import other_payers
@@ -78,6 +79,7 @@ async def merge(
         )
         await other_payers.proven(connection, into, person["email"])
     counts = {name: len(keys) for name, keys in kept["moved"].items()}
+    audit_draft.note(target=("user", into), after={"merged": other, "moved": counts})
     await write_facts(
         connection,
         [

@@ -38,10 +38,12 @@ class SessionRules:
 
 @dataclass(frozen=True)
 class CurrentSession:
-    """The session of a request. `via` is how its user signed in; `fresh` says whether that was
-    within the last 15 minutes; `second_factor` is what they gave besides, if anything."""
+    """The session of a request. `owner` is whose it is, also while it shows the site as somebody
+    else. `via` is how they signed in; `fresh` says whether that was within the last 15 minutes;
+    `second_factor` is what they gave besides, if anything."""
 
     id: int
+    owner: int
     via: str
     fresh: bool
     second_factor: str | None
@@ -92,7 +94,8 @@ async def read(
     row = await connection.fetchrow(
         f"""
         with found as (
-            select s.id as session_id, s.via, s.second_factor, s.last_seen_at as used_at,
+            select s.id as session_id, s.user_id as owner, s.via, s.second_factor,
+                   s.last_seen_at as used_at,
                    s.authenticated_at > now() - interval '15 minutes' as fresh,
                    case when u.id <> s.user_id then a.email end as acted_by,
                    {fields_of("u")}
@@ -117,6 +120,7 @@ async def read(
     fields = dict(row)
     session = CurrentSession(
         fields.pop("session_id"),
+        fields.pop("owner"),
         fields.pop("via"),
         fields.pop("fresh"),
         fields.pop("second_factor"),

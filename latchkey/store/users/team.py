@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from latchkey.addresses import email_key, shown
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -43,6 +44,7 @@ async def make_first_owner(connection: Connection, email: str, password_hash: st
     )
     if user_id is None:
         return False
+    audit_draft.note(target=("user", user_id), after={"role": "owner"})
     await write_facts(connection, [_role_changed(user_id, "member", "owner", actor=None)])
     return True
 
@@ -62,6 +64,8 @@ async def recover_owner(connection: Connection, email: str) -> User:
     )
     owner = await users.by_id(connection, known.id)
     assert owner is not None, "the transaction holds the user"
+    before = None if created else known.role
+    audit_draft.note(target=("user", owner.id), before={"role": before}, after={"role": owner.role})
     now = datetime.now(UTC)
     fact = Fact(
         key=f"owner_recovered:{owner.id}:{now.isoformat()}",
@@ -69,7 +73,7 @@ async def recover_owner(connection: Connection, email: str) -> User:
         at=now,
         cause=Cause.ADMIN,
         user_id=owner.id,
-        data={"before": None if created else known.role, "after": owner.role},
+        data={"before": before, "after": owner.role},
     )
     await write_facts(connection, [fact])
     return owner
@@ -114,6 +118,7 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
         raise RoleRefusedError("Only an owner can make someone an owner or remove that role.")
     if owners == [user_id]:
         raise RoleRefusedError("The site needs an owner: make someone else an owner first.")
+    audit_draft.note(target=("user", user_id), before={"role": user.role}, after={"role": role})
     await connection.execute("update users set role = $2 where id = $1", user_id, role)
     await write_facts(connection, [_role_changed(user_id, user.role, role, actor=actor.id)])
 

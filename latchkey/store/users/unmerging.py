@@ -11,6 +11,7 @@ from typing import Any
 
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
@@ -87,6 +88,7 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
     if obstacle := _obstacle(row):
         raise NotUndoableError(obstacle)
     into, kept = row["into_user"], row["kept"]
+    audit_draft.note(target=("user", into), after={"split_off": from_user})
     await _bring_back(connection, kept["user"], into)
     moved = {}
     for table, column in await references(connection):

@@ -33,7 +33,7 @@ async def index(request: Request) -> Response:
         if not 1 <= len(name) <= 100 or not on_one_line(name):
             errors["name"] = "Enter a name on one line, up to 100 characters."
         else:
-            async with site.pool.acquire() as connection:
+            async with site.pool.acquire() as connection, connection.transaction():
                 token = await api_tokens.create(connection, name=name, actor=request.state.user.id)
     async with site.pool.acquire() as connection:
         rows = await api_tokens.listed(connection)
@@ -54,7 +54,7 @@ async def revoke(request: Request) -> Response:
     """Asks for confirmation, then revokes the token."""
     confirmed = request.method == "POST" and await form(request) is not None
     token_id = number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         rows = await api_tokens.listed(connection)
         token = next((row for row in rows if row.id == token_id), None)
         if token is None or token.revoked_at:

@@ -31,7 +31,7 @@ async def index(request: Request) -> Response:
     name = text(await form(request), "name")
     if problem := _problem(name):
         return await _page(request, problem, name=name)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             await categories.create(connection, name)
         except categories.NameTakenError as error:
@@ -56,7 +56,7 @@ async def change(request: Request) -> Response:
     name = text(fields, "name")
     if problem := _problem(name):
         return await _page(request, problem, at=category)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             await categories.rename(connection, category, name)
         except categories.NameTakenError as error:

@@ -98,7 +98,7 @@ async def portal(request: Request) -> Response:
         wanted = PortalOptions.model_validate(values)
     except ValidationError as error:
         return await _page(request, errors=errors_of(error), options=values)
-    async with site_of(request).pool.acquire() as connected:
+    async with site_of(request).pool.acquire() as connected, connected.transaction():
         await site_settings.change(connected, **wanted.model_dump())
     return redirect("/admin/connectors?done=saved")
 
@@ -110,7 +110,7 @@ async def disconnect(request: Request) -> Response:
     if request.method == "GET":
         return page(request, "admin/stripe_disconnect.html")
     await form(request)
-    async with site.pool.acquire() as connected:
+    async with site.pool.acquire() as connected, connected.transaction():
         await connection.disconnect(connected)
     await site.keyring.reload()
     return redirect("/admin/connectors?done=disconnected")

@@ -60,7 +60,7 @@ async def show(request: Request) -> Response:
 async def resend(request: Request) -> Response:
     await form(request)
     site = site_of(request)
-    async with site.pool.acquire() as connection:
+    async with site.pool.acquire() as connection, connection.transaction():
         if await inbox.resend(connection, request.path_params["id"]) is None:
             raise NotFoundError("This event doesn't exist.")
     site.arrived.set()
@@ -72,7 +72,7 @@ async def resend_failed(request: Request) -> Response:
     """Resend all failed events, once their cause is fixed."""
     await form(request)
     site = site_of(request)
-    async with site.pool.acquire() as connection:
+    async with site.pool.acquire() as connection, connection.transaction():
         await inbox.resend_failed(connection)
     site.arrived.set()
     return redirect("/admin/inbox?done=resent")
@@ -83,7 +83,7 @@ async def ignore(request: Request) -> Response:
     reason = text(await form(request), "reason")
     if not 1 <= len(reason) <= LONGEST_REASON:
         return await _page(request, error=f"Enter a reason of up to {LONGEST_REASON} characters.")
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         event = await inbox.ignore(
             connection, request.path_params["id"], reason=reason, actor=request.state.user.id
         )

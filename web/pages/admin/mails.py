@@ -114,7 +114,7 @@ async def mail_html(request: Request) -> Response:
 async def resend(request: Request) -> Response:
     await form(request)
     email = await _mail(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         await mails.resend(connection, email.id)
     return redirect(f"/admin/mails/{email.id}?done=resent")
 
@@ -161,7 +161,7 @@ async def settings(request: Request) -> Response:
         wanted = SettingsForm.model_validate(values)
     except ValidationError as error:
         return _settings(request, values, errors_of(error), 422)
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, connection.transaction():
         await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/mails/settings?done=saved")
 

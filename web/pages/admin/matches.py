@@ -102,7 +102,7 @@ async def accept(request: Request) -> Response:
 @admin_page
 async def dismiss(request: Request) -> Response:
     await form(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         if await matches.find(connection, _number(request)) is None:
             raise NotFoundError("This match doesn't exist.")
         await matches.decide(connection, _number(request), "dismissed", actor=request.state.user.id)

@@ -86,7 +86,7 @@ async def new(request: Request) -> Response:
     except ValidationError as error:
         return _form_page(request, values, errors_of(error), 422)
     name, slug = checked.pop("name"), checked.pop("slug", None)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             product = await products.create(
                 connection,
@@ -104,7 +104,7 @@ async def new(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """Asks for confirmation, then deletes the product with everyone's access."""
     fields = await form(request) if request.method == "POST" else None
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         product = await product_of(request, connection)
         if fields is None:
             members = await products.member_count(connection, product.id)

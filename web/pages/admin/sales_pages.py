@@ -71,7 +71,7 @@ async def edit(request: Request) -> Response:
         checked = PageForm.model_validate(values)
     except ValidationError as error:
         return await _editor(request, product, sales_page, values, errors_of(error), 422)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             await sales_pages.save(connection, product.id, **checked.model_dump())
         except sales_pages.OutdatedError as error:
@@ -84,7 +84,7 @@ async def edit(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Start from the template, or from a copy of another product's page."""
     fields = await form(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         product = await product_of(request, connection)
         copy_of = text(fields, "copy_of") if text(fields, "begin") == "copy" else None
         if not await sales_pages.start(connection, product.id, copy_of=copy_of):

@@ -88,7 +88,7 @@ async def look(request: Request) -> Response:
         return page(
             request, "admin/site_settings.html", 422, values=values, errors=errors_of(error)
         )
-    async with site.pool.acquire() as connection:
+    async with site.pool.acquire() as connection, connection.transaction():
         site.look = await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/settings?done=saved")
 

@@ -67,7 +67,7 @@ async def grant(request: Request) -> Response:
 async def send_link(request: Request) -> Response:
     """Email a sign-in link."""
     await form(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
         await signin.mail_link(connection, person.id)
     return redirect(f"/admin/users/{person.id}?done=link-mailed")
@@ -109,7 +109,7 @@ async def add_note(request: Request) -> Response:
 async def delete_note(request: Request) -> Response:
     await form(request)
     note_id = number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         user_id = await profile.delete_note(connection, note_id) if note_id else None
     if user_id is None:
         raise NotFoundError("This note doesn't exist.")
@@ -120,7 +120,7 @@ async def delete_note(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """Everything stored about the user, as JSON; logged."""
     await form(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
         data = await profile.export(connection, person.id)
         await profile.note_exported(connection, person.id, actor=request.state.user.id)

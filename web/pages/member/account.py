@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from latchkey import dispatch, password_rules, passwords, signin_links
 from latchkey.addresses import email_key
-from latchkey.store import site_settings
+from latchkey.store import audit_draft, site_settings
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, sessions, signin, users
 from web import billing
@@ -160,6 +160,7 @@ async def change_email(request: Request) -> Response:
         if not await signin.try_once(
             connection, f"email change {user.id}", most=CHANGES_PER_HOUR, seconds=3600
         ):
+            audit_draft.refuse()
             error = "You've asked for this several times. Please try again in an hour."
             return await _settings(request, errors={"email": error}, email=email, status=429)
         await account.ask_change(connection, user.id, email)
@@ -233,7 +234,7 @@ async def change_password(request: Request) -> Response:
 async def end_session(request: Request) -> Response:
     await form(request)
     session_id = number(request.path_params["id"])
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         ended = session_id and await sessions.end_one(
             connection, user_id=request.state.user.id, session_id=session_id
         )
@@ -246,7 +247,7 @@ async def end_session(request: Request) -> Response:
 @fresh_page(back="/account/settings#sessions")
 async def end_others(request: Request) -> Response:
     await form(request)
-    async with site_of(request).pool.acquire() as connection:
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
         await sessions.end_all(connection, request.state.user.id, besides=session_of(request).id)
     return redirect("/account/settings?done=session-ended#sessions")
 

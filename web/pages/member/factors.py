@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, recovery_codes, totp
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, sessions, signin
 from latchkey.store.users import passkeys as stored
@@ -201,6 +202,7 @@ async def _changed(request: Request, connection: Connection, shown: str | None =
     session = session_of(request)
     await sessions.end_all(connection, request.state.user.id, besides=session.id)
     if shown is not None:
+        audit_draft.note(after={"factor": shown})
         await sessions.add_factor(connection, session.id, shown)
 
 

@@ -6,6 +6,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, recovery_codes, signin_links, totp
+from latchkey.rules.vocabulary import AuditAction
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, signin, users
 from latchkey.store.users import passkeys as stored
@@ -122,6 +124,20 @@ class WrongCodeError(Exception):
 async def check_code(request: Request, user: User, given: str) -> str:
     """Use a code of the user's app, or one of their recovery codes: `app` or `recovery_code`.
     Wrong ones are counted by account. Raises `WrongCodeError`."""
+    with audit_draft.aside():
+        try:
+            return await _checked(request, user, given)
+        except WrongCodeError as wrong:
+            reason = "too many attempts" if wrong.status == 429 else "wrong code"
+            audit_draft.note(
+                action=AuditAction.SIGN_IN_FAILED,
+                target=("user", user.id),
+                after={"reason": reason},
+            )
+            raise
+
+
+async def _checked(request: Request, user: User, given: str) -> str:
     site = site_of(request)
     async with site.pool.acquire() as connection, connection.transaction():
         counted = [
@@ -203,6 +219,9 @@ async def with_passkey(request: Request) -> Response:
         user = await _owner_of(request, text(fields, "credential"))
     except passkeys.PasskeyRefusedError as refused:
         log.warning("passkey refused", reason=str(refused), address=address_of(request))
+        audit_draft.note(
+            action=AuditAction.SIGN_IN_FAILED, after={"reason": "passkey not accepted"}
+        )
         return page(
             request,
             "message.html",

@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key
+from latchkey.rules.vocabulary import AuditAction
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, sessions, signin, users
 from web import known_browsers
@@ -141,6 +143,7 @@ async def check_password(
     """Check a user's password, counting wrong ones. `email` is the address that was given. Raises
     `WrongPasswordError`, after the same time for an unknown user."""
     site, network, address = site_of(request), network_of(request), email_key(email)
+    audit_draft.note(target=("user", user.id) if user else None)
     by_network = f"password host {network}"
     if browser := known_browsers.name_of(request, email):
         by_account = {f"password browser {browser}": WRONG_BY_PAIR}
@@ -156,11 +159,14 @@ async def check_password(
         ]
         tries = await signin.count_try(connection, by_network, seconds=QUARTER)
     if not all(allowed):
+        audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "too many attempts"})
         raise WrongPasswordError(429, TOO_MANY)
     if not await site.sign_ins.wait(network, tries):
+        audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "too many attempts"})
         raise WrongPasswordError(429, CROWDED)
     right = await passwords.matches(user.password_hash if user else None, password)
     if not right:
+        audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "wrong password"})
         raise WrongPasswordError(401, "Wrong email address or password.")
     async with site.pool.acquire() as connection:
         for name in (*by_account, by_network):
@@ -290,7 +296,7 @@ async def sign_out(request: Request) -> Response:
     await form(request)
     token = session_token(request)
     if token:
-        async with site_of(request).pool.acquire() as connection:
+        async with site_of(request).pool.acquire() as connection, connection.transaction():
             await sessions.end(connection, token)
     response = redirect("/login?done=signed-out")
     forget_cookie(request, response, SESSION_COOKIE)
@@ -323,6 +329,9 @@ async def begin(
         owned = await factors.of_user(connection, user.id)
         asks = owned.asked_for(staff=user.is_staff)
         if asks:
+            audit_draft.note(
+                action=AuditAction.SECOND_FACTOR_ASKED, actor=user.id, target=("user", user.id)
+            )
             await _prove(connection, user, nonce)
     if not asks:
         return await start_session(request, user, target, via=via, nonce=nonce)
@@ -358,6 +367,11 @@ async def start_session(
     Raises `AccountChangedError`, and `LinkRefusedError` if somebody else was faster.
     """
     site, old = site_of(request), session_token(request)
+    audit_draft.note(
+        actor=user.id,
+        target=("user", user.id),
+        after={"via": via} | ({"second_factor": second_factor} if second_factor else {}),
+    )
     rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
     async with site.pool.acquire() as connection, connection.transaction():
         await _prove(connection, user, nonce)

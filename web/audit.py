@@ -1,0 +1,89 @@
+"""Refused and failed requests, for the audit log: a row a minute and not a row a request."""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+
+from latchkey.rules.vocabulary import AuditActor
+from latchkey.store import audit
+from latchkey.store.audit import Actor, AuditEntry, AuditOrigin
+from latchkey.store.pool import Pool
+from web.numbers import number
+from web.visitors import address_of
+
+MOST_COUNTED = 1000
+"""Different refusals that are counted at a time; further ones lose who and where they came from."""
+
+VISITOR = Actor(AuditActor.VISITOR)
+
+
+def origin_of(request: Request) -> AuditOrigin:
+    return AuditOrigin(address_of(request), request.headers.get("user-agent"))
+
+
+def actor_named(text: str) -> tuple[AuditActor, int | None]:
+    """The actor that a filter names: `user:12`, `token:3`, or a kind alone. Raises `ValueError`."""
+    kind, colon, number_text = text.partition(":")
+    found = number(number_text)
+    if kind not in list(AuditActor) or (colon and found is None):
+        kinds = ", ".join(AuditActor)
+        raise ValueError(f"must be one of {kinds}, or one of the first two with an id, as user:12")
+    return AuditActor(kind), found
+
+
+@dataclass
+class _Count:
+    first: AuditEntry
+    minute: int
+    waiting: int = 1
+    written: bool = False
+
+
+class AuditCounts:
+    """Refused and failed requests of one web process, counted by what, who and where.
+
+    The first of a kind is written within a second, the others of that minute as one row.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[object, _Count] = {}
+
+    def count(self, entry: AuditEntry) -> None:
+        key = (entry.action, entry.outcome, entry.actor, entry.origin.ip, entry.target)
+        if key not in self._counts and len(self._counts) >= MOST_COUNTED:
+            entry = AuditEntry(entry.action, entry.outcome, VISITOR)
+            key = (entry.action, entry.outcome, VISITOR, None, None)
+        known = self._counts.get(key)
+        if known is None:
+            first = replace(entry, at=datetime.now(UTC))
+            self._counts[key] = _Count(first, minute=_minute())
+            return
+        if not known.waiting:
+            known.first = replace(entry, at=datetime.now(UTC))
+        known.waiting += 1
+
+    async def flush(self, pool: Pool, *, everything: bool = False) -> None:
+        """Write what is due. If that fails, it is kept for the next time."""
+        now = _minute()
+        due = [
+            count
+            for count in self._counts.values()
+            if count.waiting and (everything or not count.written or count.minute < now)
+        ]
+        numbers = [count.waiting for count in due]
+        if due:
+            entries = [replace(count.first, count=count.waiting) for count in due]
+            async with pool.acquire() as connection:
+                await audit.write(connection, entries)
+        for count, written in zip(due, numbers, strict=True):
+            count.waiting -= written
+            count.written = True
+        for key, count in list(self._counts.items()):
+            if count.minute < now and not count.waiting:
+                del self._counts[key]
+
+
+def _minute() -> int:
+    return int(time.monotonic() // 60)
