@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import re
 import secrets
 import shutil
@@ -59,6 +60,7 @@ _ROOMY = 4 * 1024**3
 """Bytes free in memory from which on databases are kept there."""
 
 _free_namespaces = iter(NAMESPACES)
+_ports = iter(random.sample(range(10_000, 32_000), 22_000))
 
 
 def forget_namespaces() -> None:
@@ -68,10 +70,13 @@ def forget_namespaces() -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing uses, below those that systems give to outgoing connections: one of them
+    could take it before it is listened on. Never the same twice in a process."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def until(

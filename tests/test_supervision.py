@@ -8,6 +8,7 @@ import pytest
 
 from latchkey import supervision
 from latchkey.supervision import FAILURES, LoopSupervisor
+from tests.harness import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +39,7 @@ async def test_a_loop_goes_on_after_an_error_and_counts_it(error: Exception) -> 
         supervisor.stop()
         return False
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await supervisor.repeat("tried", round_, every=60)
     assert rounds == 4
     assert FAILURES.labels("tried")._value.get() == before + 3
@@ -59,7 +60,7 @@ async def test_a_loop_that_fails_or_hangs_for_too_long_is_stuck() -> None:
         return False
 
     patience = timedelta(milliseconds=50)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         tasks.create_task(supervisor.repeat("failing", failing, every=1, patience=patience))
         tasks.create_task(supervisor.repeat("hanging", hangs, every=1, patience=patience))
         tasks.create_task(supervisor.repeat("fine", fine, every=0.001))
@@ -99,7 +100,7 @@ async def test_what_a_start_needs_is_tried_until_it_succeeds() -> None:
         if tries < 3:
             raise OSError("not yet")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await supervisor.once("start", work)
     assert tries == 3
     assert not supervisor.loops, "it isn't watched any longer"

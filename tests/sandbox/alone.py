@@ -37,7 +37,7 @@ class Alone:
     def stop(self) -> None:
         if self.process:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
 
     def reset(self) -> None:
         self.stop()
