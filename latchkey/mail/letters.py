@@ -263,17 +263,20 @@ _CHANGES = {
     "codes_renewed": "New recovery codes were created for your account. Earlier ones no longer"
     " work.",
     "code_used": "A recovery code was used to sign in to your account. Codes left: {detail}.",
+    "codes_refused": "Somebody gave your password or opened a link from your mailbox, and then"
+    " entered too many wrong codes. They weren't let in.",
     "all_removed": "All second factors, passkeys and recovery codes were removed from your account"
     " by somebody who runs the site. You have been signed out everywhere.",
 }
 
 
 def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
-    change = _CHANGES[mail.data.get("change") or "app_added"]
+    change = mail.data.get("change") or "app_added"
+    refused = change == "codes_refused"
     return Letter(
-        "How you sign in was changed",
+        "Wrong codes for your account" if refused else "How you sign in was changed",
         [
-            change.format(detail=line(str(mail.data.get("detail") or ""))),
+            _CHANGES[change].format(detail=line(str(mail.data.get("detail") or ""))),
             f"This is your account at {line(site.name)} with the email address {mail.email}.",
             "If this wasn't you, change your password right away, sign out everywhere else in your"
             " account's settings, and reply to this email.",

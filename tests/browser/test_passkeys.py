@@ -115,6 +115,16 @@ async def test_a_passkey_is_added_signs_in_and_is_removed(local: Latchkey, page:
     await page.goto(f"{local.url}/account/settings")
     await expect(page.get_by_text("with a passkey")).to_be_visible()
 
+    await local.pool.execute(
+        "update sessions set authenticated_at = now() - interval '1 hour' where user_id = $1",
+        member,
+    )
+    await page.goto(f"{local.url}{HERE}")
+    await page.get_by_role("link", name="confirm that it's you").click()
+    await page.get_by_role("button", name="Continue with a passkey").click()
+    await expect(page).to_have_url(f"{local.url}{HERE}")
+    await expect(page.get_by_role("link", name="confirm that it's you")).to_have_count(0)
+
     await page.goto(f"{local.url}{HERE}")
     await page.get_by_role("button", name="Remove the passkey My phone").click()
     await expect(page.get_by_text("You've been signed out everywhere else.")).to_be_visible()

@@ -167,7 +167,7 @@ async def test_a_recovery_code_works_once_and_is_reported(
 
 async def test_wrong_codes_are_counted_by_account(shared: Latchkey, visitor: Visitor) -> None:
     email = "guess@factors.example"
-    await person(shared, email)
+    member = await person(shared, email)
     await half(visitor, email)
     _, codes = await set_up(visitor)
     async with visit(shared) as thief:
@@ -178,7 +178,16 @@ async def test_wrong_codes_are_counted_by_account(shared: Latchkey, visitor: Vis
         await half(another, email)
         refused = await another.send("/login/code", expect=429, code=codes[0])
         assert "Wait 15 minutes" in refused.text
+        await another.send("/login/code", expect=429, code=codes[0])
         assert await another.goes("/account") == "/login?next=/account"
+    warned = await shared.pool.fetchval(
+        """
+        select count(*) from mails
+         where user_id = $1 and data->>'change' = 'codes_refused'
+        """,
+        member,
+    )
+    assert warned == 1, "whose password somebody knows is told once"
 
 
 async def test_setting_up_needs_a_fresh_sign_in_and_a_right_code(

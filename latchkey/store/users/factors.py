@@ -19,6 +19,7 @@ Change = Literal[
     "passkey_removed",
     "codes_renewed",
     "code_used",
+    "codes_refused",
     "all_removed",
 ]
 """What can happen to somebody's second factors. They get an email about each."""

@@ -67,7 +67,7 @@ async def code(request: Request) -> Response:
     status, error = 200, None
     if fields is not None:
         try:
-            used = await check_code(request, user, text(fields, "code"))
+            used = await check_code(request, user, text(fields, "code"), warn=halfway is not None)
             return await start_session(
                 request,
                 user,
@@ -121,12 +121,13 @@ class WrongCodeError(Exception):
         self.status = status
 
 
-async def check_code(request: Request, user: User, given: str) -> str:
+async def check_code(request: Request, user: User, given: str, *, warn: bool) -> str:
     """Use a code of the user's app, or one of their recovery codes: `app` or `recovery_code`.
-    Wrong ones are counted by account. Raises `WrongCodeError`."""
+    Wrong ones are counted by account; `warn` emails the user, once a day, if there were too many.
+    Raises `WrongCodeError`."""
     with audit_draft.aside():
         try:
-            return await _checked(request, user, given)
+            return await _checked(request, user, given, warn=warn)
         except WrongCodeError as wrong:
             reason = "too many attempts" if wrong.status == 429 else "wrong code"
             audit_draft.note(
@@ -137,13 +138,17 @@ async def check_code(request: Request, user: User, given: str) -> str:
             raise
 
 
-async def _checked(request: Request, user: User, given: str) -> str:
+async def _checked(request: Request, user: User, given: str, *, warn: bool) -> str:
     site = site_of(request)
     async with site.pool.acquire() as connection, connection.transaction():
         counted = [
             await signin.try_once(connection, f"code {user.id} {span}", most=most, seconds=span)
             for span, most in ((QUARTER, CODES_BY_QUARTER), (DAY, CODES_BY_DAY))
         ]
+        if not all(counted) and warn:
+            warned = f"code warning {user.id}"
+            if await signin.try_once(connection, warned, most=1, seconds=DAY):
+                await factors.note(connection, user.id, "codes_refused")
     if not all(counted):
         raise WrongCodeError(429, "Too many attempts. Wait 15 minutes, then try again.")
     async with site.pool.acquire() as connection, connection.transaction():
