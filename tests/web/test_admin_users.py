@@ -1,15 +1,20 @@
 """The admin's users: filters, CSV import and export, one user, impersonating, erasing."""
 
+import asyncio
 import csv
 import io
 import re
+import threading
 from html import unescape
+from types import ModuleType
 
 import pytest
 
 from latchkey.store.users import erasure
 from tests.harness import ADMIN, Latchkey
 from tests.web.pages import Visitor, user, visit
+from web.pages.admin import bulk_grants
+from web.pages.admin import users as users_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +117,33 @@ async def test_invalid_files_are_refused(
         )
         assert answer.status_code == 422
         assert problem in unescape(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("page", "module", "reader"),
+    [
+        ("/admin/users/import", users_pages, "read_users"),
+        ("/admin/grants", bulk_grants, "read_grants"),
+    ],
+)
+async def test_reading_a_long_file_holds_nobody_up(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch, page: str, module: ModuleType, reader: str
+) -> None:
+    answered, reading = threading.Event(), threading.Event()
+
+    def read(*_: object, **__: object) -> tuple[list[object], list[object]]:
+        reading.set()
+        assert answered.wait(20), "the site answers meanwhile"
+        return [], []
+
+    monkeypatch.setattr(module, reader, read)
+    async with visit(shared) as admin, visit(shared) as other:
+        await admin.sign_in()
+        sent = asyncio.create_task(admin.send(page, expect=200, lines="a@x.example"))
+        await asyncio.to_thread(reading.wait, 20)
+        await other.get("/healthz")
+        answered.set()
+        await sent
 
 
 async def test_a_user_page_shows_everything_about_them(shared: Latchkey) -> None:

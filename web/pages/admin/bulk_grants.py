@@ -1,5 +1,6 @@
 """Complimentary access for many people: a list that is read, previewed and then applied."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -50,7 +51,9 @@ async def bulk(request: Request) -> Response:
     fields = await form(request, files=1)
     try:
         content = await content_of(fields)
-        good, bad = read_grants(content, until=_until(fields), reason=text(fields, "reason"))
+        good, bad = await asyncio.to_thread(
+            read_grants, content, until=_until(fields), reason=text(fields, "reason")
+        )
     except ValueError as error:
         return await _show(request, fields=fields, error=str(error), status=422)
     target = text(fields, "target")

@@ -1,5 +1,6 @@
 """The list of users: search, filters, CSV import and export."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -90,7 +91,7 @@ async def read_file(request: Request) -> Response:
     fields = await form(request, files=1)
     try:
         content = await content_of(fields)
-        good, bad = read_users(content)
+        good, bad = await asyncio.to_thread(read_users, content)
     except ValueError as error:
         return page(request, "admin/users_import.html", 422, problem=str(error))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
