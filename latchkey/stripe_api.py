@@ -141,7 +141,7 @@ class StripeApi:
         except stripe.StripeError as error:
             raise _translated(error) from None
         data = cast(Json, answer.data)
-        if _ESCAPES.search(answer.body) and _clean(data):
+        if _ESCAPES.search(answer.body) and replace_unstorable(data):
             log.warning(
                 "characters that can't be stored replaced in an answer of Stripe's",
                 kind=path.split("/")[2],
@@ -441,7 +441,7 @@ class StripeApi:
 _SESSION_PARTS = ["line_items", "payment_intent.latest_charge"]
 
 
-def _clean(data: Any) -> bool:
+def replace_unstorable(data: Any) -> bool:
     """Replace what Postgres can't hold in all texts of an answer; whether there was anything."""
     found = False
     todo = [data]

@@ -6,10 +6,13 @@ currency's minor unit. Numbers beyond what Postgres can hold, and times that no 
 taken as the last possible ones.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from latchkey.stripe_ids import reference
 
 Json = Mapping[str, Any]
 
@@ -23,6 +26,7 @@ _LAST = datetime(2200, 1, 1, tzinfo=UTC)
 """Times before and after these are taken as these: Temporal's timers reach 292 years ahead."""
 
 _MOST_BIGINT, _MOST_INTEGER = 2**63 - 1, 2**31 - 1
+_LONGEST_ID = 255
 _LONGEST_EMAIL = 512
 _LONGEST_NAME = 1000
 
@@ -195,14 +199,27 @@ class Price:
     created: datetime
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_stripes_format(read: Callable[P, R]) -> Callable[P, R]:
+    """Decorates a reader: an object in another format is unreadable."""
+
+    @wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return read(*args, **kwargs)
+        except (AttributeError, IndexError, KeyError, TypeError):
+            raise UnreadableError(f"a {read.__name__} isn't in Stripe's format") from None
+
+    return checked
+
+
 def object_id(value: object) -> str | None:
     """The id in a field that contains an id, an expanded object or nothing."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, Mapping):
-        found = value.get("id")
-        return found if isinstance(found, str) else None
-    return None
+    found = value.get("id") if isinstance(value, Mapping) else value
+    return found if isinstance(found, str) and 0 < len(found) <= _LONGEST_ID else None
 
 
 def moment(value: object) -> datetime | None:
@@ -230,6 +247,7 @@ def customer(value: object) -> Customer | None:
     )
 
 
+@_in_stripes_format
 def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscription:
     """A subscription; `items` replaces its inline list if that was cut off.
 
@@ -237,7 +255,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
     """
     buyer = customer(source.get("customer"))
     if buyer is None:
-        raise UnreadableError(f"subscription {source.get('id')}: no customer")
+        raise UnreadableError(f"{_named(source)}: no customer")
     inline: Json = source.get("items") or {}
     details: Json = source.get("cancellation_details") or {}
     paused: Json = source.get("pause_collection") or {}
@@ -262,6 +280,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
     )
 
 
+@_in_stripes_format
 def checkout_session(
     source: Json,
     *,
@@ -292,6 +311,7 @@ def checkout_session(
     )
 
 
+@_in_stripes_format
 def invoice(
     source: Json,
     *,
@@ -395,6 +415,7 @@ def together(payments: Sequence[Payment]) -> Payment | None:
     )
 
 
+@_in_stripes_format
 def stripe_product(source: Json) -> StripeProduct:
     images = source.get("images") or ()
     return StripeProduct(
@@ -408,6 +429,7 @@ def stripe_product(source: Json) -> StripeProduct:
     )
 
 
+@_in_stripes_format
 def price(source: Json) -> Price:
     recurring: Json = source.get("recurring") or {}
     return Price(
@@ -435,7 +457,7 @@ def _pause_reason(source: Json) -> str | None:
 def _item(source: Json) -> Item:
     product = object_id((source.get("price") or {}).get("product"))
     if product is None:
-        raise UnreadableError(f"subscription item {source.get('id')}: its price names no product")
+        raise UnreadableError(f"{_named(source)}: its price names no product")
     return Item(
         id=_required(source, "id"),
         stripe_product=product,
@@ -475,17 +497,21 @@ def _invoice_line(source: Json) -> OrderLine | None:
     )
 
 
+def _named(source: Json) -> str:
+    return f"{_text(source.get('object')) or 'object'} {reference(object_id(source) or '?')}"
+
+
 def _required(source: Json, key: str) -> str:
     value = source.get(key)
-    if not isinstance(value, str) or not value:
-        raise UnreadableError(f"{source.get('object', 'object')} {source.get('id')}: no {key}")
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
+        raise UnreadableError(f"{_named(source)}: no {key}")
     return value
 
 
 def _created(source: Json) -> datetime:
     found = moment(source.get("created"))
     if found is None:
-        raise UnreadableError(f"{source.get('object', 'object')} {source.get('id')}: no created")
+        raise UnreadableError(f"{_named(source)}: no created")
     return found
 
 
