@@ -212,6 +212,38 @@ async def test_a_copied_passkey_is_refused(local: Latchkey, page: Page) -> None:
     await expect(page.get_by_text("This passkey wasn't accepted.")).to_be_visible()
 
 
+async def test_browsers_that_cannot_read_json_use_passkeys_too(local: Latchkey, page: Page) -> None:
+    email = "older@passkeys.example"
+    await person(local, email)
+    await plug_in(page)
+    await page.add_init_script(
+        """
+        delete PublicKeyCredential.parseCreationOptionsFromJSON;
+        delete PublicKeyCredential.parseRequestOptionsFromJSON;
+        delete PublicKeyCredential.prototype.toJSON;
+        """
+    )
+    await sign_in(page, local, email)
+    await add_passkey(page, local, "First")
+    await page.get_by_label("Name of the new passkey").fill("Again")
+    await page.get_by_role("button", name="Add a passkey").click()
+    await expect(page.get_by_text("already has a passkey for your account")).to_be_visible()
+    await sign_out(page)
+    await use_passkey(page, local)
+    await expect(page.get_by_text("last used")).to_be_visible()
+
+
+async def test_browsers_without_passkeys_say_so(local: Latchkey, page: Page) -> None:
+    email = "none@passkeys.example"
+    await person(local, email)
+    await page.add_init_script("delete window.PublicKeyCredential")
+    await sign_in(page, local, email)
+    await expect(page.get_by_text("Your browser doesn't support passkeys.")).to_be_visible()
+    await sign_out(page)
+    await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+
+
 async def test_pages_without_https_say_why_there_are_no_passkeys(
     shared: Latchkey, page: Page
 ) -> None:
