@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from latchkey import first_owner
+from latchkey import first_owner, serving
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
@@ -52,8 +52,7 @@ def web() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,
-        server_header=False,
-        proxy_headers=False,
+        **serving.OPTIONS,
     )
 
 

@@ -27,6 +27,7 @@ from temporalio.client import Client
 
 import worker
 from latchkey.embedded import prepare_postgres, temporal_argv
+from latchkey.serving import OPTIONS as SERVING
 from latchkey.settings import Settings
 from latchkey.store.migrate import migrate
 from latchkey.store.pool import Pool, create_pool
@@ -360,9 +361,7 @@ class Latchkey:
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace
         port = int(self.url.rpartition(":")[2])
         self._app = app = create_app(self.settings)
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_level="error", proxy_headers=False
-        )
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", **SERVING)
         self._server = server = uvicorn.Server(config)
         self._serving = serving = asyncio.create_task(server.serve())
 

@@ -21,6 +21,7 @@ from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
 from web import api, health, pages
+from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.paths import PlainPaths
 from web.relay import Relay
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Middleware(VisitorAddresses, trusted=settings.trusted_proxies),
             Middleware(PlainPaths),
             Middleware(KnownHosts, settings=settings),
+            Middleware(BoundedBodies),
         ],
         lifespan=lifespan,
     )

@@ -23,10 +23,9 @@ from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import SignatureError, verify_signature
 from latchkey.texts import storable
 from latchkey.vault import VaultError
-from web.numbers import number
+from web import bodies
 
 LONGEST_NAME = 255
-MAX_BODY = 1024 * 1024
 _RECHECK_SECONDS = 1.0
 _NAMING = ("id", "customer", "subscription", "invoice", "payment_intent")
 _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
@@ -75,7 +74,7 @@ class WebhookEndpoint:
         try:
             if scope["method"] != "POST":
                 raise RefusedError(405, "method_not_allowed", "send events with POST")
-            body = await _read(scope, receive)
+            body = await _read(receive)
             await self._accept(body, _header(scope, b"stripe-signature"))
         except RefusedError as refusal:
             RECEIVED.labels(refusal.code).inc()
@@ -240,25 +239,11 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return values[0].decode("latin-1") if values else None
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
-    declared = _header(scope, b"content-length")
-    if (number(declared) or 0) > MAX_BODY:
-        raise RefusedError(413, "too_large", "the body is larger than 1 MiB")
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RefusedError(
-                400, "malformed", "the connection closed before the whole body arrived"
-            )
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise RefusedError(413, "too_large", "the body is larger than 1 MiB")
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
+async def _read(receive: Receive) -> bytes:
+    try:
+        return await bodies.read(receive)
+    except bodies.BodyRefusedError as refused:
+        raise RefusedError(refused.status_code, refused.code, str(refused.detail)) from None
 
 
 async def _answer(send: Send, status: int, code: str, detail: str) -> None:

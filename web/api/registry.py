@@ -26,10 +26,10 @@ from web.api.problems import ApiError
 from web.api.tokens import Caller, authenticate
 from web.audit import VISITOR, origin_of
 from web.audit_actions import call_action, target_of
+from web.bodies import BodyRefusedError
 from web.inputs import Input
 from web.site import Site, site_of
 
-MAX_BODY = 1024 * 1024
 PREFIX = "/api/v1"
 
 GIVEN_UP = 3
@@ -282,14 +282,10 @@ async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Res
 
 
 async def _read(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise ApiError(413, "too_large", "the request body is larger than 1 MiB")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        return await request.body()
+    except BodyRefusedError as refused:
+        raise ApiError(refused.status_code, refused.code, refused.detail) from None
 
 
 def _json(raw: bytes) -> Any:

@@ -166,6 +166,18 @@ async def _http(request: Request, error: Exception) -> Response:
         return await _message(
             request, 405, "Not allowed", "This address doesn't accept this kind of request."
         )
+    if status == 413:
+        return await _message(
+            request,
+            413,
+            "Too large",
+            "What you sent is larger than this page accepts. Nothing was changed. Split it, or make"
+            " it shorter.",
+        )
+    if status == 408:
+        return await _message(
+            request, 408, "Too slow", "What you sent arrived too slowly. Nothing was changed."
+        )
     return await _message(request, status, "Bad request", "We couldn't read this request.")
 
 

@@ -14,6 +14,7 @@ from latchkey.store.users import factors, sessions
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
 from latchkey.texts import storable
+from web import bodies
 from web.pages.errors import UnreadableError
 from web.security import CSRF_FIELD, check_csrf, session_token
 from web.site import site_of
@@ -165,13 +166,15 @@ def check_query(request: Request) -> None:
         raise UnreadableError(400, "The address of this page")
 
 
-async def form(request: Request, *, files: int = 0) -> FormData:
-    """A posted form that came from our own page, and whose texts Postgres can hold.
+async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> FormData:
+    """A posted form of up to `most` bytes that came from our own page, and whose texts Postgres can
+    hold.
 
     Raises `ForgeryError`, `UnreadableError`, and `NotYoursError` for an impersonating admin who
     would change something in the member's account.
     """
-    fields = await request.form(max_files=files, max_fields=MOST_FIELDS)
+    bodies.expect(request, most=most)
+    fields = await request.form(max_files=files, max_fields=MOST_FIELDS, max_part_size=most)
     check_csrf(request, fields.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):

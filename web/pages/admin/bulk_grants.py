@@ -14,6 +14,7 @@ from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
 from latchkey.texts import on_one_line
+from web import bodies
 from web.inputs import sensible_end, shown_address
 from web.pages.admin.users import content_of, rows_of
 from web.pages.errors import NotFoundError
@@ -48,7 +49,7 @@ async def bulk(request: Request) -> Response:
     """The form; posting it shows a preview, and with `do=give` gives access."""
     if request.method == "GET":
         return await _show(request)
-    fields = await form(request, files=1)
+    fields = await form(request, files=1, most=bodies.CSV_FILE)
     try:
         content = await content_of(fields)
         good, bad = await asyncio.to_thread(

@@ -12,6 +12,7 @@ from latchkey.store.products import categories, links, products
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
+from web import bodies
 from web.inputs import ProductChanges
 from web.pages.admin.lookup import product_of
 from web.pages.errors import errors_of
@@ -54,7 +55,7 @@ async def info(request: Request) -> Response:
 @admin_page
 async def content(request: Request) -> Response:
     """The content for members: Markdown and a URL. With `preview` it is shown, not saved."""
-    fields = await form(request) if request.method == "POST" else None
+    fields = await form(request, most=bodies.LONG_TEXT) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
     if fields is None:

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
+from web import bodies
 from web.inputs import Input, Markdown, Name, Url
 from web.numbers import number
 from web.pages.admin.lookup import product_of
@@ -55,7 +56,7 @@ async def index(request: Request) -> Response:
 @admin_page
 async def edit(request: Request) -> Response:
     """The editor; if there is no page yet, the choice of what to start from."""
-    fields = await form(request) if request.method == "POST" else None
+    fields = await form(request, most=bodies.LONG_TEXT) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
         sales_page = await sales_pages.find(connection, product.id)
@@ -95,7 +96,7 @@ async def start(request: Request) -> Response:
 @support_page
 async def preview(request: Request) -> Response:
     """A preview of the entered text; changes nothing. htmx asks for this part alone."""
-    fields = await form(request)
+    fields = await form(request, most=bodies.LONG_TEXT)
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
         sales_page = await sales_pages.find(connection, product.id)

@@ -18,6 +18,7 @@ from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import NewUser, UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
 from latchkey.texts import on_one_line
+from web import bodies
 from web.inputs import Email
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -88,7 +89,7 @@ async def read_file(request: Request) -> Response:
     """Reads a file and shows a preview; nothing is imported yet."""
     if request.method == "GET":
         return page(request, "admin/users_import.html", problem=None)
-    fields = await form(request, files=1)
+    fields = await form(request, files=1, most=bodies.CSV_FILE)
     try:
         content = await content_of(fields)
         good, bad = await asyncio.to_thread(read_users, content)

@@ -1,0 +1,89 @@
+"""How uvicorn serves the site: which clients it gives up on."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEADERS = 64 * 1024
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP with bounds that uvicorn doesn't have.
+
+    The headers of a request have to arrive within `header_seconds`, or since the connection was
+    made. Who doesn't read the response is cut off after `reading_seconds`. What is sent of a body
+    after its response is discarded for `linger_seconds`, so that the client can read the response.
+    """
+
+    header_seconds = 15.0
+    reading_seconds = 60.0
+    linger_seconds = 5.0
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start("headers", self.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        between = self.cycle is None or self.cycle.response_complete
+        if between and "linger" not in self._timers:
+            self._start("headers", self.header_seconds)
+        super().data_received(data)
+        if "headers" in self._timers and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > MOST_HEADERS:
+                self.send_400_response("The headers are too large.")
+
+    def on_headers_complete(self) -> None:
+        self._stop("headers")
+        self._header_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop("linger")
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.cycle.more_body:
+            self._start("linger", self.linger_seconds)
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start("reading", self.reading_seconds)
+
+    def resume_writing(self) -> None:
+        self._stop("reading")
+        super().resume_writing()
+
+    def _start(self, what: str, seconds: float) -> None:
+        if what not in self._timers:
+            self._timers[what] = self.loop.call_later(seconds, self._give_up)
+
+    def _stop(self, what: str) -> None:
+        timer = self._timers.pop(what, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self.transport.abort()
+
+
+OPTIONS: dict[str, Any] = {
+    "http": PatientProtocol,
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_keep_alive": 5,
+}
+"""Options of `uvicorn.Config` that the site relies on. `web/visitors.py` reads proxies' headers."""

@@ -1,0 +1,102 @@
+"""Bounds for the bodies of requests: how large they may be, and how long they may take."""
+
+import asyncio
+import time
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.numbers import number
+
+MIB = 1024 * 1024
+MOST = MIB
+"""The bound of every body whose handler doesn't ask for another one."""
+
+LONG_TEXT = 3 * MIB
+"""A form with a text of 200,000 characters, each of up to 12 bytes as forms encode it."""
+
+CSV_FILE = 8 * MIB
+"""A form with a file of 8 MB."""
+
+GRACE_SECONDS, SLOWEST_RATE = 20.0, 64 * 1024
+"""A body has 20 seconds, and one more for each 64 KiB that it may have."""
+
+_KEY = "latchkey.body"
+
+
+class BodyRefusedError(HTTPException):
+    """The body is too large (413) or arrives too slowly (408). It isn't read any further."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(status, detail)
+        self.code = code
+
+
+class BoundedBodies:
+    """Bounds what handlers read of a request's body. Nothing of it is kept here, so a request needs
+    no more memory than its handler takes at once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive)
+        await self._app({**scope, _KEY: body}, body.receive, send)
+
+
+class _Body:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._declared = number(Headers(scope=scope).get("content-length")) or 0
+        self._began = time.monotonic()
+        self._size = 0
+        self._complete = False
+        self.most = MOST
+
+    async def receive(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        self._check(self._declared)
+        seconds = GRACE_SECONDS + self.most / SLOWEST_RATE - (time.monotonic() - self._began)
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyRefusedError(
+                408, "too_slow", "the request's body arrived too slowly: try again"
+            ) from None
+        self._size += len(message.get("body", b""))
+        self._check(self._size)
+        self._complete = not message.get("more_body", False)
+        return message
+
+    def _check(self, size: int) -> None:
+        if size > self.most:
+            bound = f"{self.most // MIB} MiB"
+            raise BodyRefusedError(413, "too_large", f"the request's body is larger than {bound}")
+
+
+def expect(request: Request, *, most: int) -> None:
+    """Let a request's body have up to `most` bytes. Call it before the body is read."""
+    body: _Body = request.scope[_KEY]
+    body.most = most
+
+
+async def read(receive: Receive) -> bytes:
+    """The whole body, for handlers without a `Request`. Raises `BodyRefusedError` if it is refused
+    or the connection closes before it has arrived."""
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyRefusedError(
+                400, "malformed", "the connection closed before the whole body arrived"
+            )
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
