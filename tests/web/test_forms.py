@@ -1,19 +1,25 @@
 """Every form of every page: refused without its token, unharmed by hostile text, sent twice."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from tests.browser.world import ARABIC, HOSTILE, LONG, furnish
-from tests.harness import Latchkey
+from tests.browser.world import ARABIC, HOSTILE, LONG, World, furnish
+from tests.harness import Json, Latchkey
 from tests.web.pages import Visitor, visit
 from tests.web.test_admin_users import places
 from web import pages
+from web.api.registry import ENDPOINTS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -100,7 +106,8 @@ async def forms_of(visitor: Visitor, *starts: str) -> list[Form]:
 def wrong(answer: httpx.Response) -> str | None:
     if answer.status_code >= 500 and answer.status_code != 503:
         return f"answers {answer.status_code}"
-    if "<script>alert" in answer.text:
+    html = "text/html" in answer.headers.get("content-type", "")
+    if html and "<script>alert" in answer.text:
         return "shows HTML as HTML"
     return None
 
@@ -125,9 +132,109 @@ async def test_hostile_forms(site: Latchkey) -> None:
             assert len(forms) > (30 if visitor is owner else 3), [form.action for form in forms]
             for form in forms:
                 problems += await fuzz(visitor, form)
-    assert problems == []
+        page = (await owner.get("/account/settings")).text
+        token = re.search(r'name="csrf_token" value="(\w+)"', page)
+        assert token
+        names = names_of(forms)
+        problems += await asyncio.to_thread(any_form, owner, token[1], world, names)
+        problems += await asyncio.to_thread(any_call, site, world)
+    assert problems == [], "\n".join(problems)
     assert await site.pool.fetchval("select count(*) from users where role = 'owner'") >= 1
     assert await places(site, "{{49}}") == []
+
+
+TEXTS = st.text(max_size=30) | st.text(
+    st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Co", "Mn", "Nd"]), max_size=12
+)
+MOMENTS = st.datetimes().map(lambda moment: moment.isoformat()) | st.sampled_from(
+    ["0270-01-01", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "10000-01-01"]
+)
+NUMBERS = st.integers() | st.floats() | st.decimals().map(str)
+VALUES = TEXTS | MOMENTS | NUMBERS.map(str) | st.sampled_from([*FUZZ, "Infinity", "1e999999"])
+SPARING = settings(
+    max_examples=200,
+    phases=[Phase.generate],
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def names_of(forms: list[Form]) -> dict[str, list[str]]:
+    """The fields of the forms, by the route that takes them."""
+    routes = [route for route in pages.routes() if "POST" in (route.methods or set())]
+    found: dict[str, list[str]] = {}
+    for form in forms:
+        for route in routes:
+            if route.path_regex.fullmatch(form.action.partition("?")[0]):
+                found.setdefault(route.path, []).extend(form.fields)
+    return found
+
+
+def at(path: str, world: World, value: str) -> str:
+    """A route's path to something that exists, or with another value in place of its id."""
+    known = str(world.member) if "users" in path else world.product
+    return re.sub(r"{\w+(:\w+)?}", quote(value, safe="") or known, path)
+
+
+def any_form(owner: Visitor, token: str, world: World, names: dict[str, list[str]]) -> list[str]:
+    """Fill in the forms of the routes table with any text."""
+    every = sorted({name for fields in names.values() for name in fields} - {"csrf_token"})
+    paths = [
+        route.path
+        for route in pages.routes()
+        if "POST" in (route.methods or set())
+        and not any(word in route.path for word in (*LAST, *LEFT_OUT))
+    ]
+    assert len(paths) > 40
+    problems: dict[str, None] = {}
+    client = httpx.Client(base_url=owner.client.base_url, cookies=owner.client.cookies, timeout=60)
+
+    @SPARING
+    @given(data=st.data())
+    def play(data: st.DataObject) -> None:
+        path = data.draw(st.sampled_from(paths))
+        known = sorted({*names.get(path, every)} - {"csrf_token"}) or every
+        fields = data.draw(st.dictionaries(st.sampled_from(known), VALUES, max_size=6))
+        target = at(path, world, data.draw(st.just("") | st.text(max_size=3)))
+        sent = {name: value.encode("utf-8", "surrogatepass") for name, value in fields.items()}
+        answer = client.post(target, data={**sent, "csrf_token": token})
+        if problem := wrong(answer):
+            problems[f"{target} {problem}: {fields!r:.300}"] = None
+
+    with client:
+        play()
+    return list(problems)
+
+
+def any_call(site: Latchkey, world: World) -> list[str]:
+    """Call the API with any value in each of the fields that it declares."""
+    problems: dict[str, None] = {}
+    anything = VALUES | NUMBERS | st.none() | st.booleans() | st.lists(VALUES, max_size=2)
+    client = httpx.Client(base_url=f"{site.url}/api/v1", headers=site.api.headers, timeout=60)
+
+    def inputs(data: st.DataObject, model: type[BaseModel]) -> Json:
+        schema = model.model_json_schema()
+        fields = sorted(schema.get("properties", {}))
+        given = data.draw(st.dictionaries(st.sampled_from(fields), anything)) if fields else {}
+        usual = {"email": "any@fuzz.example", "name": "Any", "reason": "Any", "source": "x"}
+        return {name: usual[name] for name in schema.get("required", ()) if name in usual} | given
+
+    @SPARING
+    @given(data=st.data())
+    def play(data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(ENDPOINTS))
+        target = at(one.path, world, data.draw(st.just("") | st.text(max_size=3)))
+        query = {k: str(v) for k, v in inputs(data, one.query).items()}
+        body = json.dumps(inputs(data, one.body)) if one.body else None
+        answer = client.request(one.method, target, params=query, content=body)
+        if problem := wrong(answer):
+            problems[f"{one.method} {target} {problem}: {query} {body!r:.300}"] = None
+
+    with client:
+        play()
+    return list(problems)
 
 
 async def fuzz(visitor: Visitor, form: Form) -> list[str]:
