@@ -4,22 +4,22 @@
 CREATE FUNCTION audit_erase(person bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO '$user', 'public'
-    SET "latchkey.audit_upkeep" TO 'on'
     AS $$
 begin
+    perform set_config('latchkey.audit_upkeep', 'on', true);
     update audit_log set ip = null, agent = null
      where (ip is not null or agent is not null)
        and ((actor_kind = 'user' and actor_id = person)
             or (target_kind = 'user' and target_id = person::text
                 and actor_kind in ('user', 'visitor') and on_behalf_of is null
                 and action in ('signed_in', 'sign_in_failed')));
+    perform set_config('latchkey.audit_upkeep', 'off', true);
 end
 $$;
 
 CREATE FUNCTION audit_forget(life interval, most integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO '$user', 'public'
-    SET "latchkey.audit_upkeep" TO 'on'
     AS $$
 declare
     gone bigint;
@@ -27,9 +27,11 @@ begin
     if life < interval '30 days' then
         raise exception 'the audit log is kept for at least 30 days';
     end if;
+    perform set_config('latchkey.audit_upkeep', 'on', true);
     delete from audit_log where id in (
         select id from audit_log where at < now() - life order by at limit most);
     get diagnostics gone = row_count;
+    perform set_config('latchkey.audit_upkeep', 'off', true);
     return gone;
 end
 $$;

@@ -46,16 +46,18 @@ create trigger audit_log_table before truncate on audit_log
 -- how many.
 create function audit_forget(life interval, most integer) returns bigint
     language plpgsql security definer
-    set search_path from current set latchkey.audit_upkeep = 'on' as $$
+    set search_path from current as $$
 declare
     gone bigint;
 begin
     if life < interval '30 days' then
         raise exception 'the audit log is kept for at least 30 days';
     end if;
+    perform set_config('latchkey.audit_upkeep', 'on', true);
     delete from audit_log where id in (
         select id from audit_log where at < now() - life order by at limit most);
     get diagnostics gone = row_count;
+    perform set_config('latchkey.audit_upkeep', 'off', true);
     return gone;
 end
 $$;
@@ -63,13 +65,15 @@ $$;
 -- Remove from where a person acted, or somebody on their account. The ids stay.
 create function audit_erase(person bigint) returns void
     language plpgsql security definer
-    set search_path from current set latchkey.audit_upkeep = 'on' as $$
+    set search_path from current as $$
 begin
+    perform set_config('latchkey.audit_upkeep', 'on', true);
     update audit_log set ip = null, agent = null
      where (ip is not null or agent is not null)
        and ((actor_kind = 'user' and actor_id = person)
             or (target_kind = 'user' and target_id = person::text
                 and actor_kind in ('user', 'visitor') and on_behalf_of is null
                 and action in ('signed_in', 'sign_in_failed')));
+    perform set_config('latchkey.audit_upkeep', 'off', true);
 end
 $$;
