@@ -14,7 +14,7 @@ from latchkey.doctor_checks import Check
 from latchkey.settings import Settings
 from latchkey.store import site_settings
 from latchkey.store.pool import create_pool
-from latchkey.store.users import factors, team
+from latchkey.store.users import api_tokens, factors, team
 
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 UNUSED_DAYS = 90
@@ -62,6 +62,7 @@ async def of_database(settings: Settings) -> list[Check]:
                   from pg_roles where rolname = current_user
                 """
             )
+            unlimited = await api_tokens.count_unlimited(connection)
             unused = await connection.fetchval(
                 """
                 select count(*) from api_tokens
@@ -79,6 +80,9 @@ async def of_database(settings: Settings) -> list[Check]:
         advice = "let DATABASE_URL name a role that owns the database and nothing else"
         found = "Latchkey may do anything in this Postgres"
         checks.append(Check("database role", False, found, advice))
+    if unlimited:
+        found = f"allowed everything, without an end: {unlimited}; narrower ones are safer"
+        checks.append(Check("scopes of API tokens", True, found))
     if unused:
         advice = "revoke them in the admin pages, under API tokens"
         found = f"not used for {UNUSED_DAYS} days: {unused}"

@@ -105,6 +105,19 @@ class Reason(StrEnum):
     ERASED = "user_erased"
 
 
+class TokenScope(StrEnum):
+    """What an API token may do; each includes those before it."""
+
+    ACCESS = "access"
+    READ = "read"
+    WRITE = "write"
+    EVERYTHING = "everything"
+
+    def covers(self, needed: "TokenScope") -> bool:
+        order = list(TokenScope)
+        return order.index(self) >= order.index(needed)
+
+
 class AuditOutcome(StrEnum):
     """What came of something in the audit log."""
 

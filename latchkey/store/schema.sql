@@ -131,7 +131,10 @@ CREATE TABLE api_tokens (
     created_by bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    scope text DEFAULT 'everything'::text NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT api_tokens_scope_check CHECK ((scope = ANY (ARRAY['access'::text, 'read'::text, 'write'::text, 'everything'::text])))
 );
 
 ALTER TABLE api_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

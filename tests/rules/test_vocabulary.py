@@ -12,6 +12,7 @@ from latchkey.rules.vocabulary import (
     Cause,
     GrantSource,
     Reason,
+    TokenScope,
 )
 from web.wording.labels import (
     ACTIVITY_TYPES,
@@ -23,6 +24,7 @@ from web.wording.labels import (
     PRESETS,
     REASONS,
     SOURCES,
+    TOKEN_SCOPES,
 )
 
 
@@ -36,8 +38,9 @@ from web.wording.labels import (
         (AuditAction, AUDIT_ACTIONS),
         (AuditOutcome, AUDIT_OUTCOMES),
         (AuditActor, AUDIT_ACTORS),
+        (TokenScope, TOKEN_SCOPES),
     ],
-    ids=["activity types", "causes", "reasons", "sources", "actions", "outcomes", "actors"],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_every_word_has_a_label(words: type[StrEnum], labels: dict[str, str]) -> None:
     assert labels.keys() == set(words)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.access import grants, history, why
 from latchkey.store.products import products
 from latchkey.store.users import users
@@ -44,7 +45,7 @@ class Access(Output):
     grants: list[LiveGrant]
 
 
-@endpoint("GET", "/access", query=Who, answer=Access)
+@endpoint("GET", "/access", scope=TokenScope.ACCESS, query=Who, answer=Access)
 async def access(call: Call) -> Access:
     """Whether a person may open a product now.
 

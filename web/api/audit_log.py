@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from latchkey.rules.vocabulary import AuditAction
+from latchkey.rules.vocabulary import AuditAction, TokenScope
 from latchkey.store import audit
 from latchkey.store.audit import AuditFilter
 from web.api.cursors import cursor, number
@@ -60,7 +60,7 @@ class AuditEventList(Output):
     next: str | None
 
 
-@endpoint("GET", "/audit", query=AuditQuery, answer=AuditEventList)
+@endpoint("GET", "/audit", scope=TokenScope.EVERYTHING, query=AuditQuery, answer=AuditEventList)
 async def audit_log(call: Call) -> AuditEventList:
     """List the audit log, newest first: who did what, from where, and what came of it."""
     wanted: AuditQuery = call.query

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.purchases import matches
 from latchkey.store.users import identity, merging, unmerging, users
 from web import numbers
@@ -107,7 +108,9 @@ async def list_matches(call: Call) -> MatchList:
     return MatchList(data=[_shown(row) for row in page], next=cursor(page[-1].id) if more else None)
 
 
-@endpoint("POST", "/matches/{id}/accept", body=Acceptance, answer=Match)
+@endpoint(
+    "POST", "/matches/{id}/accept", scope=TokenScope.EVERYTHING, body=Acceptance, answer=Match
+)
 async def accept(call: Call) -> Match:
     """Accept a match: merge the two users, or assign the purchase to `email`."""
     async with call.site.changing() as connection:
@@ -135,7 +138,7 @@ async def dismiss(call: Call) -> Match:
     return _shown(found)
 
 
-@endpoint("POST", "/users/{id}/merge", body=MergeWith, answer=Merge)
+@endpoint("POST", "/users/{id}/merge", scope=TokenScope.EVERYTHING, body=MergeWith, answer=Merge)
 async def merge(call: Call) -> Merge:
     """Merge another user into this one.
 
@@ -167,7 +170,7 @@ async def list_merges(call: Call) -> PastMergeList:
     return PastMergeList(data=[PastMerge.model_validate(vars(row)) for row in rows])
 
 
-@endpoint("POST", "/users/{id}/unmerge", answer=Merge)
+@endpoint("POST", "/users/{id}/unmerge", scope=TokenScope.EVERYTHING, answer=Merge)
 async def unmerge(call: Call) -> Merge:
     """Undo the merge of this user into another one.
 

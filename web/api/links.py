@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from latchkey import dispatch
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.pool import Connection
 from latchkey.store.products import link_previews, links, products
 from latchkey.store.products.products import UnknownProductError
@@ -41,7 +42,9 @@ class Preview(Output):
     records: list[PreviewRecord]
 
 
-@endpoint("POST", "/products/{id}/link/preview", body=PreviewOf, answer=Preview)
+@endpoint(
+    "POST", "/products/{id}/link/preview", scope=TokenScope.READ, body=PreviewOf, answer=Preview
+)
 async def preview(call: Call) -> Preview:
     """Preview who a link would affect, and why. Changes nothing."""
     wanted: PreviewOf = call.body
@@ -85,7 +88,9 @@ def shown(link: links.Link) -> Link:
     return Link.model_validate({**vars(link), "workflow_id": link.workflow_id})
 
 
-@endpoint("PUT", "/products/{id}/link", body=LinkTo, answer=Link, status=202)
+@endpoint(
+    "PUT", "/products/{id}/link", scope=TokenScope.EVERYTHING, body=LinkTo, answer=Link, status=202
+)
 async def put_link(call: Call) -> Link:
     """Link a product to a Stripe product.
 
@@ -135,7 +140,7 @@ class Removed(Output):
     converted: int
 
 
-@endpoint("DELETE", "/products/{id}/link", query=Ways, answer=Removed)
+@endpoint("DELETE", "/products/{id}/link", scope=TokenScope.EVERYTHING, query=Ways, answer=Removed)
 async def delete_link(call: Call) -> Removed:
     """Remove a product's link.
 

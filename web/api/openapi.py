@@ -26,6 +26,14 @@ class Problem(BaseModel):
     detail: str
 
 
+_SCOPES = """\
+A token has one of these scopes, each including those before it: `access` (ask whether somebody has
+access, nothing else), `read` (read everything but the audit log), `write` (and change it), and
+`everything` (and links to Stripe, access policies, merges of users and the audit log). A token may
+never do more than whoever made it. A call beyond its scope is answered with 403,
+`insufficient_scope`."""
+
+
 @cache
 def document() -> bytes:
     """The OpenAPI description as JSON."""
@@ -55,7 +63,9 @@ def document() -> bytes:
             "paths": paths,
             "components": {
                 "schemas": schemas.get("$defs", {}),
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer", "description": _SCOPES}
+                },
             },
         }
     )
@@ -77,8 +87,9 @@ def _operation(declared: Endpoint) -> Json:
             },
         },
     }
-    if declared.description:
-        made["description"] = declared.description
+    made["security"] = [{"token": [declared.scope]}]
+    needed = f"Needs a token with the scope `{declared.scope}` or a wider one."
+    made["description"] = f"{declared.description}\n\n{needed}".strip()
     if declared.body:
         schema = {"$ref": f"#/components/schemas/{declared.body.__name__}"}
         made["requestBody"] = {"content": {"application/json": {"schema": schema}}}

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, StrictBool, StrictInt
 
 from latchkey.rules.policy import LONGEST_GRACE_DAYS
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
@@ -109,7 +110,7 @@ async def get_policy(call: Call) -> Policy:
         return await _policy(connection)
 
 
-@endpoint("PUT", "/policy", body=PolicyCells, answer=Policy)
+@endpoint("PUT", "/policy", scope=TokenScope.EVERYTHING, body=PolicyCells, answer=Policy)
 async def put_policy(call: Call) -> Policy:
     """Set the site's access policy.
 
@@ -121,7 +122,7 @@ async def put_policy(call: Call) -> Policy:
         return await _policy(connection)
 
 
-@endpoint("POST", "/policy/preview", body=PolicyCells, answer=PolicyPreview)
+@endpoint("POST", "/policy/preview", scope=TokenScope.READ, body=PolicyCells, answer=PolicyPreview)
 async def preview_policy(call: Call) -> PolicyPreview:
     """Preview who would gain and who would lose access under this policy. Changes nothing."""
     return await _preview(call, _draft(call))
@@ -145,7 +146,13 @@ async def get_product_policy(call: Call) -> ProductPolicy:
         return await _product_policy(connection, await _product_id(connection, call))
 
 
-@endpoint("PUT", "/products/{id}/policy", body=PolicyCells, answer=ProductPolicy)
+@endpoint(
+    "PUT",
+    "/products/{id}/policy",
+    scope=TokenScope.EVERYTHING,
+    body=PolicyCells,
+    answer=ProductPolicy,
+)
 async def put_product_policy(call: Call) -> ProductPolicy:
     """Set a product's own cells. Omitted cells follow the site again."""
     async with call.site.changing() as connection:
@@ -154,7 +161,13 @@ async def put_product_policy(call: Call) -> ProductPolicy:
         return await _product_policy(connection, product_id)
 
 
-@endpoint("POST", "/products/{id}/policy/preview", body=PolicyCells, answer=PolicyPreview)
+@endpoint(
+    "POST",
+    "/products/{id}/policy/preview",
+    scope=TokenScope.READ,
+    body=PolicyCells,
+    answer=PolicyPreview,
+)
 async def preview_product_policy(call: Call) -> PolicyPreview:
     """Preview who would gain and who would lose access to a product. Changes nothing."""
     async with call.site.pool.acquire() as connection:

@@ -8,10 +8,13 @@ from starlette.responses import Response
 
 class ApiError(Exception):
     """An error response. `code` is stable, `detail` says what to do, and `extra` members are added
-    to the body."""
+    to the body. `challenge` is what the caller has to bring (`WWW-Authenticate`)."""
 
-    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, *, challenge: str | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
+        self.challenge = "Bearer" if status == 401 else challenge
         self.status = status
         self.code = code
         self.detail = detail
@@ -26,7 +29,7 @@ class ApiError(Exception):
             "detail": self.detail,
             **self.extra,
         }
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        headers = {"WWW-Authenticate": self.challenge} if self.challenge else {}
         return Response(
             orjson.dumps(body),
             self.status,

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.dispatch import TemporalUnavailableError
-from latchkey.rules.vocabulary import AuditAction, AuditOutcome
+from latchkey.rules.vocabulary import AuditAction, AuditOutcome, TokenScope
 from latchkey.store import audit, idempotency
-from latchkey.store.audit import AuditEntry, AuditTarget
+from latchkey.store.audit import Actor, AuditEntry, AuditTarget
 from latchkey.store.audit_draft import AuditDraft, recording
 from latchkey.texts import made_storable, storable
 from latchkey.vault import Purpose
@@ -82,6 +82,7 @@ class Endpoint:
     answer: type[BaseModel] | None
     status: int
     do: Do
+    scope: TokenScope
 
     @property
     def name(self) -> str:
@@ -105,13 +106,20 @@ def endpoint(
     query: type[BaseModel] = Nothing,
     body: type[BaseModel] | None = None,
     status: int = 200,
+    scope: TokenScope | None = None,
 ) -> Callable[[Do], Do]:
-    """Declare a call. The first line of its docstring becomes the summary in OpenAPI."""
+    """Declare a call. The first line of its docstring becomes the summary in OpenAPI.
+
+    `scope` is what a token needs for it: by default `read` to get something, otherwise `write`.
+    """
+    needed = scope or (TokenScope.READ if method == "GET" else TokenScope.WRITE)
 
     def register(do: Do) -> Do:
         text = inspect.getdoc(do) or ""
         summary, _, rest = text.partition("\n")
-        made = Endpoint(method, path, summary, rest.strip(), query, body, answer, status, do)
+        made = Endpoint(
+            method, path, summary, rest.strip(), query, body, answer, status, do, needed
+        )
         ENDPOINTS.append(made)
         return do
 
@@ -166,21 +174,31 @@ async def _answer(declared: Endpoint, request: Request) -> Response:
 
 
 async def _caller(declared: Endpoint, request: Request) -> Caller:
-    site = site_of(request)
+    """Whose call it is. Raises a 401 `ApiError` without a valid token, and a 403 one if it may not
+    do this."""
     try:
-        return await authenticate(request, site)
+        caller = await authenticate(request, site_of(request))
     except ApiError as refused:
         if refused.status == 401:
-            site.audit.count(
-                AuditEntry(
-                    AuditAction.TOKEN_DENIED,
-                    AuditOutcome.REFUSED,
-                    VISITOR,
-                    origin_of(request),
-                    AuditTarget("call", declared.name),
-                )
-            )
+            _count_denied(declared, request, AuditAction.TOKEN_DENIED, VISITOR)
         raise
+    if not caller.scope.covers(declared.scope):
+        _count_denied(declared, request, AuditAction.SCOPE_DENIED, caller.actor)
+        raise ApiError(
+            403,
+            "insufficient_scope",
+            f"this token has the scope `{caller.scope}`, or whoever made it can do no more than"
+            f" that: this call needs `{declared.scope}`",
+            challenge=f'Bearer error="insufficient_scope", scope="{declared.scope}"',
+            scope=declared.scope,
+        )
+    return caller
+
+
+def _count_denied(declared: Endpoint, request: Request, action: AuditAction, actor: Actor) -> None:
+    target = AuditTarget("call", declared.name)
+    entry = AuditEntry(action, AuditOutcome.REFUSED, actor, origin_of(request), target)
+    site_of(request).audit.count(entry)
 
 
 async def _run(

@@ -3,10 +3,11 @@
 import hmac
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 
-from latchkey.rules.vocabulary import AuditActor
+from latchkey.rules.vocabulary import AuditActor, TokenScope
 from latchkey.store.audit import Actor
 from latchkey.store.users import api_tokens
 from web.api.problems import ApiError
@@ -17,16 +18,18 @@ _REMEMBER_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose call it is. `id` is the token's, and scopes idempotency keys."""
+    """Whose call it is. `id` is the token's, and idempotency keys belong to it; `scope` is what the
+    call may do."""
 
     id: str
     actor: Actor
+    scope: TokenScope
 
 
-_SETTINGS = Caller("settings", Actor(AuditActor.SETTINGS))
+_SETTINGS = Caller("settings", Actor(AuditActor.SETTINGS), TokenScope.EVERYTHING)
 _known: dict[bytes, tuple[Caller, float]] = {}
-"""Tokens found valid within the last seconds. A revoked one stops working when its entry
-expires."""
+"""Tokens found valid within the last seconds. A revoked one, and one whose maker has lost their
+role, stops working when its entry expires."""
 
 
 async def authenticate(request: Request, site: Site) -> Caller:
@@ -50,9 +53,17 @@ async def authenticate(request: Request, site: Site) -> Caller:
     async with site.pool.acquire() as connection:
         found = await api_tokens.valid(connection, token)
     if found is None:
-        raise ApiError(401, "unauthorized", "this token isn't valid or has been revoked")
+        raise ApiError(
+            401,
+            "unauthorized",
+            "this token isn't valid: it is wrong, was revoked or has expired, or its maker has left"
+            " the team",
+        )
     if len(_known) > 1000:
         _known.clear()
-    caller = Caller(str(found), Actor(AuditActor.TOKEN, found))
-    _known[digest] = (caller, time.monotonic() + _REMEMBER_SECONDS)
+    caller = Caller(str(found.id), Actor(AuditActor.TOKEN, found.id), found.scope)
+    seconds = _REMEMBER_SECONDS
+    if found.expires_at is not None:
+        seconds = min(seconds, (found.expires_at - datetime.now(UTC)).total_seconds())
+    _known[digest] = (caller, time.monotonic() + seconds)
     return caller

@@ -13,6 +13,7 @@ from latchkey.rules.vocabulary import (
     Cause,
     GrantSource,
     Reason,
+    TokenScope,
 )
 
 ACTIVITY_TYPES: dict[str, str] = {
@@ -51,6 +52,12 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.FACTOR_CHANGED: "Second factor changed",
     ActivityType.OWNER_RECOVERED: "Owner recovered on the server",
     ActivityType.REPAIRED: "Repaired by reconciliation",
+}
+TOKEN_SCOPES: dict[str, str] = {
+    TokenScope.ACCESS: "Ask who has access, nothing else",
+    TokenScope.READ: "Read",
+    TokenScope.WRITE: "Read and change",
+    TokenScope.EVERYTHING: "Everything, also links, policies, merges and the audit log",
 }
 AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.SIGNED_IN: "Signed in",

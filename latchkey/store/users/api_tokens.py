@@ -1,57 +1,123 @@
-"""Bearer tokens of the JSON API: shown once, stored as hashes."""
+"""Bearer tokens of the JSON API: shown once, stored as hashes, worth no more than their maker."""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.rules.vocabulary import TokenScope
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 
 PREFIX = "lk_"
 
+_MOST = {
+    "support": TokenScope.READ,
+    "admin": TokenScope.EVERYTHING,
+    "owner": TokenScope.EVERYTHING,
+}
+"""The most that a token may do whose maker has this role. Those of others are refused."""
+
 
 @dataclass(frozen=True)
 class ApiToken:
+    """A token as the list shows it. `maker` is the address of who made it, and `works` says whether
+    it is accepted now: it isn't revoked, hasn't expired, and its maker is still on the team."""
+
     id: int
     name: str
+    scope: TokenScope
+    maker: str | None
     created_at: datetime
+    expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    works: bool
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it may do everything, without an end, as all tokens could before they had
+        scopes."""
+        return self.works and self.scope is TokenScope.EVERYTHING and self.expires_at is None
+
+
+@dataclass(frozen=True)
+class ValidToken:
+    """A token that is accepted. `scope` is what it may do, given its maker's role now."""
+
+    id: int
+    scope: TokenScope
+    expires_at: datetime | None
 
 
 def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def create(connection: Connection, *, name: str, actor: int | None) -> str:
+async def create(
+    connection: Connection,
+    *,
+    name: str,
+    actor: int,
+    scope: TokenScope = TokenScope.READ,
+    expires_at: datetime | None = None,
+) -> str:
     """Create a token. This is the only time it can be read."""
     token = PREFIX + secrets.token_urlsafe(32)
-    await connection.execute(
-        "insert into api_tokens (name, token_hash, created_by) values ($1, $2, $3)",
+    token_id = await connection.fetchval(
+        """
+        insert into api_tokens (name, token_hash, created_by, scope, expires_at)
+        values ($1, $2, $3, $4, $5) returning id
+        """,
         name,
         digest(token),
         actor,
+        scope,
+        expires_at,
+    )
+    audit_draft.note(
+        target=("token", token_id), after={"name": name, "scope": scope, "ends": expires_at}
     )
     return token
 
 
-async def valid(connection: Connection, token: str) -> int | None:
-    """The id of a valid token; records that it was used."""
-    found: int | None = await connection.fetchval(
+async def valid(connection: Connection, token: str) -> ValidToken | None:
+    """A token that isn't revoked, hasn't expired, and whose maker is on the team; records that it
+    was used."""
+    row = await connection.fetchrow(
         """
-        update api_tokens set last_used_at = now()
-         where token_hash = $1 and revoked_at is null returning id
+        update api_tokens t set last_used_at = now() from users u
+         where t.token_hash = $1 and t.revoked_at is null
+           and (t.expires_at is null or t.expires_at > now())
+           and u.id = t.created_by and u.role = any($2::text[]) and u.erased_at is null
+        returning t.id, t.scope, t.expires_at, u.role
         """,
         digest(token),
+        list(_MOST),
     )
-    return found
+    if row is None:
+        return None
+    scope, most = TokenScope(row["scope"]), _MOST[row["role"]]
+    return ValidToken(row["id"], scope if most.covers(scope) else most, row["expires_at"])
+
+
+_SELECT = """
+select t.id, t.name, t.scope, u.email as maker, t.created_at, t.expires_at, t.last_used_at,
+       t.revoked_at,
+       t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+       and coalesce(u.role = any($1::text[]) and u.erased_at is null, false) as works
+  from api_tokens t left join users u on u.id = t.created_by
+"""
 
 
 async def listed(connection: Connection) -> list[ApiToken]:
-    rows = await connection.fetch(
-        "select id, name, created_at, last_used_at, revoked_at from api_tokens order by id desc"
-    )
-    return [ApiToken(**dict(row)) for row in rows]
+    rows = await connection.fetch(f"{_SELECT} order by t.id desc", list(_MOST))
+    return [ApiToken(**{**dict(row), "scope": TokenScope(row["scope"])}) for row in rows]
+
+
+async def count_unlimited(connection: Connection) -> int:
+    """How many accepted tokens may do everything, without an end."""
+    return sum(token.unlimited for token in await listed(connection))
 
 
 async def revoke(connection: Connection, token_id: int) -> bool:

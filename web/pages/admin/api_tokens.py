@@ -1,9 +1,12 @@
 """Tokens for the JSON API: create, show once, revoke."""
 
+from datetime import UTC, datetime, timedelta
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.users import api_tokens
 from latchkey.texts import on_one_line
 from web.pages.errors import NotFoundError
@@ -11,6 +14,15 @@ from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
+from web.wording.labels import TOKEN_SCOPES
+
+ENDS: dict[str, tuple[int | None, str]] = {
+    "30": (30, "In 30 days"),
+    "90": (90, "In 90 days"),
+    "365": (365, "In a year"),
+    "never": (None, "Never"),
+}
+"""When a new token can end: the value of the form, days, label."""
 
 
 def routes() -> list[Route]:
@@ -27,14 +39,22 @@ async def index(request: Request) -> Response:
     site = site_of(request)
     token = None
     errors: dict[str, str] = {}
-    name = ""
+    values = {"name": "", "scope": TokenScope.READ.value, "ends": "365"}
     if request.method == "POST":
-        name = text(await form(request), "name")
-        if not 1 <= len(name) <= 100 or not on_one_line(name):
-            errors["name"] = "Enter a name on one line, up to 100 characters."
-        else:
+        fields = await form(request)
+        values = {name: text(fields, name) or default for name, default in values.items()}
+        errors = _errors(values)
+        if not errors:
+            days = ENDS[values["ends"]][0]
             async with site.pool.acquire() as connection, connection.transaction():
-                token = await api_tokens.create(connection, name=name, actor=request.state.user.id)
+                token = await api_tokens.create(
+                    connection,
+                    name=values["name"],
+                    scope=TokenScope(values["scope"]),
+                    expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+                    actor=request.state.user.id,
+                )
+            values["name"] = ""
     async with site.pool.acquire() as connection:
         rows = await api_tokens.listed(connection)
     return page(
@@ -43,9 +63,23 @@ async def index(request: Request) -> Response:
         422 if errors else 200,
         rows=rows,
         token=token,
-        name=name if errors else "",
+        values=values,
         errors=errors,
+        scopes=TOKEN_SCOPES,
+        ends=[(value, label) for value, (_, label) in ENDS.items()],
+        unlimited=sum(row.unlimited for row in rows),
     )
+
+
+def _errors(values: dict[str, str]) -> dict[str, str]:
+    errors = {}
+    if not 1 <= len(values["name"]) <= 100 or not on_one_line(values["name"]):
+        errors["name"] = "Enter a name on one line, up to 100 characters."
+    if values["scope"] not in TOKEN_SCOPES:
+        errors["scope"] = "Choose what programs may do with it."
+    if values["ends"] not in ENDS:
+        errors["ends"] = "Choose when it ends."
+    return errors
 
 
 @admin_page
