@@ -54,7 +54,15 @@ async def test_each_database_gets_an_owner_without_other_rights(postgres: Postgr
     )
     await temporal.close()
     give_roles(postgres.dsn("postgres"))
+    apart = await asyncpg.connect(postgres.dsn("latchkey"))
+    await apart.execute("create role audit_owner nologin")
+    await apart.execute("alter table audit_log owner to audit_owner")
     give_roles(postgres.dsn("postgres"))
+    owner = "select relowner::regrole::text from pg_class where relname = 'audit_log'"
+    assert await apart.fetchval(owner) == "audit_owner", "what was given to another role stays"
+    await apart.execute("alter table audit_log owner to latchkey_app")
+    await apart.execute("drop role audit_owner")
+    await apart.close()
 
     rights = await admin.fetch(
         """
