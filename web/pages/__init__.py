@@ -40,7 +40,13 @@ from web.pages.admin import (
 )
 from web.pages.audited import with_audit_line
 from web.pages.errors import NotFoundError, UnreadableError
-from web.pages.guard import ForbiddenError, NotYoursError, OwnersOnlyError, current_user
+from web.pages.guard import (
+    ForbiddenError,
+    NotYoursError,
+    OwnersOnlyError,
+    TooManyError,
+    current_user,
+)
 from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
 from web.pages.render import page
 from web.security import ForgeryError
@@ -166,6 +172,8 @@ async def _http(request: Request, error: Exception) -> Response:
         return await _message(
             request, 405, "Not allowed", "This address doesn't accept this kind of request."
         )
+    if isinstance(error, TooManyError):
+        return await _message(request, 429, "Too many emails", error.detail)
     if status == 413:
         return await _message(
             request,

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from latchkey.store import audit_draft
-from latchkey.store.users import factors, sessions
+from latchkey.store.users import factors, sessions, signin
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
 from latchkey.texts import storable
@@ -21,6 +22,8 @@ from web.site import site_of
 
 Page = Callable[[Request], Awaitable[Response]]
 MOST_FIELDS = 100
+MAILS_BY_HAND = 30
+"""How many emails one person of the team may send by hand in an hour."""
 
 
 class ForbiddenError(Exception):
@@ -29,6 +32,13 @@ class ForbiddenError(Exception):
 
 class OwnersOnlyError(ForbiddenError):
     """Only an owner may do this."""
+
+
+class TooManyError(HTTPException):
+    """Somebody does something too often. `say` tells them what to do."""
+
+    def __init__(self, say: str) -> None:
+        super().__init__(429, say)
 
 
 class NotYoursError(ForbiddenError):
@@ -164,6 +174,17 @@ def check_query(request: Request) -> None:
     """Raises `UnreadableError` for a query string with text that Postgres can't hold."""
     if not all(storable(key + value) for key, value in request.query_params.multi_items()):
         raise UnreadableError(400, "The address of this page")
+
+
+async def mail_by_hand(request: Request) -> None:
+    """Count an email that somebody of the team sends by hand. Raises `TooManyError`."""
+    who = f"mails by hand {request.state.user.id}"
+    async with site_of(request).pool.acquire() as connection:
+        if not await signin.try_once(connection, who, most=MAILS_BY_HAND, seconds=3600):
+            raise TooManyError(
+                f"You have sent {MAILS_BY_HAND} emails by hand within the last hour. This one was"
+                " not sent. Wait an hour, or ask somebody else of the team."
+            )
 
 
 async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> FormData:

@@ -6,10 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nh3
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -35,7 +33,6 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _assets: dict[str, str] = {}
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -67,11 +64,6 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         csrf=lambda: _csrf_field(request),
         **values,
     )
-
-
-def markdown(text: str) -> Markup:
-    """Markdown as sanitised HTML."""
-    return Markup(nh3.clean(_MARKDOWN.render(text)))
 
 
 def money(amount: int | None, currency: str | None) -> str:
@@ -135,7 +127,6 @@ _ENVIRONMENT.filters |= {
     "when": when,
     "day": day,
     "ago": ago,
-    "markdown": markdown,
     "masked": masked,
     "price": price,
     "thousands": thousands,

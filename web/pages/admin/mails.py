@@ -14,7 +14,7 @@ from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from web.inputs import Email, Input
 from web.pages.errors import NotFoundError, errors_of
-from web.pages.guard import admin_page, form, redirect, support_page, text
+from web.pages.guard import admin_page, form, mail_by_hand, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.site import site_of
@@ -114,6 +114,7 @@ async def mail_html(request: Request) -> Response:
 async def resend(request: Request) -> Response:
     await form(request)
     email = await _mail(request)
+    await mail_by_hand(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         await mails.resend(connection, email.id)
     return redirect(f"/admin/mails/{email.id}?done=resent")

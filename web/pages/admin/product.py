@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from markupsafe import Markup
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from latchkey.store.products import categories, links, products
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
-from web import bodies
+from web import bodies, markdown
 from web.inputs import ProductChanges
 from web.pages.admin.lookup import product_of
 from web.pages.errors import errors_of
@@ -62,7 +63,8 @@ async def content(request: Request) -> Response:
         return _content_page(request, product, vars(product), {})
     values = {name: text(fields, name) for name in _CONTENT}
     if text(fields, "do") == "preview":
-        return _content_page(request, product, values, {}, preview=True)
+        preview = await markdown.rendered(values["content"])
+        return _content_page(request, product, values, {}, preview=preview)
     saved = await _save(request, values)
     if isinstance(saved, Product):
         return redirect(f"/admin/products/{saved.id}/content?done=saved")
@@ -168,7 +170,7 @@ def _content_page(
     values: dict[str, Any],
     errors: dict[str, str],
     *,
-    preview: bool = False,
+    preview: Markup | None = None,
 ) -> Response:
     return page(
         request,

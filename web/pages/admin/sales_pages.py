@@ -159,7 +159,7 @@ async def _preview(
         updated_at=sales_page.updated_at,
         **entered,
     )
-    return content(shown, product, card)
+    return await content(shown, product, card)
 
 
 def _values(fields: Any) -> dict[str, Any]:

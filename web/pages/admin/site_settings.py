@@ -13,7 +13,7 @@ from latchkey.store.users import team, users
 from web import theme
 from web.inputs import Email, Input, Name, Url
 from web.pages.errors import NotFoundError, errors_of
-from web.pages.guard import admin_page, form, fresh_page, redirect, text
+from web.pages.guard import admin_page, form, fresh_page, mail_by_hand, redirect, text
 from web.pages.lists import number
 from web.pages.render import page
 from web.site import site_of
@@ -107,6 +107,7 @@ async def people(request: Request) -> Response:
         wanted = Invitation.model_validate({"email": values["email"]})
     except ValidationError as error:
         return await _team(request, values, errors_of(error))
+    await mail_by_hand(request)
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             await team.invite(connection, wanted.email, values["role"], actor=request.state.user)

@@ -17,6 +17,7 @@ from web.pages.guard import (
     admin_page,
     form,
     fresh_page,
+    mail_by_hand,
     redirect,
     session_of,
     support_page,
@@ -67,6 +68,7 @@ async def grant(request: Request) -> Response:
 async def send_link(request: Request) -> Response:
     """Email a sign-in link."""
     await form(request)
+    await mail_by_hand(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
         await signin.mail_link(connection, person.id)

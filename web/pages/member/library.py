@@ -8,6 +8,7 @@ from latchkey.store import site_settings
 from latchkey.store.access import grants, library
 from latchkey.store.products import products
 from latchkey.store.products.products import Product
+from web import markdown
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import redirect, visitor_page
@@ -75,7 +76,7 @@ async def show(request: Request) -> Response:
         card = await library.card(connection, user.id if user else None, product.id)
     contact = site_of(request).look.reply_to
     if user is None and product.access_mode == "public":
-        return _open(request, product, card, until=None)
+        return await _open(request, product, card, until=None)
     if user is None:
         if product.access_mode == "signed_in" or not await _open_to_visitors(request):
             return redirect(f"/login?next=/products/{product.slug}")
@@ -83,13 +84,16 @@ async def show(request: Request) -> Response:
     allowed, until = grants.may_open(await grants.access_rows(pool, product.id, user_id=user.id))
     if not allowed and not (user.is_staff and product.status != "live"):
         return page(request, "member/locked.html", 403, product=product, card=card, contact=contact)
-    return _open(request, product, card, until=until)
+    return await _open(request, product, card, until=until)
 
 
-def _open(
+async def _open(
     request: Request, product: Product, card: library.Card | None, *, until: object
 ) -> Response:
-    return page(request, "member/product.html", product=product, card=card, until=until)
+    content = await markdown.rendered(product.content)
+    return page(
+        request, "member/product.html", product=product, content=content, card=card, until=until
+    )
 
 
 async def _open_to_visitors(request: Request) -> bool:

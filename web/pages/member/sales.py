@@ -11,6 +11,7 @@ from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.products import Product
 from latchkey.store.products.sales_pages import SalesPage
+from web import markdown
 from web.pages.errors import NotFoundError
 from web.pages.guard import visitor_page
 from web.pages.member.buy import passed_on
@@ -43,14 +44,21 @@ async def show(request: Request) -> Response:
         product=product,
         draft=not live,
         on_sale=selling.leads_somewhere or product.access_mode != "assigned",
-        **content(sales_page, product, card),
+        **await content(sales_page, product, card),
         buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
     )
 
 
-def content(sales_page: SalesPage, product: Product, card: library.Card | None) -> dict[str, Any]:
+async def content(
+    sales_page: SalesPage, product: Product, card: library.Card | None
+) -> dict[str, Any]:
     """What the template of a sales page needs."""
-    return {"sales": sales_page, "card": card, "button": sales_page.button or _verb(card)}
+    return {
+        "sales": sales_page,
+        "body": await markdown.rendered(sales_page.body),
+        "card": card,
+        "button": sales_page.button or _verb(card),
+    }
 
 
 def _verb(card: library.Card | None) -> str:
