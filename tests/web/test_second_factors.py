@@ -8,7 +8,7 @@ import pytest
 
 from latchkey import passwords, signin_links
 from latchkey.rotation import rotate
-from latchkey.store.users import erasure, factors, merging
+from latchkey.store.users import erasure, factors, merging, passkeys
 from latchkey.totp import step_of
 from latchkey.vault import Purpose, Vault
 from tests.harness import SECRET, SECRETS, Latchkey
@@ -244,6 +244,34 @@ async def test_confirming_and_removing_ask_for_the_factor(
     assert left.codes == 0, "codes go with the last factor"
     await visitor.send("/account", "/logout")
     assert await half(visitor, email) == "/account"
+
+
+@pytest.mark.parametrize(
+    ("role", "led_to"),
+    [("member", "/account"), ("support", "/login/code?next=/account")],
+)
+async def test_a_passkey_is_asked_for_after_the_password_of_staff_alone(
+    shared: Latchkey, visitor: Visitor, role: str, led_to: str
+) -> None:
+    email = f"{role}@passkey.example"
+    one = await person(shared, email, role)
+    async with shared.pool.acquire() as connection, connection.transaction():
+        await passkeys.add(
+            connection,
+            one,
+            name="Phone",
+            credential_id=role.encode(),
+            public_key=b"key",
+            sign_count=0,
+        )
+    assert await half(visitor, email) == led_to
+    if role == "member":
+        return
+    assert await visitor.goes("/account") == "/login?next=/account"
+    shown = (await visitor.get(led_to)).text
+    assert "Sign in with a passkey" in shown
+    assert 'name="code"' not in shown, "there is neither an app nor a recovery code"
+    await visitor.send(led_to, "/login/code", 401, code="123456")
 
 
 async def test_the_secret_is_sealed_and_rotates(shared: Latchkey, visitor: Visitor) -> None:
