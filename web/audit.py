@@ -11,7 +11,7 @@ from latchkey.store import audit
 from latchkey.store.audit import Actor, AuditEntry, AuditOrigin
 from latchkey.store.pool import Pool
 from web.numbers import number
-from web.visitors import address_of
+from web.visitors import address_of, network
 
 MOST_COUNTED = 1000
 """Different refusals that are counted at a time; further ones lose who and where they came from."""
@@ -51,7 +51,8 @@ class AuditCounts:
         self._counts: dict[object, _Count] = {}
 
     def count(self, entry: AuditEntry) -> None:
-        key = (entry.action, entry.outcome, entry.actor, entry.origin.ip, entry.target)
+        origin = network(entry.origin.ip or "")
+        key: object = (entry.action, entry.outcome, entry.actor, origin, entry.target)
         if key not in self._counts and len(self._counts) >= MOST_COUNTED:
             entry = AuditEntry(entry.action, entry.outcome, VISITOR)
             key = (entry.action, entry.outcome, VISITOR, None, None)

@@ -51,9 +51,13 @@ def address_of(request: HTTPConnection) -> str:
 
 
 def network_of(request: HTTPConnection) -> str:
-    """The network that a request comes from, for counting: an IPv4 address, or the 64 bits of an
-    IPv6 address that one customer of a provider usually has."""
-    found = address_of(request)
-    if ":" in found:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return found
+    """The network that a request comes from, for counting."""
+    return network(address_of(request))
+
+
+def network(address: str) -> str:
+    """The network of an address: itself for IPv4, and for IPv6 the 64 bits that one customer of a
+    provider usually has."""
+    if ":" in address:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return address
