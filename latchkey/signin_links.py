@@ -171,6 +171,22 @@ def read_claim(token: str, *, secrets: tuple[str, ...]) -> int:
     return claim_id
 
 
+def sign_merge(request_id: int, user_id: int, *, secrets: tuple[str, ...]) -> str:
+    """The token with which the owner of one of two accounts answers whether to merge them. Its
+    expiry is stored in the database, with the link epochs of both."""
+    token: str = _serializer(secrets, "latchkey merge").dumps([request_id, user_id])
+    return token
+
+
+def read_merge(token: str, *, secrets: tuple[str, ...]) -> tuple[int, int]:
+    """The request and the user who is asked. Raises `LinkRefusedError`."""
+    try:
+        request_id, user_id = _serializer(secrets, "latchkey merge").loads(token)
+    except (BadSignature, ValueError, TypeError):
+        raise LinkRefusedError("This link isn't valid. Ask the site to send a new one.") from None
+    return request_id, user_id
+
+
 def sign_unsubscribe(user_id: int, kind: str, *, secrets: tuple[str, ...]) -> str:
     """The token that unsubscribes from one kind of email. It never expires, because people keep
     emails."""

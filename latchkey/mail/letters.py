@@ -21,6 +21,8 @@ KINDS = {
     "email_changed": "Email address changed",
     "claim": "Claim another address",
     "factor_changed": "Second factor changed",
+    "merge_request": "Merge two accounts",
+    "users_merged": "Accounts merged",
     "paid_address": "Paid with another address (to the payer)",
     "paid_elsewhere": "Paid with another address (to the member)",
 }
@@ -205,6 +207,46 @@ def _claim(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+def _merge_request(mail: OutMail, site: SiteSettings) -> Letter:
+    account = mail.data.get("account", "another account")
+    moves = (
+        f"If you agree, everything in your account moves to {account}: access, purchases and"
+        " billing. Your account ends, and you sign in with that one."
+        if mail.data.get("goes")
+        else f"If you agree, everything in the account {account} moves to yours, once its owner"
+        " agrees, too."
+    )
+    return Letter(
+        "Are both accounts yours?",
+        [
+            f"The team of {line(site.name)} thinks that your account, {mail.email}, and the account"
+            f" {account} belong to the same person. They would like to merge the two.",
+            moves,
+            "Agree only if both accounts are yours. Otherwise decline, or ignore this email:"
+            " nothing changes.",
+        ],
+        "Look at it and decide",
+        None,
+        "The link works once, within 48 hours, and doesn't sign you in.",
+    )
+
+
+def _users_merged(mail: OutMail, site: SiteSettings) -> Letter:
+    kept, gone = mail.data.get("kept", "one account"), mail.data.get("gone", "another one")
+    return Letter(
+        "Two accounts were merged",
+        [
+            f"The team of {line(site.name)} merged the account {gone} into {kept}. What was bought"
+            f" with {gone} is in that account now, except for its billing.",
+            "If these aren't both your accounts, please reply to this email right away: the merge"
+            " can be undone.",
+        ],
+        None,
+        None,
+        None,
+    )
+
+
 def _paid_address(mail: OutMail, site: SiteSettings) -> Letter:
     account = mail.data.get("account", "another address")
     return Letter(
@@ -298,6 +340,8 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "email_changed": _email_changed,
     "claim": _claim,
     "factor_changed": _factor_changed,
+    "merge_request": _merge_request,
+    "users_merged": _users_merged,
     "paid_address": _paid_address,
     "paid_elsewhere": _paid_elsewhere,
 }

@@ -147,6 +147,9 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind in ("claim", "paid_address"):
         token = signin_links.sign_claim(int(mail.data["claim"]), secrets=secrets)
         return f"{public_url}/account/claims/{token}"
+    if mail.kind == "merge_request":
+        token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
+        return f"{public_url}/merge/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(

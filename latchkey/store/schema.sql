@@ -567,6 +567,32 @@ ALTER TABLE matches ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE merge_requests (
+    id bigint NOT NULL,
+    match_id bigint,
+    into_user bigint NOT NULL,
+    other_user bigint NOT NULL,
+    into_epoch integer NOT NULL,
+    other_epoch integer NOT NULL,
+    into_agreed_at timestamp with time zone,
+    other_agreed_at timestamp with time zone,
+    reason text,
+    asked_by bigint,
+    state text DEFAULT 'open'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT merge_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'merged'::text, 'declined'::text, 'replaced'::text])))
+);
+
+ALTER TABLE merge_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME merge_requests_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE order_lines (
     order_id text NOT NULL,
     id text NOT NULL,
@@ -1144,6 +1170,9 @@ ALTER TABLE ONLY matches
 ALTER TABLE ONLY matches
     ADD CONSTRAINT matches_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY merge_requests
+    ADD CONSTRAINT merge_requests_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY order_lines
     ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, id);
 
@@ -1368,6 +1397,10 @@ CREATE INDEX mails_failed ON mails USING btree (id) WHERE (state = 'failed'::tex
 
 CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'::text);
 
+CREATE INDEX merge_requests_by_match ON merge_requests USING btree (match_id);
+
+CREATE INDEX merge_requests_by_users ON merge_requests USING btree (into_user, other_user);
+
 CREATE INDEX order_lines_by_product ON order_lines USING btree (stripe_product);
 
 CREATE INDEX orders_by_address ON orders USING btree (email_key) WHERE (email_key IS NOT NULL);
@@ -1555,6 +1588,12 @@ ALTER TABLE ONLY matches
 
 ALTER TABLE ONLY matches
     ADD CONSTRAINT matches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY merge_requests
+    ADD CONSTRAINT merge_requests_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY merge_requests
+    ADD CONSTRAINT merge_requests_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY order_lines
     ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE;

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from latchkey.store.pool import Connection
-from latchkey.store.users import claims
+from latchkey.store.users import claims, merge_requests
 from tests.hostile.byhand import End
 from tests.hostile.model import Source
 from tests.hostile.policy import DAY, DEFAULTS, GRACES
@@ -220,7 +220,8 @@ async def merge(life: "Life") -> None:
     life.log.append(f"merge {other} into {into}")
     life.merge(into, other)
     path = f"/users/{users[into]}/merge"
-    await life.outside.call("POST", path, done=(404, 409), json={"user": users[other]})
+    given = {"user": users[other], "reason": "same person"}
+    await life.outside.call("POST", path, done=(404, 409), json=given)
 
 
 async def decide_a_match(life: "Life") -> None:
@@ -240,8 +241,28 @@ async def decide_a_match(life: "Life") -> None:
     given: Json = {"json": {}} if verb == "accept" else {}
     await life.outside.call("POST", f"/matches/{match['id']}/{verb}", done=(404, 409), **given)
     if verb == "accept":
-        life.merge(life.owner(match["user_email"].lower()),
-                   life.owner(match["other_email"].lower()))  # fmt: skip
+        await _agree(life, match)
+
+
+async def _agree(life: "Life", match: Json) -> None:
+    """The owners of both mailboxes follow their links."""
+    [request] = await life.outside.fetch(
+        """
+        select id, into_user, other_user from merge_requests where match_id = $1
+         order by id desc limit 1
+        """,
+        match["id"],
+    )
+    emails = {match[f"{one}_id"]: match[f"{one}_email"].lower() for one in ("user", "other")}
+
+    async def both(connection: Connection) -> None:
+        found = await merge_requests.find(connection, request["id"])
+        assert found is not None, "it was just asked"
+        for user in found.waits_for:
+            await merge_requests.agree(connection, found.id, user_id=user)
+
+    await life.outside.commit(both)
+    life.merge(life.owner(emails[request["into_user"]]), life.owner(emails[request["other_user"]]))
 
 
 async def _users(life: "Life") -> dict[str, int]:

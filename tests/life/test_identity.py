@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchkey import references
+from latchkey import references, signin_links
 from latchkey.vault import Vault
 from tests.harness import SECRETS, Json, Latchkey, until
 from tests.life.play import granted, linked, types
@@ -30,6 +30,14 @@ async def match(site: Latchkey, kind: str, **wanted: object) -> Json:
 
     row: Json = await until(found, f"a match {kind} {wanted}")
     return row
+
+
+async def agree(site: Latchkey, request: Json) -> None:
+    """The owners of both mailboxes follow the links of a merge request."""
+    for user in request["waits_for"]:
+        async with visit(site) as visitor:
+            token = signin_links.sign_merge(request["id"], user, secrets=SECRETS)
+            await visitor.send(f"/merge/{token}", expect=200, answer="yes")
 
 
 async def test_the_reference_takes_precedence_over_customer_and_address(shared: Latchkey) -> None:
@@ -101,7 +109,9 @@ async def test_an_address_with_a_tag_is_proposed_for_merging(shared: Latchkey) -
     await shared.has(product, "tag+shop@who.example")
     doubt = await match(shared, "similar_address", email="tag+shop@who.example")
     gone = doubt["other_id"]
-    await shared.call("POST", f"/matches/{doubt['id']}/accept", json={})
+    asked = await shared.call("POST", f"/matches/{doubt['id']}/accept", json={})
+    assert (asked["state"], asked["request"]["other_user"]) == ("open", gone)
+    await agree(shared, asked["request"])
     await granted(shared, product, "tag@who.example", 2)
     await granted(shared, product, "tag+shop@who.example", 2)
     by_id = await shared.call("GET", "/access", params={"product": product, "user": gone})
@@ -179,7 +189,12 @@ async def test_a_merge_loses_nothing(shared: Latchkey) -> None:
             assert (found["access"], found["until"]) == (True, None)
     assert len(await shared.lines(user=into)) == before + 1
     assert await shared.lines(user=gone) == await shared.lines(user=into)
-    assert mails == await shared.pool.fetchval(
+    told = await shared.pool.fetch(
+        "select coalesce(to_email, '') from mails where user_id = $1 and kind = 'users_merged'",
+        into,
+    )
+    assert sorted(row[0] for row in told) == ["", "gone@merge.example"]
+    assert mails + len(told) == await shared.pool.fetchval(
         "select count(*) from mails where user_id = $1", into
     )
     undo = await shared.pool.fetchrow("select * from user_merges where from_user = $1", gone)
@@ -196,8 +211,12 @@ async def test_a_merge_loses_nothing(shared: Latchkey) -> None:
     await shared.stripe.subscribe("gone@merge.example", monthly)
     await shared.has(club, "keep@merge.example")
     assert await user_id(shared, "gone@merge.example") is None
-    await shared.call("POST", f"/users/{into}/merge", 409, json={"user": gone})
-    await shared.call("POST", f"/users/{into}/merge", 409, json={"user": into})
+    await shared.call(
+        "POST", f"/users/{into}/merge", 409, json={"user": gone, "reason": "same person"}
+    )
+    await shared.call(
+        "POST", f"/users/{into}/merge", 409, json={"user": into, "reason": "same person"}
+    )
     shown = await shared.call("GET", f"/users/{into}/addresses")
     assert [row["email"] for row in shown["data"]] == ["gone@merge.example"]
 
@@ -219,8 +238,12 @@ async def test_admins_decide_in_the_queue_and_merge_by_address(shared: Latchkey)
         path = f"/admin/users/{main}/merge"
         await visitor.send(path, expect=409, email="nobody@page.example", do="look")
         looked = await visitor.send(path, expect=200, email="side@page.example", do="look")
-        assert "will be merged into" in looked.text
-        await visitor.send(path, email="side@page.example", do="merge")
+        assert "Would move" in looked.text
+        assert "address only typed" in looked.text
+        await visitor.send(path, email="side@page.example", do="ask")
+        [asked] = (await shared.call("GET", f"/users/{main}/merge-requests"))["data"]
+        assert "Waiting for" in (await visitor.get(path)).text
+    await agree(shared, asked)
     await granted(shared, product, "main@page.example", 2)
     await granted(shared, product, "side@page.example", 2)
 
@@ -236,9 +259,16 @@ async def test_staff_are_never_merged_away(shared: Latchkey) -> None:
         json={"email": "plain@merge.example"},
     )
     boss = await user_id(shared, "boss@merge.example")
-    answer = await shared.call("POST", f"/users/{grant['user_id']}/merge", 409, json={"user": boss})
+    answer = await shared.call(
+        "POST",
+        f"/users/{grant['user_id']}/merge",
+        409,
+        json={"user": boss, "reason": "same person"},
+    )
     assert "is on the site's team" in answer["detail"]
-    await shared.call("POST", f"/users/{boss}/merge", json={"user": grant["user_id"]})
+    await shared.call(
+        "POST", f"/users/{boss}/merge", json={"user": grant["user_id"], "reason": "same person"}
+    )
 
 
 async def test_one_mailbox_is_one_person_however_stripe_has_it(shared: Latchkey) -> None:

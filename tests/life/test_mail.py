@@ -21,7 +21,10 @@ from tests.harness import SECRETS, Latchkey, Postgres, Stripe, free_port, run_la
 
 pytestmark = pytest.mark.anyio
 
-NO_SIGN_IN = ("email_change", "email_changed", "claim", "factor_changed", "paid_address")
+NO_SIGN_IN = (
+    "email_change", "email_changed", "claim", "factor_changed", "paid_address", "merge_request",
+    "users_merged",
+)  # fmt: skip
 
 
 class Inbox:

@@ -90,7 +90,7 @@ async def test_undoing_restores_what_each_would_have_without_the_merge(shared: L
     assert sources(await granted(shared, club, "left@undo.example", 1)) == {back["id"]}
 
     await shared.call("POST", f"/users/{other}/unmerge", 404)
-    await shared.call("POST", f"/users/{into}/merge", json={"user": other})
+    await shared.call("POST", f"/users/{into}/merge", json={"user": other, "reason": "same person"})
     await granted(shared, club, "keeps@undo.example", 2)
     assert len(await shared.lines(type="users_merged", user=into)) == 2, "each merge has its line"
 
@@ -118,7 +118,7 @@ async def test_older_purchases_imported_since_go_back(shared: Latchkey) -> None:
     guest = await stripe.buy("older@undo.example", once, mode="payment")
     await shared.settled()
     await stripe.past()
-    await shared.call("POST", f"/users/{into}/merge", json={"user": other})
+    await shared.call("POST", f"/users/{into}/merge", json={"user": other, "reason": "same person"})
     bought = {}
     for stripe_product, source in ((unlinked, made), (also_unlinked, guest)):
         product = await shared.product()
@@ -150,7 +150,9 @@ async def test_rows_from_another_merge_go_back_with_that_merge(shared: Latchkey)
     await granted(shared, book, "two@both.example", 1)
     await shared.settled()
     for other in (one, two):
-        await shared.call("POST", f"/users/{into}/merge", json={"user": other})
+        await shared.call(
+            "POST", f"/users/{into}/merge", json={"user": other, "reason": "same person"}
+        )
     await shared.call("POST", f"/users/{one}/unmerge")
     assert (await shared.access(book, "one@both.example"))["access"] is False
     assert (await shared.access(book, "third@both.example"))["access"] is True
@@ -172,7 +174,7 @@ async def test_a_purchase_applied_during_the_undo_goes_back_too(
     into = (await given(site, gift, "survives@undo.example"))["user_id"]
     other = (await given(site, gift, "guest@undo.example"))["user_id"]
     await site.settled()
-    await site.call("POST", f"/users/{into}/merge", json={"user": other})
+    await site.call("POST", f"/users/{into}/merge", json={"user": other, "reason": "same person"})
     reached, free, make = asyncio.Event(), asyncio.Event(), order_mirror.make
 
     async def held(*args: Any, **given: Any) -> None:
@@ -204,7 +206,9 @@ async def test_a_running_timer_ends_the_right_users_access_after_an_undo(
     keeps = await given(shared, await shared.product(), "silent@undo.example")
     other = await user_id(shared, "rings@undo.example")
     await shared.settled()
-    await shared.call("POST", f"/users/{keeps['user_id']}/merge", json={"user": other})
+    await shared.call(
+        "POST", f"/users/{keeps['user_id']}/merge", json={"user": other, "reason": "same person"}
+    )
     soon = int(time.time()) + SHORTLY
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
     await until_is(shared, club, "silent@undo.example", soon)
@@ -224,8 +228,8 @@ async def test_admins_undo_a_merge_from_the_page_and_its_activity_line(shared: L
     other = (await given(shared, gift, "line@undo.example"))["user_id"]
     async with visit(shared) as visitor:
         await visitor.sign_in()
-        merge = f"/admin/users/{into}/merge"
-        await visitor.send(merge, email="line@undo.example", do="merge")
+        merge = f"/admin/users/{into}/merge/now"
+        await visitor.send(merge, email="line@undo.example", reason="same person")
         assert f"/admin/users/{other}/unmerge" in (await visitor.get(f"/admin/users/{into}")).text
         [line] = await shared.lines(type="users_merged", user=into)
         shown = await visitor.get(f"/admin/activity/{line['id']}")
@@ -248,15 +252,15 @@ async def test_ambiguous_undos_are_refused_with_the_reason(shared: Latchkey) -> 
         (await given(shared, gift, f"{name}@chain.example"))["user_id"]
         for name in ("one", "two", "three")
     ]
-    await shared.call("POST", f"/users/{two}/merge", json={"user": one})
-    await shared.call("POST", f"/users/{three}/merge", json={"user": two})
+    await shared.call("POST", f"/users/{two}/merge", json={"user": one, "reason": "same person"})
+    await shared.call("POST", f"/users/{three}/merge", json={"user": two, "reason": "same person"})
     refused = await shared.call("POST", f"/users/{one}/unmerge", 409)
     assert "undo that merge first" in refused["detail"]
     await shared.call("POST", f"/users/{two}/unmerge")
     await shared.call("POST", f"/users/{one}/unmerge")
     for name in ("one", "two", "three"):
         assert len((await shared.access(gift, f"{name}@chain.example"))["grants"]) == 1
-    await shared.call("POST", f"/users/{two}/merge", json={"user": one})
+    await shared.call("POST", f"/users/{two}/merge", json={"user": one, "reason": "same person"})
     await shared.pool.execute(
         "update user_addresses set user_id = $1 where email_key = 'one@chain.example'", three
     )
@@ -272,7 +276,9 @@ async def test_access_ended_by_an_admin_since_stays_ended(shared: Latchkey) -> N
     longer = await given(shared, gift, "long@ended.example")
     shorter = await given(shared, gift, "short@ended.example", until="2030-01-01T00:00:00Z")
     into = longer["user_id"]
-    await shared.call("POST", f"/users/{into}/merge", json={"user": shorter["user_id"]})
+    await shared.call(
+        "POST", f"/users/{into}/merge", json={"user": shorter["user_id"], "reason": "same person"}
+    )
     await shared.call("DELETE", f"/grants/{longer['id']}")
     await shared.call("POST", f"/users/{shorter['user_id']}/unmerge")
     for email in ("long@ended.example", "short@ended.example"):

@@ -66,17 +66,19 @@ async def test_a_rolled_back_call_is_retried(shared: Latchkey) -> None:
         shared,
         "deadlock",
         other,
-        lambda: shared.call("POST", f"/users/{into}/merge", json={"user": other}),
+        lambda: shared.call(
+            "POST", f"/users/{into}/merge", json={"user": other, "reason": "same person"}
+        ),
     )
     assert moved["moved"]["subscriptions.user_id"] == 1
 
 
 async def test_a_rolled_back_form_asks_to_be_sent_again(shared: Latchkey) -> None:
     into, other = await two_users(shared, "crossed")
-    given = {"email": "other@crossed.example", "do": "merge"}
+    given = {"email": "other@crossed.example", "reason": "same person"}
     async with visit(shared) as admin:
         await admin.sign_in()
-        path = f"/admin/users/{into}/merge"
+        path = f"/admin/users/{into}/merge/now"
         answer = await amid_an_apply(
             shared, "crossed", other, lambda: admin.send(path, None, 409, **given)
         )

@@ -33,6 +33,7 @@ FRESH = {
     "/admin/tokens": "/admin/tokens",
     "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",
     "/admin/users/{id}/erase": "/admin/users/{id}/erase",
+    "/admin/users/{id}/merge/now": "/admin/users/{id}/merge/now",
 }
 """The page that each of them leads back to."""
 WITHOUT = {

@@ -13,6 +13,9 @@ from latchkey.store.users import api_tokens
 from web.api.problems import ApiError
 from web.site import Site
 
+SETTINGS_TOKEN = "settings"
+"""The id of the token in the settings, which the operator made."""
+
 _REMEMBER_SECONDS = 2.0
 
 
@@ -26,7 +29,7 @@ class Caller:
     scope: TokenScope
 
 
-_SETTINGS = Caller("settings", Actor(AuditActor.SETTINGS), TokenScope.EVERYTHING)
+_SETTINGS = Caller(SETTINGS_TOKEN, Actor(AuditActor.SETTINGS), TokenScope.EVERYTHING)
 _known: dict[bytes, tuple[Caller, float]] = {}
 """Tokens found valid within the last seconds. A revoked one, and one whose maker has lost their
 role, stops working when its entry expires."""

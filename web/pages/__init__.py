@@ -47,7 +47,17 @@ from web.pages.guard import (
     TooManyError,
     current_user,
 )
-from web.pages.member import account, buy, claims, factors, library, sales, second_step, signin
+from web.pages.member import (
+    account,
+    buy,
+    claims,
+    factors,
+    library,
+    merge_answer,
+    sales,
+    second_step,
+    signin,
+)
 from web.pages.render import page
 from web.security import ForgeryError
 
@@ -73,6 +83,7 @@ def routes() -> list[Route]:
         *bulk_grants.routes(),
         *collections.routes(),
         *claims.routes(),
+        *merge_answer.routes(),
         *mails.routes(),
         *users.routes(),
         *second_factors.routes(),

@@ -138,7 +138,7 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
 
 def _cause(mail: OutMail) -> Cause:
     """Who or what caused an email."""
-    if mail.issue or "grant" in mail.data:
+    if mail.issue or "grant" in mail.data or mail.kind in ("merge_request", "users_merged"):
         return Cause.ADMIN
     if mail.data.get("imported"):
         return Cause.IMPORT
@@ -267,7 +267,12 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
         id=0,
         key=f"sample:{kind}",
         kind=kind,
-        data={"change": 0, "claim": 0, "ends": (moment + timedelta(days=20)).isoformat()},
+        data={
+            "change": 0,
+            "claim": 0,
+            "request": 0,
+            "ends": (moment + timedelta(days=20)).isoformat(),
+        },
         state="queued",
         pace="now",
         attempts=0,

@@ -52,6 +52,8 @@ class Match:
     user_email: str | None
     other_id: int | None
     other_email: str | None
+    user_proven: bool
+    other_proven: bool
     customer_id: str | None
     customer_email: str | None
     customer_name: str | None
@@ -70,6 +72,7 @@ class Match:
 
 _SELECT = """
 select m.id, m.kind, m.user_id, u.email as user_email, m.other_id, o.email as other_email,
+       u.proven_at is not null as user_proven, o.proven_at is not null as other_proven,
        m.customer_id, c.email as customer_email, c.name as customer_name, m.source, m.source_id,
        m.email, m.state, m.created_at, m.decided_at
   from matches m

@@ -110,6 +110,15 @@ select t.id, t.name, t.scope, u.email as maker, t.created_at, t.expires_at, t.la
 """
 
 
+async def role_of_maker(connection: Connection, token_id: int) -> str | None:
+    """The role that the maker of a token has now."""
+    role: str | None = await connection.fetchval(
+        "select u.role from api_tokens t join users u on u.id = t.created_by where t.id = $1",
+        token_id,
+    )
+    return role
+
+
 async def listed(connection: Connection) -> list[ApiToken]:
     rows = await connection.fetch(f"{_SELECT} order by t.id desc", list(_MOST))
     return [ApiToken(**{**dict(row), "scope": TokenScope(row["scope"])}) for row in rows]

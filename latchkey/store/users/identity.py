@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.addresses import email_key
-from latchkey.rules.vocabulary import Cause
+from latchkey.rules.vocabulary import AuditAction, Cause
+from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches, other_payers, rejudging
 from latchkey.store.purchases.matches import Match
 from latchkey.store.stripe.connection import current
 from latchkey.store.stripe.context import ApplyContext
-from latchkey.store.users import merging, users
+from latchkey.store.users import merge_requests, users
 
 
 class NotDecidableError(Exception):
@@ -19,17 +20,22 @@ class NotDecidableError(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """An additional address of a user; `source` is claim, merge or admin."""
+    """An additional address of a user; `source` is claim, merge or admin. `proven_at` is None
+    if nobody has followed a link to it."""
 
     email: str
     source: str
     added_at: datetime
+    proven_at: datetime | None
 
 
 async def addresses(connection: Connection, user_id: int) -> list[Address]:
     """The additional addresses of a user, oldest first."""
     rows = await connection.fetch(
-        "select email, source, added_at from user_addresses where user_id = $1 order by added_at",
+        """
+        select email, source, added_at, proven_at from user_addresses where user_id = $1
+         order by added_at
+        """,
         user_id,
     )
     return [Address(**dict(row)) for row in rows]
@@ -38,18 +44,21 @@ async def addresses(connection: Connection, user_id: int) -> list[Address]:
 async def accept(
     connection: Connection, match: Match, *, email: str | None, actor: int | None
 ) -> None:
-    """Accept a match: merge two users, or assign a purchase to the person with `email`.
+    """Accept a match: ask the owners of two users whether to merge them, or assign a purchase to
+    the person with `email`. A match between two users stays open until they agree.
 
     Raises `NotDecidableError`. The caller opens the transaction.
     """
     if match.merges:
         assert match.user_id is not None, "a match that merges names two"
         assert match.other_id is not None, "a match that merges names two"
-        if not await matches.decide(connection, match.id, "accepted", actor=actor):
+        if match.state != "open":
             raise NotDecidableError("This was decided already.")
         try:
-            await _merge_either_way(connection, match.user_id, match.other_id, actor=actor)
-        except merging.NotMergeableError as error:
+            await merge_requests.ask(
+                connection, match.user_id, match.other_id, actor=actor, match_id=match.id
+            )
+        except merge_requests.RequestRefusedError as error:
             raise NotDecidableError(str(error)) from None
         return
     if match.kind != matches.DoubtKind.NO_ADDRESS:
@@ -61,21 +70,15 @@ async def accept(
     await give_purchase(connection, match, email=email)
 
 
-async def _merge_either_way(
-    connection: Connection, user_id: int, other_id: int, *, actor: int | None
-) -> None:
-    """Merge two users. If one is on the team, that one survives."""
-    other = await users.by_id(connection, other_id)
-    into, gone = (other_id, user_id) if other and other.is_staff else (user_id, other_id)
-    await merging.merge(
-        connection, into=into, other=gone, reason="An identity match was accepted", actor=actor
-    )
-
-
 async def give_purchase(connection: Connection, match: Match, *, email: str) -> None:
     """Assign a purchase and its customer to the person with this address, creating them if unknown.
     A valid purchase gives access at once."""
     user, _ = await users.find_or_create(connection, email)
+    audit_draft.note(
+        action=AuditAction.PURCHASE_ASSIGNED,
+        target=("user", user.id),
+        after={"purchase": match.source_id},
+    )
     if match.customer_id:
         await connection.execute(
             """

@@ -59,7 +59,7 @@ async def merge(
         "select * from users where id = any($1::bigint[]) order by id for update", [into, other]
     )
     people = {row["id"]: row for row in rows}
-    _check(people, into=into, other=other)
+    check(people, into=into, other=other)
     person = people[other]
     kept: dict[str, Any] = {
         "user": _plain(person),
@@ -131,7 +131,8 @@ async def _drop(connection: Connection, *, into: int, other: int) -> None:
     await connection.execute("update users set link_epoch = link_epoch + 1 where id = $1", into)
 
 
-def _check(people: dict[int, Any], *, into: int, other: int) -> None:
+def check(people: dict[int, Any], *, into: int, other: int) -> None:
+    """Raises `NotMergeableError` for users who can't be merged; `people` are their rows."""
     if into == other:
         raise NotMergeableError("This is already the same user.")
     missing = [user_id for user_id in (into, other) if user_id not in people]

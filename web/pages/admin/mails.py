@@ -27,6 +27,9 @@ FRAMED = (
 )
 """The content security policy of a page that shows an email in a frame."""
 
+PROVING = ("claim", "paid_address", "merge_request")
+"""Emails whose link moves things between accounts."""
+
 
 class SettingsForm(Input):
     """What the settings form sends."""
@@ -210,9 +213,11 @@ async def _rendered(request: Request, email: OutMail) -> Rendered:
 
 
 def _may_follow(request: Request, email: OutMail) -> bool:
-    """Admins may open links meant for members; only an owner those meant for the team."""
+    """Admins may open links meant for members; only an owner those meant for the team, and those
+    that prove whose mailbox it is to somebody else."""
     user = request.state.user
-    return bool(user.role == "owner" or (user.is_admin and email.role == "member"))
+    theirs = email.role == "member" and email.kind not in PROVING
+    return bool(user.role == "owner" or (user.is_admin and theirs))
 
 
 def _without_secrets(rendered: Rendered, public_url: str) -> str:

@@ -4,13 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import DoubtKind
-from latchkey.store.users import identity, merging, unmerging, users
+from latchkey.store.users import identity, merge_requests, merging, unmerging, users
 from web.inputs import shown_address
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page, form, redirect, text
+from web.pages.guard import OwnersOnlyError, admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
@@ -47,6 +48,7 @@ def routes() -> list[Route]:
         Route("/admin/merges/{id}/accept", accept, methods=["POST"]),
         Route("/admin/merges/{id}/dismiss", dismiss, methods=["POST"]),
         Route("/admin/users/{id}/merge", merge, methods=["GET", "POST"]),
+        Route("/admin/users/{id}/merge/now", merge_now, methods=["GET", "POST"]),
         Route("/admin/users/{id}/unmerge", unmerge, methods=["GET", "POST"]),
     ]
 
@@ -65,12 +67,26 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
             after=number(request.query_params.get("after")),
             limit=PAGE + 1,
         )
+        rows, more = rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None
+        between = [row for row in rows if row.merges]
+        requests = await merge_requests.latest_of_matches(connection, [row.id for row in between])
+        people = await merge_requests.sides(
+            connection,
+            [user for row in between for user in (row.user_id, row.other_id) if user is not None],
+        )
     return page(
         request,
         "admin/matches.html",
         status,
-        rows=rows[:PAGE],
-        more=rows[PAGE - 1].id if len(rows) > PAGE else None,
+        rows=rows,
+        proposals={
+            row.id: merge_requests.direction(people[row.user_id], people[row.other_id])
+            for row in between
+            if row.user_id in people and row.other_id in people
+        },
+        requests=requests,
+        people=people,
+        more=more,
         reasons=REASONS,
         state=state,
         states=STATES,
@@ -80,7 +96,7 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
 
 @admin_page
 async def accept(request: Request) -> Response:
-    """Carry out what a match proposes."""
+    """Assign a purchase, or ask the owners of two users whether to merge them."""
     typed = text(await form(request), "email")
     email = shown_address(typed)
     if typed and email is None:
@@ -96,7 +112,7 @@ async def accept(request: Request) -> Response:
             await identity.accept(connection, match, email=email, actor=actor)
     except identity.NotDecidableError as refused:
         return await _index(request, error=str(refused), status=409)
-    return redirect("/admin/merges?done=decided")
+    return redirect(f"/admin/merges?done={'merge-asked' if match.merges else 'decided'}")
 
 
 @admin_page
@@ -111,42 +127,101 @@ async def dismiss(request: Request) -> Response:
 
 @admin_page
 async def merge(request: Request) -> Response:
-    """Merge another user, named by email address, into this one."""
+    """Ask the owners of this user and another, named by email address, whether to merge them."""
     fields = await form(request) if request.method == "POST" else None
     email = text(fields, "email") if fields else ""
     error = None
     async with site_of(request).pool.acquire() as connection:
-        person = await users.by_id(connection, _number(request))
-        if person is None:
-            raise NotFoundError("This user doesn't exist.")
+        person = await _person(request, connection)
         other = await users.by_email(connection, email) if email else None
-        confirmed = fields is not None and text(fields, "do") == "merge"
         if fields is not None and other is None:
             error = f"There's no user with the address {email}." if email else "Enter an address."
-        if confirmed and other is not None:
+        if fields is not None and other is not None and text(fields, "do") == "ask":
             try:
                 async with connection.transaction():
-                    await merging.merge(
+                    await merge_requests.ask(
                         connection,
-                        into=person.id,
-                        other=other.id,
-                        reason=text(fields, "reason") or None if fields else None,
+                        person.id,
+                        other.id,
                         actor=request.state.user.id,
+                        reason=text(fields, "reason")[:1000] or None,
                     )
-                return redirect(f"/admin/users/{person.id}?done=merged")
-            except merging.NotMergeableError as refused:
+                return redirect(f"/admin/users/{person.id}/merge?done=merge-asked")
+            except merge_requests.RequestRefusedError as refused:
                 error = str(refused)
+        requests = await merge_requests.of_user(connection, person.id)
+        people = await merge_requests.sides(
+            connection,
+            [person.id, *([other.id] if other else [])]
+            + [user for asked in requests for user in (asked.into_user, asked.other_user)],
+        )
         further = await identity.addresses(connection, person.id)
+    into = gone = None
+    if other and other.id != person.id:
+        into, gone = merge_requests.direction(people[person.id], people[other.id])
     return page(
         request,
         "admin/user_merge.html",
         409 if error else 200,
         person=person,
-        other=other,
+        into=into,
+        gone=gone,
+        requests=requests,
+        people=people,
         further=further,
         email=email,
         error=error,
     )
+
+
+@admin_page
+@fresh_page(back="/admin/users/{id}/merge/now")
+async def merge_now(request: Request) -> Response:
+    """Merge another user into this one without asking. Only owners may, and they say why.
+
+    Raises `OwnersOnlyError` for other admins.
+    """
+    if request.state.user.role != "owner":
+        raise OwnersOnlyError
+    fields = await form(request) if request.method == "POST" else None
+    email, reason = (text(fields, "email"), text(fields, "reason")) if fields else ("", "")
+    error = None
+    async with site_of(request).pool.acquire() as connection:
+        person = await _person(request, connection)
+        other = await users.by_email(connection, email) if email else None
+        if fields is not None and other is None:
+            error = f"There's no user with the address {email}." if email else "Enter an address."
+        elif fields is not None and not reason:
+            error = "Say how you know that both are one person."
+        elif other is not None:
+            try:
+                async with connection.transaction():
+                    await merge_requests.override(
+                        connection,
+                        into=person.id,
+                        other=other.id,
+                        reason=reason[:1000],
+                        actor=request.state.user.id,
+                    )
+                return redirect(f"/admin/users/{person.id}?done=merged")
+            except merging.NotMergeableError as refused:
+                error = str(refused)
+    return page(
+        request,
+        "admin/user_merge_now.html",
+        409 if error else 200,
+        person=person,
+        email=email,
+        reason=reason,
+        error=error,
+    )
+
+
+async def _person(request: Request, connection: Connection) -> users.User:
+    person = await users.by_id(connection, _number(request))
+    if person is None:
+        raise NotFoundError("This user doesn't exist.")
+    return person
 
 
 @admin_page
