@@ -143,6 +143,7 @@ async def test_a_change_of_the_account_wins_over_a_sign_in_under_way(
     await shared.pool.execute("update users set password_hash = $2 where id = $1", member, hashed)
     async with shared.pool.acquire() as other, other.transaction():
         await users.set_password(other, member, "another hash")
+        holder = await other.fetchval("select pg_backend_pid()")
         if how == "link":
             sending = visitor.send(link(member, "race", epoch=1), expect=400)
         else:
@@ -150,8 +151,10 @@ async def test_a_change_of_the_account_wins_over_a_sign_in_under_way(
         signing_in = asyncio.create_task(sending)
 
         async def waits() -> bool:
-            blocked = "select exists (select from pg_stat_activity where wait_event_type = 'Lock')"
-            return signing_in.done() or bool(await shared.pool.fetchval(blocked))
+            blocked = """
+                select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))
+                """
+            return signing_in.done() or bool(await shared.pool.fetchval(blocked, holder))
 
         await until(waits, "the sign-in meets the lock of the change")
     await signing_in
