@@ -23,7 +23,7 @@ STEPS = (
     "delete from other_payers where user_id = $1 or email_key = any($2)",
     "delete from claims where user_id = $1 or email_key = any($2)",
     "delete from user_addresses where user_id = $1",
-    "select audit_erase($1)",
+    "select audit_erase($1) -- audit_log refuses any other change",
     "delete from user_merges where into_user = $1",
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
