@@ -215,3 +215,22 @@ async def test_the_hold_is_shown_and_lifted_by_an_admin(shared: Latchkey) -> Non
         await visitor.send(page, f"/admin/grants/{grant['id']}/lift")
         assert "Lift the hold" not in (await visitor.get(page)).text
     assert (await shared.access(product, "held@page.example"))["access"] is True
+
+
+async def test_an_end_beyond_what_a_timer_reaches_holds_up_no_other(shared: Latchkey) -> None:
+    product = await shared.product("Almost forever")
+    path = f"/products/{product}/grants"
+    far = {"email": "far@gift.example", "until": "9998-12-31T00:00:00Z"}
+    await shared.call("POST", path, 201, json=far)
+    soon = datetime.now(UTC) + timedelta(seconds=SHORTLY)
+    near = {"email": "near@gift.example", "until": soon.isoformat()}
+    await shared.call("POST", path, 201, json=near)
+
+    async def noted() -> bool:
+        return bool(await shared.lines(type="access_ended", product=product, cause="timer"))
+
+    await until(noted, "the nearer end is noted")
+    assert (await shared.access(product, "far@gift.example"))["access"]
+    run = await shared.temporal.get_workflow_handle("grant-endings").describe()
+    assert run.status is not None
+    assert run.status.name == "RUNNING"
