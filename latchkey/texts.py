@@ -1,7 +1,8 @@
-"""What a text may hold: what Postgres can store, and what fits on one line."""
+"""What a text may hold: what Postgres can store, what fits on one line, what is a web address."""
 
 import re
 import unicodedata
+from urllib.parse import urlsplit
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BREAKING = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -21,3 +22,18 @@ def made_storable(text: str) -> str:
 def on_one_line(text: str) -> bool:
     """Whether the text is free of line breaks and control characters."""
     return not any(unicodedata.category(character) in _BREAKING for character in text)
+
+
+def is_web_address(text: str) -> bool:
+    """Whether browsers can follow it: an address that names a host, in one piece."""
+    return text.isprintable() and " " not in text and bool(host_of(text))
+
+
+def host_of(address: str) -> str:
+    """The host of a web address with its port, if it names one; empty if it isn't an address."""
+    try:
+        parts = urlsplit(address)
+        named = parts.hostname and parts.port != 0
+    except ValueError:
+        return ""
+    return parts.netloc if named else ""

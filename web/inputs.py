@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from latchkey.addresses import AddressError, mailbox
-from latchkey.texts import on_one_line, storable
+from latchkey.texts import is_web_address, on_one_line, storable
 
 
 class Input(BaseModel):
@@ -18,15 +18,21 @@ class Input(BaseModel):
 def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
+    if not is_web_address(value):
+        raise ValueError("must be a web address with a host, without blanks or control characters")
     return value
 
 
 def _one_line(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
     if not on_one_line(value):
         raise ValueError("must be a single line without control characters")
     return value
+
+
+def _named(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return _one_line(value)
 
 
 def _storable(value: str) -> str:
@@ -35,7 +41,8 @@ def _storable(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Name = Annotated[str, Field(max_length=200), AfterValidator(_named)]
+Line = Annotated[str, AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_storable)]

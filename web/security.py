@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latchkey.settings import Settings
+from latchkey.texts import host_of
 from web.site import site_of
 
 CSRF_COOKIE = "latchkey_csrf"
@@ -89,12 +89,12 @@ def check_csrf(request: Request, given: object) -> None:
     if not seed or not isinstance(given, str):
         raise ForgeryError
     tokens = [_token(request, seed, secret) for secret in site_of(request).secrets]
-    if not any(hmac.compare_digest(given, token) for token in tokens):
+    if not any(hmac.compare_digest(given.encode(), token.encode()) for token in tokens):
         raise ForgeryError
     origin = request.headers.get("origin")
     if origin and origin != "null":
-        ours = {urlsplit(site_of(request).public_url).netloc, request.headers.get("host", "")}
-        if urlsplit(origin).netloc not in ours:
+        ours = {host_of(site_of(request).public_url), request.headers.get("host", "")}
+        if host_of(origin) not in ours - {""}:
             raise ForgeryError
 
 

@@ -224,3 +224,33 @@ async def test_a_name_is_one_line(shared: Latchkey, line: str) -> None:
         for path in ("/admin/products/categories", "/admin/tokens"):
             await owner.send(path, expect=422, name=line)
     assert await digest(shared, without=LOGS) == before
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://[::1", "http://x:y", "é"])
+async def test_an_origin_that_is_no_address_is_a_foreign_one(shared: Latchkey, origin: str) -> None:
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        data = {"csrf_token": await token_of(owner), "name": "From elsewhere"}
+        headers = [(b"origin", origin.encode("latin-1"))]
+        answer = await owner.client.post("/admin/tokens", data=data, headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("token", ["é", "😀", "\x00", ""])
+async def test_any_text_but_the_token_is_refused(shared: Latchkey, token: str) -> None:
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        answer = await owner.client.post("/admin/tokens", data={"csrf_token": token, "name": "No"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://", "http://x.example/a b", "https://x:y/"])
+async def test_an_address_that_browsers_cannot_follow_is_refused(
+    shared: Latchkey, url: str
+) -> None:
+    product = await shared.product("Leads away")
+    path = f"/products/{product}"
+    before = await digest(shared)
+    answer = await shared.call("PATCH", path, 422, json={"external_url": url})
+    assert "external_url: " in answer["detail"]
+    assert await digest(shared) == before

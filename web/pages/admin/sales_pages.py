@@ -11,7 +11,7 @@ from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
 from web import bodies
-from web.inputs import Input, Markdown, Name, Url
+from web.inputs import Input, Line, Markdown, Name, Url
 from web.numbers import number
 from web.pages.admin.lookup import product_of
 from web.pages.errors import NotFoundError, errors_of
@@ -31,8 +31,8 @@ class PageForm(Input):
     headline: Name
     body: Markdown
     image_url: Url | None
-    price_line: str = Field(max_length=200)
-    button: str = Field(max_length=60)
+    price_line: Line = Field(max_length=200)
+    button: Line = Field(max_length=60)
 
 
 def routes() -> list[Route]:
