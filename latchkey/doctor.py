@@ -5,6 +5,7 @@ import os
 
 import asyncpg
 import temporalio.api.operatorservice.v1 as operator
+from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +15,7 @@ from latchkey import doctor_checks, doctor_security, temporal
 from latchkey.doctor_checks import Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
-from latchkey.settings import Settings, variables
+from latchkey.settings import Settings, secrets_folder, variables
 from latchkey.store.migrate import pending
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
@@ -54,12 +55,15 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
 
 def _settings_table(settings: Settings) -> Table:
     table = Table("Variable", "Value", "From", title="Settings", title_justify="left")
+    folder, in_file = secrets_folder(), dotenv_values(".env")
     for field, variable in variables().items():
         value = getattr(settings, field)
         if os.environ.get(variable):
             source = "environment"
+        elif field not in settings.model_fields_set:
+            source = "default"
         else:
-            source = ".env" if field in settings.model_fields_set else "default"
+            source = ".env" if in_file.get(variable) or folder is None else str(folder / variable)
         table.add_row(variable, _masked(value), source)
     return table
 

@@ -1,12 +1,13 @@
 """The settings, read from the environment and from `.env`."""
 
+import os
 from email.utils import getaddresses
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchkey.addresses import mailbox
@@ -69,6 +70,12 @@ class Settings(BaseSettings):
     worker_metrics_host: str = Field("127.0.0.1", alias="LATCHKEY_WORKER_METRICS_HOST")
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
     metrics_token: SecretStr | None = Field(None, alias="LATCHKEY_METRICS_TOKEN", min_length=16)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """An empty file counts as absent, as an empty variable does."""
+        return {name: value for name, value in given.items() if value != ""}
 
     @field_validator("public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url")
     @classmethod
@@ -133,13 +140,26 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises `SettingsError` for the first invalid variable."""
+    """The settings of this process, from the environment, `.env`, and the files in the folder that
+    LATCHKEY_SECRETS_DIR names. Raises `SettingsError` for the first invalid variable."""
+    folder = secrets_folder()
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings(_secrets_dir=folder)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def secrets_folder() -> Path | None:
+    """The folder with a file for each secret, as containers are given them. Raises `SettingsError`
+    if it isn't one."""
+    given = os.environ.get("LATCHKEY_SECRETS_DIR")
+    if not given:
+        return None
+    if not Path(given).is_dir():
+        raise SettingsError(f"LATCHKEY_SECRETS_DIR: {given} isn't a folder")
+    return Path(given)
 
 
 def _listed(value: SecretStr | None) -> tuple[str, ...]:

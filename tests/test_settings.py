@@ -1,10 +1,12 @@
 """Where settings come from."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from latchkey import temporal
+from latchkey import doctor, temporal
 from latchkey.settings import SettingsError, load_settings
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +36,30 @@ def test_the_public_address_follows_the_port(folder: Path) -> None:
     assert load_settings().public_url == "http://127.0.0.1:8000"
     (folder / ".env").write_text("LATCHKEY_PORT=8123\n")
     assert load_settings().public_url == "http://127.0.0.1:8123"
+
+
+def test_secrets_may_lie_in_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers are given them: one file for each, named like its variable."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    (secrets / "LATCHKEY_SECRET").write_text("a secret of twenty and more letters\n")
+    (secrets / "STRIPE_SECRET_KEY").write_text("sk_test_from_a_file")
+    (secrets / "SMTP_URL").write_text("\n")
+    monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(secrets))
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_from_the_environment")
+    settings = load_settings()
+    assert settings.require_secrets() == ("a secret of twenty and more letters",)
+    assert settings.stripe_secret_key is not None
+    assert settings.stripe_secret_key.get_secret_value() == "sk_test_from_the_environment"
+    assert settings.smtp_url is None, "an empty file counts as absent"
+    console = Console(record=True, width=250, file=io.StringIO())
+    console.print(doctor._settings_table(settings))
+    (row,) = [line for line in console.export_text().splitlines() if "LATCHKEY_SECRET " in line]
+    assert str(secrets / "LATCHKEY_SECRET") in row
+    assert "twenty" not in row
+    monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(folder / "nowhere"))
+    with pytest.raises(SettingsError, match="isn't a folder"):
+        load_settings()
 
 
 @pytest.mark.parametrize("sender", ["nobody", "Members <a@x.test>, b@y.test", "group:a@x.test;"])
