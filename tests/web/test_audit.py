@@ -216,13 +216,13 @@ async def test_a_change_and_its_line_are_one(shared: Latchkey, owner: Visitor) -
     ]
     me = await shared.pool.fetchval("select id from users where email = $1", ADMIN)
     for page, path, fields in forms:
-        before = await digest(shared)
+        before = await digest(shared, without={"tries"})
         await shared.pool.execute(BLOCK)
         try:
             await owner.send(page, path or None, expect=500, **fields)
         finally:
             await shared.pool.execute("drop trigger blocked on audit_log")
-        assert await digest(shared) == before, path or page
+        assert await digest(shared, without={"tries"}) == before, path or page
         since = await last(shared)
         shown = (await owner.client.get(page)).text
         csrf = shown.partition('name="csrf_token" value="')[2].partition('"')[0]
