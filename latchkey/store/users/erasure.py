@@ -20,6 +20,7 @@ STEPS = (
     "delete from passkeys where user_id = $1",
     "delete from user_notes where user_id = $1",
     "delete from email_changes where user_id = $1 or email_key = any($2)",
+    "delete from merge_requests where into_user = $1 or other_user = $1",
     "delete from other_payers where user_id = $1 or email_key = any($2)",
     "delete from claims where user_id = $1 or email_key = any($2)",
     "delete from user_addresses where user_id = $1",
