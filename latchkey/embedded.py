@@ -5,11 +5,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TEMPORAL_TUNING = {
     "history.transferProcessorMaxPollRPS": 200,
@@ -33,11 +35,16 @@ class EmbeddedError(Exception):
 
 @dataclass(frozen=True)
 class Postgres:
-    """How to run a prepared cluster. `user` is the system user's id if we are root."""
+    """How to run a prepared cluster. `user` is the system user it runs as if we are root."""
 
     argv: list[str]
-    user: int | None
+    user: pwd.struct_passwd | None
     socket_folder: Path
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The arguments of `subprocess.Popen` that run it as its user."""
+        return _identity(self.user)
 
     def dsn(self, database: str) -> str:
         return f"postgresql://{POSTGRES_USER}@/{database}?host={self.socket_folder}"
@@ -133,11 +140,16 @@ def temporal_binary() -> str:
     return found
 
 
-def _initialise(data: Path, bin_folder: Path, user: int | None) -> None:
-    argv = [bin_folder / "initdb", "-D", data, "-U", POSTGRES_USER, "--auth=trust"]
+def _identity(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    if user is None:
+        return {}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _initialise(data: Path, bin_folder: Path, user: pwd.struct_passwd | None) -> None:
+    argv = [str(bin_folder / "initdb"), "-D", str(data), "-U", POSTGRES_USER, "--auth=trust"]
     argv += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
-    identity = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
-    done = subprocess.run(argv, capture_output=True, text=True, **identity)  # type: ignore[call-overload]
+    done = subprocess.run(argv, capture_output=True, text=True, **_identity(user))
     if done.returncode:
         shutil.rmtree(data, ignore_errors=True)
         lines = (done.stderr or done.stdout).strip().splitlines()
@@ -160,7 +172,7 @@ def _check_version(postgres: Path, marker: Path) -> None:
         )
 
 
-def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
+def _postgres_user(folder: Path, bin_folder: Path) -> pwd.struct_passwd | None:
     """Postgres refuses to run as root, so as root it gets its own system user."""
     if os.geteuid() != 0:
         return None
@@ -176,9 +188,10 @@ def _postgres_user(folder: Path, bin_folder: Path) -> int | None:
             ) from None
         entry = pwd.getpwnam(_SYSTEM_USER)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
+    folder.chmod(0o700)
     for path in (folder, bin_folder.resolve()):
         _let_through(path)
-    return entry.pw_uid
+    return entry
 
 
 def _let_through(path: Path) -> None:
@@ -197,9 +210,19 @@ def _sockets_of(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"latchkey-{short}"
 
 
-def _socket_folder(folder: Path, user: int | None) -> Path:
+def _socket_folder(folder: Path, user: pwd.struct_passwd | None) -> Path:
+    """The folder of the socket, closed to others. In the system's folder for temporary files, it
+    may have been put there by somebody else. Raises `EmbeddedError`."""
     sockets = _sockets_of(folder)
     sockets.mkdir(mode=0o700, exist_ok=True)
+    found = sockets.lstat()
+    owners = {os.geteuid(), *([user.pw_uid] if user else [])}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+        raise EmbeddedError(
+            f"{sockets} belongs to somebody else: remove it, or set LATCHKEY_DATA to a folder with"
+            " a shorter path"
+        )
+    sockets.chmod(0o700)
     if user is not None:
-        os.chown(sockets, user, user)
+        os.chown(sockets, user.pw_uid, user.pw_gid)
     return sockets

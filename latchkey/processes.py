@@ -25,7 +25,7 @@ class Child:
         console: Console,
         color: str,
         env: Mapping[str, str] | None = None,
-        user: int | None = None,
+        identity: Mapping[str, Any] | None = None,
         quiet: bool = False,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
@@ -34,7 +34,7 @@ class Child:
         self._console = console
         self._color = color
         self._env = dict(env) if env is not None else None
-        self._user = user
+        self._identity = dict(identity or {})
         self._quiet = quiet
         self._stop_signal = stop_signal
         self._process: asyncio.subprocess.Process | None = None
@@ -51,7 +51,6 @@ class Child:
 
     async def start(self) -> None:
         """Start it in its own session, so that Ctrl-C reaches it only through us."""
-        options: dict[str, Any] = {"user": self._user, "group": self._user, "extra_groups": []}
         self._process = await asyncio.create_subprocess_exec(
             *self._argv,
             env=self._env,
@@ -59,7 +58,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            **(options if self._user is not None else {}),
+            **self._identity,
         )
         self._pump = asyncio.create_task(self._show_lines())
 

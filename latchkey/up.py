@@ -8,11 +8,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import asyncpg
 import httpx
@@ -34,6 +34,15 @@ from latchkey.store.migrate import MigrationError, migrate
 
 SANDBOX_KEY = "sk_test_latchkey_sandbox"
 READY_SECONDS = 60
+KEPT = (
+    "processes.json",
+    "up.lock",
+    "sandbox",
+    "temporal.db",
+    "temporal.db-shm",
+    "temporal.db-wal",
+)
+"""What earlier releases kept in the data folder for everybody to read."""
 COLORS = {
     "postgres": "blue",
     "temporal": "magenta",
@@ -61,6 +70,7 @@ class Plan:
 
 async def up(settings: Settings, console: Console) -> None:
     """Start everything, print the addresses, and run until stopped. Raises `UpError`."""
+    os.umask(0o077)
     data = _data_folder(settings.data)
     lock = _lock(data)
     supervisor = Supervisor(console, Leftovers(data / "processes.json"))
@@ -160,7 +170,7 @@ class Supervisor:
     async def _start_postgres(self, plan: Plan) -> str:
         postgres = await asyncio.to_thread(prepare_postgres, plan.data / "postgres")
         child = self._child(
-            "postgres", postgres.argv, user=postgres.user, quiet=True, stop=signal.SIGINT
+            "postgres", postgres.argv, identity=postgres.identity, quiet=True, stop=signal.SIGINT
         )
         await child.start()
         self._watch(child)
@@ -233,7 +243,7 @@ class Supervisor:
         argv: list[str],
         *,
         env: dict[str, str] | None = None,
-        user: int | None = None,
+        identity: Mapping[str, Any] | None = None,
         quiet: bool = False,
         stop: signal.Signals = signal.SIGTERM,
     ) -> Child:
@@ -243,7 +253,7 @@ class Supervisor:
             console=self._console,
             color=COLORS[name],
             env=env,
-            user=user,
+            identity=identity,
             quiet=quiet,
             stop_signal=stop,
         )
@@ -315,11 +325,16 @@ class Supervisor:
 
 
 def _data_folder(data: Path) -> Path:
+    """The folder, made if needed. What is made in it is closed to other users, and so is what an
+    earlier release left open. Raises `UpError`."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         probe = data / ".writable"
         probe.touch()
         probe.unlink()
+        for path in (data / name for name in KEPT):
+            if path.exists() and not path.is_symlink():
+                path.chmod(path.stat().st_mode & 0o700)
     except OSError as error:
         raise UpError(
             f"can't write to the data folder {data} ({error.strerror}): give this user write"

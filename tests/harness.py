@@ -135,11 +135,8 @@ def memory_folder() -> Iterator[Path]:
 def run_postgres(folder: Path) -> Iterator[Postgres]:
     """A temporary Postgres."""
     prepared = prepare_postgres(folder, durable=False)
-    identity: Json = {}
-    if prepared.user is not None:
-        identity = {"user": prepared.user, "group": prepared.user, "extra_groups": []}
     process = subprocess.Popen(
-        prepared.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **identity
+        prepared.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **prepared.identity
     )
     try:
         asyncio.run(_make_template(prepared.dsn))

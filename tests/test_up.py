@@ -131,6 +131,9 @@ def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
         assert words in text
     assert re.search(r"Sign in\s+admin@localhost\s+\S{8,}", text)
 
+    open_to_others = [path.name for path in up.folder.iterdir() if path.stat().st_mode & 0o077]
+    assert open_to_others == [], "others of this machine read none of it"
+
     examined = up.command("doctor")
     assert examined.returncode == 0, examined.stdout
     for words in ("ok   database", "ok   Temporal", "ok   Stripe", "ok   webhook"):

@@ -89,9 +89,6 @@ class Crashing:
 def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
     made = Crashing(folder)
     prepared = prepare_postgres(folder / "postgres", durable=True)
-    identity: dict[str, Any] = {}
-    if prepared.user is not None:
-        identity = {"user": prepared.user, "group": prepared.user, "extra_groups": []}
     web, sandbox, temporal = free_port(), free_port(), free_port()
     environment = os.environ | {
         "DATABASE_URL": prepared.dsn("postgres"),
@@ -111,7 +108,7 @@ def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
     server = temporal_argv(folder / "temporal.db", port=temporal, ui_port=None)
     cli = [sys.executable, "-m", "latchkey.cli"]
     made.commands = {
-        "postgres": (prepared.argv, identity),
+        "postgres": (prepared.argv, prepared.identity),
         "temporal": (server, {}),
         "sandbox": ([sys.executable, "-m", "sandbox", "--port", str(sandbox)], ours),
         "web": ([*cli, "web"], ours),
