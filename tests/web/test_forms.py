@@ -189,7 +189,7 @@ def any_form(owner: Visitor, token: str, world: World, names: dict[str, list[str
     ]
     assert len(paths) > 40
     problems: dict[str, None] = {}
-    client = httpx.Client(base_url=owner.client.base_url, cookies=owner.client.cookies, timeout=60)
+    client = httpx.Client(base_url=owner.client.base_url, cookies=owner.client.cookies, timeout=300)
 
     @SPARING
     @given(data=st.data())
@@ -212,7 +212,7 @@ def any_call(site: Latchkey, world: World) -> list[str]:
     """Call the API with any value in each of the fields that it declares."""
     problems: dict[str, None] = {}
     anything = VALUES | NUMBERS | st.none() | st.booleans() | st.lists(VALUES, max_size=2)
-    client = httpx.Client(base_url=f"{site.url}/api/v1", headers=site.api.headers, timeout=60)
+    client = httpx.Client(base_url=f"{site.url}/api/v1", headers=site.api.headers, timeout=300)
 
     def inputs(data: st.DataObject, model: type[BaseModel]) -> Json:
         schema = model.model_json_schema()
