@@ -1,7 +1,9 @@
 """The schema checker must catch mistakes in responses."""
 
 import copy
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -34,7 +36,14 @@ def test_every_object_of_the_seeded_shop_is_valid(box: Sandbox) -> None:
                 assert published.object_errors(source) == [], source["id"]
 
 
-def test_the_seeded_shop_has_every_status(box: Sandbox) -> None:
+@pytest.mark.parametrize("today", ["2027-01-30", "2026-12-10", "2028-03-02", "2027-03-02"])
+def test_the_seeded_shop_has_every_status_on_any_day(
+    published: Published, today: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After months of 31, 30, 29 and 28 days."""
+    moment = datetime.fromisoformat(f"{today}T12:00:00+00:00").timestamp()
+    monkeypatch.setattr(time, "time", lambda: moment)
+    box = build(base_url="http://127.0.0.1", seed="shop", chance=1, published=published)
     found = {row["status"] for row in box.shop.world.table("subscription").values()}
     assert found >= {"active", "trialing", "past_due", "paused", "incomplete", "canceled"}
     assert len(box.shop.world.table("customer")) == 30
