@@ -1,9 +1,19 @@
 """Input models and validators that forms and the JSON API share."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 
 from latchkey.addresses import AddressError, mailbox
 from latchkey.texts import is_web_address, on_one_line, storable
@@ -41,10 +51,16 @@ def _storable(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_named)]
+Name = Annotated[
+    str, Field(max_length=200, json_schema_extra={"minLength": 1}), AfterValidator(_named)
+]
 Line = Annotated[str, AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+Url = Annotated[
+    str,
+    Field(max_length=2000, json_schema_extra={"pattern": "^https?://"}),
+    AfterValidator(_web_address),
+]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_storable)]
 Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_storable)]
 
@@ -85,6 +101,22 @@ def _address(text: str) -> str:
     return mailbox(text).shown
 
 
+_ANY_TIME, _ANY_DAY = TypeAdapter(AwareDatetime), TypeAdapter(date)
+
+
+def _rfc_3339(value: object) -> object:
+    """Pydantic also takes numbers as times: `0.5` would be half a second after 1970 began."""
+    if isinstance(value, str) and not _TIME.fullmatch(value.strip()):
+        raise ValueError("must be a time with a time zone, such as 2027-01-31T12:00:00Z")
+    return _ANY_TIME.validate_python(value) if isinstance(value, str) else value
+
+
+def _iso_day(value: object) -> object:
+    if isinstance(value, str) and not _DAY.fullmatch(value.strip()):
+        raise ValueError("must be a day, such as 2027-01-31")
+    return _ANY_DAY.validate_python(value) if isinstance(value, str) else value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -101,10 +133,17 @@ def sensible_end(value: datetime) -> datetime:
 
 
 FIRST_YEAR, LAST_YEAR = 2000, 9998
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Until = Annotated[AwareDatetime, AfterValidator(sensible_end)]
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
+Until = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(sensible_end)]
+Day = Annotated[date, BeforeValidator(_iso_day)]
 UserId = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+Email = Annotated[
+    str,
+    Field(max_length=254, json_schema_extra={"format": "email"}),
+    AfterValidator(_address),
+]
 
 
 class NewGrant(Input):

@@ -1,8 +1,7 @@
 """The JSON API under `/api/v1`; importing this declares every call."""
 
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from web.api import (
     access,
@@ -46,11 +45,28 @@ def routes() -> list[Route]:
     return [
         Route(f"{registry.PREFIX}/openapi.json", openapi.serve),
         *registry.routes(),
-        Route(f"{registry.PREFIX}/{{rest:path}}", _unknown),
+        Route(f"{registry.PREFIX}/{{rest:path}}", _Unknown()),
     ]
 
 
-async def _unknown(request: Request) -> Response:
-    return ApiError(
-        404, "not_found", f"there is no endpoint {request.method} {request.url.path}"
-    ).response()
+class _Unknown:
+    """Answers what no call answers: 405 where the path has calls of other methods, or else 404."""
+
+    def __init__(self) -> None:
+        self._known = registry.routes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        allowed: set[str] = set()
+        for route in self._known:
+            if route.path_regex.match(path):
+                allowed |= route.methods or set()
+        if allowed:
+            listed = ", ".join(sorted(allowed))
+            detail = f"{path} doesn't take {method}: it takes {listed}"
+            response = ApiError(405, "method_not_allowed", detail).response()
+            response.headers["Allow"] = listed
+        else:
+            detail = f"there is no endpoint {method} {path}"
+            response = ApiError(404, "not_found", detail).response()
+        await response(scope, receive, send)

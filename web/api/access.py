@@ -13,7 +13,7 @@ from web import numbers
 from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Email, Input
+from web.inputs import Day, Email, Input
 from web.site import Site
 from web.wording import explain as explain_in_words
 
@@ -158,7 +158,7 @@ def _step(site: Site, link: why.ExplainedSource) -> Step:
 
 
 class OnDay(Paging):
-    on: date = Field(description="the day, in UTC", lt=date.max)
+    on: Day = Field(description="the day, in UTC", lt=date.max)
 
 
 class AccessSpan(Output):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from latchkey.rules.vocabulary import AuditAction, TokenScope
 from latchkey.store import audit
@@ -11,6 +11,7 @@ from latchkey.store.audit import AuditFilter
 from web.api.cursors import cursor, number
 from web.api.registry import Call, Output, Paging, endpoint
 from web.audit import actor_named
+from web.inputs import Moment
 
 
 def _actor(value: str) -> str:
@@ -23,16 +24,14 @@ class AuditQuery(Paging):
         None,
         description="`user`, `token`, `settings`, `command` or `visitor`; the first two also with"
         " an id, as `user:12`",
-        pattern=r"^(user|token)(:[0-9]{1,18})?$|^(settings|command|visitor)$",
+        json_schema_extra={"pattern": "^(user|token)(:[0-9]{1,18})?$|^(settings|command|visitor)$"},
     )
     action: Annotated[str, AfterValidator(AuditAction)] | None = Field(
         None,
         description="one action, such as `role_changed`",
         json_schema_extra={"enum": [None, *AuditAction]},
     )
-    since: AwareDatetime | None = Field(
-        None, description="only what happened at or after this time"
-    )
+    since: Moment | None = Field(None, description="only what happened at or after this time")
 
 
 class AuditEvent(Output):

@@ -21,8 +21,8 @@ def text(given: str | None) -> str | None:
         padded = given + "=" * (-len(given) % 4)
         key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page") from None
-    if not storable(key):
+        key = ""
+    if not key or not storable(key):
         raise ApiError(400, "bad_cursor", "`after` must be the `next` of an earlier page")
     return key
 

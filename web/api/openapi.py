@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,6 +34,38 @@ never do more than whoever made it. A call beyond its scope is answered with 403
 `insufficient_scope`."""
 
 
+RULES = {
+    "exactly one of": "give exactly one of `email` and `user`, of `stripe_product` and `create`",
+    "valid email address": "an email address is the address of one mailbox",
+    "NUL character": "no text has a NUL character",
+    "must be a web address": "a web address names a host, without blanks or control characters",
+    "must not be empty": "a name isn't blank",
+    "single line": "a name is one line without control characters",
+    "must not be null": "only what can be empty can be set to null",
+    "between the years": "an end of access lies between the years 2000 and 9998, other times"
+    " between 1 and 9999",
+}
+"""What no schema here expresses: a part of the refusal, and the rule."""
+
+CODES = {
+    "bad_cursor": "`after` isn't the `next` of an earlier page",
+    "unknown_product": "no product of the site has this id",
+    "unknown_stripe_product": "the account has no such product",
+    "unknown_price": "the linked Stripe product has no such price",
+    "preview_failed": "the preview couldn't be made",
+    "stripe_refused": "Stripe refused the change",
+}
+"""Codes of refusals that depend on what there is, besides 404 and 409."""
+
+
+def _refusals() -> str:
+    codes = "; ".join(f"`{code}`: {meaning}" for code, meaning in CODES.items())
+    return (
+        "A request that fits its schema can still be refused. With 422 and the code `invalid`:"
+        f" {'; '.join(RULES.values())}. With other codes: {codes}."
+    )
+
+
 @cache
 def document() -> bytes:
     """The OpenAPI description as JSON."""
@@ -57,7 +89,7 @@ def document() -> bytes:
                 "title": "Latchkey",
                 "version": version("latchkey"),
                 "description": "Who may open what, why, and until when. Times are RFC 3339 in UTC;"
-                " amounts are integers in the currency's minor unit.",
+                f" amounts are integers in the currency's minor unit. {_refusals()}",
             },
             "security": [{"token": []}],
             "paths": paths,
@@ -92,8 +124,19 @@ def _operation(declared: Endpoint) -> Json:
     made["description"] = f"{declared.description}\n\n{needed}".strip()
     if declared.body:
         schema = {"$ref": f"#/components/schemas/{declared.body.__name__}"}
-        made["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        made["requestBody"] = {
+            "required": not _accepts_nothing(declared.body),
+            "content": {"application/json": {"schema": schema}},
+        }
     return made
+
+
+def _accepts_nothing(body: type[BaseModel]) -> bool:
+    try:
+        body.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _success(declared: Endpoint) -> Json:
@@ -111,7 +154,9 @@ def _parameters(declared: Endpoint) -> list[Json]:
     schema = declared.query.model_json_schema()
     for name, part in schema.get("properties", {}).items():
         required = name in schema.get("required", [])
-        found.append({"name": name, "in": "query", "required": required, "schema": part})
+        found.append(
+            {"name": name, "in": "query", "required": required, "schema": _in_a_query(part)}
+        )
     if declared.method == "POST":
         found.append(
             {
@@ -123,6 +168,17 @@ def _parameters(declared: Endpoint) -> list[Json]:
             }
         )
     return found
+
+
+def _in_a_query(part: Json) -> Json:
+    """The schema of a parameter. Null has no place in a query: a parameter is there or it isn't."""
+    kept = {key: value for key, value in part.items() if key not in ("anyOf", "default")}
+    if part.get("default") is not None:
+        kept["default"] = part["default"]
+    kinds = [kind for kind in part.get("anyOf", []) if kind.get("type") != "null"]
+    if "enum" in kept:
+        kept["enum"] = [value for value in kept["enum"] if value is not None]
+    return {**kinds[0], **kept} if len(kinds) == 1 else {**kept, "anyOf": kinds} if kinds else kept
 
 
 async def serve(request: Request) -> Response:

@@ -11,7 +11,7 @@ from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Input, NewProduct, ProductChanges
+from web.inputs import NewProduct, ProductChanges
 
 
 class Product(Output):
@@ -145,7 +145,7 @@ class StripeProductList(Output):
     next: str | None
 
 
-class StripeSearch(Input):
+class StripeSearch(Paging):
     search: str | None = Field(None, max_length=200, description="part of the name, or the full id")
     refresh: bool = Field(False, description="read the account from Stripe again before answering")
 
@@ -160,21 +160,24 @@ async def stripe_products(call: Call) -> StripeProductList:
     pool = call.site.pool
     rows = []
     if not search.refresh:
-        rows = await _matching(pool, search.search)
-    if search.refresh or not (rows or search.search):
+        rows = await _matching(pool, search)
+    if search.refresh or not (rows or search.search or search.after):
         await dispatch.refresh_catalog(call.site.temporal)
-        rows = await _matching(pool, search.search)
+        rows = await _matching(pool, search)
+    page = rows[: search.limit]
     return StripeProductList(
         data=[
             StripeProduct.model_validate(
                 {**vars(row), "prices": [vars(price) for price in row.prices]}
             )
-            for row in rows
+            for row in page
         ],
-        next=None,
+        next=cursor(page[-1].id) if len(rows) > search.limit else None,
     )
 
 
-async def _matching(pool: Pool, search: str | None) -> list[catalog.CatalogProduct]:
+async def _matching(pool: Pool, search: StripeSearch) -> list[catalog.CatalogProduct]:
     async with pool.acquire() as connection:
-        return await catalog.stripe_products(connection, search=search, limit=1000)
+        return await catalog.stripe_products(
+            connection, search=search.search, after=text(search.after), limit=search.limit + 1
+        )

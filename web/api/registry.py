@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -46,7 +48,11 @@ class Paging(Input):
     """Paging parameters of a list."""
 
     limit: int = Field(50, ge=1, le=200, description="maximum number of items")
-    after: str | None = Field(None, description="the `next` of the previous page")
+    after: str | None = Field(
+        None,
+        description="the `next` of the previous page",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    )
 
 
 class Nothing(Input):
@@ -204,13 +210,13 @@ def _count_denied(declared: Endpoint, request: Request, action: AuditAction, act
 async def _run(
     declared: Endpoint, request: Request, caller: Caller, draft: AuditDraft | None
 ) -> Response:
-    query = _checked(declared.query, _once_each(request), "query")
+    query = _checked(declared.query, _typed(declared.query, _once_each(request)), "query")
     raw = b""
     body = None
     if declared.method in ("POST", "PUT", "PATCH"):
         raw = await _read(request)
     if declared.body is not None:
-        body = _checked(declared.body, _json(raw), "body")
+        body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)
     call = Call(site_of(request), caller.id, dict(request.path_params), query, body, draft)
     key = request.headers.get("idempotency-key") if declared.method == "POST" else None
     if key is None:
@@ -313,16 +319,53 @@ def _json(raw: bytes) -> Any:
         raise ApiError(400, "malformed", f"the body isn't valid JSON: {error}") from None
 
 
-def _checked(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+def _whole(given: Any) -> Any:
+    """JSON with `1.0` as the whole number that it is by JSON Schema."""
+    match given:
+        case float() if given.is_integer() and abs(given) < 2**53:
+            return int(given)
+        case dict():
+            return {name: _whole(value) for name, value in given.items()}
+        case list():
+            return [_whole(value) for value in given]
+    return given
+
+
+def _typed(model: type[BaseModel], given: dict[str, str]) -> dict[str, str]:
+    """Refuse what the schema of a parameter doesn't allow: pydantic also reads `1_0` and `yes`."""
+    for name, kinds in _kinds(model).items():
+        value = given.get(name)
+        if value is None:
+            continue
+        if "integer" in kinds and not re.fullmatch(r"-?[0-9]{1,30}", value):
+            raise _invalid("query", name, "must be a whole number")
+        if "boolean" in kinds and value not in ("true", "false"):
+            raise _invalid("query", name, "must be true or false")
+    return given
+
+
+@cache
+def _kinds(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The JSON types of each parameter."""
+    described = model.model_json_schema().get("properties", {})
+    return {
+        name: {str(one.get("type")) for one in part.get("anyOf", [part])}
+        for name, part in described.items()
+    }
+
+
+def _invalid(where: str, name: str, message: str) -> ApiError:
+    named = f"{where}: {name}: {message}" if name else f"{where}: {message}"
+    return ApiError(422, "invalid", named, errors=[{"name": name, "message": message}])
+
+
+def _checked(model: type[BaseModel], given: Any, where: str, *, strict: bool = False) -> BaseModel:
+    """The validated input. What is `strict` has the types of JSON: `1` isn't `true` there."""
     if (name := _unstorable(given)) is not None:
-        message = "must not contain a NUL character"
-        raise ApiError(
-            422,
-            "invalid",
-            f"{where}: {name}: {message}" if name else f"{where}: {message}",
-            errors=[{"name": name, "message": message}],
-        )
+        raise _invalid(where, name, "must not contain a NUL character")
     try:
+        if strict:
+            return model.model_validate_json(orjson.dumps(given), strict=True)
         return model.model_validate(given)
     except ValidationError as error:
         errors = [

@@ -38,10 +38,14 @@ class CatalogProduct:
 
 
 async def stripe_products(
-    connection: Connection, *, search: str | None = None, limit: int = 200
+    connection: Connection,
+    *,
+    search: str | None = None,
+    after: str | None = None,
+    limit: int = 200,
 ) -> list[CatalogProduct]:
-    """The account's Stripe products by name, with their prices; `search` matches the name and
-    id."""
+    """The account's Stripe products by name, active ones first, with their prices. `search` matches
+    the name and id; `after` is the id of the last product of the previous page."""
     rows = await connection.fetch(
         """
         select s.id, s.name, s.description, s.image_url, s.active, s.active_subscriptions,
@@ -53,10 +57,15 @@ async def stripe_products(
          where not s.deleted
            and ($1::text is null or s.id = $1
                 or position(lower($1) in lower(s.name)) > 0)
+           and ($3::text is null
+                or (not s.active, lower(s.name), s.id) > (
+                    select not p.active, lower(p.name), p.id from stripe_products p
+                     where (p.account_id, p.livemode, p.id) = (s.account_id, s.livemode, $3)))
          order by s.active desc, lower(s.name), s.id limit $2
         """,
         search or None,
         limit,
+        after,
     )
     prices = await prices_of(connection, [row["id"] for row in rows])
     return [
