@@ -10,13 +10,18 @@ from typing import Any
 import asyncpg
 import pytest
 
+from latchkey import first_owner, signin_links
 from latchkey.recovery import recover
+from latchkey.rotation import rotate
 from latchkey.rules.vocabulary import AuditAction, AuditOutcome
+from latchkey.settings import Settings
 from latchkey.store import audit
 from latchkey.store.audit import AuditEntry, AuditFilter, AuditOrigin, AuditTarget
 from latchkey.store.pool import Pool
+from latchkey.store.stripe.connection import save_key
+from latchkey.vault import Purpose, Vault
 from tests.digest import digest
-from tests.harness import ADMIN, Latchkey, until
+from tests.harness import ADMIN, SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 from web.audit import MOST_COUNTED, VISITOR, AuditCounts
 from web.audit_actions import CALLS, PAGES
@@ -84,6 +89,26 @@ async def test_failed_sign_ins_are_counted(shared: Latchkey) -> None:
     assert (first["outcome"], first["actor_kind"]) == ("refused", "visitor")
     assert first["after"] == {"reason": "wrong password"}
     assert len(await lines(shared, before, action="sign_in_failed")) <= 2
+
+
+async def test_links_that_are_refused_are_counted(shared: Latchkey) -> None:
+    member = await user(shared, "link@audit.example")
+    before = await last(shared)
+    link = signin_links.sign(member, "audit-link", secrets=SECRETS, epoch=99)
+    async with visit(shared) as visitor:
+        await visitor.send("/login", f"/login/{link}", expect=400)
+        await visitor.sign_in_as(member, "audit-link")
+        await visitor.send("/account/settings", f"/login/{link}")
+
+    async def counted() -> bool:
+        return len(await lines(shared, before, action="sign_in_failed")) == 2
+
+    await until(counted, "both are recorded")
+    found = await lines(shared, before, action="sign_in_failed")
+    assert {line["after"]["reason"] for line in found} == {"link not accepted"}
+    assert {line["target_id"] for line in found} == {str(member)}
+    assert {line["actor_id"] for line in found} == {None, member}
+    assert len(await lines(shared, before, action="signed_in", outcome="done")) == 1
 
 
 async def test_lines_cannot_be_changed(shared: Latchkey) -> None:
@@ -434,3 +459,28 @@ async def test_commands_name_the_account_they_run_under(shared: Latchkey) -> Non
     assert line["after"] == {"role": "owner"}
     assert recovered.link.rpartition("/")[2][:20] not in str(line)
     await user(shared, "back@audit.example")
+
+
+async def test_the_first_owner_and_a_rotation_are_recorded(pool: Pool, dsn: str) -> None:
+    settings = Settings.model_validate(
+        {
+            "DATABASE_URL": dsn,
+            "LATCHKEY_ADMIN_EMAIL": "first@audit.example",
+            "LATCHKEY_ADMIN_PASSWORD": "a long and unusual password",
+        }
+    )
+    await first_owner.ensure(pool, settings)
+    old, new = (
+        "an old secret of more than 32 characters",
+        "a new secret of more than 32 characters",
+    )
+    sealed = Vault((old,)).seal("sk_test_audit", Purpose.STRIPE_KEY)
+    async with pool.acquire() as connection:
+        await save_key(connection, sealed=sealed, fingerprint="f")
+    await rotate(dsn, (new, old), dry_run=True)
+    await rotate(dsn, (new, old))
+    rows = await pool.fetch("select action, actor_kind, outcome from audit_log order by id")
+    assert [tuple(row) for row in rows] == [
+        ("role_changed", "settings", "done"),
+        ("secrets_rotated", "command", "done"),
+    ]

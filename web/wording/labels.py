@@ -132,7 +132,7 @@ AUDIT_OUTCOMES: dict[str, str] = {
 AUDIT_ACTORS: dict[str, str] = {
     AuditActor.USER: "User",
     AuditActor.TOKEN: "API token",
-    AuditActor.SETTINGS: "Token of the settings",
+    AuditActor.SETTINGS: "The settings",
     AuditActor.COMMAND: "Command line",
     AuditActor.VISITOR: "Visitor",
 }

@@ -75,9 +75,8 @@ async def create(
         scope,
         expires_at,
     )
-    audit_draft.note(
-        target=("token", token_id), after={"name": name, "scope": scope, "ends": expires_at}
-    )
+    ends = expires_at.date() if expires_at else None
+    audit_draft.note(target=("token", token_id), after={"name": name, "scope": scope, "ends": ends})
     return token
 
 

@@ -239,6 +239,7 @@ async def use_link(request: Request) -> Response:
     try:
         link = signin_links.read(token, secrets=site.secrets)
     except signin_links.LinkRefusedError as refused:
+        _note_refused_link()
         return _form(request, 400, target=target, error=str(refused))
     fields = await form(request) if request.method == "POST" else None
     try:
@@ -256,6 +257,7 @@ async def use_link(request: Request) -> Response:
         status = wrong.status
         error = wrong.say if status == 429 else "This isn't the password of this account."
     except (signin_links.LinkRefusedError, AccountChangedError) as refused:
+        _note_refused_link(link.user_id)
         if current is not None and current.acted_by is None and current.id == link.user_id:
             return onward(request, target or "/")
         return _form(request, 400, target=target, error=str(refused))
@@ -269,6 +271,15 @@ async def use_link(request: Request) -> Response:
         error=error,
         same=current is not None and current.id == user.id,
     )
+
+
+def _note_refused_link(user_id: int | None = None) -> None:
+    audit_draft.note(
+        action=AuditAction.SIGN_IN_FAILED,
+        target=("user", user_id) if user_id else None,
+        after={"reason": "link not accepted"},
+    )
+    audit_draft.refuse()
 
 
 async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users.User:
