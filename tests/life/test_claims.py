@@ -100,3 +100,23 @@ async def test_an_admins_address_is_not_taken_by_a_link(shared: Latchkey, visito
     await visitor.send("/account/claims", email="boss@claim.example")
     await visitor.send(await link_of(shared, "boss@claim.example"), expect=400)
     assert await shared.pool.fetchval("select role from users where id = $1", boss) == "admin"
+
+
+async def test_a_mailbox_alone_does_not_give_away_an_account_with_a_second_factor(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    """Whoever reads the mailbox can't sign in there, so they can't claim the account either."""
+    thief = await user(shared, "thief@factor.example")
+    holder = await user(shared, "holder@factor.example")
+    await shared.pool.execute(
+        "insert into authenticator_apps (user_id, secret, last_step) values ($1, 'x', 0)", holder
+    )
+    await visitor.sign_in_as(thief, "factor")
+    await visitor.send("/account/claims", email="holder@factor.example")
+    path = await link_of(shared, "holder@factor.example")
+    refused = await visitor.send(path, expect=400)
+    assert "asks for a second factor" in refused.text
+    assert await shared.pool.fetchval("select id from users where id = $1", holder) == holder
+    await shared.pool.execute("delete from authenticator_apps where user_id = $1", holder)
+    await visitor.send(path)
+    assert await shared.pool.fetchval("select id from users where id = $1", holder) is None

@@ -207,3 +207,30 @@ async def _token_of(site: Latchkey, maker: int) -> str:
         return await api_tokens.create(
             connection, name="theirs", actor=maker, scope=TokenScope.EVERYTHING
         )
+
+
+async def test_an_account_with_a_second_factor_agrees_in_its_own_session(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    stays = await proven(shared, "stays@factors.example")
+    goes = await proven(shared, "goes@factors.example")
+    request = await asked(shared, stays, goes)
+    link = path(request, request["other_user"])
+    await shared.pool.execute(
+        "insert into authenticator_apps (user_id, secret, last_step) values ($1, 'x', 0)",
+        request["other_user"],
+    )
+    refused = await visitor.send(link, expect=403, answer="yes")
+    assert "asks for a second factor" in refused.text
+    assert await state(shared, request) == "open"
+    await shared.pool.execute(
+        "delete from authenticator_apps where user_id = $1", request["other_user"]
+    )
+    async with visit(shared) as owner:
+        await owner.sign_in_as(request["other_user"], "agrees")
+        await shared.pool.execute(
+            "insert into authenticator_apps (user_id, secret, last_step) values ($1, 'x', 0)",
+            request["other_user"],
+        )
+        await owner.send(link, expect=200, answer="yes")
+    assert await state(shared, request) == "merged"

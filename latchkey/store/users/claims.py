@@ -10,7 +10,7 @@ from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import Doubt, DoubtKind
-from latchkey.store.users import identity, merging, users
+from latchkey.store.users import factors, identity, merging, users
 
 CLAIM_LIFE = timedelta(hours=48)
 
@@ -108,9 +108,16 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
 
 
 async def _take_over(connection: Connection, claim: Claim, holder: users.User) -> None:
-    """Take over the proven address. Staff accounts aren't merged by a link."""
+    """Take over the proven address. A link alone merges neither staff's accounts nor those that ask
+    for a second factor: it proves the mailbox, which isn't enough to sign in there."""
     if email_key(holder.email) != email_key(claim.email):
         return
+    owned = await factors.of_user(connection, holder.id)
+    if owned.asked_for(staff=holder.is_staff) and not holder.is_staff:
+        raise ClaimRefusedError(
+            "The account with this address asks for a second factor. Ask the site to merge both"
+            " accounts: its owner can then agree after signing in there."
+        )
     try:
         await merging.merge(
             connection,

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import signin_links
-from latchkey.store.users import merge_requests
+from latchkey.store.users import factors, merge_requests, users
 from web.pages.guard import form, text, visitor_page
 from web.pages.render import page
 from web.site import site_of
@@ -18,7 +18,8 @@ def routes() -> list[Route]:
 @visitor_page
 async def answer(request: Request) -> Response:
     """Says what agreeing moves, and asks for a click. The link proves whose mailbox it is, so no
-    session is needed, and none begins."""
+    session is needed, and none begins. An account that asks for a second factor agrees only in a
+    session of its own."""
     site = site_of(request)
     try:
         request_id, user_id = signin_links.read_merge(
@@ -27,6 +28,14 @@ async def answer(request: Request) -> Response:
         if request.method == "GET":
             return await _question(request, request_id, user_id)
         agreed = text(await form(request), "answer") == "yes"
+        if agreed and not await _proved_enough(request, user_id):
+            return _said(
+                request,
+                "Please sign in first",
+                "This account asks for a second factor. Sign in to it, then open the link in the"
+                " email again.",
+                status=403,
+            )
         async with site.changing() as connection:
             if not agreed:
                 await merge_requests.decline(connection, request_id, user_id=user_id)
@@ -47,6 +56,16 @@ async def answer(request: Request) -> Response:
         "Everything is in one account now. Sign in with either email address; emails go to the"
         " account that stays.",
     )
+
+
+async def _proved_enough(request: Request, user_id: int) -> bool:
+    """Whether a mailbox is all that this user needs to sign in, or they are signed in."""
+    if request.state.user is not None and request.state.user.id == user_id:
+        return request.state.user.acted_by is None
+    async with site_of(request).pool.acquire() as connection:
+        user = await users.by_id(connection, user_id)
+        owned = await factors.of_user(connection, user_id)
+    return user is not None and not owned.asked_for(staff=user.is_staff)
 
 
 async def _question(request: Request, request_id: int, user_id: int) -> Response:
