@@ -79,7 +79,7 @@ async def test_they_ask_for_a_fresh_sign_in_and_change_nothing(
 ) -> None:
     owner = await user(shared, "stale@fresh.example", "owner")
     victim = await user(shared, "victim@fresh.example")
-    await visitor.sign_in_as(owner, "stale owner")
+    await visitor.sign_in_as(owner, "fresh: stale owner")
     await age(shared, owner, authenticated_at="14 minutes")
     await visitor.send("/account/settings", "/account/password", 422, password="short")
     await age(shared, owner, authenticated_at="16 minutes")
@@ -96,7 +96,7 @@ async def test_the_page_says_so_before_anything_is_typed(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     owner = await user(shared, "hinted@fresh.example", "owner")
-    await visitor.sign_in_as(owner, "hinted owner")
+    await visitor.sign_in_as(owner, "fresh: hinted owner")
     where = (
         "/account/settings",
         "/account/security",
@@ -113,7 +113,7 @@ async def test_the_page_says_so_before_anything_is_typed(
 
 async def test_a_link_asked_for_to_confirm_leads_back(shared: Latchkey, visitor: Visitor) -> None:
     member = await user(shared, "mailed@fresh.example")
-    await visitor.sign_in_as(member, "mailed")
+    await visitor.sign_in_as(member, "fresh: mailed")
     await age(shared, member, authenticated_at="16 minutes")
     again = "/login/again?next=/account/settings"
     sent = await visitor.send(again, "/login/link", email="mailed@fresh.example", next="/account")

@@ -35,6 +35,7 @@ OPEN = {
     "/login/recover",
     "/login/{token}",
     "/logout",
+    "/merge/{token}",
     "/products/{slug}",
     "/sales/{slug}",
     "/theme.css",
@@ -52,6 +53,7 @@ SUPPORT_MAY_POST = {
 }
 """To send again what was sent, to note something, to look at more: nothing that gives or takes."""
 SUPPORT_MAY_NOT_OPEN = {"/admin/audit", "/admin/audit.csv", "/admin/users/{id}/sign-in-as"}
+ONLY_OWNERS_OPEN = {"/admin/users/{id}/merge/now"}
 TOKENS_ALONE = {"/unsubscribe/{token}"}
 """Forms that mail programs send: the signed address is all that they have."""
 
@@ -110,6 +112,8 @@ def expected(method: str, path: str, role: str) -> str:
         return "refused"
     if role == "support" and method == "POST":
         return "in" if path in SUPPORT_MAY_POST else "refused"
+    if method == "GET" and role != "owner" and path in ONLY_OWNERS_OPEN:
+        return "refused"
     if role == "support" and path in SUPPORT_MAY_NOT_OPEN:
         return "refused"
     return "in"

@@ -49,7 +49,7 @@ async def test_sessions_end_when_idle_and_after_their_life(
     shared: Latchkey, visitor: Visitor, role: str, column: str, before: str, after: str
 ) -> None:
     member = await user(shared, f"{role}-{column}@sessions.example", role)
-    await visitor.sign_in_as(member, f"{role} {column}")
+    await visitor.sign_in_as(member, f"sessions: {role} {column}")
     await age(shared, member, **{column: before})
     assert await signed_in(visitor)
     await age(shared, member, **{column: after})
@@ -61,7 +61,7 @@ async def test_a_session_ends_sooner_once_its_user_joins_the_team(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     member = await user(shared, "joins@sessions.example")
-    await visitor.sign_in_as(member, "joins")
+    await visitor.sign_in_as(member, "sessions: joins")
     await age(shared, member, last_seen_at="13 hours")
     await shared.pool.execute("update users set role = 'admin' where id = $1", member)
     assert not await signed_in(visitor)
@@ -69,7 +69,7 @@ async def test_a_session_ends_sooner_once_its_user_joins_the_team(
 
 async def test_use_is_noted_every_five_minutes(shared: Latchkey, visitor: Visitor) -> None:
     member = await user(shared, "noted@sessions.example")
-    await visitor.sign_in_as(member, "noted")
+    await visitor.sign_in_as(member, "sessions: noted")
     noted = "select now() - last_seen_at < interval '1 minute' from sessions where user_id = $1"
     await age(shared, member, last_seen_at="4 minutes")
     await visitor.get("/account/settings")
@@ -79,6 +79,23 @@ async def test_use_is_noted_every_five_minutes(shared: Latchkey, visitor: Visito
     assert await shared.pool.fetchval(noted, member)
 
 
+async def test_expired_sessions_are_deleted_once_idle(shared: Latchkey, visitor: Visitor) -> None:
+    """What is stored about an idle session goes with the next sign-in of anybody."""
+    idle = await user(shared, "idle@sessions.example")
+    await visitor.sign_in_as(idle, "sessions: idle")
+    ends = "select round(extract(epoch from expires_at - now()) / 86400) from sessions"
+    assert await shared.pool.fetchval(f"{ends} where user_id = $1", idle) == 30
+    await age(shared, idle, last_seen_at="10 days", authenticated_at="80 days")
+    assert await signed_in(visitor)
+    assert await shared.pool.fetchval(f"{ends} where user_id = $1", idle) == 10
+    await age(shared, idle, expires_at="1 second")
+    async with visit(shared) as another:
+        other = await user(shared, "another@sessions.example")
+        await another.sign_in_as(other, "sessions: another")
+    left = "select count(*) from sessions where user_id = $1"
+    assert await shared.pool.fetchval(left, idle) == 0
+
+
 async def test_signing_in_again_renews_the_session_under_another_token(
     shared: Latchkey, visitor: Visitor
 ) -> None:
@@ -86,7 +103,7 @@ async def test_signing_in_again_renews_the_session_under_another_token(
     member = await user(shared, email)
     hashed = await passwords.hash_password(LONG)
     await shared.pool.execute("update users set password_hash = $2 where id = $1", member, hashed)
-    await visitor.sign_in_as(member, "renewed")
+    await visitor.sign_in_as(member, "sessions: renewed")
     old = visitor.client.cookies["latchkey_session"]
     kept = "select id, created_at from sessions where user_id = $1"
     before = await shared.pool.fetchrow(kept, member)
@@ -120,8 +137,8 @@ async def test_a_link_for_somebody_else_does_not_renew_the_session(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     ada, bob = [await user(shared, f"{name}@sessions.example") for name in ("ada", "bob")]
-    await visitor.sign_in_as(ada, "ada's")
-    await visitor.sign_in_as(bob, "bob's")
+    await visitor.sign_in_as(ada, "sessions: ada's")
+    await visitor.sign_in_as(bob, "sessions: bob's")
     left = await shared.pool.fetch(
         "select user_id from sessions where user_id = any($1)", [ada, bob]
     )
@@ -131,8 +148,8 @@ async def test_a_link_for_somebody_else_does_not_renew_the_session(
 async def test_one_more_session_than_the_most_ends_the_least_used(shared: Latchkey) -> None:
     member = await user(shared, "many@sessions.example")
     async with visit(shared) as first, visit(shared) as second:
-        await first.sign_in_as(member, "first of many")
-        await second.sign_in_as(member, "second of many")
+        await first.sign_in_as(member, "sessions: first of many")
+        await second.sign_in_as(member, "sessions: second of many")
         await age(shared, member, last_seen_at="1 minute")
         await shared.pool.execute(
             """
@@ -144,7 +161,7 @@ async def test_one_more_session_than_the_most_ends_the_least_used(shared: Latchk
             sessions.MOST,
         )
         async with visit(shared) as one_more:
-            await one_more.sign_in_as(member, "one too many")
+            await one_more.sign_in_as(member, "sessions: one too many")
         count = "select count(*) from sessions where user_id = $1"
         assert await shared.pool.fetchval(count, member) == sessions.MOST
         assert not await signed_in(first)
@@ -154,14 +171,14 @@ async def test_one_more_session_than_the_most_ends_the_least_used(shared: Latchk
 async def test_admins_see_and_end_a_users_sessions(shared: Latchkey, visitor: Visitor) -> None:
     admin, boss = [await user(shared, f"{role}@sessions.example", role) for role in ROLES]
     member = await user(shared, "ended@sessions.example")
-    await visitor.sign_in_as(admin, "ending admin")
+    await visitor.sign_in_as(admin, "sessions: ending admin")
     page = f"/admin/users/{member}"
     assert "Where they are signed in" not in (await visitor.get(page)).text
     async with visit(shared) as one, visit(shared) as two, visit(shared) as owner:
         one.client.headers["user-agent"] = "Mozilla/5.0 (iPhone) Safari/1"
-        await one.sign_in_as(member, "ended-1")
-        await two.sign_in_as(member, "ended-2")
-        await owner.sign_in_as(boss, "ended-3")
+        await one.sign_in_as(member, "sessions: ended-1")
+        await two.sign_in_as(member, "sessions: ended-2")
+        await owner.sign_in_as(boss, "sessions: ended-3")
         shown = (await visitor.get(page)).text
         assert "Safari on iPhone" in shown
         assert "127.0.0.1, since" in shown

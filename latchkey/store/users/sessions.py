@@ -26,6 +26,9 @@ class SessionRules:
     staff_life: timedelta
     secret_fingerprints: tuple[bytes, ...]
 
+    def idle(self, user: User) -> timedelta:
+        return self.staff_idle if user.is_staff else self.member_idle
+
     def life(self, user: User) -> timedelta:
         return self.staff_life if user.is_staff else self.member_life
 
@@ -69,13 +72,18 @@ class Session:
     current: bool
 
 
+def _limits(limits: str) -> tuple[str, str]:
+    """The idle time and the life of a session of the user `a`, given a parameter's name."""
+    at = f"({limits}::interval[])[case a.role when 'member' then {{}} else {{}} end]"
+    return at.format(1, 3), at.format(2, 4)
+
+
 def _live(limits: str, fingerprints: str) -> str:
     """The condition that a session `s` of the user `a` has not ended, given two parameters' names.
 
     Sessions of releases that noted no fingerprint live until they expire.
     """
-    at = f"({limits}::interval[])[case a.role when 'member' then {{}} else {{}} end]"
-    idle, life = at.format(1, 3), at.format(2, 4)
+    idle, life = _limits(limits)
     return f"""(
         s.expires_at > now()
         and s.authenticated_at > now() - {life} and s.last_seen_at > now() - {idle}
@@ -89,13 +97,16 @@ async def read(
     """The user that a cookie's token signs in, and its session; None once that has ended.
 
     An admin sees the site as somebody else only while they are an admin and the other one is a
-    member. Use is noted every five minutes, so `idle` is that exact.
+    member. Use is noted every five minutes, so `idle` is that exact, together with when the session
+    ends if it isn't used again.
     """
+    idle, life = _limits("$2")
     row = await connection.fetchrow(
         f"""
         with found as (
             select s.id as session_id, s.user_id as owner, s.via, s.second_factor,
                    s.last_seen_at as used_at,
+                   least(s.authenticated_at + {life}, now() + {idle}) as ends_at,
                    s.authenticated_at > now() - interval '15 minutes' as fresh,
                    case when u.id <> s.user_id then a.email end as acted_by,
                    {fields_of("u")}
@@ -107,7 +118,7 @@ async def read(
               join users u on u.id = coalesce(m.id, s.user_id)
              where s.token_hash = $1 and {_live("$2", "$3")}
         ), used as (
-            update sessions s set last_seen_at = now() from found
+            update sessions s set last_seen_at = now(), expires_at = found.ends_at from found
              where s.id = found.session_id and found.used_at < now() - interval '5 minutes'
         )
         select * from found
@@ -125,7 +136,7 @@ async def read(
         fields.pop("fresh"),
         fields.pop("second_factor"),
     )
-    del fields["used_at"]
+    del fields["used_at"], fields["ends_at"]
     return User(**fields), session
 
 
@@ -144,7 +155,8 @@ async def begin(
     await connection.execute(
         """
         delete from sessions where token_hash in (
-            select token_hash from sessions where expires_at <= now() limit $1)
+            select token_hash from sessions where expires_at <= now() limit $1
+               for update skip locked)
         """,
         SWEEP,
     )
@@ -166,7 +178,7 @@ async def begin(
         """,
         digest(token),
         user.id,
-        rules.life(user),
+        min(rules.idle(user), rules.life(user)),
         via,
         ip,
         agent[:200] if agent else None,
@@ -212,7 +224,7 @@ async def renew(
         digest(token),
         *rules.parameters,
         digest(renewed),
-        rules.life(user),
+        min(rules.idle(user), rules.life(user)),
         via,
         ip,
         agent[:200] if agent else None,
