@@ -43,6 +43,35 @@ async def test_the_rehearsal_ticks_itself_off(
         await expect(steps).to_contain_text("That's everything.")
 
 
+async def test_a_refused_new_stripe_product_keeps_what_was_typed(
+    shared: Latchkey, page: Page
+) -> None:
+    product = await shared.product("Priced oddly")
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/products/{product}/stripe")
+    amount = page.get_by_label("Amount")
+    await amount.fill("-5")
+    await page.get_by_label("Currency").fill("EUR")
+    await page.get_by_label("Billing period").select_option("year")
+    create = page.get_by_role("button", name="Create and link")
+    await create.click()
+    await expect(page.locator("#amount-error")).to_have_text("The amount can't be negative.")
+    await expect(amount).to_be_focused()
+    await expect(amount).to_have_value("-5")
+    await expect(page.get_by_label("Currency")).to_have_value("EUR")
+    await expect(page.get_by_label("Billing period")).to_have_value("year")
+    await amount.fill("0")
+    await create.click()
+    free = page.get_by_role("checkbox", name="It's free")
+    await expect(free).to_be_focused()
+    assert (
+        await shared.pool.fetchval("select count(*) from links where product_id = $1", product) == 0
+    )
+    await free.check()
+    await create.click()
+    await expect(page).to_have_url(re.compile("done=linked"))
+
+
 async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> None:
     product = await shared.product("Dialogued")
     body = {"email": "dialog@admin.example"}

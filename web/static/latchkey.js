@@ -111,8 +111,14 @@ function enhance(root) {
   }
 }
 
+/** After a refused form, the first field with an error has the focus. */
+function focusFirstError() {
+  document.querySelector("[aria-invalid=true]")?.focus();
+}
+
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 document.addEventListener("htmx:load", (event) => localTimes(event.target));
 enhance(document);
+focusFirstError();

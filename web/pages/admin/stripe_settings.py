@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,13 +10,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey import dispatch
-from latchkey.rules.money import decimals
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
 from latchkey.store.stripe import connection as connections
 from web.inputs import LinkTo
 from web.pages.admin.lookup import product_of
+from web.pages.admin.new_price import EMPTY, INTERVALS, TypedPrice, typed_price
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
 from web.site import site_of
@@ -25,7 +24,6 @@ from web.wording.labels import upfirst
 
 SHOWN = 200
 REFRESH_SECONDS = 4.0
-MOST_DIGITS = 12
 STREAM_SECONDS, LOOK_SECONDS = 30.0, 0.5
 
 
@@ -46,9 +44,12 @@ async def settings(request: Request) -> Response:
     if request.method == "GET":
         return await _dialog(request)
     fields = await form(request)
+    typed = typed_price(fields) if text(fields, "choice") == "new" else EMPTY
+    if typed.errors:
+        return await _dialog(request, typed=typed, status=422)
     try:
-        wanted = _wanted(fields)
-    except (ValidationError, InvalidOperation, ValueError) as error:
+        wanted = _wanted(fields, typed)
+    except ValueError as error:
         return await _dialog(request, error=_problem(error), status=422)
     site = site_of(request)
     try:
@@ -67,7 +68,7 @@ async def settings(request: Request) -> Response:
     except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error, again=_again(fields))
     except links.REFUSALS as error:
-        return await _dialog(request, error=f"{upfirst(str(error))}.", status=409)
+        return await _dialog(request, error=f"{upfirst(str(error))}.", typed=typed, status=409)
     return redirect(f"/admin/products/{product.id}?done=linked")
 
 
@@ -166,7 +167,9 @@ async def remove(request: Request) -> Response:
     return redirect(f"/admin/products/{product.id}?done=unlinked")
 
 
-async def _dialog(request: Request, *, error: str | None = None, status: int = 200) -> Response:
+async def _dialog(
+    request: Request, *, error: str | None = None, typed: TypedPrice = EMPTY, status: int = 200
+) -> Response:
     site = site_of(request)
     search = request.query_params.get("q", "").strip()[:200]
     stale = None
@@ -190,6 +193,8 @@ async def _dialog(request: Request, *, error: str | None = None, status: int = 2
         rows=rows,
         search=search,
         error=error,
+        typed=typed,
+        intervals=INTERVALS,
         stale=stale,
         more=len(rows) == SHOWN,
     )
@@ -219,30 +224,19 @@ async def _ways_out(
     )
 
 
-def _wanted(fields: Any) -> LinkTo:
+def _wanted(fields: Any, typed: TypedPrice) -> LinkTo:
     """The link that the form asks for. Raises `ValueError` or a subclass."""
-    mail = _mail(fields)
-    members = text(fields, "members") or None
-    invoices = text(fields, "invoices") or "year"
-    shared: dict[str, Any] = {"mail": mail, "members": members, "invoices": invoices}
-    if text(fields, "choice") != "new":
-        chosen = text(fields, "stripe_product")
-        if not chosen:
-            raise ValueError("Choose a Stripe product, or create a new one.")
-        return LinkTo.model_validate(shared | {"stripe_product": chosen})
-    currency = text(fields, "currency").upper()
-    amount = Decimal(text(fields, "amount").replace(",", "."))
-    if not amount.is_finite() or amount.adjusted() > MOST_DIGITS:
-        raise ValueError("The amount is too large.")
-    minor = amount.scaleb(decimals(currency))
-    if minor != minor.to_integral_value():
-        raise ValueError(f"{currency} amounts can't have that many decimal places.")
-    create = {
-        "amount": int(minor),
-        "currency": currency,
-        "interval": text(fields, "interval") or None,
+    shared: dict[str, Any] = {
+        "mail": _mail(fields),
+        "members": text(fields, "members") or None,
+        "invoices": text(fields, "invoices") or "year",
     }
-    return LinkTo.model_validate(shared | {"create": create})
+    if typed.price:
+        return LinkTo.model_validate(shared | {"create": typed.price})
+    chosen = text(fields, "stripe_product")
+    if not chosen:
+        raise ValueError("Choose a Stripe product, or create a new one.")
+    return LinkTo.model_validate(shared | {"stripe_product": chosen})
 
 
 def _mail(fields: Any) -> str:
@@ -252,7 +246,8 @@ def _mail(fields: Any) -> str:
 
 def _again(fields: Any) -> dict[str, str]:
     """The form's fields, to be sent again with the choice for the members."""
-    names = ("choice", "stripe_product", "amount", "currency", "interval", "mail", "invoices")
+    product = ("choice", "stripe_product", "amount", "currency", "interval", "free")
+    names = (*product, "mail", "invoices")
     return {name: text(fields, name) for name in names if text(fields, name)}
 
 
@@ -260,6 +255,4 @@ def _problem(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if isinstance(error, InvalidOperation):
-        return "The amount isn't a number. Use a format like 29.00."
     return str(error)

@@ -1,0 +1,72 @@
+"""The form for a new Stripe product: its amount, currency and billing period as they are typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from latchkey.rules.money import decimals
+from web.inputs import NewPrice
+
+MOST = 99_999_999
+MOST_DIGITS = 12
+INTERVALS = {"month": "Monthly", "year": "Yearly", "week": "Weekly", "day": "Daily", "": "One-time"}
+
+
+@dataclass(frozen=True)
+class TypedPrice:
+    """What was typed, and the price it stands for: None if a field has an error."""
+
+    values: dict[str, str]
+    price: NewPrice | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def asks_for_free(self) -> bool:
+        """Whether the form asks if the price is really 0."""
+        return "free" in self.errors
+
+
+EMPTY = TypedPrice({"amount": "", "currency": "USD", "interval": "month"})
+
+
+def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
+    """Read the form. A price of 0 needs `free=yes`: without it, `errors["free"]` asks."""
+    values = {name: str(fields.get(name, "")).strip() for name in EMPTY.values}
+    currency = values["currency"].upper()
+    errors = {}
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        errors["currency"] = "Enter the three letters of a currency, such as USD."
+    if values["interval"] not in INTERVALS:
+        errors["interval"] = "Choose a billing period."
+    try:
+        amount = _minor(values["amount"], currency)
+    except ValueError as error:
+        return TypedPrice(values, errors={"amount": str(error)} | errors)
+    if not errors and amount == 0 and fields.get("free") != "yes":
+        errors["free"] = "The amount is 0. Confirm that it's free, or enter another amount."
+    if errors:
+        return TypedPrice(values, errors=errors)
+    interval = values["interval"] or None
+    price = NewPrice.model_validate({"amount": amount, "currency": currency, "interval": interval})
+    return TypedPrice(values, price)
+
+
+def _minor(typed: str, currency: str) -> int:
+    """An amount in the minor unit. Raises `ValueError` with a sentence."""
+    if not typed:
+        raise ValueError("Enter an amount, such as 29.00.")
+    try:
+        amount = Decimal(typed.replace(",", "."))
+    except InvalidOperation:
+        raise ValueError("The amount isn't a number. Use a format like 29.00.") from None
+    places = decimals(currency)
+    most = Decimal(MOST).scaleb(-places)
+    if not amount.is_finite() or amount.adjusted() > MOST_DIGITS or amount > most:
+        raise ValueError(f"The amount is too large. It can be {most:,} at most.")
+    if amount < 0:
+        raise ValueError("The amount can't be negative.")
+    minor = amount.scaleb(places)
+    if minor != minor.to_integral_value():
+        raise ValueError(f"{currency} amounts can't have that many decimal places.")
+    return int(minor)
