@@ -198,7 +198,7 @@ def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Ve
     lost = payment.dispute_status == "lost"
     if lost and not policy.dispute_lost:
         return Verdict(False, Reason.DISPUTE_LOST, ended_at=as_of, terminal=True)
-    opened = payment.disputed and payment.dispute_status in _DISPUTE_OPEN
+    opened = payment.disputed and payment.dispute_status in DISPUTE_OPEN
     if opened and not policy.dispute_opened:
         return Verdict(False, Reason.DISPUTED, ended_at=as_of, terminal=True)
     fully = payment.refunded or 0 < payment.amount <= payment.amount_refunded
@@ -212,7 +212,7 @@ def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Ve
 def dispute_phase(status: str) -> str:
     """`open`, `won`, `lost`, `closed` (an inquiry without a dispute), or an unknown status as it
     is: only a known loss counts as lost."""
-    if status in _DISPUTE_OPEN:
+    if status in DISPUTE_OPEN:
         return "open"
     return {"warning_closed": "closed", "prevented": "closed"}.get(status, status)
 
@@ -223,7 +223,7 @@ def gravest_dispute(statuses: Iterable[str]) -> str | None:
     return min(statuses, key=lambda status: rank.get(dispute_phase(status), 2), default=None)
 
 
-_DISPUTE_OPEN = frozenset(
+DISPUTE_OPEN = frozenset(
     {
         "needs_response",
         "under_review",

@@ -20,7 +20,7 @@ from web.pages.navigation import Group, menu_of
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
-from web.wording.standing import standing, subscription
+from web.wording.standing import purchase, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, when
 
@@ -149,6 +149,7 @@ _ENVIRONMENT.filters |= {
     "reason": labels.reason,
     "standing": standing,
     "subscription": subscription,
+    "purchase": purchase,
 }
 _ENVIRONMENT.globals |= {
     "money": money,

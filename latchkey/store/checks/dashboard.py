@@ -1,8 +1,9 @@
 """The admin dashboard: numbers, what needs attention, and the setup and rehearsal steps."""
 
 from dataclasses import dataclass
+from datetime import date
 
-from latchkey.rules.access import LIVE_STATUSES, PAST_DUE_STATUSES
+from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.pool import Connection
 
 MOST_COUNTED = 1000
@@ -10,14 +11,15 @@ MOST_COUNTED = 1000
 
 @dataclass(frozen=True)
 class Numbers:
-    """Counts. `purchases` covers the last 30 days, up to `MOST_COUNTED`; `ending` the next 14
-    days."""
+    """How many users each group has, and the purchases since the day `purchases_from` (UTC, 30 days
+    ago), up to `MOST_COUNTED`."""
 
     members: int
-    subscriptions: int
-    purchases: int
     ending: int
+    subscribers: int
     payment_problems: int
+    purchases: int
+    purchases_from: date
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,24 @@ async def numbers(connection: Connection) -> Numbers:
     request."""
     row = await connection.fetchrow(
         f"""
-        select (select count(*) from (
-                    select distinct user_id from live_grants) m) as members,
-               s.running as subscriptions, s.troubled as payment_problems,
+        select {_users(StandingGroup.ACCESS)} as members,
+               {_users(StandingGroup.ENDING)} as ending,
+               {_users(StandingGroup.SUBSCRIBED)} as subscribers,
+               {_users(StandingGroup.PAYMENT_PROBLEM)} as payment_problems,
                (select count(*) from (
                     select from activities
-                     where type = 'product_purchased' and at > now() - interval '30 days'
+                     where type = 'product_purchased' and at >= d.day at time zone 'utc'
                      limit {MOST_COUNTED}) p) as purchases,
-               (select count(*) from live_grants
-                 where until > now() and until < now() + interval '14 days') as ending
-          from (select count(*) filter (where status = any($1::text[])) as running,
-                       count(*) filter (where status = any($2::text[])) as troubled
-                  from subscriptions) s
-        """,
-        LIVE_STATUSES,
-        PAST_DUE_STATUSES,
+               d.day::date as purchases_from
+          from (select date_trunc('day', now() at time zone 'utc') - interval '30 days' as day) d
+        """
     )
     assert row is not None, "an aggregate has one row"
     return Numbers(**dict(row))
+
+
+def _users(group: StandingGroup) -> str:
+    return f"(select count(*) from (select distinct user_id from ({users_in(group)}) g) u)"
 
 
 async def attention(connection: Connection) -> Attention:

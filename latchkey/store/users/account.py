@@ -59,6 +59,10 @@ class OwnOrder:
     state: str
     amount: int
     amount_refunded: int
+    charged: int
+    refunded: bool
+    disputed: bool
+    dispute_status: str | None
     currency: str | None
     created_at: datetime
     other_payer: str | None
@@ -98,6 +102,7 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
     rows = await connection.fetch(
         """
         select o.id, o.state, o.amount, o.amount_refunded, o.currency, o.created_at,
+               o.charged, o.refunded, o.disputed, o.dispute_status,
                string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products,
                (select email from other_payers where source_id = o.id and proven_at is null)
                    as other_payer

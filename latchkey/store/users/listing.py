@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from latchkey.addresses import email_key, shown
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.feed import text_search
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -40,12 +41,14 @@ class ListedUser:
 @dataclass(frozen=True)
 class UserFilter:
     """`search` is part of the address or name; `seen` is one of `SEEN` (never, within a month,
-    longer ago); `product` is the id of a product they have a live grant for."""
+    longer ago); `product` is the id of a product they have a live grant for; `group` is one
+    that the dashboard counts."""
 
     search: str | None = None
     product: str | None = None
     role: str | None = None
     seen: str | None = None
+    group: StandingGroup | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ async def listed(
 def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> str:
     """The conditions of a filter; their values are added to `given`."""
     texts = [_SEEN[wanted.seen]] if wanted.seen else []
+    if wanted.group:
+        texts.append(f"u.id in ({users_in(wanted.group)})")
 
     def add(value: object, text: str) -> None:
         if value is not None:

@@ -71,6 +71,10 @@ class UserOrder:
     currency: str | None
     amount: int
     amount_refunded: int
+    charged: int
+    refunded: bool
+    disputed: bool
+    dispute_status: str | None
     created_at: datetime
     livemode: bool
 
@@ -110,7 +114,7 @@ async def orders(connection: Connection, user_id: int) -> list[UserOrder]:
     rows = await connection.fetch(
         """
         select o.id, o.state, o.currency, o.amount, o.amount_refunded, o.created_at,
-               o.livemode,
+               o.charged, o.refunded, o.disputed, o.dispute_status, o.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
                            from order_lines l
                            left join stripe_products p on p.id = l.stripe_product

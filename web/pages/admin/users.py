@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.addresses import email_key
+from latchkey.store.access.standings import StandingGroup
 from latchkey.store.products import listing as product_listing
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import NewUser, UserFilter
@@ -31,6 +32,12 @@ PAGE = 50
 MOST_BYTES, MOST_ROWS, MOST_SHOWN = 8_000_000, 100_000, 200
 ENDINGS = (".csv", ".txt")
 ROLES = ("member", *ADMIN_ROLES)
+GROUPS = {
+    StandingGroup.ACCESS: "With access",
+    StandingGroup.ENDING: "Access ends within 14 days",
+    StandingGroup.SUBSCRIBED: "Subscribers",
+    StandingGroup.PAYMENT_PROBLEM: "With a payment problem",
+}
 _COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at")
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
@@ -68,6 +75,7 @@ async def index(request: Request) -> Response:
         query=query,
         products=names,
         roles=ROLES,
+        groups=GROUPS,
         csv_address=query.address().replace("/users", "/users.csv", 1),
         more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
     )
@@ -224,10 +232,11 @@ async def _csv(site: Site, wanted: UserFilter) -> AsyncIterator[str]:
 
 
 def _wanted(request: Request) -> tuple[Query, UserFilter]:
-    query = Query(request, ("q", "product", "role", "seen"))
+    query = Query(request, ("q", "product", "role", "seen", "group"))
     return query, UserFilter(
         search=query["q"] or None,
         product=query["product"] or None,
         role=query["role"] if query["role"] in ROLES else None,
         seen=query["seen"] if query["seen"] in user_listing.SEEN else None,
+        group=StandingGroup(query["group"]) if query["group"] in GROUPS else None,
     )

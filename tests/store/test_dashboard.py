@@ -1,0 +1,58 @@
+"""What the dashboard counts is what the lists behind its tiles hold."""
+
+import pytest
+
+from latchkey.store.access.standings import StandingGroup
+from latchkey.store.checks import dashboard
+from latchkey.store.pool import Pool
+from latchkey.store.users import listing
+from latchkey.store.users.listing import UserFilter
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            insert into users (email) select n || '@tiles.example' from generate_series(1, 6) n;
+            insert into products (id, slug, name) values ('prd_a', 'a', 'A'), ('prd_b', 'b', 'B');
+            insert into grants (user_id, product_id, source, cause, since, until)
+            select u.id, p.id, 'manual', 'admin', now() - interval '40 days', now() + e.ends
+              from users u cross join products p
+              join (values ('1@tiles.example', null::interval), ('2@tiles.example', '3 days'),
+                           ('3@tiles.example', '20 days'), ('4@tiles.example', '-1 day'))
+                   e (email, ends) on e.email = u.email;
+            insert into customers (id, account_id, livemode) values ('cus_1', 'acct_1', false);
+            insert into subscriptions
+                   (id, account_id, livemode, customer_id, user_id, status, created_at, ticket)
+            select 'sub_' || n, 'acct_1', false, 'cus_1', u.id, s.status, now(), 1
+              from (values (1, '1@tiles.example', 'active'), (2, '1@tiles.example', 'trialing'),
+                           (3, '2@tiles.example', 'past_due'), (4, '2@tiles.example', 'unpaid'),
+                           (5, '5@tiles.example', 'canceled'), (6, null, 'active'))
+                   s (n, email, status) left join users u on u.email = s.email;
+            insert into activities (fact, type, at, cause)
+            select 'fact:' || n, 'product_purchased', d.day + s.after, 'stripe'
+              from (select date_trunc('day', now(), 'UTC') - interval '30 days' as day) d
+             cross join (values (1, interval '0'), (2, '-1 second'), (3, '29 days'))
+                   s (n, after);
+            """
+        )
+        counted = await dashboard.numbers(connection)
+        assert counted.purchases == 2
+        found = {}
+        for group in StandingGroup:
+            rows = await listing.listed(connection, UserFilter(group=group), limit=100)
+            found[group] = sorted(row.email[0] for row in rows)
+        assert found == {
+            StandingGroup.ACCESS: ["1", "2", "3"],
+            StandingGroup.ENDING: ["2"],
+            StandingGroup.SUBSCRIBED: ["1", "2"],
+            StandingGroup.PAYMENT_PROBLEM: ["2"],
+        }
+        assert (
+            counted.members,
+            counted.ending,
+            counted.subscribers,
+            counted.payment_problems,
+        ) == tuple(map(len, found.values()))
