@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +19,8 @@ from pydantic import (
 from latchkey.addresses import AddressError, mailbox
 from latchkey.texts import is_web_address, on_one_line, storable
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
 
 class Input(BaseModel):
     """Base of all inputs: unknown fields are refused."""
@@ -26,10 +29,12 @@ class Input(BaseModel):
 
 
 def _web_address(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
+    if not value.startswith(("https://", "http://")):
+        raise ValueError("must start with https://")
     if not is_web_address(value):
         raise ValueError("must be a web address with a host, without blanks or control characters")
+    if value.startswith("http://") and urlsplit(value).hostname not in _THIS_MACHINE:
+        raise ValueError("must start with https://")
     return value
 
 

@@ -72,6 +72,15 @@ async def test_a_refused_new_stripe_product_keeps_what_was_typed(
     await expect(page).to_have_url(re.compile("done=linked"))
 
 
+async def test_a_dead_picture_gives_way_to_the_initial(shared: Latchkey, page: Page) -> None:
+    product = await shared.product("Dead picture", image_url="https://127.0.0.1:1/dead.png")
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/products/{product}")
+    card = page.locator(".tile")
+    await expect(card.locator("span.picture")).to_have_text("D")
+    await expect(card.locator("img")).to_have_count(0)
+
+
 async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> None:
     product = await shared.product("Dialogued")
     body = {"email": "dialog@admin.example"}

@@ -126,7 +126,8 @@ async def test_a_preview_of_the_content_saves_nothing(
         ("name", "", "This must not be empty."),
         ("name", "x" * 201, "Use up to 200 characters"),
         ("slug", "Not A Slug", "Use only lowercase letters"),
-        ("image_url", "javascript:alert(1)", "must start with http"),
+        ("image_url", "javascript:alert(1)", "must start with https://"),
+        ("image_url", "http://pictures.example/a.png", "must start with https://"),
     ],
 )
 async def test_errors_appear_beside_their_field(

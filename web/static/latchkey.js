@@ -111,6 +111,28 @@ function enhance(root) {
   }
 }
 
+/** A picture that can't be loaded is replaced by what is shown where there is none. */
+function replaceDeadPicture(picture) {
+  if (!("instead" in picture.dataset)) {
+    picture.remove();
+    return;
+  }
+  const instead = document.createElement("span");
+  instead.className = picture.className;
+  instead.textContent = picture.dataset.instead;
+  if (!picture.alt) instead.setAttribute("aria-hidden", "true");
+  picture.replaceWith(instead);
+}
+
+function replaceDeadPictures() {
+  const failed = (event) => event.target.localName === "img" && replaceDeadPicture(event.target);
+  document.addEventListener("error", failed, true);
+  for (const picture of document.images) {
+    const maybeDead = picture.complete && !picture.naturalWidth;
+    if (maybeDead) picture.decode().catch(() => replaceDeadPicture(picture));
+  }
+}
+
 /** After a refused form, the first field with an error has the focus. */
 function focusFirstError() {
   document.querySelector("[aria-invalid=true]")?.focus();
@@ -122,3 +144,4 @@ addEventListener("pageshow", () => {
 document.addEventListener("htmx:load", (event) => localTimes(event.target));
 enhance(document);
 focusFirstError();
+replaceDeadPictures();
