@@ -79,11 +79,12 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
             _SIGNS_IN,
         )
     name = names[0] if names else "your product"
+    shown = names and mail.products[0]["status"] == "live"
     return Letter(
         f"You have access to {name}",
         [f"You can now open {name}.", "The button below signs you in and takes you there."],
         f"Open {name}",
-        f"/products/{mail.products[0]['slug']}" if names else "/library",
+        f"/products/{mail.products[0]['slug']}" if shown else "/library",
         _SIGNS_IN,
     )
 

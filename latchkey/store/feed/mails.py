@@ -22,8 +22,8 @@ _SENDERS = 0x6D61696C
 
 @dataclass(frozen=True)
 class OutMail:
-    """An email with the data its text needs. `products` are the name and slug of each product it
-    mentions.
+    """An email with the data its text needs. `products` are the name, slug and status of each
+    product it mentions.
 
     `name` is that of the person at a proven address: a name that was typed at a checkout isn't
     sent to an address that somebody typed there. `issue` counts how often it was resent; its link
@@ -58,8 +58,8 @@ select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
        case when m.to_email is null and u.proven_at is not null then u.name end as name, u.role,
        u.link_epoch, m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts,
        m.error, m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
-       coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug)
-                                  order by x.name)
+       coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug,
+                                                      'status', x.status) order by x.name)
                    from products x
                   where x.id = m.product_id
                      or (jsonb_typeof(m.data->'products') = 'array'
@@ -250,7 +250,8 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
         select u.id as user_id, u.email, u.name, u.role, u.link_epoch, p.id as product_id,
                p.name as product_name, now() as moment,
                case when p.id is null then '[]'::jsonb
-                    else jsonb_build_array(jsonb_build_object('name', p.name, 'slug', p.slug))
+                    else jsonb_build_array(jsonb_build_object('name', p.name, 'slug', p.slug,
+                                                         'status', 'live'))
                end as products
           from users u
           left join lateral (select id, name, slug from products

@@ -81,7 +81,8 @@ async def linked_products(
         """
         select distinct on (l.product_id, l.stripe_product)
                l.id, l.product_id, l.stripe_product, l.state, l.mail, l.invoices, l.created_at,
-               l.removed_at is not null as removed, p.access_mail,
+               l.removed_at is not null as removed,
+               p.access_mail and p.status = 'live' as access_mail,
                p.policy_overrides,
                (select value from site_settings where key = 'access_policy') as policy
           from (select * from counting_links
