@@ -75,6 +75,17 @@ async def test_bad_input_is_named_and_changes_nothing(
     assert await digest(shared) == before
 
 
+async def test_a_stripe_product_that_is_not_known_yet_is_looked_up(shared: Latchkey) -> None:
+    product = await shared.product()
+    stripe_product = await shared.stripe.product("Made a moment ago")
+    await shared.know(stripe_product)
+    await shared.settled()
+    await shared.pool.execute("delete from stripe_products where id = $1", stripe_product)
+    body = {"stripe_product": stripe_product}
+    await shared.call("PUT", f"/products/{product}/link", 202, json=body)
+    await shared.listening(product)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

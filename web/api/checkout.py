@@ -1,5 +1,7 @@
 """Selling: a product's checkout, and customer portal sessions."""
 
+from contextlib import suppress
+
 from pydantic import Field
 
 from latchkey import dispatch
@@ -46,7 +48,8 @@ async def put_checkout(call: Call) -> Checkout:
     try:
         product_id = await _choose(call)
     except checkout.UnknownPriceError:
-        await dispatch.refresh_catalog(call.site.temporal)
+        with suppress(dispatch.WorkflowFailedError):
+            await dispatch.refresh_catalog(call.site.temporal)
         try:
             product_id = await _choose(call)
         except checkout.UnknownPriceError as error:

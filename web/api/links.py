@@ -1,5 +1,6 @@
 """Product links: preview, create, show, remove."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
@@ -95,25 +96,36 @@ async def put_link(call: Call) -> Link:
     """Link a product to a Stripe product.
 
     The import starts at once, and `progress` shows how far it has come. Sending the same link again
-    changes nothing, or restarts the import if it failed.
+    changes nothing, or restarts the import if it failed. A Stripe product that isn't known yet is
+    looked up in Stripe first.
     """
+    try:
+        try:
+            made = await _link(call)
+        except links.UnknownStripeProductError:
+            with suppress(dispatch.WorkflowFailedError):
+                await dispatch.refresh_catalog(call.site.temporal)
+            made = await _link(call)
+    except links.REFUSALS as error:
+        raise problem_of(error) from None
+    return shown(made)
+
+
+async def _link(call: Call) -> links.Link:
+    """Raises one of `links.REFUSALS`."""
     wanted: LinkTo = call.body
     async with call.site.changing() as connection:
         product = await _product(connection, call.path["id"])
-        try:
-            made = await links.create_link(
-                connection,
-                product_id=product.id,
-                stripe_product=wanted.stripe_product,
-                create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
-                mail=wanted.mail,
-                invoices=wanted.invoices,
-                actor=None,
-                members=wanted.members,
-            )
-        except links.REFUSALS as error:
-            raise problem_of(error) from None
-    return shown(made)
+        return await links.create_link(
+            connection,
+            product_id=product.id,
+            stripe_product=wanted.stripe_product,
+            create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
+            mail=wanted.mail,
+            invoices=wanted.invoices,
+            actor=None,
+            members=wanted.members,
+        )
 
 
 @endpoint("GET", "/products/{id}/link", answer=Link)

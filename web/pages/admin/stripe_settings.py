@@ -19,7 +19,7 @@ from web.pages.admin.lookup import product_of
 from web.pages.admin.new_price import EMPTY, INTERVALS, TypedPrice, typed_price
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
-from web.site import site_of
+from web.site import Site, site_of
 from web.wording.labels import upfirst
 
 SHOWN = 200
@@ -173,7 +173,7 @@ async def _dialog(
     site = site_of(request)
     search = request.query_params.get("q", "").strip()[:200]
     stale = None
-    if not search or "refresh" in request.query_params:
+    if not search or "refresh" in request.query_params or await _is_new(site, search):
         try:
             await dispatch.refresh_catalog(site.temporal, seconds=REFRESH_SECONDS)
         except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as problem:
@@ -198,6 +198,14 @@ async def _dialog(
         stale=stale,
         more=len(rows) == SHOWN,
     )
+
+
+async def _is_new(site: Site, search: str) -> bool:
+    """Whether this is the id of a Stripe product that isn't known yet."""
+    if not search.startswith("prod_"):
+        return False
+    async with site.pool.acquire() as connected:
+        return not await catalog.stripe_products(connected, search=search, limit=1)
 
 
 async def _ways_out(
