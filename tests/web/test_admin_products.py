@@ -45,6 +45,22 @@ async def test_the_list_shows_each_products_details(
     info = await shown(admin, f"/admin/products/{product}")
     assert "1 active" in info
     assert "$29.00 every month" in info
+    assert "1 active" in (await admin.get(f"/admin/products/{product}/stripe/state")).text
+
+
+async def test_one_time_products_count_their_buyers(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    stripe_product = await shared.stripe.product("Bought once")
+    price = await shared.stripe.price(stripe_product, every=None)
+    product = await shared.product("Bought once")
+    await shared.link(product, stripe_product)
+    info = await shown(admin, f"/admin/products/{product}")
+    assert "0 buyers" in info
+    assert "active" not in info.partition("0 buyers")[2].partition("Prices")[0]
+    await shared.stripe.buy("once@buyers.example", price, mode="payment")
+    await shared.has(product, "once@buyers.example")
+    assert "1 buyer " in await shown(admin, f"/admin/products/{product}")
 
 
 async def test_pages_of_the_list_show_every_product_once(

@@ -138,8 +138,11 @@ async def live_subscriptions(connection: Connection, product_id: str) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """Subscription counts of a linked product; `ending` are cancelled but still running."""
+    """Subscription counts of a linked product; `ending` are cancelled but still running. `buyers`
+    are users with a one-time purchase that gives access; `one_time` says that all prices are."""
 
+    buyers: int
+    one_time: bool
     active: int
     trialing: int
     past_due: int
@@ -147,10 +150,15 @@ class Counts:
 
 
 async def counts(connection: Connection, product_id: str) -> Counts:
-    """Count the subscriptions to the linked Stripe product by state."""
+    """Count the subscriptions to the linked Stripe product by state, and its buyers."""
     row = await connection.fetchrow(
         """
-        select count(*) filter (where s.status = 'active') as active,
+        select (select count(distinct user_id) from live_grants
+                 where product_id = $1 and source = 'order') as buyers,
+               coalesce((select bool_and(p.interval is null)
+                           from links l join prices p on p.stripe_product = l.stripe_product
+                          where l.product_id = $1 and l.removed_at is null), false) as one_time,
+               count(*) filter (where s.status = 'active') as active,
                count(*) filter (where s.status = 'trialing') as trialing,
                count(*) filter (where s.status in ('past_due', 'unpaid')) as past_due,
                count(*) filter (where s.scheduled_end > now()

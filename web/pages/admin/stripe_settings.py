@@ -111,7 +111,8 @@ async def state(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connected:
         product = await product_of(request, connected)
         link = await links.current_link(connected, product.id)
-    return page(request, "admin/link_state.html", product=product, link=link)
+        counts = await links.counts(connected, product.id)
+    return page(request, "admin/link_state.html", product=product, link=link, counts=counts)
 
 
 @admin_page
@@ -134,9 +135,13 @@ async def _progress(request: Request, product: Product) -> AsyncIterator[str]:
     for _ in range(int(STREAM_SECONDS / LOOK_SECONDS)):
         async with site_of(request).pool.acquire() as connected:
             link = await links.current_link(connected, product.id)
+            if link != shown:
+                counts = await links.counts(connected, product.id)
         if link != shown:
             shown = link
-            part = text_of(request, "admin/link_state.html", product=product, link=link)
+            part = text_of(
+                request, "admin/link_state.html", product=product, link=link, counts=counts
+            )
             yield "".join(f"data: {line}\n" for line in part.splitlines()) + "\n"
         if link is None or link.state != "importing":
             yield "event: done\ndata: .\n\n"
