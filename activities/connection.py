@@ -46,7 +46,7 @@ class ConnectionActivities:
             await self._deps.keyring.reload()
             try:
                 key = await self._deps.keyring.key()
-                problem = _prefix_problem(key)
+                problem = prefix_problem(key)
             except NotConnectedError as error:
                 return KeyCheck(False, str(error))
             if problem:
@@ -173,9 +173,15 @@ class ConnectionActivities:
         return KeyCheck(False, "The key was refused: see the Connectors page")
 
 
-def _prefix_problem(key: str) -> str | None:
+def prefix_problem(key: str) -> str | None:
+    """Why a key can't be one, by how it begins."""
     if key.startswith("pk_"):
         return "this is a publishable key: enter a secret key (sk_…) or a restricted key (rk_…)"
+    if key.startswith(("sk_org_", "rk_org_")):
+        return (
+            "organization keys (sk_org_…) aren't supported: enter a secret key (sk_…) or a"
+            " restricted key (rk_…) of the account to connect"
+        )
     if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
         return (
             "this isn't a Stripe API key: it must begin with sk_test_, sk_live_, rk_test_ or"

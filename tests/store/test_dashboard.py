@@ -2,13 +2,45 @@
 
 import pytest
 
+from activities.connection import prefix_problem
 from latchkey.store.access.standings import StandingGroup
 from latchkey.store.checks import dashboard
 from latchkey.store.pool import Pool
 from latchkey.store.users import listing
 from latchkey.store.users.listing import UserFilter
+from web.pages.admin.dashboard import first_steps
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "done"),
+    [("registered", True), ("manual", True), ("missing", False), ("failed", False)],
+)
+async def test_stripe_is_connected_once_its_events_can_arrive(
+    pool: Pool, endpoint: str, done: bool
+) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "update stripe_connection set state = 'connected', endpoint_state = $1", endpoint
+        )
+        first = first_steps(await dashboard.begun(connection))[0]
+    assert first.done is done
+    assert ("no webhook endpoint" in first.text) is not done
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("sk_org_live_x", "aren't supported"),
+        ("pk_test_x", "publishable key"),
+        ("secret", "isn't a Stripe API key"),
+        ("rk_live_x", None),
+    ],
+)
+def test_a_key_of_the_wrong_kind_is_named(key: str, sentence: str | None) -> None:
+    problem = prefix_problem(key)
+    assert problem is None if sentence is None else sentence in (problem or "")
 
 
 async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:

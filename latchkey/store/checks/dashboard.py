@@ -34,9 +34,11 @@ class Attention:
 
 @dataclass(frozen=True)
 class Begun:
-    """Which setup steps have been done on a new site."""
+    """Which setup steps have been done on a new site. `listening`: a webhook endpoint exists, made
+    by us or by hand."""
 
     connected: bool
+    listening: bool
     product: bool
     linked: bool
     bought: bool
@@ -97,6 +99,8 @@ async def begun(connection: Connection) -> Begun:
     row = await connection.fetchrow(
         """
         select (select state = 'connected' from stripe_connection) as connected,
+               (select endpoint_state in ('registered', 'manual') from stripe_connection)
+                   as listening,
                exists (select from products) as product,
                exists (select from links where state = 'listening') as linked,
                exists (select from activities where type = 'product_purchased') as bought

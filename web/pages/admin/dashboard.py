@@ -77,7 +77,7 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     if sandbox:
         steps = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
     else:
-        steps = _first_steps(begun)
+        steps = first_steps(begun)
     done = [step.done for step in steps]
     return {
         "steps": steps,
@@ -86,14 +86,22 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     }
 
 
-def _first_steps(begun: Begun) -> list[Step]:
+def first_steps(begun: Begun) -> list[Step]:
+    """The guide of a new site. Stripe is connected once its events can arrive."""
+    if begun.connected and not begun.listening:
+        connect = (
+            "The key works, but Stripe has no webhook endpoint for this site, so purchases and"
+            " cancellations are noticed late."
+        )
+    else:
+        connect = "Use a secret or restricted key. Any missing permissions are listed."
     return [
         Step(
             "Connect Stripe",
-            "Use a secret or restricted key. Any missing permissions are listed.",
-            begun.connected,
+            connect,
+            begun.connected and begun.listening,
             "/admin/connectors",
-            "Connect Stripe",
+            "Set up the webhook endpoint" if begun.connected else "Connect Stripe",
         ),
         Step(
             "Create a product",
