@@ -73,7 +73,7 @@ async def test_a_refused_new_stripe_product_keeps_what_was_typed(
 
 
 async def test_a_dead_picture_gives_way_to_the_initial(shared: Latchkey, page: Page) -> None:
-    product = await shared.product("Dead picture", image_url="https://127.0.0.1:1/dead.png")
+    product = await shared.product("Dead picture", image_url=f"{shared.url}/static/gone.png")
     await sign_in(page, shared)
     await page.goto(f"{shared.url}/admin/products/{product}")
     card = page.locator(".tile")
