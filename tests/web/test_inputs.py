@@ -29,5 +29,5 @@ def test_secure_addresses_and_those_of_this_machine_are_accepted(address: str) -
     ],
 )
 def test_all_other_addresses_are_refused(address: str) -> None:
-    with pytest.raises(ValidationError, match="must start with https://|must be a web address"):
+    with pytest.raises(ValidationError, match=r"must start with https://|must be a web address"):
         ProductChanges.model_validate({"image_url": address})
