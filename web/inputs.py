@@ -63,7 +63,7 @@ Line = Annotated[str, AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Url = Annotated[
     str,
-    Field(max_length=2000, json_schema_extra={"pattern": "^https?://"}),
+    Field(max_length=2000, json_schema_extra={"pattern": "^https://"}),
     AfterValidator(_web_address),
 ]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_storable)]
