@@ -18,6 +18,8 @@ from tests.harness import SECRETS, free_port
 pytestmark = pytest.mark.anyio
 
 NAME = 'Müller, "Zoë" <x>'
+TYPED = "typed@club.example"
+"""An address that nobody has proven: the name that was typed along isn't sent to it."""
 
 
 class Received:
@@ -47,15 +49,19 @@ async def test_each_address_gets_its_email_or_one_readable_refusal(
     pool: Pool, server: tuple[Received, int, bool]
 ) -> None:
     received, port, smtputf8 = server
-    for key in ("anna@münchen.example", "zoë@club.example", "two@a.test,three@b.test", "a@[x"):
+    odd = ("two@a.test,three@b.test", "a@[x")
+    for key in ("anna@münchen.example", "zoë@club.example", TYPED, *odd):
         async with pool.acquire() as connection:
             user = await connection.fetchval(
-                "insert into users (email, name) values ($1, $2) returning id", key, NAME
+                """
+                insert into users (email, name, proven_at)
+                values ($1, $2, case when $1 <> $3 then now() end) returning id
+                """,
+                key,
+                NAME,
+                TYPED,
             )
-            await write_mails(
-                connection,
-                [Mail(key=key, kind="email_changed", user_id=user, to_email=key, data={})],
-            )
+            await write_mails(connection, [Mail(key=key, kind="email_changed", user_id=user)])
     settings = Settings.model_validate(
         {
             "LATCHKEY_SECRET": SECRETS[0],
@@ -66,11 +72,16 @@ async def test_each_address_gets_its_email_or_one_readable_refusal(
     await outbox.send_due(pool, settings)
 
     reached = {to: mail for recipients, mail in received.mails for to in recipients}
-    expected = {"anna@xn--mnchen-3ya.example"} | ({"zoë@club.example"} if smtputf8 else set())
+    expected = {"anna@xn--mnchen-3ya.example", TYPED} | (
+        {"zoë@club.example"} if smtputf8 else set()
+    )
     assert set(reached) == expected
     for to, mail in reached.items():
         [address] = mail["To"].addresses
-        assert (address.addr_spec, address.display_name) == (to, NAME)
+        assert (address.addr_spec, address.display_name) == (to, "" if to == TYPED else NAME)
+        text = mail.get_body(("plain",))
+        assert text is not None
+        assert (NAME in text.get_content()) is (to != TYPED)
         [sender] = mail["From"].addresses
         assert sender.addr_spec == "club@xn--gre-6ka8i.example"
     rows = await pool.fetch("select key, state, error from mails")
