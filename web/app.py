@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
                 finally:
                     site.supervisor.stop()
                     await asyncio.wait([relaying], timeout=10)
-                    await site.audit.flush(site.pool, everything=True)
+                    await site.audit.flush_last(site.pool)
 
     inner = Starlette(
         routes=[

@@ -1,9 +1,12 @@
 """Refused and failed requests, for the audit log: a row a minute and not a row a request."""
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import asyncpg
+import structlog
 from starlette.requests import Request
 
 from latchkey.rules.vocabulary import AuditActor
@@ -15,6 +18,8 @@ from web.visitors import address_of, network
 
 MOST_COUNTED = 1000
 """Different refusals that are counted at a time; further ones lose who and where they came from."""
+
+LAST_SECONDS = 5
 
 VISITOR = Actor(AuditActor.VISITOR)
 
@@ -41,6 +46,9 @@ class _Count:
     written: bool = False
 
 
+log = structlog.get_logger("audit")
+
+
 class AuditCounts:
     """Refused and failed requests of one web process, counted by what, who and where.
 
@@ -64,6 +72,14 @@ class AuditCounts:
         if not known.waiting:
             known.first = replace(entry, at=datetime.now(UTC))
         known.waiting += 1
+
+    async def flush_last(self, pool: Pool) -> None:
+        """Write all counts before the process ends, which the database can't hold up."""
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                await self.flush(pool, everything=True)
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            log.error("refusals weren't recorded", error=type(error).__name__)
 
     async def flush(self, pool: Pool, *, everything: bool = False) -> None:
         """Write what is due. If that fails, it is kept for the next time."""

@@ -431,6 +431,20 @@ async def test_a_flood_of_refusals_takes_few_lines(pool: Pool) -> None:
     assert await pool.fetchval("select sum(count) from audit_log") == 3100 + MOST_COUNTED + 500
 
 
+async def test_counts_are_written_before_the_process_ends_unless_the_database_is_away(
+    pool: Pool,
+) -> None:
+    counts = AuditCounts()
+    entry = AuditEntry(AuditAction.PAGE_DENIED, AuditOutcome.REFUSED, VISITOR)
+    for _ in range(2):
+        counts.count(entry)
+        await counts.flush_last(pool)
+    assert await pool.fetchval("select count(*) from audit_log") == 2
+    counts.count(entry)
+    await pool.close()
+    await counts.flush_last(pool)
+
+
 async def test_text_that_postgres_cannot_hold_is_recorded_all_the_same(pool: Pool) -> None:
     odd = "a\0b\ud800" + "x" * 500
     entry = AuditEntry(
