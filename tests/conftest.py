@@ -25,9 +25,9 @@ from tests.sandbox.alone import Alone, run_alone
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long tests first: the processes that share the tests then end at the same time. A
-    test with a Latchkey of its own counts as one of them."""
+    test with a Latchkey of its own counts as one of them, and so does each of `life`."""
     for item in items:
-        if "site" in getattr(item, "fixturenames", ()):
+        if "site" in getattr(item, "fixturenames", ()) or item.path.parent.name == "life":
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -169,6 +169,7 @@ async def test_only_admins_read_it(shared: Latchkey) -> None:
     await until(denied, "the refusals are recorded")
 
 
+@pytest.mark.slow
 async def test_a_change_and_its_line_are_one(shared: Latchkey, owner: Visitor) -> None:
     """Without its line nothing is changed: here, the log takes none for a while."""
     product = await shared.product("Atomic")
@@ -306,6 +307,7 @@ CALLED: dict[str, tuple[str, dict[str, Any] | None]] = {
 }
 
 
+@pytest.mark.slow
 async def test_no_call_is_left_out(shared: Latchkey) -> None:
     """Every call that is listed leaves a line, and where it succeeds, one with the change."""
     product = await shared.product("Called")

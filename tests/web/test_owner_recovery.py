@@ -14,7 +14,7 @@ from tests.harness import SECRET, SECRETS, Latchkey
 from tests.web.pages import user, visit
 from tests.web.test_sessions import signed_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LONG = "purple anvils sing"
 
