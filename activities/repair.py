@@ -48,7 +48,7 @@ class RepairActivities:
             repaired = await self._repair(job.reconciliation_id, batch, context)
             progress = replace(job.progress, repaired=job.progress.repaired + repaired)
             async with self._deps.pool.acquire() as connection:
-                await store.write_progress(connection, job.reconciliation_id, asdict(progress))
+                await store.write_repaired(connection, job.reconciliation_id)
         return CompareBatchResult(len(batch) == REPAIRS_AT_ONCE, len(batch), progress)
 
     async def mend(

@@ -169,6 +169,7 @@ async def test_an_unreadable_object_is_not_repaired(
         other: ("repaired", None),
     }
     assert repaired["progress"]["repaired"] == 1
+    assert repaired["progress"]["subscriptions"] == found["progress"]["subscriptions"] > 0
     assert [line["source_id"] for line in await site.lines(type="repaired")] == [other]
     assert (await site.access(product, "leaves@drift.example"))["access"] is True
 

@@ -330,6 +330,21 @@ async def write_progress(
     )
 
 
+async def write_repaired(connection: Connection, reconciliation_id: str) -> None:
+    """Count the differences repaired so far. What the comparison read stays as it was: a repair
+    that is begun later reads nothing of it."""
+    await connection.execute(
+        """
+        update reconciliations
+           set progress = progress || jsonb_build_object('repaired',
+                   (select count(*) from differences
+                     where reconciliation_id = $1 and state = 'repaired'))
+         where id = $1
+        """,
+        reconciliation_id,
+    )
+
+
 async def see(connection: Connection, reconciliation_id: str, ids: Sequence[str]) -> None:
     """Record which Stripe objects or Temporal runs the comparison has seen."""
     await connection.execute(
