@@ -1,4 +1,4 @@
-"""A repair that is begun later leaves what the comparison counted."""
+"""What a repair leaves of a comparison's report, and what it adds."""
 
 import pytest
 
@@ -26,3 +26,24 @@ async def test_a_later_repair_keeps_what_was_read(pool: Pool) -> None:
         found = await reconciliations.find(connection, "rec_1")
     assert found is not None
     assert found.progress == {"subscriptions": 5, "orders": 2, "repaired": 2}
+
+
+async def test_a_repaired_line_names_the_buyer_whom_the_repair_found(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        user = await connection.fetchval(
+            "insert into users (email) values ('found@repair.example') returning id"
+        )
+        await connection.execute(
+            """
+            insert into orders (id, account_id, livemode, user_id, state, created_at, ticket)
+            values ('cs_1', 'acct_1', false, (select id from users), 'paid', now(), 1);
+            insert into reconciliations (id, repair, cause, state)
+            values ('rec_1', false, 'admin', 'running');
+            insert into differences (reconciliation_id, kind, class, reason, source, source_id)
+            values ('rec_1', 'missing_grant', 'safe', 'r', 'order', 'cs_1');
+            """
+        )
+        ids = [await connection.fetchval("select id from differences")]
+        assert await reconciliations.mark_repaired(connection, "rec_1", ids=ids) == 1
+        line = await connection.fetchrow("select type, user_id from activities")
+    assert (line["type"], line["user_id"]) == ("repaired", user)

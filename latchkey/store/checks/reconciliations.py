@@ -455,10 +455,18 @@ async def chosen(connection: Connection, reconciliation_id: str, *, limit: int) 
 async def mark_repaired(
     connection: Connection, reconciliation_id: str, *, ids: Sequence[int]
 ) -> int:
-    """Mark differences as repaired, with an activity line each; returns how many."""
+    """Mark differences as repaired, with an activity line each; returns how many. A buyer who was
+    unknown until the repair becomes the difference's user."""
     rows = await connection.fetch(
         """
-        update differences set state = 'repaired', repaired_at = now(), error = null
+        update differences d
+           set state = 'repaired', repaired_at = now(), error = null,
+               user_id = coalesce(
+                   user_id,
+                   (select s.user_id from subscriptions s
+                     where d.source = 'subscription' and s.id = d.source_id),
+                   (select o.user_id from orders o
+                     where d.source = 'order' and o.id = d.source_id))
          where reconciliation_id = $1 and id = any($2::bigint[]) and state <> 'repaired'
         returning *
         """,
