@@ -46,4 +46,5 @@ async def test_a_repaired_line_names_the_buyer_whom_the_repair_found(pool: Pool)
         ids = [await connection.fetchval("select id from differences")]
         assert await reconciliations.mark_repaired(connection, "rec_1", ids=ids) == 1
         line = await connection.fetchrow("select type, user_id from activities")
+    assert line is not None
     assert (line["type"], line["user_id"]) == ("repaired", user)
