@@ -38,7 +38,7 @@ class CatchUpActivities:
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
-        """Which parts of the list are due. Without a connection, only the chores are. A failed
+        """Which parts of the list are due. Without a connection, only cleaning up is. A failed
         sweep is requested again."""
         account = await self._deps.keyring.account()
         if account is None:

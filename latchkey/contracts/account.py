@@ -63,7 +63,7 @@ class StripeCallResult:
 @dataclass(frozen=True)
 class CatchUpPlan:
     """What catch-up has to do now: the `parts` of Stripe's event list that are due, and whether the
-    endpoint check and the hourly chores are."""
+    endpoint check and the hourly cleaning up are."""
 
     parts: list[str] = field(default_factory=list)
     hourly: bool = False
