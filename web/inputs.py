@@ -143,7 +143,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 Until = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(sensible_end)]
 Day = Annotated[date, BeforeValidator(_iso_day)]
-UserId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Email = Annotated[
     str,
     Field(max_length=254, json_schema_extra={"format": "email"}),

@@ -64,6 +64,7 @@ async def test_an_empty_cursor_is_no_cursor(shared: Latchkey, path: str) -> None
         ("POST", "/products/{id}/grants", {"email": "a@x.test", "until": 1893456000}, "until"),
         ("POST", "/products", {"name": 5}, "name"),
         ("POST", "/reconciliations", {"dry_run": "true"}, "dry_run"),
+        ("POST", "/reconciliations/1/repair", {"differences": [2**63]}, "differences"),
     ],
 )
 async def test_bodies_have_the_types_of_the_description(

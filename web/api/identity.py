@@ -20,7 +20,7 @@ from web.api.cursors import cursor, number
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.api.tokens import SETTINGS_TOKEN
-from web.inputs import Email, Input, UserId
+from web.inputs import Email, Input, RowId
 
 
 class MergeRequest(Output):
@@ -82,14 +82,14 @@ class MergeWith(Input):
     """The user to merge into the one in the path. `reason` says how you know that both are one
     person."""
 
-    user: UserId
+    user: RowId
     reason: str = Field(min_length=1, max_length=1000)
 
 
 class AskToMerge(Input):
     """The other user."""
 
-    user: UserId
+    user: RowId
     reason: str | None = Field(None, max_length=1000)
 
 

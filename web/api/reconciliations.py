@@ -11,7 +11,7 @@ from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import Input
+from web.inputs import Input, RowId
 
 
 class NewReconciliation(Input):
@@ -78,7 +78,7 @@ class ReconciliationList(Output):
 class Choice(Input):
     """What to repair: the differences with these ids, or all safe ones if omitted."""
 
-    differences: list[int] | None = Field(None, max_length=10_000)
+    differences: list[RowId] | None = Field(None, max_length=10_000)
 
 
 def _plain(row: reconciliations.Reconciliation) -> dict[str, Any]:
