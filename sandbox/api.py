@@ -20,7 +20,7 @@ from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
 from sandbox.shop import Request as Cause
-from sandbox.shop import Shop, StripeFault, invalid, shortened, too_long
+from sandbox.shop import Shop, StripeApiError, invalid, shortened, too_long
 from sandbox.world import Json
 
 LOGGED = 5000
@@ -70,7 +70,7 @@ class Api:
         hint, error = "", None
         try:
             answer = await self._answer(request, request_id)
-        except StripeFault as fault:
+        except StripeApiError as fault:
             answer = _fault(fault, request_id)
             hint, error = str(fault), fault.body
         self.note(
@@ -124,7 +124,7 @@ class Api:
         found = calls.handler(method, route.template) if route else None
         if route is None or found is None:
             hint = "" if route is None else " (Stripe has this call, but the sandbox doesn't)"
-            raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).{hint}")
+            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).{hint}")
         _permitted(permissions, path, method, self.shop.account["id"])
         text = (await request.body()).decode() or request.url.query
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
@@ -158,7 +158,7 @@ class Api:
         """The first answer to a repeated idempotency key, None for a new key. Raises Stripe's
         errors for other parameters, and for a request that is still running."""
         if key in self._running:
-            fault = StripeFault(
+            fault = StripeApiError(
                 409,
                 "There is currently another in-progress request using this Idempotent Key.",
                 kind="idempotency_error",
@@ -170,7 +170,7 @@ class Api:
         if known is None:
             return None
         if known["path"] != path or known["text"] != text:
-            raise StripeFault(
+            raise StripeApiError(
                 400,
                 "Keys for idempotent requests can only be used with the same parameters they"
                 f" were first used with. Try using a key other than '{key}'.",
@@ -187,7 +187,7 @@ class Api:
         """Answer, and keep the answer for repeats of the idempotency key."""
         try:
             answer = do()
-        except StripeFault as fault:
+        except StripeApiError as fault:
             answer = _fault(fault, request_id)
             if fault.body.get("code") in _NOT_KEPT:
                 raise
@@ -207,7 +207,7 @@ class Api:
         route = self.shop.world.published.match(method, path)
         found = calls.handler(method, route.template) if route else None
         if route is None or found is None:
-            raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).")
+            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).")
         return self._do(route, found, path, text, True, Cause(), Faults())
 
     def _do(
@@ -236,7 +236,7 @@ class Api:
         world.settle_clock(self._frozen(ids, params))
         try:
             made = handler(calls.Call(self.shop, ids, params, path))
-        except StripeFault as fault:
+        except StripeApiError as fault:
             if family != versions.CURRENT:
                 fault.body = versions.shaped(self.shop, fault.body, family)
             raise
@@ -272,7 +272,7 @@ class Api:
         """The version that an answer is in."""
         try:
             self.family(request)
-        except StripeFault:
+        except StripeApiError:
             return API_VERSION
         return request.headers.get("Stripe-Version") or API_VERSION
 
@@ -293,7 +293,7 @@ class Api:
         if problems and not self.shop.wild(made):
             name = f"{route.method} {route.template}"
             self.shop.problems += [f"{name}: {problem}" for problem in problems]
-            raise StripeFault(
+            raise StripeApiError(
                 500, f"{name} answered: {problems[0]}", kind="api_error", code="sandbox_bug"
             )
 
@@ -339,16 +339,16 @@ class Api:
         """The key's permissions, None if it may do everything. Raises Stripe's 401."""
         key = _key(request.headers.get("Authorization", ""))
         if not key:
-            raise StripeFault(
+            raise StripeApiError(
                 401,
                 "You did not provide an API key. You need to provide your API key in the"
                 " Authorization header, using Bearer auth.",
             )
         if not key.startswith(("sk_test_", "rk_test_")):
-            raise StripeFault(401, f"Invalid API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
+            raise StripeApiError(401, f"Invalid API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
         kept = self.shop.world.private.get(f"key/{key}", {})
         if kept.get("revoked"):
-            raise StripeFault(401, f"Expired API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
+            raise StripeApiError(401, f"Expired API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
         return kept.get("permissions")
 
     async def _misbehave_before(self, faults: Faults) -> None:
@@ -367,7 +367,7 @@ class Api:
         if faults.api_429_retry and chance("api_429_retry") < faults.api_429_retry:
             raise _too_many("endpoint-concurrency", retry=True)
         if faults.api_409 and chance("api_409") < faults.api_409:
-            fault = StripeFault(
+            fault = StripeApiError(
                 409,
                 "This object cannot be accessed right now because another API request or Stripe"
                 " process is currently accessing it.",
@@ -376,7 +376,7 @@ class Api:
             fault.headers["Stripe-Should-Retry"] = "true"
             raise fault
         if faults.api_500_before and chance("api_500_before") < faults.api_500_before:
-            raise StripeFault(500, "An unknown error occurred", kind="api_error")
+            raise StripeApiError(500, "An unknown error occurred", kind="api_error")
 
     def _end_early(self, faults: Faults, made: Json) -> None:
         """Cut a page short although there is more: only `has_more` tells whether a list is
@@ -400,7 +400,7 @@ class Api:
     def _misbehave_after(self, faults: Faults, answer: Answer) -> Answer:
         rate = faults.api_500_after
         if rate and self._chance("api_500_after") < rate:
-            raise StripeFault(500, "An unknown error occurred", kind="api_error")
+            raise StripeApiError(500, "An unknown error occurred", kind="api_error")
         return answer
 
 
@@ -418,9 +418,9 @@ def _refuse_unplayed(route: Route, tree: Json, unknown: list[str]) -> None:
             raise played.refuse(path, value)
 
 
-def _too_many(reason: str, *, retry: bool = False) -> StripeFault:
+def _too_many(reason: str, *, retry: bool = False) -> StripeApiError:
     """Stripe's 429, with the limit that was reached."""
-    fault = StripeFault(
+    fault = StripeApiError(
         429,
         "Request rate limit exceeded. You can learn more about rate limits here"
         " https://stripe.com/docs/rate-limits.",
@@ -432,7 +432,7 @@ def _too_many(reason: str, *, retry: bool = False) -> StripeFault:
     return fault
 
 
-def _fault(fault: StripeFault, request_id: str) -> Answer:
+def _fault(fault: StripeApiError, request_id: str) -> Answer:
     log = f"https://dashboard.stripe.com/test/logs/{request_id}"
     body = fault.body | ({"request_log_url": log} if request_id else {})
     return Answer(fault.status, orjson.dumps({"error": body}), dict(fault.headers))
@@ -468,14 +468,14 @@ def _permitted(permissions: Json | None, path: str, method: str, account: str) -
     granted = permissions.get(area)
     if granted != "write" and granted != wanted:
         needed = f"rak_{area.removesuffix('s')}_{wanted}"
-        raise StripeFault(
+        raise StripeApiError(
             403,
             "The provided key does not have the required permissions for this endpoint on account"
             f" '{account}'. Having the '{needed}' permission would allow this request to continue.",
         )
 
 
-def _empty(name: str) -> StripeFault:
+def _empty(name: str) -> StripeApiError:
     return invalid(
         f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a"
         f" parameter; however '{name}' cannot be unset.",
@@ -484,7 +484,7 @@ def _empty(name: str) -> StripeFault:
     )
 
 
-def _invalid_value(path: str, tree: Json, message: str) -> StripeFault:
+def _invalid_value(path: str, tree: Json, message: str) -> StripeApiError:
     value: Any = tree
     for part in re.findall(r"[^\[\]]+", path):
         value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)

@@ -1,6 +1,6 @@
 """Money that is held first and taken later: captures, larger holds, and holds that end unused."""
 
-from sandbox.shop import Shop, StripeFault, invalid, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.transactions import transaction
 from sandbox.world import Json
 
@@ -133,7 +133,7 @@ def _tell_session(shop: Shop, intent: Json) -> None:
         shop.save(session)
 
 
-def _unexpected(intent: Json, verb: str, wanted: str) -> StripeFault:
+def _unexpected(intent: Json, verb: str, wanted: str) -> StripeApiError:
     return invalid(
         f"This PaymentIntent could not be {verb} because it has a status of {intent['status']}."
         f" Only a PaymentIntent with one of the following statuses may be {verb}: {wanted}.",

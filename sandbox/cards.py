@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 
 from sandbox import declines
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from sandbox.world import Json
 
 
@@ -156,7 +156,7 @@ def payment_method(
     if card is None and other_kind(shop, given):
         card = Card(given, "", delayed=given)
     if card is None:
-        raise StripeFault(
+        raise StripeApiError(
             404,
             f"No such PaymentMethod: '{given}'",
             code="resource_missing",

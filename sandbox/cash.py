@@ -1,7 +1,7 @@
 """Customers' cash balances: money that they sent by bank transfer, and what it pays for."""
 
 from sandbox import bank_transfers, payments, settling
-from sandbox.shop import Shop, StripeFault, invalid
+from sandbox.shop import Shop, StripeApiError, invalid
 from sandbox.world import Json
 
 KIND = "customer_cash_balance_transaction"
@@ -73,7 +73,7 @@ def reconcile(shop: Shop, customer: Json) -> None:
 def apply(shop: Shop, customer: Json, intent: Json, amount: int | None) -> Json:
     """Pay for all or a part of a payment out of the cash balance. Raises Stripe's 400."""
     if not waits(intent):
-        raise StripeFault(
+        raise StripeApiError(
             400,
             f"This PaymentIntent is {intent['status']} and doesn't wait for a bank transfer.",
             code="payment_intent_unexpected_state",

@@ -17,7 +17,7 @@ from sandbox import (
     sources,
     subscriptions,
 )
-from sandbox.shop import Shop, StripeFault, snapshot
+from sandbox.shop import Shop, StripeApiError, snapshot
 from sandbox.subscriptions import dunning, endings, pauses, pending, previews, renewals, schedules
 from sandbox.world import Json
 
@@ -59,7 +59,7 @@ def do_due(shop: Shop, until: float | None = None, clock: str | None = None) -> 
             found = shop.world.table(kind).get(object_id)
             if found is not None:
                 work(shop, found)
-        except StripeFault as fault:
+        except StripeApiError as fault:
             shop.problems.append(f"{name} of {object_id}: {fault}")
         finally:
             shop.world.settle_clock()

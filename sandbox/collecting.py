@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.fields import apply
-from sandbox.shop import Shop, StripeFault, invalid, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.world import Json
 
 SHARED = (
@@ -185,4 +185,4 @@ def check_method(session: Json, kind: str) -> None:
         session.get("excluded_payment_method_types"),
     )
     if (allowed and kind not in allowed) or kind in (excluded or ()):
-        raise StripeFault(400, f"This session can't be paid by {kind}.", param="payment_method")
+        raise StripeApiError(400, f"This session can't be paid by {kind}.", param="payment_method")

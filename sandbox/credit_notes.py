@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sandbox import balances, invoices, refunds, shipping, taxes
-from sandbox.shop import Shop, StripeFault, invalid, merge_metadata, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, merge_metadata, snapshot
 from sandbox.subscriptions import dunning
 from sandbox.world import Json
 
@@ -253,7 +253,7 @@ def _sums(shop: Shop, invoice: Json, params: Json) -> Sums:
     elif params.get("amount"):
         _custom(shop, sums, {"unit_amount": params["amount"], "quantity": 1}, "amount")
     elif not params.get("shipping_cost"):
-        raise StripeFault(
+        raise StripeApiError(
             400,
             "One of the following params should be provided for this request: amount, lines,"
             " shipping_cost.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.shop import StripeFault, invalid
+from sandbox.shop import StripeApiError, invalid
 
 _CODES = """
     usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn
@@ -31,7 +31,7 @@ def unknown(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 yield from unknown(value, where)
 
 
-def refuse(path: str, value: str) -> StripeFault:
+def refuse(path: str, value: str) -> StripeApiError:
     """Stripe's 400."""
     return invalid(
         f"Invalid currency: {value}. Stripe currently supports these currencies:"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sandbox.shop import DOCS, StripeFault
+from sandbox.shop import DOCS, StripeApiError
 from sandbox.world import Json
 
 
@@ -103,7 +103,7 @@ def fault(
     intent: Json | None = None,
     charge: str | None = None,
     method: Json | None = None,
-) -> StripeFault:
+) -> StripeApiError:
     """Stripe's 402 for a decline. With a payment intent it also shows the payment method."""
     extra: Json = network(decline_code)
     if charge:
@@ -116,7 +116,7 @@ def fault(
     param = DECLINES[decline_code].param
     if param or not intent:
         extra["param"] = param or ""
-    return StripeFault(
+    return StripeApiError(
         402,
         DECLINES[decline_code].message,
         code=error_code(decline_code),

@@ -1,6 +1,6 @@
 """Coupons in use: which one a code names, what it takes off, and for how long."""
 
-from sandbox.shop import Shop, StripeFault, invalid
+from sandbox.shop import Shop, StripeApiError, invalid
 from sandbox.world import Json
 
 
@@ -43,7 +43,7 @@ def check(
             )
 
 
-def _expired(coupon: Json) -> StripeFault:
+def _expired(coupon: Json) -> StripeApiError:
     return invalid(f"Coupon expired: {coupon['id']}", param="discounts", code="coupon_expired")
 
 

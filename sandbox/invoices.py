@@ -1,7 +1,7 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
 from sandbox import balances, cards, declines, invoice_lines, payments, taxes
-from sandbox.shop import Shop, StripeFault, invalid, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.world import Json
 
 DRAFT_SECONDS = 3600
@@ -375,7 +375,7 @@ def pay(shop: Shop, invoice: Json, params: Json) -> Json:
     outcome = collect(shop, invoice, method=method)
     if outcome not in ("paid", "processing"):
         if outcome == "no_payment_method":
-            raise StripeFault(
+            raise StripeApiError(
                 400,
                 "There is no `default_payment_method` set on this Customer or Invoice. Please set a"
                 " `default_payment_method`.",

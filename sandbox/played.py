@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 
 Json = dict[str, Any]
 
@@ -119,10 +119,10 @@ def played_by(method: str, template: str) -> Played:
     return declared().get((method, template), _NOTHING)
 
 
-def refuse(path: str, value: str | None) -> StripeFault:
+def refuse(path: str, value: str | None) -> StripeApiError:
     """The answer to a parameter of Stripe's, or a value of one, that the sandbox doesn't play."""
     what = f"`{path}`" if value is None else f"`{path}={value}`"
-    return StripeFault(
+    return StripeApiError(
         400,
         f"The sandbox doesn't play {what}, though Stripe does. docs/sandbox.md lists what each call"
         " plays.",

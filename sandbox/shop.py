@@ -16,7 +16,7 @@ from sandbox.world import Json, World
 DOCS = "https://stripe.com/docs/error-codes"
 
 
-class StripeFault(Exception):
+class StripeApiError(Exception):
     """An error in Stripe's format."""
 
     def __init__(
@@ -52,8 +52,8 @@ class StripeFault(Exception):
             self.body["doc_url"] = f"{DOCS}/{words}"
 
 
-def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:
-    return StripeFault(
+def missing(kind: str, object_id: object, *, param: str = "id") -> StripeApiError:
+    return StripeApiError(
         404,
         f"No such {kind.replace('_', ' ')}: '{object_id}'",
         code="resource_missing",
@@ -61,8 +61,8 @@ def missing(kind: str, object_id: object, *, param: str = "id") -> StripeFault:
     )
 
 
-def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeFault:
-    return StripeFault(400, message, code=code, param=param)
+def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeApiError:
+    return StripeApiError(400, message, code=code, param=param)
 
 
 _OF_ACCOUNTS = ("customer.created", "customer.updated", "customer.deleted")

@@ -5,7 +5,7 @@ A card of a customer is a payment method too, under the same id, as it is with S
 
 from sandbox import cards
 from sandbox.fields import apply
-from sandbox.shop import Shop, StripeFault, invalid, merge_metadata, missing, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, merge_metadata, missing, snapshot
 from sandbox.world import Json
 
 KINDS = ("card", "bank_account", "source")
@@ -53,7 +53,7 @@ _TOKENS = ("card", "bank_account", "pii", "cvc_update", "account", "person")
 def _behaviour(number: str) -> cards.Card:
     found = cards.behaviour(number)
     if found is None or found.delayed:
-        raise StripeFault(
+        raise StripeApiError(
             402,
             "Your card number is incorrect.",
             code="incorrect_number",

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from sandbox import thin
 from sandbox.box import Sandbox
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 from sandbox.world import Json
 
 EVENTS, DESTINATIONS = "/v2/core/events", "/v2/core/event_destinations"
@@ -21,8 +21,8 @@ KEPT_SECONDS = 30 * 86400
 Call = Callable[[Sandbox, Request, Json], Json]
 
 
-def _problem(status: int, code: str, message: str) -> StripeFault:
-    return StripeFault(status, message, code=code, kind=code)
+def _problem(status: int, code: str, message: str) -> StripeApiError:
+    return StripeApiError(status, message, code=code, kind=code)
 
 
 def _event(box: Sandbox, request: Request, given: Json) -> Json:
@@ -248,7 +248,7 @@ def _endpoint(box: Sandbox, act: Call) -> Callable[[Request], Coroutine[Any, Any
             box.api.permit(request)
             box.api.family(request)
             answer = act(box, request, await _given(request))
-        except StripeFault as fault:
+        except StripeApiError as fault:
             status, answer = fault.status, {"error": fault.body}
             hint = str(fault)
         request_id = box.shop.world.new_id("req", 14)

@@ -2,7 +2,7 @@
 
 from sandbox import buying, checkout, declines, lists
 from sandbox.calls.registry import UNPUBLISHED, Call, call, readable
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 from sandbox.world import Json
 
 call("POST", "/v1/checkout/sessions")(lambda c: checkout.create(c.shop, c.params))
@@ -60,7 +60,7 @@ def _confirm(c: Call) -> Json:
     if outcome != "complete":
         if outcome in declines.DECLINES:
             raise declines.fault(outcome)
-        raise StripeFault(402, f"The payment failed: {outcome}", kind="card_error")
+        raise StripeApiError(402, f"The payment failed: {outcome}", kind="card_error")
     return _page(c)
 
 

@@ -14,7 +14,7 @@ from sandbox import (
 )
 from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
 from sandbox.fields import apply
-from sandbox.shop import Shop, StripeFault, invalid, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.world import Json
 
 for _kind, _url in (
@@ -325,7 +325,7 @@ def cancel(c: Call) -> Json:
         return c.shop.save(intent, "payment_intent.canceled")
 
 
-def _unexpected(intent: Json, verb: str) -> StripeFault:
+def _unexpected(intent: Json, verb: str) -> StripeApiError:
     return invalid(
         f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
         code="payment_intent_unexpected_state",
@@ -353,7 +353,7 @@ def create_charge(c: Call) -> Json:
         customer = c.shop.find("customer", params["customer"], param="customer")
         given = customer["default_source"]
     if not given:
-        raise StripeFault(400, "Must provide source or customer.", code="parameter_missing")
+        raise StripeApiError(400, "Must provide source or customer.", code="parameter_missing")
     with c.shop.row():
         method = cards.payment_method(c.shop, given)
         intent = payments.new_intent(

@@ -4,7 +4,7 @@ from sandbox import catalog, lists
 from sandbox.calls.registry import Call, call
 from sandbox.fields import apply
 from sandbox.plans import plan_of
-from sandbox.shop import StripeFault, missing, snapshot
+from sandbox.shop import StripeApiError, missing, snapshot
 from sandbox.world import Json
 
 _RENAMED = {
@@ -28,7 +28,9 @@ def _price(c: Call) -> Json:
 def create(c: Call) -> Json:
     params = c.params
     if params.get("id") in c.shop.world.table("price"):
-        raise StripeFault(400, "Plan already exists.", code="resource_already_exists", param="id")
+        raise StripeApiError(
+            400, "Plan already exists.", code="resource_already_exists", param="id"
+        )
     given: Json = {key: value for key, value in params.items() if key not in _NOT_HERE}
     given |= {new: params[old] for old, new in _RENAMED.items() if old in params}
     given["recurring"] = {key: params[key] for key in _OF_RHYTHM if key in params}

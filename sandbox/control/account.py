@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from sandbox.control.registry import Command, control
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 from sandbox.world import Json
 
 
@@ -45,7 +45,9 @@ def endpoint(command: Command) -> Json:
     secrets sign until `end_roll`)."""
     kept = command.shop.world.private.get(command.id, {})
     if "secrets" not in kept:
-        raise StripeFault(404, f"No such webhook endpoint: '{command.id}'", code="resource_missing")
+        raise StripeApiError(
+            404, f"No such webhook endpoint: '{command.id}'", code="resource_missing"
+        )
     body = command.body
     if "thin" in body:
         kept["thin"] = bool(body["thin"])

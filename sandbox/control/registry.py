@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.box import Sandbox
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from sandbox.world import Json
 
 PREFIX = "/_sandbox"
@@ -85,7 +85,7 @@ def _endpoint(box: Sandbox, act: Act) -> Callable[[Request], Coroutine[Any, Any,
             answer = act(command)
             if isinstance(answer, Coroutine):
                 answer = await answer
-        except StripeFault as fault:
+        except StripeApiError as fault:
             return JSONResponse({"error": fault.body}, fault.status)
         except KeyError as error:
             return JSONResponse({"error": {"message": f"missing field: {error}"}}, 400)

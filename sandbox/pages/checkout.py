@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from sandbox import buying, checkout, declines, forms, pricing, settling
 from sandbox.control.buying import buyer
 from sandbox.pages.frame import Frame, counted, day, form
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 from sandbox.world import Json
 
 CARDS = [
@@ -70,7 +70,7 @@ class CheckoutPages(Frame):
             return self.message("Not found", "This checkout session doesn't exist.", status=404)
         try:
             made = checkout.recover(self.shop, session)
-        except StripeFault as fault:
+        except StripeApiError as fault:
             return self.message("This checkout session has ended", str(fault), status=410)
         self.box.flush()
         return RedirectResponse(made["url"] or f"/c/embedded/{made['client_secret']}", 303)
@@ -89,7 +89,7 @@ class CheckoutPages(Frame):
         try:
             nested = forms.decode(urlencode(entered))
             outcome = buying.pay(self.shop, session, buyer({**nested, "promotion_code": None}))
-        except StripeFault as fault:
+        except StripeApiError as fault:
             text = str(fault)
             if fault.status == 404:
                 text = "Your card number is invalid."
@@ -111,7 +111,7 @@ class CheckoutPages(Frame):
     def _promote(self, session: Json, entered: Json) -> Response:
         try:
             buying.apply_code(self.shop, session, entered.get("promotion_code", ""))
-        except StripeFault as fault:
+        except StripeApiError as fault:
             return self._show(session, entered, code_error=str(fault))
         self.box.flush()
         return self._show(session, entered)

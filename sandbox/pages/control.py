@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from sandbox import checkout, disputes, refunds, settling
 from sandbox.delivery import SECONDS, SWITCHED
 from sandbox.pages.frame import NEWEST, Frame, counted, every, form, money, when
-from sandbox.shop import StripeFault
+from sandbox.shop import StripeApiError
 from sandbox.subscriptions import LIVE, cancel, items, pauses, update
 from sandbox.world import Json
 
@@ -180,7 +180,7 @@ class ControlPages(Frame):
         entered = await form(request)
         try:
             answer = action(entered)
-        except (StripeFault, ValueError, KeyError) as error:
+        except (StripeApiError, ValueError, KeyError) as error:
             answer = f"{entered.get('back', '/')}?error={quote(str(error))}"
         self.box.flush()
         return RedirectResponse(str(answer), 303)

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sandbox import cards, credit_notes, invoices, pricing
 from sandbox.pages.frame import NEWEST, Frame, day, every, form, money
-from sandbox.shop import StripeFault, snapshot
+from sandbox.shop import StripeApiError, snapshot
 from sandbox.subscriptions import LIVE, dunning, items, portal
 from sandbox.world import Json
 
@@ -43,7 +43,7 @@ class PortalPages(Frame):
         if request.method == "POST":
             try:
                 note = self._act(session, await form(request))
-            except StripeFault as fault:
+            except StripeApiError as fault:
                 error = str(fault)
             self.box.flush()
             flow = self.shop.world.private[session["id"]].get("flow") or {}
@@ -172,7 +172,7 @@ class PortalPages(Frame):
             return self._change_details(customer_id, entered)
         found = self.shop.find("subscription", entered.get("subscription"))
         if found["customer"] != customer_id:
-            raise StripeFault(404, "No such subscription.")
+            raise StripeApiError(404, "No such subscription.")
         features = self._features(session)
         self.shop.world.keep(session["id"], asked=None)
         match do:
@@ -199,7 +199,7 @@ class PortalPages(Frame):
 
     def _cancel(self, session: Json, found: Json, features: Json) -> str:
         if not features["subscription_cancel"]["enabled"]:
-            raise StripeFault(400, "Subscriptions can't be cancelled here.")
+            raise StripeApiError(400, "Subscriptions can't be cancelled here.")
         immediately = features["subscription_cancel"]["mode"] == "immediately"
         portal.cancel(self.shop, found, immediately=immediately)
         if _reason(features)["enabled"]:
@@ -234,8 +234,8 @@ class PortalPages(Frame):
         before = snapshot(customer)
         try:
             method = cards.payment_method(self.shop, number)
-        except StripeFault:
-            raise StripeFault(400, "Your card number is invalid.") from None
+        except StripeApiError:
+            raise StripeApiError(400, "Your card number is invalid.") from None
         cards.attach(self.shop, method, customer)
         customer["invoice_settings"]["default_payment_method"] = method["id"]
         self.shop.save(customer, "customer.updated", before)
@@ -266,7 +266,7 @@ class PortalPages(Frame):
         if request.method == "POST":
             try:
                 note = self._pay(found, await form(request))
-            except StripeFault as fault:
+            except StripeApiError as fault:
                 error = str(fault)
             self.box.flush()
         notes = list(credit_notes.notes_of(self.shop, found))

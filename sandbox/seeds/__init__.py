@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import calls, clock
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from sandbox.world import Json, World
 
 _FOLDER = Path(__file__).parent
@@ -62,7 +62,7 @@ def _do(shop: Shop, entry: Json, made: dict[str, Json]) -> Json:
         raise SeedError(f"{entry['name']}: the sandbox doesn't support {method} {path}")
     try:
         return found(calls.Call(shop, ids, params, path))
-    except StripeFault as fault:
+    except StripeApiError as fault:
         if entry.get("expected_error_type") == fault.body["type"]:
             return {}
         raise SeedError(f"{entry['name']}: {fault}") from None

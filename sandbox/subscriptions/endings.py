@@ -1,7 +1,7 @@
 """Ending a subscription, now or later."""
 
 from sandbox import discounts, invoices
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from sandbox.subscriptions import agenda, items, proration
 from sandbox.world import Json
 
@@ -26,7 +26,9 @@ def mark(shop: Shop, found: Json, params: Json) -> None:
     if params.get("cancel_at"):
         at = items.moment(found, params["cancel_at"])
         if at <= shop.world.now():
-            raise StripeFault(400, "The `cancel_at` date must be in the future.", param="cancel_at")
+            raise StripeApiError(
+                400, "The `cancel_at` date must be in the future.", param="cancel_at"
+            )
     elif params.get("cancel_at_period_end") is True:
         at = items.last_end(found)
     elif params.get("cancel_at_period_end") is False or params.get("cancel_at") == "":
@@ -57,7 +59,7 @@ def cancel(
     """End a subscription now. Its items' periods stay unchanged; the status is what counts."""
     world = shop.world
     if found["status"] not in items.LIVE:
-        raise StripeFault(
+        raise StripeApiError(
             404, f"No such subscription: '{found['id']}'", code="resource_missing", param="id"
         )
     now = world.now()

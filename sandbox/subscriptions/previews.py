@@ -3,7 +3,7 @@ invoice that comes of it is read off."""
 
 from sandbox import invoices
 from sandbox.rehearsal import rehearse
-from sandbox.shop import Shop, StripeFault, invalid
+from sandbox.shop import Shop, StripeApiError, invalid
 from sandbox.subscriptions import changes, creation, endings, items, renewals
 from sandbox.world import Json
 
@@ -28,7 +28,7 @@ def preview(shop: Shop, params: Json) -> Json:
     else:
         bill = _of_pending(stage, params)
     if bill is None:
-        raise StripeFault(404, "No upcoming invoices", code="invoice_upcoming_none")
+        raise StripeApiError(404, "No upcoming invoices", code="invoice_upcoming_none")
     return _shown(stage, bill, known=bool(given))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.plans import plan_of
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from sandbox.versions.families import CURRENT, Family, family_of
 from sandbox.world import Json
 
@@ -55,7 +55,7 @@ def event_in(shop: Shop, event: Json, version: str) -> Json:
     made = {**event, "api_version": version}
     try:
         family = family_of(shop.world.published, version)
-    except StripeFault:
+    except StripeApiError:
         return made
     if family == CURRENT:
         return made

@@ -5,7 +5,7 @@ from enum import IntEnum
 from functools import cache
 
 from sandbox.schema import API_VERSION, Published
-from sandbox.shop import StripeFault, invalid
+from sandbox.shop import StripeApiError, invalid
 
 
 class Family(IntEnum):
@@ -46,7 +46,7 @@ def family_of(published: Published, version: str, *, param: str | None = None) -
     if not _DATE.fullmatch(version) or version not in released(published):
         raise invalid(f"Invalid Stripe API version: {version}", param=param)
     if version < OLDEST:
-        raise StripeFault(
+        raise StripeApiError(
             400,
             f"The sandbox doesn't speak Stripe's API version {version}. It speaks {OLDEST} and"
             " later.",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.shop import Shop, StripeFault, invalid
+from sandbox.shop import Shop, StripeApiError, invalid
 from sandbox.versions.answers import UI_MODES
 from sandbox.versions.families import CURRENT, Family
 from sandbox.world import Json
@@ -23,14 +23,14 @@ def moved(family: Family, method: str, path: str) -> tuple[str, str]:
     if (method, path) == ("GET", "/v1/invoices/upcoming"):
         return "POST", "/v1/invoices/create_preview"
     if path == "/v1/invoices/upcoming/lines":
-        raise StripeFault(
+        raise StripeApiError(
             404,
             "The sandbox doesn't play GET /v1/invoices/upcoming/lines. Read the lines of"
             " GET /v1/invoices/upcoming instead.",
             code="sandbox_unsupported",
         )
     if path.startswith("/v1/invoice_payments"):
-        raise StripeFault(404, f"Unrecognized request URL ({method}: {path}).")
+        raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).")
     return method, path
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import pytest
 
+from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.vocabulary import (
     ActivityType,
     AuditAction,
@@ -20,9 +21,11 @@ from web.wording.labels import (
     AUDIT_ACTORS,
     AUDIT_OUTCOMES,
     CAUSES,
+    DIFFERENCE_KINDS,
     ICONS,
     PRESETS,
     REASONS,
+    SEVERITIES,
     SOURCES,
     TOKEN_SCOPES,
 )
@@ -39,6 +42,8 @@ from web.wording.labels import (
         (AuditOutcome, AUDIT_OUTCOMES),
         (AuditActor, AUDIT_ACTORS),
         (TokenScope, TOKEN_SCOPES),
+        (Kind, DIFFERENCE_KINDS),
+        (Severity, SEVERITIES),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

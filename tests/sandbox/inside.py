@@ -12,7 +12,7 @@ from sandbox.blanks import Blanks
 from sandbox.box import build
 from sandbox.delivery import Faults
 from sandbox.schema import Published
-from sandbox.shop import Shop, StripeFault
+from sandbox.shop import Shop, StripeApiError
 from tests.harness import Json, flat
 
 
@@ -42,7 +42,7 @@ class Inside:
         form = "&".join(f"{quote(key, safe='[]')}={quote(v)}" for key, v in flat(params).items())
         try:
             answer = Api(self.shop, Faults()).ask(method, f"/v1/{path}", form)
-        except StripeFault as fault:
+        except StripeApiError as fault:
             return fault.status, {"error": fault.body}
         return answer.status, json.loads(answer.body)
 

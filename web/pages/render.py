@@ -140,6 +140,7 @@ _ENVIRONMENT.filters |= {
     "email_kind": labels.email_kind,
     "email_state": labels.email_state,
     "comparison_state": labels.comparison_state,
+    "difference_kind": labels.difference_kind,
     "difference_state": labels.difference_state,
     "severity": labels.severity,
     "browser": labels.browser,

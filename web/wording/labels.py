@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.mail.letters import KINDS
+from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import (
     ActivityType,
@@ -311,7 +312,25 @@ DIFFERENCE_STATES = {
     "repaired": "Repaired",
     "failed": "Not repaired",
 }
-SEVERITIES = {"safe": "Safe to repair", "person": "Needs a decision", "foreign": "Not ours"}
+SEVERITIES: dict[str, str] = {
+    Severity.SAFE: "Safe to repair",
+    Severity.MANUAL: "Needs a decision",
+    Severity.FOREIGN: "Not ours",
+}
+DIFFERENCE_KINDS: dict[str, str] = {
+    Kind.ACCESS_MISSING: "Access is missing",
+    Kind.ACCESS_LEFT: "Access should have ended",
+    Kind.UNTIL_DIFFERS: "The end differs",
+    Kind.MIRROR_DIFFERS: "The stored copy differs",
+    Kind.NOBODY: "No user to give access to",
+    Kind.GONE: "Gone from Stripe",
+    Kind.OTHER_ACCOUNT: "From another Stripe account",
+    Kind.ACCESS_AFTER_END: "Access after its end",
+    Kind.PAID_WITHOUT_ACCESS: "Paid without access",
+    Kind.WORKFLOW_MISSING: "No workflow",
+    Kind.WORKFLOW_STUCK: "Workflow stuck",
+    Kind.TIMER_MISSING: "No timer",
+}
 
 
 def plain(name: str) -> str:
@@ -355,6 +374,11 @@ def comparison_state(name: str) -> str:
 
 def difference_state(name: str) -> str:
     return DIFFERENCE_STATES.get(name, plain(name))
+
+
+def difference_kind(name: str) -> str:
+    """What differs, or which invariant is violated."""
+    return DIFFERENCE_KINDS.get(name, plain(name))
 
 
 def severity(name: str) -> str:
