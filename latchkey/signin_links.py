@@ -13,7 +13,7 @@ from typing import Literal
 from itsdangerous import BadSignature, URLSafeSerializer
 
 Kind = Literal["sign_in", "access", "owner"]
-FRESH_SECONDS = 30 * 60
+FRESH_SECONDS = 10 * 60
 LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600, "owner": 15 * 60}
 """Seconds. `owner` is the link that `latchkey owner` prints."""
 ACTING_SECONDS = 600

@@ -27,7 +27,7 @@ KINDS = {
     "paid_elsewhere": "Paid with another address (to the member)",
 }
 SHORT_LIVED = ("sign_in", "recovery")
-"""Kinds of email whose link lives 30 minutes; that of the others lives 48 hours."""
+"""Kinds of email whose link lives 10 minutes; that of the others lives 48 hours."""
 LONGEST_LINE = 150
 
 
@@ -59,11 +59,11 @@ def line(text: str) -> str:
 
 
 _SIGNS_IN = (
-    "The button signs you in. It works once, within 48 hours. After 30 minutes it also asks for"
+    "The button signs you in. It works once, within 48 hours. After 10 minutes it also asks for"
     " your password, if you have one. You can ask for a new link on the sign-in page at any time."
 )
 _SIGNS_IN_SOON = (
-    "The button signs you in. It works once, within 30 minutes. After that, you can ask for a new"
+    "The button signs you in. It works once, within 10 minutes. After that, you can ask for a new"
     " link on the sign-in page."
 )
 

@@ -70,7 +70,7 @@ async def test_erasure_merge_and_its_undo_end_older_links(
 async def test_links_live_as_long_as_their_kind(shared: Latchkey, visitor: Visitor) -> None:
     member = await user(shared, "lives@links.example")
     old = await visitor.get(link(member, "old", age=HOUR), 400)
-    assert "older than 30 minutes" in old.text
+    assert "older than 10 minutes" in old.text
     gone = await visitor.get(link(member, "gone", age=49 * HOUR, kind="access"), 400)
     assert "older than 48 hours" in gone.text
     await visitor.send(link(member, "access", age=47 * HOUR, kind="access"))

@@ -40,7 +40,7 @@ CHANGED = (
     " one below."
 )
 _LIVES: dict[signin_links.Kind, str] = {
-    "sign_in": "30 minutes",
+    "sign_in": "10 minutes",
     "access": "48 hours",
     "owner": "15 minutes",
 }
