@@ -24,10 +24,8 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Attention:
-    """What needs attention now. Stuck events have been waiting for more than five minutes."""
+    """What needs attention now, beside the alarms at the top of every admin page."""
 
-    failed_events: int
-    stuck_events: int
     failed_mails: int
     failed_links: int
 
@@ -81,11 +79,7 @@ def _users(group: StandingGroup) -> str:
 async def attention(connection: Connection) -> Attention:
     row = await connection.fetchrow(
         """
-        select (select count(*) from events where state = 'failed') as failed_events,
-               (select count(*) from events
-                 where state = 'waiting' and received_at < now() - interval '5 minutes')
-                    as stuck_events,
-               (select count(*) from mails where state = 'failed') as failed_mails,
+        select (select count(*) from mails where state = 'failed') as failed_mails,
                (select count(*) from links
                  where state = 'failed' and removed_at is null) as failed_links
         """
