@@ -170,25 +170,25 @@ async def test_only_admins_read_it(shared: Latchkey) -> None:
 
 
 @pytest.mark.slow
-async def test_a_change_and_its_line_are_one(shared: Latchkey, owner: Visitor) -> None:
+async def test_a_change_and_its_line_are_one(site: Latchkey) -> None:
     """Without its line nothing is changed: here, the log takes none for a while."""
-    product = await shared.product("Atomic")
-    grant = await shared.call(
+    product = await site.product("Atomic")
+    grant = await site.call(
         "POST", f"/products/{product}/grants", 201, json={"email": "atom@audit.example"}
     )
     member = grant["user_id"]
-    collection = (await shared.call("POST", "/collections", 201, json={"name": "Atoms"}))["id"]
-    category = await shared.pool.fetchval(
+    collection = (await site.call("POST", "/collections", 201, json={"name": "Atoms"}))["id"]
+    category = await site.pool.fetchval(
         "insert into categories (name, position) values ($1, 1) returning id", secrets.token_hex(4)
     )
-    token = await shared.pool.fetchval(
+    token = await site.pool.fetchval(
         """
         insert into api_tokens (name, token_hash, created_by)
         select 'atomic', $1, id from users where role = 'owner' limit 1 returning id
         """,
         secrets.token_bytes(32),
     )
-    note = await shared.pool.fetchval(
+    note = await site.pool.fetchval(
         "insert into user_notes (user_id, text) values ($1, 'note') returning id", member
     )
     forms: list[tuple[str, str, dict[str, Any]]] = [
@@ -240,22 +240,24 @@ async def test_a_change_and_its_line_are_one(shared: Latchkey, owner: Visitor) -
         (f"/admin/products/{product}/delete", "", {}),
         ("/admin/drift", "/admin/drift", {}),
     ]
-    me = await shared.pool.fetchval("select id from users where email = $1", ADMIN)
-    for page, path, fields in forms:
-        before = await digest(shared, without={"tries"})
-        await shared.pool.execute(BLOCK)
-        try:
-            await owner.send(page, path or None, expect=500, **fields)
-        finally:
-            await shared.pool.execute("drop trigger blocked on audit_log")
-        assert await digest(shared, without={"tries"}) == before, path or page
-        since = await last(shared)
-        shown = (await owner.client.get(page)).text
-        csrf = shown.partition('name="csrf_token" value="')[2].partition('"')[0]
-        answer = await owner.client.post(path or page, data={"csrf_token": csrf, **fields})
-        assert answer.status_code in (200, 303), (path or page, answer.text)
-        done = await lines(shared, since, actor_id=me, outcome="done")
-        assert len(done) == 1, (path or page, done)
+    me = await site.pool.fetchval("select id from users where email = $1", ADMIN)
+    async with visit(site) as owner:
+        await owner.sign_in()
+        for page, path, fields in forms:
+            before = await digest(site, without={"tries"})
+            await site.pool.execute(BLOCK)
+            try:
+                await owner.send(page, path or None, expect=500, **fields)
+            finally:
+                await site.pool.execute("drop trigger blocked on audit_log")
+            assert await digest(site, without={"tries"}) == before, path or page
+            since = await last(site)
+            shown = (await owner.client.get(page)).text
+            csrf = shown.partition('name="csrf_token" value="')[2].partition('"')[0]
+            answer = await owner.client.post(path or page, data={"csrf_token": csrf, **fields})
+            assert answer.status_code in (200, 303), (path or page, answer.text)
+            done = await lines(site, since, actor_id=me, outcome="done")
+            assert len(done) == 1, (path or page, done)
 
 
 async def test_no_form_is_left_out(shared: Latchkey, owner: Visitor) -> None:
@@ -308,38 +310,38 @@ CALLED: dict[str, tuple[str, dict[str, Any] | None]] = {
 
 
 @pytest.mark.slow
-async def test_no_call_is_left_out(shared: Latchkey) -> None:
+async def test_no_call_is_left_out(site: Latchkey) -> None:
     """Every call that is listed leaves a line, and where it succeeds, one with the change."""
-    product = await shared.product("Called")
-    grant = await shared.call(
+    product = await site.product("Called")
+    grant = await site.call(
         "POST", f"/products/{product}/grants", 201, json={"email": "called@audit.example"}
     )
-    collection = (await shared.call("POST", "/collections", 201, json={"name": "Called"}))["id"]
+    collection = (await site.call("POST", "/collections", 201, json={"name": "Called"}))["id"]
     names = {"product": product, "grant": grant["id"], "collection": collection}
-    names |= {"user": await user(shared, "one@called.example")}
-    names |= {"other": await user(shared, "two@called.example")}
+    names |= {"user": await user(site, "one@called.example")}
+    names |= {"other": await user(site, "two@called.example")}
     order = [*CALLED, *(name for name in CALLS if name not in CALLED and CALLS[name])]
     for name in order:
         method, path = name.split()
         address, body = CALLED.get(name, (re.sub(r"\{\w+\}", "999999", path), None))
         if body and "user" in body:
             body = {"user": names["other"], "reason": "same person"}
-        before, since = await digest(shared, without=BUSY), await last(shared)
-        await shared.pool.execute(BLOCK)
+        before, since = await digest(site, without=BUSY), await last(site)
+        await site.pool.execute(BLOCK)
         try:
-            blocked = await shared.api.request(method, address.format(**names), json=body)
+            blocked = await site.api.request(method, address.format(**names), json=body)
         finally:
-            await shared.pool.execute("drop trigger blocked on audit_log")
+            await site.pool.execute("drop trigger blocked on audit_log")
         assert (blocked.status_code == 500) is (name in CALLED), (name, blocked.text)
-        assert await digest(shared, without=BUSY) == before, name
-        answer = await shared.api.request(method, address.format(**names), json=body)
+        assert await digest(site, without=BUSY) == before, name
+        answer = await site.api.request(method, address.format(**names), json=body)
         assert (answer.status_code < 300) is (name in CALLED), (name, answer.text)
         if answer.status_code < 300:
-            found = await lines(shared, since, action=CALLS[name], outcome="done")
+            found = await lines(site, since, action=CALLS[name], outcome="done")
             assert [line["actor_kind"] for line in found] == ["settings"], name
 
         async def there(action: str = str(CALLS[name]), since: int = since) -> bool:
-            return bool(await lines(shared, since, action=action))
+            return bool(await lines(site, since, action=action))
 
         await until(there, f"{name} has its line")
 
