@@ -42,19 +42,26 @@ class PortalActivities:
 
     @activity.defn(name=contracts.OPEN_PORTAL)
     async def open_portal(self, stripe_call: StripeCallInput) -> StripeCallResult:
-        """A new session for the customer `object_id`, on the page that `flow` names."""
+        """A new session for the customer `object_id`, on the page that `flow` names; `gone` if
+        Stripe doesn't have the customer any more."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
             async with self._deps.pool.acquire() as connection:
                 settings = await site_settings.read(connection)
             configuration = await self._configuration(api, account, settings)
-            made = await api.create_portal_session(
-                customer=self._named(stripe_call),
-                configuration=configuration,
-                return_url=f"{self._url}/account",
-                flow=_flow(stripe_call, self._url),
-            )
+            customer = self._named(stripe_call)
+            try:
+                made = await api.create_portal_session(
+                    customer=customer,
+                    configuration=configuration,
+                    return_url=f"{self._url}/account",
+                    flow=_flow(stripe_call, self._url),
+                )
+            except StripeError as error:
+                if error.missing and await _gone(api, customer):
+                    return StripeCallResult("gone")
+                raise
         return StripeCallResult("opened", sealed=self._sealed(made["url"]))
 
     @activity.defn(name=contracts.FIND_RECEIPT)
@@ -62,7 +69,12 @@ class PortalActivities:
         """Stripe's page with the receipt or invoice of an order or a subscription."""
         async with retried():
             api = await self._deps.keyring.api()
-            url = await _receipt(api, stripe_call.object_id)
+            try:
+                url = await _receipt(api, stripe_call.object_id)
+            except StripeError as error:
+                if not error.missing:
+                    raise
+                url = None
         return (
             StripeCallResult("found", sealed=self._sealed(url)) if url else StripeCallResult("none")
         )
@@ -113,6 +125,16 @@ class PortalActivities:
 
     def _sealed(self, url: str) -> str:
         return self._deps.keyring.vault.seal(url, Purpose.STRIPE_CALL).decode()
+
+
+async def _gone(api: StripeApi, customer: str) -> bool:
+    """Whether a customer was deleted. Stripe goes on answering with a stub of it."""
+    try:
+        return bool((await api.retrieve("customers", customer)).get("deleted"))
+    except StripeError as error:
+        if not error.missing:
+            raise
+        return True
 
 
 def _flow(stripe_call: StripeCallInput, site: str) -> Json | None:

@@ -54,7 +54,8 @@ def headings(page: Path) -> set[str]:
 def test_every_test_that_the_list_of_mistakes_names_is_there() -> None:
     text = (ROOT / "docs" / "gotchas.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
-    assert [int(row[0].strip("| ")) for row in rows] == list(range(1, 54))
+    assert [int(row[0].strip("| ")) for row in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) > 50
     written = "\n".join(path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py")))
     for row in rows:
         for name in re.findall(r"`([^`]+)`", row[-1]):

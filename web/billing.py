@@ -5,6 +5,7 @@ import time
 
 from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
+from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import Bought
 from latchkey.stripe_ids import reference
@@ -17,8 +18,9 @@ LOOK_SECONDS = 6.0
 
 async def portal(
     site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
-) -> str:
-    """The URL of a new portal session.
+) -> str | None:
+    """The URL of a new portal session; None if the customer was deleted in Stripe, which is then
+    read again, since the event that said so was missed.
 
     Raises `TemporalUnavailableError`, `WorkflowFailedError`.
     """
@@ -32,6 +34,10 @@ async def portal(
         summary=f"Customer portal for {stands_for}",
         seconds=STRIPE_CALL_SECONDS,
     )
+    if result.state == "gone":
+        target = Target(TargetKind.OBJECT, f"customer/{stands_for}")
+        await dispatch.nudge(site.temporal, target, [])
+        return None
     return _opened(site, result)
 
 

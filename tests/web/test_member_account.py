@@ -135,6 +135,36 @@ async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visito
     await shared.pool.execute("update site_settings set value = '{}' where key = 'site'")
 
 
+async def test_billing_of_a_customer_deleted_in_stripe_says_so_and_is_read_again(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    email = "deleted@account.example"
+    member, _, _ = await buyer(shared, email)
+    await visitor.sign_in_as(member, "deleted")
+    rows = await shared.pool.fetch("select id from customers where user_id = $1", member)
+    await shared.stripe.control("faults", drop=1)
+    for row in rows:
+        await shared.stripe.delete(f"customers/{row['id']}")
+    await shared.stripe.delivered()
+    await shared.stripe.control("faults", drop=0)
+
+    for row in rows:
+        answer = await visitor.send("/account", "/account/billing", 404, customer=row["id"])
+        assert "was deleted in Stripe" in answer.text
+        assert "Nothing was changed" not in answer.text
+        problem = await shared.call("POST", "/portal-sessions", 409, json={"email": email})
+        assert problem["code"] == "no_stripe_customer"
+
+    async def read_again() -> bool:
+        return bool(
+            await shared.pool.fetchval(
+                "select bool_and(deleted) from customers where user_id = $1", member
+            )
+        )
+
+    await until(read_again, "the customers are read again")
+
+
 async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
     shared: Latchkey, visitor: Visitor
 ) -> None:

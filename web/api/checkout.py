@@ -136,8 +136,8 @@ class PortalSession(Output):
 async def open_portal(call: Call) -> PortalSession:
     """Create a session of Stripe's customer portal.
 
-    Answers 409 if the person has no Stripe customer. Of several customers, one with running
-    subscriptions comes first, then the newest.
+    Answers 409 if the person has no Stripe customer, or if it was deleted in Stripe. Of several
+    customers, one with running subscriptions comes first, then the newest.
     """
     wanted: PortalFor = call.body
     async with call.site.pool.acquire() as connection:
@@ -153,8 +153,11 @@ async def open_portal(call: Call) -> PortalSession:
         raise ApiError(
             409, "no_stripe_customer", "this person has no customer in the connected Stripe account"
         )
-    try:
-        url = await billing.portal(call.site, chosen[0].id)
-    except dispatch.WorkflowFailedError as error:
-        raise ApiError(502, "stripe_refused", str(error)) from None
-    return PortalSession(url=url, customer=chosen[0].id)
+    for customer in chosen:
+        try:
+            url = await billing.portal(call.site, customer.id)
+        except dispatch.WorkflowFailedError as error:
+            raise ApiError(502, "stripe_refused", str(error)) from None
+        if url is not None:
+            return PortalSession(url=url, customer=customer.id)
+    raise ApiError(409, "no_stripe_customer", "this person's customer was deleted in Stripe")

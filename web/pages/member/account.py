@@ -102,6 +102,16 @@ async def manage(request: Request) -> Response:
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
+    if url is None:
+        return page(
+            request,
+            "message.html",
+            404,
+            heading="No billing to manage",
+            text="This billing account was deleted in Stripe, so there's nothing left to manage or"
+            " pay. If that's a surprise, please contact us.",
+            back="/account",
+        )
     return leave(request, url)
 
 
