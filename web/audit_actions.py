@@ -109,6 +109,7 @@ PAGES: dict[str, A | None] = {
 }
 
 CALLS: dict[str, A | None] = {
+    "POST /access": None,
     "POST /products": A.PRODUCT_CREATED,
     "PATCH /products/{id}": A.PRODUCT_CHANGED,
     "DELETE /products/{id}": A.PRODUCT_DELETED,

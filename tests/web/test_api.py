@@ -217,6 +217,20 @@ async def test_an_idempotency_key_gives_the_same_answer(shared: Latchkey) -> Non
     assert other["code"] == "idempotency_key_reused"
 
 
+async def test_access_is_asked_with_a_body(shared: Latchkey) -> None:
+    product, email = await shared.product("Asked"), "asked+1@access.example"
+    body = {"product": product, "email": email}
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    before = await shared.call("POST", "/access", 200, json=body, headers=headers)
+    assert before["access"] is False
+    await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
+    answer = await shared.call("POST", "/access", 200, json=body, headers=headers)
+    assert answer["access"] is True, "an answer about access is never a kept one"
+    assert answer == await shared.call("GET", "/access", 200, params=body)
+    await shared.call("POST", "/access", 404, json={"product": "unknown", "email": email})
+    await shared.call("POST", "/access", 422, json={"product": product})
+
+
 async def test_access_modes(shared: Latchkey) -> None:
     await shared.product()
     assigned = await shared.product()

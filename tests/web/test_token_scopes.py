@@ -46,7 +46,7 @@ def test_each_call_needs_the_scope_that_its_kind_calls_for() -> None:
     for declared in ENDPOINTS:
         if declared.name in WIDE:
             expected = TokenScope.EVERYTHING
-        elif declared.name == "GET /access":
+        elif declared.path == "/access":
             expected = TokenScope.ACCESS
         elif declared.method == "GET" or declared.name in PREVIEWS:
             expected = TokenScope.READ

@@ -219,7 +219,7 @@ async def _run(
         body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)
     call = Call(site_of(request), caller.id, dict(request.path_params), query, body, draft)
     key = request.headers.get("idempotency-key") if declared.method == "POST" else None
-    if key is None:
+    if key is None or declared.action is None:
         return await _do(declared, call)
     return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)
 
