@@ -145,6 +145,8 @@ _ENVIRONMENT.filters |= {
     "severity": labels.severity,
     "browser": labels.browser,
     "cause": labels.cause,
+    "line_cause": labels.line_cause,
+    "belongings": labels.belongings,
     "progress": labels.progress,
     "grant": labels.grant,
     "reason": labels.reason,

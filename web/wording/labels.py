@@ -395,6 +395,41 @@ def cause(name: str) -> str:
     return CAUSES.get(name, name)
 
 
+_OWN_ACCOUNT = {
+    ActivityType.EMAIL_CHANGED,
+    ActivityType.FACTOR_CHANGED,
+    ActivityType.PURCHASE_CLAIMED,
+    ActivityType.USERS_MERGED,
+}
+"""What people do in their own accounts, whether they are customers or staff."""
+
+
+def line_cause(line: Any) -> str:
+    """Who or what caused a line of the feed; nothing where the type of the line says it."""
+    match line.type:
+        case ActivityType.SIGNED_IN:
+            return ""
+        case ActivityType.ROLE_CHANGED if line.actor_id is None:
+            return "by the site's settings"
+        case ActivityType.OWNER_RECOVERED:
+            return "on the server"
+    if line.cause == Cause.CUSTOMER and line.type in _OWN_ACCOUNT:
+        return "by the user"
+    return cause(line.cause)
+
+
+def belongings(side: Any) -> list[str]:
+    """What would move with an account in a merge, for a `merge_requests.Side`."""
+    counts = (
+        (side.subscriptions, "subscription"),
+        (side.orders, "purchase"),
+        (side.customers, "billing account"),
+    )
+    return [f"Access to {name}" for name in side.products] + [
+        counted(count, noun) for count, noun in counts if count
+    ]
+
+
 def reason(name: str | None) -> str:
     return REASONS.get(name or "", plain(name or ""))
 

@@ -266,7 +266,7 @@ async def open_request(connection: Connection, request_id: int, *, user_id: int)
             " changes, or when the site sends a new one."
         )
     if user_id not in request.waits_for:
-        raise RequestRefusedError("This was answered already.")
+        raise RequestRefusedError("This has already been answered.")
     return request
 
 
