@@ -1,5 +1,7 @@
 """How links in emails are signed, and that those of earlier releases are read."""
 
+import time
+
 import pytest
 from itsdangerous import URLSafeSerializer
 
@@ -24,6 +26,15 @@ def test_links_are_signed_with_hmac_sha256() -> None:
 def test_a_link_of_0_1_0_is_read() -> None:
     token = URLSafeSerializer(SECRET, salt="latchkey unsubscribe").dumps([7, "product_access"])
     assert signin_links.read_unsubscribe(token, secrets=SECRETS) == (7, "product_access")
+
+
+def test_a_browser_is_known_for_400_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = signin_links.Browser("digest", "name")
+    signed = signin_links.sign_browser(browser, secrets=SECRETS)
+    assert signin_links.read_browser(signed, secrets=SECRETS) == browser
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 400 * 86_400 + 60)
+    assert signin_links.read_browser(signed, secrets=SECRETS) is None
 
 
 def test_a_link_does_not_serve_another_purpose() -> None:

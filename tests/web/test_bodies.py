@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from latchkey.serving import PatientProtocol
-from tests.harness import PATIENCE, TOKEN, Latchkey
+from tests.harness import PATIENCE, TOKEN, Latchkey, until
 from tests.web.pages import visit
 from web import bodies
 
@@ -107,7 +107,7 @@ async def test_a_trickling_body_is_given_up(
     monkeypatch.setattr(bodies, "SLOWEST_RATE", float("inf"))
     monkeypatch.setattr(PatientProtocol, "linger_seconds", 0.3)
     async with connected(shared) as (reader, writer):
-        writer.write(head(shared, path, "Content-Length: 1000", kind=FORM))
+        writer.write(head(shared, path, "Content-Length: 1000000", kind=FORM))
 
         async def trickle() -> None:
             while True:
@@ -131,6 +131,17 @@ async def test_headers_that_never_end_are_given_up(
     monkeypatch.setattr(PatientProtocol, "header_seconds", 0.2)
     async with connected(shared) as (reader, writer):
         writer.write(start)
+        await cut_off(reader)
+
+
+async def test_headers_of_a_later_request_are_given_up(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientProtocol, "header_seconds", 0.2)
+    async with connected(shared) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"}")
+        writer.write(b"GET /login")
         await cut_off(reader)
 
 
@@ -182,14 +193,18 @@ async def test_who_does_not_read_is_cut_off(
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(Unread, address, int(port))
 
-    async def waiting() -> int:
-        assert shared._server is not None
-        return len(shared._server.server_state.connections)
+    mine = client.transport.get_extra_info("sockname")
 
-    before = await waiting()
-    async with asyncio.timeout(PATIENCE):
-        while await waiting() >= before:
-            await asyncio.sleep(0.02)
+    async def is_served() -> bool:
+        assert shared._server is not None
+        served = shared._server.server_state.connections
+        return any(getattr(each, "client", None) == mine for each in served)
+
+    async def is_cut_off() -> bool:
+        return not await is_served()
+
+    await until(is_served, "the site has the connection")
+    await until(is_cut_off, "the site has cut it off")
     client.transport.abort()
     await lost.wait()
     assert whole > 10 * bodies.MIB, "more than the kernel's buffers take"

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from latchkey import signin_links
 from latchkey.settings import Settings
@@ -117,6 +118,27 @@ async def test_host_names_can_be_added(allowed: str, host: str, status: int) -> 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
         answer = await client.get("http://any/", headers={"Host": host})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [(["members.example.com"], 200), (["members.example.com", "evil.example"], 400), ([], 400)],
+)
+async def test_a_request_names_one_host(hosts: list[str], status: int) -> None:
+    """Of two, a proxy may go by one and the site by the other."""
+    settings = Settings.model_validate({"LATCHKEY_PUBLIC_URL": "https://members.example.com"})
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", host.encode()) for host in hosts]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+    await KnownHosts(PlainTextResponse("here"), settings=settings)(scope, receive, send)
+    assert sent[0]["status"] == status
 
 
 async def test_forms_stay_on_the_site(shared: Latchkey) -> None:
