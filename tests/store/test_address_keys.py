@@ -11,6 +11,7 @@ from latchkey.addresses import email_key
 from latchkey.rules.reading import Customer
 from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store import migrate
+from latchkey.store.address_keys import _ELSEWHERE, recompute_elsewhere
 from latchkey.store.feed import lanes
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import Connection, Pool
@@ -121,6 +122,35 @@ async def test_every_table_with_an_address_stores_its_key(pool: Pool) -> None:
     assert [tuple(row) for row in rows] == []
 
 
+async def test_existing_rows_of_every_table_get_their_keys(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """
+            insert into users (email) values ('member@x.example');
+            insert into products (id, slug, name) values ('prd_1', 'a', 'A');
+            insert into reconciliations (id, repair, cause, state)
+            values ('rec_1', false, 'admin', 'running');
+            insert into previews (id, product_id, stripe_product) values ('pre_1', 'prd_1', 'p');
+            """
+        )
+        for table, (columns, values) in OTHER_COLUMNS.items():
+            column = _ELSEWHERE[table]
+            await connection.execute(
+                f"insert into {table} ({columns}, {column}, {column}_key)"
+                f" values ({values}, $1, 'stale')",
+                PUNYCODE,
+            )
+        await recompute_elsewhere(connection)
+        for table, column in _ELSEWHERE.items():
+            assert await connection.fetchval(f"select {column}_key from {table}") == KEY, table
+        stored = await connection.fetch(
+            "select table_name from information_schema.columns where table_schema = 'public'"
+            " and column_name in ('email_key', 'to_email_key')"
+        )
+    since = {"other_payers"}
+    assert {row[0] for row in stored} == {*OTHER_COLUMNS, *since, "users", "user_addresses"}
+
+
 async def test_a_key_follows_an_address_that_the_release_before_changes(pool: Pool) -> None:
     await pool.execute(
         """
@@ -138,6 +168,24 @@ FULL_WIDTH = "ＢＵＹＥＲ＠münze．example"
 DECOMPOSED = unicodedata.normalize("NFD", "buyer@münze.example")
 PUNYCODE = "Buyer@xn--mnze-0ra.example."
 KEY = "buyer@münze.example"
+OTHER_COLUMNS = {
+    "customers": ("id, account_id, livemode", "'cus_1', 'acct_1', false"),
+    "orders": (
+        "id, account_id, livemode, state, created_at, ticket",
+        "'cs_1', 'acct_1', false, 'paid', now(), 1",
+    ),
+    "claims": ("user_id", "1"),
+    "email_changes": ("user_id", "1"),
+    "matches": ("key, kind", "'no_address:cs_1', 'no_address'"),
+    "differences": (
+        "reconciliation_id, kind, class, reason",
+        "'rec_1', 'missing_grant', 'safe', 'r'",
+    ),
+    "preview_records": ("preview_id, source_id, outcome, reason", "'pre_1', 'cs_1', 'gets', 'r'"),
+    "user_merges": ("from_user, into_user, kept", "9, 1, '{}'"),
+    "mails": ("key, kind, user_id", "'claim:1', 'claim', 1"),
+}
+"""What a row of each table with addresses needs besides."""
 
 
 async def customers(connection: Connection, *emails: str, create: bool = True) -> None:
@@ -217,11 +265,29 @@ async def test_erasing_reaches_what_others_did_with_the_address(pool: Pool) -> N
         await claims.ask(connection, other.id, FULL_WIDTH)
         await account.ask_change(connection, other.id, DECOMPOSED)
         await claims.ask(connection, other.id, "third@x.example")
+        await connection.execute(
+            f"""
+            insert into products (id, slug, name) values ('prd_1', 'a', 'A');
+            insert into reconciliations (id, repair, cause, state)
+            values ('rec_1', false, 'admin', 'running');
+            insert into previews (id, product_id, stripe_product) values ('pre_1', 'prd_1', 'p');
+            insert into orders (id, account_id, livemode, state, created_at, ticket, email,
+                                email_key)
+            values ('cs_1', 'acct_1', false, 'paid', now(), 1, '{PUNYCODE}', '{KEY}');
+            insert into differences (reconciliation_id, kind, class, reason, email, email_key)
+            values ('rec_1', 'missing_grant', 'safe', 'r', '{PUNYCODE}', '{KEY}');
+            insert into preview_records (preview_id, source_id, outcome, reason, email, email_key)
+            values ('pre_1', 'cs_1', 'gets', 'r', '{PUNYCODE}', '{KEY}');
+            """
+        )
         await erasure.erase(connection, person, actor=other.id)
         left = await connection.fetch(
             """
             select email from claims union all select email from email_changes
             union all select to_email from mails
+            union all select email from orders where email is not null
+            union all select email from differences where email is not null
+            union all select email from preview_records
             """
         )
     assert {row["email"] for row in left} == {"third@x.example"}

@@ -1,11 +1,18 @@
 """Whose billing is open after the update: that of customers whose address was proven before."""
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 import pytest
 
+from latchkey.rules.identity import Reference
+from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store import migrate
 from latchkey.store.pool import Pool
-from latchkey.store.users import erasure
+from latchkey.store.purchases import buyers
+from latchkey.store.purchases.buyers import Buyer
+from latchkey.store.stripe.context import Account, ApplyContext
+from latchkey.store.users import erasure, users
 from tests.harness import Postgres
 
 pytestmark = pytest.mark.anyio
@@ -81,10 +88,48 @@ async def test_an_erasure_leaves_neither_payers_nor_requests(pool: Pool) -> None
         insert into other_payers (source_id, user_id, email, email_key) values
             ('cs_1', 2, 'p@x.example', 'p@x.example'),
             ('cs_2', 3, 'gone@x.example', 'gone@x.example'),
-            ('cs_3', 3, 'c@x.example', 'c@x.example')
+            ('cs_3', 3, 'c@x.example', 'c@x.example');
+        insert into passkeys (user_id, credential_id, public_key, sign_count, name)
+            values (2, 'gone', 'x', 0, 'phone'), (3, 'stays', 'x', 0, 'phone')
         """
     )
     async with pool.acquire() as connection, connection.transaction():
         await erasure.erase(connection, 2, actor=1)
     assert await pool.fetchval("select count(*) from merge_requests") == 0
     assert [r[0] for r in await pool.fetch("select source_id from other_payers")] == ["cs_3"]
+    assert [r[0] for r in await pool.fetch("select user_id from passkeys")] == [3]
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_paying_with_another_address_of_ones_own_opens_billing_once_it_is_proven(
+    pool: Pool, proven: bool
+) -> None:
+    """A merge without asking adds an address that nobody has proven."""
+    now = datetime.now(UTC)
+    async with pool.acquire() as connection, connection.transaction():
+        member, _ = await users.find_or_create(connection, "member@x.example")
+        await connection.execute(
+            """
+            insert into user_addresses (email_key, email, user_id, source, proven_at)
+            values ('second@x.example', 'second@x.example', $1, 'merge',
+                    case when $2 then now() end)
+            """,
+            member.id,
+            proven,
+        )
+        buyer = Buyer(
+            "sub_1",
+            GrantSource.SUBSCRIPTION,
+            "cus_1",
+            "second@x.example",
+            None,
+            reference=Reference(member.id, "prd_1", now + timedelta(days=1)),
+            products=("prd_1",),
+            begun=now,
+        )
+        context = ApplyContext(Account("acct_1", False), 1, now, Cause.CUSTOMER)
+        found = await buyers.resolve(connection, [buyer], context=context)
+        assert found["sub_1"].user_id == member.id
+        opened = await connection.fetchval("select billing_user from customers")
+        asked = await connection.fetchval("select count(*) from other_payers")
+    assert (opened, asked) == ((member.id, 0) if proven else (None, 1))
