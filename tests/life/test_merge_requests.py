@@ -107,6 +107,9 @@ async def test_the_proven_mailbox_stays(shared: Latchkey) -> None:
     assert await shared.pool.fetchval(billing, session["customer"]) == owner
     [line] = await shared.lines(type="users_merged", user=owner)
     assert line["cause"] == "customer"
+    staff = await user(shared, "staff@stays.example", role="support")
+    request = await asked(shared, owner, staff)
+    assert (request["into_user"], request["other_user"]) == (staff, owner), "the team stays"
 
 
 async def test_of_two_typed_addresses_both_agree(shared: Latchkey) -> None:
@@ -121,7 +124,7 @@ async def test_of_two_typed_addresses_both_agree(shared: Latchkey) -> None:
     assert await state(shared, request) == "merged"
 
 
-@pytest.mark.parametrize("why", ["old", "address", "asked again", "merged"])
+@pytest.mark.parametrize("why", ["old", "address", "other address", "asked again", "merged"])
 async def test_links_end(shared: Latchkey, why: str) -> None:
     name = why.replace(" ", "")
     one = await proven(shared, f"stays.{name}@ends.example")
@@ -132,9 +135,11 @@ async def test_links_end(shared: Latchkey, why: str) -> None:
             "update merge_requests set created_at = now() - interval '49 hours' where id = $1",
             request["id"],
         )
-    elif why == "address":
+    elif "address" in why:
         await shared.pool.execute(
-            "update users set email = 'changed@ends.example' where id = $1", one
+            "update users set email = $2 where id = $1",
+            one if why == "address" else other,
+            f"changed.{name}@ends.example",
         )
     elif why == "asked again":
         await asked(shared, other, one)
@@ -200,6 +205,9 @@ async def test_only_owners_merge_without_asking(shared: Latchkey, visitor: Visit
             expect=404,
             subscription=session["subscription"],
         )
+        await member.send("/account/settings", "/account/billing", expect=404)
+        assert "Manage billing" not in (await member.get("/account")).text
+    await shared.call("POST", "/portal-sessions", 409, json={"email": "keeps@now.example"})
 
 
 async def _token_of(site: Latchkey, maker: int) -> str:
@@ -222,6 +230,10 @@ async def test_an_account_with_a_second_factor_agrees_in_its_own_session(
     )
     refused = await visitor.send(link, expect=403, answer="yes")
     assert "asks for a second factor" in refused.text
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        await admin.see_as(request["other_user"])
+        await admin.send(link, expect=403, answer="yes")
     assert await state(shared, request) == "open"
     await shared.pool.execute(
         "delete from authenticator_apps where user_id = $1", request["other_user"]
