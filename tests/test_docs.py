@@ -45,6 +45,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert not heading or heading in headings(there), f"{target}#{heading}"
 
 
+def test_the_glossary_has_all_its_parts() -> None:
+    assert headings(ROOT / "docs/glossary.md") == {
+        "glossary", "stripes-side", "purchases-and-access", "what-people-see",
+        "whether-everything-is-right", "people", "inside", "names-that-stay-as-they-were",
+    }  # fmt: skip
+
+
 def headings(page: Path) -> set[str]:
     """What links to a page's headings say after the #."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
