@@ -12,7 +12,7 @@ from rich.table import Table
 from temporalio.service import RPCError
 
 from latchkey import doctor_checks, doctor_security, temporal
-from latchkey.doctor_checks import Check
+from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, secrets_folder, variables
@@ -92,7 +92,7 @@ async def _database(settings: Settings) -> Check:
         finally:
             await connection.close()
         missing = await pending(dsn)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
+    except UNREADABLE as error:
         advice = "check that Postgres is running and that DATABASE_URL is correct"
         return Check("database", False, f"can't be reached ({type(error).__name__})", advice)
     if number < OLDEST_POSTGRES:
@@ -117,7 +117,7 @@ async def _secrets(settings: Settings) -> list[Check]:
         return [Check("secrets", False, found, advice)]
     try:
         columns = await rotate(settings.database_url.get_secret_value(), secrets, dry_run=True)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+    except UNREADABLE:
         return []
     if lost := sum(column.unreadable for column in columns):
         advice = (

@@ -1,9 +1,10 @@
 """Checks of a running installation: events, catch-up, drift, schedules, workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import asyncpg
 import temporalio.api.enums.v1 as enums
@@ -17,10 +18,14 @@ from latchkey.settings import Settings
 from latchkey.store.checks import health
 from latchkey.store.checks.findings import Expectations, Finding, FindingKind, findings
 from latchkey.store.checks.health import HealthFigures
-from latchkey.store.pool import create_pool
+from latchkey.store.pool import Connection, create_pool
 from latchkey.stripe_api import API_VERSION
 
 PATIENCE_SECONDS = 5
+UNREADABLE = (OSError, TimeoutError, ValueError, asyncpg.PostgresError)
+"""What is raised where a database can't be reached, or isn't Latchkey's."""
+
+Found = TypeVar("Found")
 
 _CHECKS = {
     "events": (FindingKind.EVENTS_FAILED, FindingKind.EVENTS_WAITING),
@@ -87,20 +92,28 @@ class Check:
     advice: str = ""
 
 
-async def of_database(settings: Settings) -> list[Check]:
-    """Checks of events, catch-up and drift, from the database. Empty if it can't be read."""
+async def from_database(
+    settings: Settings, read: Callable[[Connection], Awaitable[Found]]
+) -> Found | None:
+    """What `read` finds in the database; None without one, or where it can't be read."""
     if settings.database_url is None:
-        return []
+        return None
     try:
-        pool = await create_pool(settings.database_url.get_secret_value(), max_size=1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            pool = await create_pool(settings.database_url.get_secret_value(), max_size=1)
         try:
             async with pool.acquire() as connection:
-                figures = await health.figures(connection)
+                return await read(connection)
         finally:
             await pool.close()
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
-        return []
-    return list(_database_checks(figures, expectations(settings)))
+    except UNREADABLE:
+        return None
+
+
+async def of_database(settings: Settings) -> list[Check]:
+    """Checks of events, catch-up and drift, from the database. Empty if it can't be read."""
+    figures = await from_database(settings, health.figures)
+    return list(_database_checks(figures, expectations(settings))) if figures else []
 
 
 def expectations(settings: Settings) -> Expectations:

@@ -4,20 +4,21 @@ import ipaddress
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
 from pydantic import SecretStr
 
 from latchkey import first_owner, temporal
-from latchkey.doctor_checks import Check
+from latchkey.doctor_checks import Check, from_database
 from latchkey.settings import Settings
 from latchkey.store import site_settings
-from latchkey.store.pool import create_pool
+from latchkey.store.pool import Connection
 from latchkey.store.users import api_tokens, factors, team
 
 ENCRYPTED = ("require", "verify-ca", "verify-full")
-UNUSED_DAYS = 90
+UNUSED = timedelta(days=90)
 LONG_TOKEN = 24
 
 
@@ -50,58 +51,31 @@ def of_addresses(settings: Settings) -> list[Check]:
 
 async def of_database(settings: Settings) -> list[Check]:
     """The rights of the database's role, and forgotten API tokens. Empty if it can't be read."""
-    if settings.database_url is None:
-        return []
-    dsn = settings.database_url.get_secret_value()
-    try:
-        connection = await asyncpg.connect(dsn, timeout=5)
-        try:
-            strong = await connection.fetchval(
-                """
-                select rolsuper or rolcreaterole or rolbypassrls
-                  from pg_roles where rolname = current_user
-                """
-            )
-            unlimited = await api_tokens.count_unlimited(connection)
-            unused = await connection.fetchval(
-                """
-                select count(*) from api_tokens
-                 where revoked_at is null
-                   and coalesce(last_used_at, created_at) < now() - make_interval(days => $1)
-                """,
-                UNUSED_DAYS,
-            )
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+    found = await from_database(settings, _rights)
+    if found is None or settings.database_url is None:
         return []
     checks = []
-    if strong and _database_hosts(dsn):
+    if found.strong and _database_hosts(settings.database_url.get_secret_value()):
         advice = "let DATABASE_URL name a role that owns the database and nothing else"
-        found = "Latchkey may do anything in this Postgres"
-        checks.append(Check("database role", False, found, advice))
-    if unlimited:
-        found = f"allowed everything, without an end: {unlimited}; narrower ones are safer"
-        checks.append(Check("scopes of API tokens", True, found))
-    if unused:
+        text = "Latchkey may do anything in this Postgres"
+        checks.append(Check("database role", False, text, advice))
+    if found.unlimited:
+        text = f"allowed everything, without an end: {found.unlimited}; narrower ones are safer"
+        checks.append(Check("scopes of API tokens", True, text))
+    if found.unused:
         advice = "revoke them in the admin pages, under API tokens"
-        found = f"not used for {UNUSED_DAYS} days: {unused}"
-        checks.append(Check("API tokens", False, found, advice))
+        text = f"not used for {UNUSED.days} days: {found.unused}"
+        checks.append(Check("API tokens", False, text, advice))
     return checks
 
 
 async def of_first_owner(settings: Settings) -> list[Check]:
     """Whether LATCHKEY_ADMIN_PASSWORD is weak. Empty if it isn't, or without a database."""
     wrong = first_owner.weakness(settings)
-    if wrong is None or settings.database_url is None:
+    if wrong is None:
         return []
-    try:
-        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=5)
-        try:
-            used = await team.has_owner(connection)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
+    used = await from_database(settings, team.has_owner)
+    if used is None:
         return []
     if used:
         found = "LATCHKEY_ADMIN_PASSWORD is weak"
@@ -114,28 +88,50 @@ async def of_first_owner(settings: Settings) -> list[Check]:
 async def of_team(settings: Settings) -> list[Check]:
     """Whether the team has the second factors that the site requires of it. Empty if the database
     can't be read."""
-    if settings.database_url is None:
+    found = await from_database(settings, _team)
+    if found is None:
         return []
-    try:
-        pool = await create_pool(settings.database_url.get_secret_value(), max_size=1)
-        try:
-            async with pool.acquire() as connection:
-                required = (await site_settings.read(connection)).staff_second_factor
-                people = await factors.of_staff(connection)
-        finally:
-            await pool.close()
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError):
-        return []
+    required, people = found
     without = [person.email for person in people if not person.factors.any]
     if not without:
         return [Check("second factors", True, "everyone on the team has one")]
     if not required:
-        found = f"not required, and {len(without)} of {len(people)} on the team have none"
-        return [Check("second factors", True, found)]
+        text = f"not required, and {len(without)} of {len(people)} on the team have none"
+        return [Check("second factors", True, text)]
     advice = (
         "let them sign in, which leads them to set one up, or remove their role in Settings, Team"
     )
     return [Check("second factors", False, f"missing for {', '.join(without)}", advice)]
+
+
+@dataclass(frozen=True)
+class _Rights:
+    """Whether the role is `strong`, and how many accepted API tokens are `unlimited`, `unused`."""
+
+    strong: bool
+    unlimited: int
+    unused: int
+
+
+async def _rights(connection: Connection) -> _Rights:
+    strong = await connection.fetchval(
+        """
+        select rolsuper or rolcreaterole or rolbypassrls
+          from pg_roles where rolname = current_user
+        """
+    )
+    working = [token for token in await api_tokens.listed(connection) if token.works]
+    oldest = datetime.now(UTC) - UNUSED
+    return _Rights(
+        strong,
+        unlimited=sum(token.unlimited for token in working),
+        unused=sum((token.last_used_at or token.created_at) < oldest for token in working),
+    )
+
+
+async def _team(connection: Connection) -> tuple[bool, list[factors.TeamMember]]:
+    required = (await site_settings.read(connection)).staff_second_factor
+    return required, await factors.of_staff(connection)
 
 
 def _in_clear(settings: Settings) -> Check:

@@ -89,12 +89,21 @@ async def test_a_superuser_and_forgotten_tokens_are_found(
     connection = await asyncpg.connect(dsn)
     await connection.execute(
         """
-        insert into api_tokens (name, token_hash, created_at, last_used_at, revoked_at) values
-            ('used', '1', now() - interval '1 year', now(), null),
-            ('forgotten', '2', now() - interval '1 year', now() - interval '91 days', null),
-            ('never used', '3', now() - interval '1 year', null, null),
-            ('new', '4', now(), null, null),
-            ('revoked', '5', now() - interval '1 year', null, now())
+        with made as (
+            insert into users (email, role) values
+                ('o@doctor.example', 'owner'), ('m@doctor.example', 'member') returning id, role)
+        insert into api_tokens (created_by, name, token_hash, scope,
+                                created_at, last_used_at, revoked_at, expires_at)
+        select made.id, name, name::bytea, 'read', now() - age, last_used_at, revoked_at, expires_at
+          from made join (values
+            ('owner', 'used', interval '1 year', now(), null::timestamptz, null::timestamptz),
+            ('owner', 'forgotten', '1 year', now() - interval '91 days', null, null),
+            ('owner', 'never used', '1 year', null, null, null),
+            ('owner', 'new', '0', null, null, null),
+            ('owner', 'revoked', '1 year', null, now(), null),
+            ('owner', 'expired', '1 year', null, null, now() - interval '100 days'),
+            ('member', 'left the team', '1 year', null, null, null)
+          ) as given (role, name, age, last_used_at, revoked_at, expires_at) using (role)
         """
     )
     await connection.close()

@@ -123,11 +123,6 @@ async def listed(connection: Connection) -> list[ApiToken]:
     return [ApiToken(**{**dict(row), "scope": TokenScope(row["scope"])}) for row in rows]
 
 
-async def count_unlimited(connection: Connection) -> int:
-    """How many accepted tokens may do everything, without an end."""
-    return sum(token.unlimited for token in await listed(connection))
-
-
 async def revoke(connection: Connection, token_id: int) -> bool:
     return bool(
         await connection.fetchval(
