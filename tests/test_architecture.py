@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
         "latchkey.contracts",
         "latchkey.addresses",
         "latchkey.stripe_ids",
+        "latchkey.texts",
     },
     "latchkey/stripe_api.py": {"latchkey.stripe_ids", "latchkey.texts"},
     "workflows": {"workflows", "latchkey.contracts", "latchkey.rules"},

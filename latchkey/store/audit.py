@@ -7,6 +7,7 @@ from typing import Any
 
 from latchkey.rules.vocabulary import AuditAction, AuditActor, AuditOutcome
 from latchkey.store.pool import Connection, Pool
+from latchkey.texts import made_storable
 
 CHUNK = 2000
 FORGET = 5000
@@ -126,9 +127,9 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "actor_id": entry.actor.id,
         "on_behalf_of": entry.actor.on_behalf_of,
         "ip": entry.origin.ip,
-        "agent": _storable(entry.origin.agent, LONGEST_AGENT) if entry.origin.agent else None,
+        "agent": _shortened(entry.origin.agent, LONGEST_AGENT) if entry.origin.agent else None,
         "target_kind": entry.target.kind if entry.target else None,
-        "target_id": _storable(entry.target.id, LONGEST_VALUE) if entry.target else None,
+        "target_id": _shortened(entry.target.id, LONGEST_VALUE) if entry.target else None,
         "before": _small(entry.before),
         "after": _small(entry.after),
         "count": entry.count,
@@ -143,7 +144,7 @@ def _small(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _short(value: Any) -> Any:
     if isinstance(value, str):
-        return _storable(value, LONGEST_VALUE)
+        return _shortened(value, LONGEST_VALUE)
     if isinstance(value, list | tuple):
         return [_short(one) for one in value[:MOST_VALUES]]
     if isinstance(value, Mapping):
@@ -151,9 +152,9 @@ def _short(value: Any) -> Any:
     return value
 
 
-def _storable(text: str, longest: int) -> str:
-    """Text that Postgres can hold: without NUL and halves of surrogate pairs, and not too long."""
-    plain = text.replace("\0", "�").encode("utf-8", "replace").decode()
+def _shortened(text: str, longest: int) -> str:
+    """The text as Postgres can hold it, cut off where it is longer than `longest` characters."""
+    plain = made_storable(text)
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
 
