@@ -6,7 +6,8 @@ alone and counts as two factors.
 
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,24 +99,20 @@ def ask_to_sign_in(site: RelyingParty) -> Question:
 
 def challenge_in(answer: str) -> bytes:
     """The challenge that a browser's answer claims to be for. Raises `PasskeyRefusedError`."""
-    try:
+    with _refusing():
         data = _read(answer)["response"]["clientDataJSON"]
         return parse_client_data_json(base64url_to_bytes(data)).challenge
-    except Exception as error:
-        raise _refused(error) from None
 
 
 def credential_in(answer: str) -> bytes:
     """The id of the passkey that a browser's answer claims to use. Raises `PasskeyRefusedError`."""
-    try:
+    with _refusing():
         return base64url_to_bytes(_read(answer)["rawId"])
-    except Exception as error:
-        raise _refused(error) from None
 
 
 def check_created(answer: str, site: RelyingParty, challenge: bytes) -> NewPasskey:
     """The passkey that a browser created. Raises `PasskeyRefusedError`."""
-    try:
+    with _refusing():
         made = webauthn.verify_registration_response(
             credential=_read(answer),
             expected_challenge=challenge,
@@ -123,15 +120,13 @@ def check_created(answer: str, site: RelyingParty, challenge: bytes) -> NewPassk
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except Exception as error:
-        raise _refused(error) from None
     return NewPasskey(made.credential_id, made.credential_public_key, made.sign_count)
 
 
 def check_sign_in(answer: str, site: RelyingParty, challenge: bytes, *, public_key: bytes) -> int:
     """Check a signature; the number of uses that the authenticator counts, 0 if it doesn't count.
     The caller refuses one that hasn't grown. Raises `PasskeyRefusedError`."""
-    try:
+    with _refusing():
         used = webauthn.verify_authentication_response(
             credential=_read(answer),
             expected_challenge=challenge,
@@ -141,17 +136,18 @@ def check_sign_in(answer: str, site: RelyingParty, challenge: bytes, *, public_k
             credential_current_sign_count=0,
             require_user_verification=True,
         )
-    except Exception as error:
-        raise _refused(error) from None
     return used.new_sign_count
 
 
-def _refused(error: Exception) -> PasskeyRefusedError:
+@contextmanager
+def _refusing() -> Iterator[None]:
     """Whatever the library stumbles over in an answer, the answer is wrong."""
-    known = isinstance(error, WebAuthnException | PasskeyRefusedError)
-    return PasskeyRefusedError(
-        str(error) if known else f"it can't be read ({type(error).__name__})"
-    )
+    try:
+        yield
+    except (WebAuthnException, PasskeyRefusedError) as error:
+        raise PasskeyRefusedError(str(error)) from None
+    except Exception as error:
+        raise PasskeyRefusedError(f"it can't be read ({type(error).__name__})") from None
 
 
 def _read(answer: str) -> dict[str, Any]:
