@@ -1,9 +1,12 @@
 """Every stored word has a label, and every label belongs to a stored word."""
 
+import re
 from enum import StrEnum
+from pathlib import Path
 
 import pytest
 
+from latchkey import store
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.vocabulary import (
     ActivityType,
@@ -26,6 +29,7 @@ from web.wording.labels import (
     PRESETS,
     REASONS,
     SEVERITIES,
+    SIGN_IN_METHODS,
     SOURCES,
     TOKEN_SCOPES,
 )
@@ -49,6 +53,13 @@ from web.wording.labels import (
 )
 def test_every_word_has_a_label(words: type[StrEnum], labels: dict[str, str]) -> None:
     assert labels.keys() == set(words)
+
+
+def test_every_way_to_sign_in_has_a_label() -> None:
+    schema = (Path(store.__file__).parent / "schema.sql").read_text()
+    check = re.search(r"CONSTRAINT sessions_via_check CHECK (.*)", schema)
+    assert check is not None
+    assert SIGN_IN_METHODS.keys() == set(re.findall(r"'(\w+)'", check[1]))
 
 
 def test_icons_and_presets_are_of_known_types() -> None:

@@ -144,6 +144,7 @@ _ENVIRONMENT.filters |= {
     "difference_state": labels.difference_state,
     "severity": labels.severity,
     "browser": labels.browser,
+    "sign_in_method": labels.sign_in_method,
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "belongings": labels.belongings,

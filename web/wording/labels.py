@@ -332,6 +332,15 @@ DIFFERENCE_KINDS: dict[str, str] = {
     Kind.TIMER_MISSING: "No timer",
 }
 
+SIGN_IN_METHODS = {
+    "password": "with a password",
+    "link": "with an emailed link",
+    "passkey": "with a passkey",
+    "app": "with a code",
+    "recovery_code": "with a recovery code",
+    "admin": "by an admin",
+}
+
 
 def plain(name: str) -> str:
     """An id as words, where there is no label for it."""
@@ -384,6 +393,11 @@ def difference_kind(name: str) -> str:
 def severity(name: str) -> str:
     """What a difference asks for."""
     return SEVERITIES.get(name, plain(name))
+
+
+def sign_in_method(via: str) -> str:
+    """How somebody signed in, after "Signed in"."""
+    return SIGN_IN_METHODS[via]
 
 
 def line_icon(type_: str) -> tuple[str, str]:
