@@ -38,15 +38,14 @@ class KnownHosts:
             f"this site doesn't answer to this host name: use {self._public}, or add the name to"
             " LATCHKEY_ALLOWED_HOSTS"
         )
-        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
         response: Response
         if scope["path"].startswith("/api/"):
             body = {"type": "about:blank", "title": "Unknown host", "status": 400}
             body |= {"code": "unknown_host", "detail": detail}
             kind = "application/problem+json"
-            response = Response(orjson.dumps(body), 400, headers, media_type=kind)
+            response = Response(orjson.dumps(body), 400, media_type=kind)
         else:
-            response = PlainTextResponse(f"{detail[0].upper()}{detail[1:]}.\n", 400, headers)
+            response = PlainTextResponse(f"{detail[0].upper()}{detail[1:]}.\n", 400)
         await response(scope, receive, send)
 
     def _known(self, scope: Scope) -> bool:

@@ -37,9 +37,7 @@ _assets: dict[str, str] = {}
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page as a response, for the user that the request is signed in as."""
-    response = HTMLResponse(
-        text_of(request, template, **values), status, headers={"Cache-Control": "no-store"}
-    )
+    response = HTMLResponse(text_of(request, template, **values), status)
     remember_csrf(request, response)
     return response
 

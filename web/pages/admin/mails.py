@@ -241,6 +241,5 @@ def _letter(rendered: Rendered) -> Response:
             " img-src 'self' https: http: data:; base-uri 'none'; form-action 'none';"
             " frame-ancestors 'self'; sandbox",
             "X-Frame-Options": "SAMEORIGIN",
-            "Cache-Control": "no-store",
         },
     )

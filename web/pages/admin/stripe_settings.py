@@ -126,7 +126,7 @@ async def progress(request: Request) -> Response:
     return StreamingResponse(
         _progress(request, product),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )
 
 

@@ -129,10 +129,7 @@ async def export(request: Request) -> Response:
     return Response(
         data,
         media_type="application/json",
-        headers={
-            "Content-Disposition": f'attachment; filename="user-{person.id}.json"',
-            "Cache-Control": "no-store",
-        },
+        headers={"Content-Disposition": f'attachment; filename="user-{person.id}.json"'},
     )
 
 

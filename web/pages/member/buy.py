@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, references
@@ -86,7 +86,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     if selling.purchase_method == "none":
         return _not_for_sale(request, product)
     if selling.checkout_target == "external" and selling.external_url:
-        return _away(_with_query(selling.external_url, passed_on(request, promotion=False)))
+        return redirect(_with_query(selling.external_url, passed_on(request, promotion=False)))
     link = selling.open_link
     if link is None or link.url is None:
         return _not_for_sale(request, product)
@@ -101,7 +101,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     if user:
         reference = references.sign(user.id, product.id, vault=site_of(request).keyring.vault)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
-    return _away(_with_query(link.url, query))
+    return redirect(_with_query(link.url, query))
 
 
 def _not_for_sale(request: Request, product: Product) -> Response:
@@ -131,11 +131,6 @@ def _with_query(address: str, extra: list[tuple[str, str]]) -> str:
     parts = urlsplit(address)
     query = [*parse_qsl(parts.query, keep_blank_values=True), *extra]
     return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-def _away(address: str) -> Response:
-    """Redirect to another site; browsers must not cache it."""
-    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
 
 
 @visitor_page

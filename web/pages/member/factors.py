@@ -129,9 +129,7 @@ async def options(request: Request) -> Response:
             user_id=user.id,
             seconds=passkeys.CHALLENGE_SECONDS,
         )
-    return Response(
-        question.options, media_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    return Response(question.options, media_type="application/json")
 
 
 @member_page

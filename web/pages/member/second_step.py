@@ -209,9 +209,7 @@ async def options(request: Request) -> Response:
             user_id=None,
             seconds=passkeys.CHALLENGE_SECONDS,
         )
-    return Response(
-        question.options, media_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    return Response(question.options, media_type="application/json")
 
 
 @visitor_page
