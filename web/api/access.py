@@ -7,10 +7,9 @@ from pydantic import Field
 
 from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.access import grants, history, why
-from latchkey.store.products import products
 from latchkey.store.users import users
-from web import numbers
 from web.api.cursors import cursor, number
+from web.api.lookup import product_of, user_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import Day, Email, Input
@@ -126,9 +125,7 @@ async def explain(call: Call) -> Why:
     _one(who)
     site = call.site
     async with site.pool.acquire() as connection:
-        product = await products.find(connection, who.product)
-        if product is None:
-            raise not_found("product", who.product)
+        product = await product_of(connection, who.product)
         if who.email is not None:
             user = await users.by_email(connection, who.email)
         else:
@@ -200,9 +197,7 @@ async def on_day(call: Call) -> SpanList:
     wanted: OnDay = call.query
     start = datetime.combine(wanted.on, time(), UTC)
     async with call.site.pool.acquire() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         spans = await history.of_product(
             connection,
             product.id,
@@ -224,16 +219,11 @@ class OfProduct(Paging):
 async def over_time(call: Call) -> SpanList:
     """A user's access over time, newest grant first."""
     wanted: OfProduct = call.query
-    user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
-        user = await users.by_id(connection, user_id) if user_id else None
-        if user is None:
-            raise not_found("user", call.path["id"])
+        user = await user_of(connection, call.path["id"])
         product_id = None
         if wanted.product is not None:
-            product = await products.find(connection, wanted.product)
-            if product is None:
-                raise not_found("product", wanted.product)
+            product = await product_of(connection, wanted.product)
             product_id = product.id
         spans = await history.of_user(
             connection,

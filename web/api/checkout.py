@@ -6,11 +6,12 @@ from pydantic import Field
 
 from latchkey import dispatch
 from latchkey.store import site_settings
-from latchkey.store.products import checkout, products
+from latchkey.store.products import checkout
 from latchkey.store.stripe import portal
 from latchkey.store.users import users
 from web import billing
-from web.api.problems import ApiError, not_found
+from web.api.lookup import product_of
+from web.api.problems import ApiError
 from web.api.registry import Call, Output, endpoint
 from web.inputs import Email, Input
 
@@ -78,9 +79,7 @@ async def put_checkout(call: Call) -> Checkout:
 async def get_checkout(call: Call) -> Checkout:
     """Get a product's checkout and its payment link."""
     async with call.site.pool.acquire() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         return _shown(await checkout.selling(connection, product.id))
 
 
@@ -88,9 +87,7 @@ async def _choose(call: Call) -> str:
     """Store the choice and return the product's id. Raises `UnknownPriceError`."""
     wanted: CheckoutChoice = call.body
     async with call.site.changing() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         try:
             await checkout.choose(
                 connection,

@@ -7,10 +7,10 @@ from pydantic import Field
 from latchkey.store.access import collections, complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
-from latchkey.store.products import products
 from latchkey.store.products.products import UnknownProductError
 from web import numbers
 from web.api.cursors import cursor, number
+from web.api.lookup import product_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import Email, Input, Name, NewCollection, NewGrant, Text, Until
@@ -182,9 +182,7 @@ async def give_many(call: Call) -> GiftsDone:
     wanted: Gifts = call.body
     gifts = [ComplimentaryGrant(one.email, one.until, one.reason) for one in wanted.grants]
     async with call.site.changing() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         done = await complimentary.give(connection, product.id, gifts, actor=None, mail=wanted.mail)
     return GiftsDone(granted=done.granted, changed=done.changed, users_created=done.users_created)
 

@@ -13,10 +13,10 @@ from latchkey.store.users import (
     merge_requests,
     merging,
     unmerging,
-    users,
 )
 from web import numbers
 from web.api.cursors import cursor, number
+from web.api.lookup import user_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.api.tokens import SETTINGS_TOKEN
@@ -200,9 +200,7 @@ async def merge(call: Call) -> Merge:
     wanted: MergeWith = call.body
     await _require_owner(call)
     async with call.site.pool.acquire() as connection, connection.transaction():
-        into = await users.by_id(connection, _id(call))
-        if into is None:
-            raise not_found("user", call.path["id"])
+        into = await user_of(connection, call.path["id"])
         try:
             done = await merge_requests.override(
                 connection, into=into.id, other=wanted.user, reason=wanted.reason, actor=None
@@ -221,9 +219,7 @@ async def ask_to_merge(call: Call) -> MergeRequest:
     """
     wanted: AskToMerge = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
-        person = await users.by_id(connection, _id(call))
-        if person is None:
-            raise not_found("user", call.path["id"])
+        person = await user_of(connection, call.path["id"])
         try:
             asked = await merge_requests.ask(
                 connection, person.id, wanted.user, actor=None, reason=wanted.reason
@@ -237,9 +233,7 @@ async def ask_to_merge(call: Call) -> MergeRequest:
 async def list_merge_requests(call: Call) -> MergeRequestList:
     """List the requests to merge this user with another one, newest first, ten at most."""
     async with call.site.pool.acquire() as connection:
-        found = await users.by_id(connection, _id(call))
-        if found is None:
-            raise not_found("user", call.path["id"])
+        found = await user_of(connection, call.path["id"])
         rows = await merge_requests.of_user(connection, found.id)
     return MergeRequestList(data=[_request(row) for row in rows])
 
@@ -248,9 +242,7 @@ async def list_merge_requests(call: Call) -> MergeRequestList:
 async def list_merges(call: Call) -> PastMergeList:
     """List the users who were merged into this one, newest first."""
     async with call.site.pool.acquire() as connection:
-        found = await users.by_id(connection, _id(call))
-        if found is None:
-            raise not_found("user", call.path["id"])
+        found = await user_of(connection, call.path["id"])
         rows = await unmerging.merges_of(connection, found.id)
     return PastMergeList(data=[PastMerge.model_validate(vars(row)) for row in rows])
 
@@ -277,9 +269,7 @@ async def unmerge(call: Call) -> Merge:
 async def list_addresses(call: Call) -> AddressList:
     """List a user's additional addresses, whether claimed or from a merge."""
     async with call.site.pool.acquire() as connection:
-        found = await users.by_id(connection, _id(call))
-        if found is None:
-            raise not_found("user", call.path["id"])
+        found = await user_of(connection, call.path["id"])
         rows = await identity.addresses(connection, found.id)
     return AddressList(data=[Address.model_validate(vars(row)) for row in rows])
 

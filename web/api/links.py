@@ -8,11 +8,11 @@ from pydantic import Field
 
 from latchkey import dispatch
 from latchkey.rules.vocabulary import TokenScope
-from latchkey.store.pool import Connection
-from latchkey.store.products import link_previews, links, products
+from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import UnknownProductError
 from latchkey.store.stripe.connection import NotConnectedError
-from web.api.problems import ApiError, not_found
+from web.api.lookup import product_of
+from web.api.problems import ApiError
 from web.api.registry import Call, Output, endpoint
 from web.inputs import Input, LinkTo
 
@@ -50,7 +50,7 @@ async def preview(call: Call) -> Preview:
     """Preview who a link would affect, and why. Changes nothing."""
     wanted: PreviewOf = call.body
     async with call.site.pool.acquire() as connection:
-        product = await _product(connection, call.path["id"])
+        product = await product_of(connection, call.path["id"])
     try:
         preview_id = await dispatch.preview_link(
             call.site.temporal,
@@ -115,7 +115,7 @@ async def _link(call: Call) -> links.Link:
     """Raises one of `links.REFUSALS`."""
     wanted: LinkTo = call.body
     async with call.site.changing() as connection:
-        product = await _product(connection, call.path["id"])
+        product = await product_of(connection, call.path["id"])
         return await links.create_link(
             connection,
             product_id=product.id,
@@ -132,7 +132,7 @@ async def _link(call: Call) -> links.Link:
 async def get_link(call: Call) -> Link:
     """Get a product's link and the progress of its import."""
     async with call.site.pool.acquire() as connection:
-        product = await _product(connection, call.path["id"])
+        product = await product_of(connection, call.path["id"])
         found = await links.current_link(connection, product.id)
     if found is None:
         raise ApiError(404, "not_found", f"product {product.id} isn't linked")
@@ -160,7 +160,7 @@ async def delete_link(call: Call) -> Removed:
     `keep` their access until their subscription ends, `end` it now, or make it `complimentary`.
     """
     async with call.site.changing() as connection:
-        product = await _product(connection, call.path["id"])
+        product = await product_of(connection, call.path["id"])
         try:
             removal = await links.remove_link(
                 connection, product_id=product.id, members=call.query.members, actor=None
@@ -188,10 +188,3 @@ def problem_of(error: Exception) -> ApiError:
         case links.UnknownStripeProductError():
             return ApiError(422, "unknown_stripe_product", str(error))
     return ApiError(422, "invalid", str(error))
-
-
-async def _product(connection: Connection, id_or_slug: str) -> products.Product:
-    found = await products.find(connection, id_or_slug)
-    if found is None:
-        raise not_found("product", id_or_slug)
-    return found

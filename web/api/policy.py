@@ -9,9 +9,9 @@ from latchkey.rules.policy import LONGEST_GRACE_DAYS
 from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection
-from latchkey.store.products import products
 from latchkey.store.products.products import UnknownProductError
 from latchkey.store.purchases.linked_products import Draft
+from web.api.lookup import product_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, endpoint
 from web.inputs import Input
@@ -143,7 +143,8 @@ async def get_policy_change(call: Call) -> PolicyChange:
 async def get_product_policy(call: Call) -> ProductPolicy:
     """Get a product's access policy: the site's, with the product's own cells."""
     async with call.site.pool.acquire() as connection:
-        return await _product_policy(connection, await _product_id(connection, call))
+        product = await product_of(connection, call.path["id"])
+        return await _product_policy(connection, product.id)
 
 
 @endpoint(
@@ -156,9 +157,9 @@ async def get_product_policy(call: Call) -> ProductPolicy:
 async def put_product_policy(call: Call) -> ProductPolicy:
     """Set a product's own cells. Omitted cells follow the site again."""
     async with call.site.changing() as connection:
-        product_id = await _product_id(connection, call)
-        await _save(connection, _draft(call, product_id))
-        return await _product_policy(connection, product_id)
+        product = await product_of(connection, call.path["id"])
+        await _save(connection, _draft(call, product.id))
+        return await _product_policy(connection, product.id)
 
 
 @endpoint(
@@ -171,8 +172,8 @@ async def put_product_policy(call: Call) -> ProductPolicy:
 async def preview_product_policy(call: Call) -> PolicyPreview:
     """Preview who would gain and who would lose access to a product. Changes nothing."""
     async with call.site.pool.acquire() as connection:
-        product_id = await _product_id(connection, call)
-    return await _preview(call, _draft(call, product_id))
+        product = await product_of(connection, call.path["id"])
+    return await _preview(call, _draft(call, product.id))
 
 
 def _draft(call: Call, product_id: str | None = None) -> Draft:
@@ -196,13 +197,6 @@ async def _preview(call: Call, draft: Draft) -> PolicyPreview:
         moves=found.moves,
         data=[PolicyEffect.model_validate(vars(effect)) for effect in found.effects],
     )
-
-
-async def _product_id(connection: Connection, call: Call) -> str:
-    found = await products.find(connection, call.path["id"])
-    if found is None:
-        raise not_found("product", call.path["id"])
-    return found.id
 
 
 async def _policy(connection: Connection) -> Policy:

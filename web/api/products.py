@@ -9,7 +9,8 @@ from latchkey.store.pool import Pool
 from latchkey.store.products import products
 from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
-from web.api.problems import ApiError, not_found
+from web.api.lookup import product_of
+from web.api.problems import ApiError
 from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import NewProduct, ProductChanges
 
@@ -76,9 +77,7 @@ async def create_product(call: Call) -> Product:
 async def get_product(call: Call) -> Product:
     """Get one product by id or slug."""
     async with call.site.pool.acquire() as connection:
-        found = await products.find(connection, call.path["id"])
-    if found is None:
-        raise not_found("product", call.path["id"])
+        found = await product_of(connection, call.path["id"])
     return _shown(found)
 
 
@@ -91,9 +90,7 @@ async def change_product(call: Call) -> Product:
     if empty:
         raise ApiError(422, "invalid", f"body: {empty[0]}: must not be null")
     async with call.site.pool.acquire() as connection, connection.transaction():
-        found = await products.find(connection, call.path["id"])
-        if found is None:
-            raise not_found("product", call.path["id"])
+        found = await product_of(connection, call.path["id"])
         try:
             return _shown(await products.update(connection, found.id, given))
         except products.SlugTakenError as error:
@@ -104,9 +101,7 @@ async def change_product(call: Call) -> Product:
 async def delete_product(call: Call) -> None:
     """Delete a product and its grants. Its link must be removed first."""
     async with call.site.pool.acquire() as connection, connection.transaction():
-        found = await products.find(connection, call.path["id"])
-        if found is None:
-            raise not_found("product", call.path["id"])
+        found = await product_of(connection, call.path["id"])
         try:
             await products.delete(connection, found.id)
         except products.StillLinkedError as error:

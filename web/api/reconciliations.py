@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 
 from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations
-from latchkey.store.products import products
 from web.api.cursors import cursor, number, text
+from web.api.lookup import product_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import Input, RowId
@@ -147,9 +147,7 @@ async def create(call: Call) -> Reconciliation:
     async with call.site.changing() as connection:
         product_id = None
         if wanted.product is not None:
-            product = await products.find(connection, wanted.product)
-            if product is None:
-                raise not_found("product", wanted.product)
+            product = await product_of(connection, wanted.product)
             product_id = product.id
         made = await reconciliations.request(
             connection, repair=not wanted.dry_run, cause=ComparisonCause.API, product_id=product_id

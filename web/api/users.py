@@ -5,10 +5,10 @@ from datetime import datetime
 from pydantic import Field
 
 from latchkey.store.access import grants
-from latchkey.store.products import products
 from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
+from web.api.lookup import product_of, user_of
 from web.api.problems import not_found
 from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import NewGrant
@@ -75,11 +75,8 @@ async def list_users(call: Call) -> UserList:
 @endpoint("GET", "/users/{id}", answer=User)
 async def get_user(call: Call) -> User:
     """Get one user with their Stripe customers."""
-    user_id = numbers.number(call.path["id"])
     async with call.site.pool.acquire() as connection:
-        found = await users.by_id(connection, user_id) if user_id else None
-        if found is None:
-            raise not_found("user", call.path["id"])
+        found = await user_of(connection, call.path["id"])
         known = await users.customers(connection, [found.id])
     return _user(found, known[found.id])
 
@@ -117,9 +114,7 @@ async def list_grants(call: Call) -> GrantList:
     """List a product's live grants, newest first."""
     paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         rows = await grants.of_product(
             connection, product.id, after=number(paging.after), limit=paging.limit + 1
         )
@@ -137,9 +132,7 @@ async def give(call: Call) -> Grant:
     """
     wanted: NewGrant = call.body
     async with call.site.changing() as connection:
-        product = await products.find(connection, call.path["id"])
-        if product is None:
-            raise not_found("product", call.path["id"])
+        product = await product_of(connection, call.path["id"])
         made = await grants.give(
             connection,
             product_id=product.id,
