@@ -58,6 +58,14 @@ def day_begins(value: str) -> datetime:
     return datetime.combine(named, time(), UTC)
 
 
+def days_between(first: str, last: str) -> tuple[datetime | None, datetime | None]:
+    """The moments, in UTC, from which and before which the days from `first` to `last` lie; None
+    for an empty one. Raises `ValueError`."""
+    since = day_begins(first) if first else None
+    until = day_begins(last) + timedelta(days=1) if last else None
+    return since, until
+
+
 def _time(
     moment: datetime | None, pattern: str, *, show: str = "", suffix: str = "", text: str = ""
 ) -> Markup:

@@ -1,7 +1,6 @@
 """The activity feed: filters, search, a page per line, CSV."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -20,7 +19,7 @@ from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 from web.wording.labels import ACTIVITY_TYPES, CAUSES, PRESETS
-from web.wording.times import day_begins
+from web.wording.times import days_between
 
 PAGE = 50
 _COLUMNS = (
@@ -115,8 +114,7 @@ def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
     kinds = request.query_params.getlist("type")
     problem = None
     try:
-        since = day_begins(query["from"]) if query["from"] else None
-        until = day_begins(query["to"]) if query["to"] else None
+        since, until = days_between(query["from"], query["to"])
     except ValueError as error:
         since = until = None
         problem = str(error)
@@ -126,7 +124,7 @@ def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
         product_id=query["product"] or None,
         cause=query["cause"] if query["cause"] in CAUSES else None,
         since=since,
-        until=until + timedelta(days=1) if until else None,
+        until=until,
         search=query["q"] or None,
     )
     return query, wanted, problem

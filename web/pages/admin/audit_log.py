@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -22,7 +21,7 @@ from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 from web.wording.labels import AUDIT_ACTIONS, AUDIT_ACTORS, AUDIT_OUTCOMES
-from web.wording.times import day_begins
+from web.wording.times import days_between
 
 PAGE = 50
 _COLUMNS = (
@@ -114,8 +113,7 @@ async def _wanted(request: Request) -> tuple[Query, AuditFilter, str | None]:
         outcome=AuditOutcome(query["outcome"]) if query["outcome"] in AUDIT_OUTCOMES else None,
     )
     try:
-        since = day_begins(query["from"]) if query["from"] else None
-        until = day_begins(query["to"]) + timedelta(days=1) if query["to"] else None
+        since, until = days_between(query["from"], query["to"])
         kind, actor_id = await _actor(request, query["actor"])
     except ValueError as error:
         return query, wanted, str(error)
