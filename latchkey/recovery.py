@@ -40,7 +40,7 @@ async def who_it_is(settings: Settings, email: str) -> str:
     becomes = "is an owner" if user.role == "owner" else f"({user.role}) becomes an owner"
     return (
         f"{user.email} {becomes}. Their sessions end; their password, second factors and the"
-        " sign-in links that were mailed to them no longer work."
+        " sign-in links that were emailed to them no longer work."
     )
 
 

@@ -34,7 +34,7 @@ def actor_named(text: str) -> tuple[AuditActor, int | None]:
     found = number(number_text)
     if kind not in list(AuditActor) or (colon and found is None):
         kinds = ", ".join(AuditActor)
-        raise ValueError(f"must be one of {kinds}, or one of the first two with an id, as user:12")
+        raise ValueError(f"must be one of {kinds}; the first two also with an id, such as user:12")
     return AuditActor(kind), found
 
 

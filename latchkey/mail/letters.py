@@ -306,8 +306,8 @@ _CHANGES = {
     "codes_renewed": "New recovery codes were created for your account. Earlier ones no longer"
     " work.",
     "code_used": "A recovery code was used to sign in to your account. Codes left: {detail}.",
-    "codes_refused": "Somebody gave your password or opened a link from your mailbox, and then"
-    " entered too many wrong codes. They weren't let in.",
+    "codes_refused": "Somebody entered your password or opened a link from your mailbox, and then"
+    " gave too many wrong codes. They weren't let in.",
     "all_removed": "All second factors, passkeys and recovery codes were removed from your account"
     " by somebody who runs the site. You have been signed out everywhere.",
 }

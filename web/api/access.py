@@ -57,8 +57,8 @@ async def access(call: Call) -> Access:
 async def ask_access(call: Call) -> Access:
     """Whether a person may open a product now, asked with a body.
 
-    Answers as `GET /access` does. Proxies log addresses of requests, and not bodies: ask like this
-    where a log shouldn't hold email addresses.
+    Answers as `GET /access` does. Proxies log the URLs of requests, not their bodies: ask this way
+    where a log mustn't contain email addresses.
     """
     return await _access(call.site, call.body)
 

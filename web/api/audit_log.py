@@ -23,7 +23,7 @@ class AuditQuery(Paging):
     actor: Annotated[str, AfterValidator(_actor)] | None = Field(
         None,
         description="`user`, `token`, `settings`, `command` or `visitor`; the first two also with"
-        " an id, as `user:12`",
+        " an id, such as `user:12`",
         json_schema_extra={"pattern": "^(user|token)(:[0-9]{1,18})?$|^(settings|command|visitor)$"},
     )
     action: Annotated[str, AfterValidator(AuditAction)] | None = Field(

@@ -23,7 +23,7 @@ from web.site import site_of
 Page = Callable[[Request], Awaitable[Response]]
 MOST_FIELDS = 100
 MAILS_BY_HAND = 30
-"""How many emails one person of the team may send by hand in an hour."""
+"""How many emails one person on the team may send by hand in an hour."""
 
 
 class ForbiddenError(Exception):
@@ -183,7 +183,7 @@ async def mail_by_hand(request: Request) -> None:
         if not await signin.try_once(connection, who, most=MAILS_BY_HAND, seconds=3600):
             raise TooManyError(
                 f"You have sent {MAILS_BY_HAND} emails by hand within the last hour. This one was"
-                " not sent. Wait an hour, or ask somebody else of the team."
+                " not sent. Wait an hour, or ask somebody else on the team."
             )
 
 

@@ -87,7 +87,7 @@ async def add(
                 sign_count,
             )
     except asyncpg.UniqueViolationError:
-        raise PasskeyNotAddedError("This passkey has been added before.") from None
+        raise PasskeyNotAddedError("This passkey has already been added.") from None
     await factors.note(connection, user_id, "passkey_added", detail=name)
 
 

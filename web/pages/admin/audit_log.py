@@ -132,7 +132,7 @@ async def _actor(request: Request, text: str) -> tuple[AuditActor | None, int | 
         try:
             return actor_named(text)
         except ValueError as error:
-            raise ValueError(f"Who: {error}, or an email address.") from None
+            raise ValueError(f"Who: {error}. Or enter an email address.") from None
     async with site_of(request).pool.acquire() as connection:
         user = await users.by_email(connection, text)
     if user is None:

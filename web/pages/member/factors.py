@@ -62,7 +62,7 @@ async def set_up_app(request: Request) -> Response:
     except (VaultError, ValueError):
         whose, made, secret = "", "0", ""
     if whose != str(user.id) or int(made) < time.time() - SETUP_SECONDS:
-        return _set_up(request, totp.new_secret(), "That took too long. Scan the new code, please.")
+        return _set_up(request, totp.new_secret(), "That took too long. Please scan the new code.")
     async with site.pool.acquire() as connection:
         allowed = await signin.try_once(
             connection, f"app set-up {user.id}", most=CODES_BY_QUARTER, seconds=900
