@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.users import identity, merge_requests, merging, unmerging, users
 from web.inputs import shown_address
 from web.numbers import number
+from web.pages.admin.lookup import person_of
 from web.pages.errors import NotFoundError
 from web.pages.guard import OwnersOnlyError, admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
@@ -132,7 +132,7 @@ async def merge(request: Request) -> Response:
     email = text(fields, "email") if fields else ""
     error = None
     async with site_of(request).pool.acquire() as connection:
-        person = await _person(request, connection)
+        person = await person_of(request, connection)
         other = await users.by_email(connection, email) if email else None
         if fields is not None and other is None:
             error = f"There's no user with the address {email}." if email else "Enter an address."
@@ -187,7 +187,7 @@ async def merge_now(request: Request) -> Response:
     email, reason = (text(fields, "email"), text(fields, "reason")) if fields else ("", "")
     error = None
     async with site_of(request).pool.acquire() as connection:
-        person = await _person(request, connection)
+        person = await person_of(request, connection)
         other = await users.by_email(connection, email) if email else None
         if fields is not None and other is None:
             error = f"There's no user with the address {email}." if email else "Enter an address."
@@ -215,13 +215,6 @@ async def merge_now(request: Request) -> Response:
         reason=reason,
         error=error,
     )
-
-
-async def _person(request: Request, connection: Connection) -> users.User:
-    person = await users.by_id(connection, _number(request))
-    if person is None:
-        raise NotFoundError("This user doesn't exist.")
-    return person
 
 
 @admin_page
