@@ -103,6 +103,7 @@ async def test_the_page_says_so_before_anything_is_typed(
         "/admin/tokens",
         "/admin/settings/team",
         f"/admin/users/{owner}/erase",
+        f"/admin/users/{owner}/merge/now",
     )
     for page in where:
         assert "/login/again" not in (await visitor.get(page)).text, page
