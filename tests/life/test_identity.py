@@ -237,7 +237,10 @@ async def test_admins_decide_in_the_queue_and_merge_by_address(shared: Latchkey)
         main = await user_id(shared, "main@page.example")
         path = f"/admin/users/{main}/merge"
         await visitor.send(path, expect=409, email="nobody@page.example", do="look")
-        looked = await visitor.send(path, expect=200, email="side@page.example", do="look")
+        looked = await visitor.send(
+            path, expect=200, email="side@page.example", reason="Same name", do="look"
+        )
+        assert 'value="Same name"' in looked.text
         assert "Would move" in looked.text
         assert "address only typed" in looked.text
         await visitor.send(path, email="side@page.example", do="ask")

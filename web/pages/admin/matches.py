@@ -129,7 +129,7 @@ async def dismiss(request: Request) -> Response:
 async def merge(request: Request) -> Response:
     """Ask the owners of this user and another, named by email address, whether to merge them."""
     fields = await form(request) if request.method == "POST" else None
-    email = text(fields, "email") if fields else ""
+    email, reason = (text(fields, "email"), text(fields, "reason")[:1000]) if fields else ("", "")
     error = None
     async with site_of(request).pool.acquire() as connection:
         person = await person_of(request, connection)
@@ -144,7 +144,7 @@ async def merge(request: Request) -> Response:
                         person.id,
                         other.id,
                         actor=request.state.user.id,
-                        reason=text(fields, "reason")[:1000] or None,
+                        reason=reason or None,
                     )
                 return redirect(f"/admin/users/{person.id}/merge?done=merge-asked")
             except merge_requests.RequestRefusedError as refused:
@@ -170,6 +170,7 @@ async def merge(request: Request) -> Response:
         people=people,
         further=further,
         email=email,
+        reason=reason,
         error=error,
     )
 
