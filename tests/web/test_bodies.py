@@ -106,6 +106,7 @@ async def test_a_trickling_body_is_given_up(
     monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.3)
     monkeypatch.setattr(bodies, "SLOWEST_RATE", float("inf"))
     monkeypatch.setattr(PatientProtocol, "linger_seconds", 0.3)
+    monkeypatch.setattr(PatientProtocol, "header_seconds", 3600.0)
     async with connected(shared) as (reader, writer):
         writer.write(head(shared, path, "Content-Length: 1000000", kind=FORM))
 
