@@ -11,6 +11,7 @@ from aiosmtpd.controller import Controller
 
 from latchkey.mail import outbox
 from latchkey.settings import Settings
+from latchkey.store.feed import mails
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Pool
 from tests.harness import SECRETS, free_port
@@ -92,3 +93,18 @@ async def test_each_address_gets_its_email_or_one_readable_refusal(
     assert refused["a@[x"] == "the recipient must be a valid email address"
     if not smtputf8:
         assert "SMTPUTF8" in refused["zoë@club.example"]
+
+
+async def test_a_name_goes_to_its_persons_own_address_only(pool: Pool) -> None:
+    """The link of a claim goes to whatever address somebody typed."""
+    async with pool.acquire() as connection:
+        user = await connection.fetchval(
+            "insert into users (email, name, proven_at) values ('own@club.example', $1, now())"
+            " returning id",
+            NAME,
+        )
+        own = Mail(key="own", kind="email_changed", user_id=user)
+        other = Mail(key="other", kind="email_changed", user_id=user, to_email="other@x.example")
+        await write_mails(connection, [own, other])
+        sent = {mail.key: mail.name for mail in await mails.listed(connection)}
+    assert sent == {"own": NAME, "other": None}
