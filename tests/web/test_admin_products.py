@@ -61,6 +61,19 @@ async def test_one_time_products_count_their_buyers(
     await shared.stripe.buy("once@buyers.example", price, mode="payment")
     await shared.has(product, "once@buyers.example")
     assert "1 buyer " in await shown(admin, f"/admin/products/{product}")
+    assert "1 buyer<" in (await admin.get(f"/admin/products/{product}/stripe/progress")).text
+
+
+async def test_a_search_for_an_unknown_id_looks_it_up_in_stripe(
+    shared: Latchkey, admin: httpx.AsyncClient
+) -> None:
+    product = await shared.product("Searched")
+    stripe_product = await shared.stripe.product("Made a moment ago, too")
+    await shared.know(stripe_product)
+    await shared.settled()
+    await shared.pool.execute("delete from stripe_products where id = $1", stripe_product)
+    found = await shown(admin, f"/admin/products/{product}/stripe?q={stripe_product}")
+    assert "Made a moment ago, too" in found
 
 
 async def test_pages_of_the_list_show_every_product_once(

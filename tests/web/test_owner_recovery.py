@@ -9,6 +9,7 @@ import time
 import pytest
 
 from latchkey import passwords, signin_links
+from latchkey.recovery import recover
 from tests.digest import digest
 from tests.harness import SECRET, SECRETS, Latchkey
 from tests.web.pages import user, visit
@@ -105,3 +106,12 @@ async def test_its_link_lives_for_15_minutes(shared: Latchkey) -> None:
     )
     async with visit(shared) as visitor:
         assert "older than 15 minutes" in (await visitor.get(f"/login/{token}", 400)).text
+
+
+async def test_another_link_ends_the_one_before(shared: Latchkey) -> None:
+    """Also where neither role nor password change."""
+    first, second = [await recover(shared.settings, "again@recovery.example") for _ in range(2)]
+    async with visit(shared) as visitor:
+        await visitor.get(first.link.removeprefix(shared.url), 400)
+        await visitor.get(second.link.removeprefix(shared.url))
+    await user(shared, "again@recovery.example")

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,17 @@ async def test_a_token_ends_and_is_revoked(shared: Latchkey, forgetful: None) ->
             assert row.last_used_at is not None
             assert await api_tokens.revoke(connection, row.id)
         assert (await api.get("/products")).status_code == 401
+
+
+async def test_a_token_is_not_remembered_past_its_end(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_REMEMBER_SECONDS", 3600.0)
+    made = await token(shared, TokenScope.READ, expires_at=datetime.now(UTC) + timedelta(minutes=5))
+    async with client(shared, made) as api:
+        assert (await api.get("/products")).status_code == 200
+    _, until_then = tokens._known[api_tokens.digest(made)]
+    assert until_then <= time.monotonic() + 300
 
 
 async def test_tokens_from_before_may_do_everything_and_the_page_advises_against_it(
