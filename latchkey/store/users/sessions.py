@@ -72,6 +72,22 @@ class Session:
     current: bool
 
 
+@dataclass(frozen=True)
+class NewSignIn:
+    """How and from where somebody has just signed in: `via` is a password, link or passkey, and
+    `second_factor` what they gave besides, if anything. `agent` is the browser's user agent."""
+
+    via: str
+    second_factor: str | None
+    ip: str | None
+    agent: str | None
+
+    @property
+    def parameters(self) -> tuple[str, str | None, str | None, str | None]:
+        """What a session keeps of it: `via`, `second_factor`, `ip`, `agent`."""
+        return self.via, self.second_factor, self.ip, self.agent[:200] if self.agent else None
+
+
 def _limits(limits: str) -> tuple[str, str]:
     """The idle time and the life of a session of the user `a`, given a parameter's name."""
     at = f"({limits}::interval[])[case a.role when 'member' then {{}} else {{}} end]"
@@ -141,14 +157,7 @@ async def read(
 
 
 async def begin(
-    connection: Connection,
-    user: User,
-    *,
-    rules: SessionRules,
-    via: str,
-    second_factor: str | None,
-    ip: str | None,
-    agent: str | None,
+    connection: Connection, user: User, *, rules: SessionRules, sign_in: NewSignIn
 ) -> str:
     """Begin a session: the token for the user's cookie, of which only a hash is stored. Deletes
     expired sessions, and those of the user beyond `MOST`. The caller opens the transaction."""
@@ -172,18 +181,15 @@ async def begin(
     token = secrets.token_urlsafe(32)
     await connection.execute(
         """
-        insert into sessions (token_hash, user_id, expires_at, via, ip, agent, secret_fingerprint,
-                              second_factor)
+        insert into sessions (token_hash, user_id, expires_at, secret_fingerprint,
+                              via, second_factor, ip, agent)
         values ($1, $2, now() + $3::interval, $4, $5, $6, $7, $8)
         """,
         digest(token),
         user.id,
         min(rules.idle(user), rules.life(user)),
-        via,
-        ip,
-        agent[:200] if agent else None,
         rules.secret_fingerprints[0],
-        second_factor,
+        *sign_in.parameters,
     )
     await connection.execute(
         """
@@ -201,10 +207,7 @@ async def renew(
     user: User,
     *,
     rules: SessionRules,
-    via: str,
-    second_factor: str | None,
-    ip: str | None,
-    agent: str | None,
+    sign_in: NewSignIn,
 ) -> str | None:
     """Note that the user of a session has signed in again: the session's new token, and the old one
     no longer works. None where it isn't the user's, has ended, or shows the site as somebody else.
@@ -214,10 +217,10 @@ async def renew(
         f"""
         update sessions s
            set token_hash = $4, authenticated_at = now(), last_seen_at = now(),
-               expires_at = now() + $5::interval, via = $6, ip = $7, agent = $8,
-               secret_fingerprint = $9, second_factor = $11
+               expires_at = now() + $5::interval, secret_fingerprint = $6,
+               via = $7, second_factor = $8, ip = $9, agent = $10
           from users a
-         where s.token_hash = $1 and a.id = s.user_id and a.id = $10 and s.acting_as is null
+         where s.token_hash = $1 and a.id = s.user_id and a.id = $11 and s.acting_as is null
            and {_live("$2", "$3")}
         returning s.id
         """,
@@ -225,12 +228,9 @@ async def renew(
         *rules.parameters,
         digest(renewed),
         min(rules.idle(user), rules.life(user)),
-        via,
-        ip,
-        agent[:200] if agent else None,
         rules.secret_fingerprints[0],
+        *sign_in.parameters,
         user.id,
-        second_factor,
     )
     return None if found is None else renewed
 

@@ -9,7 +9,7 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.users import sessions, users
-from latchkey.store.users.sessions import SessionRules
+from latchkey.store.users.sessions import NewSignIn, SessionRules
 from latchkey.store.users.users import User
 
 SWEEP = 500
@@ -92,26 +92,14 @@ async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -
 
 
 async def begin(
-    connection: Connection,
-    user: User,
-    *,
-    rules: SessionRules,
-    via: str,
-    second_factor: str | None,
-    ip: str | None,
-    agent: str | None,
+    connection: Connection, user: User, *, rules: SessionRules, sign_in: NewSignIn
 ) -> str:
     """Sign a user in, with an activity line; returns the token for their cookie. The caller opens
     the transaction."""
-    token = await sessions.begin(
-        connection,
-        user,
-        rules=rules,
-        via=via,
-        second_factor=second_factor,
-        ip=ip,
-        agent=agent,
-    )
+    token = await sessions.begin(connection, user, rules=rules, sign_in=sign_in)
+    data = {"via": sign_in.via}
+    if sign_in.second_factor:
+        data["second_factor"] = sign_in.second_factor
     await write_facts(
         connection,
         [
@@ -121,7 +109,7 @@ async def begin(
                 at=datetime.now(UTC),
                 cause=Cause.ADMIN if user.is_staff else Cause.CUSTOMER,
                 user_id=user.id,
-                data={"via": via, **({"second_factor": second_factor} if second_factor else {})},
+                data=data,
             )
         ],
     )

@@ -383,33 +383,19 @@ async def start_session(
         target=("user", user.id),
         after={"via": via} | ({"second_factor": second_factor} if second_factor else {}),
     )
-    rules, ip, agent = site.session_rules, address_of(request), request.headers.get("user-agent")
+    rules = site.session_rules
+    sign_in = sessions.NewSignIn(
+        via, second_factor, address_of(request), request.headers.get("user-agent")
+    )
     async with site.pool.acquire() as connection, connection.transaction():
         await _prove(connection, user, nonce)
         token = None
         if old:
-            token = await sessions.renew(
-                connection,
-                old,
-                user,
-                rules=rules,
-                via=via,
-                second_factor=second_factor,
-                ip=ip,
-                agent=agent,
-            )
+            token = await sessions.renew(connection, old, user, rules=rules, sign_in=sign_in)
         if token is None:
             if old:
                 await sessions.end(connection, old)
-            token = await signin.begin(
-                connection,
-                user,
-                rules=rules,
-                via=via,
-                second_factor=second_factor,
-                ip=ip,
-                agent=agent,
-            )
+            token = await signin.begin(connection, user, rules=rules, sign_in=sign_in)
     home = "/admin" if user.is_staff else "/library"
     response = onward(request, target if target and target != "/" else home)
     life = int(rules.life(user).total_seconds())
