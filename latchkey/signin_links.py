@@ -13,8 +13,9 @@ from typing import Literal
 from itsdangerous import BadSignature, URLSafeSerializer
 
 Kind = Literal["sign_in", "access", "owner"]
-FRESH_SECONDS = 10 * 60
-LIVES: dict[Kind, int] = {"sign_in": FRESH_SECONDS, "access": 48 * 3600, "owner": 15 * 60}
+ALONE_SECONDS = 10 * 60
+"""How long a link is enough alone for an account that has a password."""
+LIVES: dict[Kind, int] = {"sign_in": ALONE_SECONDS, "access": 48 * 3600, "owner": 15 * 60}
 """Seconds. `owner` is the link that `latchkey owner` prints."""
 ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
@@ -47,7 +48,7 @@ class SignIn:
     def stale(self) -> bool:
         """Whether it is older than a link that was just asked for may be: it isn't enough alone for
         an account that has a password."""
-        return self.expires - LIVES[self.kind] + FRESH_SECONDS < time.time()
+        return self.expires - LIVES[self.kind] + ALONE_SECONDS < time.time()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
-from latchkey.store.users import sessions, users
+from latchkey.store.users import sessions
 from latchkey.store.users.sessions import NewSignIn, SessionRules
 from latchkey.store.users.users import User
 
@@ -140,6 +140,14 @@ async def end_by_team(
     return ended
 
 
+async def link_used(connection: Connection, nonce: str) -> bool:
+    """Whether a sign-in link was used before."""
+    used: bool = await connection.fetchval(
+        "select exists (select from used_links where nonce = $1)", nonce
+    )
+    return used
+
+
 async def use_link(connection: Connection, nonce: str) -> bool:
     """Mark a link as used; False if it was used before. Deletes records of long expired links."""
     await connection.execute(
@@ -149,4 +157,9 @@ async def use_link(connection: Connection, nonce: str) -> bool:
         """,
         SWEEP,
     )
-    return await users.use_link(connection, nonce)
+    return bool(
+        await connection.fetchval(
+            "insert into used_links (nonce) values ($1) on conflict do nothing returning true",
+            nonce,
+        )
+    )

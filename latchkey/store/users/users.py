@@ -162,21 +162,3 @@ async def lock_unchanged(connection: Connection, user: User) -> bool:
             user.link_epoch,
         )
     )
-
-
-async def link_used(connection: Connection, nonce: str) -> bool:
-    """Whether a sign-in link was used before."""
-    used: bool = await connection.fetchval(
-        "select exists (select from used_links where nonce = $1)", nonce
-    )
-    return used
-
-
-async def use_link(connection: Connection, nonce: str) -> bool:
-    """Mark a sign-in link as used; False if it was used before."""
-    return bool(
-        await connection.fetchval(
-            "insert into used_links (nonce) values ($1) on conflict do nothing returning true",
-            nonce,
-        )
-    )

@@ -107,7 +107,7 @@ async def _who(request: Request) -> tuple[User, signin_links.Halfway | None]:
     halfway = signin_links.read_halfway(ticket, secrets=site.secrets)
     async with site.pool.acquire() as connection:
         user = await users.by_id(connection, halfway.user_id)
-        used = await users.link_used(connection, halfway.nonce)
+        used = await signin.link_used(connection, halfway.nonce)
     if used or user is None or (user.id, user.link_epoch) != (halfway.user_id, halfway.epoch):
         raise signin_links.LinkRefusedError("The account has changed since you began.")
     return user, halfway

@@ -286,7 +286,7 @@ async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users
     """The user that a link signs in. Raises `LinkRefusedError` if it has expired, was used, or was
     sent before the account's address, password or role changed."""
     user = await users.by_id(connection, link.user_id)
-    if user is not None and await users.link_used(connection, link.nonce):
+    if user is not None and await signin.link_used(connection, link.nonce):
         raise signin_links.LinkRefusedError(USED)
     if user is None or user.id != link.user_id or user.link_epoch != link.epoch:
         raise signin_links.LinkRefusedError(CHANGED)
