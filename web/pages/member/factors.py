@@ -19,8 +19,8 @@ from web.inputs import Name
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import form, fresh_page, member_page, redirect, session_of, text
+from web.pages.member import passkey_challenges
 from web.pages.render import page
-from web.security import browser_of
 from web.site import site_of
 
 HERE = "/account/security"
@@ -122,14 +122,7 @@ async def options(request: Request) -> Response:
             email=user.email,
             known=await stored.credentials(connection, user.id),
         )
-        await stored.keep_challenge(
-            connection,
-            question.challenge,
-            browser=browser_of(request),
-            user_id=user.id,
-            seconds=passkeys.CHALLENGE_SECONDS,
-        )
-    return Response(question.options, media_type="application/json")
+        return await passkey_challenges.ask(request, connection, question, user_id=user.id)
 
 
 @member_page
@@ -184,14 +177,9 @@ async def remove_passkey(request: Request) -> Response:
 
 async def _created(request: Request, connection: Connection, answer: str) -> passkeys.NewPasskey:
     """The passkey in a browser's answer. Raises `PasskeyRefusedError`."""
-    party = passkeys.relying_party(site_of(request).public_url)
-    if party is None:
-        raise passkeys.PasskeyRefusedError("the site's address doesn't allow passkeys")
-    challenge = passkeys.challenge_in(answer)
-    if not await stored.take_challenge(
-        connection, challenge, browser=browser_of(request), user_id=request.state.user.id
-    ):
-        raise passkeys.PasskeyRefusedError("the challenge is unknown, expired or used")
+    party, challenge = await passkey_challenges.take(
+        request, connection, answer, user_id=request.state.user.id
+    )
     return passkeys.check_created(answer, party, challenge)
 
 

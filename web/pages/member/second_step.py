@@ -19,6 +19,7 @@ from web.pages.guard import (
     text,
     visitor_page,
 )
+from web.pages.member import passkey_challenges
 from web.pages.member.signin import (
     HALFWAY_COOKIE,
     AccountChangedError,
@@ -27,7 +28,7 @@ from web.pages.member.signin import (
     start_session,
 )
 from web.pages.render import page
-from web.security import browser_of, read_cookie
+from web.security import read_cookie
 from web.site import site_of
 from web.visitors import address_of, network_of
 
@@ -202,14 +203,7 @@ async def options(request: Request) -> Response:
     if not await site.sign_ins.wait(network, tries):
         return Response(status_code=429)
     async with site.pool.acquire() as connection:
-        await stored.keep_challenge(
-            connection,
-            question.challenge,
-            browser=browser_of(request),
-            user_id=None,
-            seconds=passkeys.CHALLENGE_SECONDS,
-        )
-    return Response(question.options, media_type="application/json")
+        return await passkey_challenges.ask(request, connection, question, user_id=None)
 
 
 @visitor_page
@@ -239,16 +233,8 @@ async def with_passkey(request: Request) -> Response:
 
 async def _owner_of(request: Request, answer: str) -> User:
     """Whose passkey signed the answer. Raises `PasskeyRefusedError`."""
-    site = site_of(request)
-    party = passkeys.relying_party(site.public_url)
-    if party is None:
-        raise passkeys.PasskeyRefusedError("the site's address doesn't allow passkeys")
-    challenge = passkeys.challenge_in(answer)
-    async with site.pool.acquire() as connection:
-        if not await stored.take_challenge(
-            connection, challenge, browser=browser_of(request), user_id=None
-        ):
-            raise passkeys.PasskeyRefusedError("the challenge is unknown, expired or used")
+    async with site_of(request).pool.acquire() as connection:
+        party, challenge = await passkey_challenges.take(request, connection, answer, user_id=None)
         known = await stored.find(connection, passkeys.credential_in(answer))
         if known is None:
             raise passkeys.PasskeyRefusedError("nobody has this passkey")
