@@ -74,7 +74,7 @@ def migrate_command() -> None:
 
 @app.command("rotate")
 def rotate_command() -> None:
-    """Seal stored secrets again under the first value of LATCHKEY_SECRET."""
+    """Encrypt stored secrets again under the first value of LATCHKEY_SECRET."""
     settings = load_settings()
     done = _run(rotate(settings.require_database(), settings.require_secrets()))
     for each in done:
@@ -93,7 +93,7 @@ def owner_command(
     email: Annotated[str, typer.Argument(help="Whose address. The account is created if needed.")],
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
 ) -> None:
-    """Make somebody an owner who can't sign in any more: prints a link that signs them in once."""
+    """Let somebody back in as an owner: prints a link that signs them in once."""
     settings = as_running(load_settings())
     _run(await_current(settings.require_database()))
     console.print(_run(who_it_is(settings, email)), highlight=False, markup=False, soft_wrap=True)
