@@ -45,7 +45,7 @@ _TEXTS = {
     FindingKind.LOOP_STUCK: "A background loop makes no progress: {detail}",
     FindingKind.WAKEUPS_WAITING: "Changes have been waiting for Temporal for over 5 minutes",
     FindingKind.EMAILS_WAITING: (
-        "Emails are due and none is being sent. Check that a worker is running"
+        "Emails are due, but none are being sent. Check that a worker is running"
     ),
     FindingKind.CATCH_UP_LATE: "The check for missed events is overdue",
     FindingKind.COMPARISON_FAILED: "The last comparison with Stripe failed: {detail}",

@@ -1,4 +1,4 @@
-"""The site's team, and who of it lacks a second factor."""
+"""The site's team, and who on it lacks a second factor."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from web.api.registry import Call, Output, endpoint
 
 
 class TeamMember(Output):
-    """`lacks_second_factor`: has neither an authenticator app nor a passkey."""
+    """An owner, an admin or support."""
 
     id: int
     email: str
