@@ -18,7 +18,7 @@ _UNBOUNDED = re.compile(r"lk1_(\d{1,19})_([0-9a-f]{40})")
 
 
 def sign(user_id: int, product_id: str, *, vault: Vault, issued_at: float | None = None) -> str:
-    """A reference for one member and one product, good for checkouts that begin within
+    """A reference for one member and one product, valid for checkouts that begin within
     `LIFE_SECONDS`. `issued_at` is a Unix time, now by default.
 
     Stripe accepts at most 200 characters out of A-Z, a-z, 0-9, dash and underscore, and silently

@@ -11,9 +11,10 @@ MOST_HEADERS = 64 * 1024
 class PatientProtocol(HttpToolsProtocol):
     """HTTP with bounds that uvicorn doesn't have.
 
-    The headers of a request have to arrive within `header_seconds`, or since the connection was
-    made. Who doesn't read the response is cut off after `reading_seconds`. What is sent of a body
-    after its response is discarded for `linger_seconds`, so that the client can read the response.
+    The headers of a request have to arrive within `header_seconds` of the connection, or of the
+    request's first byte. A client that doesn't read the response is cut off after
+    `reading_seconds`. What is sent of a body after its response is discarded for `linger_seconds`,
+    so that the client can read the response.
     """
 
     header_seconds = 15.0

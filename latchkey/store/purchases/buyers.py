@@ -242,7 +242,7 @@ def _owns(buyer: Buyer, user: int, known: _Known) -> bool:
 
 def _customers_person(buyer: Buyer, person: Person, known: _Known) -> Person | None:
     """Whose the buyer's Stripe customer is. A reference alone doesn't say so, since whoever pays by
-    a member's link would be bound to that member: then it belongs to who has the address, if
+    a member's link would be bound to that member: then it belongs to whoever has the address, if
     anybody."""
     if person.bound_by != "reference" or person.owns:
         return person

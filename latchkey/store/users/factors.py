@@ -169,7 +169,7 @@ async def set_codes(
 
 
 async def use_code(connection: Connection, user_id: int, code_hash: bytes) -> bool:
-    """Use a recovery code up; False if it isn't one of the user's, or was used. The caller opens
+    """Use up a recovery code; False if it isn't one of the user's, or was used. The caller opens
     the transaction."""
     used = await connection.fetchval(
         """

@@ -156,7 +156,7 @@ async def ask(
     match_id: int | None = None,
     reason: str | None = None,
 ) -> MergeRequest:
-    """Send the links that merge two users once they were followed; earlier ones end.
+    """Send the links that merge two users once they are followed; earlier ones end.
 
     Raises `RequestRefusedError`. The caller opens the transaction.
     """

@@ -51,6 +51,7 @@ async def merge(
 
     `proven` says whether a link to the address of `other` was followed for this. If not, the
     survivor isn't shown the billing of the Stripe customers that move.
+
     The address of `other` becomes an additional one of the survivor, and the id of `other` stands
     for the survivor from then on, in references, in `/access` and on pages. Raises
     `NotMergeableError`. The caller opens the transaction.

@@ -145,7 +145,7 @@ async def keep_challenge(
 async def take_challenge(
     connection: Connection, challenge: bytes, *, browser: bytes, user_id: int | None
 ) -> bool:
-    """Use a challenge up; False if it is unknown, expired, used, or another browser's, user's or
+    """Use up a challenge; False if it is unknown, expired, used, or another browser's, user's or
     purpose's."""
     return bool(
         await connection.fetchval(

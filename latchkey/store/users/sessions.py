@@ -18,7 +18,7 @@ SWEEP = 500
 class SessionRules:
     """What ends a session: `idle` time without a request, a `life` since its user last proved who
     they are, and the loss of the secret that it began under. The first of `secret_fingerprints`
-    (`Vault.fingerprints`) is that of new sessions. A user's role is asked at every request."""
+    (`Vault.fingerprints`) is that of new sessions. A user's role is looked up at every request."""
 
     member_idle: timedelta
     member_life: timedelta
