@@ -11,6 +11,7 @@ from latchkey import passwords, signin_links
 from latchkey.store.users import signin
 from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, left_for, user, visit
+from web.pages.member import account
 
 pytestmark = pytest.mark.anyio
 
@@ -196,6 +197,22 @@ async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
         return await causes() == ["customer"]
 
     await until(known, "the customer is the cause")
+
+
+async def test_a_member_opens_a_bounded_number_of_stripes_pages(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    """Each is a call to Stripe ahead of what events wait for."""
+    member, _, bought = await buyer(shared, "often@account.example")
+    await visitor.sign_in_as(member, "often")
+    await visitor.send("/account", "/account/receipt", 200, source=bought["id"])
+    await visitor.send("/account", "/account/receipt", 404, source="cs_test_ofsomebodyelse")
+    async with shared.pool.acquire() as connection:
+        for _ in range(account.STRIPE_PAGES_PER_HOUR - 1):
+            await signin.try_once(connection, f"stripe pages {member}", most=1, seconds=3600)
+    refused = await visitor.send("/account", "/account/receipt", 429, source=bought["id"])
+    assert "try again in an hour" in refused.text
+    await visitor.send("/account", "/account/billing", 429)
 
 
 async def test_an_existing_portal_configuration_is_updated(

@@ -29,6 +29,7 @@ from web.site import site_of
 
 FLOWS = {"card": "payment_method_update", "cancel": "subscription_cancel"}
 CHANGES_PER_HOUR = 5
+STRIPE_PAGES_PER_HOUR = 60
 
 
 def routes() -> list[Route]:
@@ -96,6 +97,8 @@ async def manage(request: Request) -> Response:
         return page(request, "member/billing.html", customers=customers)
     if chosen not in {customer.id for customer in customers}:
         raise NotFoundError("This billing account isn't yours.")
+    if not await _may_ask_stripe(request):
+        return _too_often(request)
     try:
         url = await billing.portal(
             site_of(request), chosen, flow=flow, subscription=subscription or None
@@ -122,6 +125,8 @@ async def receipt(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         if not await portal.owns(connection, user_id=request.state.user.id, source_id=source_id):
             raise NotFoundError("This purchase isn't in your account.")
+    if not await _may_ask_stripe(request):
+        return _too_often(request)
     try:
         url = await billing.receipt(site_of(request), source_id)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
@@ -311,6 +316,29 @@ async def _settings(
         asks_current=user.password_hash is not None and not session.came_by_link,
         has_password=user.password_hash is not None,
         shortest=password_rules.SHORTEST_OF_STAFF if user.is_staff else password_rules.SHORTEST,
+    )
+
+
+async def _may_ask_stripe(request: Request) -> bool:
+    """Counts a page of Stripe's that the member opens: each is a call that goes ahead of others."""
+    async with site_of(request).pool.acquire() as connection:
+        return await signin.try_once(
+            connection,
+            f"stripe pages {request.state.user.id}",
+            most=STRIPE_PAGES_PER_HOUR,
+            seconds=3600,
+        )
+
+
+def _too_often(request: Request) -> Response:
+    return page(
+        request,
+        "message.html",
+        429,
+        heading="Please wait a while",
+        text="You've opened billing pages and receipts many times within the last hour. Please try"
+        " again in an hour.",
+        back="/account",
     )
 
 
