@@ -1,14 +1,15 @@
 """An account changes hands only by what was proved: its owner agrees, by a link to its mailbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from latchkey import signin_links
 from latchkey.rules.vocabulary import TokenScope
-from latchkey.store.users import api_tokens
+from latchkey.store.users import api_tokens, merge_requests
 from tests.digest import digest
-from tests.harness import ADMIN, SECRETS, Json, Latchkey
+from tests.harness import ADMIN, SECRETS, Json, Latchkey, until
 from tests.life.play import linked
 from tests.life.test_identity import match
 from tests.web.pages import Visitor, user, visit
@@ -121,6 +122,31 @@ async def test_of_two_typed_addresses_both_agree(shared: Latchkey) -> None:
         assert "still has to agree" in answer.text
         assert await state(shared, request) == "open"
         await first.send(path(request, one), expect=200, answer="yes")
+    assert await state(shared, request) == "merged"
+
+
+async def test_a_no_that_comes_during_a_yes_is_too_late(shared: Latchkey) -> None:
+    one = await proven(shared, "stays@race.example")
+    other = await proven(shared, "goes@race.example")
+    request = await asked(shared, one, other)
+    async with shared.pool.acquire() as agreeing, shared.pool.acquire() as declining:
+        backend = await declining.fetchval("select pg_backend_pid()")
+        async with agreeing.transaction():
+            await merge_requests.agree(agreeing, request["id"], user_id=other)
+
+            async def decline() -> None:
+                async with declining.transaction():
+                    await merge_requests.decline(declining, request["id"], user_id=other)
+
+            no = asyncio.ensure_future(decline())
+
+            async def waits() -> bool:
+                blocking = "select pg_blocking_pids($1) <> '{}'"
+                return bool(await shared.pool.fetchval(blocking, backend))
+
+            await until(waits, "the no waits for the yes")
+        with pytest.raises(merge_requests.RequestRefusedError):
+            await no
     assert await state(shared, request) == "merged"
 
 

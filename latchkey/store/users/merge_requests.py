@@ -271,7 +271,9 @@ async def open_request(connection: Connection, request_id: int, *, user_id: int)
 
 
 async def decline(connection: Connection, request_id: int, *, user_id: int) -> None:
-    """End a request without merging. Raises `RequestRefusedError`."""
+    """End a request without merging. Raises `RequestRefusedError`. The caller opens the
+    transaction."""
+    await _hold(connection, request_id)
     await open_request(connection, request_id, user_id=user_id)
     audit_draft.note(
         action=AuditAction.MERGE_DECLINED,
@@ -290,7 +292,7 @@ async def agree(connection: Connection, request_id: int, *, user_id: int) -> Mer
 
     Raises `RequestRefusedError`. The caller opens the transaction and wakes the relay afterwards.
     """
-    await connection.execute("select from merge_requests where id = $1 for update", request_id)
+    await _hold(connection, request_id)
     request = await open_request(connection, request_id, user_id=user_id)
     audit_draft.note(actor=user_id, target=("user", user_id), after={"request": request_id})
     side = "into" if user_id == request.into_user else "other"
@@ -322,6 +324,11 @@ async def agree(connection: Connection, request_id: int, *, user_id: int) -> Mer
         "update merge_requests set state = 'merged', decided_at = now() where id = $1", request_id
     )
     return await _read(connection, request_id)
+
+
+async def _hold(connection: Connection, request_id: int) -> None:
+    """Let two answers to a request wait for each other."""
+    await connection.execute("select from merge_requests where id = $1 for update", request_id)
 
 
 async def _read(connection: Connection, request_id: int) -> MergeRequest:
