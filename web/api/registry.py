@@ -37,6 +37,9 @@ PREFIX = "/api/v1"
 GIVEN_UP = 3
 """How often a call is repeated when Postgres rolls its transaction back."""
 
+DEEPEST = 50
+"""How many lists and objects of a body may lie within each other."""
+
 log = structlog.get_logger("api")
 
 
@@ -319,15 +322,18 @@ def _json(raw: bytes) -> Any:
         raise ApiError(400, "malformed", f"the body isn't valid JSON: {error}") from None
 
 
-def _whole(given: Any) -> Any:
-    """JSON with `1.0` as the whole number that it is by JSON Schema."""
+def _whole(given: Any, depth: int = 0) -> Any:
+    """JSON with `1.0` as the whole number that it is by JSON Schema. Raises a 400 `ApiError` for
+    what is nested deeper than libraries can follow."""
+    if depth > DEEPEST:
+        raise ApiError(400, "malformed", f"the body is nested more than {DEEPEST} levels deep")
     match given:
         case float() if given.is_integer() and abs(given) < 2**53:
             return int(given)
         case dict():
-            return {name: _whole(value) for name, value in given.items()}
+            return {name: _whole(value, depth + 1) for name, value in given.items()}
         case list():
-            return [_whole(value) for value in given]
+            return [_whole(value, depth + 1) for value in given]
     return given
 
 
