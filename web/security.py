@@ -86,7 +86,7 @@ def remember_csrf(request: Request, response: Response) -> None:
 def check_csrf(request: Request, given: object) -> None:
     """Raises `ForgeryError` unless the form has this browser's token and comes from this site."""
     seed = read_cookie(request, CSRF_COOKIE)
-    if not seed or not isinstance(given, str):
+    if not seed or not isinstance(given, str) or not given.isascii():
         raise ForgeryError
     tokens = [_token(request, seed, secret) for secret in site_of(request).secrets]
     if not any(hmac.compare_digest(given.encode(), token.encode()) for token in tokens):

@@ -244,6 +244,25 @@ async def test_any_text_but_the_token_is_refused(shared: Latchkey, token: str) -
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize(("charset", "status"), [("undefined", 400), ("unicode_escape", 403)])
+async def test_a_form_in_an_odd_encoding_is_refused(
+    shared: Latchkey, charset: str, status: int
+) -> None:
+    lines = (
+        b"--x",
+        b'Content-Disposition: form-data; name="csrf_token"',
+        b"",
+        rb"\ud800",
+        b"--x--",
+        b"",
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    async with visit(shared) as anybody:
+        await anybody.get("/login")
+        answer = await anybody.client.post("/login", content=b"\r\n".join(lines), headers=headers)
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("url", ["https://[", "https://", "http://x.example/a b", "https://x:y/"])
 async def test_an_address_that_browsers_cannot_follow_is_refused(
     shared: Latchkey, url: str

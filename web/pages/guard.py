@@ -195,7 +195,10 @@ async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> 
     would change something in the member's account.
     """
     bodies.expect(request, most=most)
-    fields = await request.form(max_files=files, max_fields=MOST_FIELDS, max_part_size=most)
+    try:
+        fields = await request.form(max_files=files, max_fields=MOST_FIELDS, max_part_size=most)
+    except UnicodeError:
+        raise HTTPException(400) from None
     check_csrf(request, fields.get(CSRF_FIELD))
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
