@@ -192,10 +192,14 @@ async def listed(
     return [AuditLine(**dict(row)) for row in rows]
 
 
-async def all_lines(connection: Connection, wanted: AuditFilter) -> AsyncIterator[list[AuditLine]]:
-    """The whole filtered log in chunks, the latest first."""
+async def all_lines(pool: Pool, wanted: AuditFilter) -> AsyncIterator[list[AuditLine]]:
+    """The whole filtered log in chunks, the latest first. Holds no connection between two."""
     after = None
-    while rows := await listed(connection, wanted, after=after, limit=CHUNK):
+    while True:
+        async with pool.acquire() as connection:
+            rows = await listed(connection, wanted, after=after, limit=CHUNK)
+        if not rows:
+            return
         yield rows
         after = rows[-1].id
 

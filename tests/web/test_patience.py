@@ -2,14 +2,22 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 
+from latchkey.store.audit import AuditFilter
+from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.pool import create_pool
+from latchkey.store.users.listing import UserFilter
 from tests.harness import PATIENCE, Latchkey
 from tests.web.pages import user, visit
 from web import markdown
+from web.pages.admin import activity, audit_log, users
 from web.pages.guard import MAILS_BY_HAND
+from web.site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +76,25 @@ async def test_a_text_that_takes_too_long_is_given_up(monkeypatch: pytest.Monkey
     monkeypatch.setattr(markdown, "_kept", lambda text: finish.wait(PATIENCE))
     assert "can't be shown" in await markdown.rendered("x" * (markdown.SHORT + 1))
     finish.set()
+
+
+async def test_an_export_holds_no_connection_while_it_is_sent(shared: Latchkey) -> None:
+    """Whoever reads slowly would keep it from everybody's pages."""
+    async with visit(shared) as owner:
+        await owner.sign_in()
+    async with await create_pool(shared.settings.require_database(), max_size=1) as pool:
+        site = cast(Site, SimpleNamespace(pool=pool))
+        for sent in (
+            activity._csv(site, FeedFilter()),
+            audit_log._csv(site, AuditFilter()),
+            users._csv(site, UserFilter()),
+        ):
+            header, first = await anext(sent), await anext(sent)
+            idle = pool.get_idle_size()
+            async for _ in sent:
+                pass
+            assert len(first) > len(header)
+            assert idle == 1
 
 
 async def test_emails_by_hand_have_a_limit_for_each_person(shared: Latchkey) -> None:

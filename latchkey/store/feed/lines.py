@@ -7,7 +7,7 @@ from typing import Any
 
 from latchkey.store.feed import lanes
 from latchkey.store.feed.lanes import FeedFilter
-from latchkey.store.pool import Connection
+from latchkey.store.pool import Connection, Pool
 
 CHUNK = 2000
 
@@ -85,10 +85,14 @@ async def filtered(
     return [FeedLine(**dict(row)) for row in rows]
 
 
-async def all_lines(connection: Connection, wanted: FeedFilter) -> AsyncIterator[list[FeedLine]]:
-    """The whole filtered feed in chunks, newest first, with one query per chunk."""
+async def all_lines(pool: Pool, wanted: FeedFilter) -> AsyncIterator[list[FeedLine]]:
+    """The whole filtered feed in chunks, newest first. Holds no connection between two."""
     after = None
-    while rows := await filtered(connection, wanted, after=after, limit=CHUNK):
+    while True:
+        async with pool.acquire() as connection:
+            rows = await filtered(connection, wanted, after=after, limit=CHUNK)
+        if not rows:
+            return
         yield rows
         after = rows[-1].id
 

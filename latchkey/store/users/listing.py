@@ -10,7 +10,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.feed import text_search
 from latchkey.store.feed.facts import Fact, write_facts
-from latchkey.store.pool import Connection
+from latchkey.store.pool import Connection, Pool
 
 CHUNK = 2000
 SEEN = ("never", "month", "longer")
@@ -109,10 +109,14 @@ def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> s
     return " and ".join(texts) or "true"
 
 
-async def everybody(connection: Connection, wanted: UserFilter) -> AsyncIterator[list[ListedUser]]:
-    """All users matching a filter in chunks, newest first, with one query per chunk."""
+async def everybody(pool: Pool, wanted: UserFilter) -> AsyncIterator[list[ListedUser]]:
+    """All users matching a filter in chunks, newest first. Holds no connection between two."""
     after = None
-    while rows := await listed(connection, wanted, after=after, limit=CHUNK):
+    while True:
+        async with pool.acquire() as connection:
+            rows = await listed(connection, wanted, after=after, limit=CHUNK)
+        if not rows:
+            return
         yield rows
         after = rows[-1].id
 

@@ -97,9 +97,8 @@ async def export(request: Request) -> Response:
 
 async def _csv(site: Site, wanted: FeedFilter) -> AsyncIterator[str]:
     yield cells(_COLUMNS)
-    async with site.pool.acquire() as connection:
-        async for rows in lines.all_lines(connection, wanted):
-            yield "".join(cells(_cells(row)) for row in rows)
+    async for rows in lines.all_lines(site.pool, wanted):
+        yield "".join(cells(_cells(row)) for row in rows)
 
 
 def _cells(row: FeedLine) -> list[object]:

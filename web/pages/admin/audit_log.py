@@ -76,9 +76,8 @@ async def export(request: Request) -> Response:
 
 async def _csv(site: Site, wanted: AuditFilter) -> AsyncIterator[str]:
     yield cells(_COLUMNS)
-    async with site.pool.acquire() as connection:
-        async for rows in audit.all_lines(connection, wanted):
-            yield "".join(cells(_cells(row)) for row in rows)
+    async for rows in audit.all_lines(site.pool, wanted):
+        yield "".join(cells(_cells(row)) for row in rows)
 
 
 def _cells(row: AuditLine) -> list[object]:

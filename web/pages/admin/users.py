@@ -214,21 +214,20 @@ async def content_of(fields: FormData) -> str:
 
 async def _csv(site: Site, wanted: UserFilter) -> AsyncIterator[str]:
     yield cells(_COLUMNS)
-    async with site.pool.acquire() as connection:
-        async for rows in user_listing.everybody(connection, wanted):
-            yield "".join(
-                cells(
-                    [
-                        row.email,
-                        row.name,
-                        row.role,
-                        "; ".join(row.products),
-                        row.created_at.isoformat(),
-                        row.last_seen_at.isoformat() if row.last_seen_at else None,
-                    ]
-                )
-                for row in rows
+    async for rows in user_listing.everybody(site.pool, wanted):
+        yield "".join(
+            cells(
+                [
+                    row.email,
+                    row.name,
+                    row.role,
+                    "; ".join(row.products),
+                    row.created_at.isoformat(),
+                    row.last_seen_at.isoformat() if row.last_seen_at else None,
+                ]
             )
+            for row in rows
+        )
 
 
 def _wanted(request: Request) -> tuple[Query, UserFilter]:
