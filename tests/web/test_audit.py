@@ -10,7 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from activities.base import ActivityDeps
+from activities.catch_up import CatchUpActivities
 from latchkey import first_owner, signin_links
+from latchkey.keyring import Keyring
 from latchkey.recovery import recover
 from latchkey.rotation import rotate
 from latchkey.rules.vocabulary import AuditAction, AuditOutcome
@@ -407,7 +410,9 @@ async def test_lines_expire(pool: Pool) -> None:
     ages = [timedelta(days=399), timedelta(days=401)]
     async with pool.acquire() as connection:
         await audit.write(connection, [replace(entry, at=datetime.now(UTC) - age) for age in ages])
-    assert await audit.forget(pool, older_than=timedelta(days=400)) == 1
+    keyring = Keyring(pool, Vault(SECRETS), key=None, secrets=(), api_base=None)
+    deps = ActivityDeps(pool, keyring, SECRETS)
+    await CatchUpActivities(deps, body_days=90, audit_days=400).do_chores()
     assert await pool.fetchval("select count(*) from audit_log") == 1
 
 
