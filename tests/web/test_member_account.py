@@ -548,3 +548,18 @@ async def test_impersonation_changes_nothing_of_the_members(
     await visitor.send("/account/settings", "/acting/stop")
     assert await visitor.goes("/buy/seen-sold") == "https://shop.example/"
     await visitor.get("/admin/products")
+
+
+async def test_changes_of_address_and_tries_of_the_password_are_limited(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    member = await user(shared, "tries@account.example")
+    await visitor.sign_in_as(member, "tries")
+    page = "/account/settings"
+    for n in range(5):
+        await visitor.send(page, "/account/email", email=f"tries{n}@account.example")
+    await visitor.send(page, "/account/email", 429, email="tries5@account.example")
+    for _ in range(10):
+        await visitor.send(page, "/account/password", 422, password="short")
+    refused = await visitor.send(page, "/account/password", 429, password="short")
+    assert "Too many attempts" in refused.text

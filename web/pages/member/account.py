@@ -221,7 +221,7 @@ async def change_password(request: Request) -> Response:
         )
     if not allowed:
         error = "Too many attempts. Please wait 15 minutes."
-        return await _settings(request, errors={"current": error}, status=429)
+        return await _settings(request, errors={"password": error}, status=429)
     known = user.password_hash is None or session_of(request).came_by_link
     if not known and not await passwords.matches(user.password_hash, old):
         return await _settings(request, errors={"current": "Your current password is incorrect."})
