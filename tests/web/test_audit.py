@@ -172,6 +172,24 @@ async def test_only_admins_read_it(shared: Latchkey) -> None:
     await until(denied, "the refusals are recorded")
 
 
+async def test_forged_forms_and_wrong_tokens_are_counted(shared: Latchkey, owner: Visitor) -> None:
+    before = await last(shared)
+    forged = await owner.client.post("/admin/settings", data={"csrf_token": "forged"})
+    assert forged.status_code == 403
+    wrong = await shared.api.get("/products", headers={"Authorization": "Bearer lk_wrong"})
+    assert wrong.status_code == 401
+
+    async def counted() -> bool:
+        found = await lines(shared, before, outcome="refused")
+        seen = {(line["action"], line["target_id"]) for line in found}
+        return seen >= {
+            ("forged_form", "POST /admin/settings"),
+            ("token_denied", "GET /products"),
+        }
+
+    await until(counted, "both are recorded")
+
+
 @pytest.mark.slow
 async def test_a_change_and_its_line_are_one(site: Latchkey) -> None:
     """Without its line nothing is changed: here, the log takes none for a while."""
