@@ -219,6 +219,19 @@ async def test_an_idempotency_key_gives_the_same_answer(shared: Latchkey) -> Non
     assert other["code"] == "idempotency_key_reused"
 
 
+async def test_an_answer_that_cannot_be_opened_any_more_says_so(shared: Latchkey) -> None:
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    await shared.call("POST", "/products", 201, json={"name": "Sealed"}, headers=headers)
+    await shared.pool.execute(
+        "update idempotency_keys set body = 'sealed by another' where key = $1",
+        headers["Idempotency-Key"],
+    )
+    before = await shared.pool.fetchval("select count(*) from products")
+    lost = await shared.call("POST", "/products", 409, json={"name": "Sealed"}, headers=headers)
+    assert lost["code"] == "idempotency_answer_lost"
+    assert await shared.pool.fetchval("select count(*) from products") == before
+
+
 async def test_access_is_asked_with_a_body(shared: Latchkey) -> None:
     product, email = await shared.product("Asked"), "asked+1@access.example"
     body = {"product": product, "email": email}

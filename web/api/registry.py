@@ -23,7 +23,7 @@ from latchkey.store import audit, idempotency
 from latchkey.store.audit import Actor, AuditEntry, AuditTarget
 from latchkey.store.audit_draft import AuditDraft, recording
 from latchkey.texts import made_storable, storable
-from latchkey.vault import Purpose
+from latchkey.vault import Purpose, VaultError
 from web.api.problems import ApiError
 from web.api.tokens import Caller, authenticate
 from web.audit import VISITOR, origin_of
@@ -296,7 +296,16 @@ async def _once(declared: Endpoint, call: Call, key: str, request: bytes) -> Res
         ) from None
     vault = call.site.keyring.vault
     if kept is not None:
-        return json_response(vault.open(kept.body.encode(), Purpose.API_ANSWER), kept.status)
+        try:
+            return json_response(vault.open(kept.body.encode(), Purpose.API_ANSWER), kept.status)
+        except VaultError:
+            raise ApiError(
+                409,
+                "idempotency_answer_lost",
+                f"a request with this key was answered with {kept.status}, and what was answered"
+                " can't be read any more, because LATCHKEY_SECRET was replaced: see what the"
+                " request changed before you send another one with a new key",
+            ) from None
     kept = None
     try:
         response = await _do(declared, call)
