@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, recovery_codes, signin_links, totp
+from latchkey.addresses import masked
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -23,7 +24,6 @@ from web.pages.member import passkey_challenges
 from web.pages.member.signin import (
     HALFWAY_COOKIE,
     AccountChangedError,
-    masked,
     safe_target,
     start_session,
 )

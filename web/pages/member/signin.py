@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, passwords, signin_links
-from latchkey.addresses import email_key
+from latchkey.addresses import email_key, masked
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -295,12 +295,6 @@ async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users
             f"This link is older than {_LIVES[link.kind]}. Ask for a new one below."
         )
     return user
-
-
-def masked(email: str) -> str:
-    """An address that its owner recognises and others can't use: `a•••@example.com`."""
-    name, _, host = email.rpartition("@")
-    return f"{name[:1]}•••@{host}"
 
 
 async def sign_out(request: Request) -> Response:
