@@ -19,6 +19,7 @@ AREAS = (
     ("Checkout Sessions", "/v1/checkout/sessions", "purchases and their import"),
     ("Subscriptions", "/v1/subscriptions", "access and its end"),
     ("Invoices", "/v1/invoices", "one-off invoices"),
+    ("Credit Notes", "/v1/credit_notes", "telling what was credited from what was refunded"),
     ("Customers", "/v1/customers", "identifying buyers"),
     ("Payment Intents", "/v1/payment_intents", "refunds and pending payments"),
     ("Charges and Refunds", "/v1/charges", "refunds"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from latchkey.rules import access, reading
 from latchkey.rules.reading import Order, Payment, Subscription
-from latchkey.stripe_api import Json, StripeApi
+from latchkey.stripe_api import Json, StripeApi, StripeError
 
 
 async def subscription(api: StripeApi, source: Json) -> Subscription:
@@ -26,15 +26,18 @@ async def session(api: StripeApi, source: Json) -> Order:
         found = reading.checkout_session(source, lines=await api.session_lines(found.id))
     if found.subscription and found.invoice and found.one_off_lines and found.payment is None:
         return await _by_bill(api, found, await api.invoice(found.invoice))
-    return replace(found, payment=await _with_dispute(api, found.payment))
+    found = replace(found, payment=await _with_dispute(api, found.payment))
+    return await _without_refunds(api, found)
 
 
 async def _by_bill(api: StripeApi, cart: Order, bill: Json) -> Order:
     """Take the payment from the invoice. A session stays `unpaid` if a delayed payment fails and
     the invoice is then paid in another way."""
+    cart = reading.of_bill(cart, bill)
     if bill.get("status") == "paid":
         status = "paid" if cart.payment_status == "unpaid" else cart.payment_status
-        return replace(cart, payment_status=status, payment=await _payment(api, bill))
+        cart = replace(cart, payment_status=status, payment=await _payment(api, bill))
+        return await _without_refunds(api, cart)
     begun = _intents(bill, paid=False)
     if not begun:
         return cart
@@ -46,7 +49,23 @@ async def invoice(api: StripeApi, source: Json) -> Order:
     found = reading.invoice(source)
     if not found.lines_complete:
         found = reading.invoice(source, lines=await api.invoice_lines(found.id))
-    return replace(found, payment=await _payment(api, source))
+    return await _without_refunds(api, replace(found, payment=await _payment(api, source)))
+
+
+async def _without_refunds(api: StripeApi, found: Order) -> Order:
+    """Leave out of `credited_after` what credit notes refunded, which the charge shows. A key that
+    may not read credit notes tells only the sums apart."""
+    if not found.credited_after or found.invoice is None:
+        return found
+    refunded = found.payment.amount_refunded if found.payment else 0
+    try:
+        notes = await api.credit_notes(found.invoice)
+    except StripeError as error:
+        if not error.refused:
+            raise
+    else:
+        refunded = sum(reading.refunded_by(note) for note in notes)
+    return replace(found, credited_after=max(0, found.credited_after - refunded))
 
 
 async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:

@@ -245,6 +245,9 @@ class StripeApi:
     async def invoice_lines(self, invoice_id: str) -> list[Json]:
         return await self.all(f"/v1/invoices/{in_path(invoice_id)}/lines")
 
+    async def credit_notes(self, invoice_id: str) -> list[Json]:
+        return await self.all("/v1/credit_notes", {"invoice": invoice_id})
+
     async def invoices_paid_by(self, payment_intent: str) -> list[str]:
         """Ids of the invoices that a payment intent paid."""
         found = await self.all(
@@ -438,7 +441,7 @@ class StripeApi:
         await self.call("delete", f"/v1/webhook_endpoints/{in_path(endpoint_id)}")
 
 
-_SESSION_PARTS = ["line_items", "payment_intent.latest_charge"]
+_SESSION_PARTS = ["line_items", "payment_intent.latest_charge", "invoice"]
 
 
 def replace_unstorable(data: Any) -> bool:

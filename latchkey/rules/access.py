@@ -165,7 +165,7 @@ def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
     state = order_state(reading)
     match state:
         case "paid":
-            return _by_money(reading.payment, policy, as_of=as_of)
+            return _by_money(reading, policy, as_of=as_of)
         case "pending":
             return Verdict(
                 False,
@@ -176,37 +176,66 @@ def judge_order(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
             )
         case "failed":
             return Verdict(False, Reason.PAYMENT_FAILED, ended_at=as_of, terminal=True)
+        case _ if reading.written_off:
+            return Verdict(False, Reason.WRITTEN_OFF, ended_at=as_of, terminal=True)
+        case _ if _never_paid(reading):
+            return Verdict(False, Reason.CREDITED, ended_at=as_of, terminal=True)
         case _:
             return Verdict(False, Reason.NOT_COMPLETED, ended_at=as_of, terminal=True)
 
 
 def order_state(reading: Order) -> str:
-    """`paid`, `pending` (a delayed payment is under way), `failed` or `open` (not paid yet, or
-    abandoned)."""
-    if reading.payment_status in ("paid", "no_payment_required"):
-        return "paid" if reading.status in ("complete", "paid") else "open"
-    if reading.status != "complete":
+    """`paid`, `pending` (a delayed payment, or a capture, is awaited), `failed` or `open` (not paid
+    yet, abandoned, or settled without any money).
+
+    Access needs money, or an order that Stripe itself calls free. An authorization isn't money yet,
+    nor is a credit note that leaves nothing to pay.
+    """
+    if reading.status not in ("complete", "paid") or _never_paid(reading):
         return "open"
-    if reading.payment and reading.payment.state in ("requires_payment_method", "canceled"):
+    state = reading.payment.state if reading.payment else ""
+    if reading.payment_status == "no_payment_required":
+        return "paid"
+    if reading.payment_status == "paid":
+        return {"requires_capture": "pending", "canceled": "failed"}.get(state, "paid")
+    if reading.written_off or state in ("requires_payment_method", "canceled"):
         return "failed"
     return "pending"
 
 
-def _by_money(payment: Payment | None, policy: Policy, *, as_of: datetime) -> Verdict:
-    if payment is None:
-        return Verdict(True, Reason.PAID, terminal=True)
+def _never_paid(reading: Order) -> bool:
+    """Whether credit notes left nothing to pay."""
+    return 0 < reading.amount <= reading.credited_before
+
+
+def _all_given_back(reading: Order) -> bool:
+    """Whether refunds and credit notes together return all of what was billed."""
+    payment = reading.payment
+    refunded = payment.amount_refunded if payment else 0
+    if payment and (payment.refunded or 0 < payment.amount <= refunded):
+        return True
+    credited = reading.credited_before + reading.credited_after
+    return credited > 0 and 0 < reading.amount <= credited + refunded
+
+
+def _by_money(reading: Order, policy: Policy, *, as_of: datetime) -> Verdict:
+    payment = reading.payment or _NO_PAYMENT
     lost = payment.dispute_status == "lost"
     if lost and not policy.dispute_lost:
         return Verdict(False, Reason.DISPUTE_LOST, ended_at=as_of, terminal=True)
     opened = payment.disputed and payment.dispute_status in DISPUTE_OPEN
     if opened and not policy.dispute_opened:
         return Verdict(False, Reason.DISPUTED, ended_at=as_of, terminal=True)
-    fully = payment.refunded or 0 < payment.amount <= payment.amount_refunded
-    if fully and not policy.full_refund:
-        return Verdict(False, Reason.REFUNDED, ended_at=as_of, terminal=True)
-    if payment.amount_refunded and not fully and not policy.partial_refund:
-        return Verdict(False, Reason.REFUNDED, ended_at=as_of, terminal=True)
+    fully = _all_given_back(reading)
+    partly = not fully and (payment.amount_refunded > 0 or reading.credited_after > 0)
+    if (fully and not policy.full_refund) or (partly and not policy.partial_refund):
+        reason = Reason.CREDITED if reading.credited_after else Reason.REFUNDED
+        return Verdict(False, reason, ended_at=as_of, terminal=True)
     return Verdict(True, Reason.PAID, terminal=True)
+
+
+_NO_PAYMENT = Payment("", state="")
+"""What paid a free order, or one that was paid outside Stripe."""
 
 
 def dispute_phase(status: str) -> str:

@@ -121,7 +121,8 @@ class OrderLine:
 
 @dataclass(frozen=True)
 class Payment:
-    """What happened to an order's payment. `state` is the payment intent's status."""
+    """What happened to an order's payment. `state` is the payment intent's status; `amount` is what
+    was captured. Letting go of the rest of an authorization isn't a refund."""
 
     payment_intent: str
     state: str
@@ -136,7 +137,12 @@ class Payment:
 @dataclass(frozen=True)
 class Order:
     """A one-off purchase: a checkout session, or an invoice that doesn't belong to a
-    subscription."""
+    subscription.
+
+    `credited_before` is what credit notes took off the bill before it was paid, `credited_after`
+    what they gave back afterwards, other than by a refund. `written_off` means that the bill was
+    voided or marked uncollectible.
+    """
 
     id: str
     livemode: bool
@@ -155,6 +161,9 @@ class Order:
     lines: tuple[OrderLine, ...]
     lines_complete: bool
     paid: datetime | None = None
+    credited_before: int = 0
+    credited_after: int = 0
+    written_off: bool = False
 
     @property
     def is_invoice(self) -> bool:
@@ -169,8 +178,13 @@ class Order:
     @property
     def one_off_lines(self) -> tuple[OrderLine, ...]:
         """The lines of a one-off purchase. A subscription's checkout may have some too; its
-        recurring lines belong to the subscription."""
-        return tuple(line for line in self.lines if not line.recurring)
+        recurring lines belong to the subscription. Quantity 0, or a line that takes something off
+        the bill, buys nothing."""
+        return tuple(
+            line
+            for line in self.lines
+            if not line.recurring and line.quantity != 0 and line.amount >= 0
+        )
 
 
 @dataclass(frozen=True)
@@ -291,6 +305,7 @@ def checkout_session(
     off. Raises `UnreadableError` if the id is missing."""
     inline: Json = source.get("line_items") or {}
     details: Json = source.get("customer_details") or {}
+    bill = source.get("invoice")
     return Order(
         id=_required(source, "id"),
         livemode=bool(source.get("livemode")),
@@ -308,6 +323,7 @@ def checkout_session(
         created=_created(source),
         lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
         lines_complete=lines is not None or ("data" in inline and not inline.get("has_more")),
+        **(_bill(bill) if isinstance(bill, Mapping) else {}),
     )
 
 
@@ -345,7 +361,31 @@ def invoice(
         ),
         lines_complete=lines is not None or not inline.get("has_more"),
         paid=moment((source.get("status_transitions") or {}).get("paid_at")),
+        **_bill(source),
     )
+
+
+def of_bill(cart: Order, source: Json) -> Order:
+    """A cart with what credit notes and write-offs did to the invoice that bills it."""
+    return replace(cart, **_bill(source))
+
+
+def _bill(source: Json) -> dict[str, Any]:
+    """Fields of an order, from its invoice. All that was credited after the payment counts as
+    `credited_after`: only the credit notes themselves say which of it was refunded."""
+    return {
+        "credited_before": _amount(source.get("pre_payment_credit_notes_amount")),
+        "credited_after": _amount(source.get("post_payment_credit_notes_amount")),
+        "written_off": source.get("status") in ("void", "uncollectible"),
+    }
+
+
+def refunded_by(credit_note: Json) -> int:
+    """What a credit note gave back by refunds."""
+    if credit_note.get("status") == "void":
+        return 0
+    parts = credit_note.get("refunds") or ()
+    return _amount(sum(_amount(part.get("amount_refunded")) for part in parts))
 
 
 def overdue_since(bills: Iterable[Json]) -> datetime | None:
@@ -389,13 +429,16 @@ def payment(value: object, *, dispute_status: str | None = None) -> Payment | No
     charge = value.get("latest_charge")
     if not isinstance(charge, Mapping):
         return Payment(found, state=_text(value.get("status")) or "unknown")
+    amount, part = _amount(charge.get("amount")), charge.get("amount_captured")
+    captured = amount if part is None else min(amount, _amount(part))
+    let_go = amount - captured
     return Payment(
         payment_intent=found,
         state=_text(value.get("status")) or "unknown",
         charged_at=moment(charge.get("created")),
-        amount=_amount(charge.get("amount")),
-        amount_refunded=_amount(charge.get("amount_refunded")),
-        refunded=bool(charge.get("refunded")),
+        amount=captured,
+        amount_refunded=max(0, _amount(charge.get("amount_refunded")) - let_go),
+        refunded=bool(charge.get("refunded")) and captured > 0,
         disputed=bool(charge.get("disputed")),
         dispute_status=dispute_status,
     )

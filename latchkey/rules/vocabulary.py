@@ -94,6 +94,8 @@ class Reason(StrEnum):
     PAYMENT_PENDING = "payment_pending"
     PAYMENT_FAILED = "payment_failed"
     NOT_COMPLETED = "not_completed"
+    WRITTEN_OFF = "written_off"
+    CREDITED = "credited"
     REFUNDED = "refunded"
     DISPUTED = "disputed"
     DISPUTE_LOST = "dispute_lost"
@@ -103,6 +105,26 @@ class Reason(StrEnum):
     MERGED = "merged"
     COLLECTION_CHANGED = "collection_changed"
     ERASED = "user_erased"
+
+
+class MoneyState(StrEnum):
+    """Where the money of a one-off purchase is. The column `orders.money_state` computes it.
+
+    `CREDITED` is settled by credit notes in full, before the payment or after it; `WRITTEN_OFF` was
+    voided or marked uncollectible before anybody paid it.
+    """
+
+    OPEN = "open"
+    PENDING = "pending"
+    FAILED = "failed"
+    WRITTEN_OFF = "written_off"
+    PAID = "paid"
+    PARTLY_REFUNDED = "partly_refunded"
+    REFUNDED = "refunded"
+    PARTLY_CREDITED = "partly_credited"
+    CREDITED = "credited"
+    DISPUTED = "disputed"
+    DISPUTE_LOST = "dispute_lost"
 
 
 class TokenScope(StrEnum):

@@ -627,7 +627,23 @@ CREATE TABLE orders (
     refunded boolean DEFAULT false NOT NULL,
     money_changes integer DEFAULT 0 NOT NULL,
     compared_at timestamp with time zone,
-    email_key text
+    email_key text,
+    credited_before bigint DEFAULT 0 NOT NULL,
+    credited_after bigint DEFAULT 0 NOT NULL,
+    written_off boolean DEFAULT false NOT NULL,
+    money_state text GENERATED ALWAYS AS (
+CASE
+    WHEN ((state = 'paid'::text) AND (dispute_status = 'lost'::text)) THEN 'dispute_lost'::text
+    WHEN ((state = 'paid'::text) AND disputed AND (dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]))) THEN 'disputed'::text
+    WHEN ((state = 'paid'::text) AND (refunded OR ((0 < charged) AND (charged <= amount_refunded)))) THEN 'refunded'::text
+    WHEN ((0 < amount) AND ((0)::numeric < ((credited_before)::numeric + (credited_after)::numeric)) AND ((amount)::numeric <= (((credited_before)::numeric + (credited_after)::numeric) + (amount_refunded)::numeric))) THEN 'credited'::text
+    WHEN ((state = 'paid'::text) AND (0 < amount_refunded)) THEN 'partly_refunded'::text
+    WHEN ((state = 'paid'::text) AND (0 < credited_after)) THEN 'partly_credited'::text
+    WHEN (state = 'paid'::text) THEN 'paid'::text
+    WHEN written_off THEN 'written_off'::text
+    WHEN (state = ANY (ARRAY['pending'::text, 'failed'::text])) THEN state
+    ELSE 'open'::text
+END) STORED NOT NULL
 );
 
 CREATE TABLE other_payers (
@@ -1411,11 +1427,13 @@ CREATE INDEX orders_by_customer ON orders USING btree (customer_id) WHERE (custo
 
 CREATE INDEX orders_by_invoice ON orders USING btree (invoice) WHERE (invoice IS NOT NULL);
 
+CREATE INDEX orders_by_money_state ON orders USING btree (money_state);
+
 CREATE INDEX orders_by_payment_intent ON orders USING btree (payment_intent) WHERE (payment_intent IS NOT NULL);
 
 CREATE INDEX orders_by_user ON orders USING btree (user_id);
 
-CREATE INDEX orders_policy_judges ON orders USING btree (id) WHERE ((amount_refunded > 0) OR disputed);
+CREATE INDEX orders_policy_judges ON orders USING btree (id) WHERE ((amount_refunded > 0) OR disputed OR (credited_after > 0));
 
 CREATE INDEX orders_without_user ON orders USING btree (id) WHERE (user_id IS NULL);
 

@@ -15,6 +15,7 @@ from latchkey.rules.vocabulary import (
     AuditOutcome,
     Cause,
     GrantSource,
+    MoneyState,
     Reason,
     TokenScope,
 )
@@ -26,6 +27,7 @@ from web.wording.labels import (
     CAUSES,
     DIFFERENCE_KINDS,
     ICONS,
+    MONEY_STATES,
     PRESETS,
     REASONS,
     SEVERITIES,
@@ -41,6 +43,7 @@ from web.wording.labels import (
         (ActivityType, ACTIVITY_TYPES),
         (Cause, CAUSES),
         (Reason, REASONS),
+        (MoneyState, MONEY_STATES),
         (GrantSource, SOURCES),
         (AuditAction, AUDIT_ACTIONS),
         (AuditOutcome, AUDIT_OUTCOMES),

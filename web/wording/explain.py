@@ -100,7 +100,7 @@ def _without_grant(link: ExplainedSource) -> str:
         state = (stripe_object.get("state") or "it gives no access").removesuffix(".")
         status = _plain(stripe_object["status"])
         return f"Subscription {stripe_object['id']} is {status}: {_lower(state)}"
-    state = _plain(stripe_object.get("state", "unknown"))
+    state = _plain(stripe_object.get("money_state", "unknown"))
     return f"Purchase {stripe_object.get('id', '')} gave no access: its payment is {state}"
 
 

@@ -13,6 +13,7 @@ from latchkey.rules.vocabulary import (
     AuditOutcome,
     Cause,
     GrantSource,
+    MoneyState,
     Reason,
     TokenScope,
 )
@@ -209,6 +210,19 @@ CAUSES: dict[str, str] = {
     Cause.POLICY: "by the access policy",
     Cause.RECONCILIATION: "by reconciliation",
 }
+MONEY_STATES: dict[str, tuple[str, str]] = {
+    MoneyState.OPEN: ("Not completed", "warn"),
+    MoneyState.PENDING: ("Payment pending", "warn"),
+    MoneyState.FAILED: ("Payment failed", "bad"),
+    MoneyState.WRITTEN_OFF: ("Written off", ""),
+    MoneyState.PAID: ("Paid", "good"),
+    MoneyState.PARTLY_REFUNDED: ("Partly refunded", "warn"),
+    MoneyState.REFUNDED: ("Refunded", ""),
+    MoneyState.PARTLY_CREDITED: ("Partly credited", "warn"),
+    MoneyState.CREDITED: ("Credited", ""),
+    MoneyState.DISPUTED: ("Disputed", "bad"),
+    MoneyState.DISPUTE_LOST: ("Dispute lost", "bad"),
+}
 REASONS: dict[str, str] = {
     Reason.RUNNING: "The subscription is active",
     Reason.PAID: "It is paid for",
@@ -223,6 +237,8 @@ REASONS: dict[str, str] = {
     Reason.PAYMENT_PENDING: "The payment is pending",
     Reason.PAYMENT_FAILED: "The payment failed",
     Reason.NOT_COMPLETED: "The checkout wasn't completed",
+    Reason.WRITTEN_OFF: "Its invoice was voided or written off",
+    Reason.CREDITED: "It was credited",
     Reason.REFUNDED: "It was refunded",
     Reason.DISPUTE_LOST: "A dispute was lost",
     Reason.DISPUTED: "The payment is disputed",
@@ -442,6 +458,11 @@ def belongings(side: Any) -> list[str]:
     return [f"Access to {name}" for name in side.products] + [
         counted(count, noun) for count, noun in counts if count
     ]
+
+
+def money_state(name: str) -> tuple[str, str]:
+    """What a purchase's state is called, and the tone of its badge."""
+    return MONEY_STATES.get(name, (plain(name), ""))
 
 
 def reason(name: str | None) -> str:

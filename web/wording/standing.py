@@ -5,7 +5,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from latchkey.rules.access import DISPUTE_OPEN
 from latchkey.rules.vocabulary import GrantSource
 from web.wording import labels
 from web.wording.times import day
@@ -63,22 +62,7 @@ def subscription(row: Any) -> Standing:
 def purchase(row: Any) -> tuple[str, str]:
     """Where the money of a `profile.UserOrder` or an `account.OwnOrder` is, in words, and the
     tone."""
-    match row.state:
-        case "paid" if row.dispute_status == "lost":
-            return "Dispute lost", "bad"
-        case "paid" if row.disputed and row.dispute_status in DISPUTE_OPEN:
-            return "Disputed", "bad"
-        case "paid" if row.refunded or 0 < row.charged <= row.amount_refunded:
-            return "Refunded", ""
-        case "paid" if row.amount_refunded:
-            return "Partly refunded", "warn"
-        case "paid":
-            return "Paid", "good"
-        case "failed":
-            return "Payment failed", "bad"
-        case "pending":
-            return "Payment pending", "warn"
-    return "Not completed", "warn"
+    return labels.money_state(row.money_state)
 
 
 def _subscription(member: Any) -> Standing:

@@ -254,8 +254,8 @@ async def orders_touched(
         """
         select o.id from orders o
          where o.id > $1 and o.account_id = $6 and o.livemode = $7
-           and (($2 and o.amount_refunded > 0) or ($3 and o.disputed))
-           and (o.amount_refunded > 0 or o.disputed)
+           and (($2 and (o.amount_refunded > 0 or o.credited_after > 0)) or ($3 and o.disputed))
+           and (o.amount_refunded > 0 or o.disputed or o.credited_after > 0)
            and exists (select from order_lines i
                          join counting_links l on l.stripe_product = i.stripe_product
                         where i.order_id = o.id and l.account_id = o.account_id

@@ -177,9 +177,9 @@ async def _orders(
 ) -> dict[str, dict[str, Any]]:
     rows = await connection.fetch(
         """
-        select o.id, 'order' as object, o.state, o.payment_intent, o.invoice, o.currency, o.amount,
-               o.amount_refunded, o.dispute_status, o.customer_id, o.livemode, o.created_at,
-               o.paid_at, o.read_at
+        select o.id, 'order' as object, o.state, o.money_state, o.payment_intent, o.invoice,
+               o.currency, o.amount, o.amount_refunded, o.dispute_status, o.customer_id,
+               o.livemode, o.created_at, o.paid_at, o.read_at
           from orders o
          where o.id = any($2::text[])
             or o.user_id = $1 and exists (

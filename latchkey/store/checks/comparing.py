@@ -29,7 +29,7 @@ _MIRRORED = {
           from subscriptions s where s.id = any($1::text[])
     """,
     GrantSource.ORDER: """
-        select id, state, amount_refunded, disputed, dispute_status
+        select id, money_state, amount_refunded, disputed, dispute_status
           from orders where id = any($1::text[])
     """,
 }

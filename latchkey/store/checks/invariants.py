@@ -58,7 +58,8 @@ _PAID_WITHOUT_ACCESS = Invariant(
                    l.stripe_product, 'purchase/' || o.id as workflow,
                    case when o.id = o.invoice then o.created_at end as made, o.paid_at as paid
               from orders o join order_lines l on l.order_id = o.id
-             where o.state = 'paid' and o.amount_refunded = 0 and not o.disputed
+             where o.money_state = 'paid' and not o.disputed
+               and l.quantity is distinct from 0 and l.amount >= 0
             union all
             select 'subscription', s.id, s.user_id, s.account_id, s.livemode,
                    i.stripe_product, 'subscription/' || s.id, null, null

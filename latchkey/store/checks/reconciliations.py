@@ -514,7 +514,7 @@ async def unseen(
                    and ($2::text is null or g.product_id = $2)
                 union
                 select 'order', m.id, m.account_id, m.livemode from orders m
-                 where (m.amount_refunded > 0 or m.disputed)
+                 where (m.amount_refunded > 0 or m.disputed or m.credited_after > 0)
                    and exists (select from order_lines l
                                  join links k on k.stripe_product = l.stripe_product
                                 where l.order_id = m.id and k.removed_at is null

@@ -146,6 +146,9 @@ def _reading(row: Any) -> Order:
         lines=tuple(OrderLine(recurring=False, **line) for line in row["lines"]),
         lines_complete=True,
         paid=row["paid_at"],
+        credited_before=row["credited_before"],
+        credited_after=row["credited_after"],
+        written_off=row["written_off"],
     )
 
 
@@ -175,12 +178,15 @@ async def _write_orders(
                amount = g.amount, charged = g.charged, amount_refunded = g.amount_refunded,
                refunded = g.refunded, disputed = g.disputed, dispute_status = g.dispute_status,
                money_changes = g.money_changes, paid_at = g.paid_at, ticket = $2,
+               credited_before = g.credited_before, credited_after = g.credited_after,
+               written_off = g.written_off,
                read_at = now()
           from jsonb_to_recordset($1::jsonb) as g (
                id text, state text, email text, name text, payment_intent text, invoice text,
                subscription_id text, currency text, amount bigint, charged bigint,
                amount_refunded bigint, refunded boolean, disputed boolean, dispute_status text,
-               money_changes integer, paid_at timestamptz)
+               money_changes integer, paid_at timestamptz, credited_before bigint,
+               credited_after bigint, written_off boolean)
           cross join lateral (
                select exists (select from orders m join users u on u.id = m.user_id
                                where m.id = g.id and u.erased_at is not null) as erased) e
@@ -211,6 +217,9 @@ def _row_of(reading: Order, money_changes: int) -> dict[str, Any]:
         "dispute_status": payment.dispute_status if payment else None,
         "money_changes": money_changes,
         "paid_at": reading.bought if state == "paid" else None,
+        "credited_before": reading.credited_before,
+        "credited_after": reading.credited_after,
+        "written_off": reading.written_off,
     }
 
 

@@ -51,18 +51,15 @@ class OwnSubscription:
 
 @dataclass(frozen=True)
 class OwnOrder:
-    """`amount` and `amount_refunded` in the currency's minor unit. `other_payer` is the address
-    that paid, if it isn't proven to be the user's."""
+    """`amount`, `amount_refunded` and `credited` in the currency's minor unit. `other_payer` is the
+    address that paid, if it isn't proven to be the user's."""
 
     id: str
     products: str
-    state: str
+    money_state: str
     amount: int
     amount_refunded: int
-    charged: int
-    refunded: bool
-    disputed: bool
-    dispute_status: str | None
+    credited: int
     currency: str | None
     created_at: datetime
     other_payer: str | None
@@ -101,15 +98,15 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
     """The user's one-off purchases, newest first."""
     rows = await connection.fetch(
         """
-        select o.id, o.state, o.amount, o.amount_refunded, o.currency, o.created_at,
-               o.charged, o.refunded, o.disputed, o.dispute_status,
+        select o.id, o.money_state, o.amount, o.amount_refunded, o.currency, o.created_at,
+               o.credited_before + o.credited_after as credited,
                string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products,
                (select email from other_payers where source_id = o.id and proven_at is null)
                    as other_payer
           from orders o
           join order_lines l on l.order_id = o.id
           left join stripe_products p on p.id = l.stripe_product
-         where o.user_id = $1 and o.state <> 'open'
+         where o.user_id = $1 and o.money_state <> 'open'
          group by o.id order by o.created_at desc limit 100
         """,
         user_id,

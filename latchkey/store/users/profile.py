@@ -22,7 +22,7 @@ _EXPORTED = {
           from subscriptions s where s.user_id = $1 order by s.created_at
     """,
     "purchases": """
-        select id, state, currency, amount, amount_refunded, created_at, paid_at
+        select id, money_state as state, currency, amount, amount_refunded, created_at, paid_at
           from orders where user_id = $1 order by created_at
     """,
     "activity": """
@@ -63,18 +63,15 @@ class UserSubscription:
 
 @dataclass(frozen=True)
 class UserOrder:
-    """`amount` and `amount_refunded` in the currency's minor unit."""
+    """`amount`, `amount_refunded` and `credited` in the currency's minor unit."""
 
     id: str
     products: str
-    state: str
+    money_state: str
     currency: str | None
     amount: int
     amount_refunded: int
-    charged: int
-    refunded: bool
-    disputed: bool
-    dispute_status: str | None
+    credited: int
     created_at: datetime
     livemode: bool
 
@@ -113,8 +110,8 @@ async def orders(connection: Connection, user_id: int) -> list[UserOrder]:
     """The user's one-off purchases, newest first."""
     rows = await connection.fetch(
         """
-        select o.id, o.state, o.currency, o.amount, o.amount_refunded, o.created_at,
-               o.charged, o.refunded, o.disputed, o.dispute_status, o.livemode,
+        select o.id, o.money_state, o.currency, o.amount, o.amount_refunded, o.created_at,
+               o.credited_before + o.credited_after as credited, o.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
                            from order_lines l
                            left join stripe_products p on p.id = l.stripe_product
