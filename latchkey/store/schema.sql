@@ -112,7 +112,8 @@ CREATE TABLE activities (
     workflow_id text,
     actor_id bigint,
     data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone
 );
 
 ALTER TABLE activities ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -445,6 +446,7 @@ CREATE TABLE grants (
     granted_by bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     held boolean DEFAULT false NOT NULL,
+    due_at timestamp with time zone,
     CONSTRAINT grants_source_check CHECK ((source = ANY (ARRAY['subscription'::text, 'order'::text, 'manual'::text, 'collection'::text])))
 );
 
@@ -492,7 +494,8 @@ CREATE VIEW live_grants AS
     reason,
     granted_by,
     created_at,
-    held
+    held,
+    due_at
    FROM grants
   WHERE ((ended_at IS NULL) AND ((until IS NULL) OR (until > now())));
 

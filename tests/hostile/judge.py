@@ -91,6 +91,7 @@ class Judge:
         }
         self._judge_bills(lines)
         self._judge_strangers(grants)
+        await self._judge_moments()
         await self._judge_lines_by_hand()
         await self._judge_access(grants.union())
         await self._judge_mails(found, had)
@@ -117,6 +118,21 @@ class Judge:
                 raise WrongError(f"{owner}'s {source_id} has a line of {email}: {row['type']}")
             found.setdefault(source_id, Counter())[row["type"], row["product_id"]] += row["count"]
         return found
+
+    async def _judge_moments(self) -> None:
+        """Nothing ends before it began or before it was due, in the feed as in the grants."""
+        rows = await self._life.outside.fetch(
+            """
+            select g.source_id, g.product_id, g.since, g.ended_at, g.due_at, a.at
+              from grants g left join activities a on a.fact = 'access_ended:' || g.id
+             where g.ended_at is not null and g.source_id = any($1::text[])
+               and (g.ended_at < g.since or g.due_at > g.ended_at or a.at <> g.ended_at
+                    or a.due_at is distinct from g.due_at)
+            """,
+            list(self._life.sources),
+        )
+        if rows:
+            raise WrongError(f"moments out of order: {[dict(row) for row in rows]}")
 
     async def _grants(self) -> Grants:
         rows = await self._life.outside.fetch(

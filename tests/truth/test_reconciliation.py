@@ -1,6 +1,6 @@
 """Drift: differences are found, classified and repaired with a line; correct data is left alone."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +108,7 @@ async def test_a_dry_run_only_reports_and_a_repair_fixes(site: Latchkey) -> None
     assert await site.lines() == before
     assert await site.pool.fetchval("select count(*) from users") == users
     assert (await site.access(product, "leaves@drift.example"))["access"] is True
+    noticed = datetime.now(UTC).isoformat()
 
     await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
     repaired = await done(site, found["id"])
@@ -121,6 +122,11 @@ async def test_a_dry_run_only_reports_and_a_repair_fixes(site: Latchkey) -> None
     assert sorted(line["type"] for line in lines if line["type"] != "access_granted") == [
         "access_ended", "access_ended", "access_ended", *["repaired"] * 5, "user_created",
     ]  # fmt: skip
+    ends_of = [line for line in lines if line["type"] == "access_ended"]
+    [end] = [line for line in ends_of if line["email"] == "leaves@drift.example"]
+    assert end["due_at"] < noticed < end["at"], "the door was open until the repair"
+    [span] = (await site.call("GET", f"/users/{end['user']}/access"))["data"]
+    assert (span["until"], span["due_at"]) == (end["at"], end["due_at"])
     assert (await compared(site))["differences"] == []
 
     async def knows() -> bool:

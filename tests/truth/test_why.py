@@ -18,7 +18,7 @@ def span(number: int, begin: int, end: int | None, product: str = "prd_1") -> Sp
     return Span(
         number, 1, "a@b.example", None, product, product, "subscription", f"sub_{number}",
         NOON + timedelta(days=begin), NOON + timedelta(days=end) if end is not None else None,
-        None, "stripe", None,
+        None, None, "stripe", None,
     )  # fmt: skip
 
 
@@ -41,8 +41,14 @@ def test_overlapping_grants_are_one_stretch_and_gaps_are_seen() -> None:
     assert shown == [
         ("prd_1", 20, None, (4, 5)),
         ("prd_2", 1, 2, (6,)),
-        ("prd_1", 0, 12, (1, 2, 3)),
+        ("prd_1", 0, 12, (1, 2, 7, 3)),
     ]
+
+
+def test_access_that_ended_as_it_began_was_access() -> None:
+    """Whoever had a grant isn't said never to have had access."""
+    [found] = stretches([span(1, 4, 4)])
+    assert (found.since, found.ended, found.grants) == (found.ended, found.since, (1,))
 
 
 async def why(site: Latchkey, product: str, email: str) -> Json:

@@ -172,7 +172,8 @@ class OnDay(Paging):
 
 
 class AccessSpan(Output):
-    """One grant as a period of time. `until` is exclusive, and null when no end is known."""
+    """One grant as a period of time. `until` is exclusive: it is when access ended here, or null
+    when no end is known. `due_at` is when an end that has come was due."""
 
     id: int
     user: int
@@ -182,6 +183,7 @@ class AccessSpan(Output):
     source_id: str
     since: datetime
     until: datetime | None
+    due_at: datetime | None
     end_reason: str | None
     cause: str
 
@@ -248,6 +250,7 @@ def _spans(spans: list[history.Span], limit: int) -> SpanList:
                 source_id=span.source_id,
                 since=span.since,
                 until=span.ended,
+                due_at=span.due_at,
                 end_reason=span.end_reason,
                 cause=span.cause,
             )

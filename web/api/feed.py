@@ -21,7 +21,11 @@ class FeedFilter(Paging):
 
 
 class Activity(Output):
-    """One fact. `user` and `product` are ids here, `source_id` is Stripe's."""
+    """One fact. `user` and `product` are ids here, `source_id` is Stripe's.
+
+    `at` is when it happened here. `due_at` is when it happened in Stripe or, for `access_ended`,
+    when that was due; null where nothing says so.
+    """
 
     id: int
     type: str
@@ -30,6 +34,7 @@ class Activity(Output):
     product: str | None
     cause: str
     at: datetime
+    due_at: datetime | None
     source_id: str | None
     event_id: str | None
     workflow_id: str | None
@@ -67,6 +72,7 @@ async def activities(call: Call) -> ActivityList:
             product=row.product_id,
             cause=row.cause,
             at=row.at,
+            due_at=row.due_at,
             source_id=row.source_id,
             event_id=row.event_id,
             workflow_id=row.workflow_id,

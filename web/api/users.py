@@ -82,7 +82,8 @@ async def get_user(call: Call) -> User:
 
 
 class Grant(Output):
-    """`state` is live, ending or ended."""
+    """`state` is live, ending or ended. `ended_at` is when access ended here, `due_at` when it was
+    due."""
 
     id: int
     user_id: int
@@ -93,6 +94,7 @@ class Grant(Output):
     since: datetime
     until: datetime | None
     ended_at: datetime | None
+    due_at: datetime | None
     end_reason: str | None
     cause: str
     reason: str | None

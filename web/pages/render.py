@@ -22,7 +22,7 @@ from web.site import site_of
 from web.wording import labels
 from web.wording.standing import purchase, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
-from web.wording.times import ago, day, when
+from web.wording.times import ago, day, late, when
 
 STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
@@ -145,6 +145,7 @@ _ENVIRONMENT.filters |= {
     "sign_in_method": labels.sign_in_method,
     "cause": labels.cause,
     "line_cause": labels.line_cause,
+    "line_due": labels.line_due,
     "belongings": labels.belongings,
     "progress": labels.progress,
     "grant": labels.grant,
@@ -159,4 +160,5 @@ _ENVIRONMENT.globals |= {
     "icons": ICONS,
     "counted": counted,
     "noun": noun,
+    "late": late,
 }

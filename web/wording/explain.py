@@ -12,6 +12,7 @@ from latchkey.store.products.products import Product
 from web.site import Site
 from web.wording import labels
 from web.wording.stripe_dashboard import dashboard_address
+from web.wording.times import late
 
 
 def workflow_url(site: Site, workflow_id: str | None) -> str | None:
@@ -65,7 +66,9 @@ def ending(link: ExplainedSource) -> str:
         return _without_grant(link)
     if grant.state == "ended":
         at = grant.ended_at or grant.until
-        return f"Ended on {_day(at)}: {_lower(labels.reason(grant.end_reason or 'until_reached'))}"
+        why = _lower(labels.reason(grant.end_reason or "until_reached"))
+        was_due = f" It was due on {_day(grant.due_at)}" if late(at, grant.due_at) else ""
+        return f"Ended on {_day(at)}: {why}{'.' if was_due else ''}{was_due}"
     match grant.source:
         case GrantSource.SUBSCRIPTION:
             return _subscription(grant, stripe_object)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from latchkey.mail.letters import KINDS
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.plurals import counted
@@ -17,6 +19,7 @@ from latchkey.rules.vocabulary import (
     Reason,
     TokenScope,
 )
+from web.wording.times import late, when
 
 ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.PRODUCT_PURCHASED: "Product purchased",
@@ -446,6 +449,15 @@ def line_cause(line: Any) -> str:
     if line.cause == Cause.CUSTOMER and line.type in _OWN_ACCOUNT:
         return "by the user"
     return cause(line.cause)
+
+
+def line_due(line: Any) -> Markup:
+    """When what a line is about was due, or happened in Stripe; empty if that was just before it
+    happened here."""
+    if not late(line.at, line.due_at):
+        return Markup("")
+    said = "It was due on" if line.type == ActivityType.ACCESS_ENDED else "In Stripe on"
+    return Markup("{} {}").format(said, when(line.due_at))
 
 
 def belongings(side: Any) -> list[str]:

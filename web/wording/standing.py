@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from latchkey.rules.vocabulary import GrantSource
 from web.wording import labels
-from web.wording.times import day
+from web.wording.times import day, late, when
 
 Standing = tuple[Markup, str]
 _ENDED_BY = {
@@ -21,7 +21,10 @@ def standing(member: Any) -> Standing:
     """The sentence and its tone (good, warn, bad or nothing) for a `members.Membership`."""
     if member.ended_at is not None:
         reason = labels.reason(member.end_reason) if member.end_reason else "unknown reason"
-        return _say("Ended on {}: {}", day(member.ended_at), _small(reason)), ""
+        ended = _say("Ended on {}: {}", day(member.ended_at), _small(reason))
+        if late(member.ended_at, member.due_at):
+            ended += _say(" (due on {})", when(member.due_at))
+        return ended, ""
     if member.until is not None and member.until <= datetime.now(UTC):
         return _say("Ended on {}", day(member.until)), ""
     match member.source:

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
+LATE = timedelta(minutes=1)
+
 
 def when(moment: datetime | None) -> Markup:
     """Day and time, with the exact time on hover."""
@@ -26,6 +28,11 @@ def ago(moment: datetime | None) -> Markup:
         return _time(moment, "", show="ago", text="just now")
     text = format_timedelta(-gone, add_direction=True, threshold=1.2, locale="en")
     return _time(moment, "", show="ago", text=text)
+
+
+def late(done: datetime | None, due: datetime | None) -> bool:
+    """Whether something was done so long after it was due that both moments are worth saying."""
+    return done is not None and due is not None and done - due >= LATE
 
 
 def chosen(value: str, zone: str) -> datetime | None:

@@ -105,12 +105,12 @@ async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int
     """End complimentary access that is due by `as_of`, at most `limit` grants; returns how many."""
     rows = await connection.fetch(
         """
-        update grants set ended_at = until, end_reason = $2
+        update grants set ended_at = greatest(until, since), due_at = until, end_reason = $2
          where id in (select id from grants
                        where source in ('manual', 'collection') and ended_at is null
                          and until <= $1
                        order by until limit $3 for update)
-        returning id, user_id, product_id, source_id, ended_at
+        returning id, user_id, product_id, source_id, ended_at, due_at
         """,
         as_of,
         Reason.UNTIL_REACHED.value,
@@ -129,6 +129,7 @@ async def end_due(connection: Connection, as_of: datetime, *, limit: int) -> int
                 key=f"access_ended:{row['id']}",
                 type=ActivityType.ACCESS_ENDED,
                 at=row["ended_at"],
+                due_at=row["due_at"],
                 cause=Cause.TIMER,
                 user_id=row["user_id"],
                 product_id=row["product_id"],

@@ -33,7 +33,8 @@ _BY_USER = _ACCESS.format(
 
 @dataclass(frozen=True)
 class Grant:
-    """`until` and `ended_at` are aware datetimes in UTC; `source_id` is Stripe's id."""
+    """`ended_at` is when access ended here, `due_at` when it was due; times are aware and in UTC.
+    `source_id` is Stripe's id."""
 
     id: int
     user_id: int
@@ -48,6 +49,7 @@ class Grant:
     end_reason: str | None
     cause: str
     reason: str | None
+    due_at: datetime | None = None
     held: bool = False
 
     @property
@@ -217,7 +219,7 @@ async def _fetch(
     rows = await connection.fetch(
         f"""
         select g.id, g.user_id, u.email, u.name, g.product_id, g.source, g.source_id, g.since,
-               g.until, g.ended_at, g.end_reason, g.cause, g.reason, g.held
+               g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason, g.held
           from {grants} g join users u on u.id = g.user_id where {where}
         """,
         *values,

@@ -7,7 +7,8 @@ from latchkey.store.pool import Connection
 
 _SPANS = """
 select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g.source,
-       g.source_id, g.since, least(g.ended_at, g.until) as ended, g.end_reason, g.cause, g.reason
+       g.source_id, g.since, least(g.ended_at, g.until) as ended, g.due_at,
+       g.end_reason, g.cause, g.reason
   from grants g
   join users u on u.id = g.user_id
   join products p on p.id = g.product_id
@@ -17,7 +18,7 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
 @dataclass(frozen=True)
 class Span:
     """One grant as a period from `since` up to but excluding `ended`, which is None if no end is
-    known."""
+    known. `due_at` is when an end that has come was due."""
 
     id: int
     user_id: int
@@ -29,6 +30,7 @@ class Span:
     source_id: str
     since: datetime
     ended: datetime | None
+    due_at: datetime | None
     end_reason: str | None
     cause: str
     reason: str | None
@@ -100,8 +102,6 @@ def stretches(spans: list[Span]) -> list[Stretch]:
     """The union of grants per product, newest stretch first."""
     found: list[Stretch] = []
     for span in sorted(spans, key=lambda span: (span.product_id, span.since, span.id)):
-        if span.ended is not None and span.ended <= span.since:
-            continue
         last = found[-1] if found and found[-1].product_id == span.product_id else None
         if last and (last.ended is None or last.ended >= span.since):
             ended = None if None in (last.ended, span.ended) else max(last.ended, span.ended)  # type: ignore[type-var]

@@ -22,6 +22,7 @@ class Membership:
     since: datetime
     until: datetime | None
     ended_at: datetime | None
+    due_at: datetime | None
     end_reason: str | None
     cause: str
     reason: str | None
@@ -37,7 +38,7 @@ class Membership:
 
 _SELECT = """
 select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g.source,
-       g.source_id, g.since, g.until, g.ended_at, g.end_reason, g.cause, g.reason,
+       g.source_id, g.since, g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason,
        b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
        o.state as order_state, g.held,
        coalesce((select a.cause from activities a

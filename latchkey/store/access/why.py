@@ -132,7 +132,7 @@ async def _grants(connection: Connection, user_id: int, product_id: str) -> list
     rows = await connection.fetch(
         """
         select g.id, g.user_id, u.email, u.name, g.product_id, g.source, g.source_id, g.since,
-               g.until, g.ended_at, g.end_reason, g.cause, g.reason
+               g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason
           from grants g join users u on u.id = g.user_id
          where g.user_id = $1 and g.product_id = $2
          order by g.ended_at is not null, g.id desc limit $3

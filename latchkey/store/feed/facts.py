@@ -15,12 +15,17 @@ from latchkey.store.site_settings import SiteSettings
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the activity feed. `key` is unique forever."""
+    """One line of the activity feed. `key` is unique forever.
+
+    `at` is when it happened here, by which the feed is ordered. `due_at` is when it happened in
+    Stripe or, for an end of access, when that was due; None where nothing says so.
+    """
 
     key: str
     type: ActivityType
     at: datetime
     cause: Cause
+    due_at: datetime | None = None
     user_id: int | None = None
     product_id: str | None = None
     source_id: str | None = None
@@ -40,6 +45,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
             "type": f.type,
             "at": f.at,
             "cause": f.cause,
+            "due_at": f.due_at,
             "user_id": f.user_id,
             "product_id": f.product_id,
             "source_id": f.source_id,
@@ -54,11 +60,12 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
         return
     fresh = await connection.fetch(
         """
-        insert into activities (fact, type, at, cause, user_id, product_id, source_id, event_id,
-                                workflow_id, actor_id, data)
+        insert into activities (fact, type, at, cause, due_at, user_id, product_id, source_id,
+                                event_id, workflow_id, actor_id, data)
         select * from jsonb_to_recordset($1::jsonb) as given (
-            fact text, type text, at timestamptz, cause text, user_id bigint, product_id text,
-            source_id text, event_id text, workflow_id text, actor_id bigint, data jsonb)
+            fact text, type text, at timestamptz, cause text, due_at timestamptz, user_id bigint,
+            product_id text, source_id text, event_id text, workflow_id text, actor_id bigint,
+            data jsonb)
         on conflict (fact) do nothing
         returning fact
         """,

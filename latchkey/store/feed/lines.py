@@ -14,7 +14,10 @@ CHUNK = 2000
 
 @dataclass(frozen=True)
 class FeedLine:
-    """One fact: when, who, which product, its cause, and references to details."""
+    """One fact: when, who, which product, its cause, and references to details.
+
+    `at` is when it happened here, `due_at` when it happened in Stripe or was due.
+    """
 
     id: int
     type: str
@@ -31,13 +34,14 @@ class FeedLine:
     actor_id: int | None
     actor: str | None
     recorded_at: datetime
+    due_at: datetime | None
     data: dict[str, Any]
 
 
 _COLUMNS = """
 a.id, a.type, a.at, a.cause, a.user_id, u.email, u.name as user_name, a.product_id,
 p.name as product_name, a.source_id, a.event_id, a.workflow_id, a.actor_id, b.email as actor,
-a.recorded_at, a.data
+a.recorded_at, a.due_at, a.data
 """
 _JOINS = """
 left join users u on u.id = a.user_id

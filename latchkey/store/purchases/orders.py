@@ -14,7 +14,7 @@ from latchkey.rules.identity import Reference
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Order
 from latchkey.rules.vocabulary import GrantSource
-from latchkey.store.feed.facts import write_facts
+from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases import order_mirror as mirror
@@ -163,7 +163,8 @@ async def _apply(
     given = await given_by(connection, GrantSource.ORDER, [reading.id for reading in readings])
     changes: dict[str, int] = {}
     entitlements: list[Entitlement] = []
-    facts = []
+    causes: list[Fact] = []
+    results: list[Fact] = []
     for reading in readings:
         before = old[reading.id]
         source = Source(
@@ -180,11 +181,13 @@ async def _apply(
         entitlements += own
         outcome.applied[reading.id] = _applied(reading, judged, before.user_id, context)
         changes[reading.id] = before.money_changes + money_changed(reading, before)
-        facts += facts_of(reading, before, own, changes=changes[reading.id], context=context)
+        told = causes if before.ticket else results
+        told += facts_of(reading, before, own, changes=changes[reading.id], context=context)
+    await write_facts(connection, causes)
     settled = await settle(connection, entitlements, given=given, context=context)
     outcome.granted, outcome.already = settled.granted, settled.already
     outcome.ended = settled.ended
-    await write_facts(connection, facts)
+    await write_facts(connection, results)
     return changes
 
 

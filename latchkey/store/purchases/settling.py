@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from latchkey.rules.access import Verdict
+from latchkey.rules.ends import End, end_of
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
@@ -57,6 +58,7 @@ class LiveGrant:
     product_id: str
     source_id: str
     link_id: int | None
+    since: datetime
     until: datetime | None
 
 
@@ -65,7 +67,7 @@ class _Ending:
     """When and why a grant ends, whether by time alone, and the workflow that saw it."""
 
     grant: LiveGrant
-    at: datetime
+    end: End
     reason: Reason
     by_clock: bool = False
     workflow_id: str | None = None
@@ -105,7 +107,8 @@ async def given_by(
     """What these sources have given so far. The caller has locked the sources' rows."""
     rows = await connection.fetch(
         """
-        select id, user_id, product_id, source_id, link_id, until, ended_at, held, cause from grants
+        select id, user_id, product_id, source_id, link_id, since, until, ended_at, held, cause
+          from grants
          where source = $1 and source_id = any($2::text[])
         """,
         source,
@@ -154,7 +157,10 @@ async def settle(
             outcome.begun += [entitlement] if key not in given.before else []
         elif grant is not None:
             ended.append(_ending(entitlement, grant, context))
-    ended += [_Ending(grant, context.as_of, Reason.ITEM_REMOVED) for grant in live.values()]
+    ended += [
+        _Ending(grant, _end_of(grant, None, context), Reason.ITEM_REMOVED)
+        for grant in live.values()
+    ]
     if moved:
         await _move(connection, moved)
     if ended:
@@ -167,14 +173,18 @@ async def settle(
 
 def _ending(entitlement: Entitlement, grant: LiveGrant, context: ApplyContext) -> _Ending:
     verdict, by_rule = entitlement.verdict, context.cause in _BY_RULE
-    at = None if by_rule else verdict.ended_at
+    due = None if by_rule else verdict.ended_at
     return _Ending(
         grant,
-        at=at or context.as_of,
+        end=_end_of(grant, due, context),
         reason=verdict.reason,
         by_clock=verdict.by_clock and not by_rule,
         workflow_id=entitlement.workflow_id,
     )
+
+
+def _end_of(grant: LiveGrant, due: datetime | None, context: ApplyContext) -> End:
+    return end_of(since=grant.since, until=grant.until, due=due, as_of=context.as_of)
 
 
 def bought_before_link(entitlement: Entitlement, context: ApplyContext) -> bool:
@@ -196,9 +206,9 @@ async def end_due(
     """End the grants of one source that are due by `as_of`; returns how many."""
     rows = await connection.fetch(
         """
-        update grants set ended_at = until, end_reason = $3
+        update grants set ended_at = greatest(until, since), due_at = until, end_reason = $3
          where source_id = $1 and ended_at is null and until <= $2
-        returning id, user_id, product_id, source_id, ended_at
+        returning id, user_id, product_id, source_id, ended_at, due_at
         """,
         source_id,
         as_of,
@@ -211,6 +221,7 @@ async def end_due(
                 key=f"access_ended:{row['id']}",
                 type=ActivityType.ACCESS_ENDED,
                 at=row["ended_at"],
+                due_at=row["due_at"],
                 cause=Cause.TIMER,
                 user_id=row["user_id"],
                 product_id=row["product_id"],
@@ -240,13 +251,15 @@ async def _move(connection: Connection, moved: list[tuple[int, Entitlement]]) ->
 async def _end(connection: Connection, ended: list[_Ending], *, context: ApplyContext) -> None:
     await connection.execute(
         """
-        update grants set ended_at = given.ended_at, end_reason = given.reason
-          from unnest($1::bigint[], $2::timestamptz[], $3::text[])
-               as given (id, ended_at, reason)
+        update grants
+           set ended_at = given.ended_at, due_at = given.due_at, end_reason = given.reason
+          from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+               as given (id, ended_at, due_at, reason)
          where grants.id = given.id and grants.ended_at is null
         """,
         [ending.grant.id for ending in ended],
-        [ending.at for ending in ended],
+        [ending.end.done for ending in ended],
+        [ending.end.due for ending in ended],
         [ending.reason.value for ending in ended],
     )
     await write_facts(
@@ -255,7 +268,8 @@ async def _end(connection: Connection, ended: list[_Ending], *, context: ApplyCo
             Fact(
                 key=f"access_ended:{ending.grant.id}",
                 type=ActivityType.ACCESS_ENDED,
-                at=ending.at,
+                at=ending.end.done,
+                due_at=ending.end.due,
                 cause=Cause.TIMER if ending.by_clock else context.cause,
                 user_id=ending.grant.user_id,
                 product_id=ending.grant.product_id,
@@ -414,12 +428,17 @@ def _facts_of_grant(grant: _NewGrant, context: ApplyContext) -> list[Fact]:
     entitlement, product = grant.entitlement, grant.entitlement.product
 
     def fact(
-        type_: ActivityType, key: str | int, at: datetime, cause: Cause, data: dict[str, Any]
+        type_: ActivityType,
+        key: str | int,
+        due: datetime | None,
+        cause: Cause,
+        data: dict[str, Any],
     ) -> Fact:
         return Fact(
             key=f"{type_}:{key}",
             type=type_,
-            at=at,
+            at=context.as_of,
+            due_at=due,
             cause=cause,
             user_id=entitlement.user_id,
             product_id=product.product_id,
@@ -430,18 +449,17 @@ def _facts_of_grant(grant: _NewGrant, context: ApplyContext) -> list[Fact]:
         )
 
     once = f"{entitlement.source_id}:{product.product_id}"
-    as_of = context.as_of
     looked_back = context.cause if context.cause in _LOOKING_BACK else Cause.IMPORT
     facts = []
     if grant.begins and grant.imported:
-        facts.append(fact(ActivityType.IMPORTED, once, as_of, looked_back, {"grant": grant.id}))
+        facts.append(fact(ActivityType.IMPORTED, once, None, looked_back, {"grant": grant.id}))
     elif grant.begins:
         since_link = entitlement.begun_at >= product.linked_at.replace(microsecond=0)
-        at = min(entitlement.begun_at, as_of) if since_link and grant.starts else as_of
+        begun = min(entitlement.begun_at, context.as_of) if since_link and grant.starts else None
         bought, by = {"source": entitlement.source}, Cause.CUSTOMER
-        facts.append(fact(ActivityType.PRODUCT_PURCHASED, once, at, by, bought))
+        facts.append(fact(ActivityType.PRODUCT_PURCHASED, once, begun, by, bought))
         if entitlement.source == GrantSource.SUBSCRIPTION and grant.starts:
-            facts.append(fact(ActivityType.SUBSCRIPTION_STARTED, once, at, by, {}))
+            facts.append(fact(ActivityType.SUBSCRIPTION_STARTED, once, begun, by, {}))
     cause = looked_back if grant.imported else context.cause
     data = {"grant": grant.id, "reason": entitlement.verdict.reason}
-    return [*facts, fact(ActivityType.ACCESS_GRANTED, grant.id, as_of, cause, data)]
+    return [*facts, fact(ActivityType.ACCESS_GRANTED, grant.id, None, cause, data)]

@@ -11,8 +11,8 @@ from latchkey.store.purchases.settling import Entitlement, bought_before_link
 from latchkey.store.purchases.subscription_mirror import RecordedSubscription
 from latchkey.store.stripe.context import ApplyContext
 
-_Line = tuple[str, ActivityType, datetime, Cause, dict[str, Any]]
-"""Sequence number within its kind, type, when, cause, data."""
+_Line = tuple[str, ActivityType, datetime | None, Cause, dict[str, Any]]
+"""Sequence number within its kind, type, when it happened in Stripe, cause, data."""
 
 
 def past_due_since(
@@ -67,7 +67,8 @@ def facts_of(
         Fact(
             key=_key(type_, reading, entitlement, nth),
             type=type_,
-            at=min(at, context.as_of),
+            at=context.as_of,
+            due_at=min(due, context.as_of) if due else None,
             cause=why,
             user_id=entitlement.user_id,
             product_id=entitlement.product.product_id,
@@ -77,7 +78,7 @@ def facts_of(
             data=data,
         )
         for entitlement in entitlements
-        for nth, type_, at, why, data in found
+        for nth, type_, due, why, data in found
     ]
 
 
@@ -109,11 +110,10 @@ def _cancellation(
     ends = reading.scheduled_end or reading.ended_at
     brought_in = not old.ticket and any(bought_before_link(c, context) for c in entitlements)
     if count > old.cancellations and not brought_in:
-        at = reading.canceled_at or context.as_of
         data = {"ends": ends, "stripe_reason": reading.cancel_reason}
-        return [(f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, at, cause, data)]
+        return [(f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, reading.canceled_at, cause, data)]
     if old.scheduled_end and not ends and reading.status not in access.TERMINAL:
-        return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, context.as_of, cause, {})]
+        return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, None, cause, {})]
     return []
 
 
@@ -124,7 +124,7 @@ def _payments(
         return [(_spell(since), ActivityType.PAYMENT_FAILED, since, Cause.STRIPE, {})]
     if old.past_due_since and reading.status == "active":
         spell = _spell(old.past_due_since)
-        return [(spell, ActivityType.PAYMENT_RECOVERED, context.as_of, Cause.STRIPE, {})]
+        return [(spell, ActivityType.PAYMENT_RECOVERED, None, Cause.STRIPE, {})]
     return []
 
 
@@ -139,7 +139,7 @@ def _unknown_status(
     if not any(entitlement.verdict.reason is Reason.UNKNOWN_STATUS for entitlement in entitlements):
         return []
     data = {"status": reading.status}
-    return [(reading.status, ActivityType.UNKNOWN_STATUS, context.as_of, Cause.STRIPE, data)]
+    return [(reading.status, ActivityType.UNKNOWN_STATUS, None, Cause.STRIPE, data)]
 
 
 def _cancel_cause(reading: Subscription) -> Cause:

@@ -17,7 +17,7 @@ from latchkey.rules.identity import Reference
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import Cause, GrantSource
-from latchkey.store.feed.facts import write_cause, write_facts
+from latchkey.store.feed.facts import Fact, write_cause, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import buyers, matches, tombstones
 from latchkey.store.purchases import subscription_mirror as mirror
@@ -239,7 +239,9 @@ async def _apply(
         connection, GrantSource.SUBSCRIPTION, [reading.id for reading in readings]
     )
     entitlements: list[Entitlement] = []
-    rows, facts, answered = [], [], []
+    rows, answered = [], []
+    causes: list[Fact] = []
+    results: list[Fact] = []
     for reading in readings:
         before = old[reading.id]
         since = past_due_since(reading, before, context)
@@ -256,7 +258,8 @@ async def _apply(
         applied = _applied(reading, judged, before.user_id, since=since, context=context)
         page.applied[reading.id] = applied
         cancellations = before.cancellations + newly_cancelled(reading, before)
-        facts += facts_of(reading, before, own, since=since, count=cancellations, context=context)
+        told = causes if before.ticket else results
+        told += facts_of(reading, before, own, since=since, count=cancellations, context=context)
         answered += late_answers(reading, before, own, count=cancellations)
         rows.append(
             mirror.row_of(
@@ -269,11 +272,12 @@ async def _apply(
                 checkout_session=checkouts.get(reading.id, _NO_CHECKOUT).checkout_session,
             )
         )
+    await write_facts(connection, causes)
     settled: Settled = await settle(connection, entitlements, given=given, context=context)
     page.granted, page.already = settled.granted, settled.already
     page.ended = settled.ended
     await mirror.write(connection, rows, readings, ticket=context.ticket)
-    await write_facts(connection, facts)
+    await write_facts(connection, results)
     if answered:
         await write_cause(connection, answered, Cause.CUSTOMER)
 

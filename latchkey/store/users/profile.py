@@ -14,7 +14,7 @@ _EXPORTED = {
     "stripe_customers": "select id, email, name, livemode from customers where user_id = $1",
     "access": """
         select g.product_id, p.name as product, g.source, g.source_id, g.since, g.until,
-               g.ended_at, g.end_reason, g.reason
+               g.ended_at, g.due_at, g.end_reason, g.reason
           from grants g join products p on p.id = g.product_id where g.user_id = $1 order by g.id
     """,
     "subscriptions": """
@@ -26,7 +26,7 @@ _EXPORTED = {
           from orders where user_id = $1 order by created_at
     """,
     "activity": """
-        select at, type, cause, product_id, source_id, data
+        select at, due_at, type, cause, product_id, source_id, data
           from activities where user_id = $1 order by id
     """,
     "mails": """

@@ -308,7 +308,7 @@ async def _revive(connection: Connection, kept: dict[str, Any], *, into: int, ot
     both, unless the remaining one has been ended since."""
     await connection.execute(
         """
-        update grants e set ended_at = null, end_reason = null
+        update grants e set ended_at = null, due_at = null, end_reason = null
          where e.id = any($1::bigint[]) and e.end_reason = $4
            and (e.until is null or e.until > now())
            and exists (select from grants c

@@ -24,7 +24,7 @@ from web.wording.times import days_between
 PAGE = 50
 _COLUMNS = (
     "at", "type", "email", "user", "product", "product_name", "cause", "actor", "source_id",
-    "event_id", "workflow_id",
+    "event_id", "workflow_id", "due_at",
 )  # fmt: skip
 
 
@@ -105,6 +105,7 @@ def _cells(row: FeedLine) -> list[object]:
     return [
         row.at.isoformat(), row.type, row.email, row.user_id, row.product_id, row.product_name,
         row.cause, row.actor, row.source_id, row.event_id, row.workflow_id,
+        row.due_at.isoformat() if row.due_at else None,
     ]  # fmt: skip
 
 

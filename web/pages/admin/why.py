@@ -26,7 +26,7 @@ PAGE = 100
 CHUNK = 1000
 _COLUMNS = (
     "email", "user", "product", "product_id", "source", "source_id", "since", "until",
-    "end_reason", "cause",
+    "end_reason", "cause", "due_at",
 )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def _cells(span: Span) -> list[object]:
     return [
         span.email, span.user_id, span.product_name, span.product_id, span.source, span.source_id,
         span.since.isoformat(), span.ended.isoformat() if span.ended else None, span.end_reason,
-        span.cause,
+        span.cause, span.due_at.isoformat() if span.due_at else None,
     ]  # fmt: skip
 
 
