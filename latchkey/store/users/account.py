@@ -11,6 +11,7 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import other_payers
+from latchkey.store.users import users
 
 CHANGE_LIFE = timedelta(hours=48)
 OPTIONAL_MAILS = ("product_access", "login_instructions")
@@ -211,6 +212,7 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
 
     Raises `ChangeRefusedError`, also if the address now belongs to another user.
     """
+    await users.lock(connection, [user_id])
     change = await open_change(connection, change_id, user_id=user_id)
     fresh = await connection.fetchval(
         """

@@ -77,6 +77,9 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
     """Give the user the other address with everything bought under it; an account with that address
     is merged into theirs. Raises `ClaimRefusedError`. The caller opens the transaction."""
     claim = await open_claim(connection, claim_id, user_id=user_id)
+    holder = await users.by_email(connection, claim.email)
+    await users.lock(connection, [user_id, holder.id if holder else user_id])
+    claim = await open_claim(connection, claim_id, user_id=user_id)
     fresh = await connection.fetchval(
         """
         update claims set confirmed_at = now()

@@ -15,7 +15,7 @@ from latchkey.store import audit_draft
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
-from latchkey.store.users import merging, signin
+from latchkey.store.users import merging, signin, users
 
 LIFE = timedelta(hours=48)
 ASKS_PER_DAY = 5
@@ -327,7 +327,9 @@ async def agree(connection: Connection, request_id: int, *, user_id: int) -> Mer
 
 
 async def _hold(connection: Connection, request_id: int) -> None:
-    """Let two answers to a request wait for each other."""
+    """Let answers about the same users wait for each other."""
+    asked = await find(connection, request_id)
+    await users.lock(connection, [asked.into_user, asked.other_user] if asked else [])
     await connection.execute("select from merge_requests where id = $1 for update", request_id)
 
 

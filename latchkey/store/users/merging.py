@@ -62,6 +62,7 @@ async def merge(
     people = {row["id"]: row for row in rows}
     check(people, into=into, other=other)
     person = people[other]
+    await _revoke_tokens(connection, other)
     kept: dict[str, Any] = {
         "user": _plain(person),
         "into": into,
@@ -96,6 +97,15 @@ async def merge(
         ],
     )
     return Merged(into, other, counts)
+
+
+async def _revoke_tokens(connection: Connection, user_id: int) -> None:
+    """Revoke the API tokens that somebody made while they were on the team, so that they don't work
+    again with the survivor's role."""
+    await connection.execute(
+        "update api_tokens set revoked_at = now() where created_by = $1 and revoked_at is null",
+        user_id,
+    )
 
 
 async def _move_all(

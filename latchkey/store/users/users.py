@@ -1,5 +1,6 @@
 """Users: people known to the site, their roles and passwords."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -150,6 +151,14 @@ async def set_password(connection: Connection, user_id: int, password_hash: str)
         "update users set password_hash = $2 where id = $1", user_id, password_hash
     )
     await connection.execute("delete from sessions where user_id = $1", user_id)
+
+
+async def lock(connection: Connection, user_ids: Sequence[int]) -> None:
+    """Lock users until the transaction ends, in the order in which merging does. Whoever changes
+    what a merge moves does this first, or each could wait for the other."""
+    await connection.execute(
+        "select from users where id = any($1::bigint[]) order by id for update", list(user_ids)
+    )
 
 
 async def lock_unchanged(connection: Connection, user: User) -> bool:
