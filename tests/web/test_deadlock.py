@@ -2,12 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from latchkey.rules.vocabulary import AuditAction, AuditActor, TokenScope
+from latchkey.store import site_settings
+from latchkey.store.audit import Actor, AuditOrigin
+from latchkey.store.audit_draft import AuditDraft
+from latchkey.store.pool import Pool
 from tests.harness import Latchkey
 from tests.web.pages import visit
+from web.api import registry
+from web.api.registry import Call, Endpoint, Nothing
+from web.site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +95,38 @@ async def test_a_rolled_back_form_asks_to_be_sent_again(shared: Latchkey) -> Non
         await admin.send(path, None, 303, **given)
     owner = "select user_id from subscriptions where id = 'sub_crossed'"
     assert await shared.pool.fetchval(owner) == into
+
+
+async def test_a_call_rolled_back_at_its_commit_leaves_one_line(pool: Pool) -> None:
+    """The line is written before the commit. Where that fails, the repeated call writes it."""
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            create sequence commits;
+            create function fail_once() returns trigger language plpgsql as $$
+            begin
+                if nextval('commits') = 1 then
+                    raise exception using errcode = 'serialization_failure';
+                end if;
+                return null;
+            end $$;
+            create constraint trigger fail_once after insert on site_settings
+                deferrable initially deferred for each row execute function fail_once();
+            """
+        )
+
+    async def rename(call: Call) -> None:
+        async with call.site.pool.acquire() as connection, connection.transaction():
+            await site_settings.change(connection, name="Renamed")
+
+    declared = Endpoint(
+        "PUT", "/name", "", "", Nothing, None, None, 200, rename, TokenScope.EVERYTHING
+    )
+    site = cast(Site, SimpleNamespace(pool=pool))
+    draft = AuditDraft(
+        AuditAction.SETTINGS_CHANGED, AuditOrigin(), lambda: Actor(AuditActor.TOKEN, 1)
+    )
+    await registry._done(declared, Call(site, "1", {}, Nothing(), None, draft))
+    assert await pool.fetchval("select last_value from commits") == 2
+    lines = await pool.fetch("select action, outcome, after from audit_log")
+    assert [(line["outcome"], line["after"]) for line in lines] == [("done", {"name": "Renamed"})]

@@ -7,6 +7,7 @@ paid address was followed in the member's account.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from latchkey.addresses import email_key, masked
 from latchkey.rules.vocabulary import Cause
@@ -14,6 +15,9 @@ from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.stripe.context import ApplyContext
+
+CLAIM_LIFE = timedelta(hours=48)
+"""How long the link that adds an address to an account works."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ async def _ask(connection: Connection, payer: OtherPayer) -> None:
         """
         select c.id from claims c
          where c.user_id = $1 and c.email_key = $2 and c.confirmed_at is null
-           and c.created_at > now() - interval '48 hours'
+           and c.created_at > now() - $3::interval
          order by c.id desc limit 1
         """,
         payer.user_id,
         email_key(payer.email),
+        CLAIM_LIFE,
     )
     if claim_id is None:
         claim_id = await connection.fetchval(

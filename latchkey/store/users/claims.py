@@ -1,7 +1,7 @@
 """Claims: a member says that another address is theirs too, and proves it by a link sent there."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause
@@ -10,9 +10,8 @@ from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import Doubt, DoubtKind
+from latchkey.store.purchases.other_payers import CLAIM_LIFE
 from latchkey.store.users import factors, identity, merging, users
-
-CLAIM_LIFE = timedelta(hours=48)
 
 
 class ClaimRefusedError(Exception):
