@@ -85,6 +85,10 @@ OPTIONS: dict[str, Any] = {
     "http": PatientProtocol,
     "proxy_headers": False,
     "server_header": False,
-    "timeout_keep_alive": 5,
+    "timeout_keep_alive": 75,
 }
-"""Options of `uvicorn.Config` that the site relies on. `web/visitors.py` reads proxies' headers."""
+"""Options of `uvicorn.Config` that the site relies on. `web/visitors.py` reads proxies' headers.
+
+Idle connections are kept longer than proxies keep theirs, usually 60 seconds. Otherwise a proxy may
+send a request on a connection at the moment at which the site closes it, and answers 502.
+"""

@@ -39,7 +39,9 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     app = create_app(box, hosts=frozenset(public_host or ()))
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", access_log=False, timeout_keep_alive=75
+    )
 
 
 def main() -> None:

@@ -334,7 +334,13 @@ def run_sandbox(published: Published, **options: Any) -> Iterator[Stripe]:
     url = f"http://127.0.0.1:{port}"
     box = build(base_url=url, published=published, **options)
     server = uvicorn.Server(
-        uvicorn.Config(create_sandbox(box), host="127.0.0.1", port=port, log_level="error")
+        uvicorn.Config(
+            create_sandbox(box),
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+            timeout_keep_alive=75,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

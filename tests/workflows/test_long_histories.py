@@ -170,6 +170,9 @@ class Effects:
                 workflows=WORKFLOWS,
                 activities=main,
                 workflow_runner=workflow_runner(),
+                # A busy machine may need more than the two seconds after which a workflow task
+                # with hundreds of signals counts as a deadlock.
+                debug_mode=True,
             ),
             Worker(client, task_queue=contracts.STRIPE_QUEUE, activities=stripe),
         )
