@@ -3,6 +3,7 @@
 from temporalio import activity
 from temporalio.client import Client
 
+from activities import on_sale
 from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts, dispatch
@@ -13,6 +14,7 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import PaymentLinkJob
 from latchkey.store.purchases.linked_products import linked_products
+from latchkey.store.stripe import connection as connections
 from latchkey.stripe_api import Json, StripeApi, StripeError
 
 
@@ -32,6 +34,7 @@ class CheckoutActivities:
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
+            await on_sale.look(self._deps, api, product_id, account=account)
             async with self._deps.pool.acquire() as connection:
                 jobs = await checkout.jobs(connection, product_id, account=account)
             for job in jobs:
@@ -48,11 +51,13 @@ class CheckoutActivities:
 
     async def _do(self, api: StripeApi, job: PaymentLinkJob) -> None:
         link = job.link
+        async with self._deps.pool.acquire() as connection:
+            ticket = await connections.next_ticket(connection)
         if not link.wanted:
             assert link.stripe_id is not None, "only a link that exists in Stripe is active"
             await api.update_payment_link(link.stripe_id, active=False)
             async with self._deps.pool.acquire() as connection:
-                await checkout.retired(connection, link.id)
+                await checkout.retired(connection, link.id, ticket=ticket)
             return
         if link.stripe_id is None:
             made = await self._found(api, job) or await self._made(api, job)
@@ -62,7 +67,12 @@ class CheckoutActivities:
             )
         async with self._deps.pool.acquire() as connection:
             await checkout.opened(
-                connection, link.id, stripe_id=made["id"], url=made["url"], codes=job.codes
+                connection,
+                link.id,
+                stripe_id=made["id"],
+                url=made["url"],
+                codes=job.codes,
+                ticket=ticket,
             )
 
     async def _found(self, api: StripeApi, job: PaymentLinkJob) -> Json | None:

@@ -11,6 +11,7 @@ from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.products import checkout
 from latchkey.store.purchases import buyers, order_mirror, rejudging
 from latchkey.store.stripe import catalog, inbox
 from latchkey.store.stripe.context import ApplyContext
@@ -20,6 +21,7 @@ KINDS = {
     "customer": "customers",
     "product": "products",
     "price": "prices",
+    "payment_link": "payment_links",
     "charge": "charges",
     "refund": "refunds",
     "dispute": "disputes",
@@ -27,7 +29,8 @@ KINDS = {
 
 
 class ObjectActivities:
-    """Mirrors customers, products and prices; assigns payments and invoices to purchases."""
+    """Mirrors customers, products, prices and payment links; assigns payments and invoices to
+    purchases."""
 
     def __init__(self, deps: ActivityDeps, client: Client) -> None:
         self._deps = deps
@@ -50,7 +53,9 @@ class ObjectActivities:
             kind, _, object_id = named.partition("/")
             api = await self._deps.keyring.api()
             try:
-                if kind in ("customer", "product", "price"):
+                if kind == "payment_link" and not await self._sells_by(object_id):
+                    state = await self._not_ours(job)
+                elif kind in ("customer", "product", "price", "payment_link"):
                     state = await self._mirror(api, kind, object_id, context)
                 else:
                     state = await self._place(api, kind, object_id, job)
@@ -77,7 +82,7 @@ class ObjectActivities:
                     if await buyers.mirror_customer(connection, customer, context=context):
                         await rejudging.of_customer(connection, object_id, context=context)
                 case "product" if source.get("deleted"):
-                    await catalog.mark_product_deleted(connection, object_id)
+                    await catalog.mark_product_deleted(connection, object_id, ticket=context.ticket)
                 case "product":
                     await catalog.mirror_products(
                         connection,
@@ -86,7 +91,14 @@ class ObjectActivities:
                         ticket=context.ticket,
                     )
                 case "price" if source.get("deleted"):
-                    await catalog.mark_price_deleted(connection, object_id)
+                    await catalog.mark_price_deleted(connection, object_id, ticket=context.ticket)
+                case "payment_link":
+                    await checkout.mirror_link(
+                        connection,
+                        object_id,
+                        active=reading.payment_link_active(source),
+                        ticket=context.ticket,
+                    )
                 case _:
                     await catalog.mirror_prices(
                         connection,
@@ -95,7 +107,17 @@ class ObjectActivities:
                         ticket=context.ticket,
                     )
             await inbox.mark_handled(connection, context.event_ids)
-        return f"The {kind} is {'gone from Stripe' if source.get('deleted') else 'up to date'}"
+        name = kind.replace("_", " ")
+        return f"The {name} is {'gone from Stripe' if source.get('deleted') else 'up to date'}"
+
+    async def _sells_by(self, payment_link: str) -> bool:
+        async with self._deps.pool.acquire() as connection:
+            return await checkout.knows_link(connection, payment_link)
+
+    async def _not_ours(self, job: SyncInput) -> str:
+        async with self._deps.pool.acquire() as connection:
+            await inbox.mark_handled(connection, job.event_ids)
+        return "Nothing here is sold by this payment link"
 
     async def _place(self, api: StripeApi, kind: str, object_id: str, job: SyncInput) -> str:
         targets = await self._owners(api, kind, object_id)

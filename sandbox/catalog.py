@@ -275,6 +275,18 @@ def update_payment_link(shop: Shop, found: Json, params: Json) -> Json:
     return shop.save(found, "payment_link.updated", before)
 
 
+def deactivate_payment_links(shop: Shop, product: str) -> None:
+    """Deactivate the links that sell a product, as archiving it does. Unarchiving the product
+    doesn't activate them again."""
+    table = shop.world.table("payment_link")
+    for link in list(table.newest_first({"active": True}, before=None, after=None)):
+        lines = shop.world.private[link["id"]]["lines"]
+        if any(shop.find("price", line["price"])["product"] == product for line in lines):
+            before = snapshot(link)
+            link["active"] = False
+            shop.save(link, "payment_link.updated", before)
+
+
 def _set_parts(shop: Shop, made: Json, params: Json, *, recurring: bool) -> None:
     """Set what sessions of a link hand on, and what they ask for. Raises Stripe's 400 for data of
     the other mode."""

@@ -11,6 +11,7 @@ from latchkey.rules.plurals import counted
 from latchkey.settings import Settings
 from latchkey.store.checks import health
 from latchkey.store.checks.findings import (
+    NAMED,
     Finding,
     FindingKind,
     endpoint_problems,
@@ -32,6 +33,7 @@ _PAGES = {
     FindingKind.ENDPOINT: "/admin/health",
     FindingKind.CATCH_UP_LATE: "/admin/health",
     FindingKind.VISITORS_ALIKE: "/admin/health",
+    FindingKind.UNSOLD: "/admin/health",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
@@ -142,6 +144,9 @@ def _alarms(found: list[Finding]) -> Alarms:
 def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.EVENTS_FAILED:
         return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
+    if finding.kind is FindingKind.UNSOLD:
+        more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
+        return f"On sale, but nobody can buy it at the moment: {finding.detail}{more}"
     return _TEXTS.get(finding.kind, "{detail}").format(detail=finding.detail)
 
 

@@ -490,6 +490,11 @@ def price(source: Json) -> Price:
     )
 
 
+def payment_link_active(source: Json) -> bool:
+    """Whether buyers can pay by a payment link; False for one that is gone."""
+    return source.get("active") is True
+
+
 def _pause_reason(source: Json) -> str | None:
     """Why a subscription is `paused`: on request, a failed payment, the end of a trial, or by
     Stripe."""

@@ -29,6 +29,7 @@ HANDLED_EVENTS = (
     "invoice.payment_action_required",
     "invoice.payment_failed",
     "invoice.voided",
+    "payment_link.updated",
     "price.created",
     "price.deleted",
     "price.updated",
@@ -42,7 +43,7 @@ HANDLED_EVENTS = (
 invoice back for up to 72 hours until that event is acknowledged."""
 
 _HANDLED = frozenset(HANDLED_EVENTS)
-_MIRRORED = frozenset({"customer", "product", "price"})
+_MIRRORED = frozenset({"customer", "product", "price", "payment_link"})
 _PAID_BY = frozenset({"charge", "refund", "dispute"})
 
 _SELDOM = frozenset(
@@ -50,6 +51,7 @@ _SELDOM = frozenset(
         "customer.subscription.pending_update_expired",
         "customer.subscription.trial_will_end",
         "invoice.payment_action_required",
+        "payment_link.updated",
         "price.created",
         "price.deleted",
         "price.updated",
@@ -123,7 +125,9 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
             return Target(TargetKind.SUBSCRIPTION, found)
         case "checkout.session":
             return Target(TargetKind.PURCHASE, found)
-        case "invoice" | "charge" | "refund" | "dispute" | "customer" | "product" | "price" as kind:
+        case "invoice" | "charge" | "refund" | "dispute" as kind:
+            return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
+        case kind if kind in _MIRRORED:
             return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE

@@ -468,6 +468,142 @@ CREATE TABLE idempotency_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE payment_links (
+    id bigint NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    price_id text NOT NULL,
+    wanted boolean DEFAULT true NOT NULL,
+    stripe_id text,
+    url text,
+    active boolean DEFAULT false NOT NULL,
+    promotion_codes boolean DEFAULT false NOT NULL,
+    error text,
+    settled boolean DEFAULT false NOT NULL,
+    told_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone,
+    ticket bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE prices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    stripe_product text NOT NULL,
+    active boolean NOT NULL,
+    type text NOT NULL,
+    currency text NOT NULL,
+    unit_amount bigint,
+    "interval" text,
+    interval_count integer,
+    nickname text,
+    created_at timestamp with time zone NOT NULL,
+    ticket bigint NOT NULL
+);
+
+CREATE TABLE stripe_connection (
+    singleton boolean DEFAULT true NOT NULL,
+    state text DEFAULT 'disconnected'::text NOT NULL,
+    account_id text,
+    account_name text,
+    livemode boolean,
+    key_fingerprint text,
+    key_encrypted bytea,
+    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    error text,
+    endpoint_id text,
+    endpoint_url text,
+    endpoint_state text DEFAULT 'missing'::text NOT NULL,
+    endpoint_error text,
+    secrets_encrypted bytea,
+    dispatched_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    endpoint_found jsonb,
+    endpoint_checked_at timestamp with time zone,
+    connected_at timestamp with time zone,
+    CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
+    CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
+    CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
+);
+
+CREATE TABLE stripe_products (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    name text NOT NULL,
+    description text,
+    image_url text,
+    active boolean NOT NULL,
+    deleted boolean DEFAULT false NOT NULL,
+    active_subscriptions integer DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE VIEW payment_link_states AS
+ SELECT k.id,
+    k.product_id,
+    k.wanted,
+    (k.active AND (o.obstacle IS NULL)) AS open,
+    o.obstacle
+   FROM ((((payment_links k
+     JOIN stripe_connection c ON (((c.account_id = k.account_id) AND (c.livemode = k.livemode))))
+     LEFT JOIN prices r ON ((r.id = k.price_id)))
+     LEFT JOIN stripe_products s ON ((s.id = r.stripe_product)))
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN s.deleted THEN 'product_deleted'::text
+                    WHEN (NOT s.active) THEN 'product_archived'::text
+                    WHEN (NOT r.active) THEN 'price_archived'::text
+                    WHEN (k.wanted AND k.settled AND (NOT k.active)) THEN
+                    CASE
+                        WHEN (k.error IS NULL) THEN 'link_off'::text
+                        ELSE 'link_refused'::text
+                    END
+                    ELSE NULL::text
+                END AS obstacle) o);
+
+CREATE TABLE products (
+    id text NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    image_url text,
+    status text DEFAULT 'draft'::text NOT NULL,
+    access_mode text DEFAULT 'assigned'::text NOT NULL,
+    access_mail boolean DEFAULT true NOT NULL,
+    content text DEFAULT ''::text NOT NULL,
+    content_url text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    policy_overrides jsonb DEFAULT '{}'::jsonb NOT NULL,
+    purchase_method text DEFAULT 'none'::text NOT NULL,
+    checkout_target text DEFAULT 'stripe'::text NOT NULL,
+    external_url text,
+    promotion_codes boolean DEFAULT false NOT NULL,
+    show_locked boolean DEFAULT true NOT NULL,
+    sale_asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    sale_read_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
+    CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'external'::text]))),
+    CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),
+    CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
+);
+
+CREATE VIEW interrupted_sales AS
+ SELECT p.id AS product_id,
+    n.obstacle
+   FROM (products p
+     JOIN payment_link_states n ON (((n.product_id = p.id) AND n.wanted AND (n.obstacle IS NOT NULL))))
+  WHERE ((p.purchase_method <> 'none'::text) AND (p.checkout_target = 'stripe'::text) AND (NOT (EXISTS ( SELECT
+           FROM payment_link_states o
+          WHERE ((o.product_id = p.id) AND o.open)))));
+
 ALTER TABLE links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME links_id_seq
     START WITH 1
@@ -692,24 +828,6 @@ ALTER TABLE passkeys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE payment_links (
-    id bigint NOT NULL,
-    product_id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    price_id text NOT NULL,
-    wanted boolean DEFAULT true NOT NULL,
-    stripe_id text,
-    url text,
-    active boolean DEFAULT false NOT NULL,
-    promotion_codes boolean DEFAULT false NOT NULL,
-    error text,
-    settled boolean DEFAULT false NOT NULL,
-    told_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    retired_at timestamp with time zone
-);
-
 ALTER TABLE payment_links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME payment_links_id_seq
     START WITH 1
@@ -774,22 +892,6 @@ CREATE TABLE previews (
     CONSTRAINT previews_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text])))
 );
 
-CREATE TABLE prices (
-    id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    stripe_product text NOT NULL,
-    active boolean NOT NULL,
-    type text NOT NULL,
-    currency text NOT NULL,
-    unit_amount bigint,
-    "interval" text,
-    interval_count integer,
-    nickname text,
-    created_at timestamp with time zone NOT NULL,
-    ticket bigint NOT NULL
-);
-
 CREATE TABLE processes (
     id text NOT NULL,
     kind text NOT NULL,
@@ -803,31 +905,6 @@ CREATE TABLE processes (
 CREATE TABLE product_categories (
     product_id text NOT NULL,
     category_id bigint NOT NULL
-);
-
-CREATE TABLE products (
-    id text NOT NULL,
-    slug text NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    image_url text,
-    status text DEFAULT 'draft'::text NOT NULL,
-    access_mode text DEFAULT 'assigned'::text NOT NULL,
-    access_mail boolean DEFAULT true NOT NULL,
-    content text DEFAULT ''::text NOT NULL,
-    content_url text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    policy_overrides jsonb DEFAULT '{}'::jsonb NOT NULL,
-    purchase_method text DEFAULT 'none'::text NOT NULL,
-    checkout_target text DEFAULT 'stripe'::text NOT NULL,
-    external_url text,
-    promotion_codes boolean DEFAULT false NOT NULL,
-    show_locked boolean DEFAULT true NOT NULL,
-    CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
-    CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'external'::text]))),
-    CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),
-    CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
 );
 
 CREATE SEQUENCE reading_tickets
@@ -924,48 +1001,6 @@ CREATE TABLE site_settings (
     key text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-CREATE TABLE stripe_connection (
-    singleton boolean DEFAULT true NOT NULL,
-    state text DEFAULT 'disconnected'::text NOT NULL,
-    account_id text,
-    account_name text,
-    livemode boolean,
-    key_fingerprint text,
-    key_encrypted bytea,
-    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
-    error text,
-    endpoint_id text,
-    endpoint_url text,
-    endpoint_state text DEFAULT 'missing'::text NOT NULL,
-    endpoint_error text,
-    secrets_encrypted bytea,
-    dispatched_at timestamp with time zone,
-    checked_at timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    endpoint_found jsonb,
-    endpoint_checked_at timestamp with time zone,
-    connected_at timestamp with time zone,
-    CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
-    CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
-    CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
-);
-
-CREATE TABLE stripe_products (
-    id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    name text NOT NULL,
-    description text,
-    image_url text,
-    active boolean NOT NULL,
-    deleted boolean DEFAULT false NOT NULL,
-    active_subscriptions integer DEFAULT 0 NOT NULL,
-    counted_at timestamp with time zone,
-    created_at timestamp with time zone NOT NULL,
-    ticket bigint NOT NULL,
-    read_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE subscription_items (
@@ -1447,6 +1482,8 @@ CREATE INDEX passkey_challenges_over ON passkey_challenges USING btree (expires_
 CREATE INDEX passkeys_by_user ON passkeys USING btree (user_id);
 
 CREATE UNIQUE INDEX payment_links_one_wanted ON payment_links USING btree (product_id) WHERE wanted;
+
+CREATE INDEX payment_links_stripe_id ON payment_links USING btree (stripe_id);
 
 CREATE INDEX payment_links_unsettled ON payment_links USING btree (id) WHERE (NOT settled);
 

@@ -24,7 +24,18 @@ for _kind, _url in (
 
 searchable("product", "/v1/products")
 searchable("price", "/v1/prices")
-updatable("product", "/v1/products", "product.updated")
+
+
+@call("POST", "/v1/products/{}")
+def update_product(c: Call) -> Json:
+    found = c.find("product")
+    before = snapshot(found)
+    apply(c.shop, "product", found, c.params)
+    found["updated"] = c.shop.world.now()
+    saved = c.shop.save(found, "product.updated", before)
+    if before["active"] and not found["active"]:
+        catalog.deactivate_payment_links(c.shop, found["id"])
+    return saved
 
 
 @call("POST", "/v1/prices/{}")

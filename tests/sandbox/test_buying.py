@@ -183,6 +183,20 @@ async def test_a_link_stops_at_its_limit(stripe: Stripe) -> None:
     assert (await stripe.pay(late, "late@box.example"))["status"] == "complete"
 
 
+async def test_archiving_a_product_deactivates_its_links(stripe: Stripe) -> None:
+    product = await stripe.product()
+    links = [
+        await stripe.post("payment_links", line_items=[{"price": price, "quantity": 1}])
+        for price in (await stripe.price(product), await stripe.price(await stripe.product()))
+    ]
+    for active in (False, True):
+        await stripe.post(f"products/{product}", active=active)
+        states = [(await stripe.get(f"payment_links/{link['id']}"))["active"] for link in links]
+        assert states == [False, True]
+    heard = await stripe.get("events", type="payment_link.updated")
+    assert [event["data"]["object"]["id"] for event in heard["data"]] == [links[0]["id"]]
+
+
 async def test_archived_and_deleted(stripe: Stripe) -> None:
     product = await stripe.product()
     price = await stripe.price(product)

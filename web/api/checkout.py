@@ -27,7 +27,9 @@ class CheckoutChoice(Input):
 
 
 class Checkout(Output):
-    """`url` is the payment link's URL, null while there is none."""
+    """`url` is the payment link's URL, null while there is none. `obstacle` is what keeps buyers
+    from paying, as Stripe was last read: `product_deleted`, `product_archived`, `price_archived`,
+    `link_off` or `link_refused`."""
 
     enabled: bool
     price: str | None
@@ -35,6 +37,7 @@ class Checkout(Output):
     payment_link: str | None
     promotion_codes: bool
     purchase_method: str
+    obstacle: str | None
 
 
 @endpoint("PUT", "/products/{id}/checkout", body=CheckoutChoice, answer=Checkout)
@@ -112,6 +115,7 @@ def _shown(now: checkout.Selling) -> Checkout:
         payment_link=link.stripe_id if link else None,
         promotion_codes=now.promotion_codes,
         purchase_method=now.purchase_method,
+        obstacle=now.obstacle,
     )
 
 

@@ -130,6 +130,7 @@ _ENVIRONMENT.filters |= {
     "thousands": thousands,
     "line_icon": labels.line_icon,
     "activity": labels.activity,
+    "obstacle": labels.obstacle,
     "plain": labels.plain,
     "upfirst": labels.upfirst,
     "source": labels.source,

@@ -19,6 +19,7 @@ from latchkey.rules.vocabulary import (
     Reason,
     TokenScope,
 )
+from latchkey.store.products.checkout import Obstacle
 from web.wording.times import late, when
 
 ACTIVITY_TYPES: dict[str, str] = {
@@ -254,6 +255,23 @@ REASONS: dict[str, str] = {
     Reason.MERGED: "Two users were merged",
     Reason.COLLECTION_CHANGED: "The collection no longer includes the product",
 }
+OBSTACLES: dict[Obstacle, str] = {
+    Obstacle.PRODUCT_DELETED: (
+        "The Stripe product was deleted in Stripe. Link this product to another one."
+    ),
+    Obstacle.PRODUCT_ARCHIVED: (
+        "The Stripe product is archived in Stripe. Unarchive it there and save again, or link this"
+        " product to another one."
+    ),
+    Obstacle.PRICE_ARCHIVED: (
+        "The price is archived in Stripe. Choose another one, or unarchive it in Stripe, and save."
+    ),
+    Obstacle.LINK_OFF: (
+        "The payment link was deactivated in Stripe. Save again to activate it, or turn off the"
+        " checkout."
+    ),
+    Obstacle.LINK_REFUSED: "Stripe refused the payment link. Choose another price, or save again.",
+}
 NOTICES = {
     "created": "Product created.",
     "saved": "Saved.",
@@ -369,6 +387,11 @@ def plain(name: str) -> str:
 def upfirst(text: str) -> str:
     """A text as the start of a sentence."""
     return text[:1].upper() + text[1:]
+
+
+def obstacle(found: Obstacle) -> str:
+    """What keeps buyers from a checkout, and what an admin can do about it."""
+    return OBSTACLES[found]
 
 
 def activity(type_: str) -> str:

@@ -15,7 +15,8 @@ class Card:
     `state` is owned, ending (`until` is known), problem (a payment failed) or locked. The price is
     the checkout's, otherwise the cheapest active one; `unit_amount` is in the currency's minor
     unit. `problem` is the subscription whose payment failed, `sold` says whether people without
-    access can buy it, `had` whether this person had access before.
+    access can buy it, `interrupted` that it is on sale but can't be bought now, because of a change
+    in Stripe, and `had` whether this person had access before.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Card:
     problem: str | None
     cancelled: bool
     sold: bool
+    interrupted: bool
     had: bool
     purchase_method: str
     checkout_target: str
@@ -81,7 +83,9 @@ with mine as (
      group by l.product_id
 ), offers as (
     select p.*,
-           exists (select from payment_links k where k.product_id = p.id and k.active) as has_link,
+           exists (select from payment_link_states k
+                    where k.product_id = p.id and k.open) as has_link,
+           exists (select from interrupted_sales i where i.product_id = p.id) as interrupted,
            exists (select from sales_pages s
                     where s.product_id = p.id and s.status = 'live') as has_sales_page
       from products p
@@ -94,9 +98,10 @@ with mine as (
            t.problem, coalesce(t.cancelled, false) as cancelled,
            p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
            p.access_mode = 'signed_in'
-           or p.purchase_method = 'sales_page' and p.has_sales_page
+           or p.purchase_method = 'sales_page' and p.has_sales_page and not p.interrupted
            or p.purchase_method <> 'none'
               and (p.checkout_target = 'external' or p.has_link) as sold,
+           p.interrupted,
            exists (select from grants g where g.user_id = $1 and g.product_id = p.id) as had
       from offers p
       left join mine m on m.product_id = p.id
@@ -108,7 +113,7 @@ with mine as (
                         where q.product_id = p.id and q.category_id = $4))
 )
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
-       c.problem, c.cancelled, c.sold, c.had, c.purchase_method, c.checkout_target,
+       c.problem, c.cancelled, c.sold, c.interrupted, c.had, c.purchase_method, c.checkout_target,
        c.has_sales_page, r.unit_amount, r.currency, r.interval, r.interval_count
   from (select * from cards c {shelf}) c
   left join lateral (
@@ -116,6 +121,7 @@ select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned,
           from prices r
           left join payment_links k on k.price_id = r.id and k.product_id = c.id and k.wanted
          where not c.owned and c.checkout_target = 'stripe' and c.purchase_method <> 'none'
+           and not c.interrupted
            and (k.id is not null
                 or (r.active and r.stripe_product = (
                         select l.stripe_product from links l
@@ -127,7 +133,8 @@ _ONE = _CARDS.format(shelf="")
 _SHELF = (
     _CARDS.format(
         shelf=f"""
-     where (c.owned or c.problem is not null or (c.show_locked and (c.sold or c.had)))
+     where (c.owned or c.problem is not null
+            or (c.show_locked and (c.sold or c.interrupted or c.had)))
        and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
                                    > ($5, $6::text, $7::text))
      {_ORDER} limit $8"""

@@ -11,6 +11,8 @@ from latchkey.store.checks.health import HealthFigures
 
 LONG_UNPROCESSED = timedelta(minutes=5)
 LONG_UNSENT = timedelta(minutes=15)
+NAMED = 5
+"""How many products a finding names."""
 
 
 class FindingKind(StrEnum):
@@ -26,6 +28,7 @@ class FindingKind(StrEnum):
     EMAILS_WAITING = "emails_waiting"
     WAKEUPS_WAITING = "wakeups_waiting"
     LOOP_STUCK = "loop_stuck"
+    UNSOLD = "unsold"
     VISITORS_ALIKE = "visitors_alike"
 
 
@@ -78,6 +81,9 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     since = figures.unlooked_since
     if since and figures.now - since > expected.catch_up_late:
         found.append(Finding(FindingKind.CATCH_UP_LATE, since=since))
+    if figures.unsold:
+        names = figures.unsold
+        found.append(Finding(FindingKind.UNSOLD, len(names), detail=", ".join(names[:NAMED])))
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
     alike = figures.only_address

@@ -25,7 +25,8 @@ class HealthFigures:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
     `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
-    by kind of process; `only_address` is where the last sessions of several people all come from.
+    by kind of process; `unsold` are the names of products on sale that nobody can buy;
+    `only_address` is where the last sessions of several people all come from.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
@@ -49,6 +50,7 @@ class HealthFigures:
     oldest_unsent: datetime | None
     oldest_wakeup: datetime | None
     stuck_loops: list[str]
+    unsold: list[str]
     only_address: str | None
 
     @property
@@ -154,6 +156,9 @@ async def figures(connection: Connection) -> HealthFigures:
                (select coalesce(array_agg(distinct kind || ': ' || loop), '{}')
                   from processes, unnest(stuck) as loop
                  where seen_at > now() - interval '2 minutes') as stuck_loops,
+               (select coalesce(array_agg(p.name order by p.name), '{}')
+                  from interrupted_sales i join products p on p.id = i.product_id
+                 where p.status = 'live') as unsold,
                (select min(ip) from (select user_id, ip from sessions
                                       where acting_as is null and ip <> 'unknown'
                                       order by id desc limit $3) s

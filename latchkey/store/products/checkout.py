@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from latchkey.store import audit_draft
@@ -12,6 +13,19 @@ from latchkey.store.stripe.context import Account
 METHODS = ("none", "sales_page", "checkout")
 TARGETS = ("stripe", "external")
 TELL_AGAIN = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(days=1)
+"""How often what is sold is read from Stripe, whatever events said."""
+
+
+class Obstacle(StrEnum):
+    """Why a payment link can't be paid, as Stripe was last read. The view `payment_link_states`
+    decides."""
+
+    PRODUCT_DELETED = "product_deleted"
+    PRODUCT_ARCHIVED = "product_archived"
+    PRICE_ARCHIVED = "price_archived"
+    LINK_OFF = "link_off"
+    LINK_REFUSED = "link_refused"
 
 
 class CheckoutError(Exception):
@@ -24,7 +38,8 @@ class UnknownPriceError(CheckoutError):
 
 @dataclass(frozen=True)
 class PaymentLink:
-    """A payment link: `active`, to be created, or deactivated. `error` is Stripe's refusal."""
+    """A payment link: `active`, to be created, or deactivated. `error` is Stripe's refusal. `open`
+    says whether buyers can pay by it; `obstacle` what keeps them from it."""
 
     id: int
     product_id: str
@@ -36,11 +51,14 @@ class PaymentLink:
     promotion_codes: bool
     error: str | None
     created_at: datetime
+    open: bool
+    obstacle: Obstacle | None
 
 
 @dataclass(frozen=True)
 class Selling:
-    """How a product is sold. `stripe_product` is the linked one, None without a link."""
+    """How a product is sold. `stripe_product` is the linked one, None without a link. `obstacle` is
+    what keeps buyers from the checkout that was chosen for them."""
 
     product_id: str
     purchase_method: str
@@ -50,6 +68,7 @@ class Selling:
     show_locked: bool
     stripe_product: str | None
     sales_page: str | None
+    obstacle: Obstacle | None
     links: tuple[PaymentLink, ...]
 
     @property
@@ -60,7 +79,7 @@ class Selling:
     @property
     def open_link(self) -> PaymentLink | None:
         """The link to send buyers to: the chosen one, or the previous one until that is ready."""
-        there = [link for link in self.links if link.active and link.url]
+        there = [link for link in self.links if link.open and link.url]
         return max(there, key=lambda link: (link.wanted, link.id), default=None)
 
     @property
@@ -73,7 +92,8 @@ class Selling:
 
 
 _LINK = (
-    "id, product_id, price_id, wanted, stripe_id, url, active, promotion_codes, error, created_at"
+    "k.id, k.product_id, k.price_id, k.wanted, k.stripe_id, k.url, k.active, k.promotion_codes,"
+    " k.error, k.created_at, n.open, n.obstacle"
 )
 
 
@@ -82,10 +102,12 @@ async def selling(connection: Connection, product_id: str) -> Selling:
     row = await connection.fetchrow(
         """
         select p.id as product_id, p.purchase_method, p.checkout_target, p.external_url,
-               p.promotion_codes, p.show_locked, l.stripe_product, s.status as sales_page
+               p.promotion_codes, p.show_locked, l.stripe_product, s.status as sales_page,
+               i.obstacle
           from products p
           left join links l on l.product_id = p.id and l.removed_at is null
           left join sales_pages s on s.product_id = p.id
+          left join interrupted_sales i on i.product_id = p.id
          where p.id = $1
         """,
         product_id,
@@ -94,14 +116,45 @@ async def selling(connection: Connection, product_id: str) -> Selling:
         raise KeyError(product_id)
     links = await connection.fetch(
         f"""
-        select {", ".join("k." + name.strip() for name in _LINK.split(","))}
-          from payment_links k
-          join stripe_connection c on c.account_id = k.account_id and c.livemode = k.livemode
+        select {_LINK} from payment_links k join payment_link_states n on n.id = k.id
          where k.product_id = $1 order by k.id
         """,
         product_id,
     )
-    return Selling(**dict(row), links=tuple(PaymentLink(**dict(link)) for link in links))
+    return Selling(
+        **dict(row) | {"obstacle": _obstacle(row["obstacle"])},
+        links=tuple(_payment_link(dict(link)) for link in links),
+    )
+
+
+def _payment_link(row: dict[str, Any]) -> PaymentLink:
+    return PaymentLink(**row | {"obstacle": _obstacle(row["obstacle"])})
+
+
+def _obstacle(stored: str | None) -> Obstacle | None:
+    return Obstacle(stored) if stored else None
+
+
+@dataclass(frozen=True)
+class InterruptedSale:
+    """A live product that is on sale here but can't be bought at the moment."""
+
+    product_id: str
+    name: str
+    obstacle: Obstacle
+
+
+async def interrupted(connection: Connection, *, limit: int) -> list[InterruptedSale]:
+    """The live products that nobody can buy although they are on sale, by name."""
+    rows = await connection.fetch(
+        """
+        select p.id, p.name, i.obstacle
+          from interrupted_sales i join products p on p.id = i.product_id
+         where p.status = 'live' order by lower(p.name), p.id limit $1
+        """,
+        limit,
+    )
+    return [InterruptedSale(row["id"], row["name"], Obstacle(row["obstacle"])) for row in rows]
 
 
 async def choose(
@@ -262,7 +315,11 @@ async def _price_to_sell(
     if wanted is None:
         raise CheckoutError("choose the price that the checkout sells")
     known = await connection.fetchrow(
-        "select stripe_product, active from prices where id = $1 and account_id = $2",
+        """
+        select r.stripe_product, r.active, s.active as product_active, s.deleted
+          from prices r left join stripe_products s on s.id = r.stripe_product
+         where r.id = $1 and r.account_id = $2
+        """,
         wanted,
         row["account_id"],
     )
@@ -271,6 +328,15 @@ async def _price_to_sell(
             f"{wanted} isn't a price of the linked Stripe product: choose one of its prices, or"
             " refresh the list if the price is new"
         )
+    if known["deleted"]:
+        raise CheckoutError(
+            "the Stripe product was deleted in Stripe: link the product to another one first"
+        )
+    if known["product_active"] is False:
+        raise CheckoutError(
+            "the Stripe product is archived in Stripe: unarchive it there, or link the product to"
+            " another one"
+        )
     if not known["active"]:
         raise CheckoutError(f"the price {wanted} is archived in Stripe: choose an active one")
     return Account(row["account_id"], row["livemode"]), wanted
@@ -278,21 +344,93 @@ async def _price_to_sell(
 
 async def waiting(connection: Connection, *, limit: int) -> list[str]:
     """Products whose payment links aren't as chosen yet and whose workflow hasn't been notified
-    within `TELL_AGAIN`."""
+    within `TELL_AGAIN`, and those on sale that haven't been looked at within `LOOK_AGAIN`."""
     rows = await connection.fetch(
         """
-        select distinct product_id from payment_links
-         where not settled and (told_at is null or told_at < now() - $2::interval) limit $1
+        select product_id from payment_links
+         where not settled and (told_at is null or told_at < now() - $2::interval)
+        union
+        select p.id from products p
+          join links l on l.product_id = p.id and l.removed_at is null
+          join stripe_connection c on c.state = 'connected'
+         where p.purchase_method <> 'none' and p.checkout_target = 'stripe'
+           and p.sale_asked_at < now() - $3::interval
+         limit $1
         """,
         limit,
         TELL_AGAIN,
+        LOOK_AGAIN,
     )
     return [row["product_id"] for row in rows]
 
 
 async def mark_told(connection: Connection, product_id: str) -> None:
+    """Record that the product's workflow was notified."""
     await connection.execute(
         "update payment_links set told_at = now() where product_id = $1 and not settled", product_id
+    )
+    await connection.execute(
+        """
+        update products set sale_asked_at = now()
+         where id = $1 and sale_asked_at < now() - $2::interval
+        """,
+        product_id,
+        LOOK_AGAIN,
+    )
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """What a product sells, by Stripe's ids."""
+
+    stripe_product: str
+    payment_links: tuple[str, ...]
+
+
+async def to_look_at(connection: Connection, product_id: str, *, account: Account) -> OnSale | None:
+    """What is to be read from Stripe; None unless a look is due."""
+    row = await connection.fetchrow(
+        """
+        select l.stripe_product,
+               array(select k.stripe_id from payment_links k
+                      where k.product_id = p.id and k.wanted and k.stripe_id is not null
+                        and k.account_id = $2 and k.livemode = $3) as payment_links
+          from products p join links l on l.product_id = p.id and l.removed_at is null
+         where p.id = $1 and l.stripe_product is not null and p.sale_asked_at > p.sale_read_at
+        """,
+        product_id,
+        account.id,
+        account.livemode,
+    )
+    return OnSale(row["stripe_product"], tuple(row["payment_links"])) if row else None
+
+
+async def looked(connection: Connection, product_id: str) -> None:
+    """Record that what the product sells was read from Stripe."""
+    await connection.execute("update products set sale_read_at = now() where id = $1", product_id)
+
+
+async def knows_link(connection: Connection, stripe_id: str) -> bool:
+    """Whether a payment link of Stripe's is one of ours."""
+    found: bool = await connection.fetchval(
+        "select exists (select from payment_links where stripe_id = $1)", stripe_id
+    )
+    return found
+
+
+async def mirror_link(connection: Connection, stripe_id: str, *, active: bool, ticket: int) -> None:
+    """Write whether a payment link is active in Stripe; an older reading changes nothing. One that
+    isn't the chosen one stays closed here, whatever became of it in Stripe."""
+    await connection.execute(
+        """
+        update payment_links
+           set active = $2, ticket = $3, error = case when $2 then null else error end,
+               retired_at = case when $2 then null else coalesce(retired_at, now()) end
+         where stripe_id = $1 and ticket <= $3 and (wanted or not $2)
+        """,
+        stripe_id,
+        active,
+        ticket,
     )
 
 
@@ -312,9 +450,10 @@ async def jobs(
     """The product's links that differ from what was chosen, those to activate first."""
     rows = await connection.fetch(
         f"""
-        select {", ".join("k." + name.strip() for name in _LINK.split(","))},
-               coalesce(r.type = 'recurring', false) as recurring, p.promotion_codes as codes
+        select {_LINK}, coalesce(r.type = 'recurring', false) as recurring,
+               p.promotion_codes as codes
           from payment_links k
+          join payment_link_states n on n.id = k.id
           join products p on p.id = k.product_id
           left join prices r on r.id = k.price_id
          where k.product_id = $1 and k.account_id = $2 and k.livemode = $3 and not k.settled
@@ -328,18 +467,18 @@ async def jobs(
     for row in rows:
         values: dict[str, Any] = dict(row)
         recurring, codes = values.pop("recurring"), values.pop("codes")
-        found.append(PaymentLinkJob(PaymentLink(**values), recurring, codes))
+        found.append(PaymentLinkJob(_payment_link(values), recurring, codes))
     return found
 
 
 async def opened(
-    connection: Connection, link_id: int, *, stripe_id: str, url: str, codes: bool
+    connection: Connection, link_id: int, *, stripe_id: str, url: str, codes: bool, ticket: int
 ) -> None:
-    """Record that the link exists in Stripe and is active."""
+    """Record that the link exists in Stripe and is active. `ticket` is from before the call."""
     await connection.execute(
         """
         update payment_links set stripe_id = $2, url = $3, promotion_codes = $4, active = true,
-               error = null, retired_at = null,
+               error = null, retired_at = null, ticket = greatest(ticket, $5),
                settled = wanted and $4 = (select p.promotion_codes from products p
                                            where p.id = product_id)
          where id = $1
@@ -348,16 +487,20 @@ async def opened(
         stripe_id,
         url,
         codes,
+        ticket,
     )
 
 
-async def retired(connection: Connection, link_id: int) -> None:
+async def retired(connection: Connection, link_id: int, *, ticket: int) -> None:
+    """Record that the link is deactivated. `ticket` is from before the call."""
     await connection.execute(
         """
-        update payment_links set active = false, retired_at = now(), settled = not wanted
+        update payment_links set active = false, retired_at = now(), settled = not wanted,
+               ticket = greatest(ticket, $2)
          where id = $1
         """,
         link_id,
+        ticket,
     )
 
 

@@ -173,14 +173,40 @@ async def mirror_prices(
     )
 
 
-async def mark_product_deleted(connection: Connection, stripe_product: str) -> None:
+async def mark_product_deleted(connection: Connection, stripe_product: str, *, ticket: int) -> None:
+    """Record that Stripe doesn't have the product any more; an older reading doesn't undo it."""
     await connection.execute(
-        "update stripe_products set deleted = true, active = false where id = $1", stripe_product
+        """
+        update stripe_products set deleted = true, active = false, ticket = $2
+         where id = $1 and ticket <= $2
+        """,
+        stripe_product,
+        ticket,
     )
 
 
-async def mark_price_deleted(connection: Connection, price: str) -> None:
-    await connection.execute("update prices set active = false where id = $1", price)
+async def mark_price_deleted(connection: Connection, price: str, *, ticket: int) -> None:
+    """Record that Stripe doesn't have the price any more; an older reading doesn't undo it."""
+    await connection.execute(
+        "update prices set active = false, ticket = $2 where id = $1 and ticket <= $2",
+        price,
+        ticket,
+    )
+
+
+async def mark_other_prices_deleted(
+    connection: Connection, stripe_product: str, kept: Sequence[str], *, ticket: int
+) -> None:
+    """Record that Stripe doesn't have any other prices of the product than `kept`."""
+    await connection.execute(
+        """
+        update prices set active = false, ticket = $3
+         where stripe_product = $1 and id <> all($2::text[]) and ticket <= $3
+        """,
+        stripe_product,
+        list(kept),
+        ticket,
+    )
 
 
 async def write_counts(

@@ -10,6 +10,7 @@ from latchkey import dispatch
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.checks import health, processes
 from latchkey.store.checks.findings import endpoint_problems
+from latchkey.store.products import checkout
 from latchkey.stripe_api import API_VERSION
 from web import health as probes
 from web.pages.guard import admin_page, form, redirect
@@ -48,6 +49,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
     async with site.pool.acquire() as connection:
         report = await health.report(connection, HANDLED_EVENTS)
         running = await processes.running(connection)
+        unsold = await checkout.interrupted(connection, limit=health.MANY)
     postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
     return page(
         request,
@@ -59,6 +61,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         endpoint_problems=endpoint_problems(report.figures, api_version=API_VERSION),
         version=API_VERSION,
         processes=running,
+        unsold=unsold,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,
         catch_up_seconds=site.settings.catchup_seconds,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.feed import lines
-from latchkey.store.products import categories, links, products
+from latchkey.store.products import categories, checkout, links, products
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
@@ -139,6 +139,7 @@ async def _info_page(
         link = await links.current_link(connection, product.id)
         known = await categories.listed(connection)
         connected = await connections.is_connected(connection)
+        selling = await checkout.selling(connection, product.id)
         prices = []
         counts = None
         if link and link.stripe_product:
@@ -157,6 +158,7 @@ async def _info_page(
         connected=connected,
         prices=prices,
         counts=counts,
+        obstacle=selling.obstacle,
         categories=known,
         assigned=assigned,
         values=values or vars(product),

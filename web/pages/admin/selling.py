@@ -133,7 +133,9 @@ async def _form(
         now=now,
         link=link,
         connected=connected.state == "connected",
-        prices=[entry for entry in prices if entry.active],
+        prices=[
+            entry for entry in prices if entry.active or (wanted and entry.id == wanted.price_id)
+        ],
         values=values
         or {
             **vars(now),

@@ -21,6 +21,7 @@ from web.pages.guard import NotYoursError, redirect, visitor_page
 from web.pages.render import page
 from web.site import site_of
 from web.visitors import network_of
+from web.wording import labels
 
 _SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
 _UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
@@ -84,12 +85,12 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     if product.access_mode == "signed_in":
         return redirect(f"/login?next=/products/{product.slug}")
     if selling.purchase_method == "none":
-        return _not_for_sale(request, product)
+        return _not_for_sale(request, product, selling)
     if selling.checkout_target == "external" and selling.external_url:
         return redirect(_with_query(selling.external_url, passed_on(request, promotion=False)))
     link = selling.open_link
     if link is None or link.url is None:
-        return _not_for_sale(request, product)
+        return _not_for_sale(request, product, selling)
     if user and "again" not in request.query_params:
         async with site_of(request).pool.acquire() as connection:
             pending = await checkout.pending_order(
@@ -104,16 +105,18 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     return redirect(_with_query(link.url, query))
 
 
-def _not_for_sale(request: Request, product: Product) -> Response:
-    return page(
-        request,
-        "message.html",
-        404,
-        heading=f"{product.name} can't be bought here",
-        text="It isn't for sale at the moment. If somebody sent you here to buy it, please ask them"
-        " how to get it.",
-        back="/library",
-    )
+def _not_for_sale(request: Request, product: Product, selling: Selling) -> Response:
+    user: User | None = request.state.user
+    if selling.obstacle is None:
+        heading, begin = "can't be bought here", "It isn't for sale at the moment."
+    else:
+        heading, begin = "can't be bought at the moment", "Its checkout is closed."
+    text = f"{begin} If somebody sent you here to buy it, please ask them how to get it."
+    back = "/library"
+    if selling.obstacle and user and user.is_staff:
+        text, back = labels.obstacle(selling.obstacle), f"/admin/products/{product.id}/checkout"
+    heading = f"{product.name} {heading}"
+    return page(request, "message.html", 404, heading=heading, text=text, back=back)
 
 
 def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, str]]:
