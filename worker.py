@@ -32,6 +32,7 @@ from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
+from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.supervision import LoopSupervisor
 from latchkey.vault import Vault
 from workflows.catch_up import CatchUp
@@ -194,7 +195,7 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     mailer = asyncio.create_task(outbox.run(pool, settings, supervisor))
     async with presence.reported(pool, supervisor, kind="worker"), main, stripe:
         greeting = asyncio.create_task(
-            supervisor.once("start", lambda: _greet(client, settings)), name="start"
+            supervisor.once("start", lambda: _greet(client, settings, keyring)), name="start"
         )
         log.info("worker ready", rate=settings.stripe_rate)
         await stop.wait()
@@ -207,17 +208,18 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
     """Core's threads must return before the interpreter exits, or it crashes."""
 
 
-async def _greet(client: Client, settings: Settings) -> None:
+async def _greet(client: Client, settings: Settings, keyring: Keyring) -> None:
     """On start, set up the schedules, check the key and look for missed events."""
     await schedules.keep(client, settings)
-    await _check_connection(client, settings)
+    await _check_connection(client, keyring)
     await schedules.catch_up_now(client)
 
 
-async def _check_connection(client: Client, settings: Settings) -> None:
-    """Check a key from the environment at every start; an entered key was checked when it was
-    entered."""
-    if settings.stripe_secret_key is None:
+async def _check_connection(client: Client, keyring: Keyring) -> None:
+    """Check the key at every start, and have the endpoint send what this release handles."""
+    try:
+        await keyring.key()
+    except NotConnectedError:
         return
     try:
         await dispatch.check_connection(client)

@@ -8,7 +8,7 @@ from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
-from latchkey.rules import reading
+from latchkey.rules import access, reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout
@@ -129,8 +129,8 @@ class CheckoutActivities:
             else:
                 target = Target(TargetKind.PURCHASE, session.id)
             await dispatch.nudge(self._client, target, [])
-        state = "pending" if session.payment_status == "unpaid" else "complete"
-        return StripeCallResult(state, target.id)
+        state = access.order_state(session)
+        return StripeCallResult("pending" if state == "pending" else "complete", target.id)
 
 
 def _marks(job: PaymentLinkJob) -> dict[str, str]:

@@ -25,6 +25,8 @@ KINDS = {
     "charge": "charges",
     "refund": "refunds",
     "dispute": "disputes",
+    "credit_note": "credit_notes",
+    "invoice_payment": "invoice_payments",
 }
 
 
@@ -135,6 +137,9 @@ class ObjectActivities:
         intent: str | None = object_id
         if kind != "payment_intent":
             source = await api.retrieve(KINDS[kind], object_id)
+            if kind in ("credit_note", "invoice_payment"):
+                bill = reading.object_id(source.get("invoice"))
+                return [Target(TargetKind.PURCHASE, bill)] if bill else []
             intent = reading.object_id(source.get("payment_intent"))
         if intent is None:
             return []

@@ -11,8 +11,10 @@ from activities.errors import retried
 from activities.resilient import failed, keeps_running, read_again
 from latchkey import contracts, dispatch
 from latchkey.contracts import SyncInput, SyncResult
+from latchkey.rules import access
 from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.pool import Connection
 from latchkey.store.purchases import order_facts, orders
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
@@ -110,7 +112,17 @@ class PurchaseActivities:
                 references={order.id: reference} if reference else None,
             )
             await inbox.mark_handled(connection, job.event_ids)
+            overtaken = await self._overtaken(connection, order)
+        if overtaken:
+            return read_again(job.as_of)
         return _result(outcome.applied[order.id], order, as_of=job.as_of)
+
+    async def _overtaken(self, connection: Connection, order: Order) -> bool:
+        """Whether the money of a payment that was read as pending has come meanwhile. The event
+        that said so found no purchase waiting for it."""
+        if access.order_state(order) != "pending" or order.payment is None:
+            return False
+        return await inbox.just_settled(connection, order.payment.payment_intent)
 
     async def _unreadable(self, job: SyncInput, error: StripeError | UnreadableError) -> SyncResult:
         if isinstance(error, StripeError) and (error.passing or error.refused):

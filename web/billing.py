@@ -74,7 +74,8 @@ async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
         async with site.pool.acquire() as connection:
             found = await checkout.bought(connection, session_id)
         over = time.monotonic() > deadline
-        if found.state != "none" or seen.state not in ("complete", "pending") or over:
+        behind = found.state == "none" or (found.state, seen.state) == ("pending", "complete")
+        if not behind or seen.state not in ("complete", "pending") or over:
             return seen.state, found
         if seen.state == "pending" and time.monotonic() > deadline - LOOK_SECONDS / 2:
             return seen.state, found

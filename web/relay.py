@@ -91,7 +91,7 @@ class Relay:
         one to arrive, only for a free slot."""
         waiting = await inbox.claim(self._pool, limit=BATCH)
         groups: dict[Target, list[Waiting]] = defaultdict(list)
-        for event in waiting:
+        for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
         for target, events in groups.items():
             while len(self._sending) >= CONCURRENCY:

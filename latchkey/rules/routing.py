@@ -8,12 +8,16 @@ from latchkey.rules.reading import Json, invoice_subscription, may_sell_once, ob
 from latchkey.stripe_ids import reference
 
 HANDLED_EVENTS = (
+    "charge.captured",
     "charge.dispute.closed",
     "charge.dispute.created",
     "charge.refunded",
     "checkout.session.async_payment_failed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
+    "credit_note.created",
+    "credit_note.updated",
+    "credit_note.voided",
     "customer.deleted",
     "customer.subscription.created",
     "customer.subscription.deleted",
@@ -29,6 +33,8 @@ HANDLED_EVENTS = (
     "invoice.payment_action_required",
     "invoice.payment_failed",
     "invoice.voided",
+    "payment_intent.canceled",
+    "payment_intent.succeeded",
     "payment_link.updated",
     "price.created",
     "price.deleted",
@@ -42,15 +48,57 @@ HANDLED_EVENTS = (
 """The snapshot types we subscribe to. `invoice.created` is left out on purpose: Stripe can hold an
 invoice back for up to 72 hours until that event is acknowledged."""
 
-_HANDLED = frozenset(HANDLED_EVENTS)
+_ALSO = frozenset(
+    {
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+        "charge.expired",
+        "charge.failed",
+        "charge.succeeded",
+        "charge.updated",
+        "invoice.payment_succeeded",
+        "invoice_payment.paid",
+        "payment_intent.payment_failed",
+        "refund.created",
+    }
+)
+"""Types that we don't subscribe to, because others say the same, but that count if they are
+sent."""
+
+_HANDLED = _ALSO | frozenset(HANDLED_EVENTS)
 _MIRRORED = frozenset({"customer", "product", "price", "payment_link"})
 _PAID_BY = frozenset({"charge", "refund", "dispute"})
+_BILLED_BY = frozenset({"credit_note", "invoice_payment"})
+_PLACED = frozenset({"invoice"}) | _PAID_BY | _BILLED_BY
+
+ECHOES = frozenset(
+    {
+        "charge.failed",
+        "charge.succeeded",
+        "charge.updated",
+        "payment_intent.canceled",
+        "payment_intent.payment_failed",
+        "payment_intent.succeeded",
+    }
+)
+"""Types that every payment sends, renewals too. They matter only to a known purchase whose money
+hasn't come yet, such as one that is authorized now and captured later."""
+
+SETTLES = "payment_intent.succeeded"
+"""The type after which a payment can't be pending any more."""
 
 _SELDOM = frozenset(
     {
+        "credit_note.updated",
+        "credit_note.voided",
         "customer.subscription.pending_update_expired",
         "customer.subscription.trial_will_end",
+        "invoice.marked_uncollectible",
         "invoice.payment_action_required",
+        "invoice.voided",
+        "payment_intent.canceled",
+        "payment_intent.succeeded",
         "payment_link.updated",
         "price.created",
         "price.deleted",
@@ -60,7 +108,8 @@ _SELDOM = frozenset(
         "product.updated",
     }
 )
-"""Types that don't change access; catch-up looks for missed ones once an hour."""
+"""Types that don't change access, do so seldom, or repeat what others say; catch-up looks for
+missed ones once an hour."""
 
 MOST_LISTED_TYPES = 20
 """The maximum number of types in a filter of Stripe's event list."""
@@ -102,17 +151,29 @@ def route_snapshot(event_type: str, source: Json) -> Target:
                 return Target(TargetKind.SUBSCRIPTION, subscription, checkout_session=found)
             return Target(TargetKind.PURCHASE, found)
         case "invoice":
-            subscription = invoice_subscription(source)
-            if subscription and not may_sell_once(source):
-                return Target(TargetKind.SUBSCRIPTION, subscription)
-            return Target(TargetKind.PURCHASE, found)
+            return _bill(source, found)
+        case "payment_intent":
+            return Target(TargetKind.PAYMENT, found)
         case kind if kind in _PAID_BY:
-            intent = object_id(source.get("payment_intent"))
-            return Target(TargetKind.PAYMENT, intent) if intent else NOWHERE
+            return _owner(TargetKind.PAYMENT, source.get("payment_intent"))
+        case kind if kind in _BILLED_BY:
+            return _owner(TargetKind.PURCHASE, source.get("invoice"))
         case kind if kind in _MIRRORED:
             return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE
+
+
+def _bill(source: Json, found: str) -> Target:
+    subscription = invoice_subscription(source)
+    if subscription and not may_sell_once(source):
+        return Target(TargetKind.SUBSCRIPTION, subscription)
+    return Target(TargetKind.PURCHASE, found)
+
+
+def _owner(kind: TargetKind, value: object) -> Target:
+    found = object_id(value)
+    return Target(kind, found) if found else NOWHERE
 
 
 def route_thin(event_type: str, related: dict[str, Any]) -> Target:
@@ -125,9 +186,9 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
             return Target(TargetKind.SUBSCRIPTION, found)
         case "checkout.session":
             return Target(TargetKind.PURCHASE, found)
-        case "invoice" | "charge" | "refund" | "dispute" as kind:
-            return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
-        case kind if kind in _MIRRORED:
+        case "payment_intent":
+            return Target(TargetKind.PAYMENT, found)
+        case kind if kind in _PLACED | _MIRRORED:
             return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE

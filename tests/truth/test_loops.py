@@ -2,20 +2,24 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from temporalio.client import Client
 
 import worker
 from latchkey import dispatch, supervision
+from latchkey.keyring import Keyring
 from latchkey.mail.render import message
 from latchkey.store.checks import processes
 from latchkey.store.feed import mails
+from latchkey.store.pool import Pool
 from latchkey.store.products import links
 from latchkey.store.stripe import inbox
-from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from latchkey.vault import Purpose, Vault
+from tests.harness import KEY, SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 from tests.life.test_mail import Inbox
 from tests.truth.test_operating import said
 
@@ -109,6 +113,28 @@ async def test_a_start_that_fails_is_tried_again(
         return left() == 0
 
     await until(tried, "the start is tried again")
+
+
+async def test_a_start_checks_a_key_that_was_entered(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new release may handle more event types than the one that registered the endpoint."""
+    checked = []
+
+    async def check(client: object) -> None:
+        checked.append(client)
+
+    monkeypatch.setattr(dispatch, "check_connection", check)
+    vault = Vault(SECRETS)
+    keyring = Keyring(pool, vault, key=None, secrets=[], api_base=None)
+    client = cast(Client, object())
+    await worker._check_connection(client, keyring)
+    assert checked == []
+    sealed = vault.seal(KEY, Purpose.STRIPE_KEY)
+    await pool.execute("update stripe_connection set key_encrypted = $1", sealed)
+    await keyring.reload()
+    await worker._check_connection(client, keyring)
+    assert checked == [client]
 
 
 async def test_one_email_that_cannot_be_written_fails_alone(

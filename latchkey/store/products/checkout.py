@@ -547,7 +547,7 @@ async def bought(connection: Connection, session_id: str) -> Bought:
     row = await connection.fetchrow(
         """
         select b.user_id, b.state, b.source_id, u.email as account
-          from (select user_id, state, id as source_id from orders where id = $1
+          from (select user_id, money_state as state, id as source_id from orders where id = $1
                 union all
                 select user_id, status, id from subscriptions where checkout_session = $1) b
           left join users u on u.id = b.user_id and u.erased_at is null
@@ -570,6 +570,6 @@ async def bought(connection: Connection, session_id: str) -> Bought:
     if opened_now:
         state = "paid"
     elif state not in ("pending", "failed", "paid"):
-        state = "none" if state in ("new", "open") else "closed"
+        state = "none" if state == "open" else "closed"
     other_payer = await other_payers.unproven(connection, [row["source_id"], session_id])
     return Bought(state, row["user_id"], opened_now, row["account"], other_payer)

@@ -9,7 +9,7 @@ from latchkey.contracts import (
     stripe_object_workflow_id,
     subscription_workflow_id,
 )
-from latchkey.rules.routing import Target, TargetKind
+from latchkey.rules.routing import ECHOES, SETTLES, Target, TargetKind
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_ids import is_reference
@@ -26,6 +26,9 @@ UNHEARD = timedelta(minutes=15)
 age has doubled, but at least once every `LONGEST_UNHEARD`."""
 
 LONGEST_UNHEARD = timedelta(days=1)
+
+MOMENTS = timedelta(minutes=1)
+"""How long a reading may take at most to be overtaken by an event about the payment."""
 
 FEW = 20
 """How many unhandled events are taken at a time, few enough not to delay the waiting ones."""
@@ -73,6 +76,7 @@ class Waiting:
     """An event to be delivered to its workflow."""
 
     id: str
+    type: str
     target: Target
     attempts: int
 
@@ -119,7 +123,7 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
                                where state = 'relayed' and not_before <= now()
                                order by not_before limit $3
                                  for update skip locked))
-        returning id, target_kind, target_id, checkout_session, attempts
+        returning id, type, target_kind, target_id, checkout_session, attempts
         """,
         limit,
         LEASE,
@@ -128,11 +132,54 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
     return [
         Waiting(
             row["id"],
+            row["type"],
             Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
             row["attempts"],
         )
         for row in rows
     ]
+
+
+async def drop_echoes(pool: Pool, events: Sequence[Waiting]) -> list[Waiting]:
+    """Mark as handled what only a purchase whose money hasn't come could wait for, where there is
+    no such purchase; returns the other events."""
+    echoes = {
+        event.id: event.target.id
+        for event in events
+        if event.type.removeprefix("v1.") in ECHOES and event.target.kind is TargetKind.PAYMENT
+    }
+    if not echoes:
+        return list(events)
+    rows = await pool.fetch(
+        """
+        update events e set state = 'handled', handled_at = now(), error = null
+          from unnest($1::text[], $2::text[]) as g (id, payment_intent)
+         where e.id = g.id and not exists (
+               select from orders o
+                where o.payment_intent = g.payment_intent and o.state <> 'paid')
+        returning e.id
+        """,
+        list(echoes),
+        list(echoes.values()),
+    )
+    dropped = {row["id"] for row in rows}
+    return [event for event in events if event.id not in dropped]
+
+
+async def just_settled(connection: Connection, payment_intent: str) -> bool:
+    """Whether Stripe said in the last moments that this payment's money came."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from events
+                        where target_id = $1 and target_kind = 'payment'
+                          and type in ($2, 'v1.' || $2)
+                          and received_at > now() - $3::interval)
+        """,
+        payment_intent,
+        SETTLES,
+        MOMENTS,
+    )
+    return found
 
 
 async def begin_reading(
@@ -145,7 +192,7 @@ async def begin_reading(
     """
     rows = await connection.fetch(
         """
-        select taken.ticket, e.id, e.checkout_session, e.attempts
+        select taken.ticket, e.id, e.type, e.checkout_session, e.attempts
           from (select nextval('reading_tickets') as ticket) taken
           left join events e on e.target_id = $1 and e.target_kind = $2
                and e.target_kind <> 'none' and e.state in ('waiting', 'relayed')
@@ -155,7 +202,12 @@ async def begin_reading(
         kind.value,
     )
     return rows[0]["ticket"], [
-        Waiting(row["id"], Target(kind, target_id, row["checkout_session"]), row["attempts"])
+        Waiting(
+            row["id"],
+            row["type"],
+            Target(kind, target_id, row["checkout_session"]),
+            row["attempts"],
+        )
         for row in rows
         if row["id"] is not None
     ]

@@ -154,6 +154,8 @@ async def success(request: Request) -> Response:
     if known.state in ("none", "pending") and allowed:
         try:
             state, bought = await billing.come_back(site, session_id)
+            if (state, bought.state) == ("complete", "pending"):
+                state = "settling"
         except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
             state = "later"
     if state == "unknown":
@@ -198,7 +200,10 @@ def _success_page(
 
 
 def _words(state: str, bought: checkout.Bought) -> str:
-    """paid, pending, failed, closed, noted (a purchase of something that isn't linked) or later."""
+    """paid, pending, failed, closed, noted (a purchase of something that isn't linked) or later;
+    `settling` is what Stripe says is paid and what is stored here as pending."""
+    if state == "settling":
+        return "later"
     if bought.state != "none":
         return bought.state
     return {"pending": "pending", "not linked": "noted"}.get(state, "later")
