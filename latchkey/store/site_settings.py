@@ -16,7 +16,7 @@ class SiteSettings:
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
     inform members about their billing. `public_content` lets visitors see the library.
     `spread_per_hour` limits the emails of imports that are spread. `staff_second_factor` requires a
-    second factor of everyone on the team.
+    second factor of everyone on the team, `member_second_factor` of everybody else.
     """
 
     name: str = "Latchkey"
@@ -36,6 +36,11 @@ class SiteSettings:
     privacy_url: str | None = None
     terms_url: str | None = None
     staff_second_factor: bool = False
+    member_second_factor: bool = False
+
+    def requires_factor(self, *, staff: bool) -> bool:
+        """Whether the site requires a second factor of somebody on the team, or of a member."""
+        return self.staff_second_factor if staff else self.member_second_factor
 
 
 def of(value: dict[str, Any] | None) -> SiteSettings:

@@ -74,7 +74,7 @@ async def test_a_site_requires_it_of_its_team(shared: Latchkey, page: Page) -> N
     await sign_in(page, shared, "boss@app.example")
     app, _ = await set_up(page, shared)
     await page.goto(f"{shared.url}/admin/settings/team")
-    await page.get_by_role("link", name="Second factors of the team").click()
+    await page.get_by_role("link", name="Second factors: who has one").click()
     await page.get_by_label("Everyone on the team needs a second factor").check()
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved.")).to_be_visible()

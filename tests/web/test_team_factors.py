@@ -1,11 +1,11 @@
-"""A site that requires a second factor of its team; and removing the factors of somebody else."""
+"""A site that requires a second factor of its team or of members; removing those of others."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.harness import Latchkey
+from tests.harness import Json, Latchkey
 from tests.truth.test_operating import said
 from tests.web.pages import Visitor, user, visit
 from tests.web.test_second_factors import HERE, half, owned, person, set_up
@@ -22,9 +22,10 @@ async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
 
 
 @asynccontextmanager
-async def required(visitor: Visitor) -> AsyncIterator[None]:
+async def required(visitor: Visitor, of: str = "required") -> AsyncIterator[None]:
     """The rule in effect, set and taken back by an owner with a second factor."""
-    await visitor.send(RULE, required="yes")
+    chosen: Json = {of: "yes"}
+    await visitor.send(RULE, **chosen)
     try:
         yield
     finally:
@@ -97,6 +98,64 @@ async def test_a_session_from_before_the_role_has_to_show_the_factor(
         )
         await shared.pool.execute("update users set role = 'admin' where id = $1", member)
         assert await promoted.goes("/admin/users") == "/login/again?next=/admin/users"
+
+
+async def test_a_site_can_require_one_of_members(shared: Latchkey, visitor: Visitor) -> None:
+    await person(shared, "rules@members.example", "owner")
+    await person(shared, "reads@members.example")
+    await half(visitor, "rules@members.example")
+    await set_up(visitor)
+    product = await shared.call("GET", f"/products/{await shared.product('Guarded')}")
+    refused = await visitor.send(HERE, RULE, members="no")
+    assert refused.headers["location"] == f"{RULE}?done=saved"
+    async with visit(shared) as member, required(visitor, "members"):
+        await half(member, "reads@members.example")
+        for path in ("/library", f"/products/{product['slug']}", "/account", "/account/settings"):
+            assert await member.goes(path) == HERE
+        held = await member.send(HERE, "/account/mails")
+        assert held.headers["location"] == HERE, "forms are held back, too"
+        assert "your library opens" in (await member.get(HERE)).text
+        app, _ = await set_up(member)
+        await member.get("/library")
+        last = await member.send(HERE, f"{HERE}/app/remove", 422)
+        assert "this is your last one" in last.text
+        await member.send("/account", "/logout")
+        assert await half(member, "reads@members.example") == "/login/code?next=/account"
+        await member.send("/login/code", code=app.now())
+        await member.get("/library")
+        await shared.pool.execute("update sessions set second_factor = null")
+        assert await member.goes("/account") == "/login/again?next=/account"
+    lines = await shared.lines(type="factor_changed")
+    changes = [line["data"]["change"] for line in lines]
+    assert "not_required_of_members" in changes
+    assert "required_of_members" in changes
+
+
+async def test_where_one_is_required_a_members_passkey_is_asked_for(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    await person(shared, "asks@members.example", "owner")
+    holder = await person(shared, "holds@members.example")
+    await shared.pool.execute(
+        """
+        insert into passkeys (user_id, name, credential_id, public_key, sign_count)
+        values ($1, 'Phone', 'holds', 'key', 0)
+        """,
+        holder,
+    )
+    await half(visitor, "asks@members.example")
+    await set_up(visitor)
+    async with visit(shared) as member:
+        assert await half(member, "holds@members.example") == "/account"
+        async with required(visitor, "members"):
+            assert await member.goes("/library") == "/login/again?next=/library"
+            assert "Continue with a passkey" in (await member.get("/login/again")).text
+        await member.send("/account", "/logout")
+    async with visit(shared) as member, required(visitor, "members"):
+        assert await half(member, "holds@members.example") == "/login/code?next=/account"
+        await visitor.see_as(holder)
+        await visitor.get("/library")
+        await visitor.send("/library", "/acting/stop")
 
 
 async def test_an_owner_removes_the_factors_of_who_lost_them(

@@ -81,8 +81,34 @@ def visitor_page(handle: Page) -> Page:
     return guarded
 
 
+def reader_page(handle: Page) -> Page:
+    """A page for anyone, which shows members what they have access to."""
+
+    @wraps(handle)
+    async def guarded(request: Request) -> Response:
+        check_query(request)
+        await current_user(request)
+        return await _factor_before(request, handle)
+
+    return guarded
+
+
 def member_page(handle: Page) -> Page:
     """A page for signed-in users; others are sent to sign in first."""
+
+    @wraps(handle)
+    async def guarded(request: Request) -> Response:
+        check_query(request)
+        if await current_user(request) is None:
+            return _sign_in_first(request)
+        return await _factor_before(request, handle)
+
+    return guarded
+
+
+def signed_in_page(handle: Page) -> Page:
+    """A page for signed-in users, also for those who still have to show or set up a second factor;
+    others are sent to sign in first."""
 
     @wraps(handle)
     async def guarded(request: Request) -> Response:
@@ -151,7 +177,7 @@ def _staff(handle: Page, *, support_posts: bool, support_reads: bool = True) -> 
         if not user.is_admin and not (user.is_staff and (reads or support_posts)):
             raise ForbiddenError
         site = site_of(request)
-        if site.look.staff_second_factor and session_of(request).second_factor is None:
+        if site.look.requires_factor(staff=True) and session_of(request).second_factor is None:
             return await _second_factor_first(request, user)
         request.state.alarms = await site.bell.alarms(site.pool)
         return await handle(request)
@@ -159,14 +185,25 @@ def _staff(handle: Page, *, support_posts: bool, support_reads: bool = True) -> 
     return guarded
 
 
+async def _factor_before(request: Request, handle: Page) -> Response:
+    """The page, once a member has shown the second factor that the site requires of members. The
+    team's is asked for on the admin pages."""
+    user: User | None = request.state.user
+    if user is not None and not user.is_staff and not user.acted_by:
+        required = site_of(request).look.requires_factor(staff=False)
+        if required and session_of(request).second_factor is None:
+            return await _second_factor_first(request, user)
+    return await handle(request)
+
+
 async def _second_factor_first(request: Request, user: User) -> Response:
-    """Where somebody on the team shows the second factor that the site requires, or sets one up."""
+    """Where somebody shows the second factor that the site requires, or sets one up."""
     audit_draft.refuse()
     async with site_of(request).pool.acquire() as connection:
         owned = await factors.of_user(connection, user.id)
     if not owned.any:
         return redirect("/account/security")
-    target = request.url.path if request.method == "GET" else "/admin"
+    target = request.url.path if request.method == "GET" else "/"
     return redirect(f"/login/again?next={quote(target)}")
 
 

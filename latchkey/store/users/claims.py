@@ -114,8 +114,7 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
     for a second factor: it proves the mailbox, which isn't enough to sign in there."""
     if email_key(holder.email) != email_key(claim.email):
         return
-    owned = await factors.of_user(connection, holder.id)
-    if owned.asked_for(staff=holder.is_staff) and not holder.is_staff:
+    if not holder.is_staff and await factors.asked_of(connection, holder):
         raise ClaimRefusedError(
             "The account with this address asks for a second factor. Ask the site to merge both"
             " accounts: its owner can then agree after signing in there."

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import uuid4
 
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store import site_settings
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -38,14 +39,9 @@ class Factors:
     def app(self) -> bool:
         return self.app_since is not None
 
-    def asked_for(self, *, staff: bool) -> bool:
-        """Whether signing in by password or link also asks for a factor. A member's passkey is
-        only another way in, so that losing it locks nobody out."""
-        return self.app or (staff and self.passkeys > 0)
-
     @property
     def any(self) -> bool:
-        """Whether there is one of those that a site can require of its staff."""
+        """Whether there is one of those that a site can require."""
         return self.app or self.passkeys > 0
 
 
@@ -72,6 +68,16 @@ async def of_users(connection: Connection, user_ids: Sequence[int]) -> dict[int,
     return {row["id"]: Factors(row["app_since"], row["passkeys"], row["codes"]) for row in rows}
 
 
+async def asked_of(connection: Connection, user: users.User) -> bool:
+    """Whether signing in by password or link also asks this user for a factor. Where the site
+    requires none of members, a member's passkey is only another way in, so that losing it locks
+    nobody out."""
+    owned = await of_user(connection, user.id)
+    if owned.app or not owned.any or user.is_staff:
+        return owned.any
+    return (await site_settings.read(connection)).member_second_factor
+
+
 @dataclass(frozen=True)
 class TeamMember:
     """Somebody on the team, and what they have."""
@@ -89,17 +95,20 @@ async def of_staff(connection: Connection) -> list[TeamMember]:
     return [TeamMember(one.id, one.email, one.role, owned[one.id]) for one in people]
 
 
-async def note_rule(connection: Connection, owner: int, *, required: bool) -> None:
-    """Write an activity line about the team being required, or no longer, to have a factor."""
+async def note_rule(
+    connection: Connection, owner: int, *, whom: Literal["team", "members"], required: bool
+) -> None:
+    """Write an activity line about the team or members being required, or no longer, to have a
+    factor."""
     now = datetime.now(UTC)
     fact = Fact(
-        key=f"factor_rule:{now.isoformat()}",
+        key=f"factor_rule:{whom}:{now.isoformat()}",
         type=ActivityType.FACTOR_CHANGED,
         at=now,
         cause=Cause.ADMIN,
         user_id=owner,
         actor_id=owner,
-        data={"change": "required_of_team" if required else "not_required_of_team"},
+        data={"change": f"required_of_{whom}" if required else f"not_required_of_{whom}"},
     )
     await write_facts(connection, [fact])
 

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from latchkey import signin_links
 from latchkey.store.users import impersonation, signin
 from web.pages.admin.lookup import person_of
-from web.pages.guard import admin_page, form, member_page, redirect, text
+from web.pages.guard import admin_page, form, redirect, signed_in_page, text
 from web.pages.render import page
 from web.security import session_token
 from web.site import site_of
@@ -51,7 +51,7 @@ async def start(request: Request) -> Response:
     return redirect("/library") if started else _refused(request, person.id, _NOT_THEM)
 
 
-@member_page
+@signed_in_page
 async def stop(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():

@@ -1,10 +1,14 @@
-"""Second factors of others: whether the team must have one, and removing those of one user."""
+"""Second factors of others: whether they must have one, and removing those of one user."""
+
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store import site_settings
+from latchkey.store.pool import Connection
+from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import factors
 from web.pages.admin.lookup import person_of
 from web.pages.guard import (
@@ -33,35 +37,53 @@ def routes() -> list[Route]:
 @admin_page
 @fresh_page(back=RULE)
 async def rule(request: Request) -> Response:
-    """Who on the team has a second factor, and whether everyone must have one. Only owners who have
-    shown theirs can require it."""
+    """Who on the team has a second factor, and whether everyone there, or every member, must have
+    one. Only owners who have shown theirs can require it."""
     site, problem = site_of(request), None
     if request.method == "POST":
         fields = await form(request)
-        required = text(fields, "required") == "yes"
+        rules = {
+            "staff_second_factor": text(fields, "required") == "yes",
+            "member_second_factor": text(fields, "members") == "yes",
+        }
         if request.state.user.role != "owner":
             raise OwnersOnlyError
-        if required and session_of(request).second_factor is None:
+        if any(rules.values()) and session_of(request).second_factor is None:
             problem = (
                 "You don't have a second factor yourself, or didn't use it to sign in. Set one up"
                 " under Account, Sign-in security, and sign in with it. Then require it."
             )
         else:
             async with site.pool.acquire() as connection, connection.transaction():
-                site.look = await site_settings.change(connection, staff_second_factor=required)
-                await factors.note_rule(connection, request.state.user.id, required=required)
+                before = await site_settings.read(connection)
+                site.look = await site_settings.change(connection, **rules)
+                await _note_changes(connection, request.state.user.id, before, site.look)
             return redirect(f"{RULE}?done=saved")
     async with site.pool.acquire() as connection:
-        required = (await site_settings.read(connection)).staff_second_factor
+        now = await site_settings.read(connection)
         rows = await factors.of_staff(connection)
     return page(
         request,
         "admin/second_factors.html",
         422 if problem else 200,
         rows=rows,
-        required=required,
+        required=now.staff_second_factor,
+        members=now.member_second_factor,
         problem=problem,
     )
+
+
+async def _note_changes(
+    connection: Connection, owner: int, before: SiteSettings, after: SiteSettings
+) -> None:
+    whose: tuple[tuple[Literal["team", "members"], bool], ...] = (
+        ("team", True),
+        ("members", False),
+    )
+    for whom, staff in whose:
+        required = after.requires_factor(staff=staff)
+        if required != before.requires_factor(staff=staff):
+            await factors.note_rule(connection, owner, whom=whom, required=required)
 
 
 @admin_page

@@ -18,7 +18,7 @@ from latchkey.vault import Purpose, VaultError
 from web.inputs import Name
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import form, fresh_page, member_page, redirect, session_of, text
+from web.pages.guard import form, fresh_page, redirect, session_of, signed_in_page, text
 from web.pages.member import passkey_challenges
 from web.pages.render import page
 from web.site import site_of
@@ -43,12 +43,12 @@ def routes() -> list[Route]:
     ]
 
 
-@member_page
+@signed_in_page
 async def show(request: Request) -> Response:
     return await _page(request)
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def set_up_app(request: Request) -> Response:
     """Shows a new secret as a QR code; a code of it, posted with it, confirms it. Until then the
@@ -81,7 +81,7 @@ async def set_up_app(request: Request) -> Response:
         return await _new_codes(request, connection, renewed=False)
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def remove_app(request: Request) -> Response:
     try:
@@ -95,7 +95,7 @@ async def remove_app(request: Request) -> Response:
     return redirect(f"{HERE}?done=factor-removed")
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def renew_codes(request: Request) -> Response:
     """Shows ten new recovery codes, once; earlier ones no longer work."""
@@ -106,7 +106,7 @@ async def renew_codes(request: Request) -> Response:
         return await _new_codes(request, connection, renewed=True)
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def options(request: Request) -> Response:
     """What the browser is asked to create a passkey, as JSON."""
@@ -125,7 +125,7 @@ async def options(request: Request) -> Response:
         return await passkey_challenges.ask(request, connection, question, user_id=user.id)
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def add_passkey(request: Request) -> Response:
     """Add the passkey that the browser has created."""
@@ -155,7 +155,7 @@ async def add_passkey(request: Request) -> Response:
     return redirect(f"{HERE}?done=passkey-added")
 
 
-@member_page
+@signed_in_page
 @fresh_page(back=HERE)
 async def remove_passkey(request: Request) -> Response:
     passkey_id = number(request.path_params["id"])
@@ -215,13 +215,13 @@ def _set_up(request: Request, secret: str, error: str | None = None, status: int
 
 
 def _must_keep_one(request: Request) -> bool:
-    return site_of(request).look.staff_second_factor and request.state.user.is_staff
+    return site_of(request).look.requires_factor(staff=request.state.user.is_staff)
 
 
 def _last() -> str:
     return (
-        "This site requires a second factor of its team, and this is your last one. Add another"
-        " first, then remove this one."
+        "This site requires a second factor, and this is your last one. Add another first, then"
+        " remove this one."
     )
 
 

@@ -11,7 +11,7 @@ from latchkey.store.products.products import Product
 from web import markdown
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import redirect, visitor_page
+from web.pages.guard import reader_page, redirect
 from web.pages.render import page
 from web.site import site_of
 
@@ -24,7 +24,7 @@ def routes() -> list[Route]:
     ]
 
 
-@visitor_page
+@reader_page
 async def home(request: Request) -> Response:
     user = request.state.user
     if user is not None:
@@ -32,7 +32,7 @@ async def home(request: Request) -> Response:
     return redirect("/library" if await _open_to_visitors(request) else "/login")
 
 
-@visitor_page
+@reader_page
 async def shelf(request: Request) -> Response:
     """The library; visitors see it if the site allows it."""
     user = request.state.user
@@ -65,7 +65,7 @@ async def shelf(request: Request) -> Response:
     )
 
 
-@visitor_page
+@reader_page
 async def show(request: Request) -> Response:
     """A live product: its content for those with access, how to get it for others."""
     pool, user = site_of(request).pool, request.state.user

@@ -64,8 +64,7 @@ async def _proved_enough(request: Request, user_id: int) -> bool:
         return request.state.user.acted_by is None
     async with site_of(request).pool.acquire() as connection:
         user = await users.by_id(connection, user_id)
-        owned = await factors.of_user(connection, user_id)
-    return user is not None and not owned.asked_for(staff=user.is_staff)
+        return user is not None and not await factors.asked_of(connection, user)
 
 
 async def _question(request: Request, request_id: int, user_id: int) -> Response:

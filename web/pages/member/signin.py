@@ -21,8 +21,8 @@ from web.brakes import Brake
 from web.pages.guard import (
     NotYoursError,
     form,
-    member_page,
     redirect,
+    signed_in_page,
     text,
     visitor_page,
 )
@@ -92,7 +92,7 @@ async def sign_in(request: Request) -> Response:
     return await begin(request, user, target)
 
 
-@member_page
+@signed_in_page
 async def sign_in_again(request: Request) -> Response:
     """Asks somebody who is signed in to sign in again before a change that matters: by password or
     emailed link, or with a second factor if they have one."""
@@ -112,6 +112,7 @@ async def sign_in_again(request: Request) -> Response:
             return await begin(request, user, target)
     async with site_of(request).pool.acquire() as connection:
         owned = await factors.of_user(connection, user.id)
+        asks = await factors.asked_of(connection, user)
     return page(
         request,
         "member/signin_again.html",
@@ -120,7 +121,7 @@ async def sign_in_again(request: Request) -> Response:
         error=error,
         has_password=user.password_hash is not None,
         factors=owned,
-        asks_factor=owned.asked_for(staff=user.is_staff),
+        asks_factor=asks,
     )
 
 
@@ -331,8 +332,7 @@ async def begin(
     """
     site, nonce = site_of(request), link.nonce if link else None
     async with site.pool.acquire() as connection, connection.transaction():
-        owned = await factors.of_user(connection, user.id)
-        asks = owned.asked_for(staff=user.is_staff)
+        asks = await factors.asked_of(connection, user)
         if asks:
             audit_draft.note(
                 action=AuditAction.SECOND_FACTOR_ASKED, actor=user.id, target=("user", user.id)
