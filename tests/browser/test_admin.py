@@ -43,33 +43,59 @@ async def test_the_rehearsal_ticks_itself_off(
         await expect(steps).to_contain_text("That's everything.")
 
 
-async def test_a_refused_new_stripe_product_keeps_what_was_typed(
-    shared: Latchkey, page: Page
-) -> None:
+async def test_the_stripe_settings_are_a_dialog(shared: Latchkey, page: Page) -> None:
+    """Errors, the preview and the way back stay in it; saving leads to the product's page."""
     product = await shared.product("Priced oddly")
     await sign_in(page, shared)
-    await page.goto(f"{shared.url}/admin/products/{product}/stripe")
-    amount = page.get_by_label("Amount")
+    await page.goto(f"{shared.url}/admin/products/{product}")
+    opens = page.get_by_role("link", name="Link to Stripe")
+    await opens.click()
+    dialog = page.get_by_role("dialog", name="Stripe settings")
+    await expect(dialog.get_by_role("heading", name="Stripe settings")).to_be_focused()
+    for closes in ("Escape", "Close"):
+        if closes == "Escape":
+            await page.keyboard.press("Escape")
+        else:
+            await dialog.get_by_role("button", name="Close").click()
+        await expect(dialog).to_have_count(0)
+        await expect(opens).to_be_focused()
+        await opens.click()
+
+    await dialog.get_by_role("searchbox").fill("no such product")
+    await dialog.get_by_role("button", name="Search").click()
+    await expect(dialog).to_contain_text("No Stripe product matches your search.")
+    await dialog.get_by_label("Don't send any").check()
+    await dialog.get_by_role("button", name="Save and import").click()
+    await expect(dialog.locator("#stripe_product-error")).to_contain_text("Choose a Stripe product")
+    await expect(dialog.get_by_label("Don't send any")).to_be_checked()
+
+    amount = dialog.get_by_label("Amount")
     await amount.fill("-5")
-    await page.get_by_label("Currency").fill("EUR")
-    await page.get_by_label("Billing period").select_option("year")
-    create = page.get_by_role("button", name="Create and link")
-    await create.click()
-    await expect(page.locator("#amount-error")).to_have_text("The amount can't be negative.")
+    await dialog.get_by_label("Currency").fill("EUR")
+    await dialog.get_by_label("Billing period").select_option("year")
+    await dialog.get_by_role("button", name="Create and link").click()
+    await expect(dialog.locator("#amount-error")).to_have_text("The amount can't be negative.")
     await expect(amount).to_be_focused()
     await expect(amount).to_have_value("-5")
-    await expect(page.get_by_label("Currency")).to_have_value("EUR")
-    await expect(page.get_by_label("Billing period")).to_have_value("year")
+    await expect(dialog.get_by_label("Currency")).to_have_value("EUR")
+    await expect(dialog.get_by_label("Billing period")).to_have_value("year")
     await amount.fill("0")
-    await create.click()
-    free = page.get_by_role("checkbox", name="It's free")
+    await dialog.get_by_role("button", name="Create and link").click()
+    free = dialog.get_by_role("checkbox", name="It's free")
     await expect(free).to_be_focused()
+    await amount.fill("29")
+    await dialog.get_by_role("button", name="Preview what is created").click()
+    preview = page.get_by_role("dialog", name="What is created")
+    await expect(preview).to_contain_text("€29.00, yearly")
     assert (
         await shared.pool.fetchval("select count(*) from links where product_id = $1", product) == 0
     )
-    await free.check()
-    await create.click()
-    await expect(page).to_have_url(re.compile("done=linked"))
+    await preview.get_by_role("link", name="Back").click()
+    await expect(amount).to_have_value("29")
+    await dialog.get_by_role("button", name="Preview what is created").click()
+    await preview.get_by_role("button", name="Create and link").click()
+    await expect(page).to_have_url(re.compile(f"/admin/products/{product}[?]done=linked"))
+    await expect(dialog).to_have_count(0)
 
 
 async def test_a_dead_picture_gives_way_to_the_initial(shared: Latchkey, page: Page) -> None:

@@ -18,40 +18,98 @@ function localTimes(root) {
   for (const place of root.querySelectorAll("[data-zone-name]")) place.textContent = `in your time zone, ${zone}`;
 }
 
-/** Links marked data-dialog open their page's content in a dialog instead. */
+/** Links marked data-dialog open their page's content in a dialog instead. What its forms answer is
+    shown there, too; where they lead elsewhere, the browser goes there. */
 async function openInDialog(link) {
   const answer = await fetch(link.href, { headers: { "X-Requested-With": "dialog" } });
   if (!answer.ok || answer.redirected) {
     location.assign(link.href);
     return;
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const main = page.querySelector("main");
   const dialog = document.createElement("dialog");
   dialog.className = link.dataset.dialog;
+  dialog.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    sendInDialog(dialog, event.target, event.submitter);
+  });
+  dialog.addEventListener("click", (event) => {
+    const inside = event.target.closest("a");
+    if (!inside || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    if ("cancel" in inside.dataset) {
+      event.preventDefault();
+      dialog.close();
+    } else if (inside.origin === link.origin && inside.pathname === link.pathname) {
+      event.preventDefault();
+      showInDialog(dialog, inside.href);
+    }
+  });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    link.focus();
+  });
+  document.body.append(dialog);
+  fillDialog(dialog, await answer.text(), answer.url);
+  dialog.showModal();
+  focusInDialog(dialog);
+}
+
+function fillDialog(dialog, text, address) {
+  const main = new DOMParser().parseFromString(text, "text/html").querySelector("main");
   for (const crumbs of main.querySelectorAll(".crumbs")) crumbs.remove();
   const close = document.createElement("button");
   close.className = "plain mini close";
   close.textContent = "Close";
   close.type = "button";
   close.addEventListener("click", () => dialog.close());
-  dialog.append(close, ...main.childNodes);
-  for (const form of dialog.querySelectorAll("form:not([action])")) form.action = link.href;
-  for (const cancel of dialog.querySelectorAll("a[data-cancel]")) {
-    cancel.addEventListener("click", (event) => {
-      event.preventDefault();
-      dialog.close();
-    });
-  }
+  dialog.replaceChildren(close, ...main.childNodes);
+  for (const form of dialog.querySelectorAll("form:not([action])")) form.action = address;
   const heading = dialog.querySelector("h1, h2");
-  if (heading) dialog.setAttribute("aria-label", heading.textContent.trim());
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    link.focus();
-  });
-  document.body.append(dialog);
+  if (heading) {
+    dialog.setAttribute("aria-label", heading.textContent.trim());
+    heading.tabIndex = -1;
+  }
   enhance(dialog);
-  dialog.showModal();
+}
+
+/** The first field with an error has the focus, or the heading. */
+function focusInDialog(dialog) {
+  dialog.scrollTo(0, 0);
+  const wrong = dialog.querySelector("[aria-invalid=true]");
+  (wrong ?? dialog.querySelector("h1, h2"))?.focus();
+}
+
+async function showInDialog(dialog, address, options = {}) {
+  const headers = { "X-Requested-With": "dialog" };
+  const answer = await fetch(address, { headers, ...options });
+  if (answer.redirected) {
+    location.assign(answer.url);
+    return;
+  }
+  fillDialog(dialog, await answer.text(), answer.url);
+  focusInDialog(dialog);
+}
+
+async function sendInDialog(dialog, form, submitter) {
+  const fields = new FormData(form, submitter);
+  const target = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
+  const address = new URL(target, location.href);
+  const posts = form.getAttribute("method") === "post";
+  if (!posts) address.search = new URLSearchParams(fields);
+  const plain = form.enctype !== "multipart/form-data";
+  const body = plain ? new URLSearchParams(fields) : fields;
+  try {
+    await showInDialog(dialog, address, posts ? { method: "POST", body } : {});
+  } catch {
+    delete form.dataset.sent;
+    const failed = document.createElement("p");
+    failed.className = "error";
+    failed.role = "alert";
+    failed.textContent = "We couldn't reach the site. Nothing may have been saved. Try again.";
+    dialog.querySelector(":scope > .error")?.remove();
+    dialog.prepend(failed);
+    failed.scrollIntoView();
+  }
 }
 
 /** A form is sent once, however often its button is pressed. */
@@ -103,6 +161,7 @@ function enhance(root) {
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);
   for (const link of root.querySelectorAll("a[data-dialog]")) {
+    link.setAttribute("aria-haspopup", "dialog");
     link.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
       event.preventDefault();

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from pydantic import ValidationError
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -14,7 +16,6 @@ from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
 from latchkey.store.stripe import connection as connections
-from web.inputs import LinkTo
 from web.pages.admin.lookup import product_of
 from web.pages.admin.new_price import EMPTY, INTERVALS, TypedPrice, typed_price
 from web.pages.guard import admin_page, form, redirect, support_page, text
@@ -23,8 +24,34 @@ from web.site import Site, site_of
 from web.wording.labels import upfirst
 
 SHOWN = 200
+LONGEST_ID = 200
+MAIL = ("send", "spread", "suppress")
+INVOICES = ("year", "all", "none")
 REFRESH_SECONDS = 4.0
 STREAM_SECONDS, LOOK_SECONDS = 30.0, 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the page asks for: an existing Stripe product, or one to create (`new`)."""
+
+    stripe_product: str
+    mail: str
+    invoices: str
+    new: TypedPrice
+    errors: dict[str, str]
+
+    @property
+    def back(self) -> str:
+        """The query string with which the page shows the same choices again."""
+        return urlencode(
+            {
+                "stripe_product": self.stripe_product,
+                "mail": self.mail,
+                "invoices": self.invoices,
+                **(self.new.values if self.new.price else {}),
+            }
+        )
 
 
 def routes() -> list[Route]:
@@ -40,17 +67,14 @@ def routes() -> list[Route]:
 
 @admin_page
 async def settings(request: Request) -> Response:
-    """The page; posting it saves the link and starts the import."""
+    """The page, which the product page shows in a dialog; posting it saves the link and starts the
+    import."""
     if request.method == "GET":
         return await _dialog(request)
     fields = await form(request)
-    typed = typed_price(fields) if text(fields, "choice") == "new" else EMPTY
-    if typed.errors:
-        return await _dialog(request, typed=typed, status=422)
-    try:
-        wanted = _wanted(fields, typed)
-    except ValueError as error:
-        return await _dialog(request, error=_problem(error), status=422)
+    asked = _asked(fields)
+    if asked.errors:
+        return await _dialog(request, asked, status=422)
     site = site_of(request)
     try:
         async with site.changing() as connected:
@@ -58,50 +82,54 @@ async def settings(request: Request) -> Response:
             await links.create_link(
                 connected,
                 product_id=product.id,
-                stripe_product=wanted.stripe_product,
-                create=links.NewPrice(**wanted.create.model_dump()) if wanted.create else None,
-                mail=wanted.mail,
-                invoices=wanted.invoices,
+                stripe_product=asked.stripe_product or None,
+                create=links.NewPrice(**asked.new.price.model_dump()) if asked.new.price else None,
+                mail=asked.mail,
+                invoices=asked.invoices,
                 actor=request.state.user.id,
-                members=wanted.members,
+                members=members if (members := text(fields, "members")) in links.WAYS_OUT else None,
             )
     except links.LiveSubscriptionsError as error:
         return await _ways_out(request, error, again=_again(fields))
     except links.REFUSALS as error:
-        return await _dialog(request, error=f"{upfirst(str(error))}.", typed=typed, status=409)
+        return await _dialog(request, asked, error=f"{upfirst(str(error))}.", status=409)
     return redirect(f"/admin/products/{product.id}?done=linked")
 
 
 @support_page
 async def preview(request: Request) -> Response:
     """Who would be affected, before anything is saved."""
-    fields = await form(request)
-    stripe_product = text(fields, "stripe_product")
-    if not stripe_product:
-        return await _dialog(request, error="Choose a Stripe product to preview.", status=422)
+    asked = _asked(await form(request))
+    if asked.errors:
+        return await _dialog(request, asked, status=422)
     site = site_of(request)
     async with site.pool.acquire() as connected:
         product = await product_of(request, connected)
+        link = await links.current_link(connected, product.id)
+        live = await links.live_subscriptions(connected, product.id) if link else 0
+    shown: dict[str, Any] = {"product": product, "link": link, "live": live, "asked": asked}
+    if asked.new.price:
+        return page(request, "admin/link_preview_new.html", **shown, intervals=INTERVALS)
     try:
         preview_id = await dispatch.preview_link(
-            site.temporal, site.pool, product_id=product.id, stripe_product=stripe_product
+            site.temporal, site.pool, product_id=product.id, stripe_product=asked.stripe_product
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _dialog(request, error=f"The preview failed: {error}", status=503)
+        problem = f"The preview failed: {error}"
+        return await _dialog(request, asked, error=problem, status=503)
     async with site.pool.acquire() as connected:
         result = await link_previews.preview(connected, preview_id, limit=500)
         account = await connections.current(connected)
     assert result is not None, "it ran just now"
     if result.state == "failed":
-        return await _dialog(request, error=f"The preview failed: {result.error}", status=422)
+        problem = f"The preview failed: {result.error}"
+        return await _dialog(request, asked, error=problem, status=422)
     return page(
         request,
         "admin/link_preview.html",
-        product=product,
+        **shown,
         preview=result,
         livemode=bool(account.livemode),
-        mail=_mail(fields),
-        invoices=text(fields, "invoices") or "year",
     )
 
 
@@ -173,12 +201,15 @@ async def remove(request: Request) -> Response:
 
 
 async def _dialog(
-    request: Request, *, error: str | None = None, typed: TypedPrice = EMPTY, status: int = 200
+    request: Request, asked: Asked | None = None, *, error: str | None = None, status: int = 200
 ) -> Response:
+    """The page; `asked` is what was posted, or what a preview leads back to."""
     site = site_of(request)
-    search = request.query_params.get("q", "").strip()[:200]
+    posted = request.method == "POST"
+    search = "" if posted else request.query_params.get("q", "").strip()[:200]
     stale = None
-    if not search or "refresh" in request.query_params or await _is_new(site, search):
+    refreshes = not search or "refresh" in request.query_params or await _is_new(site, search)
+    if refreshes and not posted:
         try:
             await dispatch.refresh_catalog(site.temporal, seconds=REFRESH_SECONDS)
         except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as problem:
@@ -188,6 +219,10 @@ async def _dialog(
         link = await links.current_link(connected, product.id)
         connected_to = await connection.current(connected)
         rows = await catalog.stripe_products(connected, search=search or None, limit=SHOWN)
+        asked = asked or _led_back(request, link)
+        if asked.stripe_product and all(row.id != asked.stripe_product for row in rows):
+            chosen = await catalog.stripe_products(connected, search=asked.stripe_product, limit=1)
+            rows = [row for row in chosen if row.id == asked.stripe_product and not search] + rows
     return page(
         request,
         "admin/stripe_settings.html",
@@ -198,10 +233,23 @@ async def _dialog(
         rows=rows,
         search=search,
         error=error,
-        typed=typed,
+        asked=asked,
         intervals=INTERVALS,
         stale=stale,
-        more=len(rows) == SHOWN,
+        more=len(rows) >= SHOWN,
+    )
+
+
+def _led_back(request: Request, link: links.Link | None) -> Asked:
+    """What a form that wasn't sent yet shows: what the address says, else the present link."""
+    params = request.query_params
+    known = {name: params[name] for name in ("amount", "currency", "interval") if name in params}
+    return Asked(
+        stripe_product=params.get("stripe_product", (link and link.stripe_product) or ""),
+        mail=_one_of(MAIL, params.get("mail", link.mail if link else "")),
+        invoices=_one_of(INVOICES, params.get("invoices", "")),
+        new=TypedPrice(EMPTY.values | known),
+        errors={},
     )
 
 
@@ -237,24 +285,28 @@ async def _ways_out(
     )
 
 
-def _wanted(fields: Any, typed: TypedPrice) -> LinkTo:
-    """The link that the form asks for. Raises `ValueError` or a subclass."""
-    shared: dict[str, Any] = {
-        "mail": _mail(fields),
-        "members": text(fields, "members") or None,
-        "invoices": text(fields, "invoices") or "year",
-    }
-    if typed.price:
-        return LinkTo.model_validate(shared | {"create": typed.price})
-    chosen = text(fields, "stripe_product")
-    if not chosen:
-        raise ValueError("Choose a Stripe product, or create a new one.")
-    return LinkTo.model_validate(shared | {"stripe_product": chosen})
+def _asked(fields: FormData) -> Asked:
+    """What one of the two forms asks for."""
+    creates = text(fields, "choice") == "new"
+    new = typed_price(fields) if creates else EMPTY
+    chosen = "" if creates else text(fields, "stripe_product")
+    errors = dict(new.errors)
+    if not creates and not chosen:
+        errors["stripe_product"] = "Choose a Stripe product, or create a new one."
+    elif len(chosen) > LONGEST_ID:
+        errors["stripe_product"] = "Choose a Stripe product from the list."
+    return Asked(
+        stripe_product=chosen,
+        mail=_one_of(MAIL, text(fields, "mail")),
+        invoices=_one_of(INVOICES, text(fields, "invoices")),
+        new=new,
+        errors=errors,
+    )
 
 
-def _mail(fields: Any) -> str:
-    chosen = text(fields, "mail")
-    return chosen if chosen in ("send", "suppress", "spread") else "send"
+def _one_of(known: tuple[str, ...], given: str) -> str:
+    """The given word, or the first of those that are known."""
+    return given if given in known else known[0]
 
 
 def _again(fields: Any) -> dict[str, str]:
@@ -262,10 +314,3 @@ def _again(fields: Any) -> dict[str, str]:
     product = ("choice", "stripe_product", "amount", "currency", "interval", "free")
     names = (*product, "mail", "invoices")
     return {name: text(fields, name) for name in names if text(fields, name)}
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)
