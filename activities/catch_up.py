@@ -11,6 +11,7 @@ from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
+from latchkey.rules.cancelling import reports_cancelling, was_requested
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
 from latchkey.rules.vocabulary import ComparisonCause
@@ -156,4 +157,6 @@ def _listed(source: Json) -> ListedEvent:
         api_version=version if isinstance(version, str) else None,
         created_at=moment(source["created"]) or datetime.now(UTC),
         target=route_listed(source["type"], thing),
+        requested=was_requested(source),
+        cancels=reports_cancelling(source),
     )

@@ -62,6 +62,8 @@ class PortalActivities:
                 if error.missing and await _gone(api, customer):
                     return StripeCallResult("gone")
                 raise
+        async with self._deps.pool.acquire() as connection:
+            await portal.opened(connection, customer)
         return StripeCallResult("opened", sealed=self._sealed(made["url"]))
 
     @activity.defn(name=contracts.FIND_RECEIPT)
@@ -151,8 +153,8 @@ def _flow(stripe_call: StripeCallInput, site: str) -> Json | None:
 
 
 def features(settings: SiteSettings) -> Json:
-    """What the portal offers. It asks for a cancellation reason, because nothing else shows that
-    the customer cancelled."""
+    """What the portal offers. It asks for a cancellation reason, which also shows that the
+    customer cancelled where no event says so."""
     cancel: Json = {"enabled": settings.portal_cancel}
     if settings.portal_cancel:
         cancel |= {

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
+from latchkey.rules.cancelling import reports_cancelling, was_requested
 from latchkey.rules.routing import Target, route_snapshot, route_thin
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import inbox
@@ -162,6 +163,8 @@ def read_event(body: bytes, *, account: Account) -> inbox.Arrival:
         ),
         body=_text(body),
         names=_names(related),
+        requested=was_requested(event),
+        cancels=reports_cancelling(event),
     )
 
 

@@ -338,6 +338,7 @@ CREATE TABLE customers (
     erased boolean DEFAULT false NOT NULL,
     email_key text,
     billing_user bigint,
+    portal_opened_at timestamp with time zone,
     CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
 );
 
@@ -415,6 +416,8 @@ CREATE TABLE events (
     ignored_reason text,
     ignored_by bigint,
     relayed_at timestamp with time zone,
+    requested boolean,
+    cancels boolean,
     CONSTRAINT events_source_check CHECK ((source = ANY (ARRAY['webhook'::text, 'catch_up'::text]))),
     CONSTRAINT events_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'relayed'::text, 'handled'::text, 'ignored'::text, 'failed'::text])))
 );

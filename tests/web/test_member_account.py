@@ -166,10 +166,10 @@ async def test_billing_of_a_customer_deleted_in_stripe_says_so_and_is_read_again
     await until(read_again, "the customers are read again")
 
 
-async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
+async def test_cancelling_in_the_portal_is_recognised_with_and_without_a_reason(
     shared: Latchkey, visitor: Visitor
 ) -> None:
-    """Stripe asks for the reason after cancelling, so the line exists before the reason."""
+    """Stripe asks for the reason after cancelling. Who closes that page has cancelled, too."""
     email = "leaves@account.example"
     member, subscribed, _ = await buyer(shared, email)
     await visitor.sign_in_as(member, "leaves")
@@ -182,21 +182,23 @@ async def test_cancelling_in_the_portal_is_recognised_by_its_reason(
         page, data={"subscription": subscription, "do": "cancel"}
     )
 
-    async def causes() -> list[str]:
+    async def causes() -> list[tuple[str, str]]:
         found = await shared.lines(type="subscription_cancelled", user=member)
-        return [line["cause"] for line in found]
+        return [(line["cause"], line["data"]["place"]) for line in found]
 
     await until(causes, "the cancellation is in the feed")
-    assert await causes() == ["stripe"]
+    assert await causes() == [("customer", "portal")]
     assert 'value="unused"' in asked.text
     reason = {"subscription": subscription, "do": "reason", "feedback": "unused"}
     given = await shared.stripe.client.post(page, data=reason)
     assert given.headers["location"] == f"{shared.url}/account?done=billing-changed"
 
     async def known() -> bool:
-        return await causes() == ["customer"]
+        query = "select cancelled_by_customer from subscriptions where id = $1"
+        return bool(await shared.pool.fetchval(query, subscription))
 
-    await until(known, "the customer is the cause")
+    await until(known, "the reason is read")
+    assert await causes() == [("customer", "portal")]
 
 
 async def test_a_member_opens_a_bounded_number_of_stripes_pages(

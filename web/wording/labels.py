@@ -6,6 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from latchkey.mail.letters import KINDS
+from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import (
@@ -226,6 +227,10 @@ MONEY_STATES: dict[str, tuple[str, str]] = {
     MoneyState.CREDITED: ("Credited", ""),
     MoneyState.DISPUTED: ("Disputed", "bad"),
     MoneyState.DISPUTE_LOST: ("Dispute lost", "bad"),
+}
+CANCELLED_IN: dict[str, str] = {
+    Place.PORTAL: "by the customer, in the billing portal",
+    Place.STRIPE: "in Stripe",
 }
 REASONS: dict[str, str] = {
     Reason.RUNNING: "The subscription is active",
@@ -469,6 +474,8 @@ def line_cause(line: Any) -> str:
             return "by the site's settings"
         case ActivityType.OWNER_RECOVERED:
             return "on the server"
+        case ActivityType.SUBSCRIPTION_CANCELLED | ActivityType.CANCELLATION_WITHDRAWN:
+            return CANCELLED_IN.get(line.data.get("place"), cause(line.cause))
     if line.cause == Cause.CUSTOMER and line.type in _OWN_ACCOUNT:
         return "by the user"
     return cause(line.cause)

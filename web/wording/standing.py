@@ -12,6 +12,7 @@ from web.wording.times import day, late, when
 Standing = tuple[Markup, str]
 _ENDED_BY = {
     "customer": "cancelled by the customer",
+    "portal": "cancelled in the billing portal",
     "admin": "cancelled by an admin",
     "stripe": "cancelled in Stripe",
 }

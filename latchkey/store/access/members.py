@@ -41,7 +41,8 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
        g.source_id, g.since, g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason,
        b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
        o.state as order_state, g.held,
-       coalesce((select a.cause from activities a
+       coalesce((select case a.data ->> 'place' when 'portal' then 'portal' else a.cause end
+                   from activities a
          where a.source_id = g.source_id and a.type = 'subscription_cancelled'
          order by a.id desc limit 1),
          case when s.cancelled_by_customer then 'customer' end) as cancelled_by

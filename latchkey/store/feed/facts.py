@@ -76,9 +76,17 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
 
 
 async def write_cause(connection: Connection, keys: Sequence[str], cause: Cause) -> None:
-    """Correct the cause of facts in the feed when it becomes known later."""
+    """Correct the cause of facts in the feed when it becomes known later. A place that stood for
+    not knowing goes."""
     await connection.execute(
-        "update activities set cause = $2 where fact = any($1::text[])", list(keys), cause
+        """
+        update activities
+           set cause = $2,
+               data = case when data ->> 'place' = 'stripe' then data - 'place' else data end
+         where fact = any($1::text[])
+        """,
+        list(keys),
+        cause,
     )
 
 

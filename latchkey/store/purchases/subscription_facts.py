@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.rules import access
+from latchkey.rules.cancelling import Canceller
 from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store.feed.facts import Fact
@@ -44,6 +45,16 @@ def newly_cancelled(reading: Subscription, old: RecordedSubscription) -> int:
     return 1 if now and not was else 0
 
 
+def asks_who(reading: Subscription, old: RecordedSubscription) -> bool:
+    """Whether this reading shows a cancellation or its withdrawal that the previous one didn't."""
+    return bool(newly_cancelled(reading, old)) or _withdrawn(reading, old)
+
+
+def _withdrawn(reading: Subscription, old: RecordedSubscription) -> bool:
+    ends = reading.scheduled_end or reading.ended_at
+    return bool(old.scheduled_end and not ends and reading.status not in access.TERMINAL)
+
+
 def facts_of(
     reading: Subscription,
     old: RecordedSubscription,
@@ -51,15 +62,16 @@ def facts_of(
     *,
     since: datetime | None,
     count: int,
+    by: Canceller,
     context: ApplyContext,
 ) -> list[Fact]:
     """Facts that are new in this reading compared to `old`, once per product concerned.
 
-    `count` is how often the subscription has been cancelled so far, `since` the start of its
-    overdue period.
+    `count` is how often the subscription has been cancelled so far, `by` who did that or withdrew
+    it, `since` the start of its overdue period.
     """
     found = [
-        *_cancellation(reading, old, entitlements, count, context),
+        *_cancellation(reading, old, entitlements, count, by, context),
         *_payments(reading, old, since, context),
         *_unknown_status(reading, entitlements, context),
     ]
@@ -104,16 +116,19 @@ def _cancellation(
     old: RecordedSubscription,
     entitlements: list[Entitlement],
     count: int,
+    by: Canceller,
     context: ApplyContext,
 ) -> list[_Line]:
-    cause = _cancel_cause(reading)
+    place = {"place": by.place} if by.place else {}
     ends = reading.scheduled_end or reading.ended_at
     brought_in = not old.ticket and any(bought_before_link(c, context) for c in entitlements)
     if count > old.cancellations and not brought_in:
-        data = {"ends": ends, "stripe_reason": reading.cancel_reason}
-        return [(f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, reading.canceled_at, cause, data)]
-    if old.scheduled_end and not ends and reading.status not in access.TERMINAL:
-        return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, None, cause, {})]
+        data = {"ends": ends, "stripe_reason": reading.cancel_reason, **place}
+        return [
+            (f"{count}", ActivityType.SUBSCRIPTION_CANCELLED, reading.canceled_at, by.cause, data)
+        ]
+    if _withdrawn(reading, old):
+        return [(f"{count}", ActivityType.CANCELLATION_WITHDRAWN, None, by.cause, place)]
     return []
 
 
@@ -140,8 +155,3 @@ def _unknown_status(
         return []
     data = {"status": reading.status}
     return [(reading.status, ActivityType.UNKNOWN_STATUS, None, Cause.STRIPE, data)]
-
-
-def _cancel_cause(reading: Subscription) -> Cause:
-    """Stripe doesn't say who cancelled, but only customers give a reason."""
-    return Cause.CUSTOMER if reading.cancelled_by_customer else Cause.STRIPE

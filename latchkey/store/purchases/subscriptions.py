@@ -13,6 +13,7 @@ from functools import partial
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
 from latchkey.rules.access import Verdict
+from latchkey.rules.cancelling import Canceller
 from latchkey.rules.identity import Reference
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.rules.reading import Subscription
@@ -22,6 +23,7 @@ from latchkey.store.pool import Connection
 from latchkey.store.purchases import buyers, matches, tombstones
 from latchkey.store.purchases import subscription_mirror as mirror
 from latchkey.store.purchases.buyers import Buyer, resolve
+from latchkey.store.purchases.cancellations import cancellers
 from latchkey.store.purchases.judging import (
     Applied,
     AppliedPage,
@@ -34,6 +36,7 @@ from latchkey.store.purchases.judging import (
 from latchkey.store.purchases.linked_products import LinkedProduct, linked_products, opened_by
 from latchkey.store.purchases.settling import Entitlement, Settled, given_by, settle
 from latchkey.store.purchases.subscription_facts import (
+    asks_who,
     facts_of,
     late_answers,
     newly_cancelled,
@@ -55,6 +58,7 @@ class CheckoutInfo:
 
 
 _NO_CHECKOUT = CheckoutInfo()
+_BY_STRIPE = Canceller(Cause.STRIPE)
 _Products = dict[str, list[LinkedProduct]]
 _Checkouts = dict[str, CheckoutInfo]
 
@@ -238,6 +242,8 @@ async def _apply(
     given = await given_by(
         connection, GrantSource.SUBSCRIPTION, [reading.id for reading in readings]
     )
+    asking = [reading for reading in readings if asks_who(reading, old[reading.id])]
+    by = await cancellers(connection, asking, context=context)
     entitlements: list[Entitlement] = []
     rows, answered = [], []
     causes: list[Fact] = []
@@ -259,7 +265,15 @@ async def _apply(
         page.applied[reading.id] = applied
         cancellations = before.cancellations + newly_cancelled(reading, before)
         told = causes if before.ticket else results
-        told += facts_of(reading, before, own, since=since, count=cancellations, context=context)
+        told += facts_of(
+            reading,
+            before,
+            own,
+            since=since,
+            count=cancellations,
+            by=by.get(reading.id, _BY_STRIPE),
+            context=context,
+        )
         answered += late_answers(reading, before, own, count=cancellations)
         rows.append(
             mirror.row_of(

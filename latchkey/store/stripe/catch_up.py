@@ -36,7 +36,8 @@ class Position:
 
 @dataclass(frozen=True)
 class ListedEvent:
-    """An event in Stripe's list. Only ids, since its payload may have another API version."""
+    """An event in Stripe's list: ids, since its payload may have another API version, and what each
+    version says of how it came about (`rules.cancelling.Telling`)."""
 
     id: str
     type: str
@@ -44,6 +45,8 @@ class ListedEvent:
     api_version: str | None
     created_at: datetime
     target: Target
+    requested: bool | None = None
+    cancels: bool | None = None
 
 
 async def due_parts(
@@ -129,12 +132,14 @@ async def store(connection: Connection, place: Position, events: Sequence[Listed
     rows = await connection.fetch(
         """
         insert into events (id, account_id, livemode, type, object_id, thin, api_version,
-                            created_at, target_kind, target_id, state, source)
+                            created_at, target_kind, target_id, state, source, requested,
+                            cancels)
         select id, $1, $2, type, object_id, false, api_version, created_at, target_kind, target_id,
-               case when target_kind = 'none' then 'ignored' else 'waiting' end, 'catch_up'
+               case when target_kind = 'none' then 'ignored' else 'waiting' end, 'catch_up',
+               requested, cancels
           from jsonb_to_recordset($3::jsonb) as given (
                id text, type text, object_id text, api_version text, created_at timestamptz,
-               target_kind text, target_id text)
+               target_kind text, target_id text, requested boolean, cancels boolean)
          where not exists (select from events known where known.id = given.id)
          order by created_at
         on conflict (id) do nothing
@@ -184,6 +189,8 @@ def _row(event: ListedEvent) -> Mapping[str, Any]:
         "object_id": event.object_id,
         "api_version": event.api_version,
         "created_at": event.created_at,
+        "requested": event.requested,
+        "cancels": event.cancels,
         "target_kind": event.target.kind.value,
         "target_id": event.target.id if event.target.kind is not TargetKind.NONE else "",
     }

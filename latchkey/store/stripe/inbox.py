@@ -35,7 +35,8 @@ FEW = 20
 
 _INSERT = """
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
-                    target_kind, target_id, checkout_session, state, body, not_before)
+                    target_kind, target_id, checkout_session, state, body, not_before, requested,
+                    cancels)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
         case when exists (select from customers where erased and id = any($15))
                or exists (select from subscriptions s join users u on u.id = s.user_id
@@ -48,7 +49,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
         case when $9 <> 'none' and exists (
                select from events where target_id = $10 and target_kind <> 'none'
                                     and received_at > now() - $14::interval)
-             then now() + $14 else now() end)
+             then now() + $14 else now() end,
+        $16, $17)
 on conflict (id) do nothing
 returning not_before > now()
 """
@@ -57,7 +59,8 @@ returning not_before > now()
 @dataclass(frozen=True)
 class Arrival:
     """An event as it arrived; `body` is exactly what Stripe sent, and isn't stored if one of the
-    objects that it `names` belongs to somebody who was erased."""
+    objects that it `names` belongs to somebody who was erased. `requested` and `cancels` are what
+    `rules.cancelling.Telling` says."""
 
     id: str
     account: Account
@@ -69,6 +72,8 @@ class Arrival:
     target: Target
     body: str
     names: frozenset[str] = frozenset()
+    requested: bool | None = None
+    cancels: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ async def store(pool: Pool, event: Arrival) -> timedelta | None:
         event.body,
         BURST,
         list(event.names),
+        event.requested,
+        event.cancels,
     )
     if waits is None or event.target.kind is TargetKind.NONE:
         return None

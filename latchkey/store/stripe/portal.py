@@ -56,6 +56,13 @@ async def save_configuration(
     )
 
 
+async def opened(connection: Connection, customer_id: str) -> None:
+    """Record that the portal was just opened for a customer."""
+    await connection.execute(
+        "update customers set portal_opened_at = now() where id = $1", customer_id
+    )
+
+
 async def customers(connection: Connection, user_id: int) -> list[BillingCustomer]:
     """The customers in the connected account and mode whose billing is open to the user, because
     the address is proven to be theirs: those with running subscriptions first, then newest

@@ -94,7 +94,8 @@ async def subscriptions(connection: Connection, user_id: int) -> list[UserSubscr
                            from subscription_items i
                            left join stripe_products p on p.id = i.stripe_product
                           where i.subscription_id = s.id), '') as products,
-               coalesce((select a.cause from activities a
+               coalesce((select case a.data ->> 'place' when 'portal' then 'portal' else a.cause end
+                           from activities a
                  where a.source_id = s.id and a.type = 'subscription_cancelled'
                  order by a.id desc limit 1),
                  case when s.cancelled_by_customer then 'customer' end) as cancelled_by

@@ -1,0 +1,7 @@
+-- Who cancelled. An event says whether an API request caused it (null where it doesn't), and whether
+-- it reports a cancellation.
+alter table events
+    add column requested boolean,
+    add column cancels boolean;
+-- When this site last opened the billing portal for a customer.
+alter table customers add column portal_opened_at timestamptz;
