@@ -31,6 +31,9 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Cache-Control": "no-store",
 }
+_NONCE = 16
+"""How many characters of a form's token differ each time."""
+
 _HSTS = {"off": "", "host": "max-age=31536000", "subdomains": "max-age=31536000; includeSubDomains"}
 
 
@@ -68,12 +71,14 @@ class ForgeryError(Exception):
 
 
 def csrf_token(request: Request) -> str:
-    """The token for this browser's forms. `remember_csrf` sets the matching cookie."""
+    """A token for this browser's forms, another one each time: pages are compressed, so how long
+    they are could give away a token that stays the same, character by character (BREACH).
+    `remember_csrf` sets the matching cookie."""
     seed = read_cookie(request, CSRF_COOKIE) or getattr(request.state, "csrf_seed", None)
     if seed is None:
         seed = secrets.token_urlsafe(24)
         request.state.csrf_seed = seed
-    return _token(request, seed, site_of(request).secrets[0])
+    return _token(request, seed, site_of(request).secrets[0], secrets.token_hex(_NONCE // 2))
 
 
 def remember_csrf(request: Request, response: Response) -> None:
@@ -88,7 +93,8 @@ def check_csrf(request: Request, given: object) -> None:
     seed = read_cookie(request, CSRF_COOKIE)
     if not seed or not isinstance(given, str) or not given.isascii():
         raise ForgeryError
-    tokens = [_token(request, seed, secret) for secret in site_of(request).secrets]
+    nonce = given[:_NONCE]
+    tokens = [_token(request, seed, secret, nonce) for secret in site_of(request).secrets]
     if not any(hmac.compare_digest(given.encode(), token.encode()) for token in tokens):
         raise ForgeryError
     origin = request.headers.get("origin")
@@ -144,6 +150,6 @@ def _cookie(name: str, *, secure: bool) -> str:
     return f"__Host-{name}" if secure else name
 
 
-def _token(request: Request, seed: str, secret: str) -> str:
-    session = session_token(request)
-    return hmac.new(secret.encode(), f"csrf {seed} {session}".encode(), hashlib.sha256).hexdigest()
+def _token(request: Request, seed: str, secret: str, nonce: str) -> str:
+    bound = f"csrf {nonce} {seed} {session_token(request)}"
+    return nonce + hmac.new(secret.encode(), bound.encode(), hashlib.sha256).hexdigest()

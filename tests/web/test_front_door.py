@@ -244,6 +244,20 @@ async def test_any_text_but_the_token_is_refused(shared: Latchkey, token: str) -
     assert answer.status_code == 403
 
 
+async def test_pages_have_another_token_each_time(shared: Latchkey) -> None:
+    """Pages are compressed: the length of one that also shows what was asked for would otherwise
+    give the token away, character by character."""
+    async with visit(shared) as owner:
+        await owner.sign_in()
+        first, second = await token_of(owner), await token_of(owner)
+        assert first[:16] != second[:16]
+        assert first[16:] != second[16:]
+        for token, status in ((first, 422), (second, 422), (first[:16] + second[16:], 403)):
+            data = {"csrf_token": token, "name": ""}
+            answer = await owner.client.post("/admin/tokens", data=data)
+            assert answer.status_code == status
+
+
 @pytest.mark.parametrize(("charset", "status"), [("undefined", 400), ("unicode_escape", 403)])
 async def test_a_form_in_an_odd_encoding_is_refused(
     shared: Latchkey, charset: str, status: int

@@ -211,6 +211,7 @@ async def test_signing_out_ends_the_session(shared: Latchkey, admin: httpx.Async
         ("//evil.example", False),
         ("https://evil.example", False),
         ("/\\evil.example", False),
+        ("/" + "x" * 1000, False),
     ],
 )
 async def test_signing_in_redirects_only_within_the_site(

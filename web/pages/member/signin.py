@@ -44,6 +44,7 @@ _LIVES: dict[signin_links.Kind, str] = {
     "access": "48 hours",
     "owner": "15 minutes",
 }
+LONGEST_TARGET = 1000
 HALFWAY_COOKIE = "latchkey_halfway"
 LINKS_BY_ADDRESS = 5
 MAILED = Brake(free=40, step=2, longest=600, most=0)
@@ -311,8 +312,14 @@ async def sign_out(request: Request) -> Response:
 
 
 def safe_target(path: str | None) -> str | None:
-    """A path on this site to continue to, or None: never another site."""
-    if not path or not path.startswith("/") or path.startswith(("//", "/\\")):
+    """A path on this site to continue to, or None: never another site, and nothing too long for the
+    link of an email."""
+    if (
+        not path
+        or len(path) > LONGEST_TARGET
+        or not path.startswith("/")
+        or path.startswith(("//", "/\\"))
+    ):
         return None
     return path if all(ord(character) > 32 for character in path) else None
 
