@@ -374,8 +374,8 @@ def _bill(source: Json) -> dict[str, Any]:
     """Fields of an order, from its invoice. All that was credited after the payment counts as
     `credited_after`: only the credit notes themselves say which of it was refunded."""
     return {
-        "credited_before": _amount(source.get("pre_payment_credit_notes_amount")),
-        "credited_after": _amount(source.get("post_payment_credit_notes_amount")),
+        "credited_before": max(0, _amount(source.get("pre_payment_credit_notes_amount"))),
+        "credited_after": max(0, _amount(source.get("post_payment_credit_notes_amount"))),
         "written_off": source.get("status") in ("void", "uncollectible"),
     }
 

@@ -1,5 +1,6 @@
 """An address is one mailbox, however it is written."""
 
+import random
 import unicodedata
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from latchkey.addresses import AddressError, email_key, mailbox
+from tests.spellings import spelled
 
 SAME = [
     ("anna@münchen.example", "anna@xn--mnchen-3ya.example"),
@@ -86,6 +88,30 @@ def test_a_blank_is_explained() -> None:
 def test_every_text_has_a_key_that_is_its_own_key(text: str) -> None:
     key = email_key(text)
     assert email_key(key) == key
+
+
+LETTERS = (
+    "abcxyzàéîõüñçøåæþðšłđğßабвгдежзийёїґαβγδεζηθσωάέաբգაბგאבגابتकखगกขค你好東京日本かなカナ한국"
+)
+LABELS = "abcxyzéüñçøабвгдαβγδ你好東京日本かな한국09"
+
+
+@given(
+    st.text(st.sampled_from(LETTERS + "09._+-'"), min_size=1, max_size=12),
+    st.text(st.sampled_from(LABELS), min_size=1, max_size=8),
+    st.integers(0, 2**32),
+)
+def test_an_address_is_one_mailbox_in_every_script(local: str, label: str, seed: int) -> None:
+    email = f"{local}@{label}.example"
+    try:
+        box = mailbox(email)
+    except AddressError:
+        return
+    chance = random.Random(seed)
+    for _ in range(4):
+        written = spelled(email, chance)
+        assert email_key(written) == email_key(email) == email_key(mailbox(written).shown)
+        assert mailbox(written).ascii_domain == box.ascii_domain
 
 
 @given(st.builds("{}@{}".format, st.text(), st.sampled_from(["b.example", "münchen.example"])))

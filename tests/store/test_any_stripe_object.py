@@ -15,10 +15,11 @@ from latchkey.rules.reading import UnreadableError
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import buyers, rejudging
-from latchkey.store.purchases.orders import apply_orders
+from latchkey.store.purchases.orders import apply_orders, rejudge_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe.context import ApplyContext
+from latchkey.store.users import account, profile
 from latchkey.stripe_api import replace_unstorable
 from latchkey.stripe_ids import in_path, reference
 from tests.store.test_removed_links import ACCOUNT, linked
@@ -90,6 +91,7 @@ INTENT: Json = {
         "id": "ch_odd",
         "created": NOW,
         "amount": 1500,
+        "amount_captured": 1500,
         "amount_refunded": 0,
         "refunded": False,
         "disputed": False,
@@ -105,6 +107,12 @@ SESSION: Json = {
     "status": "complete",
     "payment_status": "paid",
     "payment_intent": INTENT,
+    "invoice": {
+        "id": "in_cart",
+        "status": "paid",
+        "pre_payment_credit_notes_amount": 0,
+        "post_payment_credit_notes_amount": 100,
+    },
     "amount_total": 1500,
     "currency": "usd",
     "created": NOW,
@@ -122,6 +130,8 @@ INVOICE: Json = {
     "customer_email": "odd@x.example",
     "customer_name": "Odd",
     "status": "paid",
+    "pre_payment_credit_notes_amount": 0,
+    "post_payment_credit_notes_amount": 100,
     "total": 1500,
     "currency": "usd",
     "created": NOW,
@@ -221,6 +231,9 @@ LIGATURES = "\ufdfa" * 500
 KNOWN: list[tuple[str, tuple[Any, ...], Any]] = [
     ("session", ("customer_details", "email"), LIGATURES),
     ("session", ("amount_total",), 10**30),
+    ("session", ("invoice", "post_payment_credit_notes_amount"), 10**30),
+    ("invoice", ("pre_payment_credit_notes_amount",), 10**30),
+    ("invoice", ("post_payment_credit_notes_amount",), -(10**30)),
     ("session", ("line_items", "data", 0, "quantity"), 2**40),
     ("session", ("line_items", "data", 0, "id"), NOISE),
     ("session", ("created",), 10**18),
@@ -279,6 +292,10 @@ async def _apply(connection: Connection, odd: Json, plain: Json) -> None:
         *read(odd["invoice"], reading.invoice),
     ]
     await apply_orders(connection, orders, context=context)
+    for row in await connection.fetch("select id from users"):
+        await account.orders(connection, row["id"])
+        await profile.orders(connection, row["id"])
+    await rejudge_orders(connection, [order.id for order in orders], context=context)
     customer = reading.customer(odd["customer"])
     if customer is not None:
         assert len(in_path(customer.id)) > 0

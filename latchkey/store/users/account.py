@@ -100,7 +100,8 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
     rows = await connection.fetch(
         """
         select o.id, o.money_state, o.amount, o.amount_refunded, o.currency, o.created_at,
-               o.credited_before + o.credited_after as credited,
+               least(o.credited_before::numeric + o.credited_after,
+                     9223372036854775807)::bigint as credited,
                string_agg(distinct coalesce(p.name, l.stripe_product), ', ') as products,
                (select email from other_payers where source_id = o.id and proven_at is null)
                    as other_payer

@@ -112,7 +112,8 @@ async def orders(connection: Connection, user_id: int) -> list[UserOrder]:
     rows = await connection.fetch(
         """
         select o.id, o.money_state, o.currency, o.amount, o.amount_refunded, o.created_at,
-               o.credited_before + o.credited_after as credited, o.livemode,
+               least(o.credited_before::numeric + o.credited_after,
+                     9223372036854775807)::bigint as credited, o.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
                            from order_lines l
                            left join stripe_products p on p.id = l.stripe_product
