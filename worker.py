@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.runtime import Runtime
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -27,7 +26,7 @@ from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import contracts, dispatch, presence, schedules, temporal, worker_metrics
+from latchkey import contracts, dispatch, presence, schedules, temporal, worker_port
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
@@ -172,13 +171,13 @@ def _activities(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish the work under way."""
-    with worker_metrics.served(
-        settings.worker_metrics_port, host=settings.worker_metrics_host
-    ) as runtime:
-        await _run(settings, stop, runtime)
+    with worker_port.measured(settings.worker_metrics_port) as runtime:
+        client = await temporal.await_connected(stop, runtime=runtime)
+        if client is not None:
+            await _run(settings, stop, client)
 
 
-async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None) -> None:
+async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
         pool,
@@ -187,13 +186,18 @@ async def _run(settings: Settings, stop: asyncio.Event, runtime: Runtime | None)
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
     )
-    client = await temporal.connect(runtime=runtime)
-    await temporal.register_search_attributes(client)
     deps = ActivityDeps(pool, keyring, settings.require_secrets())
     main, stripe = build_workers(client, deps, settings)
     supervisor = LoopSupervisor()
     mailer = asyncio.create_task(outbox.run(pool, settings, supervisor))
-    async with presence.reported(pool, supervisor, kind="worker"), main, stripe:
+    async with (
+        presence.reported(pool, supervisor, kind="worker"),
+        main,
+        stripe,
+        worker_port.served(
+            client, supervisor, settings.worker_metrics_port, host=settings.worker_metrics_host
+        ),
+    ):
         greeting = asyncio.create_task(
             supervisor.once("start", lambda: _greet(client, settings, keyring)), name="start"
         )

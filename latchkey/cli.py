@@ -44,9 +44,11 @@ def web() -> None:
     _ready()
     settings = load_settings()
     _run(first_owner.check(settings))
-    uvicorn.run(
-        "web.app:create_app",
-        factory=True,
+    from web.app import create_app
+
+    drain = serving.Drain(settings.drain_seconds)
+    config = uvicorn.Config(
+        create_app(settings, drain),
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -54,6 +56,10 @@ def web() -> None:
         timeout_graceful_shutdown=10,
         **serving.OPTIONS,
     )
+    server = serving.DrainingServer(config, drain)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
 
 
 @app.command()
@@ -95,7 +101,7 @@ def owner_command(
 ) -> None:
     """Let somebody back in as an owner: prints a link that signs them in once."""
     settings = as_running(load_settings())
-    _run(await_current(settings.require_database()))
+    _run(await_current(settings.require_database(), seconds=30))
     console.print(_run(who_it_is(settings, email)), highlight=False, markup=False, soft_wrap=True)
     if not yes:
         typer.confirm("Continue?", abort=True)

@@ -1,11 +1,62 @@
-"""How uvicorn serves the site: which clients it gives up on."""
+"""How uvicorn serves the site: which clients it gives up on, and how it stops."""
 
 import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
+import structlog
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEADERS = 64 * 1024
+
+log = structlog.get_logger("serving")
+
+
+@dataclass
+class Drain:
+    """Whether this process is about to stop, so that `/readyz` sends balancers elsewhere. It goes
+    on serving for `seconds` after the first SIGTERM."""
+
+    seconds: float = 0.0
+    begun: bool = False
+
+
+class DrainingServer(uvicorn.Server):
+    """Announces its end before it refuses connections. SIGINT, or a second SIGTERM, cuts that
+    short."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._until: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self._drain.seconds and not self._drain.begun:
+            self._drain.begun = True
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._drain.begun and self._until is None:
+            self._until = time.monotonic() + self._drain.seconds
+            log.info("not ready any more, stopping soon", seconds=self._drain.seconds)
+        if self._until is not None and time.monotonic() >= self._until and not self.should_exit:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
+
+
+class InnerServer(uvicorn.Server):
+    """A server inside another program, which handles the signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class PatientProtocol(HttpToolsProtocol):

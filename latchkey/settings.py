@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".latchkey"), alias="LATCHKEY_DATA")
     host: str = Field("127.0.0.1", alias="LATCHKEY_HOST")
     port: int = Field(8000, alias="LATCHKEY_PORT", ge=1, le=65535)
+    drain_seconds: float = Field(0, alias="LATCHKEY_DRAIN_SECONDS", ge=0, le=300)
     public_url: str = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given.get('port')}",
         alias="LATCHKEY_PUBLIC_URL",

@@ -1,8 +1,13 @@
 """Connecting to Temporal, and the search attributes for finding runs."""
 
+import asyncio
+import math
 import os
 import re
+import time
+from contextlib import suppress
 
+import structlog
 import temporalio.api.enums.v1 as enums
 import temporalio.api.operatorservice.v1 as operator
 from dotenv import dotenv_values
@@ -31,7 +36,16 @@ _NOT_DEFINED = re.compile(
 )
 """The server's wording, which depends on its visibility store."""
 
+_PASSING = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+}
+PAUSE_SECONDS, SAY_EVERY_SECONDS = 1.0, 30.0
 DEFAULT_ADDRESS = "127.0.0.1:7233"
+
+log = structlog.get_logger("temporal")
 
 
 async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
@@ -50,6 +64,30 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
         runtime=runtime,
         grpc_compression=GrpcCompression.NONE if beside else GrpcCompression.GZIP,
     )
+
+
+async def await_connected(stop: asyncio.Event, *, runtime: Runtime | None = None) -> Client | None:
+    """Wait until Temporal answers, connect, and register our search attributes.
+
+    Says what it waits for. None if `stop` is set meanwhile. Raises `RPCError` for what waiting
+    doesn't mend, such as a namespace that doesn't exist.
+    """
+    said_at = -math.inf
+    while not stop.is_set():
+        try:
+            client = await connect(runtime=runtime)
+            await register_search_attributes(client)
+            return client
+        except (RuntimeError, RPCError) as error:
+            if isinstance(error, RPCError) and error.status not in _PASSING:
+                raise
+            if time.monotonic() - said_at > SAY_EVERY_SECONDS:
+                said_at = time.monotonic()
+                log.warning("waiting for Temporal", address=target()[0], error=str(error))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await stop.wait()
+    return None
 
 
 def target() -> tuple[str, bool]:

@@ -65,6 +65,11 @@ _free_namespaces = iter(NAMESPACES)
 _ports = iter(random.sample(range(10_000, 32_000), 22_000))
 
 
+def free_namespace() -> str:
+    """A namespace of the Temporal dev server that no other test of this process uses."""
+    return next(_free_namespaces)
+
+
 def forget_namespaces() -> None:
     """Make all namespaces available again, after starting a new Temporal server."""
     global _free_namespaces
@@ -527,7 +532,7 @@ async def run_latchkey(
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    namespace = next(_free_namespaces)
+    namespace = free_namespace()
     os.environ["TEMPORAL_NAMESPACE"] = namespace
     settings = Settings.model_validate(
         {

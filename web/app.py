@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latchkey import first_owner, presence, temporal
 from latchkey.keyring import Keyring
+from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
@@ -70,14 +71,16 @@ class _Webhooks:
         await self.endpoint(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
-    """The ASGI app. Its lifespan opens and closes everything it uses."""
+def create_app(settings: Settings | None = None, drain: Drain | None = None) -> Starlette:
+    """The ASGI app. Its lifespan opens and closes everything it uses. `drain` says when its server
+    is about to stop."""
     settings = settings or load_settings()
+    drain = drain or Drain()
     webhooks = _Webhooks()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_site(settings) as site:
+        async with open_site(settings, drain) as site:
             app.state.site = site
             webhooks.endpoint = WebhookEndpoint(
                 site.pool, site.keyring, site.event_due, site.refusals.count
@@ -129,7 +132,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 
 @asynccontextmanager
-async def open_site(settings: Settings) -> AsyncIterator[Site]:
+async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
     """The site of this process. Creates the first admin if the settings name one."""
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     keyring = Keyring(
@@ -139,7 +142,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
     )
-    site = Site(settings, pool, keyring, await temporal.connect(lazy=True))
+    site = Site(settings, pool, keyring, await temporal.connect(lazy=True), drain)
     try:
         await first_owner.ensure(pool, settings)
         yield site

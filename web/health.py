@@ -22,13 +22,16 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Whether this process can serve requests: 503 unless Postgres answers and is migrated.
+    """Whether this process can serve requests: 503 unless Postgres answers and is migrated, and
+    503 while it drains before it stops.
 
     For those who may see the metrics, also the state of the other dependencies and the background
     loops. With `?full=1` these count, too: without Temporal, access, pages and webhooks still
     answer, but events aren't processed. Stripe's state never counts.
     """
     site = site_of(request)
+    if site.drain.begun:
+        return JSONResponse({"ready": False, "draining": True}, 503)
     full = request.query_params.get("full") == "1"
     if not may_see(request):
         ready = not full and await postgres(site) == "ok"

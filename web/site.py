@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from latchkey.keyring import Keyring
+from latchkey.serving import Drain
 from latchkey.settings import Settings
 from latchkey.store import site_settings
 from latchkey.store.checks.dashboard import Numbers
@@ -40,6 +41,7 @@ class Site:
     pool: Pool
     keyring: Keyring
     temporal: Client
+    drain: Drain = field(default_factory=Drain)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: Refusals = field(default_factory=Refusals)

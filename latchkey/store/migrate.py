@@ -1,11 +1,13 @@
 """Numbered SQL migrations: applied in order, once each, each in its own transaction."""
 
 import asyncio
+import math
 import re
 import time
 from importlib import resources
 
 import asyncpg
+import structlog
 
 from latchkey.store import address_keys
 from latchkey.store.pool import Connection
@@ -19,6 +21,17 @@ _SECOND_PARTS = {
 
 _LOCK = 0x6C617463
 """Advisory lock, so that processes that start at the same time migrate one after the other."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ConnectionDoesNotExistError,
+)
+PAUSE_SECONDS, SAY_EVERY_SECONDS = 0.5, 30.0
+
+log = structlog.get_logger("migrate")
 
 
 class MigrationError(Exception):
@@ -50,21 +63,26 @@ async def missing(connection: Connection) -> list[str]:
     return [name for name, _ in migrations() if name not in done]
 
 
-async def await_current(dsn: str, *, seconds: float = 30) -> None:
-    """Wait until the database accepts connections, which takes a while after it has crashed, and
-    check that it has all migrations.
+async def await_current(dsn: str, *, seconds: float | None = None) -> None:
+    """Wait until the database accepts connections, and check that it has all migrations.
 
-    Raises `OSError` or `asyncpg.PostgresError` if it can't be reached within `seconds`,
-    `MigrationError` if migrations are missing.
+    Says what it waits for. Raises `MigrationError` if migrations are missing; `OSError` or
+    `asyncpg.PostgresError` if the database can't be reached within `seconds`, if given, or refuses
+    for a reason that waiting doesn't mend.
     """
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    said_at = -math.inf
     while True:
         try:
             missing_ones = await pending(dsn)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
-            if time.monotonic() > deadline:
+        except _AWAY as error:
+            now = time.monotonic()
+            if seconds is not None and now - began > seconds:
                 raise
-            await asyncio.sleep(0.5)
+            if now - said_at > SAY_EVERY_SECONDS:
+                said_at = now
+                log.warning("waiting for Postgres", error=str(error) or type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
             continue
         if missing_ones:
             raise MigrationError(

@@ -39,7 +39,7 @@ def test_images_are_pinned(name: str) -> None:
 
 
 def test_long_running_services_are_watched_and_restarted() -> None:
-    for name in ("postgres", "temporal", "web"):
+    for name in ("postgres", "temporal", "web", "worker"):
         assert SERVICES[name]["healthcheck"]["test"], name
     for name in ("postgres", "temporal", "temporal-ui", "web", "worker"):
         assert SERVICES[name]["restart"] == "unless-stopped", name

@@ -55,6 +55,7 @@ async def test_it_is_reported_that_catch_up_never_ran(
     """As with a key that can't read events: the age counts from connecting."""
     await look(site)
     await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
+    await site.quiet()
     await site.pool.execute("delete from catch_up")
     assert await metric(site, "latchkey_catch_up_age_seconds") > 0
     await site.pool.execute("update stripe_connection set connected_at = now() - interval '2 days'")
