@@ -16,6 +16,7 @@ from activities.base import ActivityDeps
 from activities.catalog import CatalogActivities
 from activities.catch_up import CatchUpActivities
 from activities.checkout import CheckoutActivities
+from activities.checkout_sessions import CheckoutSessionActivities
 from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
@@ -125,6 +126,7 @@ def _activities(
         deps, public_url=settings.public_url, register=settings.register_webhook == "auto"
     )
     checkout = CheckoutActivities(deps, client, public_url=settings.public_url)
+    checkout_sessions = CheckoutSessionActivities(deps, client)
     portal = PortalActivities(deps, public_url=settings.public_url)
     catch_up = CatchUpActivities(
         deps, body_days=settings.event_body_days, audit_days=settings.audit_days
@@ -158,6 +160,7 @@ def _activities(
         connection.register_endpoint,
         checkout.settle,
         checkout.look_at_session,
+        checkout_sessions.open_checkout,
         portal.open_portal,
         portal.find_receipt,
         connection.check_endpoint,

@@ -16,7 +16,7 @@ AREAS = (
     ("Products", "/v1/products", "choosing and creating products to link"),
     ("Prices", "/v1/prices", "finding who has paid for a product"),
     ("Payment Links", "/v1/payment_links", "selling"),
-    ("Checkout Sessions", "/v1/checkout/sessions", "purchases and their import"),
+    ("Checkout Sessions", "/v1/checkout/sessions", "selling, purchases and their import"),
     ("Subscriptions", "/v1/subscriptions", "access and its end"),
     ("Invoices", "/v1/invoices", "one-off invoices"),
     ("Credit Notes", "/v1/credit_notes", "telling what was credited from what was refunded"),

@@ -35,7 +35,8 @@ log = structlog.get_logger("stripe")
 
 class StripeError(Exception):
     """Stripe refused or failed a request. `message` may quote personal data: show it to admins
-    only, never in histories or logs. `code`, `status` and `request_id` can go anywhere."""
+    only, never in histories or logs. `code`, `status` and `request_id` can go anywhere. `param`
+    names the parameter at fault."""
 
     def __init__(
         self,
@@ -45,8 +46,10 @@ class StripeError(Exception):
         message: str,
         request_id: str | None = None,
         retry_after: float | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(f"Stripe answered {status}: {code or 'no code'} (request {request_id})")
+        self.param = param
         self.status = status
         self.code = code
         self.message = message
@@ -203,6 +206,21 @@ class StripeApi:
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         params = {"status": "complete", "expand": parts}
         return await self.page("/v1/checkout/sessions", params, after=after)
+
+    async def create_checkout_session(self, params: Json, *, idempotency_key: str) -> Json:
+        return await self.call(
+            "post", "/v1/checkout/sessions", params, idempotency_key=idempotency_key
+        )
+
+    async def session_state(self, session_id: str) -> Json:
+        """A session without what it sold."""
+        return await self.call("get", f"/v1/checkout/sessions/{in_path(session_id)}")
+
+    async def promotion_code(self, code: str) -> str | None:
+        """The id of the active promotion code that buyers enter like this."""
+        params = {"code": code, "active": True}
+        found = (await self.page("/v1/promotion_codes", params, after=None, limit=1)).data
+        return found[0]["id"] if found else None
 
     async def sessions_of(self, **owner: str) -> list[Json]:
         """Sessions of a `subscription`, `payment_intent` or `customer`."""
@@ -474,4 +492,5 @@ def _translated(error: stripe.StripeError) -> StripeError:
         message=error.user_message or str(error),
         request_id=error.request_id,
         retry_after=float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None,
+        param=getattr(error, "param", None),
     )

@@ -83,7 +83,7 @@ class ProductChanges(Input):
     content: Markdown | None = None
     content_url: Url | None = None
     purchase_method: Literal["none", "sales_page", "checkout"] | None = None
-    checkout_target: Literal["stripe", "external"] | None = None
+    checkout_target: Literal["stripe", "payment_link", "external"] | None = None
     external_url: Url | None = None
     show_locked: bool | None = None
 

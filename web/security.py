@@ -110,6 +110,11 @@ def browser_of(request: Request) -> bytes:
     return hashlib.sha256((read_cookie(request, CSRF_COOKIE) or "").encode()).digest()
 
 
+def known_browser(request: Request) -> bytes | None:
+    """Names a browser that has been here before; None for a new one."""
+    return browser_of(request) if read_cookie(request, CSRF_COOKIE) else None
+
+
 def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age: int | None
 ) -> None:

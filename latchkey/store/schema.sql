@@ -221,6 +221,24 @@ ALTER TABLE categories ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE checkout_attempts (
+    id bigint NOT NULL,
+    key bytea NOT NULL,
+    product_id text NOT NULL,
+    user_id bigint,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    session_id text
+);
+
+ALTER TABLE checkout_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME checkout_attempts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE chores (
     name text NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL,
@@ -471,23 +489,13 @@ CREATE TABLE idempotency_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE payment_links (
-    id bigint NOT NULL,
+CREATE TABLE offers (
     product_id text NOT NULL,
     account_id text NOT NULL,
     livemode boolean NOT NULL,
     price_id text NOT NULL,
-    wanted boolean DEFAULT true NOT NULL,
-    stripe_id text,
-    url text,
-    active boolean DEFAULT false NOT NULL,
-    promotion_codes boolean DEFAULT false NOT NULL,
     error text,
-    settled boolean DEFAULT false NOT NULL,
-    told_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    retired_at timestamp with time zone,
-    ticket bigint DEFAULT 0 NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE prices (
@@ -548,6 +556,41 @@ CREATE TABLE stripe_products (
     read_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE VIEW offer_states AS
+ SELECT o.product_id,
+    o.price_id,
+    o.error,
+    o.created_at,
+        CASE
+            WHEN s.deleted THEN 'product_deleted'::text
+            WHEN (NOT s.active) THEN 'product_archived'::text
+            WHEN (r.active IS NOT TRUE) THEN 'price_archived'::text
+            ELSE NULL::text
+        END AS obstacle
+   FROM (((offers o
+     JOIN stripe_connection c ON (((c.account_id = o.account_id) AND (c.livemode = o.livemode))))
+     LEFT JOIN prices r ON ((r.id = o.price_id)))
+     LEFT JOIN stripe_products s ON ((s.id = r.stripe_product)));
+
+CREATE TABLE payment_links (
+    id bigint NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    price_id text NOT NULL,
+    wanted boolean DEFAULT true NOT NULL,
+    stripe_id text,
+    url text,
+    active boolean DEFAULT false NOT NULL,
+    promotion_codes boolean DEFAULT false NOT NULL,
+    error text,
+    settled boolean DEFAULT false NOT NULL,
+    told_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone,
+    ticket bigint DEFAULT 0 NOT NULL
+);
+
 CREATE VIEW payment_link_states AS
  SELECT k.id,
     k.product_id,
@@ -593,7 +636,7 @@ CREATE TABLE products (
     sale_asked_at timestamp with time zone DEFAULT now() NOT NULL,
     sale_read_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
-    CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'external'::text]))),
+    CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'payment_link'::text, 'external'::text]))),
     CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),
     CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
 );
@@ -603,9 +646,17 @@ CREATE VIEW interrupted_sales AS
     n.obstacle
    FROM (products p
      JOIN payment_link_states n ON (((n.product_id = p.id) AND n.wanted AND (n.obstacle IS NOT NULL))))
-  WHERE ((p.purchase_method <> 'none'::text) AND (p.checkout_target = 'stripe'::text) AND (NOT (EXISTS ( SELECT
+  WHERE ((p.purchase_method <> 'none'::text) AND (p.checkout_target = 'payment_link'::text) AND (NOT (EXISTS ( SELECT
            FROM payment_link_states o
-          WHERE ((o.product_id = p.id) AND o.open)))));
+          WHERE ((o.product_id = p.id) AND o.open)))))
+UNION ALL
+ SELECT p.id AS product_id,
+    min(n.obstacle) AS obstacle
+   FROM (products p
+     JOIN offer_states n ON ((n.product_id = p.id)))
+  WHERE ((p.purchase_method <> 'none'::text) AND (p.checkout_target = 'stripe'::text))
+  GROUP BY p.id
+ HAVING (count(n.obstacle) = count(*));
 
 ALTER TABLE links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME links_id_seq
@@ -1176,6 +1227,12 @@ ALTER TABLE ONLY catch_up
 ALTER TABLE ONLY categories
     ADD CONSTRAINT categories_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY checkout_attempts
+    ADD CONSTRAINT checkout_attempts_key_key UNIQUE (key);
+
+ALTER TABLE ONLY checkout_attempts
+    ADD CONSTRAINT checkout_attempts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY chores
     ADD CONSTRAINT chores_pkey PRIMARY KEY (name);
 
@@ -1229,6 +1286,9 @@ ALTER TABLE ONLY matches
 
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY offers
+    ADD CONSTRAINT offers_pkey PRIMARY KEY (product_id, account_id, livemode, price_id);
 
 ALTER TABLE ONLY order_lines
     ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, id);
@@ -1381,6 +1441,12 @@ CREATE INDEX audit_log_actor ON audit_log USING btree (actor_kind, actor_id, id)
 CREATE INDEX audit_log_at ON audit_log USING btree (at);
 
 CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
+
+CREATE INDEX checkout_attempts_begun_at ON checkout_attempts USING btree (begun_at);
+
+CREATE INDEX checkout_attempts_product_id ON checkout_attempts USING btree (product_id);
+
+CREATE INDEX checkout_attempts_user_id ON checkout_attempts USING btree (user_id);
 
 CREATE INDEX claims_by_user ON claims USING btree (user_id, created_at DESC);
 
@@ -1581,6 +1647,12 @@ ALTER TABLE ONLY api_tokens
 ALTER TABLE ONLY authenticator_apps
     ADD CONSTRAINT authenticator_apps_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY checkout_attempts
+    ADD CONSTRAINT checkout_attempts_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY checkout_attempts
+    ADD CONSTRAINT checkout_attempts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY claims
     ADD CONSTRAINT claims_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
@@ -1655,6 +1727,9 @@ ALTER TABLE ONLY merge_requests
 
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY offers
+    ADD CONSTRAINT offers_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY order_lines
     ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE;

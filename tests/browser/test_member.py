@@ -48,6 +48,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await page.get_by_label("Sell with Stripe Checkout").check()
     await page.get_by_label("$29.00 every month").check()
     await page.get_by_label("Accept promotion codes").check()
+    await page.get_by_label("Create a payment link").check()
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await expect(page.locator("a[href*='/b/plink_']")).to_be_visible()

@@ -1,7 +1,8 @@
 """Selling: creating and deactivating payment links, the buy URL, the page buyers return to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -35,14 +36,27 @@ async def for_sale(site: Latchkey, name: str, **choice: Any) -> tuple[str, str, 
 
 
 async def opened(site: Latchkey, url: str) -> dict[str, Any]:
-    """A visit of a payment link: its session."""
+    """The session that an address leads to: its own, or that of a visit of a payment link."""
     parts = urlsplit(url)
+    if parts.path.startswith("/c/pay/"):
+        return await site.stripe.get(f"checkout/sessions/{parts.path.rsplit('/', 1)[1]}")
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     return await site.stripe.control(
         f"payment_links/{parts.path.rsplit('/', 1)[1]}/open",
         reference=query.get("client_reference_id"),
         email=query.get("locked_prefilled_email"),
     )
+
+
+@contextmanager
+def without_events(site: Latchkey) -> Iterator[None]:
+    """What happens at Stripe meanwhile is never reported."""
+    shop = site.stripe.box.shop
+    shop.silent = True
+    try:
+        yield
+    finally:
+        shop.silent = False
 
 
 async def links(site: Latchkey) -> dict[str, bool]:
@@ -137,8 +151,9 @@ async def test_removing_the_link_stops_the_sale(shared: Latchkey, visitor: Visit
     await visitor.get(f"/buy/{slug}", 404)
 
 
-async def test_the_buy_url_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
+async def test_the_payment_link_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
     product, slug, _, url = await for_sale(shared, "Bound", promotion_codes=True)
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "payment_link"})
     parts = urlsplit(await visitor.goes(f"/buy/{slug}?utm_source=news&promo=SUN&evil=1"))
     assert parts._replace(query="").geturl() == url
     assert parse_qs(parts.query) == {"utm_source": ["news"], "prefilled_promo_code": ["SUN"]}
@@ -159,10 +174,194 @@ async def test_the_buy_url_binds_the_buyer(shared: Latchkey, visitor: Visitor) -
     assert await visitor.goes(f"/buy/{slug}/checkout") == f"/products/{slug}?done=owned"
 
 
+async def test_a_session_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
+    product, slug, price, _ = await for_sale(shared, "Sessions", payment_link=False)
+    buyer = await user(shared, "session@checkout.example")
+    await visitor.sign_in_as(buyer, "session")
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?utm_source=news&evil=1"))
+    reference = references.read(
+        session["client_reference_id"], vault=Vault(SECRETS), secrets=SECRETS
+    )
+    assert reference is not None
+    assert (reference.user_id, reference.product_id) == (buyer, product)
+    assert (session["mode"], session["customer"]) == ("subscription", None)
+    assert session["customer_email"] == "session@checkout.example"
+    assert session["metadata"] == {"latchkey_product": product, "utm_source": "news"}
+    assert session["cancel_url"] == f"{shared.url}/buy/{slug}?utm_source=news&back=1"
+    await shared.stripe.pay(session, "session@checkout.example")
+    assert f'href="/products/{slug}"' in (await comes_back(visitor, session)).text
+    assert await visitor.goes(f"/buy/{slug}") == f"/products/{slug}?done=owned"
+    made = await shared.stripe.get("checkout/sessions/" + session["id"] + "/line_items")
+    assert [line["price"]["id"] for line in made["data"]] == [price]
+
+
+async def test_a_second_purchase_goes_to_the_same_customer(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    email = "again@checkout.example"
+    await visitor.sign_in_as(await user(shared, email), "again")
+    customers = set()
+    for name, every in (("First of two", "month"), ("Second of two", None)):
+        product, slug, _, _ = await for_sale(shared, name, every=every, payment_link=False)
+        session = await opened(shared, await visitor.goes(f"/buy/{slug}"))
+        await shared.stripe.pay(session, email)
+        await shared.has(product, email)
+        customers.add((await opened(shared, session_url(session)))["customer"])
+    assert len(customers) == 1
+    page = await visitor.get("/account/billing")
+    assert "Which billing account" not in page.text
+
+
+async def test_a_customer_that_is_gone_gives_way_to_the_address(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    email = "gone@checkout.example"
+    first, slug, _, _ = await for_sale(shared, "Before the end", every=None, payment_link=False)
+    await visitor.sign_in_as(await user(shared, email), "gone")
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}"))
+    await shared.stripe.pay(session, email)
+    await shared.has(first, email)
+    gone = (await opened(shared, session_url(session)))["customer"]
+    _, slug, _, _ = await for_sale(shared, "After the end", every=None, payment_link=False)
+    await shared.settled()
+    with without_events(shared):
+        await shared.stripe.delete(f"customers/{gone}")
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}"))
+    assert (session["customer"], session["customer_email"]) == (None, email)
+
+    async def known() -> bool:
+        query = "select deleted from customers where id = $1"
+        return bool(await shared.pool.fetchval(query, gone))
+
+    await until(known, "the customer is read again, though its event was lost")
+
+
+async def test_one_session_for_several_clicks_and_none_that_is_over(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product, slug, _, _ = await for_sale(shared, "Clicked twice", every=None, payment_link=False)
+    email = "clicks@checkout.example"
+    await visitor.sign_in_as(await user(shared, email), "clicks")
+    clicks = await asyncio.gather(*(visitor.goes(f"/buy/{slug}") for _ in range(4)))
+    assert len(set(clicks)) == 1
+    assert await visitor.goes(f"/buy/{slug}") == clicks[0]
+    session = await opened(shared, clicks[0])
+    await shared.stripe.post(f"checkout/sessions/{session['id']}/expire")
+    fresh = await visitor.goes(f"/buy/{slug}")
+    assert fresh != clicks[0]
+    assert await visitor.goes(f"/buy/{slug}") == fresh
+    async with visit(shared) as guest:
+        await guest.get("/login")
+        bought = await guest.goes(f"/buy/{slug}")
+        assert bought not in (fresh, clicks[0])
+        assert await guest.goes(f"/buy/{slug}") == bought
+        session = await opened(shared, bought)
+        assert session["client_reference_id"] is None
+        await shared.stripe.pay(session, "guest@checkout.example")
+        assert await guest.goes(f"/buy/{slug}") != bought
+    await shared.has(product, "guest@checkout.example")
+
+
+async def test_nobody_is_led_to_a_dead_checkout(shared: Latchkey, visitor: Visitor) -> None:
+    product, slug, price, _ = await for_sale(shared, "Dies", payment_link=False)
+    await shared.settled()
+    with without_events(shared):
+        await shared.stripe.post(f"prices/{price}", active="false")
+    assert "can&#39;t be bought here" in (await visitor.get(f"/buy/{slug}", 404)).text
+
+    async def known() -> bool:
+        query = "select active from prices where id = $1"
+        return not await shared.pool.fetchval(query, price)
+
+    await until(known, "the price is read again, though its event was lost")
+    assert "at the moment" in (await visitor.get(f"/buy/{slug}", 404)).text
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        shown = (await admin.get(f"/admin/products/{product}/checkout")).text
+        assert "The price is archived in Stripe" in shown
+    await shared.stripe.post(f"prices/{price}", active="true")
+
+    async def sold() -> bool:
+        return (await visitor.client.get(f"/buy/{slug}")).status_code == 303
+
+    await until(sold, "it is sold again once Stripe sells it")
+
+
+async def test_a_buyer_who_turns_back_sees_what_is_for_sale(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    _, slug, _, _ = await for_sale(shared, "Turned back", promotion_codes=True)
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=SUN"))
+    back = session["cancel_url"].removeprefix(shared.url)
+    text = (await visitor.get(back)).text
+    assert "been charged" in text
+    assert f'href="/buy/{slug}/checkout?promo=SUN"' in text
+    made = await attempts(shared)
+    for headers in ({"Sec-Purpose": "prefetch"}, {"Purpose": "prefetch"}):
+        await visitor.get(f"/buy/{slug}", headers=headers)
+    assert (await visitor.client.head(f"/buy/{slug}")).status_code == 200
+    assert await attempts(shared) == made
+
+
+async def test_a_promotion_code_is_entered_where_codes_are_accepted(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product, slug, price, _ = await for_sale(shared, "Reduced", every=None, payment_link=False)
+    coupon = await shared.stripe.post("coupons", percent_off=50, duration="once")
+    promotion = {"type": "coupon", "coupon": coupon["id"]}
+    made = await shared.stripe.post("promotion_codes", promotion=promotion, code="HALF")
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=HALF"))
+    assert (session["discounts"], session["allow_promotion_codes"]) == ([], None)
+    choice = {"enabled": True, "price": price, "promotion_codes": True, "payment_link": False}
+    await shared.call("PUT", f"/products/{product}/checkout", json=choice)
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=HALF"))
+    assert [row["promotion_code"] for row in session["discounts"]] == [made["id"]]
+    assert session["amount_total"] == 1450
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=NONE"))
+    assert (session["discounts"], session["allow_promotion_codes"]) == ([], True)
+
+
+async def test_nobody_gets_a_second_subscription_without_asking(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product, slug, price, _ = await for_sale(shared, "Only one", payment_link=False)
+    email = "one@checkout.example"
+    member = await user(shared, email)
+    await visitor.sign_in_as(member, "one")
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}"))
+    await shared.stripe.pay(session, email)
+    await shared.has(product, email)
+    bought = (await opened(shared, session_url(session)))["subscription"]
+    await shared.stripe.post(f"subscriptions/{bought}/pause")
+    await shared.has(product, email, access=False)
+    await shared.call("PATCH", f"/products/{product}", json={"purchase_method": "sales_page"})
+    before = await attempts(shared)
+    for path in (f"/buy/{slug}", f"/buy/{slug}/checkout", f"/buy/{slug}?price={price}"):
+        text = (await visitor.get(path)).text
+        assert "You already have a subscription" in text
+        assert "is paused" in text
+        assert f'name="subscription" value="{bought}"' in text
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "payment_link"})
+    assert "You already have" in (await visitor.get(f"/buy/{slug}")).text
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "stripe"})
+    assert await attempts(shared) == before
+    assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(shared.stripe.url)
+
+
+def session_url(session: dict[str, Any]) -> str:
+    return f"/c/pay/{session['id']}"
+
+
+async def attempts(site: Latchkey) -> int:
+    found: int = await site.pool.fetchval("select count(*) from checkout_attempts")
+    return found
+
+
 async def test_promotion_codes_only_where_they_are_accepted(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     product, slug, price, url = await for_sale(shared, "Full price")
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "payment_link"})
     assert await visitor.goes(f"/buy/{slug}?promo=SUN") == url
     row = next(
         row
@@ -242,7 +441,7 @@ async def comes_back(visitor: Visitor, session: dict[str, Any]) -> Any:
 
 
 async def test_a_pending_payment_is_called_pending(shared: Latchkey, visitor: Visitor) -> None:
-    product, slug, _, url = await for_sale(shared, "Slow money", every=None)
+    product, slug, _, _ = await for_sale(shared, "Slow money", every=None)
     buyer = await user(shared, "slow@checkout.example")
     await visitor.sign_in_as(buyer, "slow")
     session = await opened(shared, await visitor.goes(f"/buy/{slug}"))
@@ -251,7 +450,7 @@ async def test_a_pending_payment_is_called_pending(shared: Latchkey, visitor: Vi
     assert "Your payment is pending" in text
     assert not (await shared.access(product, "slow@checkout.example"))["access"]
     assert "charge you twice" in (await visitor.get(f"/buy/{slug}")).text
-    assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(url)
+    assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(shared.stripe.url)
     await shared.stripe.control(f"checkout/{session['id']}/settle", outcome="failed")
     await shared.settled()
     assert "go through" in (await comes_back(visitor, session)).text
@@ -283,6 +482,8 @@ async def test_the_api_sets_the_purchase_method(shared: Latchkey, visitor: Visit
     assert changed["purchase_method"] == "checkout"
     assert await visitor.goes(f"/buy/{slug}") == "https://shop.example/y"
     await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "stripe"})
+    assert (await visitor.goes(f"/buy/{slug}")).startswith(f"{shared.stripe.url}/c/pay/")
+    await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "payment_link"})
     assert await visitor.goes(f"/buy/{slug}") == url
     await shared.call("PATCH", f"/products/{product}", 422, json={"external_url": "ftp://x"})
     await shared.call("PATCH", f"/products/{product}", json={"purchase_method": "none"})
@@ -309,7 +510,12 @@ async def test_an_admin_sells_from_the_page(shared: Latchkey, visitor: Visitor) 
     )
     assert 'id="external_url-error"' in answer.text
     await visitor.send(page, enabled="yes", price=price, **sold)
+    assert (await visitor.goes(f"/buy/{slug}")).startswith(f"{shared.stripe.url}/c/pay/")
+    assert "Payment links" not in (await visitor.get(page)).text
+    by_link = sold | {"checkout_target": "payment_link"}
+    await visitor.send(page, enabled="yes", price=price, **by_link)
     assert (await visitor.goes(f"/buy/{slug}")).startswith(f"{shared.stripe.url}/b/")
+    assert "Payment links" in (await visitor.get(page)).text
     await visitor.send(
         page, **sold | {"checkout_target": "external"}, external_url="https://shop.example/x?a=1"
     )

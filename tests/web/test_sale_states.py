@@ -27,6 +27,7 @@ class Sale:
     product: str
     stripe_product: str
     prices: tuple[str, ...]
+    target: str
 
     @property
     def slug(self) -> str:
@@ -50,6 +51,8 @@ class Sale:
             return Obstacle.PRODUCT_ARCHIVED
         if not (await stripe.get(f"prices/{now['price']}"))["active"]:
             return Obstacle.PRICE_ARCHIVED
+        if self.target == "stripe":
+            return None
         link = await stripe.get(f"payment_links/{now['payment_link']}")
         return None if link["active"] else Obstacle.LINK_OFF
 
@@ -71,8 +74,9 @@ class Sale:
         await until(looked, "what is on sale was looked at")
 
 
-async def on_sale(site: Latchkey, name: str) -> Sale:
+async def on_sale(site: Latchkey, name: str, *, target: str = "stripe") -> Sale:
     product, price = await sold(site, name)
+    await site.call("PATCH", f"/products/{product}", json={"checkout_target": target})
     stripe_product = (await site.call("GET", f"/products/{product}/link"))["stripe_product"]
     other = await site.stripe.price(stripe_product, 4900)
     await site.settled()
@@ -81,7 +85,7 @@ async def on_sale(site: Latchkey, name: str) -> Sale:
         product,
         f"Why {name}",
     )
-    return Sale(site, name, product, stripe_product, (price, other))
+    return Sale(site, name, product, stripe_product, (price, other), target)
 
 
 @pytest.fixture
@@ -123,13 +127,13 @@ async def step(sale: Sale, chance: random.Random) -> str:
     return f"{what} {on}"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "target"), [(1, "payment_link"), (2, "stripe")])
 async def test_every_page_tells_whether_it_can_be_bought(
-    shared: Latchkey, stranger: Visitor, admin: Visitor, seed: int
+    shared: Latchkey, stranger: Visitor, admin: Visitor, seed: int, target: str
 ) -> None:
     """Over generated histories: where Stripe would take the money, every page leads there; where it
     wouldn't, none does, each says so, and the admin is told why and what to do."""
-    sale = await on_sale(shared, f"Sale State {seed}")
+    sale = await on_sale(shared, f"Sale State {seed}", target=target)
     member = await user(shared, f"sale-{seed}@states.example")
     chance, history = random.Random(seed), []
     async with visit(shared) as reader:
@@ -167,7 +171,7 @@ async def _tells(
 async def test_saving_opens_what_was_switched_off_in_stripe(
     shared: Latchkey, stranger: Visitor, admin: Visitor
 ) -> None:
-    sale = await on_sale(shared, "Switched Off")
+    sale = await on_sale(shared, "Switched Off", target="payment_link")
     link = (await sale.checkout())["payment_link"]
     await shared.stripe.post(f"payment_links/{link}", active=False)
     await shared.settled()
@@ -180,7 +184,7 @@ async def test_saving_opens_what_was_switched_off_in_stripe(
     await stranger.get(f"/buy/{sale.slug}", 404)
     choice: dict[str, Any] = {
         "purchase_method": "checkout",
-        "checkout_target": "stripe",
+        "checkout_target": "payment_link",
         "enabled": "yes",
     }
     await admin.send(selling, **choice, price=sale.prices[0])

@@ -19,11 +19,13 @@ WAIT_SECONDS = 20.0
 
 
 class CheckoutChoice(Input):
-    """Whether the product has a checkout, and which price of its Stripe product it sells."""
+    """Whether the product has a checkout, and which price of its Stripe product it sells.
+    `payment_link` asks for a payment link of that price as well."""
 
     enabled: bool
     price: str | None = Field(None, min_length=1, max_length=200)
     promotion_codes: bool | None = None
+    payment_link: bool = True
 
 
 class Checkout(Output):
@@ -44,9 +46,10 @@ class Checkout(Output):
 async def put_checkout(call: Call) -> Checkout:
     """Turn a product's checkout on, with a price, or off.
 
-    Creates a payment link in Stripe, which becomes the product's purchase method. A different price
-    creates a new link and deactivates the previous one; buyers who have that open can still pay and
-    get access. Sending the same choice again changes nothing.
+    `/buy/<slug>` then leads to a checkout session of that price, made for each buyer. Also creates
+    a payment link in Stripe, an address to put elsewhere. A different price creates a new link and
+    deactivates the previous one; buyers who have that open can still pay and get access. Sending
+    the same choice again changes nothing.
     """
     pool = call.site.pool
     try:
@@ -98,6 +101,7 @@ async def _choose(call: Call) -> str:
                 enabled=wanted.enabled,
                 price=wanted.price,
                 promotion_codes=wanted.promotion_codes,
+                payment_link=wanted.payment_link,
             )
         except checkout.UnknownPriceError:
             raise
@@ -109,8 +113,8 @@ async def _choose(call: Call) -> str:
 def _shown(now: checkout.Selling) -> Checkout:
     link = now.wanted
     return Checkout(
-        enabled=link is not None,
-        price=link.price_id if link else None,
+        enabled=bool(now.offers),
+        price=now.offers[0].price_id if now.offers else None,
         url=link.url if link else None,
         payment_link=link.stripe_id if link else None,
         promotion_codes=now.promotion_codes,

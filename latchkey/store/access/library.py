@@ -81,10 +81,15 @@ with mine as (
       join links l on l.stripe_product = i.stripe_product and l.removed_at is null
      where s.user_id = $1 and s.ended_at is null
      group by l.product_id
-), offers as (
+), sold_how as (
     select p.*,
-           exists (select from payment_link_states k
-                    where k.product_id = p.id and k.open) as has_link,
+           case p.checkout_target
+           when 'external' then p.external_url is not null
+           when 'payment_link' then exists (select from payment_link_states k
+                                             where k.product_id = p.id and k.open)
+           else exists (select from offer_states o
+                         where o.product_id = p.id and o.obstacle is null)
+           end as leads_somewhere,
            exists (select from interrupted_sales i where i.product_id = p.id) as interrupted,
            exists (select from sales_pages s
                     where s.product_id = p.id and s.status = 'live') as has_sales_page
@@ -99,11 +104,10 @@ with mine as (
            p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
            p.access_mode = 'signed_in'
            or p.purchase_method = 'sales_page' and p.has_sales_page and not p.interrupted
-           or p.purchase_method <> 'none'
-              and (p.checkout_target = 'external' or p.has_link) as sold,
+           or p.purchase_method <> 'none' and p.leads_somewhere as sold,
            p.interrupted,
            exists (select from grants g where g.user_id = $1 and g.product_id = p.id) as had
-      from offers p
+      from sold_how p
       left join mine m on m.product_id = p.id
       left join trouble t on t.product_id = p.id
      where ($2::text is null
@@ -119,14 +123,14 @@ select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned,
   left join lateral (
         select r.unit_amount, r.currency, r.interval, r.interval_count
           from prices r
-          left join payment_links k on k.price_id = r.id and k.product_id = c.id and k.wanted
-         where not c.owned and c.checkout_target = 'stripe' and c.purchase_method <> 'none'
+          left join offers o on o.price_id = r.id and o.product_id = c.id
+         where not c.owned and c.checkout_target <> 'external' and c.purchase_method <> 'none'
            and not c.interrupted
-           and (k.id is not null
+           and (o.price_id is not null
                 or (r.active and r.stripe_product = (
                         select l.stripe_product from links l
                          where l.product_id = c.id and l.removed_at is null)))
-         order by k.id nulls last, r.unit_amount nulls last, r.id limit 1) r on true
+         order by o.created_at nulls last, r.unit_amount nulls last, r.id limit 1) r on true
 """
 _ORDER = "order by case when c.owned then 0 else 1 end, lower(c.name), c.id"
 _ONE = _CARDS.format(shelf="")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from latchkey.store.pool import Pool
+from latchkey.store.products import checkout_attempts
 from latchkey.store.purchases import tombstones
 
 BATCH = 1000
@@ -54,10 +55,11 @@ async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
 
 
 async def forget_records(pool: Pool) -> None:
-    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, and tombstones
-    of readings that no older reading can follow any more."""
+    """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, tombstones of
+    readings that no older reading can follow any more, and attempts to buy that are over."""
     async with pool.acquire() as connection:
         await tombstones.forget_old(connection)
+        await checkout_attempts.forget_old(connection)
     await pool.execute(
         "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE
     )

@@ -27,5 +27,12 @@ create view interrupted_sales as
 select p.id as product_id, n.obstacle
   from products p
   join payment_link_states n on n.product_id = p.id and n.wanted and n.obstacle is not null
+ where p.purchase_method <> 'none' and p.checkout_target = 'payment_link'
+   and not exists (select from payment_link_states o where o.product_id = p.id and o.open)
+union all
+select p.id, min(n.obstacle)
+  from products p
+  join offer_states n on n.product_id = p.id
  where p.purchase_method <> 'none' and p.checkout_target = 'stripe'
-   and not exists (select from payment_link_states o where o.product_id = p.id and o.open);
+ group by p.id
+having count(n.obstacle) = count(*);

@@ -1,25 +1,28 @@
-"""How a product is sold: its purchase method and its payment links."""
+"""How a product is sold: its purchase method, its offers and its payment links."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from latchkey.rules.access import LIVE_STATUSES
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
+from latchkey.store.products import offers
+from latchkey.store.products.offers import Offer
 from latchkey.store.purchases import other_payers
 from latchkey.store.stripe.context import Account
 
 METHODS = ("none", "sales_page", "checkout")
-TARGETS = ("stripe", "external")
+TARGETS = ("stripe", "payment_link", "external")
 TELL_AGAIN = timedelta(minutes=1)
 LOOK_AGAIN = timedelta(days=1)
 """How often what is sold is read from Stripe, whatever events said."""
 
 
 class Obstacle(StrEnum):
-    """Why a payment link can't be paid, as Stripe was last read. The view `payment_link_states`
-    decides."""
+    """Why a price or payment link can't be paid, as Stripe was last read. The views `offer_states`
+    and `payment_link_states` decide."""
 
     PRODUCT_DELETED = "product_deleted"
     PRODUCT_ARCHIVED = "product_archived"
@@ -70,6 +73,7 @@ class Selling:
     sales_page: str | None
     obstacle: Obstacle | None
     links: tuple[PaymentLink, ...]
+    offers: tuple[Offer, ...]
 
     @property
     def wanted(self) -> PaymentLink | None:
@@ -78,17 +82,26 @@ class Selling:
 
     @property
     def open_link(self) -> PaymentLink | None:
-        """The link to send buyers to: the chosen one, or the previous one until that is ready."""
+        """The link that can be paid: the chosen one, or the previous one until that is ready."""
         there = [link for link in self.links if link.open and link.url]
         return max(there, key=lambda link: (link.wanted, link.id), default=None)
+
+    @property
+    def sellable(self) -> tuple[Offer, ...]:
+        """The offers that Stripe sells, as far as is known."""
+        return tuple(offer for offer in self.offers if offer.sellable)
 
     @property
     def leads_somewhere(self) -> bool:
         """Whether buyers reach a checkout, here or elsewhere."""
         if self.purchase_method == "none":
             return False
-        elsewhere = self.checkout_target == "external" and self.external_url is not None
-        return elsewhere or self.open_link is not None
+        match self.checkout_target:
+            case "external":
+                return self.external_url is not None
+            case "payment_link":
+                return self.open_link is not None
+        return bool(self.sellable)
 
 
 _LINK = (
@@ -124,6 +137,7 @@ async def selling(connection: Connection, product_id: str) -> Selling:
     return Selling(
         **dict(row) | {"obstacle": _obstacle(row["obstacle"])},
         links=tuple(_payment_link(dict(link)) for link in links),
+        offers=await offers.of_product(connection, product_id),
     )
 
 
@@ -164,35 +178,45 @@ async def choose(
     enabled: bool,
     price: str | None = None,
     promotion_codes: bool | None = None,
+    payment_link: bool = True,
 ) -> None:
-    """Turn a product's checkout on with one price, or off.
+    """Turn a product's checkout on with one price, or off. `payment_link` asks for a payment link
+    of that price as well.
 
     A price that had a link before gets the same link again, reactivated. The caller opens the
     transaction and has the links settled afterwards. Raises `CheckoutError`.
     """
-    audit_draft.note(after={"checkout": enabled, "price": price})
+    audit_draft.note(after={"checkout": enabled, "price": price, "payment_link": payment_link})
     codes = await _settle_codes(connection, product_id, promotion_codes)
     if not enabled:
         await _want_none(connection, product_id)
+        await offers.withdraw_all(connection, product_id)
         await connection.execute(
             """
             update products set purchase_method = 'none'
-             where id = $1 and purchase_method = 'checkout' and checkout_target = 'stripe'
+             where id = $1 and purchase_method = 'checkout' and checkout_target <> 'external'
             """,
             product_id,
         )
         return
     account, price_id = await _price_to_sell(connection, product_id, price)
-    await _want(connection, product_id, price_id, account=account, codes=codes)
+    await offers.offer_only(connection, product_id, price_id, account=account)
+    if payment_link:
+        await _want(connection, product_id, price_id, account=account, codes=codes)
+    else:
+        await _want_none(connection, product_id)
     await connection.execute(
         """
         update products
-           set checkout_target = 'stripe', updated_at = now(),
+           set checkout_target = case when checkout_target = 'payment_link' and $2
+                                 then 'payment_link' else 'stripe' end,
                purchase_method = case purchase_method when 'none' then 'checkout'
-                                 else purchase_method end
+                                 else purchase_method end,
+               updated_at = now()
          where id = $1
         """,
         product_id,
+        payment_link,
     )
 
 
@@ -245,7 +269,7 @@ async def sell(
 
 
 async def drop(connection: Connection, product_id: str) -> None:
-    """Stop selling by payment link, because the product is no longer linked to what it sells."""
+    """Stop selling by Stripe, because the product is no longer linked to what it sells."""
     await choose(connection, product_id, enabled=False)
 
 
@@ -297,7 +321,10 @@ async def _price_to_sell(
     row = await connection.fetchrow(
         """
         select c.account_id, c.livemode, l.stripe_product,
-               (select price_id from payment_links where product_id = $1 and wanted) as present
+               (select price_id from offers o
+                 where o.product_id = $1 and o.account_id = c.account_id
+                   and o.livemode = c.livemode
+                 order by o.created_at, o.price_id limit 1) as present
           from stripe_connection c
           left join links l on l.product_id = $1 and l.removed_at is null
          where c.state = 'connected'
@@ -353,7 +380,7 @@ async def waiting(connection: Connection, *, limit: int) -> list[str]:
         select p.id from products p
           join links l on l.product_id = p.id and l.removed_at is null
           join stripe_connection c on c.state = 'connected'
-         where p.purchase_method <> 'none' and p.checkout_target = 'stripe'
+         where p.purchase_method <> 'none' and p.checkout_target <> 'external'
            and p.sale_asked_at < now() - $3::interval
          limit $1
         """,
@@ -525,6 +552,46 @@ async def pending_order(connection: Connection, *, user_id: int, product_id: str
         product_id,
     )
     return found
+
+
+@dataclass(frozen=True)
+class RunningSubscription:
+    """A subscription of a product that isn't over. `yours` says whether its billing is open to the
+    user, `other_payer` is the address that paid, if it isn't proven to be theirs."""
+
+    id: str
+    status: str
+    yours: bool
+    other_payer: str | None
+
+
+async def running_subscription(
+    connection: Connection, *, user_id: int, product_id: str
+) -> RunningSubscription | None:
+    """The user's newest subscription of the product that isn't over, whether it gives access or
+    not; one whose end has come is over, even if Stripe hasn't said so yet."""
+    row = await connection.fetchrow(
+        """
+        select s.id, s.status,
+               c.billing_user is not distinct from s.user_id and not c.deleted as yours,
+               (select email from other_payers where source_id = s.id and proven_at is null)
+                   as other_payer
+          from subscriptions s
+          join customers c on c.id = s.customer_id
+          join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
+         where s.user_id = $1 and s.ended_at is null and s.status = any($3::text[])
+           and (s.scheduled_end is null or s.scheduled_end > now())
+           and exists (select from subscription_items i
+                         join links l on l.stripe_product = i.stripe_product
+                              and l.removed_at is null
+                        where i.subscription_id = s.id and l.product_id = $2)
+         order by s.created_at desc limit 1
+        """,
+        user_id,
+        product_id,
+        sorted(LIVE_STATUSES),
+    )
+    return RunningSubscription(**dict(row)) if row else None
 
 
 @dataclass(frozen=True)

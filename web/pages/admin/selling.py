@@ -24,11 +24,12 @@ class SellingForm(Input):
     """What the selling form sends."""
 
     purchase_method: str = Field(pattern="^(none|sales_page|checkout)$")
-    checkout_target: str = Field(pattern="^(stripe|external)$")
+    checkout_target: str = Field(pattern="^(stripe|payment_link|external)$")
     external_url: Url | None = None
     enabled: bool
     price: str | None = Field(None, max_length=200)
     promotion_codes: bool
+    payment_link: bool
     show_locked: bool
 
     @model_validator(mode="after")
@@ -37,10 +38,14 @@ class SellingForm(Input):
             raise ValueError("external_url: enter the URL that buyers are sent to")
         if self.enabled and not self.price:
             raise ValueError("price: choose a price for the checkout")
-        sold_by_link = self.purchase_method == "checkout" and self.checkout_target == "stripe"
-        if sold_by_link and not self.enabled:
+        sold_by_stripe = self.purchase_method == "checkout" and self.checkout_target != "external"
+        if sold_by_stripe and not self.enabled:
             raise ValueError("price: to lead straight to Stripe Checkout, turn it on")
         return self
+
+    @property
+    def wants_link(self) -> bool:
+        return self.payment_link or self.checkout_target == "payment_link"
 
 
 def routes() -> list[Route]:
@@ -49,7 +54,7 @@ def routes() -> list[Route]:
 
 @admin_page
 async def edit(request: Request) -> Response:
-    """The form; posting it saves and has the payment link created."""
+    """The form; posting it saves and has a payment link created, if one is asked for."""
     if request.method == "GET":
         return await _form(request)
     fields = await form(request)
@@ -60,6 +65,7 @@ async def edit(request: Request) -> Response:
         "enabled": text(fields, "enabled") == "yes",
         "price": text(fields, "price") or None,
         "promotion_codes": text(fields, "promotion_codes") == "yes",
+        "payment_link": text(fields, "payment_link") == "yes",
         "show_locked": text(fields, "show_locked") == "yes",
     }
     try:
@@ -84,6 +90,7 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
                 enabled=wanted.enabled,
                 price=wanted.price,
                 promotion_codes=wanted.promotion_codes,
+                payment_link=wanted.wants_link,
             )
             await checkout.sell(
                 connection,
@@ -95,6 +102,8 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
             )
     except checkout.CheckoutError as error:
         return f"Not saved: {error}."
+    if not wanted.wants_link:
+        return None
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:
@@ -124,7 +133,7 @@ async def _form(
             if now.stripe_product
             else []
         )
-    wanted = now.wanted
+    offered = now.offers[0].price_id if now.offers else None
     return page(
         request,
         "admin/selling.html",
@@ -133,14 +142,13 @@ async def _form(
         now=now,
         link=link,
         connected=connected.state == "connected",
-        prices=[
-            entry for entry in prices if entry.active or (wanted and entry.id == wanted.price_id)
-        ],
+        prices=[entry for entry in prices if entry.active or entry.id == offered],
         values=values
         or {
             **vars(now),
-            "enabled": wanted is not None,
-            "price": wanted.price_id if wanted else None,
+            "enabled": offered is not None,
+            "price": offered,
+            "payment_link": now.wanted is not None,
         },
         errors=errors or {},
         buy_address=f"{site.public_url}/buy/{product.slug}",

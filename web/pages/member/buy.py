@@ -11,14 +11,16 @@ from latchkey import dispatch, references
 from latchkey.store.access import grants
 from latchkey.store.products import checkout, products
 from latchkey.store.products.checkout import Selling
+from latchkey.store.products.offers import Offer
 from latchkey.store.products.products import Product
 from latchkey.store.users import signin
 from latchkey.store.users.users import User
-from web import billing
+from web import billing, checkouts
 from web.numbers import number
 from web.pages.errors import NotFoundError
-from web.pages.guard import NotYoursError, redirect, visitor_page
+from web.pages.guard import NotYoursError, TooManyError, redirect, visitor_page
 from web.pages.render import page
+from web.security import csrf_token, known_browser, remember_csrf
 from web.site import site_of
 from web.visitors import network_of
 from web.wording import labels
@@ -27,6 +29,7 @@ _SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
 _UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
 _PASSED_ON = {"promo": "prefilled_promo_code", "prefilled_promo_code": "prefilled_promo_code"}
 LOOKS_PER_HOUR = 300
+CHECKOUTS_PER_HOUR = 200
 TRIES_SHOWN = 8
 
 
@@ -84,25 +87,127 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
         raise NotYoursError
     if product.access_mode == "signed_in":
         return redirect(f"/login?next=/products/{product.slug}")
-    if selling.purchase_method == "none":
+    has_one = (
+        user and "again" not in request.query_params and await _has_one(request, product, user)
+    )
+    if has_one:
+        return has_one
+    if not selling.leads_somewhere:
         return _not_for_sale(request, product, selling)
     if selling.checkout_target == "external" and selling.external_url:
         return redirect(_with_query(selling.external_url, passed_on(request, promotion=False)))
+    if selling.checkout_target == "payment_link":
+        return _by_payment_link(request, product, selling)
+    offer = selling.sellable[0]
+    if "back" in request.query_params or _only_looking(request):
+        return _buy_page(request, product, offer)
+    return await _by_session(request, product, selling, offer)
+
+
+async def _has_one(request: Request, product: Product, user: User) -> Response | None:
+    """Whoever has bought the product already is led to what they have, not to pay again."""
+    async with site_of(request).pool.acquire() as connection:
+        pending = await checkout.pending_order(connection, user_id=user.id, product_id=product.id)
+        running = await checkout.running_subscription(
+            connection, user_id=user.id, product_id=product.id
+        )
+    if pending:
+        return page(request, "member/buy_pending.html", product=product)
+    if running:
+        return page(
+            request,
+            "member/buy_running.html",
+            product=product,
+            subscription=running,
+            portal=site_of(request).look.portal,
+        )
+    return None
+
+
+def _by_payment_link(request: Request, product: Product, selling: Selling) -> Response:
+    user: User | None = request.state.user
     link = selling.open_link
-    if link is None or link.url is None:
-        return _not_for_sale(request, product, selling)
-    if user and "again" not in request.query_params:
-        async with site_of(request).pool.acquire() as connection:
-            pending = await checkout.pending_order(
-                connection, user_id=user.id, product_id=product.id
-            )
-        if pending:
-            return page(request, "member/buy_pending.html", product=product)
+    assert link is not None, "it leads somewhere"
+    assert link.url is not None, "an open link has an address"
     query = passed_on(request, promotion=selling.promotion_codes)
     if user:
         reference = references.sign(user.id, product.id, vault=site_of(request).keyring.vault)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
     return redirect(_with_query(link.url, query))
+
+
+def _only_looking(request: Request) -> bool:
+    """Whether nobody clicked: a browser that loads pages ahead, or a program that checks links."""
+    ahead = request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+    return request.method == "HEAD" or "prefetch" in ahead
+
+
+def _buy_page(request: Request, product: Product, offer: Offer) -> Response:
+    """What is for sale, for buyers who come back from the checkout without having paid."""
+    query = urlencode(_typed(request))
+    return page(
+        request,
+        "member/buy.html",
+        product=product,
+        offer=offer,
+        back="back" in request.query_params,
+        address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
+    )
+
+
+async def _by_session(
+    request: Request, product: Product, selling: Selling, offer: Offer
+) -> Response:
+    """Lead to a checkout session made for this click."""
+    site, user = site_of(request), request.state.user
+    who = user.id if user else network_of(request)
+    async with site.pool.acquire() as connection:
+        if not await signin.try_once(
+            connection, f"checkout {who}", most=CHECKOUTS_PER_HOUR, seconds=3600
+        ):
+            raise TooManyError(
+                "You've opened the checkout many times within the last hour. Please try again in an"
+                " hour."
+            )
+    kept = passed_on(request)
+    cancel = urlencode([*_typed(request), ("back", "1")])
+    choice = checkouts.Choice(
+        product=product,
+        selling=selling,
+        offer=offer,
+        promotion_code=dict(kept).get("prefilled_promo_code"),
+        tags={name: value for name, value in kept if _UTM.fullmatch(name)},
+        success_url=f"{site.public_url}/checkout/success?session={{CHECKOUT_SESSION_ID}}",
+        cancel_url=f"{site.public_url}/buy/{product.slug}?{cancel}",
+    )
+    csrf_token(request)
+    try:
+        opened = await checkouts.open_session(
+            site, checkouts.Buyer(user=user, browser=known_browser(request)), choice
+        )
+    except checkouts.SessionRefusedError as refused:
+        if not refused.sellable:
+            return _not_for_sale(request, product, selling)
+        if selling.open_link:
+            return _by_payment_link(request, product, selling)
+        return _checkout_away(request, product)
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
+        return _checkout_away(request, product)
+    response = redirect(opened.url)
+    remember_csrf(request, response)
+    return response
+
+
+def _checkout_away(request: Request, product: Product) -> Response:
+    return page(
+        request,
+        "message.html",
+        503,
+        heading="The checkout isn't available",
+        text=f"We can't open the checkout for {product.name} at the moment, and you haven't been"
+        " charged. Please try again in a few minutes.",
+        back=f"/buy/{product.slug}?back=1",
+    )
 
 
 def _not_for_sale(request: Request, product: Product, selling: Selling) -> Response:
@@ -128,6 +233,12 @@ def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, st
         elif _UTM.fullmatch(name):
             kept.append((name, value[:200]))
     return kept
+
+
+def _typed(request: Request) -> list[tuple[str, str]]:
+    """What `passed_on` keeps, by the names that our own addresses have."""
+    names = {"prefilled_promo_code": "promo"}
+    return [(names.get(name, name), value) for name, value in passed_on(request)]
 
 
 def _with_query(address: str, extra: list[tuple[str, str]]) -> str:

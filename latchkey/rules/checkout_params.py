@@ -1,0 +1,106 @@
+"""What Stripe is asked for when a checkout session is made. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MOST_TAG = 500
+"""Stripe's longest value of metadata."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a buyer chose, and where they go afterwards.
+
+    `reference` is the signed reference of a member; `email` is the address that the checkout is
+    for, if it is known. `tags` say where the visitor came from. `success_url` holds Stripe's
+    placeholder for the session's id.
+    """
+
+    product_id: str
+    price_id: str
+    recurring: bool
+    promotion_codes: bool
+    success_url: str
+    cancel_url: str
+    reference: str | None = None
+    email: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def session_params(wish: Wish) -> dict[str, Any]:
+    """The parameters of a checkout session for a buyer whom Stripe doesn't know yet. `for_customer`
+    changes them for one it knows."""
+    marks = {"latchkey_product": wish.product_id}
+    params: dict[str, Any] = {
+        "mode": "subscription" if wish.recurring else "payment",
+        "line_items": [{"price": wish.price_id, "quantity": 1}],
+        "success_url": wish.success_url,
+        "cancel_url": wish.cancel_url,
+        "metadata": marks | {name: value[:MOST_TAG] for name, value in wish.tags.items()},
+    }
+    if wish.promotion_codes:
+        params["allow_promotion_codes"] = True
+    if wish.reference:
+        params["client_reference_id"] = wish.reference
+    if wish.email:
+        params["customer_email"] = wish.email
+    if not wish.recurring:
+        params["customer_creation"] = "always"
+    return params
+
+
+def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
+    """The same session for an existing customer, whose address Stripe knows."""
+    kept = {
+        name: value
+        for name, value in params.items()
+        if name not in ("customer_email", "customer_creation")
+    }
+    return kept | {"customer": customer}
+
+
+def with_discount(params: Mapping[str, Any], promotion_code: str) -> dict[str, Any]:
+    """The same session with a promotion code entered; Stripe takes that instead of a field for
+    codes."""
+    kept = {name: value for name, value in params.items() if name != "allow_promotion_codes"}
+    return kept | {"discounts": [{"promotion_code": promotion_code}]}
+
+
+def without_refused(params: Mapping[str, Any], refused: str | None) -> dict[str, Any] | None:
+    """What to ask for instead, if Stripe refuses a parameter that only spares the buyer some
+    typing; None for any other. `refused` names the parameter, if Stripe did."""
+    if "discounts" in params and (refused or "discounts").startswith("discounts"):
+        kept = {name: value for name, value in params.items() if name != "discounts"}
+        return kept | {"allow_promotion_codes": True}
+    if "customer_email" in params and refused == "customer_email":
+        return {name: value for name, value in params.items() if name != "customer_email"}
+    return None
+
+
+@dataclass(frozen=True)
+class CheckoutOrder:
+    """A session to make: its parameters, and the attempt to buy that it belongs to.
+
+    `customers` are the buyer's at Stripe; the first that still exists is used. `promotion_code` is
+    what the buyer's link named. `session` is what an earlier click of the same attempt opened.
+    `key` names the attempt, so that Stripe makes one session of several clicks.
+    """
+
+    params: dict[str, Any]
+    customers: list[str]
+    promotion_code: str | None
+    attempt: int
+    key: str
+    session: str | None
+    product: str
+    price: str
+    stripe_product: str
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> "CheckoutOrder":
+        return cls(**json.loads(text))

@@ -1,0 +1,70 @@
+"""Who began which purchase, so that a double click leads to one checkout session."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchkey.store.pool import Connection
+
+SAME_ATTEMPT = timedelta(minutes=30)
+"""Whoever begins the same purchase again within this time is led to the same session, if it is
+still open. Two open sessions could both be paid."""
+
+KEPT = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class CheckoutAttempt:
+    """`begun_at` (UTC) and `session_id` are those of the first of several clicks; `session_id` is
+    None until Stripe has answered."""
+
+    id: int
+    begun_at: datetime
+    session_id: str | None
+
+
+async def begin(
+    connection: Connection, key: bytes, *, product_id: str, user_id: int | None
+) -> CheckoutAttempt:
+    """The attempt that this click belongs to. `key` is a hash of who wants to buy what, and how."""
+    row = await connection.fetchrow(
+        """
+        insert into checkout_attempts as a (key, product_id, user_id) values ($1, $2, $3)
+        on conflict (key) do update
+           set begun_at = case when a.begun_at < now() - $4::interval then now()
+                          else a.begun_at end,
+               session_id = case when a.begun_at < now() - $4::interval then null
+                            else a.session_id end
+        returning id, begun_at, session_id
+        """,
+        key,
+        product_id,
+        user_id,
+        SAME_ATTEMPT,
+    )
+    assert row is not None, "an upsert returns its row"
+    return CheckoutAttempt(**dict(row))
+
+
+async def opened(
+    connection: Connection, attempt_id: int, *, session_id: str, price_id: str
+) -> None:
+    """Record the session that the attempt leads to, and that Stripe sells the price."""
+    await connection.execute(
+        """
+        with recovered as (
+            update offers o set error = null from checkout_attempts a
+             where a.id = $1 and o.product_id = a.product_id and o.price_id = $3
+               and o.error is not null)
+        update checkout_attempts set session_id = $2 where id = $1
+        """,
+        attempt_id,
+        session_id,
+        price_id,
+    )
+
+
+async def forget_old(connection: Connection) -> None:
+    """Delete the attempts whose sessions have expired."""
+    await connection.execute(
+        "delete from checkout_attempts where begun_at < now() - $1::interval", KEPT
+    )
