@@ -72,7 +72,7 @@ def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:
         port, sandbox_port = free_port(), free_port()
         address = "127.0.0.1:9"
         if temporal:
-            server = run_temporal(database=folder / "temporal.db", namespaces=["default"])
+            server = run_temporal(database=folder / "temporal.db", threads=None)
             address = opened.enter_context(server)
         sandbox = f"http://127.0.0.1:{sandbox_port}"
         environment = os.environ | {

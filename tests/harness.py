@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -23,7 +24,9 @@ import asyncpg
 import httpx
 import psutil
 import uvicorn
+from google.protobuf.duration_pb2 import Duration
 from starlette.applications import Starlette
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 import worker
@@ -55,25 +58,14 @@ SALES = {
 }
 SHORTLY = 8
 """Seconds until an end that a test sees come: enough to get ready for it on a busy machine."""
-NAMESPACES = [f"site-{number}" for number in range(100)]
-"""Each site gets its own, so that no worker takes another site's work."""
+REFRESH = "500ms"
+"""How soon a Temporal server runs the schedules of a new namespace."""
 
 _ROOMY = 4 * 1024**3
 """Bytes free in memory from which on databases are kept there."""
 
-_free_namespaces = iter(NAMESPACES)
+_numbers = itertools.count()
 _ports = iter(random.sample(range(10_000, 32_000), 22_000))
-
-
-def free_namespace() -> str:
-    """A namespace of the Temporal dev server that no other test of this process uses."""
-    return next(_free_namespaces)
-
-
-def forget_namespaces() -> None:
-    """Make all namespaces available again, after starting a new Temporal server."""
-    global _free_namespaces
-    _free_namespaces = iter(NAMESPACES)
 
 
 def free_port() -> int:
@@ -89,13 +81,16 @@ def free_port() -> int:
 async def until(
     condition: Callable[[], Awaitable[Any]], what: str, *, seconds: float = PATIENCE
 ) -> Any:
-    """Wait until the condition holds and return its value; fail if it never does."""
-    deadline = time.monotonic() + seconds
-    while not (found := await condition()):
-        if time.monotonic() > deadline:
+    """Wait until the condition holds and return its value; fail if it never does.
+
+    Asks often at first and then ever more rarely, since asking keeps a processor busy."""
+    started = time.monotonic()
+    while not (value := await condition()):
+        waited = time.monotonic() - started
+        if waited > seconds:
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
-        await asyncio.sleep(0.02)
-    return found
+        await asyncio.sleep(min(0.02 + waited / 10, 0.25))
+    return value
 
 
 @dataclass(frozen=True)
@@ -176,18 +171,22 @@ async def _make_template(dsn: Callable[[str], str]) -> None:
 def run_temporal(
     port: int | None = None,
     database: Path | None = None,
-    namespaces: Sequence[str] = NAMESPACES,
     dynamic: Sequence[str] = (),
+    threads: int | None = 1,
 ) -> Iterator[str]:
-    """A Temporal dev server with many namespaces: its address. `dynamic` are values of its dynamic
-    configuration, as `key=JSON`."""
+    """A Temporal dev server: its address. `dynamic` are values of its dynamic configuration, as
+    `key=JSON`.
+
+    Several threads would compute an eighth more, and other tests keep the other cores busy; None
+    uses all cores."""
     port = port or free_port()
-    extra = tuple(f"--namespace={name}" for name in namespaces)
-    extra += tuple(f"--dynamic-config-value={value}" for value in dynamic)
+    values = (f'system.namespaceCacheRefreshInterval="{REFRESH}"', *dynamic)
+    extra = tuple(f"--dynamic-config-value={value}" for value in values)
     process = subprocess.Popen(
         temporal_argv(database, port=port, ui_port=None, extra=extra),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=os.environ | ({"GOMAXPROCS": str(threads)} if threads else {}),
     )
     try:
         asyncio.run(_temporal_answers(f"127.0.0.1:{port}"))
@@ -207,6 +206,19 @@ async def _temporal_answers(address: str) -> None:
         return True
 
     await until(answers, "Temporal answers")
+
+
+async def new_namespace(address: str) -> Client:
+    """A client of a new namespace. Each site gets its own, so that no worker takes another site's
+    work."""
+    name = f"site-{next(_numbers)}"
+    client = await Client.connect(address, namespace=name)
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=name, workflow_execution_retention_period=Duration(seconds=86_400)
+        )
+    )
+    return client
 
 
 @dataclass
@@ -532,8 +544,8 @@ async def run_latchkey(
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    namespace = free_namespace()
-    os.environ["TEMPORAL_NAMESPACE"] = namespace
+    client = await new_namespace(temporal_address)
+    os.environ["TEMPORAL_NAMESPACE"] = client.namespace
     settings = Settings.model_validate(
         {
             "DATABASE_URL": dsn,
@@ -556,8 +568,7 @@ async def run_latchkey(
         verify=False,
         limits=httpx.Limits(keepalive_expiry=2),
     )
-    client = await Client.connect(temporal_address, namespace=namespace)
-    site = Latchkey(settings, stripe, pool, url, api, client, namespace)
+    site = Latchkey(settings, stripe, pool, url, api, client, client.namespace)
     await site.start_web()
     await site.start_worker()
 

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from latchkey import worker_port
 from latchkey.supervision import LoopSupervisor
-from tests.harness import free_namespace, free_port, until
+from tests.harness import free_port, new_namespace, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -151,7 +151,7 @@ async def test_the_worker_waits_and_knows_whether_it_polls(
     settings = {
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": f"127.0.0.1:{temporal}",
-        "TEMPORAL_NAMESPACE": free_namespace(),
+        "TEMPORAL_NAMESPACE": (await new_namespace(temporal_address)).namespace,
         "LATCHKEY_WORKER_METRICS_PORT": str(port),
     }
     async with started("worker", tmp_path, **settings) as worker:
@@ -179,7 +179,7 @@ async def test_a_worker_that_waits_for_temporal_can_be_stopped(dsn: str, tmp_pat
 
 
 async def test_a_process_that_takes_no_tasks_is_not_healthy(temporal_address: str) -> None:
-    stranger = await Client.connect(temporal_address, namespace=free_namespace())
+    stranger = await new_namespace(temporal_address)
     assert set((await worker_port.polling(stranger)).values()) == {"never heard of"}
 
 

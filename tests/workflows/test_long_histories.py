@@ -52,7 +52,7 @@ SOON_LONG = 60
 def eager() -> Iterator[str]:
     """A server that suggests continue-as-new early."""
     setting = f"limit.historyCount.suggestContinueAsNew={SOON_LONG}"
-    with run_temporal(namespaces=["default"], dynamic=[setting]) as address:
+    with run_temporal(dynamic=[setting]) as address:
         yield address
 
 
