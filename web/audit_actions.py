@@ -45,6 +45,8 @@ PAGES: dict[str, A | None] = {
     "GET /admin/activity.csv": A.EXPORTED,
     "GET /admin/drift/{id}.csv": A.EXPORTED,
     "GET /admin/audit.csv": A.EXPORTED,
+    "GET /admin/subscriptions.csv": A.EXPORTED,
+    "GET /admin/customers.csv": A.EXPORTED,
     "POST /admin/users/import": None,
     "POST /admin/users/import/{id}": A.USERS_IMPORTED,
     "POST /admin/users/{id}/grant": A.ACCESS_GIVEN,

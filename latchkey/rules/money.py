@@ -4,6 +4,8 @@ From Stripe's list of currencies: some have none, some have three, all others tw
 Icelandic króna and the Ugandan shilling for compatibility with old integrations.
 """
 
+from decimal import Decimal
+
 _NONE = frozenset(
     {
         "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
@@ -19,3 +21,8 @@ def decimals(currency: str) -> int:
     if code in _NONE:
         return 0
     return 3 if code in _THREE else 2
+
+
+def in_major_units(amount: int, currency: str) -> Decimal:
+    """An amount of the minor unit in the currency's own unit: 2900 in euros is 29.00."""
+    return Decimal(amount).scaleb(-decimals(currency))

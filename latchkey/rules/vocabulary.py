@@ -76,6 +76,29 @@ class GrantSource(StrEnum):
     COLLECTION = "collection"
 
 
+class SubscriptionPhase(StrEnum):
+    """Where a subscription stands, by what matters most: the database derives it from the status,
+    the scheduled end and the pause (column `subscriptions.phase`). `OTHER` is a status that
+    Latchkey doesn't know."""
+
+    ACTIVE = "active"
+    TRIALING = "trialing"
+    ENDING = "ending"
+    PAYMENT_PROBLEM = "payment_problem"
+    PAUSED = "paused"
+    INCOMPLETE = "incomplete"
+    ENDED = "ended"
+    OTHER = "other"
+
+
+class CustomerState(StrEnum):
+    """Whose a Stripe customer is: a user's, nobody's, or gone from Stripe."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    DELETED = "deleted"
+
+
 class Reason(StrEnum):
     """Why a grant is given or has ended; stored with the grant and shown to people."""
 

@@ -357,6 +357,7 @@ CREATE TABLE customers (
     email_key text,
     billing_user bigint,
     portal_opened_at timestamp with time zone,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
 );
 
@@ -1093,7 +1094,17 @@ CREATE TABLE subscriptions (
     canceled_at timestamp with time zone,
     cancelled_by_customer boolean DEFAULT false NOT NULL,
     resumes_at timestamp with time zone,
-    pause_reason text
+    pause_reason text,
+    phase text GENERATED ALWAYS AS (
+CASE
+    WHEN ((ended_at IS NOT NULL) OR (status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text]))) THEN 'ended'::text
+    WHEN (status = ANY (ARRAY['past_due'::text, 'unpaid'::text])) THEN 'payment_problem'::text
+    WHEN (status = 'incomplete'::text) THEN 'incomplete'::text
+    WHEN ((status = 'paused'::text) OR (collection_paused AND (status = ANY (ARRAY['active'::text, 'trialing'::text])))) THEN 'paused'::text
+    WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
+    WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
+    ELSE 'other'::text
+END) STORED NOT NULL
 );
 
 CREATE UNLOGGED TABLE tries (
@@ -1460,7 +1471,15 @@ CREATE INDEX collection_products_by_product ON collection_products USING btree (
 
 CREATE INDEX customers_by_address ON customers USING btree (email_key) WHERE (email_key IS NOT NULL);
 
+CREATE INDEX customers_by_grams ON customers USING gin (((grams(((COALESCE(email_key, ''::text) || ' '::text) || lower(COALESCE(name, ''::text))), 2) || grams(((COALESCE(email_key, ''::text) || ' '::text) || lower(COALESCE(name, ''::text))), 3))));
+
+CREATE INDEX customers_by_time ON customers USING btree (added_at DESC, id DESC);
+
 CREATE INDEX customers_by_user ON customers USING btree (user_id);
+
+CREATE INDEX customers_deleted ON customers USING btree (added_at DESC, id DESC) WHERE deleted;
+
+CREATE INDEX customers_of_nobody ON customers USING btree (added_at DESC, id DESC) WHERE (user_id IS NULL);
 
 CREATE INDEX differences_by_run ON differences USING btree (reconciliation_id, id);
 
@@ -1572,9 +1591,17 @@ CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
 
 CREATE INDEX sessions_over ON sessions USING btree (expires_at);
 
+CREATE INDEX subscription_items_by_price ON subscription_items USING btree (price_id);
+
 CREATE INDEX subscription_items_by_product ON subscription_items USING btree (stripe_product);
 
 CREATE INDEX subscriptions_by_customer ON subscriptions USING btree (customer_id);
+
+CREATE INDEX subscriptions_by_phase ON subscriptions USING btree (phase, created_at DESC, id DESC);
+
+CREATE INDEX subscriptions_by_session ON subscriptions USING btree (checkout_session) WHERE (checkout_session IS NOT NULL);
+
+CREATE INDEX subscriptions_by_time ON subscriptions USING btree (created_at DESC, id DESC);
 
 CREATE INDEX subscriptions_by_user ON subscriptions USING btree (user_id);
 

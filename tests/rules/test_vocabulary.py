@@ -14,9 +14,11 @@ from latchkey.rules.vocabulary import (
     AuditActor,
     AuditOutcome,
     Cause,
+    CustomerState,
     GrantSource,
     MoneyState,
     Reason,
+    SubscriptionPhase,
     TokenScope,
 )
 from web.wording.labels import (
@@ -25,6 +27,7 @@ from web.wording.labels import (
     AUDIT_ACTORS,
     AUDIT_OUTCOMES,
     CAUSES,
+    CUSTOMER_STATES,
     DIFFERENCE_KINDS,
     ICONS,
     MONEY_STATES,
@@ -33,6 +36,7 @@ from web.wording.labels import (
     SEVERITIES,
     SIGN_IN_METHODS,
     SOURCES,
+    SUBSCRIPTION_PHASES,
     TOKEN_SCOPES,
 )
 
@@ -44,6 +48,8 @@ from web.wording.labels import (
         (Cause, CAUSES),
         (Reason, REASONS),
         (MoneyState, MONEY_STATES),
+        (SubscriptionPhase, SUBSCRIPTION_PHASES),
+        (CustomerState, CUSTOMER_STATES),
         (GrantSource, SOURCES),
         (AuditAction, AUDIT_ACTIONS),
         (AuditOutcome, AUDIT_OUTCOMES),

@@ -11,11 +11,12 @@ import pytest
 from latchkey.store.audit import AuditFilter
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import create_pool
+from latchkey.store.purchases.billing_lists import BillingFilter
 from latchkey.store.users.listing import UserFilter
 from tests.harness import PATIENCE, Latchkey
 from tests.web.pages import user, visit
 from web import markdown
-from web.pages.admin import activity, audit_log, users
+from web.pages.admin import activity, audit_log, customers, users
 from web.pages.guard import MAILS_BY_HAND
 from web.site import Site
 
@@ -80,6 +81,12 @@ async def test_a_text_that_takes_too_long_is_given_up(monkeypatch: pytest.Monkey
 
 async def test_an_export_holds_no_connection_while_it_is_sent(shared: Latchkey) -> None:
     """Whoever reads slowly would keep it from everybody's pages."""
+    await shared.pool.execute(
+        "insert into customers (id, account_id, livemode, email, name)"
+        " values ('cus_patient', 'acct_patient', false, 'patient@lists.example', $1)"
+        " on conflict do nothing",
+        "A name that is longer than all columns' names" * 5,
+    )
     async with visit(shared) as owner:
         await owner.sign_in()
     async with await create_pool(shared.settings.require_database(), max_size=1) as pool:
@@ -88,6 +95,7 @@ async def test_an_export_holds_no_connection_while_it_is_sent(shared: Latchkey) 
             activity._csv(site, FeedFilter()),
             audit_log._csv(site, AuditFilter()),
             users._csv(site, UserFilter()),
+            customers.LIST.csv(site, BillingFilter()),
         ):
             header, first = await anext(sent), await anext(sent)
             idle = pool.get_idle_size()

@@ -8,6 +8,7 @@ from web.api import (
     audit_log,
     checkout,
     collections,
+    customers,
     feed,
     identity,
     inbox,
@@ -17,6 +18,7 @@ from web.api import (
     products,
     reconciliations,
     registry,
+    subscriptions,
     team,
     users,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "audit_log",
     "checkout",
     "collections",
+    "customers",
     "feed",
     "identity",
     "inbox",
@@ -35,6 +38,7 @@ __all__ = [
     "products",
     "reconciliations",
     "routes",
+    "subscriptions",
     "team",
     "users",
 ]

@@ -9,7 +9,7 @@ from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
 from latchkey.store.products.products import UnknownProductError
 from web import numbers
-from web.api.cursors import cursor, number
+from web.api.cursors import cursor, number, sliced
 from web.api.lookup import product_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
@@ -37,7 +37,7 @@ class Collection(Output):
 
 class CollectionList(Output):
     data: list[Collection]
-    next: None = None
+    next: str | None
 
 
 class Holder(Output):
@@ -77,12 +77,13 @@ class GiftsDone(Output):
     users_created: int
 
 
-@endpoint("GET", "/collections", answer=CollectionList)
+@endpoint("GET", "/collections", query=Paging, answer=CollectionList)
 async def list_collections(call: Call) -> CollectionList:
-    """List the site's collections."""
+    """List the site's collections by name."""
     async with call.site.pool.acquire() as connection:
         rows = await collections.listed(connection)
-    return CollectionList(data=[_shown(row) for row in rows])
+    page, after = sliced(rows, lambda row: row.id, call.query)
+    return CollectionList(data=[_shown(row) for row in page], next=after)
 
 
 @endpoint("POST", "/collections", body=NewCollection, answer=Collection, status=201)

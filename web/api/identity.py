@@ -15,7 +15,7 @@ from latchkey.store.users import (
     unmerging,
 )
 from web import numbers
-from web.api.cursors import cursor, number
+from web.api.cursors import cursor, number, sliced
 from web.api.lookup import user_of
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, Paging, endpoint
@@ -95,7 +95,7 @@ class AskToMerge(Input):
 
 class MergeRequestList(Output):
     data: list[MergeRequest]
-    next: None = None
+    next: str | None
 
 
 class Merge(Output):
@@ -122,7 +122,7 @@ class PastMerge(Output):
 
 class PastMergeList(Output):
     data: list[PastMerge]
-    next: None = None
+    next: str | None
 
 
 class Address(Output):
@@ -133,7 +133,7 @@ class Address(Output):
 
 class AddressList(Output):
     data: list[Address]
-    next: None = None
+    next: str | None
 
 
 @endpoint("GET", "/matches", query=MatchSearch, answer=MatchList)
@@ -229,22 +229,30 @@ async def ask_to_merge(call: Call) -> MergeRequest:
     return _request(asked)
 
 
-@endpoint("GET", "/users/{id}/merge-requests", answer=MergeRequestList)
+@endpoint("GET", "/users/{id}/merge-requests", query=Paging, answer=MergeRequestList)
 async def list_merge_requests(call: Call) -> MergeRequestList:
-    """List the requests to merge this user with another one, newest first, ten at most."""
+    """List the requests to merge this user with another one, newest first."""
+    paging: Paging = call.query
     async with call.site.pool.acquire() as connection:
         found = await user_of(connection, call.path["id"])
-        rows = await merge_requests.of_user(connection, found.id)
-    return MergeRequestList(data=[_request(row) for row in rows])
+        rows = await merge_requests.of_user(
+            connection, found.id, after=number(paging.after), limit=paging.limit + 1
+        )
+    page = rows[: paging.limit]
+    return MergeRequestList(
+        data=[_request(row) for row in page],
+        next=cursor(page[-1].id) if len(rows) > paging.limit else None,
+    )
 
 
-@endpoint("GET", "/users/{id}/merges", answer=PastMergeList)
+@endpoint("GET", "/users/{id}/merges", query=Paging, answer=PastMergeList)
 async def list_merges(call: Call) -> PastMergeList:
     """List the users who were merged into this one, newest first."""
     async with call.site.pool.acquire() as connection:
         found = await user_of(connection, call.path["id"])
         rows = await unmerging.merges_of(connection, found.id)
-    return PastMergeList(data=[PastMerge.model_validate(vars(row)) for row in rows])
+    page, after = sliced(rows, lambda row: row.from_user, call.query)
+    return PastMergeList(data=[PastMerge.model_validate(vars(row)) for row in page], next=after)
 
 
 @endpoint("POST", "/users/{id}/unmerge", scope=TokenScope.EVERYTHING, answer=Merge)
@@ -265,13 +273,14 @@ async def unmerge(call: Call) -> Merge:
     return Merge(user_id=done.user_id, from_user=done.from_user, moved=done.moved)
 
 
-@endpoint("GET", "/users/{id}/addresses", answer=AddressList)
+@endpoint("GET", "/users/{id}/addresses", query=Paging, answer=AddressList)
 async def list_addresses(call: Call) -> AddressList:
     """List a user's additional addresses, whether claimed or from a merge."""
     async with call.site.pool.acquire() as connection:
         found = await user_of(connection, call.path["id"])
         rows = await identity.addresses(connection, found.id)
-    return AddressList(data=[Address.model_validate(vars(row)) for row in rows])
+    page, after = sliced(rows, lambda row: row.email, call.query)
+    return AddressList(data=[Address.model_validate(vars(row)) for row in page], next=after)
 
 
 def _id(call: Call) -> int:

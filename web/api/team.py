@@ -4,7 +4,8 @@ from pydantic import Field
 
 from latchkey.store import site_settings
 from latchkey.store.users import factors
-from web.api.registry import Call, Output, endpoint
+from web.api.cursors import sliced
+from web.api.registry import Call, Output, Paging, endpoint
 
 
 class TeamMember(Output):
@@ -20,15 +21,17 @@ class TeamMember(Output):
 
 class Team(Output):
     data: list[TeamMember]
+    next: str | None
     second_factor_required: bool
 
 
-@endpoint("GET", "/team", answer=Team)
+@endpoint("GET", "/team", query=Paging, answer=Team)
 async def get_team(call: Call) -> Team:
     """List the owners, admins and support, and who has a second factor."""
     async with call.site.pool.acquire() as connection:
         people = await factors.of_staff(connection)
         site = await site_settings.read(connection)
+    page, after = sliced(people, lambda person: person.id, call.query)
     return Team(
         data=[
             TeamMember(
@@ -39,7 +42,8 @@ async def get_team(call: Call) -> Team:
                 passkeys=person.factors.passkeys,
                 lacks_second_factor=not person.factors.any,
             )
-            for person in people
+            for person in page
         ],
+        next=after,
         second_factor_required=site.staff_second_factor,
     )

@@ -36,6 +36,13 @@ MENU = (
         ),
     ),
     Group(
+        "Billing",
+        (
+            Entry("/admin/subscriptions", "Subscriptions", "clock"),
+            Entry("/admin/customers", "Customers", "person"),
+        ),
+    ),
+    Group(
         "People",
         (
             Entry("/admin/users", "Users", "users"),

@@ -1,7 +1,6 @@
 """Rendering: one template environment with the filters and values that every page shares."""
 
 import hashlib
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from latchkey.addresses import masked
-from latchkey.rules.money import decimals
+from latchkey.rules.money import decimals, in_major_units
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
@@ -69,12 +68,11 @@ def money(amount: int | None, currency: str | None) -> str:
     if amount is None or not currency:
         return "varying amount"
     code = currency.upper()
-    places = decimals(code)
     return format_currency(
-        Decimal(amount).scaleb(-places),
+        in_major_units(amount, code),
         code,
         locale="en",
-        currency_digits=places == get_currency_precision(code),
+        currency_digits=decimals(code) == get_currency_precision(code),
     )
 
 

@@ -15,9 +15,11 @@ from latchkey.rules.vocabulary import (
     AuditActor,
     AuditOutcome,
     Cause,
+    CustomerState,
     GrantSource,
     MoneyState,
     Reason,
+    SubscriptionPhase,
     TokenScope,
 )
 from latchkey.store.products.checkout import Obstacle
@@ -326,6 +328,21 @@ SOURCES: dict[str, str] = {
     GrantSource.ORDER: "Purchase",
     GrantSource.MANUAL: "Complimentary",
     GrantSource.COLLECTION: "Collection",
+}
+SUBSCRIPTION_PHASES: dict[str, str] = {
+    SubscriptionPhase.ACTIVE: "Active",
+    SubscriptionPhase.TRIALING: "On trial",
+    SubscriptionPhase.ENDING: "Cancelled, still running",
+    SubscriptionPhase.PAYMENT_PROBLEM: "Payment problem",
+    SubscriptionPhase.PAUSED: "Paused",
+    SubscriptionPhase.INCOMPLETE: "First payment missing",
+    SubscriptionPhase.ENDED: "Ended",
+    SubscriptionPhase.OTHER: "Unknown status",
+}
+CUSTOMER_STATES: dict[str, str] = {
+    CustomerState.KNOWN: "With a user",
+    CustomerState.UNKNOWN: "Without a user",
+    CustomerState.DELETED: "Deleted in Stripe",
 }
 LINK_STATES = {"importing": "Importing", "listening": "In sync", "failed": "Import failed"}
 EVENT_STATES = {

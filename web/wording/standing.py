@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from latchkey.rules.vocabulary import GrantSource
+from latchkey.rules.vocabulary import GrantSource, SubscriptionPhase
 from web.wording import labels
 from web.wording.times import day, late, when
 
@@ -45,22 +45,27 @@ def standing(member: Any) -> Standing:
 
 
 def subscription(row: Any) -> Standing:
-    """The sentence and its tone for a `profile.Subscription`."""
-    if row.ended_at is not None:
-        return _say("Ended on {}", day(row.ended_at)), ""
-    if row.scheduled_end:
-        why = _ENDED_BY.get(row.cancelled_by or "", "cancelled")
-        return _say("Active, ends on {}: {}", day(row.scheduled_end), why), "warn"
-    match row.status:
-        case "past_due" | "unpaid":
-            return _say("Payment problem"), "bad"
-        case "trialing":
+    """The sentence and its tone for a `profile.UserSubscription` or a `ListedSubscription`."""
+    why = _ENDED_BY.get(row.cancelled_by or "", "cancelled")
+    ends = _say(", ends on {}: {}", day(row.scheduled_end), why) if row.scheduled_end else ""
+    match row.phase:
+        case SubscriptionPhase.ENDED:
+            return _say("Ended on {}", day(row.ended_at)) if row.ended_at else _say("Ended"), ""
+        case SubscriptionPhase.PAYMENT_PROBLEM if row.past_due_since:
+            return _say("Payment problem since {}{}", day(row.past_due_since), ends), "bad"
+        case SubscriptionPhase.PAYMENT_PROBLEM:
+            return _say("Payment problem{}", ends), "bad"
+        case SubscriptionPhase.ENDING:
+            return _say("Active{}", ends), "warn"
+        case SubscriptionPhase.TRIALING:
             return _say("On trial until {}", day(row.trial_end)), "good"
-        case "active" if row.period_end:
+        case SubscriptionPhase.ACTIVE if row.period_end:
             return _say("Active, next payment on {}", day(row.period_end)), "good"
-        case "active":
+        case SubscriptionPhase.ACTIVE:
             return _say("Active"), "good"
-    return _say("{}", row.status.replace("_", " ").capitalize()), "warn"
+        case SubscriptionPhase.OTHER:
+            return _say("{}", labels.plain(row.status)), "warn"
+    return _say("{}{}", labels.SUBSCRIPTION_PHASES[row.phase], ends), "warn"
 
 
 def purchase(row: Any) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.subscription_list import CANCELLED_BY
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,7 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
        g.source_id, g.since, g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason,
        b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
        o.state as order_state, g.held,
-       coalesce((select case a.data ->> 'place' when 'portal' then 'portal' else a.cause end
-                   from activities a
-         where a.source_id = g.source_id and a.type = 'subscription_cancelled'
-         order by a.id desc limit 1),
-         case when s.cancelled_by_customer then 'customer' end) as cancelled_by
+       {cancelled_by} as cancelled_by
   from {grants} g
   join users u on u.id = g.user_id
   join products p on p.id = g.product_id
@@ -53,8 +50,8 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
   left join subscriptions s on g.source = 'subscription' and s.id = g.source_id
   left join orders o on g.source = 'order' and o.id = g.source_id
 """
-_LIVE = _SELECT.format(grants="live_grants")
-_ALL = _SELECT.format(grants="grants")
+_LIVE = _SELECT.format(grants="live_grants", cancelled_by=CANCELLED_BY)
+_ALL = _SELECT.format(grants="grants", cancelled_by=CANCELLED_BY)
 
 
 async def of_product(

@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 from datetime import date
 
+from latchkey.rules.vocabulary import SubscriptionPhase
 from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.billing_lists import BillingFilter
+from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
 
 MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many users each group has, and the purchases since the day `purchases_from` (UTC, 30 days
-    ago), up to `MOST_COUNTED`."""
+    """How many users have access and how many of them lose it soon, how many subscriptions run and
+    how many of them have a payment problem, and the purchases since the day `purchases_from` (UTC,
+    30 days ago), up to `MOST_COUNTED`."""
 
     members: int
     ending: int
-    subscribers: int
+    subscriptions: int
     payment_problems: int
     purchases: int
     purchases_from: date
@@ -58,8 +62,6 @@ async def numbers(connection: Connection) -> Numbers:
         f"""
         select {_users(StandingGroup.ACCESS)} as members,
                {_users(StandingGroup.ENDING)} as ending,
-               {_users(StandingGroup.SUBSCRIBED)} as subscribers,
-               {_users(StandingGroup.PAYMENT_PROBLEM)} as payment_problems,
                (select count(*) from (
                     select from activities
                      where type = 'product_purchased' and at >= d.day at time zone 'utc'
@@ -69,7 +71,12 @@ async def numbers(connection: Connection) -> Numbers:
         """
     )
     assert row is not None, "an aggregate has one row"
-    return Numbers(**dict(row))
+    problem = (SubscriptionPhase.PAYMENT_PROBLEM,)
+    return Numbers(
+        subscriptions=await SUBSCRIPTIONS.count(connection, BillingFilter(states=RUNNING)),
+        payment_problems=await SUBSCRIPTIONS.count(connection, BillingFilter(states=problem)),
+        **dict(row),
+    )
 
 
 def _users(group: StandingGroup) -> str:

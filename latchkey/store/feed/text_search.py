@@ -1,4 +1,5 @@
-"""Finds users by part of their address or name, at a cost independent of how many there are."""
+"""Finds users and Stripe customers by part of their address or name, at a cost independent of how
+many there are."""
 
 from typing import Any
 
@@ -8,8 +9,8 @@ from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 
 _TEXT = "{0}.email_key || ' ' || lower(coalesce({0}.name, ''))"
-_GRAMS = f"(grams({_TEXT}, 2) || grams({_TEXT}, 3))"
-"""Must match the index `users_by_grams`."""
+_CUSTOMERS_TEXT = "coalesce({0}.email_key, '') || ' ' || lower(coalesce({0}.name, ''))"
+"""With `_grams`, these must match the indexes `users_by_grams` and `customers_by_grams`."""
 
 _NEWEST, _MANY = 2000, 200
 
@@ -19,22 +20,31 @@ def text_of(search: str) -> str:
     return email_key(search) if "@" in search or "＠" in search else search
 
 
-def matches(table: str, parameter: str, search: str) -> str:
-    """The SQL condition that a users row (alias `table`) matches the search in `parameter`. It uses
-    the index of character pairs and triples.
+def matches(table: str, parameter: str, search: str, *, customers: bool = False) -> str:
+    """The SQL condition that a users row, or one of `customers` (alias `table`), matches the search
+    in `parameter`. It uses the index of character pairs and triples.
 
     Single characters aren't indexed: so many people match that the newest are found quickly.
     """
-    exact = text_matches(table, parameter)
+    exact = text_matches(table, parameter, customers=customers)
     size = min(len(search), 3)
     if size < 2:
         return exact
-    return f"{_GRAMS.format(table)} @> grams(lower({parameter}::text), {size}) and {exact}"
+    grams = _grams(_text(table, customers))
+    return f"{grams} @> grams(lower({parameter}::text), {size}) and {exact}"
 
 
-def text_matches(table: str, parameter: str) -> str:
+def text_matches(table: str, parameter: str, *, customers: bool = False) -> str:
     """The same condition for rows that are already selected."""
-    return f"position(lower({parameter}::text) in {_TEXT.format(table)}) > 0"
+    return f"position(lower({parameter}::text) in {_text(table, customers)}) > 0"
+
+
+def _text(table: str, customers: bool) -> str:
+    return (_CUSTOMERS_TEXT if customers else _TEXT).format(table)
+
+
+def _grams(text: str) -> str:
+    return f"(grams({text}, 2) || grams({text}, 3))"
 
 
 async def finds_many(connection: Connection, search: str) -> bool:

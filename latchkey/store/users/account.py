@@ -11,6 +11,7 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import other_payers
+from latchkey.store.purchases.subscription_list import COSTS
 from latchkey.store.users import users
 
 CHANGE_LIFE = timedelta(hours=48)
@@ -69,26 +70,18 @@ class OwnOrder:
 async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscription]:
     """The user's subscriptions, running ones first."""
     rows = await connection.fetch(
-        """
+        f"""
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
-               s.collection_paused,
-               string_agg(distinct coalesce(p.name, i.stripe_product), ', ') as products,
-               case when count(*) = count(r.unit_amount) and count(distinct r.currency) = 1
-                         and count(distinct (r.interval, r.interval_count)) = 1
-                    then least(sum(r.unit_amount::numeric * coalesce(i.quantity, 1)),
-                                   9223372036854775807)::bigint end as amount,
-               min(r.currency) as currency, min(r.interval) as interval,
-               min(r.interval_count) as interval_count,
-               bool_or(c.billing_user = s.user_id and not c.deleted) as yours,
+               s.collection_paused, costs.products, costs.amount, costs.currency, costs.interval,
+               costs.interval_count,
+               coalesce(c.billing_user = s.user_id and not c.deleted, false) as yours,
                (select email from other_payers where source_id = s.id and proven_at is null)
                    as other_payer
           from subscriptions s
           join customers c on c.id = s.customer_id
-          join subscription_items i on i.subscription_id = s.id
-          left join stripe_products p on p.id = i.stripe_product
-          left join prices r on r.id = i.price_id
-         where s.user_id = $1
-         group by s.id order by s.ended_at desc nulls first, s.created_at desc limit 100
+         cross join {COSTS}
+         where s.user_id = $1 and costs.products is not null
+         order by s.ended_at desc nulls first, s.created_at desc limit 100
         """,
         user_id,
     )

@@ -34,7 +34,7 @@ async def addresses(connection: Connection, user_id: int) -> list[Address]:
     rows = await connection.fetch(
         """
         select email, source, added_at, proven_at from user_addresses where user_id = $1
-         order by added_at
+         order by added_at, email_key
         """,
         user_id,
     )

@@ -248,11 +248,18 @@ async def latest_of_matches(
     return {row["match_id"]: MergeRequest(**dict(row)) for row in rows}
 
 
-async def of_user(connection: Connection, user_id: int) -> list[MergeRequest]:
-    """The requests about a user, newest first."""
+async def of_user(
+    connection: Connection, user_id: int, *, after: int | None = None, limit: int = 10
+) -> list[MergeRequest]:
+    """The requests about a user, newest first, starting after id `after`."""
     rows = await connection.fetch(
-        f"{_SELECT} where r.into_user = $1 or r.other_user = $1 order by r.id desc limit 10",
+        f"""
+        {_SELECT} where (r.into_user = $1 or r.other_user = $1)
+           and ($2::bigint is null or r.id < $2) order by r.id desc limit $3
+        """,
         user_id,
+        after,
+        limit,
     )
     return [MergeRequest(**dict(row)) for row in rows]
 

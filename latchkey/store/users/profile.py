@@ -8,6 +8,7 @@ from typing import Any
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.subscription_list import CANCELLED_BY
 
 _EXPORTED = {
     "user": """select id, email, name, role, created_at, last_seen_at from users where id = $1""",
@@ -52,10 +53,12 @@ class UserSubscription:
     id: str
     products: str
     status: str
+    phase: str
     scheduled_end: datetime | None
     cancelled_by: str | None
     period_end: datetime | None
     trial_end: datetime | None
+    past_due_since: datetime | None
     ended_at: datetime | None
     created_at: datetime
     livemode: bool
@@ -87,18 +90,14 @@ class Note:
 async def subscriptions(connection: Connection, user_id: int) -> list[UserSubscription]:
     """The user's subscriptions, running ones first."""
     rows = await connection.fetch(
-        """
-        select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at, s.created_at,
-               s.livemode,
+        f"""
+        select s.id, s.status, s.phase, s.scheduled_end, s.period_end, s.trial_end,
+               s.past_due_since, s.ended_at, s.created_at, s.livemode,
                coalesce((select string_agg(distinct coalesce(p.name, i.stripe_product), ', ')
                            from subscription_items i
                            left join stripe_products p on p.id = i.stripe_product
                           where i.subscription_id = s.id), '') as products,
-               coalesce((select case a.data ->> 'place' when 'portal' then 'portal' else a.cause end
-                           from activities a
-                 where a.source_id = s.id and a.type = 'subscription_cancelled'
-                 order by a.id desc limit 1),
-                 case when s.cancelled_by_customer then 'customer' end) as cancelled_by
+               {CANCELLED_BY} as cancelled_by
           from subscriptions s where s.user_id = $1
          order by s.ended_at nulls first, s.created_at desc limit 100
         """,

@@ -63,7 +63,8 @@ select m.from_user, m.into_user, m.email, m.email_key, m.reason, m.merged_at, m.
 async def merges_of(connection: Connection, user_id: int) -> list[PastMerge]:
     """The users who were merged into this one, newest first."""
     rows = await connection.fetch(
-        f"{_SELECT} where m.into_user = $1 order by m.merged_at desc", user_id
+        f"{_SELECT} where m.into_user = $1 order by m.merged_at desc, m.from_user desc",
+        user_id,
     )
     return [_shown(row) for row in rows]
 

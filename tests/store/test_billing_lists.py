@@ -1,0 +1,280 @@
+"""The lists of subscriptions, purchases and customers: which rows a filter holds, in which order,
+and by which index."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from latchkey.rules.vocabulary import CustomerState, SubscriptionPhase
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import billing_lists, customer_list
+from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListPlace
+from latchkey.store.purchases.customer_list import CUSTOMERS
+from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
+from web import places
+
+pytestmark = pytest.mark.anyio
+
+SHOP = """
+insert into users (email, email_key, name)
+values ('anna@x.example', 'anna@x.example', 'Anna Ärmel'),
+       ('joanna@x.example', 'joanna@x.example', 'Jo'),
+       ('bo@x.example', 'bo@x.example', null);
+insert into user_addresses (email, email_key, user_id, source)
+select 'second@y.example', 'second@y.example', id, 'claim' from users where name = 'Jo';
+insert into products (id, slug, name) values ('prd_a', 'a', 'A'), ('prd_b', 'b', 'B');
+insert into links (product_id, account_id, livemode, stripe_product, state)
+values ('prd_a', 'acct_1', true, 'prod_a', 'listening'),
+       ('prd_b', 'acct_1', true, 'prod_b', 'listening');
+insert into stripe_products (id, account_id, livemode, name, active, created_at, ticket)
+values ('prod_a', 'acct_1', true, 'Course', true, now(), 1);
+insert into prices (id, account_id, livemode, stripe_product, active, type, currency, unit_amount,
+                    interval, interval_count, created_at, ticket)
+values ('price_m', 'acct_1', true, 'prod_a', true, 'recurring', 'eur', 2900, 'month', 1, now(), 1),
+       ('price_y', 'acct_1', true, 'prod_a', true, 'recurring', 'eur', 9900, 'year', 1, now(), 1);
+insert into customers (id, account_id, livemode, user_id, email, name, added_at, deleted)
+select g.id, 'acct_1', g.livemode, u.id, g.email, g.name, now() - g.n * interval '1 day', g.deleted
+  from (values ('cus_1', true, 'anna@x.example', 'anna@x.example', 'Anna at Stripe', 1, false),
+               ('cus_2', true, 'joanna@x.example', 'work@z.example', null, 2, true),
+               ('cus_3', false, 'bo@x.example', null, 'Nameless', 3, false),
+               ('cus_4', true, null, 'lone@x.example', 'Lone', 4, false))
+       g (id, livemode, owner, email, name, n, deleted)
+  left join users u on u.email_key = g.owner;
+insert into subscriptions (id, account_id, livemode, customer_id, user_id, status, created_at,
+                           ticket, scheduled_end, ended_at, checkout_session)
+select g.id, 'acct_1', c.livemode, c.id, c.user_id, g.status, now() - g.n * interval '1 day', 1,
+       case when g.ends then now() + interval '5 days' end, case when g.over then now() end,
+       'cs_of_' || g.id
+  from (values ('sub_1', 'cus_1', 'active', 1, false, false),
+               ('sub_2', 'cus_2', 'past_due', 2, false, false),
+               ('sub_3', 'cus_3', 'trialing', 3, true, false),
+               ('sub_4', 'cus_4', 'canceled', 4, false, true),
+               ('sub_5', 'cus_1', 'unpaid', 5, false, false))
+       g (id, customer, status, n, ends, over)
+  join customers c on c.id = g.customer;
+insert into subscription_items (subscription_id, id, stripe_product, price_id, quantity)
+values ('sub_1', 'si_1', 'prod_a', 'price_m', 3), ('sub_2', 'si_2', 'prod_b', 'price_b', 1),
+       ('sub_3', 'si_3', 'prod_a', 'price_y', 1), ('sub_4', 'si_4', 'prod_a', 'price_m', 1),
+       ('sub_5', 'si_5', 'prod_a', 'price_m', 1), ('sub_5', 'si_6', 'prod_a', 'price_y', 1);
+"""
+
+
+async def ids(connection: Connection, source: BillingList[Any], **wanted: Any) -> str:
+    """What a filter finds: the numbers in the rows' ids, which are those of their days."""
+    filtered = BillingFilter(**wanted)
+    rows = await source.page(connection, filtered, limit=100)
+    assert await source.count(connection, filtered) == len(rows)
+    return "".join(row.place.id[-1] for row in rows)
+
+
+async def test_each_filter_of_subscriptions(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        anna = await connection.fetchval("select id from users where email_key = 'anna@x.example'")
+        day_3 = await connection.fetchval("select created_at from subscriptions where id = 'sub_3'")
+        for wanted, found in (
+            ({}, "12345"),
+            ({"states": RUNNING}, "1235"),
+            ({"states": (SubscriptionPhase.PAYMENT_PROBLEM,)}, "25"),
+            ({"states": (SubscriptionPhase.ENDING,)}, "3"),
+            ({"states": (SubscriptionPhase.ENDED,)}, "4"),
+            ({"product": "prd_a"}, "1345"),
+            ({"product": "prd_b"}, "2"),
+            ({"product": "prd_unknown"}, ""),
+            ({"price": "price_y"}, "35"),
+            ({"product": "prd_a", "states": (SubscriptionPhase.PAYMENT_PROBLEM,)}, "5"),
+            ({"livemode": False}, "3"),
+            ({"since": day_3}, "123"),
+            ({"until": day_3}, "45"),
+            ({"user_id": anna}, "15"),
+            ({"customer_id": "cus_4"}, "4"),
+            ({"search": "sub_2"}, "2"),
+            ({"search": "cus_1"}, "15"),
+            ({"search": "cs_of_sub_5"}, "5"),
+            ({"search": "cus_none"}, ""),
+            ({"search": "anna@x.example"}, "15"),
+            ({"search": "ANNA@X.example"}, "15"),
+            ({"search": "anna"}, "125"),
+            ({"search": "ärmel"}, "15"),
+            ({"search": "at stripe"}, "15"),
+            ({"search": "second@y.example"}, "2"),
+            ({"search": "work@z"}, "2"),
+            ({"search": "nameless"}, "3"),
+            ({"search": "lone@x.example"}, "4"),
+            ({"search": "b"}, "3"),
+            ({"search": "anna", "price": "price_y"}, "5"),
+        ):
+            assert await ids(connection, SUBSCRIPTIONS, **wanted) == found, wanted
+
+
+async def test_each_filter_of_customers(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        day_3 = await connection.fetchval("select added_at from customers where id = 'cus_3'")
+        for few in (True, False):
+            monkeypatch.setattr(customer_list, "MOST_BUYERS", 5000 if few else 0)
+            for wanted, found in (
+                ({}, "1234"),
+                ({"states": (CustomerState.KNOWN,)}, "123"),
+                ({"states": (CustomerState.UNKNOWN,)}, "4"),
+                ({"states": (CustomerState.DELETED,)}, "2"),
+                ({"product": "prd_a"}, "134"),
+                ({"product": "prd_b"}, "2"),
+                ({"price": "price_y"}, "13"),
+                ({"livemode": True}, "124"),
+                ({"until": day_3}, "4"),
+                ({"search": "cus_3"}, "3"),
+                ({"search": "sub_5"}, "1"),
+                ({"search": "cs_of_sub_4"}, "4"),
+                ({"search": "work@z.example"}, "2"),
+                ({"search": "lone"}, "4"),
+                ({"search": "jo"}, "2"),
+            ):
+                assert await ids(connection, CUSTOMERS, **wanted) == found, wanted
+
+
+async def test_a_search_that_finds_many_goes_through_the_list(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing_lists, "MOST_FOUND", 0)
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        for search, found in (("x.example", "12345"), ("anna", "125"), ("nameless", "3")):
+            assert await ids(connection, SUBSCRIPTIONS, search=search) == found
+        assert await ids(connection, CUSTOMERS, search="joanna") == "2"
+
+
+async def test_amounts_are_those_of_all_items_where_they_can_be_added(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        rows = await SUBSCRIPTIONS.page(connection, BillingFilter(), limit=10)
+        costs = {row.id: (row.amount, row.currency, row.interval) for row in rows}
+        assert costs["sub_1"] == (8700, "eur", "month")
+        assert costs["sub_3"] == (9900, "eur", "year")
+        assert costs["sub_2"][0] is None, "its price isn't known"
+        assert costs["sub_5"][0] is None, "monthly and yearly"
+        assert await SUBSCRIPTIONS.find(connection, "sub_5") == rows[4]
+        assert [item.price for item in rows[4].items] == ["price_m", "price_y"]
+        assert await SUBSCRIPTIONS.find(connection, "sub_none") is None
+        first = await CUSTOMERS.find(connection, "cus_1")
+        assert first is not None
+        assert (first.subscriptions, first.running_subscriptions, first.products) == (
+            2,
+            2,
+            "Course",
+        )
+
+
+def phase(status: str, *, ends: bool, over: bool, paused: bool) -> str:
+    """The phase by a naive model."""
+    if over or status in ("canceled", "incomplete_expired"):
+        return "ended"
+    if status in ("past_due", "unpaid"):
+        return "payment_problem"
+    if status in ("incomplete", "paused"):
+        return status
+    if status not in ("active", "trialing"):
+        return "other"
+    return "paused" if paused else "ending" if ends else status
+
+
+async def test_every_subscription_has_one_phase(pool: Pool) -> None:
+    statuses = (
+        "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid",
+        "paused", "from_the_future",
+    )  # fmt: skip
+    both = (False, True)
+    cases = list(itertools.product(statuses, both, both, both))
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "insert into customers (id, account_id, livemode) values ('cus_1', 'acct_1', true)"
+        )
+        rows = await connection.fetch(
+            """
+            insert into subscriptions (id, account_id, livemode, customer_id, status, created_at,
+                                       ticket, scheduled_end, ended_at, collection_paused)
+            select n, 'acct_1', true, 'cus_1', status, now(), 1, case when ends then now() end,
+                   case when over then now() end, paused
+              from unnest($1::text[], $2::text[], $3::bool[], $4::bool[], $5::bool[])
+                   as g (n, status, ends, over, paused)
+            returning id, phase
+            """,
+            [str(n) for n in range(len(cases))],
+            *(list(column) for column in zip(*cases, strict=True)),
+        )
+    for row in rows:
+        status, ends, over, paused = cases[int(row["id"])]
+        assert row["phase"] == phase(status, ends=ends, over=over, paused=paused)
+    assert {row["phase"] for row in rows} == set(SubscriptionPhase)
+
+
+async def test_pages_have_every_row_once_whatever_their_size(pool: Pool) -> None:
+    """Many begin in the same second, as after an import."""
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            insert into customers (id, account_id, livemode, added_at)
+            select 'cus_' || n, 'acct_1', true, now() - n / 5 * interval '1 s'
+              from generate_series(1, 23) n
+            """
+        )
+        every = await CUSTOMERS.page(connection, BillingFilter(), limit=100)
+        assert len(every) == 23
+        for size in (1, 4, 22):
+            found, after = [], None
+            while rows := await CUSTOMERS.page(
+                connection, BillingFilter(), after=after, limit=size
+            ):
+                found += rows
+                after = places.place_of(places.written(rows[-1].place))
+                assert after == rows[-1].place
+            assert found == every
+    chunks = [row async for rows in CUSTOMERS.everything(pool, BillingFilter()) for row in rows]
+    assert chunks == every
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "12", "12.", "x.cus_1", "-1.cus_1", ".cus_1", "9" * 18 + ".cus_1", "1.\0"]
+)
+def test_a_place_that_no_page_named_is_none(text: str | None) -> None:
+    assert places.place_of(text) is None
+
+
+async def test_a_page_is_read_from_an_index_in_its_order(pool: Pool) -> None:
+    """So that it costs the same however long the list is: nothing is sorted."""
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            insert into customers (id, account_id, livemode, added_at)
+            select 'cus_' || n, 'acct_1', true, now() - n * interval '1 hour'
+              from generate_series(1, 3000) n;
+            insert into subscriptions (id, account_id, livemode, customer_id, status, created_at,
+                                       ticket)
+            select 'sub_' || n, 'acct_1', true, 'cus_' || n,
+                   case when n % 50 = 0 then 'past_due' else 'active' end,
+                   now() - n * interval '1 hour', 1
+              from generate_series(1, 3000) n;
+            analyze customers, subscriptions;
+            """
+        )
+        place = await SUBSCRIPTIONS.page(connection, BillingFilter(), limit=2000)
+        problem = BillingFilter(states=(SubscriptionPhase.PAYMENT_PROBLEM,))
+        plans = (
+            (SUBSCRIPTIONS, BillingFilter(), None, "subscriptions_by_time"),
+            (SUBSCRIPTIONS, BillingFilter(livemode=True), place[-1].place, "subscriptions_by_time"),
+            (SUBSCRIPTIONS, problem, None, "subscriptions_by_phase"),
+            (CUSTOMERS, BillingFilter(), None, "customers_by_time"),
+        )
+        for source, wanted, after, index in plans:
+            plan = await planned(connection, source, wanted, after)
+            assert index in plan, plan
+
+
+async def planned(
+    connection: Connection, source: BillingList[Any], wanted: BillingFilter, after: ListPlace | None
+) -> str:
+    """How Postgres finds the rows of a page."""
+    query, values = await source.query(connection, wanted, after=after, limit=51)
+    rows = await connection.fetch(f"explain {query}", *values)
+    return "\n".join(row[0] for row in rows)

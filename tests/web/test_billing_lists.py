@@ -1,0 +1,148 @@
+"""The lists of subscriptions, purchases and customers as pages, CSV and calls of the API."""
+
+import csv
+import io
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+from tests.web.test_admin_users import buyer, shown
+from web.api.registry import ENDPOINTS, Paging
+
+pytestmark = pytest.mark.anyio
+
+
+def test_every_list_of_the_api_comes_in_pages() -> None:
+    lists = [
+        call for call in ENDPOINTS if call.answer and call.method == "GET"
+        and "data" in call.answer.model_fields
+    ]  # fmt: skip
+    assert len(lists) > 15
+    for call in lists:
+        assert issubclass(call.query, Paging), call.name
+        assert call.answer is not None
+        assert call.answer.model_fields["next"].annotation == str | None, call.name
+
+
+async def table(visitor: Visitor, path: str) -> list[dict[str, str]]:
+    """A list's CSV."""
+    return list(csv.DictReader(io.StringIO((await visitor.get(path)).text)))
+
+
+async def test_a_subscription_and_its_customer_are_found_everywhere(shared: Latchkey) -> None:
+    person, product, subscription = await buyer(shared, "=nora@lists.example", "Listed course")
+    customer = await shared.pool.fetchval(
+        "select customer_id from subscriptions where id = $1", subscription
+    )
+    await user(shared, "support@lists.example", "support")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        page = (await admin.get(f"/admin/subscriptions?product={product}")).text
+        for link in (f"/admin/users/{person}", f"/test/subscriptions/{subscription}", customer):
+            assert link in page
+        text = await shown(admin, f"/admin/subscriptions?product={product}&state=running")
+        assert "1 subscription" in text
+        assert re.search(r"=nora@lists\.example Nora Buyer .* every month Active, next", text)
+        for path in (
+            f"/admin/subscriptions?product={product}&state=payment_problem",
+            "/admin/subscriptions?q=nobody-at-all",
+            f"/admin/customers?product={product}&state=deleted",
+        ):
+            assert "No results" in await shown(admin, path), path
+        for path in (
+            f"/admin/subscriptions?q={customer}",
+            "/admin/subscriptions?q=%3DNora@Lists.example",
+            f"/admin/customers?q={subscription}",
+            f"/admin/customers?q={customer}&state=known&mode=test",
+        ):
+            text = await shown(admin, path)
+            assert "=nora@lists.example" in text, path
+            assert "Listed course" in text, path
+        wrong = await admin.get("/admin/customers?from=yesterday", 422)
+        assert "That isn't a date" in unescape(wrong.text)
+        await admin.get("/admin/customers.csv?from=yesterday", 404)
+        rows = await table(admin, f"/admin/subscriptions.csv?product={product}")
+        assert [row["email"] for row in rows] == ["'=nora@lists.example"]
+        assert (rows[0]["amount"], rows[0]["currency"], rows[0]["state"]) == (
+            "15.00",
+            "usd",
+            "active",
+        )
+        rows = await table(admin, f"/admin/customers.csv?q={customer}")
+        assert [(row["id"], row["user"], row["running_subscriptions"]) for row in rows] == [
+            (customer, str(person), "1")
+        ]
+        home = (await admin.get("/admin")).text
+        for link in ("/admin/subscriptions", "/admin/customers"):
+            assert f'href="{link}"' in home
+    await in_the_api(shared, person, product, subscription, customer)
+
+
+async def in_the_api(
+    site: Latchkey, person: int, product: str, subscription: str, customer: str
+) -> None:
+    page = await site.call("GET", "/subscriptions", params={"product": product})
+    (found,) = page["data"]
+    assert page["next"] is None
+    assert (found["id"], found["user"], found["customer"]) == (subscription, person, customer)
+    assert (found["amount"], found["currency"], found["interval"]) == (1500, "usd", "month")
+    assert (found["state"], found["status"], found["livemode"]) == ("active", "active", False)
+    assert found == await site.call("GET", f"/subscriptions/{subscription}")
+    known = await site.call("GET", f"/customers/{customer}")
+    assert (known["user"], known["running_subscriptions"]) == (person, 1)
+    for path, parameters in (
+        ("/subscriptions", {"user": person, "state": "running"}),
+        ("/subscriptions", {"customer": customer, "since": found["created_at"]}),
+        ("/customers", {"user": person, "livemode": "false"}),
+        ("/customers", {"search": subscription, "state": "known"}),
+    ):
+        assert len((await site.call("GET", path, params=parameters))["data"]) == 1, path
+    for path, parameters in (
+        ("/subscriptions", {"user": person, "state": "ended"}),
+        ("/subscriptions", {"customer": customer, "until": found["created_at"]}),
+        ("/customers", {"user": person, "livemode": "true"}),
+    ):
+        assert (await site.call("GET", path, params=parameters))["data"] == [], path
+    for path, status in (
+        ("/subscriptions/sub_none", 404),
+        ("/customers/cus_none", 404),
+        ("/subscriptions?product=none", 404),
+        ("/subscriptions?state=late", 422),
+        ("/customers?after=bm90aGluZw", 400),
+    ):
+        await site.call("GET", path, status)
+
+
+async def test_the_pages_of_each_list_follow_each_other(shared: Latchkey) -> None:
+    """By the API and by the links of the pages."""
+    await shared.pool.execute(
+        """
+        insert into customers (id, account_id, livemode, email)
+        select 'cus_paged_' || n, 'acct_paged', true, n || '@paged.example'
+          from generate_series(1, 55) n
+        """
+    )
+    found: list[str] = []
+    parameters: dict[str, Any] = {"search": "@paged.example", "limit": 20}
+    for size in (20, 20, 15):
+        page = await shared.call("GET", "/customers", params=parameters)
+        assert len(page["data"]) == size
+        found += [row["id"] for row in page["data"]]
+        parameters["after"] = page["next"]
+    assert page["next"] is None
+    assert len(set(found)) == 55
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        first = (await admin.get("/admin/customers?q=@paged.example")).text
+        more = re.search(r'rel="next" href="([^"]+)"', first)
+        assert more
+        second = (await admin.get(unescape(more[1]))).text
+        rows = await table(admin, "/admin/customers.csv?q=@paged.example")
+    shown = [re.findall(r"<code>(cus_paged_\d+)</code>", text) for text in (first, second)]
+    assert [len(ids) for ids in shown] == [50, 5]
+    assert [*shown[0], *shown[1]] == found == [row["id"] for row in rows]
+    assert "Back to the first page" in second

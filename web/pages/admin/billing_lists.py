@@ -1,0 +1,128 @@
+"""What the lists of subscriptions, purchases and customers share: filters, pages by key, CSV."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from latchkey.rules.money import in_major_units
+from latchkey.store.products import listing as product_listing
+from latchkey.store.purchases import billing_lists
+from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, Row
+from web.pages.errors import NotFoundError
+from web.pages.guard import admin_page
+from web.pages.lists import Query
+from web.pages.render import page
+from web.pages.spreadsheet import cells
+from web.places import place_of, written
+from web.site import Site, site_of
+from web.wording.times import days_between
+
+PAGE = 50
+MODES = {"live": "Live", "test": "Test"}
+
+
+@dataclass(frozen=True)
+class ListedState:
+    """A choice of the filter by state: its words, and the states that it stands for."""
+
+    text: str
+    states: tuple[str, ...]
+
+
+def each_alone(labels: Mapping[str, str]) -> dict[str, ListedState]:
+    """A choice for each of these states."""
+    return {state: ListedState(text, (state,)) for state, text in labels.items()}
+
+
+@dataclass(frozen=True)
+class AdminList(Generic[Row]):
+    """One list at `/admin/<name>`, and its CSV. `states` are the choices by their value in the
+    query string; `cells` are a row's, for `columns`."""
+
+    name: str
+    source: BillingList[Row]
+    states: Mapping[str, ListedState]
+    columns: tuple[str, ...]
+    cells: Callable[[Row], list[object]]
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"/admin/{self.name}", admin_page(self.index)),
+            Route(f"/admin/{self.name}.csv", admin_page(self.export)),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        query, wanted, problem = self._wanted(request)
+        after = place_of(request.query_params.get("after"))
+        async with site_of(request).pool.acquire() as connection:
+            rows = await self.source.page(connection, wanted, after=after, limit=PAGE + 1)
+            most, total = self.source.counted_up_to(wanted), None
+            if after is None and most is not None:
+                total = await self.source.count(connection, wanted, most=most)
+            products = await product_listing.names(connection)
+            prices = await billing_lists.sold_prices(connection)
+        place = written(rows[PAGE - 1].place) if len(rows) > PAGE else None
+        return page(
+            request,
+            f"admin/{self.name}.html",
+            422 if problem else 200,
+            rows=rows[:PAGE],
+            total=total,
+            most=most,
+            more=query.address(after=place) if place else None,
+            csv_address=query.address().replace(f"/{self.name}", f"/{self.name}.csv", 1),
+            query=query,
+            states=self.states,
+            modes=MODES,
+            products=products,
+            prices=prices,
+            problem=problem,
+        )
+
+    async def export(self, request: Request) -> Response:
+        """The filtered list as CSV, of any length."""
+        _, wanted, problem = self._wanted(request)
+        if problem:
+            raise NotFoundError(problem)
+        return StreamingResponse(
+            self.csv(site_of(request), wanted),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{self.name}.csv"'},
+        )
+
+    async def csv(self, site: Site, wanted: BillingFilter) -> AsyncIterator[str]:
+        """The lines of the CSV."""
+        yield cells(self.columns)
+        async for rows in self.source.everything(site.pool, wanted):
+            yield "".join(cells(self.cells(row)) for row in rows)
+
+    def _wanted(self, request: Request) -> tuple[Query, BillingFilter, str | None]:
+        query = Query(request, ("q", "state", "product", "price", "mode", "from", "to"))
+        problem = None
+        try:
+            since, until = days_between(query["from"], query["to"])
+        except ValueError as error:
+            since = until = None
+            problem = str(error)
+        chosen = self.states.get(query["state"])
+        wanted = BillingFilter(
+            states=chosen.states if chosen else (),
+            product=query["product"] or None,
+            price=query["price"] or None,
+            livemode=query["mode"] == "live" if query["mode"] in MODES else None,
+            since=since,
+            until=until,
+            search=query["q"] or None,
+        )
+        return query, wanted, problem
+
+
+def amount(value: int | None, currency: str | None) -> str | None:
+    """An amount for a spreadsheet, in the currency's own unit and without its sign."""
+    if value is None or not currency:
+        return None
+    return str(in_major_units(value, currency))
