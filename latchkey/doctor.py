@@ -16,7 +16,7 @@ from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, secrets_folder, variables
-from latchkey.store.migrate import pending
+from latchkey.store.migrate import MigrationError, pending
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
 
@@ -95,6 +95,8 @@ async def _database(settings: Settings) -> Check:
     except UNREADABLE as error:
         advice = "check that Postgres is running and that DATABASE_URL is correct"
         return Check("database", False, f"can't be reached ({type(error).__name__})", advice)
+    except MigrationError as error:
+        return Check("database", False, "migrated by a newer release", str(error))
     if number < OLDEST_POSTGRES:
         return Check("database", False, f"Postgres {number // 10000}", "use Postgres 15 or newer")
     if missing:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from temporalio.service import RPCError
 
-from latchkey.store.migrate import missing
+from latchkey.store.migrate import MigrationError, missing
 from web.site import Site, site_of
 
 PATIENCE_SECONDS = 3.0
@@ -85,6 +85,8 @@ async def postgres(site: Site) -> str:
             lacking = await missing(connection)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"unreachable: {type(error).__name__}"
+    except MigrationError as error:
+        return str(error)
     return f"not migrated: {', '.join(lacking)}" if lacking else "ok"
 
 

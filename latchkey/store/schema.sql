@@ -1015,7 +1015,8 @@ CREATE TABLE sales_pages (
 
 CREATE TABLE schema_migrations (
     name text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    oldest_release text
 );
 
 CREATE TABLE sent_events (

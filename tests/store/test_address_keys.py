@@ -61,7 +61,7 @@ async def test_stored_addresses_get_their_keys_and_shared_mailboxes_are_proposed
     await admin.execute("create database before_address_keys")
     await admin.close()
     dsn, everything = postgres.dsn("before_address_keys"), migrate.migrations()
-    before = [one for one in everything if one[0] < "0040"]
+    before = [m for m in everything if m.name < "0040"]
     monkeypatch.setattr(migrate, "migrations", lambda: before)
     await migrate.migrate(dsn)
     connection = await asyncpg.connect(dsn)

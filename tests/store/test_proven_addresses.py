@@ -50,7 +50,7 @@ async def test_the_update_opens_what_was_proven(
     await admin.execute("create database before_proven_addresses")
     await admin.close()
     dsn, everything = postgres.dsn("before_proven_addresses"), migrate.migrations()
-    monkeypatch.setattr(migrate, "migrations", lambda: [m for m in everything if m[0] < "0075"])
+    monkeypatch.setattr(migrate, "migrations", lambda: [m for m in everything if m.name < "0075"])
     await migrate.migrate(dsn)
     connection = await asyncpg.connect(dsn)
     await connection.execute(BEFORE)
