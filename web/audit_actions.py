@@ -33,6 +33,7 @@ PAGES: dict[str, A | None] = {
     "POST /account/security/codes": A.RECOVERY_CODES_RENEWED,
     "POST /account/security/passkeys": A.FACTOR_ADDED,
     "POST /account/security/passkeys/options": None,
+    "POST /account/security/passkeys/{id}/rename": None,
     "POST /account/security/passkeys/{id}/remove": A.FACTOR_REMOVED,
     "POST /account/claims": None,
     "POST /account/claims/{token}": A.PURCHASE_CLAIMED,

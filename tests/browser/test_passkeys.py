@@ -42,13 +42,26 @@ class Authenticator:
             "WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": verified}
         )
 
+    async def touched(self, touched: bool) -> None:
+        """Whether somebody touches it as soon as it is asked."""
+        await self.cdp.send(
+            "WebAuthn.setAutomaticPresenceSimulation",
+            {"authenticatorId": self.id, "enabled": touched},
+        )
+
     async def credentials(self) -> list[dict[str, Any]]:
         answer = await self.cdp.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
         found: list[dict[str, Any]] = answer["credentials"]
         return found
 
 
-async def plug_in(page: Page) -> Authenticator:
+async def plug_in(page: Page, *, offering: bool = False) -> Authenticator:
+    """`offering` has the browser offer passkeys in the field for the address. Chromium plays that
+    somebody picks one at once."""
+    if not offering:
+        await page.add_init_script(
+            "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+        )
     cdp = await page.context.new_cdp_session(page)
     await cdp.send("WebAuthn.enable")
     answer = await cdp.send(
@@ -136,6 +149,41 @@ async def test_a_passkey_is_added_signs_in_and_is_removed(local: Latchkey, page:
         "select data->>'change' as change from mails where user_id = $1 order by id", member
     )
     assert [row["change"] for row in changes] == ["passkey_added", "passkey_removed"]
+
+
+async def test_a_passkey_gets_another_name(local: Latchkey, page: Page) -> None:
+    email = "names@passkeys.example"
+    await person(local, email)
+    await plug_in(page)
+    await sign_in(page, local, email)
+    await add_passkey(page, local, "Phone")
+    await page.get_by_label("Rename the passkey Phone").click()
+    await page.get_by_label("New name").fill("Old phone")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Old phone", exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name="Remove the passkey Old phone")).to_be_visible()
+
+
+async def test_passkeys_are_offered_in_the_field_for_the_address(
+    local: Latchkey, page: Page
+) -> None:
+    email = "offered@passkeys.example"
+    await person(local, email)
+    device = await plug_in(page, offering=True)
+    await sign_in(page, local, email)
+    await add_passkey(page, local, "Phone")
+    await device.touched(False)
+    await sign_out(page)
+    field = page.locator("form[action='/login']").get_by_label("Email")
+    await expect(field).to_have_attribute("autocomplete", "username webauthn")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await device.touched(True)
+    await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    await page.goto(f"{local.url}{HERE}")
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(page).to_have_url(f"{local.url}/library")
+    await page.goto(f"{local.url}/account/settings")
+    await expect(page.get_by_text("with a passkey").first).to_be_visible()
 
 
 async def test_a_wrong_finger_or_a_cancelled_dialog_says_so(local: Latchkey, page: Page) -> None:

@@ -22,6 +22,7 @@ FRESH = {
     "/account/security/passkeys": "/account/security",
     "/account/security/passkeys/options": "/account/security",
     "/account/security/passkeys/{id}/remove": "/account/security",
+    "/account/security/passkeys/{id}/rename": "/account/security",
     "/account/sessions/end": "/account/settings#sessions",
     "/account/sessions/{id}/end": "/account/settings#sessions",
     "/admin/connectors/stripe": "/admin/connectors",

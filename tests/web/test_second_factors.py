@@ -325,3 +325,26 @@ async def secret_of(site: Latchkey, user_id: int) -> bytes:
         found = await factors.sealed_secret(connection, user_id)
     assert found is not None
     return found
+
+
+async def test_a_passkey_is_renamed_by_its_owner_alone(shared: Latchkey, visitor: Visitor) -> None:
+    owner = await person(shared, "names@factors.example")
+    await person(shared, "stranger@factors.example")
+    key = await shared.pool.fetchval(
+        """
+        insert into passkeys (user_id, name, credential_id, public_key, sign_count)
+        values ($1, 'Phone', 'renamed', 'key', 0) returning id
+        """,
+        owner,
+    )
+    path = f"{HERE}/passkeys/{key}/rename"
+    async with visit(shared) as stranger:
+        await half(stranger, "stranger@factors.example")
+        await stranger.send(HERE, path, 404, name="Mine")
+    await half(visitor, "names@factors.example")
+    for name in ("", "x" * 61, "two\nlines"):
+        refused = await visitor.send(HERE, path, 422, name=name)
+        assert "name of up to 60 characters" in refused.text
+    assert "Phone" in (await visitor.get(HERE)).text
+    await visitor.send(HERE, path, name="Old phone")
+    assert "Old phone" in (await visitor.get(HERE)).text

@@ -1,6 +1,7 @@
 // Passkeys: a form with data-passkey asks the browser, puts the answer into its field "credential",
 // and is sent. What is asked comes from the address in data-options.
 
+const OFFERED_FOR = 4 * 60 * 1000;
 const HTTPS = "Your browser offers passkeys only on https pages.";
 const NONE = "Your browser doesn't support passkeys. Please sign in another way.";
 const ERRORS = {
@@ -42,7 +43,10 @@ function written(credential) {
   return JSON.stringify({ id, type, response, ...rest });
 }
 
-async function ask(form) {
+/** The passkeys that the browser offers in the field for the address, until a form asks for one. */
+let offer = null;
+
+async function ask(form, options = {}) {
   const kind = form.dataset.passkey;
   const answer = await fetch(form.dataset.options, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (answer.redirected) {
@@ -52,7 +56,28 @@ async function ask(form) {
   if (answer.status === 429) throw new Error("Too many attempts. Wait 15 minutes, then try again.");
   if (!answer.ok) throw new Error("This page has expired. Reload it and try again.");
   const publicKey = read(kind, await answer.json());
-  return written(await navigator.credentials[kind]({ publicKey }));
+  return written(await navigator.credentials[kind]({ publicKey, ...options }));
+}
+
+/**
+ * Have the browser offer its passkeys among what it fills in for the address. What was asked is
+ * valid for five minutes, so it is asked again before that, as long as somebody looks at the page.
+ */
+async function offerIn(form) {
+  if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+  offer = new AbortController();
+  const again = setTimeout(() => offer?.abort("expired"), OFFERED_FOR);
+  try {
+    const { signal } = offer;
+    form.elements.credential.value = await ask(form, { mediation: "conditional", signal });
+    form.submit();
+  } catch (problem) {
+    if (problem !== "expired") return;
+    if (document.hidden) await new Promise((seen) => addEventListener("visibilitychange", seen, { once: true }));
+    offerIn(form);
+  } finally {
+    clearTimeout(again);
+  }
 }
 
 function follow(form) {
@@ -73,6 +98,7 @@ function follow(form) {
     if (asking) return;
     asking = true;
     error.hidden = true;
+    offer?.abort("asked");
     try {
       const given = await ask(form);
       if (given === null) return;
@@ -88,3 +114,4 @@ function follow(form) {
 }
 
 for (const form of document.querySelectorAll("form[data-passkey]")) follow(form);
+if (document.querySelector("input[autocomplete~=webauthn]")) offerIn(document.querySelector("form[data-passkey=get]"));

@@ -106,6 +106,18 @@ async def use(connection: Connection, passkey_id: int, *, sign_count: int) -> bo
     )
 
 
+async def rename(connection: Connection, user_id: int, passkey_id: int, name: str) -> bool:
+    """Give one of a user's passkeys another name; False if they have none with this id."""
+    return bool(
+        await connection.fetchval(
+            "update passkeys set name = $3 where id = $1 and user_id = $2 returning true",
+            passkey_id,
+            user_id,
+            name,
+        )
+    )
+
+
 async def remove(connection: Connection, user_id: int, passkey_id: int, *, keep_one: bool) -> bool:
     """Remove one of a user's passkeys; False if they have none with this id. Raises
     `LastFactorError` where a factor must be kept. The caller opens the transaction."""

@@ -26,6 +26,8 @@ from web.site import site_of
 HERE = "/account/security"
 SETUP_SECONDS = 3600
 CODES_BY_QUARTER = 20
+NO_NAME = "Give the passkey a name of up to 60 characters."
+GONE = "This passkey doesn't exist. It may have been removed already."
 _NAME: TypeAdapter[str] = TypeAdapter(Annotated[Name, Field(max_length=60)])
 
 log = structlog.get_logger("signin")
@@ -39,6 +41,7 @@ def routes() -> list[Route]:
         Route(f"{HERE}/codes", renew_codes, methods=["POST"]),
         Route(f"{HERE}/passkeys", add_passkey, methods=["POST"]),
         Route(f"{HERE}/passkeys/options", options, methods=["POST"]),
+        Route(f"{HERE}/passkeys/{{id}}/rename", rename_passkey, methods=["POST"]),
         Route(f"{HERE}/passkeys/{{id}}/remove", remove_passkey, methods=["POST"]),
     ]
 
@@ -130,10 +133,9 @@ async def options(request: Request) -> Response:
 async def add_passkey(request: Request) -> Response:
     """Add the passkey that the browser has created."""
     fields, user = await form(request), request.state.user
-    try:
-        name = _NAME.validate_python(text(fields, "name"))
-    except ValidationError:
-        return await _page(request, "Give the passkey a name of up to 60 characters.")
+    name = _name(text(fields, "name"))
+    if name is None:
+        return await _page(request, NO_NAME)
     try:
         async with site_of(request).pool.acquire() as connection:
             made = await _created(request, connection, text(fields, "credential"))
@@ -157,6 +159,23 @@ async def add_passkey(request: Request) -> Response:
 
 @signed_in_page
 @fresh_page(back=HERE)
+async def rename_passkey(request: Request) -> Response:
+    """Give a passkey another name."""
+    name = _name(text(await form(request), "name"))
+    if name is None:
+        return await _page(request, NO_NAME)
+    passkey_id = number(request.path_params["id"])
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        renamed = passkey_id and await stored.rename(
+            connection, request.state.user.id, passkey_id, name
+        )
+    if not renamed:
+        raise NotFoundError(GONE)
+    return redirect(f"{HERE}?done=saved")
+
+
+@signed_in_page
+@fresh_page(back=HERE)
 async def remove_passkey(request: Request) -> Response:
     passkey_id = number(request.path_params["id"])
     try:
@@ -171,8 +190,16 @@ async def remove_passkey(request: Request) -> Response:
     except factors.LastFactorError:
         return await _page(request, _last())
     if not removed:
-        raise NotFoundError("This passkey doesn't exist. It may have been removed already.")
+        raise NotFoundError(GONE)
     return redirect(f"{HERE}?done=factor-removed")
+
+
+def _name(typed: str) -> str | None:
+    """The name of a passkey; None if it can't be one."""
+    try:
+        return _NAME.validate_python(typed)
+    except ValidationError:
+        return None
 
 
 async def _created(request: Request, connection: Connection, answer: str) -> passkeys.NewPasskey:
