@@ -137,18 +137,18 @@ async def _team(connection: Connection) -> tuple[bool, list[factors.TeamMember]]
 def _in_clear(settings: Settings) -> Check:
     found = list(_unencrypted(settings))
     if not found:
-        return Check("encryption", True, "nothing is sent to another network in clear")
+        return Check("encryption", True, "nothing is sent to another machine in clear")
     advice = (
-        "use sslmode=verify-full in DATABASE_URL, TEMPORAL_TLS, https for STRIPE_API_BASE, and"
-        " LATCHKEY_SMTP_TLS=required"
+        "use sslmode=verify-full and sslrootcert in DATABASE_URL, TEMPORAL_TLS, https for"
+        " STRIPE_API_BASE, and LATCHKEY_SMTP_TLS=required"
     )
     return Check(
-        "encryption", False, f"sent in clear to another network: {', '.join(found)}", advice
+        "encryption", False, f"sent in clear to another machine: {', '.join(found)}", advice
     )
 
 
 def _unencrypted(settings: Settings) -> Iterator[str]:
-    """The settings whose connections leave this network without TLS."""
+    """The settings whose connections leave this machine without TLS."""
     if settings.database_url:
         dsn = settings.database_url.get_secret_value()
         mode = parse_qs(urlsplit(dsn).query).get("sslmode", [os.environ.get("PGSSLMODE", "")])[-1]
@@ -189,9 +189,9 @@ def _database_hosts(dsn: str) -> list[str]:
 
 
 def _is_far(host: str) -> bool:
-    """Whether a host is in another network: neither this machine, nor a private address, nor a
-    name without a dot as in Docker's networks."""
+    """Whether a host is another machine, as far as its name says: it isn't this one, nor a name
+    without a dot as in Docker's networks."""
     try:
-        return not ipaddress.ip_address(host).is_private
+        return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return "." in host

@@ -3,11 +3,13 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiosmtplib
+import asyncpg
+import certifi
 import pytest
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP
@@ -15,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from latchkey import stripe_api
+from latchkey import stripe_api, temporal
 from latchkey.mail import outbox
+from latchkey.store.pool import create_pool
 from latchkey.stripe_api import StripeApi, StripeError
 from tests.harness import free_port
 
@@ -141,3 +144,60 @@ async def test_no_password_goes_to_a_mail_server_with_a_forged_certificate(
         await outbox._connected(f"{scheme}://user:secret@localhost:{port}", "required")
     server.close()
     assert logins == []
+
+
+SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+
+
+@asynccontextmanager
+async def encrypted(
+    context: ssl.SSLContext, *, asked: bytes = b""
+) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that takes up TLS once it is `asked` to, or at once: its port, and what it was told
+    under a certificate that its clients accept."""
+    told: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if asked:
+                assert await reader.readexactly(len(asked)) == asked
+                writer.write(b"S")
+            await writer.start_tls(context)
+            told.append(await reader.read(1000))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "localhost", free_port())
+    try:
+        yield server.sockets[0].getsockname()[1], told
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_postgres_is_only_told_who_asks_where_the_certificate_is_good(
+    forged: ssl.SSLContext, tmp_path: Path, known: bool
+) -> None:
+    trusted = tmp_path / "forged.pem" if known else Path(certifi.where())
+    refused = asyncpg.ConnectionDoesNotExistError if known else ssl.SSLCertVerificationError
+    async with encrypted(forged, asked=SSL_REQUEST) as (port, told):
+        with pytest.raises(refused):
+            await create_pool(
+                f"postgresql://user:secret@localhost:{port}/latchkey"
+                f"?sslmode=verify-full&sslrootcert={trusted}"
+            )
+    assert [b"latchkey" in text for text in told] == ([True] if known else [])
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_temporal_is_only_asked_where_the_certificate_is_good(
+    forged: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    forged.set_alpn_protocols(["h2"])
+    monkeypatch.setenv("TEMPORAL_TLS", "true")
+    if known:
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(tmp_path / "forged.pem"))
+    async with encrypted(forged) as (port, told):
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"localhost:{port}")
+        with pytest.raises(RuntimeError):
+            await temporal.connect()
+    assert any(text.startswith(b"PRI * HTTP/2.0") for text in told) is known
