@@ -32,9 +32,12 @@ def spelled(email: str, chance: random.Random) -> str:
 
 
 def typed(email: str, chance: random.Random) -> str:
-    """The same mailbox as a buyer may type it at Stripe, which refuses what isn't ASCII there."""
+    """The same mailbox as a checkout page takes it: it wants a plain `@` and plain dots."""
     local, _, domain = email.rpartition("@")
-    return f"{_cased(local, chance)}@{_cased(domain, chance)}"
+    if chance.random() < 0.3:
+        domain = idna.encode(domain, uts46=True).decode()
+    written = f"{_cased(local, chance)}@{_cased(domain, chance)}"
+    return unicodedata.normalize("NFD", written) if chance.random() < 0.3 else written
 
 
 def _cased(text: str, chance: random.Random) -> str:

@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from latchkey.addresses import email_key
 from latchkey.store.pool import Connection
 from latchkey.store.users import claims, merge_requests
 from tests.hostile.byhand import End
 from tests.hostile.model import Source
 from tests.hostile.policy import DAY, DEFAULTS, GRACES
 from tests.hostile.truth import Json
+from tests.spellings import spelled
 
 if TYPE_CHECKING:
     from tests.hostile.life import Life
@@ -174,7 +176,7 @@ async def tend_the_collection(life: "Life") -> None:
             owner = life.chance.choice(sorted(lasting))
             life.log.append(f"take the collection from {owner}")
             holders = await life.outside.call("GET", f"{path}/grants", params={"limit": 200})
-            [held] = [one for one in holders["data"] if one["email"].lower() == owner]
+            [held] = [one for one in holders["data"] if email_key(one["email"]) == owner]
             await life.outside.call("DELETE", f"{path}/grants/{held['id']}")
             life.hand.take_back(owner)
             life.unsure.add(owner)
@@ -201,7 +203,7 @@ async def claim(life: "Life") -> None:
     life.log.append(f"claim of {address} by {into}")
 
     async def prove(connection: Connection) -> None:
-        made = await claims.ask(connection, users[into], address)
+        made = await claims.ask(connection, users[into], spelled(address, life.chance))
         await claims.confirm(connection, made, user_id=users[into])
 
     await life.outside.commit(prove)
@@ -231,7 +233,7 @@ async def decide_a_match(life: "Life") -> None:
     ours = [
         one
         for one in found["data"]
-        if one["merges"] and {one["user_email"].lower(), one["other_email"].lower()} <= known
+        if one["merges"] and {email_key(one["user_email"]), email_key(one["other_email"])} <= known
     ]
     if not ours:
         return
@@ -253,7 +255,7 @@ async def _agree(life: "Life", match: Json) -> None:
         """,
         match["id"],
     )
-    emails = {match[f"{one}_id"]: match[f"{one}_email"].lower() for one in ("user", "other")}
+    emails = {match[f"{one}_id"]: email_key(match[f"{one}_email"]) for one in ("user", "other")}
 
     async def both(connection: Connection) -> None:
         found = await merge_requests.find(connection, request["id"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tests.hostile.byhand import Held
 from tests.hostile.model import Past, Source
 from tests.hostile.policy import DAY
+from tests.spellings import spelled
 
 if TYPE_CHECKING:
     from tests.hostile.life import Life
@@ -103,7 +104,7 @@ class Judge:
         life = self._life
         rows = await life.outside.fetch(
             """
-            select a.source_id, a.type, a.product_id, lower(u.email) as email, count(*)
+            select a.source_id, a.type, a.product_id, u.email_key as email, count(*)
               from activities a left join users u on u.id = a.user_id
              where a.source_id = any($1::text[]) and a.type = any($2::text[]) group by 1, 2, 3, 4
             """,
@@ -137,7 +138,7 @@ class Judge:
     async def _grants(self) -> Grants:
         rows = await self._life.outside.fetch(
             """
-            select lower(u.email) as owner, g.product_id, g.source, g.source_id, g.until
+            select u.email_key as owner, g.product_id, g.source, g.source_id, g.until
               from grants g join users u on u.id = g.user_id
              where g.ended_at is null and (g.until is null or g.until > now())
                and u.email_key = any($1::text[])
@@ -263,7 +264,7 @@ class Judge:
         life = self._life
         rows = await life.outside.fetch(
             """
-            select a.type, lower(u.email) as owner, a.product_id, a.source_id, count(*)
+            select a.type, u.email_key as owner, a.product_id, a.source_id, count(*)
               from activities a join users u on u.id = a.user_id
              where u.email_key = any($1::text[]) and a.type = any($2::text[])
                and (a.source_id is null or a.source_id = $3) and a.product_id is not null
@@ -297,7 +298,9 @@ class Judge:
         async def ask(email: str, product: str) -> None:
             async with gate:
                 said = await life.outside.call(
-                    "GET", "/access", params={"product": product, "email": email}
+                    "GET",
+                    "/access",
+                    params={"product": product, "email": spelled(email, self._chance)},
                 )
             ends = union.get((life.owner(email), product), [])
             if said["access"] != bool(ends) or len(said["grants"]) != len(ends):
@@ -312,7 +315,7 @@ class Judge:
         life = self._life
         rows = await life.outside.fetch(
             """
-            select lower(u.email) as email, told.product, count(*) as count from mails m
+            select u.email_key as email, told.product, count(*) as count from mails m
               join users u on u.id = m.user_id
              cross join jsonb_array_elements_text(
                    coalesce(m.data -> 'products', jsonb_build_array(m.product_id)))
@@ -365,7 +368,7 @@ class Judge:
         theirs = {c: person for person in life.people for c in person.customers}
         rows = await life.outside.fetch(
             """
-            select c.id, lower(u.email) as owner from customers c join users u on u.id = c.user_id
+            select c.id, u.email_key as owner from customers c join users u on u.id = c.user_id
              where c.id = any($1::text[])
             """,
             list(theirs),

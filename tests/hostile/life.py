@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from tests.harness import until
 from tests.hostile import acts
@@ -16,8 +17,11 @@ from tests.hostile.outside import Outside
 from tests.hostile.policy import Rules
 from tests.hostile.truth import RefusedError, Truth
 
-TRIES = 6
+TRIES = 8
 """Moves that a person tries until one finds something to be done to."""
+
+MAILBOXES = (("p", "lives.example"), ("pé", "bücher.example"), ("п", "почта.example"))
+"""How people's addresses begin, and their hosts."""
 
 SHORTLY = 3
 """Seconds: an end at Stripe that comes within them is waited for."""
@@ -98,7 +102,8 @@ class Life:
             made = await self.outside.call("POST", "/products", json=given)
             self.products.append(made["id"])
         self.people = [
-            Person(f"p{number}.of.{self.seed}@lives.example") for number in range(self.size.people)
+            Person(f"{name}{number}.of.{self.seed}@{host}")
+            for number, (name, host) in zip(range(self.size.people), cycle(MAILBOXES))
         ]
         await self.moves()
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tests.hostile.truth import Json, Truth
+from tests.spellings import spelled, typed
 
 DAY = 86400
 CARDS = ("4242424242424242", "4242424242424242", "5555555555554444")
@@ -46,9 +47,15 @@ class Person:
     refunded: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
 
     def spelled(self, chance: random.Random) -> str:
-        """One of their addresses, as people type it."""
-        email = chance.choice((self.email, self.email, *self.further))
-        return chance.choice((email, email, email.upper(), email.title()))
+        """One of their addresses, as programs write it."""
+        return spelled(self._one(chance), chance)
+
+    def typed(self, chance: random.Random) -> str:
+        """The same at a checkout."""
+        return typed(self._one(chance), chance)
+
+    def _one(self, chance: random.Random) -> str:
+        return chance.choice((self.email, self.email, *self.further))
 
     def customer(self, chance: random.Random) -> str | None:
         alive = [customer for customer in self.customers if customer not in self.gone]
@@ -102,7 +109,7 @@ async def _checkout(
         **params,
     )
     answer = await scene.truth.control(
-        f"checkout/{made['id']}/pay", email=person.spelled(scene.chance), card=card
+        f"checkout/{made['id']}/pay", email=person.typed(scene.chance), card=card
     )
     session: Json = answer["session"]
     if session["customer"] and session["customer"] not in person.customers:
@@ -165,8 +172,13 @@ async def buy_once(scene: Scene, person: Person) -> list[str]:
         params |= {"customer_creation": "always", "invoice_creation": {"enabled": True}}
     elif chosen < 0.5:
         params["discounts"] = [{"coupon": scene.free}]
-    card = "sepa_debit" if scene.chance.random() < 0.2 else scene.chance.choice(CARDS)
+    elif chosen < 0.75:
+        params["payment_intent_data"] = {"capture_method": "manual"}
+    delayed = scene.chance.random() < 0.2 and "payment_intent_data" not in params
+    card = "sepa_debit" if delayed else scene.chance.choice(CARDS)
     session = await _checkout(scene, person, prices, "payment", card, **params)
+    if "payment_intent_data" in params and scene.chance.random() < 0.5:
+        await _capture(scene, await _payment(scene, session["id"]))
     return [session["id"]]
 
 
@@ -211,9 +223,90 @@ async def accept_a_quote(scene: Scene, person: Person) -> list[str]:
     return [found, first]
 
 
+async def pay_late(scene: Scene, person: Person) -> list[str]:
+    """An invoice that was left open, or written off already, is paid, in parts at times."""
+    for bill in person.invoices:
+        found = await scene.truth.get(f"invoices/{bill}")
+        if found["status"] in ("open", "uncollectible"):
+            out_of_band = {"paid_out_of_band": True} if scene.chance.random() < 0.3 else {}
+            await scene.truth.post(f"invoices/{bill}/pay", **out_of_band)
+            return [bill]
+    return []
+
+
+async def write_off(scene: Scene, person: Person) -> list[str]:
+    """An open invoice is voided, or nobody expects its money any more."""
+    for bill in person.invoices:
+        found = await scene.truth.get(f"invoices/{bill}")
+        if found["status"] == "open":
+            verb = scene.chance.choice(("void", "mark_uncollectible", "mark_uncollectible"))
+            await scene.truth.post(f"invoices/{bill}/{verb}")
+            return [bill]
+    return []
+
+
+async def credit(scene: Scene, person: Person) -> list[str]:
+    """A credit note on an order's bill: less to pay, or something given back."""
+    orders = [*person.sessions, *person.invoices]
+    for order in scene.chance.sample(orders, len(orders)):
+        bill: str | None = order
+        if order.startswith("cs_"):
+            found = await scene.truth.get(f"checkout/sessions/{order}")
+            bill = found["invoice"] if found["mode"] == "payment" else None
+        if bill and await _credited(scene, bill):
+            return [order]
+    return []
+
+
+async def _credited(scene: Scene, bill: str) -> bool:
+    """Whether a part or all of what is left of a bill could be credited."""
+    found = await scene.truth.get(f"invoices/{bill}")
+    left = found["total"] - found["pre_payment_credit_notes_amount"]
+    left -= found["post_payment_credit_notes_amount"]
+    if found["status"] != "paid":
+        left = min(left, found["amount_remaining"])
+    if left <= 0 or found["status"] not in ("open", "paid"):
+        return False
+    amount = left if scene.chance.random() < 0.6 else scene.chance.randint(1, left)
+    back: Json = {}
+    if found["status"] == "paid":
+        intent = await _payment(scene, bill)
+        charge = (intent or {}).get("latest_charge")
+        ways = ["credit_amount"]
+        if charge and charge["amount"] - charge["amount_refunded"] >= amount:
+            ways.append("refund_amount")
+        back = {scene.chance.choice(ways): amount}
+    await scene.truth.post("credit_notes", invoice=bill, amount=amount, **back)
+    return True
+
+
+async def capture_or_let_go(scene: Scene, person: Person) -> list[str]:
+    """Money that was authorized is taken, in part at times, or let go of."""
+    for session in person.sessions:
+        intent = await _payment(scene, session)
+        if not intent or intent["status"] != "requires_capture":
+            continue
+        if scene.chance.random() < 0.25:
+            await scene.truth.post(f"payment_intents/{intent['id']}/cancel")
+        else:
+            await _capture(scene, intent)
+        return [session]
+    return []
+
+
+async def _capture(scene: Scene, intent: Json | None) -> None:
+    assert intent is not None, "an authorized payment has an intent"
+    part: Json = {}
+    if scene.chance.random() < 0.4:
+        part = {"amount_to_capture": scene.chance.randint(60, intent["amount_capturable"])}
+    await scene.truth.post(f"payment_intents/{intent['id']}/capture", **part)
+
+
 async def settle_a_delayed_payment(scene: Scene, person: Person) -> list[str]:
     for session in person.sessions:
-        found = await scene.truth.get(f"checkout/sessions/{session}")
+        found = await scene.truth.get(f"checkout/sessions/{session}", expand=["payment_intent"])
+        if (found["payment_intent"] or {}).get("status") in ("requires_capture", "canceled"):
+            continue
         if found["status"] == "complete" and found["payment_status"] == "unpaid":
             outcome = scene.chance.choice(("succeeded", "succeeded", "failed"))
             await scene.truth.control(f"checkout/{session}/settle", outcome=outcome)
@@ -326,7 +419,7 @@ async def _charge(
     for order in scene.chance.sample(orders, len(orders)):
         intent = await _payment(scene, order)
         charge = (intent or {}).get("latest_charge")
-        if charge and charge["paid"] and fits(charge):
+        if charge and charge["paid"] and charge["captured"] and fits(charge):
             return order, charge
     return None
 
@@ -368,7 +461,11 @@ async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
 async def _bounce(scene: Scene, charge: Json) -> int:
     """The amount that came back; 0 where no refund of this charge can fail any more."""
     given = await scene.truth.everything("refunds", charge=charge["id"])
-    working = [refund for refund in given if refund["status"] == "succeeded"]
+    working = [
+        refund
+        for refund in given
+        if refund["status"] == "succeeded" and refund["balance_transaction"]
+    ]
     if not working:
         return 0
     await scene.truth.control(f"refunds/{working[0]['id']}/fail")
@@ -417,7 +514,7 @@ async def change_address(scene: Scene, person: Person) -> list[str]:
     new = f"{scene.chance.randrange(10**6)}.new.{person.email}"
     if scene.chance.random() < 0.5:
         new = scene.chance.choice(scene.addresses)
-    await scene.truth.post(f"customers/{customer}", email=new)
+    await scene.truth.post(f"customers/{customer}", email=spelled(new, scene.chance))
     person.moved[customer] = new
     return []
 
@@ -486,6 +583,10 @@ MOVES: list[tuple[Move, int]] = [
     (pay_an_invoice, 5),
     (accept_a_quote, 6),
     (settle_a_delayed_payment, 6),
+    (capture_or_let_go, 40),
+    (pay_late, 20),
+    (write_off, 12),
+    (credit, 25),
     (cancel_later, 9),
     (take_the_cancellation_back, 6),
     (cancel_now, 6),

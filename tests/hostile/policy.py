@@ -63,7 +63,8 @@ def _money_is_right(reading: Reading, cells: Json) -> bool:
     if reading.fully:
         money = bool(cells["full_refund"])
     else:
-        money = bool(cells["partial_refund"]) or not reading.refunded
+        partly = reading.refunded > 0 or reading.credited > 0
+        money = bool(cells["partial_refund"]) or not partly
     match reading.dispute:
         case "open":
             return money and bool(cells["dispute_opened"])

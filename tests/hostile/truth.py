@@ -23,7 +23,8 @@ class Reading:
     `products` are the Stripe products it carries, `created` when it was made or, once an order is
     paid, bought, `ends` when it will stop by a scheduled cancellation. `paid` says whether an
     order's money came, `pending` that it is on its way, `failed` that it won't; `refunded` is how
-    much of it went back so far, `fully` whether that is all, `dispute` "open", "won" or "lost".
+    much of it went back so far, `credited` how much was credited otherwise once it was paid,
+    `fully` whether that is all, `dispute` "open", "won" or "lost".
     """
 
     id: str
@@ -40,6 +41,7 @@ class Reading:
     pending: bool = False
     failed: bool = False
     refunded: int = 0
+    credited: int = 0
     fully: bool = False
     dispute: str = ""
 
@@ -161,7 +163,10 @@ class Truth:
             pending=unpaid and not failed,
             failed=failed,
             created=_charged(intent) or found["created"],
-            **(await self._money(intent) or await self._paid_by_bill(found["invoice"])),
+            **await self._credits(
+                await self._money(intent) or await self._paid_by_bill(found["invoice"]),
+                found["invoice"] and await self.get(f"invoices/{found['invoice']}"),
+            ),
         )
 
     async def _begun(self, bill: str) -> Json:
@@ -185,9 +190,9 @@ class Truth:
                 for line in lines
                 if line["pricing"] and _sold_once(line)
             ),
-            paid=found["status"] == "paid",
+            paid=found["status"] == "paid" and not _settled_by_credit(found),
             created=found["status_transitions"]["paid_at"] or found["created"],
-            **await self._paid_by_bill(source_id),
+            **await self._credits(await self._paid_by_bill(source_id), found),
         )
 
     async def _paid_by_bill(self, bill: str | None) -> Json:
@@ -211,11 +216,32 @@ class Truth:
             disputes = await self.everything("disputes", payment_intent=intent["id"])
             status = disputes[0]["status"] if disputes else ""
             dispute = "open" if status.endswith(("_response", "_review")) else status
+        let_go = charge["amount"] - charge["amount_captured"]
         return {
-            "refunded": int(charge["amount_refunded"]),
-            "fully": bool(charge["refunded"]),
+            "refunded": max(0, int(charge["amount_refunded"]) - let_go),
+            "fully": bool(charge["captured"] and charge["refunded"]),
             "dispute": dispute,
         }
+
+    async def _credits(self, money: Json, bill: Json | None) -> Json:
+        """What became of an order's money, with what credit notes gave back otherwise."""
+        if not bill or not bill["post_payment_credit_notes_amount"]:
+            return money
+        otherwise = 0
+        for note in await self.everything("credit_notes", invoice=bill["id"]):
+            if note["type"] == "post_payment" and note["status"] == "issued":
+                otherwise += note["total"] - sum(r["amount_refunded"] for r in note["refunds"])
+        given = otherwise + bill["pre_payment_credit_notes_amount"] + money.get("refunded", 0)
+        return {
+            **money,
+            "credited": otherwise,
+            "fully": money.get("fully", False) or given >= bill["total"] > 0 < otherwise,
+        }
+
+
+def _settled_by_credit(bill: Json) -> bool:
+    """Whether nothing was left to pay because all of it was credited."""
+    return bool(0 < bill["total"] <= bill["pre_payment_credit_notes_amount"])
 
 
 def _sold_once(line: Json) -> bool:

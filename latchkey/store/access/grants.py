@@ -135,7 +135,7 @@ async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Gr
         """
         update grants set ended_at = now(), end_reason = $2,
                held = source <> 'manual'
-         where id = $1 and ended_at is null returning user_id, product_id, source_id
+         where id = $1 and ended_at is null returning user_id, product_id, source_id, ended_at
         """,
         grant_id,
         Reason.BY_HAND.value,
@@ -145,7 +145,8 @@ async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Gr
             target=("grant", grant_id),
             before={"user": row["user_id"], "product": row["product_id"]},
         )
-        await write_facts(connection, [_fact(ActivityType.ACCESS_ENDED, grant_id, row, actor)])
+        ended = _fact(ActivityType.ACCESS_ENDED, grant_id, row, actor, at=row["ended_at"])
+        await write_facts(connection, [ended])
     return await by_id(connection, grant_id)
 
 
@@ -171,7 +172,8 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
     )
     if row:
         now = datetime.now(UTC)
-        await write_facts(connection, [_fact(ActivityType.HOLD_LIFTED, grant_id, row, actor)])
+        lifted = _fact(ActivityType.HOLD_LIFTED, grant_id, row, actor, at=now)
+        await write_facts(connection, [lifted])
         if row["source"] == GrantSource.COLLECTION:
             await collections.settle(
                 connection, row["source_id"], actor=actor, mail=False, users=[row["user_id"]]
@@ -197,11 +199,11 @@ async def held(connection: Connection, *, product_id: str, limit: int = 200) -> 
     )
 
 
-def _fact(type_: ActivityType, grant_id: int, row: Any, actor: int | None) -> Fact:
+def _fact(type_: ActivityType, grant_id: int, row: Any, actor: int | None, *, at: datetime) -> Fact:
     return Fact(
         key=f"{type_}:{grant_id}",
         type=type_,
-        at=datetime.now(UTC),
+        at=at,
         cause=Cause.ADMIN,
         user_id=row["user_id"],
         product_id=row["product_id"],
