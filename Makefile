@@ -58,6 +58,7 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 $(VENV)/.tools: $(VENV)/.development tests/npm/package-lock.json
 	$(BIN)/python -m tests.browser.install
 	$(BIN)/python -m tests.npm.install
+	$(BIN)/python -m tests.deploy.promtool
 	touch $@
 
 $(VENV)/.created:

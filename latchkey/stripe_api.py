@@ -16,6 +16,7 @@ import structlog
 
 from latchkey.stripe_ids import in_path
 from latchkey.texts import made_storable, storable
+from latchkey.timings import STRIPE_CALL
 
 API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
@@ -69,6 +70,13 @@ class StripeError(Exception):
     def passing(self) -> bool:
         """Whether a retry may help: no answer, rate limit, conflict or an error at Stripe."""
         return self.status is None or self.status in (409, 429) or self.status >= 500
+
+    @property
+    def outcome(self) -> str:
+        """What the metrics call it."""
+        if self.status == 429:
+            return "limited"
+        return "unavailable" if self.passing else "refused"
 
 
 class SignatureError(ValueError):
@@ -137,12 +145,19 @@ class StripeApi:
     ) -> Json:
         """Send one request. Raises `StripeError`."""
         options = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        began = time.perf_counter()
+        outcome = "unavailable"
         try:
             answer = await self._client.raw_request_async(
                 method, path, **dict(params or {}), **options
             )
+            outcome = "ok"
         except stripe.StripeError as error:
-            raise _translated(error) from None
+            translated = _translated(error)
+            outcome = translated.outcome
+            raise translated from None
+        finally:
+            STRIPE_CALL.labels(outcome).observe(time.perf_counter() - began)
         data = cast(Json, answer.data)
         if _ESCAPES.search(answer.body) and replace_unstorable(data):
             log.warning(

@@ -24,6 +24,7 @@ from latchkey.vault import Vault
 from web import api, health, pages
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
+from web.measuring import Measured
 from web.paths import PlainPaths
 from web.relay import Relay
 from web.security import SecurityHeaders
@@ -57,7 +58,7 @@ class _WebProcess(Starlette):
         super().__init__(**given)
 
     def build_middleware_stack(self) -> ASGIApp:
-        return SecurityHeaders(super().build_middleware_stack(), self._settings)
+        return Measured(SecurityHeaders(super().build_middleware_stack(), self._settings))
 
 
 class _Webhooks:

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from latchkey import dispatch
 from latchkey.contracts import subscription_workflow_id
@@ -61,6 +62,7 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
 
         await until(holds, f"until is {moment}")
 
+    measured = REGISTRY.get_sample_value("latchkey_end_delay_seconds_count") or 0
     cancel: Json = {"cancel_at_period_end": True} if style == "flag" else {"cancel_at": end}
     undo: Json = {"cancel_at_period_end": False} if style == "flag" else {"cancel_at": ""}
     await shared.stripe.post(f"subscriptions/{made['id']}", **cancel)
@@ -87,6 +89,7 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
     assert len(withdrawn) == 1
     assert len(cancelled) == 2, "once per request; moving the date isn't a new request"
     assert len(ended) == 1
+    assert (REGISTRY.get_sample_value("latchkey_end_delay_seconds_count") or 0) > measured
 
 
 async def test_the_timer_ends_access_at_the_second_without_any_event(site: Latchkey) -> None:

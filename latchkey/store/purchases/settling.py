@@ -16,6 +16,7 @@ from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.stripe.context import ApplyContext
+from latchkey.timings import END
 
 _BY_RULE = frozenset({Cause.POLICY})
 """Causes that change what a purchase gives although nothing was bought: they don't write purchase
@@ -208,12 +209,15 @@ async def end_due(
         """
         update grants set ended_at = greatest(until, since), due_at = until, end_reason = $3
          where source_id = $1 and ended_at is null and until <= $2
-        returning id, user_id, product_id, source_id, ended_at, due_at
+        returning id, user_id, product_id, source_id, ended_at, due_at,
+                  extract(epoch from clock_timestamp() - due_at)::float8 as late
         """,
         source_id,
         as_of,
         Reason.UNTIL_REACHED,
     )
+    for row in rows:
+        END.observe(max(0, row["late"]))
     await write_facts(
         connection,
         [
@@ -262,6 +266,10 @@ async def _end(connection: Connection, ended: list[_Ending], *, context: ApplyCo
         [ending.end.due for ending in ended],
         [ending.reason.value for ending in ended],
     )
+    for ending in ended:
+        foreseen = ending.end.done == ending.grant.until
+        if foreseen and context.cause is not Cause.RECONCILIATION:
+            END.observe(max(0, (context.as_of - ending.end.done).total_seconds()))
     await write_facts(
         connection,
         [

@@ -13,6 +13,7 @@ from latchkey.rules.routing import ECHOES, SETTLES, Target, TargetKind
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_ids import is_reference
+from latchkey.timings import EVENT
 
 LEASE = timedelta(seconds=30)
 """How long a claimed event is reserved before another relay may take it."""
@@ -284,15 +285,21 @@ async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelt
 
 
 async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
-    """Record that these events have been processed."""
+    """Record that these events have been processed. How long that took is measured, but for those
+    that had failed before."""
     if ids:
-        await connection.execute(
+        rows = await connection.fetch(
             """
             update events set state = 'handled', handled_at = now(), error = null
              where id = any($1::text[]) and state <> 'handled'
+            returning extract(epoch from clock_timestamp() - received_at)::float8 as seconds,
+                      failed_at is not null as failed
             """,
             list(ids),
         )
+        for row in rows:
+            if not row["failed"]:
+                EVENT.observe(row["seconds"])
 
 
 async def adopt(

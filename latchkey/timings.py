@@ -1,0 +1,28 @@
+"""How long things take, for Prometheus: what is promised to buyers, and what that depends on."""
+
+from prometheus_client import Histogram
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+EVENT = Histogram(
+    "latchkey_event_seconds",
+    "From an event's arrival until what it reports took effect.",
+    buckets=_BUCKETS,
+)
+END = Histogram(
+    "latchkey_end_delay_seconds",
+    "From the moment at which access was due to end until its end was recorded.",
+    buckets=_BUCKETS,
+)
+STRIPE_CALL = Histogram(
+    "latchkey_stripe_call_seconds",
+    "Calls to Stripe. Outcomes: ok, refused, limited, unavailable.",
+    ["outcome"],
+    buckets=_BUCKETS,
+)
+REQUEST = Histogram(
+    "latchkey_request_seconds",
+    "Requests to the site until the end of the response, by part of the site and status class.",
+    ["part", "status"],
+    buckets=_BUCKETS,
+)
