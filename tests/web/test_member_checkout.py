@@ -188,6 +188,9 @@ async def test_a_session_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> 
     assert session["customer_email"] == "session@checkout.example"
     assert session["metadata"] == {"latchkey_product": product, "utm_source": "news"}
     assert session["cancel_url"] == f"{shared.url}/buy/{slug}?utm_source=news&back=1"
+    long = "&".join(f"utm_content={n}{'%F0%9F%98%80' * 200}" for n in range(9))
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?{long}"))
+    assert session["cancel_url"] == f"{shared.url}/buy/{slug}?back=1", "Stripe refuses long ones"
     await shared.stripe.pay(session, "session@checkout.example")
     assert f'href="/products/{slug}"' in (await comes_back(visitor, session)).text
     assert await visitor.goes(f"/buy/{slug}") == f"/products/{slug}?done=owned"

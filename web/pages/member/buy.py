@@ -31,6 +31,8 @@ _PASSED_ON = {"promo": "prefilled_promo_code", "prefilled_promo_code": "prefille
 LOOKS_PER_HOUR = 300
 CHECKOUTS_PER_HOUR = 200
 TRIES_SHOWN = 8
+LONGEST_BACK = 2000
+"""How much of what came with a click the address back may hold. Stripe refuses long addresses."""
 
 
 def routes() -> list[Route]:
@@ -170,7 +172,10 @@ async def _by_session(
                 " hour."
             )
     kept = passed_on(request)
-    cancel = urlencode([*_typed(request), ("back", "1")])
+    back = [("back", "1")]
+    cancel = urlencode([*_typed(request), *back])
+    if len(cancel) > LONGEST_BACK:
+        cancel = urlencode(back)
     choice = checkouts.Choice(
         product=product,
         selling=selling,
