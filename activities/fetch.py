@@ -5,6 +5,7 @@ from dataclasses import replace
 from latchkey.rules import access, reading
 from latchkey.rules.reading import Order, Payment, Subscription
 from latchkey.stripe_api import Json, StripeApi, StripeError
+from latchkey.stripe_ids import owner
 
 
 async def subscription(api: StripeApi, source: Json) -> Subscription:
@@ -79,7 +80,7 @@ async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
         sessions = await api.sessions_of(payment_intent=bill.payment.payment_intent)
         return str(sessions[0]["id"]) if sessions else None
     elif bill.customer:
-        sessions = await api.sessions_of(customer=bill.customer.id)
+        sessions = await api.sessions_of(**owner(bill.customer.id))
     else:
         return None
     made = [entry for entry in sessions if reading.object_id(entry.get("invoice")) == bill.id]

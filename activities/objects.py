@@ -71,7 +71,10 @@ class ObjectActivities:
         self, api: StripeApi, kind: str, object_id: str, context: ApplyContext
     ) -> str:
         try:
-            source = await api.retrieve(KINDS[kind], object_id)
+            if kind == "customer":
+                source = await api.customer(object_id)
+            else:
+                source = await api.retrieve(KINDS[kind], object_id)
         except StripeError as error:
             if not error.missing:
                 raise

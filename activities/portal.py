@@ -132,7 +132,7 @@ class PortalActivities:
 async def _gone(api: StripeApi, customer: str) -> bool:
     """Whether a customer was deleted. Stripe goes on answering with a stub of it."""
     try:
-        return bool((await api.retrieve("customers", customer)).get("deleted"))
+        return bool((await api.customer(customer)).get("deleted"))
     except StripeError as error:
         if not error.missing:
             raise

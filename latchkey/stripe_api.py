@@ -14,7 +14,7 @@ from typing import Any, cast
 import stripe
 import structlog
 
-from latchkey.stripe_ids import in_path
+from latchkey.stripe_ids import in_path, is_account, owner
 from latchkey.texts import made_storable, storable
 from latchkey.timings import STRIPE_CALL
 
@@ -238,7 +238,7 @@ class StripeApi:
         return found[0]["id"] if found else None
 
     async def sessions_of(self, **owner: str) -> list[Json]:
-        """Sessions of a `subscription`, `payment_intent` or `customer`."""
+        """Sessions of a `subscription`, `payment_intent`, `customer` or `customer_account`."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         return await self.all("/v1/checkout/sessions", {**owner, "expand": parts})
 
@@ -302,6 +302,19 @@ class StripeApi:
     async def retrieve(self, kind: str, object_id: str) -> Json:
         """One object of a kind such as `customers`."""
         return await self.call("get", f"/v1/{kind}/{in_path(object_id)}")
+
+    async def customer(self, customer_id: str) -> Json:
+        """A customer, or the account that stands for one (Accounts v2) in the same form."""
+        if not is_account(customer_id):
+            return await self.retrieve("customers", customer_id)
+        found = await self.call("get", f"/v2/core/accounts/{in_path(customer_id)}")
+        return {
+            "id": found["id"],
+            "customer_account": found["id"],
+            "email": found.get("contact_email"),
+            "name": found.get("display_name"),
+            "deleted": bool(found.get("closed")),
+        }
 
     async def products(self, *, after: str | None) -> Page:
         return await self.page("/v1/products", {}, after=after)
@@ -400,7 +413,7 @@ class StripeApi:
         self, *, customer: str, configuration: str, return_url: str, flow: Json | None
     ) -> Json:
         params: Json = {
-            "customer": customer,
+            **owner(customer),
             "configuration": configuration,
             "return_url": return_url,
         }

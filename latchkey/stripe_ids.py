@@ -23,6 +23,16 @@ def is_reference(text: str) -> bool:
     return text.startswith(_REFERENCE)
 
 
+def is_account(customer_id: str) -> bool:
+    """Whether a customer is known by the account behind it (Accounts v2)."""
+    return customer_id.startswith("acct_")
+
+
+def owner(customer_id: str) -> dict[str, str]:
+    """The parameter of Stripe's API that names a customer."""
+    return {"customer_account" if is_account(customer_id) else "customer": customer_id}
+
+
 def in_path(stripe_id: str) -> str:
     """An id as a part of a URL's path."""
     if set(stripe_id) <= {"."}:

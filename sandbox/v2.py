@@ -1,4 +1,5 @@
-"""The part of Stripe's `/v2` API that a connector needs: thin events and event destinations."""
+"""The part of Stripe's `/v2` API that a connector needs: thin events, event destinations, and the
+accounts of customers."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -8,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox import thin
+from sandbox import accounts, thin
 from sandbox.box import Sandbox
 from sandbox.shop import StripeApiError
 from sandbox.world import Json
 
 EVENTS, DESTINATIONS = "/v2/core/events", "/v2/core/event_destinations"
+ACCOUNTS = "/v2/core/accounts"
 KIND = "v2.core.event_destination"
 PING = "v2.core.event_destination.ping"
 MOST = 100
@@ -91,6 +93,32 @@ def _within(moment: str, bounds: dict[str, str]) -> bool:
         "lte": lambda bound: moment[:19] <= bound,
     }
     return all(tests[name](bound[:19]) for name, bound in bounds.items() if name in tests)
+
+
+def _account(box: Sandbox, request: Request, given: Json) -> Json:
+    """The account of a customer (Accounts v2)."""
+    account = request.path_params["id"]
+    customer = box.shop.world.table("customer").get(accounts.customer_of(box.shop, account))
+    if customer is None or not account.startswith("acct_"):
+        raise _problem(404, "not_found", f"No such account: {account}")
+    return {
+        "id": account,
+        "object": "v2.core.account",
+        "applied_configurations": ["customer"],
+        "closed": False,
+        "configuration": None,
+        "contact_email": customer["email"],
+        "contact_phone": customer["phone"],
+        "created": thin.iso(customer["created"]),
+        "dashboard": "none",
+        "defaults": None,
+        "display_name": customer["name"],
+        "future_requirements": None,
+        "identity": None,
+        "livemode": False,
+        "metadata": customer["metadata"],
+        "requirements": None,
+    }
 
 
 def _destination(box: Sandbox, request: Request) -> Json:
@@ -199,6 +227,7 @@ def _list(box: Sandbox, request: Request, given: Json) -> Json:
 _ROUTES: list[tuple[str, str, Call]] = [
     ("GET", EVENTS, _events),
     ("GET", f"{EVENTS}/{{id}}", _event),
+    ("GET", f"{ACCOUNTS}/{{id}}", _account),
     ("GET", DESTINATIONS, _list),
     ("POST", DESTINATIONS, _create),
     ("GET", f"{DESTINATIONS}/{{id}}", lambda box, request, given: _destination(box, request)),

@@ -28,7 +28,7 @@ from web import bodies
 
 LONGEST_NAME = 255
 _RECHECK_SECONDS = 1.0
-_NAMING = ("id", "customer", "subscription", "invoice", "payment_intent")
+_NAMING = ("id", "customer", "customer_account", "subscription", "invoice", "payment_intent")
 _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
 
 log = structlog.get_logger("webhooks")

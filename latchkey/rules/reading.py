@@ -38,13 +38,17 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Customer:
-    """A customer, or only the id from a subscription's unexpanded field."""
+    """A customer, or only the id from a subscription's unexpanded field.
+
+    `account` is the account behind it (Accounts v2). Where Stripe names only that, it is the id.
+    """
 
     id: str
     email: str | None = None
     name: str | None = None
     deleted: bool = False
     known: bool = False
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -245,19 +249,21 @@ def moment(value: object) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-def customer(value: object) -> Customer | None:
-    """A customer field: expanded, deleted, a bare id or nothing (a guest)."""
-    found = object_id(value)
+def customer(value: object, account: object = None) -> Customer | None:
+    """A customer field: expanded, deleted, a bare id or nothing. `account` is the field beside it:
+    it stands for a customer that isn't named, and without either the buyer is a guest."""
+    found, behind = object_id(value), object_id(account)
     if found is None:
-        return None
+        return Customer(behind, account=behind) if behind else None
     if not isinstance(value, Mapping):
-        return Customer(found)
+        return Customer(found, account=behind)
     return Customer(
         id=found,
         email=_email(value.get("email")),
         name=_name(value.get("name")),
         deleted=bool(value.get("deleted")),
         known=True,
+        account=behind or object_id(value.get("customer_account")),
     )
 
 
@@ -267,7 +273,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
 
     Raises `UnreadableError` if the id, customer, status or an item's product is missing.
     """
-    buyer = customer(source.get("customer"))
+    buyer = customer(source.get("customer"), source.get("customer_account"))
     if buyer is None:
         raise UnreadableError(f"{_named(source)}: no customer")
     inline: Json = source.get("items") or {}
@@ -309,7 +315,7 @@ def checkout_session(
     return Order(
         id=_required(source, "id"),
         livemode=bool(source.get("livemode")),
-        customer=customer(source.get("customer")),
+        customer=customer(source.get("customer"), source.get("customer_account")),
         email=_email(details.get("email")) or _email(source.get("customer_email")),
         name=_name(details.get("name")),
         reference=_text(source.get("client_reference_id")),
@@ -344,7 +350,7 @@ def invoice(
     return Order(
         id=_required(source, "id"),
         livemode=bool(source.get("livemode")),
-        customer=customer(source.get("customer")),
+        customer=customer(source.get("customer"), source.get("customer_account")),
         email=_email(source.get("customer_email")),
         name=_name(source.get("customer_name")),
         reference=None,

@@ -357,6 +357,7 @@ CREATE TABLE customers (
     email_key text,
     billing_user bigint,
     portal_opened_at timestamp with time zone,
+    customer_account text,
     added_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT customers_bound_by_check CHECK ((bound_by = ANY (ARRAY['reference'::text, 'email'::text, 'created'::text, 'admin'::text])))
 );
@@ -1469,6 +1470,8 @@ CREATE INDEX collection_holders_due ON collection_holders USING btree (until) WH
 CREATE UNIQUE INDEX collection_holders_live ON collection_holders USING btree (collection_id, user_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX collection_products_by_product ON collection_products USING btree (product_id);
+
+CREATE INDEX customers_by_account ON customers USING btree (customer_account) WHERE (customer_account IS NOT NULL);
 
 CREATE INDEX customers_by_address ON customers USING btree (email_key) WHERE (email_key IS NOT NULL);
 

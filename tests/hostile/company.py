@@ -93,6 +93,7 @@ class Company:
             "settings",
             delayed_seconds=10**7,
             dunning_ends=self.chance.choice(("cancel", "unpaid", "pause", "past_due")),
+            customer_accounts=self._customer_accounts(),
         )
         free = (await self.truth.post("coupons", percent_off=100, duration="once"))["id"]
         for life in self.lives:
@@ -102,6 +103,11 @@ class Company:
         await self._each(lambda life: life.begin())
         await self.settle()
         await self.compare()
+
+    def _customer_accounts(self) -> str:
+        """How the shop's customers are accounts: not, beside the customer, or named alone."""
+        chance = random.Random(f"accounts of {self.lives[0].seed}")
+        return chance.choice(("none", "none", "beside", "alone"))
 
     async def _each(self, what: Callable[[Life], Awaitable[None]]) -> None:
         """Do something with all lives at once."""

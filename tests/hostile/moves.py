@@ -506,7 +506,8 @@ async def delete_customer(scene: Scene, person: Person) -> list[str]:
 
 
 async def change_address(scene: Scene, person: Person) -> list[str]:
-    """A customer gets another address at Stripe, be it somebody else's; it stays whose it was."""
+    """A customer gets another address at Stripe, be it somebody else's; it stays whose it was. No
+    event tells it of customers that are accounts, so these keep theirs."""
     known = sorted(person.bound - person.gone)
     if not known:
         return []
@@ -514,6 +515,8 @@ async def change_address(scene: Scene, person: Person) -> list[str]:
     new = f"{scene.chance.randrange(10**6)}.new.{person.email}"
     if scene.chance.random() < 0.5:
         new = scene.chance.choice(scene.addresses)
+    if (await scene.truth.get(f"customers/{customer}"))["customer_account"]:
+        return []
     await scene.truth.post(f"customers/{customer}", email=spelled(new, scene.chance))
     person.moved[customer] = new
     return []

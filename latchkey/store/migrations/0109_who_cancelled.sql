@@ -5,3 +5,7 @@ alter table events
     add column cancels boolean;
 -- When this site last opened the billing portal for a customer.
 alter table customers add column portal_opened_at timestamptz;
+-- The account behind a customer (Accounts v2). Where Stripe never named a customer, it is the id, too.
+alter table customers add column customer_account text;
+create index customers_by_account on customers (customer_account)
+ where customer_account is not null;

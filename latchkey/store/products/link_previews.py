@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from latchkey.addresses import email_key
 from latchkey.rules.reading import Order, Subscription
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.customer_accounts import recognized
 
 NEW_USER = "new_user"
 MATCHED_USER = "matched_user"
@@ -64,6 +65,8 @@ async def add(
     connection: Connection, *, preview_id: str, product_id: str, candidates: Sequence[Candidate]
 ) -> None:
     """Judge candidates against users, customers and grants, and record them."""
+    readings = await recognized(connection, [candidate.reading for candidate in candidates])
+    candidates = [replace(c, reading=r) for c, r in zip(candidates, readings, strict=True)]
     ids = [c.reading.customer.id for c in candidates if c.reading.customer]
     emails = [email_key(e) for c in candidates if (e := _email(c.reading))]
     rows = await connection.fetch(

@@ -29,7 +29,8 @@ class Buyer:
     """One buyer as a read shows them. `key` is the id of the purchase; guests have no
     `customer_id`. Without `create`, only known people are found.
 
-    `products` are those that the purchase opens, `begun` is when its checkout began.
+    `products` are those that the purchase opens, `begun` is when its checkout began, `account` is
+    the one behind the customer.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Buyer:
     products: tuple[str, ...] = ()
     begun: datetime | None = None
     create: bool = True
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -478,10 +480,12 @@ async def _record_customers(
     recorded = await connection.fetch(
         """
         insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket,
-                               billing_user)
-        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3, billing_user
-          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[])
-               as given (id, user_id, bound_by, email, name, billing_user)
+                               billing_user, customer_account)
+        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3, billing_user,
+               account
+          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+                      $10::text[])
+               as given (id, user_id, bound_by, email, name, billing_user, account)
         on conflict (id) do update
            set user_id = coalesce(customers.user_id, excluded.user_id),
                billing_user = case when customers.user_id is null then excluded.billing_user
@@ -493,6 +497,7 @@ async def _record_customers(
                name = case when customers.erased then null
                            when customers.ticket > excluded.ticket then customers.name
                            else coalesce(excluded.name, customers.name) end,
+               customer_account = coalesce(customers.customer_account, excluded.customer_account),
                ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
         returning id, user_id
         """,
@@ -505,6 +510,7 @@ async def _record_customers(
         [rows[i].email for i in ids],
         [rows[i].name for i in ids],
         [p.user_id if p and p.owns else None for p in people],
+        [rows[i].account for i in ids],
     )
     await address_keys.correct(connection, "customers", {i: rows[i].email for i in ids})
     return {row["id"]: row["user_id"] for row in recorded}

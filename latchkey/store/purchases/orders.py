@@ -16,7 +16,7 @@ from latchkey.rules.reading import Order
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import matches
+from latchkey.store.purchases import customer_accounts, matches
 from latchkey.store.purchases import order_mirror as mirror
 from latchkey.store.purchases.buyers import Buyer, resolve
 from latchkey.store.purchases.judging import (
@@ -56,6 +56,7 @@ async def apply_orders(
     only some links count an invoice, the others give nothing.
     """
     references = references or {}
+    readings = await customer_accounts.recognized(connection, readings)
     products = await _products(connection, readings, context)
     known = await mirror.known(connection, [reading.id for reading in readings])
     outcome = AppliedPage({})
@@ -131,6 +132,7 @@ async def _users(
                 key=reading.id,
                 source=GrantSource.ORDER,
                 customer_id=reading.customer.id if reading.customer else None,
+                account=reading.customer.account if reading.customer else None,
                 email=reading.email or (reading.customer.email if reading.customer else None),
                 name=reading.name or (reading.customer.name if reading.customer else None),
                 reference=references.get(reading.id),

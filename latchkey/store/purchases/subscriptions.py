@@ -20,7 +20,7 @@ from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store.feed.facts import Fact, write_cause, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import buyers, matches, tombstones
+from latchkey.store.purchases import buyers, customer_accounts, matches, tombstones
 from latchkey.store.purchases import subscription_mirror as mirror
 from latchkey.store.purchases.buyers import Buyer, resolve
 from latchkey.store.purchases.cancellations import cancellers
@@ -78,6 +78,7 @@ async def apply_subscriptions(
     create a user. Of two readings, the one with the later ticket wins.
     """
     checkouts = checkouts or {}
+    readings = await customer_accounts.recognized(connection, readings)
     products = await linked_products(
         connection,
         {product for reading in readings for product in reading.stripe_products},
@@ -194,6 +195,7 @@ def _buyer(
         key=reading.id,
         source=GrantSource.SUBSCRIPTION,
         customer_id=reading.customer.id,
+        account=reading.customer.account,
         email=reading.customer.email,
         name=reading.customer.name,
         reference=checkout.reference,

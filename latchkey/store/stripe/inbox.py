@@ -39,7 +39,8 @@ insert into events (id, account_id, livemode, type, object_id, thin, api_version
                     target_kind, target_id, checkout_session, state, body, not_before, requested,
                     cancels)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-        case when exists (select from customers where erased and id = any($15))
+        case when exists (select from customers
+                           where erased and (id = any($15) or customer_account = any($15)))
                or exists (select from subscriptions s join users u on u.id = s.user_id
                            where s.id = any($15) and u.erased_at is not null)
                or exists (select from orders o join users u on u.id = o.user_id

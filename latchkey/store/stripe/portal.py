@@ -79,6 +79,8 @@ async def customers(connection: Connection, user_id: int) -> list[BillingCustome
           left join subscription_items i on i.subscription_id = s.id
           left join stripe_products p on p.id = i.stripe_product
          where c.user_id = $1 and c.billing_user = $1 and not c.deleted
+           and not exists (select from customers o where o.customer_account = c.id and o.id <> c.id
+                              and o.user_id = $1 and o.billing_user = $1 and not o.deleted)
          group by c.id
          order by running desc, max(s.created_at) desc nulls last, max(c.read_at) desc, c.id
         """,

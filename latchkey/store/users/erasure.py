@@ -109,6 +109,8 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     ids = await connection.fetch(
         """
         select id from customers where user_id = $1
+        union all select customer_account from customers
+                   where user_id = $1 and customer_account is not null
         union all select id from subscriptions where user_id = $1
         union all select id from orders where user_id = $1
         """,
