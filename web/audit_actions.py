@@ -143,6 +143,7 @@ CALLS: dict[str, A | None] = {
     "POST /reconciliations": A.COMPARISON_STARTED,
     "POST /reconciliations/{id}/repair": A.REPAIR_STARTED,
     "POST /portal-sessions": A.PORTAL_OPENED,
+    "POST /checkout-sessions": A.CHECKOUT_OPENED,
 }
 
 

@@ -198,6 +198,7 @@ class AuditAction(StrEnum):
     EMAIL_CHANGED = "email_changed"
     PURCHASE_CLAIMED = "purchase_claimed"
     PORTAL_OPENED = "portal_opened"
+    CHECKOUT_OPENED = "checkout_opened"
     PAGE_DENIED = "page_denied"
     FORGED_FORM = "forged_form"
     TOKEN_DENIED = "token_denied"

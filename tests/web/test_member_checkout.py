@@ -351,6 +351,65 @@ async def test_nobody_gets_a_second_subscription_without_asking(
     assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(shared.stripe.url)
 
 
+async def test_other_sites_sell_by_sessions(shared: Latchkey) -> None:
+    product, slug, price, _ = await for_sale(shared, "By others", payment_link=False)
+    email = "others@checkout.example"
+    member = await user(shared, email)
+    back = "https://shop.example/thanks?a=1&session=x"
+    body = {"product": slug, "price": price, "user": member, "return_url": back}
+    made = await shared.call("POST", "/checkout-sessions", 201, json=body)
+    assert await shared.call("POST", "/checkout-sessions", 201, json=body) == made
+    session = await shared.stripe.get(f"checkout/sessions/{made['id']}")
+    assert session["url"] == made["url"]
+    assert session["success_url"] == "https://shop.example/thanks?a=1&session={CHECKOUT_SESSION_ID}"
+    assert session["cancel_url"] == back
+    reference = references.read(
+        session["client_reference_id"], vault=Vault(SECRETS), secrets=SECRETS
+    )
+    assert reference is not None
+    assert reference.user_id == member
+    await shared.stripe.pay(session, email)
+    await shared.has(product, email)
+    for buyer in ({"user": member}, {"email": f" {email.upper()}"}):
+        problem = await shared.call(
+            "POST", "/checkout-sessions", 409, json={"product": product, **buyer}
+        )
+        assert problem["code"] == "already_has_access"
+    bought = (await opened(shared, session_url(session)))["subscription"]
+    await shared.stripe.post(f"subscriptions/{bought}/pause")
+    await shared.has(product, email, access=False)
+    body = {"product": product, "email": email}
+    problem = await shared.call("POST", "/checkout-sessions", 409, json=body)
+    assert problem["code"] == "subscription_exists"
+    assert (problem["subscription"], problem["subscription_status"]) == (bought, "paused")
+    body["again"] = True
+    made = await shared.call("POST", "/checkout-sessions", 201, json=body)
+    session = await shared.stripe.get(f"checkout/sessions/{made['id']}")
+    assert session["customer_email"] == email
+    typed = (session["customer"], session["client_reference_id"])
+    assert typed == (None, None), "an address that was typed opens nobody's customer"
+
+
+async def test_bad_requests_for_sessions(shared: Latchkey) -> None:
+    product, _, price, _ = await for_sale(shared, "Bad requests", payment_link=False)
+    unsold = await shared.product("Never sold")
+    for body, status in (
+        ({"product": "nothing"}, 404),
+        ({"product": product, "user": 2**40}, 404),
+        ({"product": unsold}, 409),
+        ({"product": product, "price": "price_none"}, 422),
+        ({"product": product, "email": "a@b.example", "user": 1}, 422),
+        ({"product": product, "return_url": "http://shop.example/"}, 422),
+        ({"product": product, "return_url": "https://me:pw@shop.example/"}, 422),
+        ({"product": product, "return_url": "javascript:alert(1)"}, 422),
+    ):
+        await shared.call("POST", "/checkout-sessions", status, json=body)
+    await shared.stripe.post(f"prices/{price}", active="false")
+    await shared.settled()
+    problem = await shared.call("POST", "/checkout-sessions", 409, json={"product": product})
+    assert (problem["code"], problem["obstacle"]) == ("not_for_sale", "price_archived")
+
+
 def session_url(session: dict[str, Any]) -> str:
     return f"/c/pay/{session['id']}"
 

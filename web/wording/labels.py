@@ -82,6 +82,7 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.EMAIL_CHANGED: "Email address changed",
     AuditAction.PURCHASE_CLAIMED: "Purchase claimed",
     AuditAction.PORTAL_OPENED: "Billing portal opened",
+    AuditAction.CHECKOUT_OPENED: "Checkout opened for a buyer",
     AuditAction.PAGE_DENIED: "Page denied",
     AuditAction.FORGED_FORM: "Forged or expired form",
     AuditAction.TOKEN_DENIED: "API token denied",

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +34,8 @@ CHECKOUTS_PER_HOUR = 200
 TRIES_SHOWN = 8
 LONGEST_BACK = 2000
 """How much of what came with a click the address back may hold. Stripe refuses long addresses."""
+
+log = structlog.get_logger("web")
 
 
 def routes() -> list[Route]:
@@ -196,7 +199,8 @@ async def _by_session(
         if selling.open_link:
             return _by_payment_link(request, product, selling)
         return _checkout_away(request, product)
-    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
+    except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
+        log.warning("the checkout can't be opened", product=product.id, error=str(error))
         return _checkout_away(request, product)
     response = redirect(opened.url)
     remember_csrf(request, response)
