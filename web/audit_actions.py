@@ -47,6 +47,7 @@ PAGES: dict[str, A | None] = {
     "GET /admin/drift/{id}.csv": A.EXPORTED,
     "GET /admin/audit.csv": A.EXPORTED,
     "GET /admin/subscriptions.csv": A.EXPORTED,
+    "GET /admin/purchases.csv": A.EXPORTED,
     "GET /admin/customers.csv": A.EXPORTED,
     "POST /admin/users/import": None,
     "POST /admin/users/import/{id}": A.USERS_IMPORTED,

@@ -1547,6 +1547,8 @@ CREATE INDEX merge_requests_by_match ON merge_requests USING btree (match_id);
 
 CREATE INDEX merge_requests_by_users ON merge_requests USING btree (into_user, other_user);
 
+CREATE INDEX order_lines_by_price ON order_lines USING btree (price_id);
+
 CREATE INDEX order_lines_by_product ON order_lines USING btree (stripe_product);
 
 CREATE INDEX orders_by_address ON orders USING btree (email_key) WHERE (email_key IS NOT NULL);
@@ -1557,9 +1559,11 @@ CREATE INDEX orders_by_customer ON orders USING btree (customer_id) WHERE (custo
 
 CREATE INDEX orders_by_invoice ON orders USING btree (invoice) WHERE (invoice IS NOT NULL);
 
-CREATE INDEX orders_by_money_state ON orders USING btree (money_state);
+CREATE INDEX orders_by_money_state ON orders USING btree (money_state, created_at DESC, id DESC);
 
 CREATE INDEX orders_by_payment_intent ON orders USING btree (payment_intent) WHERE (payment_intent IS NOT NULL);
+
+CREATE INDEX orders_by_time ON orders USING btree (created_at DESC, id DESC);
 
 CREATE INDEX orders_by_user ON orders USING btree (user_id);
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from latchkey.rules.vocabulary import CustomerState, SubscriptionPhase
+from latchkey.rules.vocabulary import CustomerState, MoneyState, SubscriptionPhase
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import billing_lists, customer_list
 from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListPlace
 from latchkey.store.purchases.customer_list import CUSTOMERS
+from latchkey.store.purchases.purchase_list import COMPLETED, PURCHASES, RETURNED
 from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
 from web import places
 
@@ -58,6 +59,65 @@ values ('sub_1', 'si_1', 'prod_a', 'price_m', 3), ('sub_2', 'si_2', 'prod_b', 'p
        ('sub_3', 'si_3', 'prod_a', 'price_y', 1), ('sub_4', 'si_4', 'prod_a', 'price_m', 1),
        ('sub_5', 'si_5', 'prod_a', 'price_m', 1), ('sub_5', 'si_6', 'prod_a', 'price_y', 1);
 """
+
+
+ORDERS = """
+insert into orders (id, account_id, livemode, customer_id, user_id, email, email_key, name, state,
+                    payment_intent, invoice, currency, amount, charged, amount_refunded,
+                    credited_after, created_at, ticket)
+select g.id, 'acct_1', g.n <> 3, c.id, c.user_id, g.email, g.email, g.name, g.state, 'pi_' || g.id,
+       'in_' || g.id, 'jpy', 2900, case when g.state = 'paid' then 2900 else 0 end, g.refunded,
+       g.credited, now() - g.n * interval '1 day', 1
+  from (values ('cs_1', 'cus_1', null, null, 'paid', 0, 0, 1),
+               ('cs_2', 'cus_2', 'else@w.example', 'Elsa', 'paid', 2900, 0, 2),
+               ('cs_3', null, 'guest@w.example', 'Guest', 'paid', 500, 0, 3),
+               ('cs_4', 'cus_1', null, null, 'failed', 0, 0, 4),
+               ('cs_5', 'cus_1', null, null, 'paid', 0, 2900, 5))
+       g (id, customer, email, name, state, refunded, credited, n)
+  left join customers c on c.id = g.customer;
+insert into order_lines (order_id, id, stripe_product, price_id, quantity, amount)
+select id, 'li_' || id, case id when 'cs_2' then 'prod_b' else 'prod_a' end,
+       case id when 'cs_5' then 'price_once' else 'price_m' end, 1, 2900
+  from orders;
+"""
+
+
+async def test_each_filter_of_purchases(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + ORDERS)
+        anna = await connection.fetchval("select id from users where email_key = 'anna@x.example'")
+        day_3 = await connection.fetchval("select created_at from orders where id = 'cs_3'")
+        for wanted, found in (
+            ({}, "12345"),
+            ({"states": COMPLETED}, "1235"),
+            ({"states": RETURNED}, "235"),
+            ({"states": (MoneyState.REFUNDED,)}, "2"),
+            ({"states": (MoneyState.PARTLY_REFUNDED,), "since": day_3}, "3"),
+            ({"states": (MoneyState.PARTLY_REFUNDED,), "until": day_3}, ""),
+            ({"product": "prd_b"}, "2"),
+            ({"price": "price_once"}, "5"),
+            ({"livemode": False}, "3"),
+            ({"user_id": anna}, "145"),
+            ({"customer_id": "cus_2"}, "2"),
+            ({"search": "cs_4"}, "4"),
+            ({"search": "pi_cs_3"}, "3"),
+            ({"search": "in_cs_5"}, "5"),
+            ({"search": "cus_1"}, "145"),
+            ({"search": "anna@x.example"}, "145"),
+            ({"search": "Guest@W.example"}, "3"),
+            ({"search": "else@w.example"}, "2"),
+            ({"search": "joanna"}, "2"),
+        ):
+            assert await ids(connection, PURCHASES, **wanted) == found, wanted
+        assert await ids(connection, CUSTOMERS, price="price_once") == "1"
+        guest = await PURCHASES.find(connection, "cs_3")
+        assert guest is not None
+        assert (guest.customer_id, guest.customer_email, guest.customer_name) == (
+            None,
+            "guest@w.example",
+            "Guest",
+        )
+        assert [(line.stripe_product, line.amount) for line in guest.lines] == [("prod_a", 2900)]
 
 
 async def ids(connection: Connection, source: BillingList[Any], **wanted: Any) -> str:
@@ -255,7 +315,11 @@ async def test_a_page_is_read_from_an_index_in_its_order(pool: Pool) -> None:
                    case when n % 50 = 0 then 'past_due' else 'active' end,
                    now() - n * interval '1 hour', 1
               from generate_series(1, 3000) n;
-            analyze customers, subscriptions;
+            insert into orders (id, account_id, livemode, state, created_at, ticket)
+            select 'cs_' || n, 'acct_1', true, case when n % 50 = 0 then 'failed' else 'paid' end,
+                   now() - n * interval '1 hour', 1
+              from generate_series(1, 3000) n;
+            analyze customers, subscriptions, orders;
             """
         )
         place = await SUBSCRIPTIONS.page(connection, BillingFilter(), limit=2000)
@@ -265,6 +329,8 @@ async def test_a_page_is_read_from_an_index_in_its_order(pool: Pool) -> None:
             (SUBSCRIPTIONS, BillingFilter(livemode=True), place[-1].place, "subscriptions_by_time"),
             (SUBSCRIPTIONS, problem, None, "subscriptions_by_phase"),
             (CUSTOMERS, BillingFilter(), None, "customers_by_time"),
+            (PURCHASES, BillingFilter(), None, "orders_by_time"),
+            (PURCHASES, BillingFilter(states=(MoneyState.FAILED,)), None, "orders_by_money_state"),
         )
         for source, wanted, after, index in plans:
             plan = await planned(connection, source, wanted, after)

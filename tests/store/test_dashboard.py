@@ -1,18 +1,28 @@
 """What the dashboard counts is what the lists behind its tiles hold."""
 
+import re
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
 import pytest
+from starlette.requests import Request
 
 from activities.connection import prefix_problem
 from latchkey.store.access.standings import StandingGroup
 from latchkey.store.checks import dashboard
 from latchkey.store.pool import Pool
-from latchkey.store.purchases.billing_lists import BillingFilter
-from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
 from latchkey.store.users import listing
 from latchkey.store.users.listing import UserFilter
+from web import pages
+from web.pages.admin import purchases, subscriptions
 from web.pages.admin.dashboard import first_steps
 
 pytestmark = pytest.mark.anyio
+
+TEMPLATES = Path(pages.__file__).parent.with_name("templates")
 
 
 @pytest.mark.parametrize(
@@ -65,15 +75,20 @@ async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:
                            (3, '2@tiles.example', 'past_due'), (4, '2@tiles.example', 'unpaid'),
                            (5, '5@tiles.example', 'canceled'), (6, null, 'active'))
                    s (n, email, status) left join users u on u.email = s.email;
-            insert into activities (fact, type, at, cause)
-            select 'fact:' || n, 'product_purchased', d.day + s.after, 'stripe'
+            insert into orders (id, account_id, livemode, user_id, state, created_at, ticket,
+                                amount, charged, amount_refunded)
+            select 'cs_' || n, 'acct_1', false, u.id, o.state, d.day + o.after, 1, 2900, 2900,
+                   o.refunded
               from (select date_trunc('day', now(), 'UTC') - interval '30 days' as day) d
-             cross join (values (1, interval '0'), (2, '-1 second'), (3, '29 days'))
-                   s (n, after);
+             cross join (values (1, 'paid', interval '0', 0), (2, 'paid', '-1 second', 0),
+                                (3, 'paid', '29 days', 2900), (4, 'failed', '1 day', 0))
+                   o (n, state, after, refunded)
+              join users u on u.email = '1@tiles.example';
+            update subscriptions set created_at = now() - interval '90 days'
+             where id in ('sub_1', 'sub_5');
             """
         )
         counted = await dashboard.numbers(connection)
-        assert counted.purchases == 2
         found = {}
         for group in StandingGroup:
             rows = await listing.listed(connection, UserFilter(group=group), limit=100)
@@ -84,7 +99,31 @@ async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:
             StandingGroup.SUBSCRIBED: ["1", "2"],
             StandingGroup.PAYMENT_PROBLEM: ["2"],
         }
-        assert (counted.members, counted.ending) == (3, 1)
-        assert (counted.subscriptions, counted.payment_problems) == (5, 2)
-        running = BillingFilter(states=RUNNING)
-        assert len(await SUBSCRIPTIONS.page(connection, running, limit=100)) == 5
+        counts = {
+            "/admin/users?group=access": counted.members,
+            "/admin/users?group=ending": counted.ending,
+            "/admin/subscriptions?state=running": counted.subscriptions,
+            "/admin/subscriptions?state=payment_problem": counted.payment_problems,
+            f"/admin/subscriptions?from={counted.since}": counted.new_subscriptions,
+            f"/admin/purchases?state=completed&from={counted.since}": counted.purchases,
+        }
+        assert list(counts.values()) == [3, 1, 5, 2, 4, 2]
+        assert set(counts) == tiles(counted.since)
+        lists = {part.LIST.name: part.LIST for part in (subscriptions, purchases)}
+        for address, number in counts.items():
+            parts = urlsplit(address)
+            name = parts.path.rpartition("/")[2]
+            if name in lists:
+                scope: dict[str, Any] = {"type": "http", "headers": [], "path": parts.path}
+                scope["query_string"] = parts.query.encode()
+                _, wanted, _ = lists[name].wanted(Request(scope))
+                assert len(await lists[name].source.page(connection, wanted, limit=99)) == number
+            else:
+                assert number == len(found[StandingGroup(parts.query.partition("=")[2])])
+
+
+def tiles(since: date) -> set[str]:
+    """Where the dashboard's tiles lead to."""
+    text = (TEMPLATES / "admin" / "dashboard.html").read_text()
+    text = text.replace("{{ numbers.since }}", str(since))
+    return {unescape(link) for link in re.findall(r'class="stat[^>]* href="([^"]+)"', text)}

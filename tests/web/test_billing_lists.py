@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -77,7 +78,7 @@ async def test_a_subscription_and_its_customer_are_found_everywhere(shared: Latc
             (customer, str(person), "1")
         ]
         home = (await admin.get("/admin")).text
-        for link in ("/admin/subscriptions", "/admin/customers"):
+        for link in ("/admin/subscriptions", "/admin/purchases", "/admin/customers"):
             assert f'href="{link}"' in home
     await in_the_api(shared, person, product, subscription, customer)
 
@@ -115,6 +116,60 @@ async def in_the_api(
         ("/customers?after=bm90aGluZw", 400),
     ):
         await site.call("GET", path, status)
+
+
+async def test_a_purchase_shows_where_its_money_is(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product("Listed book")
+    price = await shared.stripe.price(stripe_product, 2900, every=None)
+    product = await shared.product("Listed book")
+    await shared.link(product, stripe_product)
+    kept, returned = [
+        await shared.stripe.buy(f"{name}@books.example", price, mode="payment")
+        for name in ("kept", "returned")
+    ]
+    await shared.has(product, "returned@books.example")
+    payment = returned["payment_intent"]
+    await shared.stripe.post("refunds", payment_intent=payment, amount=900)
+    await shared.settled()
+    here = f"/admin/purchases?product={product}"
+    today = f"&from={datetime.now(UTC).date()}"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        text = await shown(admin, f"{here}&state=completed{today}")
+        assert "2 purchases" in text
+        assert re.search(r"kept@books\.example .* \$29\.00 Paid", text)
+        assert re.search(r"returned@books\.example .* \$29\.00 \$9\.00 refunded Partly", text)
+        page = (await admin.get(f"{here}&state=returned")).text
+        assert "returned@books.example" in page
+        assert "kept@books.example" not in page
+        assert f"/test/payments/{payment}" in page
+        assert "No results" in await shown(admin, f"{here}&state=disputed")
+        (row,) = await table(admin, f"/admin/purchases.csv?q={payment}")
+    assert (row["id"], row["amount"], row["refunded"], row["credited"], row["state"]) == (
+        returned["id"],
+        "29.00",
+        "9.00",
+        "0.00",
+        "partly_refunded",
+    )
+    wanted = {"product": product, "state": "returned"}
+    (found,) = (await shared.call("GET", "/purchases", params=wanted))["data"]
+    assert (found["id"], found["state"], found["amount_refunded"]) == (
+        returned["id"],
+        "partly_refunded",
+        900,
+    )
+    assert found == await shared.call("GET", f"/purchases/{returned['id']}")
+    first = await shared.call("GET", "/purchases", params={"product": product, "limit": 1})
+    after = {"product": product, "limit": 1, "after": first["next"]}
+    second = await shared.call("GET", "/purchases", params=after)
+    assert second["next"] is None
+    assert {row["id"] for page in (first, second) for row in page["data"]} == {
+        kept["id"],
+        returned["id"],
+    }
+    await shared.call("GET", "/purchases/cs_none", 404)
+    await shared.call("GET", "/purchases?state=lost", 422)
 
 
 async def test_the_pages_of_each_list_follow_each_other(shared: Latchkey) -> None:

@@ -1,6 +1,6 @@
 """What the lists of subscriptions, purchases and customers take, and how they continue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from pydantic import Field
 
@@ -26,6 +26,17 @@ class BillingSearch(Paging):
         max_length=200,
         description="a whole Stripe id, or part of an email address or name",
     )
+
+
+def one_of(states: Collection[str]) -> Callable[[str], str]:
+    """A check that a text is one of these states. It raises `ValueError`."""
+
+    def check(value: str) -> str:
+        if value not in states:
+            raise ValueError(f"must be one of {', '.join(states)}")
+        return value
+
+    return check
 
 
 async def filter_of(

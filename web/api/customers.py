@@ -7,13 +7,13 @@ from pydantic import AfterValidator, Field
 
 from latchkey.rules.vocabulary import CustomerState
 from latchkey.store.purchases.customer_list import CUSTOMERS, ListedCustomer
-from web.api.billing import BillingSearch, filter_of, page_of
+from web.api.billing import BillingSearch, filter_of, one_of, page_of
 from web.api.problems import not_found
 from web.api.registry import Call, Output, endpoint
 
 
 class CustomerSearch(BillingSearch):
-    state: Annotated[str, AfterValidator(CustomerState)] | None = Field(
+    state: Annotated[str, AfterValidator(one_of(list(CustomerState)))] | None = Field(
         None,
         description="`known` belongs to a user, `unknown` to nobody, `deleted` is gone from Stripe",
         json_schema_extra={"enum": [None, *CustomerState]},

@@ -11,21 +11,15 @@ from latchkey.store.purchases.subscription_list import (
     SUBSCRIPTIONS,
     ListedSubscription,
 )
-from web.api.billing import BillingSearch, filter_of, page_of
+from web.api.billing import BillingSearch, filter_of, one_of, page_of
 from web.api.problems import not_found
 from web.api.registry import Call, Output, endpoint
 
 _STATES = {"running": RUNNING} | {phase.value: (phase,) for phase in SubscriptionPhase}
 
 
-def _state(value: str) -> str:
-    if value not in _STATES:
-        raise ValueError(f"must be one of {', '.join(_STATES)}")
-    return value
-
-
 class SubscriptionSearch(BillingSearch):
-    state: Annotated[str, AfterValidator(_state)] | None = Field(
+    state: Annotated[str, AfterValidator(one_of(_STATES))] | None = Field(
         None,
         description="one state, or `running` for all but `ended`",
         json_schema_extra={"enum": [None, *_STATES]},

@@ -39,6 +39,7 @@ MENU = (
         "Billing",
         (
             Entry("/admin/subscriptions", "Subscriptions", "clock"),
+            Entry("/admin/purchases", "Purchases", "money"),
             Entry("/admin/customers", "Customers", "person"),
         ),
     ),

@@ -1,29 +1,29 @@
 """The admin dashboard: numbers, what needs attention, and the setup and rehearsal steps."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from latchkey.rules.vocabulary import SubscriptionPhase
 from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.billing_lists import BillingFilter
+from latchkey.store.purchases.purchase_list import COMPLETED, PURCHASES
 from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
-
-MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True)
 class Numbers:
     """How many users have access and how many of them lose it soon, how many subscriptions run and
-    how many of them have a payment problem, and the purchases since the day `purchases_from` (UTC,
-    30 days ago), up to `MOST_COUNTED`."""
+    how many of them have a payment problem; and what was sold since the day `since` (UTC, 30 days
+    ago): subscriptions begun and one-off purchases completed."""
 
     members: int
     ending: int
     subscriptions: int
     payment_problems: int
+    new_subscriptions: int
     purchases: int
-    purchases_from: date
+    since: date
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,19 @@ async def numbers(connection: Connection) -> Numbers:
         f"""
         select {_users(StandingGroup.ACCESS)} as members,
                {_users(StandingGroup.ENDING)} as ending,
-               (select count(*) from (
-                    select from activities
-                     where type = 'product_purchased' and at >= d.day at time zone 'utc'
-                     limit {MOST_COUNTED}) p) as purchases,
-               d.day::date as purchases_from
-          from (select date_trunc('day', now() at time zone 'utc') - interval '30 days' as day) d
+               (now() at time zone 'utc')::date - 30 as since
         """
     )
-    assert row is not None, "an aggregate has one row"
+    assert row is not None, "a query without a table has one row"
+    begun = datetime.combine(row["since"], time(), UTC)
     problem = (SubscriptionPhase.PAYMENT_PROBLEM,)
+    sold = BillingFilter(states=COMPLETED, since=begun)
     return Numbers(
+        **dict(row),
         subscriptions=await SUBSCRIPTIONS.count(connection, BillingFilter(states=RUNNING)),
         payment_problems=await SUBSCRIPTIONS.count(connection, BillingFilter(states=problem)),
-        **dict(row),
+        new_subscriptions=await SUBSCRIPTIONS.count(connection, BillingFilter(since=begun)),
+        purchases=await PURCHASES.count(connection, sold),
     )
 
 

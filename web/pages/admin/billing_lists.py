@@ -56,7 +56,7 @@ class AdminList(Generic[Row]):
         ]
 
     async def index(self, request: Request) -> Response:
-        query, wanted, problem = self._wanted(request)
+        query, wanted, problem = self.wanted(request)
         after = place_of(request.query_params.get("after"))
         async with site_of(request).pool.acquire() as connection:
             rows = await self.source.page(connection, wanted, after=after, limit=PAGE + 1)
@@ -85,7 +85,7 @@ class AdminList(Generic[Row]):
 
     async def export(self, request: Request) -> Response:
         """The filtered list as CSV, of any length."""
-        _, wanted, problem = self._wanted(request)
+        _, wanted, problem = self.wanted(request)
         if problem:
             raise NotFoundError(problem)
         return StreamingResponse(
@@ -100,7 +100,9 @@ class AdminList(Generic[Row]):
         async for rows in self.source.everything(site.pool, wanted):
             yield "".join(cells(self.cells(row)) for row in rows)
 
-    def _wanted(self, request: Request) -> tuple[Query, BillingFilter, str | None]:
+    def wanted(self, request: Request) -> tuple[Query, BillingFilter, str | None]:
+        """The filters of a request as they are shown and as they are applied, and what is wrong
+        with them."""
         query = Query(request, ("q", "state", "product", "price", "mode", "from", "to"))
         problem = None
         try:

@@ -50,7 +50,6 @@ async def show(request: Request) -> Response:
         "admin/dashboard.html",
         numbers=numbers,
         attention=attention,
-        most=dashboard.MOST_COUNTED,
         rows=rows,
         **values,
     )
