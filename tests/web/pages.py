@@ -1,6 +1,7 @@
 """A minimal browser: keeps cookies and submits forms as they appear on a page."""
 
 import html
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,8 @@ import httpx
 
 from latchkey import signin_links
 from tests.harness import ADMIN, PASSWORD, PATIENCE, SECRETS, Latchkey
+
+_links = itertools.count()
 
 
 class Visitor:
@@ -54,8 +57,9 @@ class Visitor:
         assert found, "the form holds a handover"
         return found[1]
 
-    async def sign_in_as(self, user_id: int, nonce: str) -> None:
-        """Sign in as anybody, by a link."""
+    async def sign_in_as(self, user_id: int, purpose: str) -> None:
+        """Sign in as anybody, by a link that no other test used."""
+        nonce = f"{purpose}:{next(_links)}"
         epoch = await self.site.pool.fetchval("select link_epoch from users where id = $1", user_id)
         await self.send(f"/login/{signin_links.sign(user_id, nonce, secrets=SECRETS, epoch=epoch)}")
 
