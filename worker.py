@@ -27,7 +27,7 @@ from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import contracts, dispatch, presence, schedules, temporal, worker_port
+from latchkey import adoption, contracts, dispatch, presence, schedules, temporal, worker_port
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
@@ -182,12 +182,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
+    await adoption.claim(pool, settings)
     keyring = Keyring(
         pool,
         Vault(settings.require_secrets()),
         key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
+        address=settings.public_url,
     )
     deps = ActivityDeps(pool, keyring, settings.require_secrets())
     main, stripe = build_workers(client, deps, settings)

@@ -20,7 +20,7 @@ from latchkey.rules.checkout_params import (
 )
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout_attempts, offers
-from latchkey.stripe_api import Json, StripeApi, StripeError
+from latchkey.stripe_api import CopyError, Json, StripeApi, StripeError
 from latchkey.stripe_ids import reference
 from latchkey.vault import Purpose
 
@@ -48,6 +48,8 @@ class CheckoutSessionActivities:
             except StripeError as error:
                 if error.passing:
                     raise
+                if isinstance(error, CopyError):
+                    return StripeCallResult("refused")
                 await self._note(order, error)
                 return StripeCallResult("refused" if error.refused else "unsellable")
         if session["id"] != order.session:

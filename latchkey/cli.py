@@ -13,6 +13,7 @@ import uvicorn
 from rich.console import Console
 
 from latchkey import first_owner, serving
+from latchkey.adoption import AdoptionError, adopt
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
@@ -20,6 +21,7 @@ from latchkey.recovery import RecoveryError, recover, who_it_is
 from latchkey.rotation import rotate
 from latchkey.settings import SettingsError, load_settings
 from latchkey.store.migrate import MigrationError, await_current, migrate
+from latchkey.store.site_identity import SiteRole
 from latchkey.up import UpError, as_running, up
 
 app = typer.Typer(
@@ -30,6 +32,16 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True)
+
+
+_EXPECTED = (
+    SettingsError,
+    UpError,
+    EmbeddedError,
+    MigrationError,
+    RecoveryError,
+    AdoptionError,
+)
 
 
 @app.command("up")
@@ -92,6 +104,34 @@ def rotate_command() -> None:
             " of the list and rotate again, or enter the Stripe key again under Connectors"
         )
     console.print("Everything is sealed under the first secret: the others can be removed.")
+
+
+@app.command("adopt")
+def adopt_command(
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="To look at: it sends and changes nothing outside.")
+    ] = False,
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal", help="To try things, with a sandbox instead of Stripe.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
+) -> None:
+    """Say what a copy of a site is to be. Without an option: the site, at its new address."""
+    if read_only and rehearsal:
+        _fail("choose one of --read-only and --rehearsal")
+    settings = as_running(load_settings())
+    _run(await_current(settings.require_database(), seconds=30))
+    role = SiteRole.READ_ONLY if read_only else SiteRole.ORIGINAL
+    if rehearsal:
+        role = SiteRole.REHEARSAL
+    if role is SiteRole.ORIGINAL and not yes:
+        console.print(
+            f"The site at {settings.public_url} will send emails to its members and write to"
+            " Stripe. Make sure that its original doesn't run any more.",
+            highlight=False,
+        )
+        typer.confirm("Continue?", abort=True)
+    console.print(_run(adopt(settings, role)), highlight=False, soft_wrap=True)
 
 
 @app.command("owner")
@@ -157,7 +197,14 @@ def main() -> None:
     """Run the command line. Expected errors end in one readable line and exit status 1."""
     try:
         app()
-    except (SettingsError, UpError, EmbeddedError, MigrationError, RecoveryError) as error:
+    except (
+        SettingsError,
+        UpError,
+        EmbeddedError,
+        MigrationError,
+        RecoveryError,
+        AdoptionError,
+    ) as error:
         _fail(str(error))
     except (OSError, asyncpg.PostgresError, RuntimeError) as error:
         _fail(f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause")

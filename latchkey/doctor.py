@@ -38,6 +38,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await _secrets(settings),
         *await _temporal(),
         *await _stripe(settings),
+        *await doctor_checks.of_identity(settings),
         *await doctor_checks.of_database(settings),
         *doctor_security.of_settings(settings),
         *doctor_security.of_addresses(settings),

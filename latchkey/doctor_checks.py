@@ -15,10 +15,12 @@ from temporalio.service import RPCError
 
 from latchkey import contracts
 from latchkey.settings import Settings
+from latchkey.store import site_identity
 from latchkey.store.checks import health
 from latchkey.store.checks.findings import Expectations, Finding, FindingKind, findings
 from latchkey.store.checks.health import HealthFigures
 from latchkey.store.pool import Connection, create_pool
+from latchkey.store.site_identity import SiteRole
 from latchkey.stripe_api import API_VERSION
 
 PATIENCE_SECONDS = 5
@@ -119,6 +121,30 @@ async def of_database(settings: Settings) -> list[Check]:
     return list(_database_checks(figures, expectations(settings))) if figures else []
 
 
+async def of_identity(settings: Settings) -> list[Check]:
+    """Whether the database acts for the public URL. Empty if it can't be read."""
+    found = await from_database(
+        settings, lambda connection: site_identity.read(connection, settings.public_url)
+    )
+    if found is None:
+        return []
+    match found.role:
+        case SiteRole.ORIGINAL:
+            return []
+        case SiteRole.COPY:
+            return [
+                Check(
+                    "site",
+                    False,
+                    f"a copy of {found.home}: it sends no email and writes nothing to Stripe",
+                    "if the site has moved here, run `latchkey adopt`; otherwise `latchkey adopt"
+                    " --read-only` or `--rehearsal`",
+                )
+            ]
+        case role:
+            return [Check("site", True, f"a copy that is {_ROLES[role]}")]
+
+
 def expectations(settings: Settings) -> Expectations:
     """What the settings promise, for judging the health figures."""
     return Expectations(
@@ -128,6 +154,9 @@ def expectations(settings: Settings) -> Expectations:
         sends_email=settings.smtp_url is not None,
         is_public=not settings.is_local,
     )
+
+
+_ROLES = {SiteRole.READ_ONLY: "read only", SiteRole.REHEARSAL: "a rehearsal"}
 
 
 async def of_temporal(client: Client) -> list[Check]:

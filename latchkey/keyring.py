@@ -8,6 +8,7 @@ a restart.
 import time
 from collections.abc import Sequence
 
+from latchkey.store import site_identity
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import NotConnectedError, StripeConnection
@@ -19,7 +20,8 @@ FRESH_SECONDS = 3.0
 
 
 class Keyring:
-    """Account, key and signing secrets. `key` and `secrets` come from the environment."""
+    """Account, key and signing secrets. `key` and `secrets` come from the environment. `address` is
+    the site's public URL: at another one than the database acts for, Stripe is only read."""
 
     def __init__(
         self,
@@ -29,12 +31,15 @@ class Keyring:
         key: str | None,
         secrets: Sequence[str],
         api_base: str | None,
+        address: str,
     ) -> None:
         self._pool = pool
         self._vault = vault
         self._key = key
         self._secrets = list(secrets)
         self._api_base = api_base
+        self._address = address
+        self._writes = False
         self._apis: dict[str, StripeApi] = {}
         self._opened: tuple[bytes | None, list[str]] = (None, [])
         self._row: StripeConnection | None = None
@@ -59,6 +64,7 @@ class Keyring:
         """Read the connection from the database again."""
         async with self._pool.acquire() as connection:
             self._row = await connections.current(connection)
+            self._writes = (await site_identity.read(connection, self._address)).writes_to_stripe
         self._read_at = time.monotonic()
 
     async def account(self) -> Account | None:
@@ -99,6 +105,8 @@ class Keyring:
         key = await self.key()
         if key not in self._apis:
             self._apis[key] = StripeApi(key, base=self._api_base)
+        await self.connection()
+        self._apis[key].writes = self._writes
         return self._apis[key]
 
     async def close(self) -> None:

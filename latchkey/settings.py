@@ -98,11 +98,7 @@ class Settings(BaseSettings):
     @property
     def is_local(self) -> bool:
         """Whether the public URL leads to this machine or its network, not to the internet."""
-        host = urlsplit(self.public_url).hostname or ""
-        try:
-            return not ip_address(host).is_global
-        except ValueError:
-            return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
+        return is_local(self.public_url)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -138,6 +134,15 @@ class Settings(BaseSettings):
                 " process (only `latchkey up` creates its own)"
             )
         return _listed(self.secret)
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL leads to this machine or its network, not to the internet."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
 
 
 def load_settings() -> Settings:

@@ -79,6 +79,23 @@ class StripeError(Exception):
         return "unavailable" if self.passing else "refused"
 
 
+class CopyError(StripeError):
+    """This site is a copy, so it writes nothing to Stripe."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            status=None,
+            code="site_is_a_copy",
+            message="this site is a copy, so it writes nothing to Stripe until it is adopted"
+            " (`latchkey adopt`)",
+        )
+        self.args = (self.message,)
+
+    @property
+    def passing(self) -> bool:
+        return False
+
+
 class SignatureError(ValueError):
     """The webhook's signature is missing, wrong or too old."""
 
@@ -123,9 +140,10 @@ def _check_not_early(header: str, tolerance: int) -> None:
 
 
 class StripeApi:
-    """The Stripe API for one key, at our API version."""
+    """The Stripe API for one key, at our API version. With `writes` false, it only reads."""
 
     def __init__(self, key: str, *, base: str | None = None) -> None:
+        self.writes = True
         self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
         self._client = stripe.StripeClient(
@@ -143,7 +161,10 @@ class StripeApi:
         *,
         idempotency_key: str | None = None,
     ) -> Json:
-        """Send one request. Raises `StripeError`."""
+        """Send one request. Raises `StripeError`, `CopyError` for a write where only reads are
+        allowed."""
+        if method != "get" and not self.writes:
+            raise CopyError
         options = {"idempotency_key": idempotency_key} if idempotency_key else {}
         began = time.perf_counter()
         outcome = "unavailable"

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latchkey import first_owner, presence, temporal
+from latchkey import adoption, first_owner, presence, temporal
 from latchkey.keyring import Keyring
 from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
@@ -142,9 +142,11 @@ async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
         key=settings.stripe_secret_key.get_secret_value() if settings.stripe_secret_key else None,
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
+        address=settings.public_url,
     )
     site = Site(settings, pool, keyring, await temporal.connect(lazy=True), drain)
     try:
+        await adoption.claim(pool, settings)
         await first_owner.ensure(pool, settings)
         yield site
     finally:

@@ -13,9 +13,10 @@ from temporalio.client import Client
 from latchkey.keyring import Keyring
 from latchkey.serving import Drain
 from latchkey.settings import Settings
-from latchkey.store import site_settings
+from latchkey.store import site_identity, site_settings
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.site_identity import SiteIdentity
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.sessions import SessionRules
 from latchkey.supervision import LoopSupervisor
@@ -32,8 +33,9 @@ class Site:
     """The process's settings and connections.
 
     `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
-    name and colours. `numbers` caches the dashboard's counts with the time they were taken,
-    `members` the member counts of products with too many members to count for every page.
+    name and colours, `identity` whether it is a copy. `numbers` caches the dashboard's counts with
+    the time they were taken, `members` the member counts of products with too many members to
+    count for every page.
     `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
     """
 
@@ -48,6 +50,7 @@ class Site:
     audit: AuditCounts = field(default_factory=AuditCounts)
     supervisor: LoopSupervisor = field(default_factory=LoopSupervisor)
     look: SiteSettings = field(default_factory=SiteSettings)
+    identity: SiteIdentity = field(default_factory=SiteIdentity)
     bell: AlarmCache = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
@@ -63,6 +66,7 @@ class Site:
             self._look_until = time.monotonic() + LOOK_SECONDS
             async with self.pool.acquire() as connection:
                 self.look = await site_settings.read(connection)
+                self.identity = await site_identity.read(connection, self.public_url)
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Connection]:

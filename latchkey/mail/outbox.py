@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from latchkey.addresses import AddressError
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
-from latchkey.store import site_settings
+from latchkey.store import site_identity, site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.pool import Pool
@@ -45,8 +45,11 @@ async def run(pool: Pool, settings: Settings, supervisor: LoopSupervisor) -> Non
 
 
 async def send_due(pool: Pool, settings: Settings) -> bool:
-    """Send one batch; True where there may be more. Raises `MailServerAwayError`."""
+    """Send one batch; True where there may be more. A copy of a site sends nothing. Raises
+    `MailServerAwayError`."""
     async with pool.acquire() as connection:
+        if not (await site_identity.read(connection, settings.public_url)).sends_email:
+            return False
         site = await site_settings.read(connection)
         due = await mails.claim(connection, limit=BATCH, site=site)
     if not due:

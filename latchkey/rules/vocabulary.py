@@ -249,3 +249,4 @@ class AuditAction(StrEnum):
     COMPARISON_STARTED = "comparison_started"
     REPAIR_STARTED = "repair_started"
     SECRETS_ROTATED = "secrets_rotated"
+    SITE_ADOPTED = "site_adopted"

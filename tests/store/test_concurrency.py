@@ -225,7 +225,12 @@ async def test_a_page_held_past_its_import_restores_no_access(
 
     monkeypatch.setattr(StripeApi, "subscriptions", page)
     keyring = Keyring(
-        site.pool, Vault(SECRETS), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+        site.pool,
+        Vault(SECRETS),
+        key=KEY,
+        secrets=[],
+        api_base=site.settings.stripe_api_base,
+        address=site.url,
     )
     imports = ImportActivities(ActivityDeps(site.pool, keyring, SECRETS), site.temporal)
     job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
@@ -245,7 +250,12 @@ async def test_an_attempt_presumed_dead_restores_no_access(
     await site.stop_worker()
     made = await site.stripe.subscribe("zombie@x.example", price)
     keyring = Keyring(
-        site.pool, Vault(SECRETS), key=KEY, secrets=[], api_base=site.settings.stripe_api_base
+        site.pool,
+        Vault(SECRETS),
+        key=KEY,
+        secrets=[],
+        api_base=site.settings.stripe_api_base,
+        address=site.url,
     )
     sync = SubscriptionActivities(ActivityDeps(site.pool, keyring, SECRETS)).sync
     job = SyncInput(made["id"], datetime.now(UTC))

@@ -126,7 +126,7 @@ async def test_a_start_checks_a_key_that_was_entered(
 
     monkeypatch.setattr(dispatch, "check_connection", check)
     vault = Vault(SECRETS)
-    keyring = Keyring(pool, vault, key=None, secrets=[], api_base=None)
+    keyring = Keyring(pool, vault, key=None, secrets=[], api_base=None, address="http://127.0.0.1")
     client = cast(Client, object())
     await worker._check_connection(client, keyring)
     assert checked == []

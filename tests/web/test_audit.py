@@ -428,7 +428,9 @@ async def test_lines_expire(pool: Pool) -> None:
     ages = [timedelta(days=399), timedelta(days=401)]
     async with pool.acquire() as connection:
         await audit.write(connection, [replace(entry, at=datetime.now(UTC) - age) for age in ages])
-    keyring = Keyring(pool, Vault(SECRETS), key=None, secrets=(), api_base=None)
+    keyring = Keyring(
+        pool, Vault(SECRETS), key=None, secrets=(), api_base=None, address="http://127.0.0.1"
+    )
     deps = ActivityDeps(pool, keyring, SECRETS)
     await CatchUpActivities(deps, body_days=90, audit_days=400).do_chores()
     assert await pool.fetchval("select count(*) from audit_log") == 1

@@ -55,6 +55,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         alarms=getattr(request.state, "alarms", None),
         notice=labels.NOTICES.get(request.query_params.get("done", "")),
         sandbox_url=site.settings.sandbox_url,
+        identity=site.identity,
         temporal_ui=site.settings.temporal_ui_url,
         temporal_namespace=site.temporal.namespace,
         stripe_address=partial(dashboard_address, site),

@@ -96,6 +96,7 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.MAIL_SETTINGS_CHANGED: "Email settings changed",
     AuditAction.ROLE_CHANGED: "Role changed",
     AuditAction.OWNER_RECOVERED: "Owner let back in",
+    AuditAction.SITE_ADOPTED: "Copy of the site adopted",
     AuditAction.CONNECTION_CHANGED: "Stripe connected",
     AuditAction.CONNECTION_REMOVED: "Stripe disconnected",
     AuditAction.CONNECTION_REPAIRED: "Stripe connection repaired",

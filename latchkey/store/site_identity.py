@@ -1,0 +1,96 @@
+"""Which site this database is: the address that it acts for.
+
+A database that is copied, or restored elsewhere, knows the address of its original. Under another
+address it is a copy: it goes on reading and answering, but sends no email and writes nothing to
+Stripe until somebody says what it is to be.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from latchkey.store import audit_draft
+from latchkey.store.pool import Connection
+
+KEY = "identity"
+
+
+class SiteRole(StrEnum):
+    """What a database does under the address that its programs run at."""
+
+    ORIGINAL = "original"
+    COPY = "copy"
+    READ_ONLY = "read_only"
+    REHEARSAL = "rehearsal"
+
+
+@dataclass(frozen=True)
+class SiteIdentity:
+    """`home` is the address that the database acts for, None before its first start."""
+
+    home: str | None = None
+    role: SiteRole = SiteRole.ORIGINAL
+
+    @property
+    def sends_email(self) -> bool:
+        return self.role is SiteRole.ORIGINAL
+
+    @property
+    def writes_to_stripe(self) -> bool:
+        """A rehearsal has a sandbox in place of Stripe."""
+        return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
+
+
+async def read(connection: Connection, address: str) -> SiteIdentity:
+    """What the database is for programs whose public URL is `address`."""
+    kept = await connection.fetchval("select value from site_settings where key = $1", KEY)
+    if kept is None:
+        return SiteIdentity()
+    same = kept["home"] == address
+    return SiteIdentity(kept["home"], SiteRole(kept["role"]) if same else SiteRole.COPY)
+
+
+async def claim(connection: Connection, address: str) -> None:
+    """Have the database act for an address, unless it acts for one already."""
+    await connection.execute(
+        """
+        insert into site_settings (key, value)
+        values ($1, jsonb_build_object('home', $2::text, 'role', 'original'))
+        on conflict (key) do nothing
+        """,
+        KEY,
+        address,
+    )
+
+
+async def choose(connection: Connection, address: str, role: SiteRole) -> int:
+    """Say what the database is to be at an address, and have it act for that address from now on.
+
+    Emails that wait were meant by the original, or written while the copy didn't act: an original
+    doesn't send them any more. Returns how many. The caller opens the transaction.
+    """
+    before = await read(connection, address)
+    await connection.execute(
+        """
+        insert into site_settings (key, value)
+        values ($1, jsonb_build_object('home', $2::text, 'role', $3::text))
+        on conflict (key) do update set value = excluded.value
+        """,
+        KEY,
+        address,
+        role,
+    )
+    audit_draft.note(
+        before={"home": before.home, "role": before.role}, after={"home": address, "role": role}
+    )
+    if before.sends_email or role is not SiteRole.ORIGINAL:
+        return 0
+    dropped: int = await connection.fetchval(
+        """
+        with dropped as (
+            update mails set state = 'suppressed', error = $1
+             where state in ('queued', 'sending') returning id)
+        select count(*) from dropped
+        """,
+        "this site was a copy when it was due",
+    )
+    return dropped

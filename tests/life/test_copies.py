@@ -1,0 +1,134 @@
+"""A database that wakes under another address doesn't act for its original."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+
+from latchkey import adoption, dispatch
+from latchkey.adoption import AdoptionError
+from latchkey.doctor_checks import of_identity
+from latchkey.settings import Settings
+from latchkey.store import site_identity
+from latchkey.store.pool import Pool
+from latchkey.store.site_identity import SiteRole
+from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.life.play import linked
+from tests.life.test_mail import Inbox
+
+pytestmark = pytest.mark.anyio
+
+HOME = "https://members.example.com"
+
+
+@pytest.fixture
+async def copied(
+    postgres: Postgres, temporal_address: str, stripe: Stripe
+) -> AsyncIterator[tuple[Latchkey, Inbox]]:
+    """A site with a mail server, whose database turns out to be another one's."""
+    inbox, port = Inbox(), free_port()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    options = {"SMTP_URL": f"smtp://127.0.0.1:{port}"}
+    try:
+        async with run_latchkey(
+            await postgres.create(), temporal_address, stripe, **options
+        ) as site:
+            yield site, inbox
+    finally:
+        server.stop()
+
+
+async def become_copy(site: Latchkey) -> None:
+    async with site.pool.acquire() as connection, connection.transaction():
+        await site_identity.choose(connection, HOME, SiteRole.ORIGINAL)
+
+    async def shown() -> bool:
+        async with httpx.AsyncClient(base_url=site.url) as visitor:
+            return f"This is a copy of {HOME}" in (await visitor.get("/login")).text
+
+    await until(shown, "every page says that this is a copy")
+    [check] = await of_identity(site.settings)
+    assert not check.ok
+    assert HOME in check.found
+
+
+async def mails(site: Latchkey, email: str) -> list[str]:
+    rows = await site.pool.fetch(
+        "select m.state from mails m join users u on u.id = m.user_id where u.email = $1", email
+    )
+    return [row["state"] for row in rows]
+
+
+async def test_a_copy_reads_but_neither_mails_nor_writes_until_it_is_adopted(
+    copied: tuple[Latchkey, Inbox],
+) -> None:
+    site, inbox = copied
+    product, _, price = await linked(site)
+    await become_copy(site)
+    [endpoint] = (await site.stripe.get("webhook_endpoints"))["data"]
+    await site.stripe.post(f"webhook_endpoints/{endpoint['id']}", enabled_events=["invoice.paid"])
+    await dispatch.check_connection(site.temporal)
+    state = await site.pool.fetchrow("select endpoint_state, endpoint_error from stripe_connection")
+    assert state is not None
+    assert state["endpoint_state"] == "failed"
+    assert "this site is a copy" in state["endpoint_error"]
+    [same] = (await site.stripe.get("webhook_endpoints"))["data"]
+    assert same["enabled_events"] == ["invoice.paid"], "it is its original's"
+    await site.stripe.post(f"webhook_endpoints/{endpoint['id']}", enabled_events=["*"])
+    await site.stripe.buy("copied@copy.example", price)
+    await site.has(product, "copied@copy.example")
+    await site.settled()
+    assert await mails(site, "copied@copy.example") == ["queued"]
+    assert inbox.mails == []
+
+    said = await adoption.adopt(site.settings, SiteRole.ORIGINAL)
+    assert said == f"This is the site now, at {site.url}. 1 email that waited won't be sent."
+    assert await of_identity(site.settings) == []
+    await site.stripe.buy("later@copy.example", price)
+    await site.has(product, "later@copy.example")
+
+    async def sent() -> bool:
+        return await mails(site, "later@copy.example") == ["sent"]
+
+    await until(sent, "the site sends emails again")
+    assert [mail["To"] for mail in inbox.mails] == ["later@copy.example"]
+    await dispatch.check_connection(site.temporal)
+    assert await site.pool.fetchval("select endpoint_state from stripe_connection") == "registered"
+    lines = await site.pool.fetch("select action from audit_log where action = 'site_adopted'")
+    assert len(lines) == 1
+
+
+async def test_a_site_that_was_only_local_moves_to_its_public_address(dsn: str, pool: Pool) -> None:
+    def settings(url: str) -> Settings:
+        return Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": url})
+
+    async def role(url: str) -> SiteRole:
+        await adoption.claim(pool, settings(url))
+        async with pool.acquire() as connection:
+            return (await site_identity.read(connection, url)).role
+
+    assert await role("http://127.0.0.1:8000") is SiteRole.ORIGINAL
+    assert await role("http://127.0.0.1:9000") is SiteRole.ORIGINAL
+    assert await role(HOME) is SiteRole.ORIGINAL
+    assert await role("https://staging.example.com") is SiteRole.COPY
+    assert await role("http://127.0.0.1:8000") is SiteRole.COPY
+    assert await role(HOME) is SiteRole.ORIGINAL
+
+
+async def test_what_a_copy_can_become(dsn: str, pool: Pool) -> None:
+    staging = Settings.model_validate(
+        {"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": "https://staging.example.com"}
+    )
+    with pytest.raises(AdoptionError, match="needs a sandbox"):
+        await adoption.adopt(staging, SiteRole.REHEARSAL)
+    await adoption.adopt(staging, SiteRole.READ_ONLY)
+    async with pool.acquire() as connection:
+        found = await site_identity.read(connection, staging.public_url)
+    assert (found.sends_email, found.writes_to_stripe) == (False, False)
+    rehearsing = staging.model_copy(update={"stripe_api_base": "http://127.0.0.1:12111"})
+    assert "rehearsal" in await adoption.adopt(rehearsing, SiteRole.REHEARSAL)
+    async with pool.acquire() as connection:
+        found = await site_identity.read(connection, staging.public_url)
+    assert (found.sends_email, found.writes_to_stripe) == (False, True)
