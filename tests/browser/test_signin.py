@@ -84,7 +84,7 @@ async def test_a_change_after_a_while_asks_who_it_is_and_leads_back(
     await address.get_by_role("button", name="Send me the link").click()
     await shot(visitor, "confirm")
     await confirm(visitor, "a wrong guess")
-    await expect(visitor.get_by_role("alert")).to_contain_text("isn't the password")
+    await expect(visitor.locator("#password-error")).to_contain_text("isn't the password")
     await confirm(visitor, PASSWORD)
     await visitor.wait_for_url("**/account/settings")
     assert not await shared.pool.fetchval(

@@ -1,5 +1,7 @@
 """Who is who: references, customers, addresses, matches, merges."""
 
+from typing import Any
+
 import pytest
 
 from latchkey import references, signin_links
@@ -231,8 +233,9 @@ async def test_admins_decide_in_the_queue_and_merge_by_address(shared: Latchkey)
         await visitor.sign_in()
         assert made["id"] in (await visitor.get("/admin/merges")).text
         path = f"/admin/merges/{doubt['id']}/accept"
-        await visitor.send("/admin/merges", path, 422, email="nonsense")
-        await visitor.send("/admin/merges", path, email="side@page.example")
+        field = f"email-{doubt['id']}"
+        await visitor.send("/admin/merges", path, 422, **dict[str, Any]({field: "nonsense"}))
+        await visitor.send("/admin/merges", path, **dict[str, Any]({field: "side@page.example"}))
         await shared.has(product, "side@page.example")
         main = await user_id(shared, "main@page.example")
         path = f"/admin/users/{main}/merge"

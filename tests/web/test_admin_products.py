@@ -105,7 +105,7 @@ async def test_categories_are_created_renamed_moved_and_deleted(
     films = f"{here}/{ids['Films']}"
     for _ in rows:
         await post(admin, here, films, do="up")
-    await post(admin, here, films, do="rename", name="Moving pictures")
+    await post(admin, here, films, do="rename", **{f"name-{ids['Films']}": "Moving pictures"})
     await post(admin, here, f"{here}/{ids['Books']}", do="delete")
     rows = await shared.pool.fetch("select name from categories order by position, id")
     names = [row["name"] for row in rows]

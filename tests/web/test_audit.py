@@ -219,7 +219,7 @@ async def test_a_change_and_its_line_are_one(site: Latchkey) -> None:
         (
             "/admin/products/categories",
             f"/admin/products/categories/{category}",
-            {"name": secrets.token_hex(4)},
+            {f"name-{category}": secrets.token_hex(4)},
         ),
         ("/admin/products/new", "", {"name": "Made", "status": "draft"}),
         (

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
@@ -37,16 +38,19 @@ FUZZ = (
 )
 LAST = ("delete", "erase", "disconnect", "/end", "remove", "revoke", "team")
 """What a form's address says that takes things away: those are tried after all others."""
+TYPED = ("text", "email", "url", "password", "number", "date", "datetime-local", "color")
 LEFT_OUT = ("/logout", "/login", "/acting", "/connectors/stripe/disconnect")
 
 
 @dataclass
 class Form:
-    """A form on a page; `fields` are the values that a browser would send."""
+    """A form on a page; `fields` are the values that a browser would send, `typed` the names of
+    those that a person types."""
 
     page: str
     action: str
     fields: dict[str, str] = field(default_factory=dict)
+    typed: set[str] = field(default_factory=set)
 
     @property
     def kind(self) -> tuple[str, ...]:
@@ -76,6 +80,9 @@ class Forms(HTMLParser):
         if self._form is None or not values.get("name"):
             return
         boxes = values.get("type") in ("checkbox", "radio")
+        written = tag == "textarea" or (tag == "input" and values.get("type", "text") in TYPED)
+        if written and "readonly" not in values:
+            self._form.typed.add(values["name"])
         if not boxes or "checked" in values or values["name"] not in self._form.fields:
             self._form.fields[values["name"]] = values.get("value", "")
 
@@ -101,6 +108,15 @@ async def forms_of(visitor: Visitor, *starts: str) -> list[Form]:
             if not form.action.startswith(LEFT_OUT):
                 found.setdefault(form.kind, form)
     return sorted(found.values(), key=lambda form: any(word in form.action for word in LAST))
+
+
+def encoded(fields: dict[str, str]) -> dict[str, Any]:
+    """A form as browsers send it. httpx can't send half a character, and writes bytes as `b'…'`."""
+    body = urlencode({k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()})
+    return {
+        "content": body,
+        "headers": {"content-type": "application/x-www-form-urlencoded"},
+    }
 
 
 def wrong(answer: httpx.Response) -> str | None:
@@ -201,8 +217,7 @@ def any_form(owner: Visitor, token: str, world: World, names: dict[str, list[str
         known = sorted({*names.get(path, every)} - {"csrf_token"}) or every
         fields = data.draw(st.dictionaries(st.sampled_from(known), VALUES, max_size=6))
         target = at(path, world, data.draw(st.just("") | st.text(max_size=3)))
-        sent = {name: value.encode("utf-8", "surrogatepass") for name, value in fields.items()}
-        answer = client.post(target, data={**sent, "csrf_token": token})
+        answer = client.post(target, **encoded({**fields, "csrf_token": token}))
         if problem := wrong(answer):
             problems[f"{target} {problem}: {fields!r:.300}"] = None
 
@@ -243,15 +258,30 @@ def any_call(site: Latchkey, world: World) -> list[str]:
     return list(problems)
 
 
+async def sent(visitor: Visitor, form: Form, fields: dict[str, str]) -> httpx.Response:
+    """Post the form, with a new token if the session has changed: setting a password renews it."""
+    answer = await visitor.client.post(form.action, **encoded(fields))
+    if answer.status_code != 403:
+        return answer
+    page = (await visitor.client.get("/account/settings")).text
+    token = re.search(r'name="csrf_token" value="(\w+)"', page)
+    assert token
+    form.fields["csrf_token"] = fields["csrf_token"] = token[1]
+    return await visitor.client.post(form.action, **encoded(fields))
+
+
 async def fuzz(visitor: Visitor, form: Form) -> list[str]:
     problems = []
     once = any(word in form.action for word in LAST)
     for value in FUZZ:
         variants = list(filled(form, value))
         for fields in variants[-1:] if len(value) > 1000 else variants:
-            data = {k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()}
-            answer = await visitor.client.post(form.action, data=data)
-            if problem := wrong(answer):
+            answer = await sent(visitor, form, fields)
+            problem = wrong(answer)
+            refused = [name for name in form.typed if "\x00" in fields[name]]
+            if not all(f'id="{name}-error"' in answer.text for name in refused):
+                problem = f"has no error beside {refused}"
+            if problem:
                 problems.append(f"{form.page}: {form.action} {problem}: {fields!r:.300}")
         if once:
             break

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from tests.digest import digest
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, user, visit
+from tests.web.test_forms import encoded
 from web import pages
 from web.api.registry import ENDPOINTS
 
@@ -89,11 +90,41 @@ async def test_a_form_field_with_a_nul_character_is_refused(shared: Latchkey) ->
             )
             if answer.status_code == 422:
                 refused += 1
-                assert "The field “name” contains an invisible character" in answer.text
+                assert "contains an invisible character" in answer.text
         assert refused > 50
         odd = await owner.client.post("/logout", data=fields | {"name": "", NUL: "x"})
         assert odd.status_code == 422
     assert await digest(shared, without=LOGS) == before
+
+
+SIGN_IN = "/login"
+
+
+@pytest.mark.parametrize(
+    ("page", "path", "bad", "kept"),
+    [
+        (SIGN_IN, SIGN_IN, "password", {"email": "kept@door.example"}),
+        (SIGN_IN, SIGN_IN, "email", {"next": "/library"}),
+        ("/admin/products/new", "", "name", {"description": "Kept text"}),
+        ("/admin/settings/team", "", "email", {}),
+        ("/admin/connectors", "/admin/connectors/stripe/portal", "terms_url", {}),
+        ("/account/settings", "/account/email", "email", {}),
+        ("/account/settings", "/account/password", "password", {}),
+    ],
+)
+async def test_an_invisible_character_is_an_error_beside_its_field(
+    shared: Latchkey, page: str, path: str, bad: str, kept: dict[str, str]
+) -> None:
+    async with visit(shared) as visitor:
+        if page != SIGN_IN:
+            await visitor.sign_in()
+        fields: dict[str, Any] = {**kept, bad: "be\0fore"}
+        text = (await visitor.send(page, path or None, expect=422, **fields)).text
+    assert f'<p class="field-error" id="{bad}-error">This contains an invisible character' in text
+    assert re.search(rf'name="{bad}"[^>]* aria-invalid="true" aria-describedby="{bad}-error', text)
+    for value in kept.values():
+        assert value in text
+    assert ("be\ufffdfore" in text) is (bad != "password"), "a password isn't shown again"
 
 
 @pytest.mark.parametrize("password", [NUL, "\ud800"])
@@ -102,9 +133,8 @@ async def test_an_odd_password_is_wrong_at_most(shared: Latchkey, password: str)
         found = re.search(r'value="(\w+)"', (await visitor.get("/login")).text)
         assert found
         given = {"csrf_token": found[1], "email": "x@y.example"}
-        data = {**given, "password": password.encode("utf-8", "surrogatepass")}
-        answer = await visitor.client.post("/login", data=data)
-    assert answer.status_code in (401, 422)
+        answer = await visitor.client.post("/login", **encoded({**given, "password": password}))
+    assert answer.status_code == (422 if password == NUL else 401)
 
 
 def strings(schema: dict[str, Any], everything: dict[str, Any]) -> list[str]:

@@ -41,8 +41,9 @@ from web.pages.admin import (
     users,
     why,
 )
+from web.pages.again import shown_again
 from web.pages.audited import with_audit_line
-from web.pages.errors import NotFoundError, UnreadableError
+from web.pages.errors import NotFoundError, RefusedFieldsError, UnreadableError
 from web.pages.guard import (
     ForbiddenError,
     NotYoursError,
@@ -143,6 +144,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, UnreadableError), "the handler of this kind"
+    if isinstance(error, RefusedFieldsError) and (again := await shown_again(request, error)):
+        return again
     heading = "Bad request" if error.status == 400 else "Not saved"
     return await _message(request, error.status, heading, str(error))
 

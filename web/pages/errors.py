@@ -1,8 +1,10 @@
 """What can go wrong with a page: something that doesn't exist, and invalid fields."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from starlette.datastructures import FormData
 
 
 class NotFoundError(Exception):
@@ -19,6 +21,20 @@ class UnreadableError(Exception):
             " changed. Remove it and try again."
         )
         self.status = status
+
+
+class RefusedFieldsError(UnreadableError):
+    """Fields of a form hold a character that can't be stored. `fields` are what was typed, with �
+    in its place. The page with the form shows them, and `errors`, each beside its field."""
+
+    def __init__(self, fields: FormData, refused: Sequence[str]) -> None:
+        super().__init__(422, f"The field “{refused[0]}”")
+        self.fields = fields
+        self.errors = {
+            name: "This contains an invisible character that can't be stored. It is shown as �:"
+            " remove it and try again."
+            for name in refused
+        }
 
 
 def errors_of(error: ValidationError) -> dict[str, str]:

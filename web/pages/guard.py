@@ -14,9 +14,9 @@ from latchkey.store import audit_draft
 from latchkey.store.users import factors, sessions, signin
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
-from latchkey.texts import storable
+from latchkey.texts import made_storable, storable
 from web import bodies
-from web.pages.errors import UnreadableError
+from web.pages.errors import RefusedFieldsError, UnreadableError
 from web.security import CSRF_FIELD, check_csrf, session_token
 from web.site import site_of
 
@@ -228,8 +228,10 @@ async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> 
     """A posted form of up to `most` bytes that came from our own page, and whose texts Postgres can
     hold.
 
-    Raises `ForgeryError`, `UnreadableError`, and `NotYoursError` for an impersonating admin who
-    would change something in the member's account.
+    A page that answers it with an error shows again what was typed (see `typed` in `render`).
+
+    Raises `ForgeryError`, `UnreadableError`, its kind `RefusedFieldsError`, and `NotYoursError` for
+    an impersonating admin who would change something in the member's account.
     """
     bodies.expect(request, most=most)
     try:
@@ -240,12 +242,22 @@ async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> 
     user = await current_user(request)
     if user and user.acted_by and request.url.path.startswith("/account/"):
         raise NotYoursError
+    _check_texts(fields)
+    request.state.form = fields
+    return fields
+
+
+def _check_texts(fields: FormData) -> None:
+    refused, kept = [], []
     for name, value in fields.multi_items():
         if not storable(name):
             raise UnreadableError(422, "The name of a field")
         if isinstance(value, str) and not storable(value):
-            raise UnreadableError(422, f"The field “{name}”")
-    return fields
+            refused.append(name)
+            value = made_storable(value)
+        kept.append((name, value))
+    if refused:
+        raise RefusedFieldsError(FormData(kept), refused)
 
 
 def text(fields: FormData, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -35,8 +36,17 @@ _assets: dict[str, str] = {}
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    """A page as a response, for the user that the request is signed in as."""
-    response = HTMLResponse(text_of(request, template, **values), status)
+    """A page as a response, for the user that the request is signed in as.
+
+    The components of `ui.html` show the errors of `errors` beside their fields. If the page answers
+    a form with an error, they show what was `typed` there, except for passwords.
+    """
+    refused = getattr(request.state, "refused", {})
+    status = 422 if refused else status
+    typed = getattr(request.state, "form", None) if status >= 400 else None
+    shown = {"error": None} | values | {"typed": typed or FormData()}
+    shown |= {"errors": values.get("errors", {}) | refused, "refused": refused}
+    response = HTMLResponse(text_of(request, template, **shown), status)
     remember_csrf(request, response)
     return response
 

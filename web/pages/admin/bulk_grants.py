@@ -50,20 +50,25 @@ async def bulk(request: Request) -> Response:
     if request.method == "GET":
         return await _show(request)
     fields = await form(request, files=1, most=bodies.CSV_FILE)
+    beside = "until"
     try:
+        until = _until(fields)
+        beside = "lines" if text(fields, "lines") else "file"
         content = await content_of(fields)
         good, bad = await asyncio.to_thread(
-            read_grants, content, until=_until(fields), reason=text(fields, "reason")
+            read_grants, content, until=until, reason=text(fields, "reason")
         )
     except ValueError as error:
-        return await _show(request, fields=fields, error=str(error), status=422)
+        return await _show(request, fields=fields, errors={beside: str(error)}, status=422)
     target = text(fields, "target")
     if text(fields, "do") != "give":
         return await _show(request, fields=fields, content=content, good=good, bad=bad)
+    beside = "target" if good else beside
     try:
         count = await _give(request, target, good, mail=text(fields, "mail") == "yes")
     except ValueError as error:
-        return await _show(request, fields=fields, content=content, error=str(error), status=422)
+        errors = {beside: str(error)}
+        return await _show(request, fields=fields, content=content, errors=errors, status=422)
     return redirect(f"/admin/grants?done=gifts&count={count}")
 
 
@@ -182,7 +187,7 @@ async def _show(
     content: str = "",
     good: list[ComplimentaryGrant] | None = None,
     bad: list[BadLine] | None = None,
-    error: str | None = None,
+    errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     async with site_of(request).pool.acquire() as connection:
@@ -204,6 +209,6 @@ async def _show(
         good=good,
         shown=(good or [])[:MOST_SHOWN],
         bad=bad or [],
-        error=error,
+        errors=errors or {},
         count=request.query_params.get("count", ""),
     )

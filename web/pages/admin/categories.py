@@ -30,12 +30,12 @@ async def index(request: Request) -> Response:
         return await _page(request)
     name = text(await form(request), "name")
     if problem := _problem(name):
-        return await _page(request, problem, name=name)
+        return await _page(request, {"name": problem})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             await categories.create(connection, name)
         except categories.NameTakenError as error:
-            return await _page(request, str(error), name=name)
+            return await _page(request, {"name": str(error)})
     return redirect(f"{HERE}?done=saved")
 
 
@@ -53,14 +53,15 @@ async def change(request: Request) -> Response:
         if do == "delete":
             await categories.delete(connection, category)
             return redirect(f"{HERE}?done=deleted")
-    name = text(fields, "name")
+    field = f"name-{category}"
+    name = text(fields, field)
     if problem := _problem(name):
-        return await _page(request, problem, at=category)
+        return await _page(request, {field: problem})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         try:
             await categories.rename(connection, category, name)
         except categories.NameTakenError as error:
-            return await _page(request, str(error), at=category)
+            return await _page(request, {field: str(error)})
     return redirect(f"{HERE}?done=saved")
 
 
@@ -70,17 +71,8 @@ def _problem(name: str) -> str | None:
     return None
 
 
-async def _page(
-    request: Request, problem: str | None = None, *, at: int | None = None, name: str = ""
-) -> Response:
+async def _page(request: Request, errors: dict[str, str] | None = None) -> Response:
     async with site_of(request).pool.acquire() as connection:
         rows = await categories.listed(connection)
-    return page(
-        request,
-        "admin/categories.html",
-        422 if problem else 200,
-        rows=rows,
-        problem=problem,
-        at=at,
-        name=name,
-    )
+    status = 422 if errors else 200
+    return page(request, "admin/categories.html", status, rows=rows, errors=errors or {})

@@ -82,7 +82,8 @@ async def resend_failed(request: Request) -> Response:
 async def ignore(request: Request) -> Response:
     reason = text(await form(request), "reason")
     if not 1 <= len(reason) <= LONGEST_REASON:
-        return await _page(request, error=f"Enter a reason of up to {LONGEST_REASON} characters.")
+        wrong = f"Enter a reason of up to {LONGEST_REASON} characters."
+        return await _page(request, errors={"reason": wrong})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         event = await inbox.ignore(
             connection, request.path_params["id"], reason=reason, actor=request.state.user.id
@@ -92,7 +93,9 @@ async def ignore(request: Request) -> Response:
     return redirect(f"/admin/inbox/{event.id}?done=ignored")
 
 
-async def _page(request: Request, *, error: str | None = None) -> Response:
+async def _page(
+    request: Request, *, error: str | None = None, errors: dict[str, str] | None = None
+) -> Response:
     async with site_of(request).pool.acquire() as connection:
         found = await inbox.find(connection, request.path_params["id"])
     if found is None:
@@ -101,11 +104,12 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
     return page(
         request,
         "admin/inbox_event.html",
-        422 if error else 200,
+        422 if error or errors else 200,
         event=event,
         workflow_id=event.workflow_id,
         body=_pretty(body) if body else None,
         error=error,
+        errors=errors or {},
     )
 
 

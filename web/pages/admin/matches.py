@@ -58,7 +58,13 @@ async def index(request: Request) -> Response:
     return await _index(request)
 
 
-async def _index(request: Request, *, error: str | None = None, status: int = 200) -> Response:
+async def _index(
+    request: Request,
+    *,
+    error: str | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
     state = request.query_params.get("state", "open")
     async with site_of(request).pool.acquire() as connection:
         rows = await matches.listed(
@@ -91,18 +97,19 @@ async def _index(request: Request, *, error: str | None = None, status: int = 20
         state=state,
         states=STATES,
         error=error,
+        errors=errors or {},
     )
 
 
 @admin_page
 async def accept(request: Request) -> Response:
     """Assign a purchase, or ask the owners of two users whether to merge them."""
-    typed = text(await form(request), "email")
+    field = f"email-{_number(request)}"
+    typed = text(await form(request), field)
     email = shown_address(typed)
     if typed and email is None:
-        return await _index(
-            request, error=f"“{typed[:80]}” isn't a valid email address.", status=422
-        )
+        wrong = f"“{typed[:80]}” isn't a valid email address."
+        return await _index(request, errors={field: wrong}, status=422)
     actor = request.state.user.id
     try:
         async with site_of(request).changing() as connection:
@@ -130,12 +137,12 @@ async def merge(request: Request) -> Response:
     """Ask the owners of this user and another, named by email address, whether to merge them."""
     fields = await form(request) if request.method == "POST" else None
     email, reason = (text(fields, "email"), text(fields, "reason")[:1000]) if fields else ("", "")
-    error = None
+    errors: dict[str, str] = {}
     async with site_of(request).pool.acquire() as connection:
         person = await person_of(request, connection)
         other = await users.by_email(connection, email) if email else None
         if fields is not None and other is None:
-            error = f"There's no user with the address {email}." if email else "Enter an address."
+            errors["email"] = _nobody(email)
         if fields is not None and other is not None and text(fields, "do") == "ask":
             try:
                 async with connection.transaction():
@@ -148,7 +155,7 @@ async def merge(request: Request) -> Response:
                     )
                 return redirect(f"/admin/users/{person.id}/merge?done=merge-asked")
             except merge_requests.RequestRefusedError as refused:
-                error = str(refused)
+                errors["email"] = str(refused)
         requests = await merge_requests.of_user(connection, person.id)
         people = await merge_requests.sides(
             connection,
@@ -162,7 +169,7 @@ async def merge(request: Request) -> Response:
     return page(
         request,
         "admin/user_merge.html",
-        409 if error else 200,
+        409 if errors else 200,
         person=person,
         into=into,
         gone=gone,
@@ -171,7 +178,7 @@ async def merge(request: Request) -> Response:
         further=further,
         email=email,
         reason=reason,
-        error=error,
+        errors=errors,
     )
 
 
@@ -186,14 +193,14 @@ async def merge_now(request: Request) -> Response:
         raise OwnersOnlyError
     fields = await form(request) if request.method == "POST" else None
     email, reason = (text(fields, "email"), text(fields, "reason")) if fields else ("", "")
-    error = None
+    errors: dict[str, str] = {}
     async with site_of(request).pool.acquire() as connection:
         person = await person_of(request, connection)
         other = await users.by_email(connection, email) if email else None
         if fields is not None and other is None:
-            error = f"There's no user with the address {email}." if email else "Enter an address."
+            errors["email"] = _nobody(email)
         elif fields is not None and not reason:
-            error = "Say how you know that both are one person."
+            errors["reason"] = "Say how you know that both are one person."
         elif other is not None:
             try:
                 async with connection.transaction():
@@ -206,15 +213,15 @@ async def merge_now(request: Request) -> Response:
                     )
                 return redirect(f"/admin/users/{person.id}?done=merged")
             except merging.NotMergeableError as refused:
-                error = str(refused)
+                errors["email"] = str(refused)
     return page(
         request,
         "admin/user_merge_now.html",
-        409 if error else 200,
+        409 if errors else 200,
         person=person,
         email=email,
         reason=reason,
-        error=error,
+        errors=errors,
     )
 
 
@@ -245,6 +252,10 @@ async def unmerge(request: Request) -> Response:
         survivor=survivor,
         error=error,
     )
+
+
+def _nobody(email: str) -> str:
+    return f"There's no user with the address {email}." if email else "Enter an address."
 
 
 def _number(request: Request) -> int:

@@ -88,8 +88,8 @@ async def _policy(request: Request, product: products.Product | None) -> Respons
     fields = await form(request)
     try:
         draft = Draft(read_cells(fields, inherits=product is not None), product_id)
-    except ValueError as error:
-        return await _show(request, product, fields=fields, error=str(error), status=422)
+    except CellsError as error:
+        return await _show(request, product, fields=fields, errors=error.errors, status=422)
     if text(fields, "do") != "save":
         async with site.pool.acquire() as undone, undone.transaction():
             preview = await policy_preview.preview(undone, draft, limit=300)
@@ -103,9 +103,18 @@ def _address(product_id: str | None) -> str:
     return f"/admin/products/{product_id}/policy" if product_id else "/admin/policy"
 
 
+class CellsError(ValueError):
+    """Cells of the form can't be used; `errors` say why, by field."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = errors
+
+
 def read_cells(fields: FormData, *, inherits: bool) -> dict[str, object]:
-    """The cells that the form sets. Raises `ValueError` with a message for the admin."""
+    """The cells that the form sets. Raises `CellsError`."""
     cells: dict[str, object] = {}
+    errors: dict[str, str] = {}
     for cell in (*SUBSCRIPTIONS, *PURCHASES):
         match text(fields, cell.name):
             case "yes":
@@ -115,24 +124,22 @@ def read_cells(fields: FormData, *, inherits: bool) -> dict[str, object]:
             case "inherit" if inherits:
                 continue
             case _:
-                raise ValueError(f"{cell.title}: choose one of the options.")
+                errors[cell.name] = "Choose one of the options."
     match text(fields, "past_due"):
         case "days":
-            cells["past_due_days"] = _days(text(fields, "past_due_days"))
+            days = number(text(fields, "past_due_days"))
+            cells["past_due_days"] = days
+            if days is None or days > LONGEST_GRACE_DAYS:
+                errors["past_due_days"] = f"Enter a whole number from 0 to {LONGEST_GRACE_DAYS}."
         case "always":
             cells["past_due_days"] = None
         case "inherit" if inherits:
             pass
         case _:
-            raise ValueError("Past due: choose one of the options.")
+            errors["past_due_days"] = "Choose one of the options."
+    if errors:
+        raise CellsError(errors)
     return cells
-
-
-def _days(value: str) -> int:
-    days = number(value)
-    if days is None or days > LONGEST_GRACE_DAYS:
-        raise ValueError(f"Past due: enter a whole number from 0 to {LONGEST_GRACE_DAYS}.")
-    return days
 
 
 async def _show(
@@ -142,7 +149,7 @@ async def _show(
     draft: Draft | None = None,
     fields: FormData | None = None,
     preview: PolicyPreview | None = None,
-    error: str | None = None,
+    errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     product_id = product.id if product else None
@@ -161,7 +168,7 @@ async def _show(
         preview=preview,
         change=change,
         progress_of=product_id,
-        error=error,
+        errors=errors or {},
     )
 
 

@@ -141,10 +141,10 @@ async def erase(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
         known = await erasure.footprint(connection, person.id)
-        problem = None
+        problem, errors = None, {}
         if fields is not None:
             if known.live_subscriptions and text(fields, "billed") != "yes":
-                problem = "Confirm that Stripe will keep billing the subscriptions."
+                errors["billed"] = "Confirm that Stripe will keep billing the subscriptions."
             else:
                 try:
                     await erasure.erase(connection, person.id, actor=request.state.user.id)
@@ -154,10 +154,11 @@ async def erase(request: Request) -> Response:
     return page(
         request,
         "admin/user_erase.html",
-        422 if problem else 200,
+        422 if problem or errors else 200,
         person=person,
         known=known,
         problem=problem,
+        errors=errors,
     )
 
 

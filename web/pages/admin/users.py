@@ -96,13 +96,14 @@ async def export(request: Request) -> Response:
 async def read_file(request: Request) -> Response:
     """Reads a file and shows a preview; nothing is imported yet."""
     if request.method == "GET":
-        return page(request, "admin/users_import.html", problem=None)
+        return page(request, "admin/users_import.html")
     fields = await form(request, files=1, most=bodies.CSV_FILE)
     try:
         content = await content_of(fields)
         good, bad = await asyncio.to_thread(read_users, content)
     except ValueError as error:
-        return page(request, "admin/users_import.html", 422, problem=str(error))
+        errors = {"lines" if text(fields, "lines") else "file": str(error)}
+        return page(request, "admin/users_import.html", 422, errors=errors)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         known = await user_listing.known(connection, [row.email for row in good])
         import_id = None

@@ -135,7 +135,7 @@ async def add_passkey(request: Request) -> Response:
     fields, user = await form(request), request.state.user
     name = _name(text(fields, "name"))
     if name is None:
-        return await _page(request, NO_NAME)
+        return await _page(request, errors={"name": NO_NAME})
     try:
         async with site_of(request).pool.acquire() as connection:
             made = await _created(request, connection, text(fields, "credential"))
@@ -161,10 +161,11 @@ async def add_passkey(request: Request) -> Response:
 @fresh_page(back=HERE)
 async def rename_passkey(request: Request) -> Response:
     """Give a passkey another name."""
-    name = _name(text(await form(request), "name"))
-    if name is None:
-        return await _page(request, NO_NAME)
     passkey_id = number(request.path_params["id"])
+    field = f"name-{passkey_id}"
+    name = _name(text(await form(request), field))
+    if name is None:
+        return await _page(request, errors={field: NO_NAME})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         renamed = passkey_id and await stored.rename(
             connection, request.state.user.id, passkey_id, name
@@ -234,7 +235,7 @@ def _set_up(request: Request, secret: str, error: str | None = None, status: int
         request,
         "member/authenticator_app.html",
         status if error else 200,
-        error=error,
+        errors={"code": error} if error else {},
         secret=" ".join(secret[place : place + 4] for place in range(0, len(secret), 4)),
         qr_code=totp.qr_code(address),
         setup=setup.decode(),
@@ -252,7 +253,9 @@ def _last() -> str:
     )
 
 
-async def _page(request: Request, error: str | None = None) -> Response:
+async def _page(
+    request: Request, error: str | None = None, *, errors: dict[str, str] | None = None
+) -> Response:
     site, user = site_of(request), request.state.user
     async with site.pool.acquire() as connection:
         owned = await factors.of_user(connection, user.id)
@@ -260,8 +263,9 @@ async def _page(request: Request, error: str | None = None) -> Response:
     return page(
         request,
         "member/factors.html",
-        422 if error else 200,
+        422 if error or errors else 200,
         error=error,
+        errors=errors or {},
         factors=owned,
         passkeys=rows,
         required=_must_keep_one(request),

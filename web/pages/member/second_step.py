@@ -88,7 +88,8 @@ async def code(request: Request) -> Response:
         "member/signin_code.html",
         status,
         next=target,
-        error=error,
+        error=error if status == 400 else None,
+        errors={"code": error} if error and status != 400 else {},
         whose=masked(user.email),
         factors=owned,
     )

@@ -60,6 +60,8 @@ LINKS_SENT = (
     " in your inbox or your spam folder, or wait an hour and ask for another."
 )
 
+OTHER_PASSWORD = "This isn't the password of this account."
+
 
 def routes() -> list[Route]:
     return [
@@ -88,7 +90,7 @@ async def sign_in(request: Request) -> Response:
     try:
         await check_password(request, user, email, password)
     except WrongPasswordError as wrong:
-        return _form(request, wrong.status, target=target, error=wrong.say, email=email)
+        return _form(request, wrong.status, target=target, wrong=wrong, email=email)
     assert user is not None, "nobody's password is never right"
     return await begin(request, user, target)
 
@@ -98,7 +100,8 @@ async def sign_in_again(request: Request) -> Response:
     """Asks somebody who is signed in to sign in again before a change that matters: by password or
     emailed link, or with a second factor if they have one."""
     user = request.state.user
-    target, status, error = safe_target(request.query_params.get("next")), 200, None
+    target, status = safe_target(request.query_params.get("next")), 200
+    errors: dict[str, str] = {}
     if request.method == "POST":
         fields = await form(request)
         if user.acted_by:
@@ -107,8 +110,7 @@ async def sign_in_again(request: Request) -> Response:
         try:
             await check_password(request, user, user.email, str(fields.get("password") or ""))
         except WrongPasswordError as wrong:
-            status = wrong.status
-            error = wrong.say if status == 429 else "This isn't the password of this account."
+            status, errors = wrong.status, wrong.beside_password(OTHER_PASSWORD)
         else:
             return await begin(request, user, target)
     async with site_of(request).pool.acquire() as connection:
@@ -119,7 +121,7 @@ async def sign_in_again(request: Request) -> Response:
         "member/signin_again.html",
         status,
         next=target,
-        error=error,
+        errors=errors,
         has_password=user.password_hash is not None,
         factors=owned,
         asks_factor=asks,
@@ -133,6 +135,10 @@ class WrongPasswordError(Exception):
     def __init__(self, status: int, say: str) -> None:
         super().__init__(say)
         self.status, self.say = status, say
+
+    def beside_password(self, wrong: str) -> dict[str, str]:
+        """The error to show beside the field: `wrong`, unless there were too many attempts."""
+        return {"password": self.say if self.status == 429 else wrong}
 
 
 class AccountChangedError(Exception):
@@ -254,10 +260,9 @@ async def use_link(request: Request) -> Response:
         if fields is not None:
             await check_password(request, user, user.email, password)
             return await begin(request, user, target, link=link)
-        status, error = 200, None
+        status, errors = 200, {}
     except WrongPasswordError as wrong:
-        status = wrong.status
-        error = wrong.say if status == 429 else "This isn't the password of this account."
+        status, errors = wrong.status, wrong.beside_password(OTHER_PASSWORD)
     except (signin_links.LinkRefusedError, AccountChangedError) as refused:
         _note_refused_link(link.user_id)
         if current is not None and current.acted_by is None and current.id == link.user_id:
@@ -270,7 +275,7 @@ async def use_link(request: Request) -> Response:
         next=target,
         whose=masked(user.email),
         asks_password=asks,
-        error=error,
+        errors=errors,
         same=current is not None and current.id == user.id,
     )
 
@@ -413,6 +418,7 @@ def _form(
     *,
     target: str | None,
     error: str | None = None,
+    wrong: WrongPasswordError | None = None,
     email: str = "",
 ) -> Response:
     return page(
@@ -421,6 +427,7 @@ def _form(
         status,
         next=target,
         error=error,
+        errors=wrong.beside_password(wrong.say) if wrong else {},
         email=email,
         passkeys=passkeys.relying_party(site_of(request).public_url) is not None,
     )
