@@ -27,11 +27,20 @@ from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
-from latchkey import adoption, contracts, dispatch, presence, schedules, temporal, worker_port
+from latchkey import (
+    adoption,
+    contracts,
+    dispatch,
+    lost_runs,
+    presence,
+    schedules,
+    temporal,
+    worker_port,
+)
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
-from latchkey.store.pool import create_pool
+from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.supervision import LoopSupervisor
 from latchkey.vault import Vault
@@ -204,7 +213,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         ),
     ):
         greeting = asyncio.create_task(
-            supervisor.once("start", lambda: _greet(client, settings, keyring)), name="start"
+            supervisor.once("start", lambda: _greet(client, settings, keyring, pool)), name="start"
         )
         log.info("worker ready", rate=settings.stripe_rate)
         await stop.wait()
@@ -217,9 +226,10 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     """Core's threads must return before the interpreter exits, or it crashes."""
 
 
-async def _greet(client: Client, settings: Settings, keyring: Keyring) -> None:
-    """On start, set up the schedules, check the key and look for missed events."""
+async def _greet(client: Client, settings: Settings, keyring: Keyring, pool: Pool) -> None:
+    """On start, set up the schedules, start lost runs, check the key and look for missed events."""
     await schedules.keep(client, settings)
+    await lost_runs.mend(pool, client)
     await _check_connection(client, keyring)
     await schedules.catch_up_now(client)
 
