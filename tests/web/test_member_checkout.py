@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -516,6 +517,33 @@ async def test_a_pending_payment_is_called_pending(shared: Latchkey, visitor: Vi
     await shared.stripe.control(f"checkout/{session['id']}/settle", outcome="failed")
     await shared.settled()
     assert "go through" in (await comes_back(visitor, session)).text
+
+
+async def test_the_success_page_follows_the_money(shared: Latchkey, visitor: Visitor) -> None:
+    """It is pending while the payment is only authorized, paid once Stripe says so, though no event
+    arrived, and not a purchase any more once the money went back."""
+    product, _, price, _ = await for_sale(shared, "Held", every=None)
+    session = await shared.stripe.checkout(
+        price, mode="payment", payment_intent_data={"capture_method": "manual"}
+    )
+    await shared.stripe.pay(session, "held@checkout.example")
+    session = await shared.stripe.get(f"checkout/sessions/{session['id']}")
+    text = (await comes_back(visitor, session)).text
+    assert "Your payment is pending" in text
+    assert "confirmed by hand" in text
+    await shared.settled()
+    await shared.stripe.control("faults", drop=1)
+    try:
+        intent = f"payment_intents/{session['payment_intent']}"
+        taken = await shared.stripe.post(f"{intent}/capture")
+        await shared.stripe.delivered()
+    finally:
+        await shared.stripe.control("faults", drop=0)
+    assert "You're in" in unescape((await comes_back(visitor, session)).text)
+    await shared.has(product, "held@checkout.example")
+    await shared.stripe.post("refunds", charge=taken["latest_charge"])
+    await shared.has(product, "held@checkout.example", access=False)
+    assert "doesn't give access" in unescape((await comes_back(visitor, session)).text)
 
 
 async def test_a_made_up_session_changes_nothing(shared: Latchkey, visitor: Visitor) -> None:
