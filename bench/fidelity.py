@@ -5,7 +5,6 @@ Each part counts and lists its faults. The command fails where there is one.
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,9 +21,12 @@ from tests.harness import KEY
 from tests.npm.install import find_cli
 from tests.sandbox import agreement
 from tests.sandbox.alone import run_alone
+from tests.sandbox.parameter_effects.engine import look
+from tests.sandbox.parameter_effects.scenes import SCENES
 from tests.sandbox.recorded.differences import reason
 from tests.sandbox.recorded.replay import dialogues, replay
 from tests.sandbox.recorded.test_recorded import RECORDED
+from tests.stripe_cli.test_all_triggers import SCENARIOS, about_billing, offered
 
 Json = dict[str, Any]
 PAGING = frozenset({"limit", "starting_after", "ending_before", "expand"})
@@ -87,8 +89,16 @@ def parameters(published: Published) -> tuple[Part, Part]:
     return Part("Parameters", counts), Part("Filters", filters)
 
 
+def effects(published: Published) -> Part:
+    """Parameters that are declared as played: those whose effect is seen."""
+    found = look(published, SCENES)
+    return Part("Effects", dict(found.counts()), found.unseen())
+
+
 async def recorded(published: Published) -> Part:
     """Recorded exchanges with Stripe, replayed."""
+    if not RECORDED:
+        return Part("Recorded exchanges", {}, ["none here: set LATCHKEY_REFERENCE_DATA"])
     counts = {"agree": 0, "explained": 0, "left out": 0}
     faults = []
     for path in RECORDED:
@@ -125,16 +135,18 @@ async def triggers() -> Part:
     succeeded, emitted, failed = 0, 0, []
     with run_alone() as sandbox, tempfile.TemporaryDirectory() as home:
         async with httpx.AsyncClient(base_url=sandbox.url) as client:
-            await client.post("/_sandbox/settings", json={"delayed_seconds": 0.1})
+            settings = {"delayed_seconds": 0.1, "dunning_ends": "past_due"}
+            await client.post("/_sandbox/settings", json=settings)
             _, text = await _run(program, home, "trigger", "--help")
-            names = re.findall(r"^\s+([a-z_]+(?:\.[a-z_]+)+)$", text, re.MULTILINE)
+            names = offered(text)
 
             async def fire(name: str) -> tuple[str, bool, bool]:
                 async with slots:
                     target = ("--api-base", sandbox.url, "--api-key", KEY)
                     status, _ = await _run(program, home, "trigger", name, *target)
-                    for _ in range(20):
-                        found = await client.get("/_sandbox/events", params={"type": name})
+                    wanted = {"type": SCENARIOS.get(name, name)}
+                    for _ in range(50):
+                        found = await client.get("/_sandbox/events", params=wanted)
                         if found.json()["data"] or status:
                             break
                         await asyncio.sleep(0.1)
@@ -145,7 +157,12 @@ async def triggers() -> Part:
                 emitted += good and sent
                 if not good:
                     failed.append(name)
-    counts = {"of": len(names), "succeed": succeeded, "send their event": emitted}
+    counts = {
+        "of": len(names),
+        "about billing": len(about_billing(names)),
+        "succeed": succeeded,
+        "send their event": emitted,
+    }
     print("Triggers that fail:", ", ".join(sorted(failed)) or "none", file=sys.stderr)
     return Part("Triggers", counts)
 
@@ -170,6 +187,7 @@ async def main() -> int:
     published = Published()
     parts = [
         *parameters(published),
+        effects(published),
         await triggers(),
         examples(),
         await recorded(published),

@@ -47,6 +47,7 @@ class Made:
 
     client: httpx.Client
     ids: dict[str, str] = field(default_factory=dict)
+    recipes: "dict[str, Recipe] | None" = None
 
     def post(self, path: str, **form: object) -> Json:
         answer = self.client.post(f"/v1/{path}", data=_encoded(form))
@@ -61,7 +62,7 @@ class Made:
     def id(self, name: str) -> str:
         """The id that a name stands for."""
         if name not in self.ids:
-            self.ids[name] = _RECIPES[name](self)
+            self.ids[name] = (self.recipes or RECIPES)[name](self)
         return self.ids[name]
 
     def fill(self, text: str) -> str:
@@ -82,7 +83,7 @@ def _encoded(form: dict[str, object]) -> dict[str, str]:
 Recipe = Callable[[Made], str]
 
 
-def _recipe(path: str, **form: str | int | bool) -> Recipe:
+def recipe(path: str, **form: str | int | bool) -> Recipe:
     """Made by one call, whose values may name other objects."""
 
     def make(made: Made) -> str:
@@ -95,13 +96,12 @@ def _recipe(path: str, **form: str | int | bool) -> Recipe:
     return make
 
 
-def _after(name: str, step: str, **form: str | int | bool) -> Recipe:
+def after(name: str, step: str, **form: str | int | bool) -> Recipe:
     """Another object, after one more call."""
 
     def make(made: Made) -> str:
-        made.ids.pop(name, None)
-        made_id = made.id(name)
-        _recipe(f"{step.format(made_id)}", **form)(made)
+        made_id = (made.recipes or RECIPES)[name](made)
+        recipe(f"{step.format(made_id)}", **form)(made)
         return made_id
 
     return make
@@ -165,86 +165,86 @@ _MONTHLY: dict[str, str | int | bool] = {
     "recurring__interval": "month",
     "product": "{product}",
 }
-_RECIPES: dict[str, Recipe] = {
-    "bank_account": _recipe("customers/{customer}/sources", source="{bank_token}"),
-    "bank_token": _recipe(
+RECIPES: dict[str, Recipe] = {
+    "bank_account": recipe("customers/{customer}/sources", source="{bank_token}"),
+    "bank_token": recipe(
         "tokens", bank_account__country="US", bank_account__account_number="000123456789"
     ),
-    "card": _recipe("customers/{customer}/sources", source="{token}"),
+    "card": recipe("customers/{customer}/sources", source="{token}"),
     "charge": _charge,
-    "clock": _recipe("test_helpers/test_clocks", frozen_time=1675000000),
-    "configuration": _recipe("payment_method_configurations", name="Shop"),
-    "coupon": _recipe("coupons", percent_off=20),
-    "credit": _recipe("customers/{customer}/balance_transactions", amount=-100, currency="usd"),
-    "credit_note": _recipe("credit_notes", invoice="{open_invoice}", amount=100),
-    "customer": _recipe("customers", email="sdk@example.com", source="tok_visa"),
-    "customer_tax_id": _recipe("customers/{customer}/tax_ids", type="eu_vat", value="DE123456789"),
-    "discounted_subscription": _recipe(
+    "clock": recipe("test_helpers/test_clocks", frozen_time=1675000000),
+    "configuration": recipe("payment_method_configurations", name="Shop"),
+    "coupon": recipe("coupons", percent_off=20),
+    "credit": recipe("customers/{customer}/balance_transactions", amount=-100, currency="usd"),
+    "credit_note": recipe("credit_notes", invoice="{open_invoice}", amount=100),
+    "customer": recipe("customers", email="sdk@example.com", source="tok_visa"),
+    "customer_tax_id": recipe("customers/{customer}/tax_ids", type="eu_vat", value="DE123456789"),
+    "discounted_subscription": recipe(
         "subscriptions",
         customer="{customer}",
         items__0__price="{price}",
         discounts__0__coupon="{forever}",
     ),
     "dispute": _dispute,
-    "endpoint": _recipe(
+    "endpoint": recipe(
         "webhook_endpoints", url="https://example.com/in", enabled_events__0="charge.failed"
     ),
     "event": _latest("events"),
-    "forever": _recipe("coupons", percent_off=20, duration="forever"),
-    "growing_intent": _recipe(
+    "forever": recipe("coupons", percent_off=20, duration="forever"),
+    "growing_intent": recipe(
         "payment_intents",
         **_HELD,
         payment_method_options__card__request_incremental_authorization="if_available",
     ),
-    "held_charge": _recipe("charges", amount=900, currency="usd", source="tok_visa", capture=False),
-    "held_intent": _recipe("payment_intents", **_HELD),
-    "intent": _recipe("payment_intents", amount=900, currency="usd"),
-    "invoice": _recipe("invoices", customer="{customer}"),
-    "invoiceitem": _recipe("invoiceitems", customer="{customer}", amount=900, currency="usd"),
+    "held_charge": recipe("charges", amount=900, currency="usd", source="tok_visa", capture=False),
+    "held_intent": recipe("payment_intents", **_HELD),
+    "intent": recipe("payment_intents", amount=900, currency="usd"),
+    "invoice": recipe("invoices", customer="{customer}"),
+    "invoiceitem": recipe("invoiceitems", customer="{customer}", amount=900, currency="usd"),
     "item": lambda made: str(
         made.get(f"subscriptions/{made.id('subscription')}")["items"]["data"][0]["id"]
     ),
     "line": _line,
-    "link": _recipe("payment_links", line_items__0__price="{price}", line_items__0__quantity=1),
+    "link": recipe("payment_links", line_items__0__price="{price}", line_items__0__quantity=1),
     "mandate": _mandate,
-    "method": _recipe("payment_methods", type="card", card__token="tok_visa"),
-    "once_price": _recipe("prices", currency="usd", unit_amount=900, product="{product}"),
+    "method": recipe("payment_methods", type="card", card__token="tok_visa"),
+    "once_price": recipe("prices", currency="usd", unit_amount=900, product="{product}"),
     "open_invoice": _open_invoice,
-    "open_quote": _after("quote", "quotes/{}/finalize"),
-    "other_price": _recipe("prices", **_MONTHLY),
-    "paid_intent": _recipe("payment_intents", **{**_HELD, "capture_method": "automatic"}),
+    "open_quote": after("quote", "quotes/{}/finalize"),
+    "other_price": recipe("prices", **_MONTHLY),
+    "paid_intent": recipe("payment_intents", **{**_HELD, "capture_method": "automatic"}),
     "payout": lambda made: _payout(made),
-    "plan": _recipe("plans", amount=900, currency="usd", interval="month", product="{product}"),
-    "portal": _recipe("billing_portal/configurations", features__invoice_history__enabled=True),
-    "price": _recipe("prices", **_MONTHLY),
-    "product": _recipe("products", name="Book"),
-    "promotion_code": _recipe(
+    "plan": recipe("plans", amount=900, currency="usd", interval="month", product="{product}"),
+    "portal": recipe("billing_portal/configurations", features__invoice_history__enabled=True),
+    "price": recipe("prices", **_MONTHLY),
+    "product": recipe("products", name="Book"),
+    "promotion_code": recipe(
         "promotion_codes", promotion__type="coupon", promotion__coupon="{coupon}"
     ),
-    "quote": _recipe("quotes", customer="{customer}", line_items__0__price="{price}"),
-    "refund": _recipe("refunds", charge="{charge}"),
-    "saved_method": _after("method", "payment_methods/{}/attach", customer="{customer}"),
-    "schedule": _recipe("subscription_schedules", from_subscription="{subscription}"),
-    "session": _recipe(
+    "quote": recipe("quotes", customer="{customer}", line_items__0__price="{price}"),
+    "refund": recipe("refunds", charge="{charge}"),
+    "saved_method": after("method", "payment_methods/{}/attach", customer="{customer}"),
+    "schedule": recipe("subscription_schedules", from_subscription="{subscription}"),
+    "session": recipe(
         "checkout/sessions",
         mode="subscription",
         success_url="https://example.com/thanks",
         line_items__0__price="{price}",
         line_items__0__quantity=1,
     ),
-    "setup_intent": _recipe("setup_intents", usage="off_session"),
-    "shipping_rate": _recipe(
+    "setup_intent": recipe("setup_intents", usage="off_session"),
+    "shipping_rate": recipe(
         "shipping_rates",
         display_name="Post",
         fixed_amount__amount=400,
         fixed_amount__currency="usd",
     ),
-    "source": _recipe("sources", type="card", token="tok_visa"),
-    "subscription": _recipe("subscriptions", customer="{customer}", items__0__price="{price}"),
+    "source": recipe("sources", type="card", token="tok_visa"),
+    "subscription": recipe("subscriptions", customer="{customer}", items__0__price="{price}"),
     "tax_code": lambda made: str(made.get("tax_codes")["data"][0]["id"]),
-    "tax_id": _recipe("tax_ids", type="eu_vat", value="DE123456789"),
-    "tax_rate": _recipe("tax_rates", display_name="VAT", percentage=19, inclusive=False),
-    "token": _recipe(
+    "tax_id": recipe("tax_ids", type="eu_vat", value="DE123456789"),
+    "tax_rate": recipe("tax_rates", display_name="VAT", percentage=19, inclusive=False),
+    "token": recipe(
         "tokens", card__number="4242424242424242", card__exp_month=5, card__exp_year=2033
     ),
     "transaction": _latest("balance_transactions"),

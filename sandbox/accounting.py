@@ -100,7 +100,7 @@ def cancel(shop: Shop, payout: Json) -> Json:
 def reverse(shop: Shop, payout: Json, params: Json) -> Json:
     """Bring the money of a payout back from the bank, by a payout of its own. Raises Stripe's
     400."""
-    if payout["status"] != "paid" or payout["reversed_by"]:
+    if payout["status"] != "paid" or payout.get("reversed_by"):
         raise invalid("Only a paid payout can be reversed, and once.")
     made = shop.world.make(
         "payout",

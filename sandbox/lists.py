@@ -43,7 +43,7 @@ def page(
         for source in table.newest_first(
             equal or {}, before=positions["starting_after"], after=positions["ending_before"]
         )
-        if (created is None or within(source.get("created", 0), created))
+        if (created is None or within(source.get("created") or source.get("date") or 0, created))
         and (keep is None or keep(source))
     )
     data = list(islice(found, limit + 1))

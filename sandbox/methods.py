@@ -1,7 +1,7 @@
 """Payment methods as calls describe them, their mandates, and what tries to save them came to."""
 
 from sandbox import cards
-from sandbox.shop import Shop, invalid, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
 
@@ -17,7 +17,27 @@ def described(shop: Shop, params: Json, *, param: str) -> Json:
         given = account if account in cards.FAILING_ACCOUNTS else kind
     if not given:
         raise invalid(f"Missing required param: {param}.", param=param, code="parameter_missing")
-    return cards.payment_method(shop, given, billing=params.get("billing_details"))
+    made = cards.payment_method(shop, given, billing=params.get("billing_details"))
+    _detail(made, kind, params.get(kind) or {})
+    made["metadata"] = merge_metadata(made.get("metadata"), params.get("metadata"))
+    made["allow_redisplay"] = params.get("allow_redisplay") or made["allow_redisplay"]
+    return shop.save(made)
+
+
+def _detail(made: Json, kind: str, given: Json) -> None:
+    """Show what a call says of a payment method; of an account only the last four digits."""
+    shown = made.get(kind)
+    if not isinstance(shown, dict):
+        return
+    for name, value in given.items():
+        if name in ("exp_month", "exp_year"):
+            shown[name] = int(value)
+        elif name == "networks":
+            shown[name] = {**shown[name], "preferred": value.get("preferred")}
+        elif name in ("iban", "account_number"):
+            shown["last4"] = value[-4:]
+        elif name in (*shown, "dob") and name != "number":
+            shown[name] = {**(shown.get(name) or {}), **value} if isinstance(value, dict) else value
 
 
 def agree(shop: Shop, method: Json, given: Json, *, for_good: bool) -> Json:

@@ -125,7 +125,10 @@ def inform(shop: Shop, record: Json, params: Json) -> Json:
 def refund(shop: Shop, record: Json, params: Json) -> Json:
     """Money that was given back elsewhere. Raises Stripe's 400 where it is more than there was."""
     left = record["amount_guaranteed"]["value"] - record["amount_refunded"]["value"]
-    value = (params.get("amount") or {}).get("value", left)
+    given = params.get("amount") or {}
+    value = given.get("value", left)
+    if given.get("currency", record["amount"]["currency"]) != record["amount"]["currency"]:
+        raise invalid("The currency must be that of the payment.", param="amount[currency]")
     if not 0 < value <= left:
         raise invalid(f"Up to {left} of this payment can be refunded.", param="amount")
     tried = shop.find(ATTEMPT, record["latest_payment_attempt_record"])

@@ -32,10 +32,17 @@ def set_currencies(rate: Json, params: Json) -> None:
     if given:
         known = rate["fixed_amount"].get("currency_options") or {}
         rate["fixed_amount"]["currency_options"] = known | {
-            currency: {"amount": int(entry["amount"]), "tax_behavior": "unspecified"}
-            | {key: entry[key] for key in ("tax_behavior",) if key in entry}
+            currency: _in_currency(currency, known.get(currency), entry)
             for currency, entry in given.items()
         }
+
+
+def _in_currency(currency: str, known: Json | None, entry: Json) -> Json:
+    made = {"tax_behavior": "unspecified", **(known or {}), **entry}
+    if "amount" not in made:
+        name = f"fixed_amount[currency_options][{currency}][amount]"
+        raise invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
+    return made
 
 
 def options(shop: Shop, given: list[Json], currency: str) -> list[Json]:

@@ -37,6 +37,9 @@ def new_token(shop: Shop, params: Json) -> Json:
         )
     if kind == "card":
         card = _behaviour(given["number"])
+        for name in ("exp_month", "exp_year"):
+            if not str(given[name]).isdecimal():
+                raise _expired(name)
         made["card"] = _unused(_card(shop, card, given))
         shop.world.keep(f"token/{made['id']}", stands_for=given["number"], given=given)
     elif kind == "bank_account":
@@ -48,6 +51,17 @@ def new_token(shop: Shop, params: Json) -> Json:
 
 
 _TOKENS = ("card", "bank_account", "pii", "cvc_update", "account", "person")
+
+
+def _expired(name: str) -> StripeApiError:
+    what = name.removeprefix("exp_")
+    return StripeApiError(
+        402,
+        f"Your card's expiration {what} is invalid.",
+        code=f"invalid_expiry_{what}",
+        param=name,
+        kind="card_error",
+    )
 
 
 def _behaviour(number: str) -> cards.Card:

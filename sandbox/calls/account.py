@@ -166,8 +166,50 @@ def open_portal(shop: Shop, params: Json) -> Json:
         configuration=configuration["id"],
     )
     made["url"] = f"{world.base_url}/p/session/{made['id']}"
-    world.keep(made["id"], flow=params.get("flow_data"))
+    if given := params.get("flow_data"):
+        made["flow"] = _flow(shop, given)
+    world.keep(made["id"], flow=given)
     return shop.save(made, "billing_portal.session.created")
+
+
+_FLOWS: dict[str, Json] = {
+    "subscription_cancel": {"retention": None},
+    "subscription_pause": {},
+    "subscription_update": {},
+    "subscription_update_confirm": {"discounts": None},
+}
+"""What a session leads to straight away, with what else Stripe shows of it."""
+
+
+def _flow(shop: Shop, given: Json) -> Json:
+    """What a session shows of the flow it leads to. Raises Stripe's errors for one that lacks what
+    it is about, or whose subscription doesn't exist."""
+    kind, after = given["type"], given.get("after_completion") or {}
+    if kind in _FLOWS and not given.get(kind):
+        name = f"flow_data[{kind}]"
+        raise invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
+    for name in _FLOWS:
+        if given.get(name):
+            where = f"flow_data[{name}][subscription]"
+            shop.find("subscription", given[name]["subscription"], param=where)
+    confirmation = {"custom_message": None, **(after.get("hosted_confirmation") or {})}
+    completion = after.get("type", "portal_homepage")
+    shown: Json = {
+        "type": kind,
+        "customer_update": None,
+        "after_completion": {
+            "type": completion,
+            "redirect": after.get("redirect"),
+            "hosted_confirmation": confirmation if completion == "hosted_confirmation" else None,
+        },
+    }
+    for name, blank in _FLOWS.items():
+        shown[name] = {**blank, **given[name]} if given.get(name) else None
+    if confirm := shown["subscription_update_confirm"]:
+        confirm["items"] = [
+            {"price": None, **entry, "id": entry["id"]} for entry in confirm["items"]
+        ]
+    return shown
 
 
 def _default_configuration(shop: Shop) -> Json:

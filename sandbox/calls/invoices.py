@@ -266,6 +266,14 @@ def update_invoice(c: Call) -> Json:
         if given := c.params["shipping_cost"]:
             shipping.put_on_invoice(c.shop, found, given)
         invoice_lines.total(c.shop, found)
+    if days := c.params.get("days_until_due"):
+        _only_draft(found)
+        if found["collection_method"] != "send_invoice":
+            raise invalid(
+                "`days_until_due` is only for invoices with `collection_method=send_invoice`.",
+                param="days_until_due",
+            )
+        found["due_date"] = c.shop.world.now() + c.shop.world.span(days * invoices.DAY)
     if "default_tax_rates" in c.params:
         _only_draft(found)
         found["default_tax_rates"] = taxes.named(

@@ -73,4 +73,7 @@ def verify(c: Call) -> Json:
     found = _mine(c)
     if found["object"] != "bank_account":
         raise invalid("Only a bank account can be verified.")
-    return sources.verify(c.shop, found, [int(amount) for amount in c.params["amounts"]])
+    amounts = c.params.get("amounts")
+    if not amounts:
+        raise invalid("Missing required param: amounts.", param="amounts", code="parameter_missing")
+    return sources.verify(c.shop, found, [int(amount) for amount in amounts])

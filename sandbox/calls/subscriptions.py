@@ -130,7 +130,8 @@ def create_item(c: Call) -> Json:
         raise invalid(f"The subscription is {found['status']}.", param="subscription")
     known = {item["id"] for item in items.rows(found)}
     subscriptions.update(c.shop, found, {"items": [inner], **outer})
-    return next(item for item in items.rows(found) if item["id"] not in known)
+    waiting = (found["pending_update"] or {}).get("subscription_items") or []
+    return next(item for item in [*items.rows(found), *waiting] if item["id"] not in known)
 
 
 @call("POST", "/v1/subscription_items/{}")

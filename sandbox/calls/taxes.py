@@ -101,9 +101,10 @@ def create_id_of_customer(c: Call) -> Json:
 @call("GET", "/v1/tax_ids")
 def ids(c: Call) -> Json:
     owner = c.params.get("owner") or {"type": "self"}
-    return lists.page(
-        c.shop, "tax_id", "/v1/tax_ids", c.params, equal={"customer": owner.get("customer")}
-    )
+    customer = None
+    if owner["type"] == "customer":
+        customer = c.shop.find("customer", owner.get("customer"), param="owner[customer]")["id"]
+    return lists.page(c.shop, "tax_id", "/v1/tax_ids", c.params, equal={"customer": customer})
 
 
 @call("GET", "/v1/customers/{}/tax_ids")

@@ -251,7 +251,7 @@ def _prebilled(shop: Shop, made: Json, item: Json) -> int:
     """How far ahead a billing schedule bills an item."""
     found = 0
     for schedule in made["billing_schedules"]:
-        only = [entry["price"] for entry in schedule["applies_to"] or []]
+        only = [entry["price"] for entry in schedule["applies_to"] or [] if entry["price"]]
         if not only or item["price"]["id"] in only:
             found = max(found, schedule["bill_until"]["computed_timestamp"])
     return found
@@ -267,6 +267,12 @@ def set_billing_schedules(shop: Shop, made: Json, wanted: list[Json]) -> None:
     for entry in wanted:
         until = entry.get("bill_until") or {}
         duration = until.get("duration")
+        for name in ("duration", "timestamp"):
+            if until.get(name) and until["type"] != name:
+                raise invalid(
+                    f"`bill_until[{name}]` goes with `bill_until[type]={name}`.",
+                    param="billing_schedules",
+                )
         if duration:
             count = duration.get("interval_count", 1)
             at = shop.world.later(shop.world.now(), duration["interval"], count)
@@ -275,7 +281,10 @@ def set_billing_schedules(shop: Shop, made: Json, wanted: list[Json]) -> None:
             at = int(until.get("timestamp") or last_end(made))
         schedules.append(
             {
-                "applies_to": entry.get("applies_to"),
+                "applies_to": [
+                    {"price": None, **applies} for applies in entry.get("applies_to") or []
+                ]
+                or None,
                 "bill_until": {
                     "computed_timestamp": at,
                     "duration": duration,

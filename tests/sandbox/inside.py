@@ -37,7 +37,7 @@ class Inside:
             self._kept = _Kept(self.shop)
         return Inside(self._kept.copy())
 
-    def ask(self, method: str, path: str, **params: Any) -> tuple[int, Json]:
+    def ask(self, method: str, path: str, /, **params: Any) -> tuple[int, Json]:
         """Status and body of a call."""
         form = "&".join(f"{quote(key, safe='[]')}={quote(v)}" for key, v in flat(params).items())
         try:
@@ -46,13 +46,13 @@ class Inside:
             return fault.status, {"error": fault.body}
         return answer.status, json.loads(answer.body)
 
-    def get(self, path: str, **params: Any) -> Json:
+    def get(self, path: str, /, **params: Any) -> Json:
         """What a GET shows; it must succeed."""
         status, body = self.ask("GET", path, **params)
         assert status == 200, (path, params, body)
         return body
 
-    def make(self, path: str, **params: Any) -> Json:
+    def make(self, path: str, /, **params: Any) -> Json:
         """What a POST makes; it must succeed."""
         status, body = self.ask("POST", path, **params)
         assert status == 200, (path, params, body)

@@ -49,6 +49,8 @@ def split(
             continue
         where = f"{path}[{name}]" if path else name
         known, more = played.inner(name)
+        if name in played.unseen:
+            continue
         if known and name in played.values:
             yield f"{where}={' or '.join(sorted(played.values[name]))}", True
             yield f"{where} (other values)", False
@@ -58,17 +60,28 @@ def split(
             yield where, known
 
 
+def unseen(published: Published, schema: Json, played: Played, path: str = "") -> Iterator[str]:
+    """Each parameter that a call takes without an effect."""
+    for name, value in inner(published, schema).items():
+        where = f"{path}[{name}]" if path else name
+        known, more = played.inner(name)
+        if known and name in played.unseen:
+            yield where
+        elif known and more is not None:
+            yield from unseen(published, value, more, where)
+
+
 def table(published: Published) -> str:
     """The table, in Markdown."""
-    rows = ["| call | plays | refuses |", "|---|---|---|"]
+    rows = ["| call | plays | refuses | takes without effect |", "|---|---|---|---|"]
     for route in served(published):
-        found = list(split(published, published.request_schema(route), calls.played(route)))
-        if found:
-            plays, refuses = (
-                ", ".join(f"`{name}`" for name, known in found if known is wanted) or "–"
-                for wanted in (True, False)
-            )
-            rows.append(f"| `{route.method} {route.template}` | {plays} | {refuses} |")
+        schema, played = published.request_schema(route), calls.played(route)
+        found = list(split(published, schema, played))
+        columns = [[name for name, known in found if known is wanted] for wanted in (True, False)]
+        columns.append(list(unseen(published, schema, played)))
+        if any(columns):
+            told = (", ".join(f"`{name}`" for name in names) or "–" for names in columns)
+            rows.append(f"| `{route.method} {route.template}` | {' | '.join(told)} |")
     return "\n".join(rows)
 
 

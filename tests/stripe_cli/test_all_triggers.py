@@ -26,14 +26,23 @@ OTHERWISE = {"subscription_schedule.aborted": "subscription_schedule.canceled"}
 aborts one; `tests/sandbox` plays that."""
 
 
+def offered(text: str) -> list[str]:
+    """The triggers that the command line's help lists."""
+    return re.findall(r"^\s+([a-z_0-9]+(?:\.[a-z_]+)+)$", text, re.MULTILINE)
+
+
+def about_billing(names: list[str]) -> list[str]:
+    """Those that the sandbox plays."""
+    return [name for name in names if not name.startswith(NOT_BILLING)]
+
+
 async def test_every_trigger_of_billing_emits_its_event(stripe: Stripe, tmp_path: Path) -> None:
     """The fixtures of two schedules have nobody pay for weeks, and expect the subscription to go
     on."""
     await stripe.control("settings", delayed_seconds=0.1, dunning_ends="past_due")
     _, text = await cli(tmp_path, "trigger", "--help")
-    offered = re.findall(r"^\s+([a-z_0-9]+(?:\.[a-z_]+)+)$", text, re.MULTILINE)
-    billing = [event for event in offered if not event.startswith(NOT_BILLING)]
-    assert (len(offered), len(billing)) == (123, 99)
+    billing = about_billing(offered(text))
+    assert (len(offered(text)), len(billing)) == (123, 99)
     for event in billing:
         known = len(stripe.box.shop.world.table("event"))
         await trigger(stripe, tmp_path, event)
