@@ -8,6 +8,7 @@ DAY = 86400
 AT_ONCE = "0077"
 """The card whose money is available at once, by its last four digits."""
 DISPUTE_FEE = 1500
+"""Of an account in the US. Stripe keeps it even if the dispute is won, since June 2025."""
 _AWAY = ("refund", "payout", "dispute")
 
 
@@ -25,7 +26,7 @@ def transaction(
         amount=moved,
         available_on=at + -at % DAY,
         currency=source["currency"],
-        description=source.get("description"),
+        description=_described(kind, source),
         fee=fee,
         net=moved - fee,
         source=source["id"],
@@ -43,15 +44,23 @@ def transaction(
     return shop.save(made)
 
 
+def _described(kind: str, source: Json) -> str | None:
+    if kind.startswith("dispute"):
+        what = "withdrawal" if kind == "dispute" else "reversal"
+        return f"Chargeback {what} for {source['charge']}"
+    found: str | None = source.get("description")
+    return found
+
+
 def _fee_of(kind: str, amount: int) -> int:
-    """2.9 % and 30 of a charge; a fixed fee of a dispute, given back with its money."""
+    """2.9 % and 30 of a charge, a fixed fee of a dispute."""
     if kind == "charge":
         return (amount * 29 + 500) // 1000 + 30
-    return {"dispute": DISPUTE_FEE, "dispute_reversal": -DISPUTE_FEE}.get(kind, 0)
+    return DISPUTE_FEE if kind == "dispute" else 0
 
 
 def _shown(fee: int, kind: str, currency: str) -> Json:
-    words = "Dispute fee" if kind.startswith("dispute") else "Stripe processing fees"
+    words = "Dispute fee" if kind == "dispute" else "Stripe processing fees"
     return {
         "amount": fee,
         "application": None,

@@ -127,7 +127,14 @@ def cancel_setup_intent(c: Call) -> Json:
 _WAYS = ("automatic_payment_methods",)
 _NOT_PLAIN = ("payment_method", "payment_method_options", *_WAYS)
 """Parameters of a payment intent that aren't plainly its fields."""
-_LEAST = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "jpy": 50, "sek": 300}
+_LEAST = {
+    **dict.fromkeys(("aud", "brl", "cad", "chf", "eur", "inr", "nzd", "sgd", "usd"), 50),
+    **{"dkk": 250, "gbp": 30, "hkd": 400, "jpy": 50, "mxn": 1000, "myr": 200},
+    **{"nok": 300, "pln": 200, "sek": 300, "thb": 1000},
+}
+"""The least that can be charged (minor unit), by https://docs.stripe.com/currencies. Stripe means
+the account's own currency; the sandbox takes each currency for its own."""
+_SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 _MOST = 99_999_999
 
 
@@ -137,6 +144,12 @@ def _set_ways(intent: Json, params: Json) -> None:
         intent["automatic_payment_methods"] = {"allow_redirects": "always", **wanted}
     if kinds := params.get("allowed_payment_method_types"):
         intent["payment_method_types"] = list(kinds)
+
+
+def _written(amount: int, currency: str) -> str:
+    """An amount as Stripe writes it in an error: `$0.50 usd`."""
+    whole = str(amount) if currency == "jpy" else f"{amount / 100:.2f}"
+    return f"{_SIGNS.get(currency, '')}{whole} {currency}"
 
 
 def _check_amount(amount: int, currency: str) -> None:
@@ -149,7 +162,7 @@ def _check_amount(amount: int, currency: str) -> None:
     least = _LEAST.get(currency.lower(), 1)
     if amount < least:
         raise invalid(
-            f"Amount must be at least {least} in the smallest unit of {currency.lower()}.",
+            f"Amount must be at least {_written(least, currency.lower())}",
             param="amount",
             code="amount_too_small",
         )
