@@ -241,7 +241,7 @@ async def _check_connection(client: Client, keyring: Keyring) -> None:
     except NotConnectedError:
         return
     try:
-        await dispatch.check_connection(client)
+        await dispatch.check_connection(client, join=True)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
         log.warning("Stripe connection not checked yet", reason=str(error))
 

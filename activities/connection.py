@@ -78,7 +78,8 @@ class ConnectionActivities:
     @activity.defn(name=contracts.REGISTER_ENDPOINT)
     async def register_endpoint(self) -> str:
         """Find, repair or create our endpoint. Stripe shows its secret only at creation, so an
-        endpoint whose secret we don't have or can't decrypt is replaced."""
+        endpoint whose secret we don't have or can't decrypt is replaced. The site's endpoint at an
+        earlier address is deleted."""
         keyring = self._deps.keyring
         if keyring.secrets_by_hand or not self._register:
             async with self._deps.pool.acquire() as connection:
@@ -133,10 +134,16 @@ class ConnectionActivities:
     async def _ensure(self, api: StripeApi) -> str:
         keyring = self._deps.keyring
         row, opens = await keyring.connection(), await keyring.can_open_secrets()
-        ours = [
+        made_here = [
             endpoint
             for endpoint in await api.webhook_endpoints()
-            if endpoint["url"] == self._url and endpoint.get("metadata", {}).get("latchkey")
+            if endpoint.get("metadata", {}).get("latchkey")
+        ]
+        ours = [endpoint for endpoint in made_here if endpoint["url"] == self._url]
+        former = [
+            endpoint
+            for endpoint in made_here
+            if endpoint["url"] != self._url and endpoint["id"] == row.endpoint_id
         ]
         kept = next((e for e in ours if opens and e["id"] == row.endpoint_id), None)
         if kept and kept.get("api_version") == API_VERSION:
@@ -162,7 +169,7 @@ class ConnectionActivities:
                 sealed_secrets=sealed,
             )
         await keyring.reload()
-        for endpoint in stale:
+        for endpoint in [*stale, *former]:
             await api.delete_webhook_endpoint(endpoint["id"])
         await self.check_endpoint()
         return f"Webhook endpoint {endpoint_id} is registered"

@@ -254,11 +254,12 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
             await handle.result()
 
 
-async def check_connection(client: Client, *, seconds: float = 30) -> None:
+async def check_connection(client: Client, *, seconds: float = 30, join: bool = False) -> None:
     """Check the key, register the webhook endpoint, read the catalog; wait up to `seconds`.
 
-    The outcome is stored in the connection's row. Raises `TemporalUnavailableError` and
-    `WorkflowFailedError`.
+    A check that is under way is begun again, because the key may have changed since, unless `join`:
+    then its outcome is waited for. The outcome is stored in the connection's row. Raises
+    `TemporalUnavailableError` and `WorkflowFailedError`.
     """
     async with _bounded(client, seconds):
         with _failures():
@@ -266,7 +267,9 @@ async def check_connection(client: Client, *, seconds: float = 30) -> None:
                 contracts.CONNECTION,
                 id=contracts.CONNECTION_WORKFLOW_ID,
                 task_queue=contracts.MAIN_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+                if join
+                else WorkflowIDConflictPolicy.TERMINATE_EXISTING,
                 static_summary="Check the Stripe key and webhook endpoint",
             )
 

@@ -5,15 +5,20 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from temporalio.testing import ActivityEnvironment
 
+from activities.base import ActivityDeps
+from activities.connection import ConnectionActivities
 from latchkey import adoption, dispatch
 from latchkey.adoption import AdoptionError
 from latchkey.doctor_checks import of_identity
+from latchkey.keyring import Keyring
 from latchkey.settings import Settings
 from latchkey.store import site_identity
 from latchkey.store.pool import Pool
 from latchkey.store.site_identity import SiteRole
-from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from latchkey.vault import Vault
+from tests.harness import KEY, SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 from tests.life.play import linked
 from tests.life.test_mail import Inbox
 
@@ -52,6 +57,22 @@ async def become_copy(site: Latchkey) -> None:
     [check] = await of_identity(site.settings)
     assert not check.ok
     assert HOME in check.found
+
+
+async def moved(site: Latchkey, address: str) -> None:
+    """Register the endpoint as a worker does whose public URL has changed."""
+    keyring = Keyring(
+        site.pool,
+        Vault(SECRETS),
+        key=KEY,
+        secrets=[],
+        api_base=site.settings.stripe_api_base,
+        address=site.url,
+    )
+    deps = ActivityDeps(site.pool, keyring, SECRETS)
+    activities = ConnectionActivities(deps, public_url=address, register=True)
+    await ActivityEnvironment().run(activities.register_endpoint)
+    await keyring.close()
 
 
 async def mails(site: Latchkey, email: str) -> list[str]:
@@ -96,6 +117,9 @@ async def test_a_copy_reads_but_neither_mails_nor_writes_until_it_is_adopted(
     assert [mail["To"] for mail in inbox.mails] == ["later@copy.example"]
     await dispatch.check_connection(site.temporal)
     assert await site.pool.fetchval("select endpoint_state from stripe_connection") == "registered"
+    await moved(site, "http://127.0.0.1:9")
+    urls = [one["url"] for one in (await site.stripe.get("webhook_endpoints"))["data"]]
+    assert urls == ["http://127.0.0.1:9/webhooks/stripe"], "the earlier address gets no more events"
     lines = await site.pool.fetch("select action from audit_log where action = 'site_adopted'")
     assert len(lines) == 1
 
