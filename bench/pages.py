@@ -116,11 +116,11 @@ def main() -> None:
         wait(f"{running.url}/healthz")
         slow = []
         with httpx.Client(base_url=running.url, timeout=60) as client:
-            _sign_in(client, "/login", email=ADMIN, password=PASSWORD)
+            sign_in(client, "/login", email=ADMIN, password=PASSWORD)
             slow += [path for path in PATHS if _measure(client, path) > WANTED_MS]
         with httpx.Client(base_url=running.url, timeout=60) as client:
             link = f"/login/{signin_links.sign(2, 'bench', secrets=SECRETS)}"
-            _sign_in(client, link)
+            sign_in(client, link)
             slow += [path for path in MEMBER_PATHS if _measure(client, path) > WANTED_MS]
         print(f"{len(slow)} of {len(PATHS) + len(MEMBER_PATHS)} pages over {WANTED_MS:.0f} ms")
 
@@ -131,7 +131,7 @@ async def seed(dsn: str) -> None:
             await fetch(dsn, statement)
 
 
-def _sign_in(client: httpx.Client, path: str, **fields: str) -> None:
+def sign_in(client: httpx.Client, path: str, **fields: str) -> None:
     found = re.search(r'name="csrf_token" value="(\w+)"', client.get(path).text)
     assert found, "the page has a form"
     answer = client.post(path, data={"csrf_token": found[1], **fields})

@@ -258,6 +258,24 @@ async def _of_address(
     return (row["users"], row["customers"]) if row["users"] or row["customers"] else None
 
 
+async def users_of(connection: Connection, stripe_id: str) -> list[int]:
+    """The users to whom the customer, subscription or purchase with this Stripe id belongs; also
+    by the session, payment intent or invoice of one."""
+    rows = await connection.fetch(
+        """
+        select user_id from customers where id = $1 and user_id is not null
+        union select user_id from subscriptions where id = $1 and user_id is not null
+        union select user_id from subscriptions
+               where checkout_session = $1 and user_id is not null
+        union select user_id from orders where id = $1 and user_id is not null
+        union select user_id from orders where payment_intent = $1 and user_id is not null
+        union select user_id from orders where invoice = $1 and user_id is not null
+        """,
+        stripe_id,
+    )
+    return [row["user_id"] for row in rows]
+
+
 async def stripe_products(connection: Connection, product_id: str) -> list[str]:
     """The Stripe products that count for a product of the site."""
     rows = await connection.fetch(

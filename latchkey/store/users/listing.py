@@ -11,6 +11,7 @@ from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.feed import text_search
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import billing_lists
 
 CHUNK = 2000
 SEEN = ("never", "month", "longer")
@@ -40,9 +41,9 @@ class ListedUser:
 
 @dataclass(frozen=True)
 class UserFilter:
-    """`search` is part of the address or name; `seen` is one of `SEEN` (never, within a month,
-    longer ago); `product` is the id of a product they have a live grant for; `group` is one
-    that the dashboard counts."""
+    """`search` is part of the address or name, or a whole Stripe id; `seen` is one of `SEEN`
+    (never, within a month, longer ago); `product` is the id of a product they have a live grant
+    for; `group` is one that the dashboard counts."""
 
     search: str | None = None
     product: str | None = None
@@ -70,11 +71,12 @@ async def listed(
 ) -> list[ListedUser]:
     """Users, newest first, starting after id `after`."""
     given: list[object] = [limit]
+    bought = await billing_lists.users_of(connection, wanted.search) if wanted.search else []
     rows = await text_search.fetch_planned(
         connection,
         f"""
         with page as (
-            select u.* from users u where {_conditions(wanted, after, given)}
+            select u.* from users u where {_conditions(wanted, after, given, bought)}
              order by u.id desc limit $1)
         select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
                array(select distinct o.name from live_grants g
@@ -88,8 +90,11 @@ async def listed(
     return [ListedUser(**dict(row)) for row in rows]
 
 
-def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> str:
-    """The conditions of a filter; their values are added to `given`."""
+def _conditions(
+    wanted: UserFilter, after: int | None, given: list[object], bought: list[int]
+) -> str:
+    """The conditions of a filter; their values are added to `given`. `bought` are the users whom a
+    search for a Stripe id finds."""
     texts = [_SEEN[wanted.seen]] if wanted.seen else []
     if wanted.group:
         texts.append(f"u.id in ({users_in(wanted.group)})")
@@ -102,7 +107,9 @@ def _conditions(wanted: UserFilter, after: int | None, given: list[object]) -> s
     add(after, "u.id < {}")
     add(wanted.role, "u.role = {}")
     add(wanted.product, _MEMBER)
-    if wanted.search:
+    if bought:
+        add(bought, "u.id = any({}::bigint[])")
+    elif wanted.search:
         search = text_search.text_of(wanted.search)
         given.append(search)
         texts.append(text_search.matches("u", f"${len(given)}", search))

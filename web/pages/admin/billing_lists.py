@@ -60,8 +60,9 @@ class AdminList(Generic[Row]):
         after = place_of(request.query_params.get("after"))
         async with site_of(request).pool.acquire() as connection:
             rows = await self.source.page(connection, wanted, after=after, limit=PAGE + 1)
-            most, total = self.source.counted_up_to(wanted), None
-            if after is None and most is not None:
+            most = self.source.counted_up_to(wanted)
+            total = len(rows) if len(rows) <= PAGE else None
+            if total is None and most is not None and after is None:
                 total = await self.source.count(connection, wanted, most=most)
             products = await product_listing.names(connection)
             prices = await billing_lists.sold_prices(connection)
@@ -71,7 +72,7 @@ class AdminList(Generic[Row]):
             f"admin/{self.name}.html",
             422 if problem else 200,
             rows=rows[:PAGE],
-            total=total,
+            total=total if after is None else None,
             most=most,
             more=query.address(after=place) if place else None,
             csv_address=query.address().replace(f"/{self.name}", f"/{self.name}.csv", 1),
