@@ -131,3 +131,17 @@ async def test_the_description_says_which_bodies_may_be_left_out(shared: Latchke
             method, path.removeprefix("/api/v1").format(id="none", of="none")
         )
         assert answer.status_code not in (400, 422), f"{method} {path}: {answer.text}"
+
+
+async def test_only_calls_that_keep_their_answer_describe_an_idempotency_key(
+    shared: Latchkey,
+) -> None:
+    described = (await shared.api.get("/openapi.json")).json()["paths"]
+    keeping = {
+        path
+        for path, calls in described.items()
+        for part in calls.get("post", {}).get("parameters", [])
+        if part["name"] == "Idempotency-Key"
+    }
+    assert "/api/v1/products" in keeping
+    assert not keeping & {"/api/v1/access", "/api/v1/policy/preview"}

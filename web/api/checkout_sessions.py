@@ -41,8 +41,8 @@ class CheckoutFor(Input):
     subscription of the product that isn't over, or a payment under way.
     """
 
-    product: str = Field(min_length=1, max_length=200)
-    price: str | None = Field(None, min_length=1, max_length=200)
+    product: str = Field(max_length=200)
+    price: str | None = Field(None, max_length=200)
     email: Email | None = None
     user: int | None = Field(None, ge=1, le=2**63 - 1)
     return_url: Annotated[Url, AfterValidator(_without_credentials)] | None = None
@@ -51,7 +51,7 @@ class CheckoutFor(Input):
     @model_validator(mode="after")
     def _one_buyer(self) -> "CheckoutFor":
         if self.email is not None and self.user is not None:
-            raise ValueError("give either email or user, not both")
+            raise ValueError("give either `email` or `user`, not both")
         return self
 
 

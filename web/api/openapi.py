@@ -36,6 +36,8 @@ never do more than whoever made it. A call beyond its scope is answered with 403
 
 RULES = {
     "exactly one of": "give exactly one of `email` and `user`, of `stripe_product` and `create`",
+    "either `email` or `user`": "give one of these at most, where both are optional",
+    "must not contain a user name": "a web address has no user name or password in it",
     "valid email address": "an email address is the address of one mailbox",
     "NUL character": "no text has a NUL character",
     "must be a web address": "a web address names a host, without blanks or control characters",
@@ -157,7 +159,7 @@ def _parameters(declared: Endpoint) -> list[Json]:
         found.append(
             {"name": name, "in": "query", "required": required, "schema": _in_a_query(part)}
         )
-    if declared.method == "POST":
+    if declared.method == "POST" and declared.action is not None:
         found.append(
             {
                 "name": "Idempotency-Key",
