@@ -59,14 +59,14 @@ class Sale:
     async def look(self) -> None:
         """Have a day pass for the product."""
         await self.site.pool.execute(
-            "update products set sale_asked_at = now() - interval '2 days' where id = $1",
+            "update products set sale_read_at = now() - interval '2 days',"
+            " sale_asked_at = now() - interval '2 days' where id = $1",
             self.product,
         )
 
         async def looked() -> bool:
             found: bool = await self.site.pool.fetchval(
-                "select sale_read_at > sale_asked_at and sale_asked_at > now() - interval '1 day'"
-                " from products where id = $1",
+                "select sale_read_at > now() - interval '1 day' from products where id = $1",
                 self.product,
             )
             return found

@@ -379,9 +379,11 @@ async def waiting(connection: Connection, *, limit: int) -> list[str]:
         union
         select p.id from products p
           join links l on l.product_id = p.id and l.removed_at is null
-          join stripe_connection c on c.state = 'connected'
+                      and l.stripe_product is not null
+          join stripe_connection c on c.state = 'connected' and c.account_id = l.account_id
+                                  and c.livemode = l.livemode
          where p.purchase_method <> 'none' and p.checkout_target <> 'external'
-           and p.sale_asked_at < now() - $3::interval
+           and p.sale_read_at < now() - $3::interval and p.sale_asked_at < now() - $2::interval
          limit $1
         """,
         limit,
@@ -396,14 +398,7 @@ async def mark_told(connection: Connection, product_id: str) -> None:
     await connection.execute(
         "update payment_links set told_at = now() where product_id = $1 and not settled", product_id
     )
-    await connection.execute(
-        """
-        update products set sale_asked_at = now()
-         where id = $1 and sale_asked_at < now() - $2::interval
-        """,
-        product_id,
-        LOOK_AGAIN,
-    )
+    await connection.execute("update products set sale_asked_at = now() where id = $1", product_id)
 
 
 @dataclass(frozen=True)
@@ -423,11 +418,13 @@ async def to_look_at(connection: Connection, product_id: str, *, account: Accoun
                       where k.product_id = p.id and k.wanted and k.stripe_id is not null
                         and k.account_id = $2 and k.livemode = $3) as payment_links
           from products p join links l on l.product_id = p.id and l.removed_at is null
-         where p.id = $1 and l.stripe_product is not null and p.sale_asked_at > p.sale_read_at
+         where p.id = $1 and l.stripe_product is not null and p.sale_read_at < now() - $4::interval
+           and l.account_id = $2 and l.livemode = $3
         """,
         product_id,
         account.id,
         account.livemode,
+        LOOK_AGAIN,
     )
     return OnSale(row["stripe_product"], tuple(row["payment_links"])) if row else None
 
