@@ -121,7 +121,8 @@ async def test_a_start_checks_a_key_that_was_entered(
     """A new release may handle more event types than the one that registered the endpoint."""
     checked = []
 
-    async def check(client: object) -> None:
+    async def check(client: object, *, join: bool) -> None:
+        assert join, "another worker may have begun it"
         checked.append(client)
 
     monkeypatch.setattr(dispatch, "check_connection", check)
