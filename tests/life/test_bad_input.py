@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 
 AREAS = (
-    "account", "billing_portal", "charges", "checkout", "customers", "disputes", "events",
-    "invoice_payments", "invoices", "payment_intents", "payment_links", "prices", "products",
+    "account", "billing_portal", "charges", "checkout", "credit_notes", "customers", "disputes",
+    "events", "invoice_payments", "invoices", "payment_intents", "payment_links", "prices", "products",
     "refunds", "subscription_items", "subscriptions", "webhook_endpoints",
 )  # fmt: skip
 
