@@ -1,4 +1,5 @@
-"""`python -m tests.hostile --seeds 300`: many lives, some at a time; says which went wrong."""
+"""`python -m tests.hostile --seeds 300`: plays many lives, a few at a time, and reports those that
+went wrong."""
 
 import argparse
 import asyncio
@@ -21,13 +22,14 @@ from tests.hostile.life import Life, Size
 from tests.hostile.stage import stage
 
 SITES_PER_SERVER = 100
-"""How many Latchkeys a Temporal server serves: it keeps in memory what they did."""
+"""How many Latchkeys one Temporal server serves: it keeps their histories in memory."""
 
 
 async def together(
     seeds: range, size: Size, calm: bool, postgres: Postgres, temporal: str, published: Published
 ) -> dict[int, str]:
-    """Lives side by side in a Latchkey within this process; what went wrong, by seed."""
+    """Play lives side by side in one Latchkey within this process. Returns what went wrong, by
+    seed."""
     async with stage(postgres, temporal, published) as outside:
         company = Company(outside, [Life(outside, seed, size) for seed in seeds])
         if calm:
@@ -37,7 +39,7 @@ async def together(
 
 
 async def crashing(seeds: range, size: Size) -> dict[int, str]:
-    """Lives during which processes are killed; what went wrong, by seed."""
+    """Play lives while processes are killed. Returns what went wrong, by seed."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -53,7 +55,7 @@ async def crashing(seeds: range, size: Size) -> dict[int, str]:
 
 
 def _noted(seed: int, told: str) -> str:
-    """Write what went wrong to a file; its beginning, and where the rest is."""
+    """Write what went wrong to a file. Returns its beginning and the file's path."""
     report = Path(tempfile.gettempdir()) / f"hostile-{seed}.txt"
     report.write_text(told)
     return f"{told[:2500]}\nsee {report}"

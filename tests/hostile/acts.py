@@ -1,6 +1,6 @@
-"""What the site's owner and its members do to Latchkey itself, in one life, while all is settled.
+"""What the site's owner and its members do in Latchkey itself, between two rounds of a life.
 
-An act that has nothing to act on now simply doesn't happen.
+An act that has nothing to act on is skipped.
 """
 
 import random
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 Act = Callable[["Life"], Awaitable[None]]
 
 SOON = 30.0
-"""Seconds: what ends by the clock within them is not touched by hand."""
+"""Seconds. Access that ends by itself this soon isn't changed by hand."""
 
 
 def some_cells(chance: random.Random) -> Json:
-    """A few cells of a policy; none of them now and then, which is the default again."""
+    """A few cells of a policy. Sometimes none, which restores the default."""
     chosen = chance.sample(sorted(DEFAULTS), chance.choice((0, 1, 1, 2, 4)))
     return {
         cell: chance.choice(GRACES if cell == "past_due_days" else (True, False)) for cell in chosen
@@ -36,7 +36,7 @@ def some_cells(chance: random.Random) -> Json:
 
 
 def _some_end(life: "Life") -> End:
-    """Never, very soon, or after the end of the test."""
+    """No end, an end very soon, or one after the test."""
     match life.chance.choice(("never", "soon", "soon", "late")):
         case "soon":
             return round(time.time() + life.chance.uniform(2, 8), 3)
@@ -50,7 +50,7 @@ def _written(until: End) -> str | None:
 
 
 async def unlink(life: "Life") -> None:
-    """Remove a link with one of the ways out."""
+    """Remove a link, in one of the ways that an admin can choose."""
     if not life.links.on:
         return
     product, stripe_product = life.chance.choice(sorted(life.links.on))
@@ -62,7 +62,7 @@ async def unlink(life: "Life") -> None:
 
 
 async def hold(life: "Life") -> None:
-    """End by hand what a purchase gives."""
+    """End by hand the access that a purchase gives."""
     found = _one(life, lambda source: min(source.pasts, key=repr).live)
     if found is None:
         return
@@ -74,7 +74,7 @@ async def hold(life: "Life") -> None:
 
 
 async def lift(life: "Life") -> None:
-    """Lift a hold."""
+    """Allow a purchase to give access again."""
     found = _one(life, lambda source: min(source.pasts, key=repr).held)
     if found is None:
         return
@@ -87,7 +87,7 @@ async def lift(life: "Life") -> None:
 
 
 def _one(life: "Life", products: Callable[[Source], frozenset[str]]) -> tuple[Source, str] | None:
-    """A source and one of its products; none that ends by itself just now."""
+    """A source and one of its products, leaving out access that is about to end by itself."""
     latest = time.time() + SOON
     pairs = [
         (source, product)
@@ -112,7 +112,7 @@ async def _grant(life: "Life", source: Source, product: str, what: str) -> int:
 
 
 async def gift(life: "Life") -> None:
-    """Give complimentary access, or change its end."""
+    """Give complimentary access, or change when it ends."""
     person, product = life.chance.choice(life.people), life.chance.choice(life.products)
     until = _some_end(life)
     life.log.append(f"gift {person.email} {product} {until}")
@@ -155,7 +155,7 @@ async def take_gift(life: "Life") -> None:
 
 
 async def tend_the_collection(life: "Life") -> None:
-    """Make one, put other products into it, give it, take it back."""
+    """Create the collection, change its products, give it to somebody, or take it back."""
     shelf = set(life.chance.sample(life.products, 2))
     if life.hand.collection is None:
         made = await life.outside.call(
@@ -190,7 +190,7 @@ async def tend_the_collection(life: "Life") -> None:
 
 
 async def claim(life: "Life") -> None:
-    """A member proves that another address is theirs: a new one, or someone else's."""
+    """A member proves that they own another address: a new one, or another user's."""
     users = await _users(life)
     if not users:
         return
@@ -247,7 +247,7 @@ async def decide_a_match(life: "Life") -> None:
 
 
 async def _agree(life: "Life", match: Json) -> None:
-    """The owners of both mailboxes follow their links."""
+    """The owners of both mailboxes follow the links that they were sent."""
     [request] = await life.outside.fetch(
         """
         select id, into_user, other_user from merge_requests where match_id = $1
@@ -268,7 +268,7 @@ async def _agree(life: "Life", match: Json) -> None:
 
 
 async def _users(life: "Life") -> dict[str, int]:
-    """Ids of those who are users, by address."""
+    """The ids of the users, by address."""
     rows = await life.outside.fetch(
         "select id, email_key from users where email_key = any($1::text[])",
         [person.email for person in life.people],

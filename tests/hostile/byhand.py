@@ -1,11 +1,11 @@
-"""The naive model of complimentary access and a collection."""
+"""A naive model of complimentary access and of one collection."""
 
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 End = float | None
-"""When something ends, in Unix time; None: never."""
+"""When access ends, in Unix time. None if it doesn't."""
 
 Held = dict[tuple[str, str], End]
 """Who has which product, and until when."""
@@ -13,8 +13,11 @@ Held = dict[tuple[str, str], End]
 
 @dataclass
 class ByHand:
-    """`lines` are the lines of the feed that belong to it: by type, owner, product and whether the
-    collection gave it. `shelf` are the collection's products, `holders` those who have it."""
+    """What was given by hand.
+
+    `lines` are the activity lines to expect: by type, owner, product, and whether the collection
+    gave it. `shelf` holds the collection's products, `holders` those who have the collection.
+    """
 
     gifts: Held = field(default_factory=dict)
     collection: str | None = None
@@ -23,7 +26,7 @@ class ByHand:
     lines: Counter[tuple[str, str, str, bool]] = field(default_factory=Counter)
 
     def give(self, owner: str, product: str, until: End, *, by: str = "manual_grant") -> None:
-        """Given again it changes the end."""
+        """Give a product, or change the end of what was given."""
         if (owner, product) not in self.gifts:
             self.lines[by, owner, product, False] += 1
         self.gifts[owner, product] = until
@@ -33,7 +36,7 @@ class ByHand:
         self.lines["access_ended", owner, product, False] += 1
 
     def hand_over(self, owner: str, until: End) -> None:
-        """Give someone the collection."""
+        """Give somebody the collection."""
         if owner not in self.holders:
             for product in self.shelf:
                 self.lines["access_granted", owner, product, True] += 1
@@ -45,7 +48,7 @@ class ByHand:
             self.lines["access_ended", owner, product, True] += 1
 
     def restock(self, shelf: set[str]) -> None:
-        """What is new on the shelf reaches its holders, what is gone is let go."""
+        """Change the collection's products. Its holders get the new ones and lose the others."""
         for owner in self.holders:
             for product in shelf - self.shelf:
                 self.lines["access_granted", owner, product, True] += 1
@@ -54,7 +57,8 @@ class ByHand:
         self.shelf = shelf
 
     def merge(self, into: str, other: str) -> None:
-        """What both have, one keeps for the longer time; nobody's access ends by that."""
+        """Move everything to one of two users. What both have ends at the later time, and that ends
+        nobody's access."""
         for owner, product in [key for key in self.gifts if key[0] == other]:
             until = self.gifts.pop((owner, product))
             mine = self.gifts.get((into, product), until)
@@ -75,13 +79,13 @@ class ByHand:
             self.take_back(owner)
 
     def ends_within(self, seconds: float) -> list[float]:
-        """The moments at which something ends so soon."""
+        """The moments within the next few seconds at which access ends."""
         last = time.time() + seconds
         ends = [*self.gifts.values(), *self.holders.values()]
         return [until for until in ends if until is not None and until <= last]
 
     def on_shelf(self) -> Held:
-        """What the collection gives now."""
+        """The products that the collection gives now."""
         return {
             (owner, product): until
             for owner, until in self.holders.items()

@@ -1,6 +1,7 @@
-"""Several lives side by side in one Latchkey, judged at every settled moment.
+"""Several lives side by side in one Latchkey, judged whenever everything is settled.
 
-They share what belongs to the whole: faults, clock, the site's policy, and the waiting.
+They share what belongs to the whole site: the faults, the clock, the site's policy, and the
+waiting.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tests.hostile.truth import Json, Truth
 
 PATIENCE = 90.0
 FOUND_WITHIN = 5.0
-"""Seconds after which a look for missed events is begun once more."""
+"""Seconds after which another catch-up is started."""
 
 HOSTILE = {
     "duplicate": 0.3,
@@ -47,13 +48,15 @@ LISTED_OFTEN = (
     "customer.subscription.deleted", "customer.subscription.paused",
     "customer.subscription.resumed",
 )  # fmt: skip
-"""What the regular look for missed events must find."""
+"""Types of events that the regular catch-up must find."""
 
 
 @dataclass
 class Company:
-    """The first life's seed decides what concerns all of them. A life that goes wrong is over, and
-    what was wrong stands in `wrong` by its seed; the others go on."""
+    """Lives that are played together. The first life's seed decides what concerns all of them.
+
+    A life that goes wrong stops; `wrong` says why, by its seed. The others go on.
+    """
 
     outside: Outside
     lives: list[Life]
@@ -87,7 +90,7 @@ class Company:
                 self._went_wrong(life, error)
 
     async def prepare(self) -> None:
-        """What happened before the first round; all is settled and compared."""
+        """Play what happened before the first round, then settle and compare."""
         await self.truth.control("faults", **CALM)
         await self.truth.control(
             "settings",
@@ -110,7 +113,7 @@ class Company:
         return chance.choice(("none", "none", "beside", "alone"))
 
     async def _each(self, what: Callable[[Life], Awaitable[None]]) -> None:
-        """Do something with all lives at once."""
+        """Do something in all lives at once."""
 
         async def one(life: Life) -> None:
             try:
@@ -127,8 +130,8 @@ class Company:
         self.wrong[life.seed] = f"{type(error).__name__}: {error}\n\n{log}\n\n{told}"
 
     async def round(self, number: int) -> None:
-        """What is done by hand first, then something about the whole, then people's moves side by
-        side under faults."""
+        """First acts by hand, then a change to the whole site, then people's moves side by side
+        under faults."""
         self._note(f"round {number}")
         await self.truth.control("faults", **self.faults)
         await self._each(lambda life: life.act())
@@ -162,13 +165,13 @@ class Company:
             life.ruled(life.rules.with_site(cells))
 
     async def _repeat_old_events(self) -> None:
-        """Deliver old events again."""
+        """Deliver old events a second time."""
         events = (await self.truth.get("events", limit=100))["data"]
         for event in self.chance.sample(events, min(5 * len(self.lives), len(events))):
             await self.truth.control(f"events/{event['id']}/repeat")
 
     async def settle(self) -> None:
-        """Until Latchkey has heard of everything, handled it and done what time demanded."""
+        """Wait until Latchkey has received and handled every event, and done what was due."""
         await self.truth.control("faults", **dict.fromkeys(("delay", "bad_signature"), 0.0))
         await self.truth.control("faults", drop=0, stale_timestamp=0)
         await self._each(lambda life: life.wait_for_ends())
@@ -185,10 +188,11 @@ class Company:
             raise WrongError(f"{error}\n{await self._unsettled()}") from None
 
     async def _repair_drops(self) -> None:
-        """Have Latchkey look for what never arrived, until nothing is missing.
+        """Catch up until no event is missing.
 
-        A move of the clock dates events into the past, which Stripe never does and a search by
-        date does not survive: then they are sent again, as are those of the hourly look.
+        Moving the clock dates events into the past. Stripe never does that, and a search by date
+        would miss them: they are sent again, and so are those that only the hourly catch-up looks
+        for.
         """
         endpoint = (await self.truth.get("webhook_endpoints"))["data"][0]
         enabled = set(endpoint["enabled_events"])
@@ -222,8 +226,8 @@ class Company:
         return set(sent) - {row["id"] for row in stored}
 
     async def _new_events(self) -> list[Json]:
-        """What happened since the last settled moment, the oldest first. Stripe's own list has no
-        room for what the clock has moved more than 30 days into the past."""
+        """The events since the last settled moment, oldest first. Stripe's own list leaves out
+        those that the clock has moved more than 30 days into the past."""
         found: list[Json] = []
         while True:
             last = found[-1]["id"] if found else self.last_event
@@ -243,7 +247,7 @@ class Company:
         return "\n".join(str(dict(row)) for row in [*left, *rows])
 
     async def compare(self) -> None:
-        """Every life with its model, and the whole."""
+        """Compare every life with its model, and the whole site with itself."""
         failed = await self.outside.fetch("select id, error from events where state='failed'")
         if failed:
             raise WrongError(f"events failed: {[dict(row) for row in failed[:5]]}")
@@ -255,9 +259,9 @@ class Company:
             life.settled()
 
     async def _last_look(self) -> None:
-        """What must hold when all is over: the feed shows what the database holds, and Latchkey's
-        own comparison with Stripe finds nothing but the dates that the clock's moves have changed
-        behind its back."""
+        """What must hold at the end: the feed shows what the database holds, and Latchkey's own
+        comparison with Stripe finds no differences but the dates that moving the clock has
+        changed."""
         await self._judge_feed()
         made = await self.outside.call("POST", "/reconciliations", json={"dry_run": True})
 
@@ -282,7 +286,7 @@ class Company:
             raise WrongError(f"the reconciliation finds {drift[:5]}")
 
     async def _judge_feed(self) -> None:
-        """`GET /activities` has every line once."""
+        """`GET /activities` returns every line once."""
         shown: Counter[str] = Counter()
         after: dict[str, str] = {}
         while True:
@@ -301,7 +305,7 @@ class Company:
 
 
 async def within(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    """Wait for a condition, but no longer than that."""
+    """Wait for a condition, for a limited time."""
     try:
         await until(condition, "", seconds=seconds)
     except AssertionError:
@@ -318,5 +322,5 @@ _LEFT = {
     "wakeups": "select count(*) from wakeups",
     "ends": "select count(*) from grants where ended_at is null and until <= now()",
 }
-"""What is still to be done."""
+"""What is still waiting to be done."""
 _UNSETTLED = "select " + ", ".join(f"({query}) as {name}" for name, query in _LEFT.items())

@@ -1,4 +1,4 @@
-"""A Latchkey of processes, each of which can be killed and started again."""
+"""A Latchkey made of processes, each of which can be killed and started again."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ VICTIMS = ("worker", "web", "temporal", "postgres")
 
 @dataclass
 class Crashing:
-    """The processes by name, and how each is started."""
+    """The processes by name, and the command that starts each."""
 
     folder: Path
     commands: dict[str, tuple[list[str], dict[str, Any]]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Crashing:
             )
 
     def kill(self, name: str) -> None:
-        """Kill it at once with SIGKILL, like a power cut."""
+        """Kill a process at once with SIGKILL, as a power cut would."""
         self.processes[name].kill()
         self.processes[name].wait()
         self.killed.append(name)
@@ -59,7 +59,7 @@ class Crashing:
             process.kill()
 
     async def havoc(self, chance: random.Random) -> None:
-        """Kill one to three of them at random moments, and start each again a little later."""
+        """Kill one to three processes at random moments, and start each again a little later."""
         for name in chance.choices(VICTIMS, k=chance.randint(1, 3)):
             await asyncio.sleep(chance.uniform(0, 2.5))
             self.down.add(name)
@@ -69,8 +69,8 @@ class Crashing:
             self.down.discard(name)
 
     async def supervise(self) -> None:
-        """Start again what ends by itself, as a supervisor does: a web process that begins while
-        Postgres recovers gives up."""
+        """Restart a process that ends by itself, as a supervisor does: the web process may give up
+        while Postgres recovers."""
         while True:
             await asyncio.sleep(0.5)
             for name, process in self.processes.items():
@@ -78,7 +78,7 @@ class Crashing:
                     self.start(name)
 
     def text(self) -> str:
-        """The end of every log."""
+        """The end of every process's log."""
         return "\n".join(
             f"== {path.stem}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-15:])
             for path in sorted(self.folder.glob("*.log"))
@@ -122,7 +122,7 @@ def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
 
 @contextlib.asynccontextmanager
 async def crashing_stage(folder: Path) -> AsyncIterator[tuple[Outside, Crashing]]:
-    """All processes on empty data, connected."""
+    """Start all processes on empty data and connect them."""
     with _processes(folder) as (made, environment):
         made.start("postgres")
         made.start("temporal")

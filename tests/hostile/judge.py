@@ -1,4 +1,4 @@
-"""Compares what Latchkey says about one life's people with the model."""
+"""Compares what Latchkey says about the people of one life with the model."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.hostile.life import Life
 
 ASKED = 25
-"""How many questions a comparison asks `GET /access`, beside those whose answer has changed."""
+"""How many questions a comparison asks `GET /access`, besides those whose answer has changed."""
 
 COUNTED = (
     "access_granted",
@@ -49,14 +49,15 @@ class WrongError(AssertionError):
 
 @dataclass
 class Grants:
-    """Live grants: of purchases by source and product, with owner and end; and those by hand."""
+    """Live grants: those of purchases by source and product, with owner and end, and those given by
+    hand."""
 
     bought: dict[str, dict[str, tuple[str, datetime | None]]] = field(default_factory=dict)
     gifts: dict[Pair, datetime | None] = field(default_factory=dict)
     shelf: dict[Pair, datetime | None] = field(default_factory=dict)
 
     def union(self) -> dict[Pair, Answer]:
-        """By person and product, the end of everything that gives it."""
+        """For each person and product, the latest end of everything that gives access."""
         found: dict[Pair, Answer] = {}
         for mine in self.bought.values():
             for product, (owner, ends) in mine.items():
@@ -68,7 +69,7 @@ class Grants:
 
 
 class Judge:
-    """One life's comparisons; what it saw last tells what has changed since."""
+    """The comparisons of one life. It keeps what it saw last, to know what has changed since."""
 
     def __init__(self, life: "Life") -> None:
         self._life = life
@@ -81,7 +82,7 @@ class Judge:
         self._given: set[Pair] = set()
 
     async def compare(self) -> None:
-        """Lines, grants, access, mails, customers and doubts."""
+        """Compare activity lines, grants, access, emails, customers and identity matches."""
         life = self._life
         life.hand.pass_time()
         had = set(self._union)
@@ -99,8 +100,8 @@ class Judge:
         await self._judge_customers()
 
     async def _lines(self) -> dict[str, Counts]:
-        """The feed by source: how many lines of which type about which product, for the right
-        person."""
+        """The feed by source: how many lines of each type there are about each product, all about
+        the right person."""
         life = self._life
         rows = await life.outside.fetch(
             """
@@ -121,7 +122,8 @@ class Judge:
         return found
 
     async def _judge_moments(self) -> None:
-        """Nothing ends before it began or before it was due, in the feed as in the grants."""
+        """Nothing ends before it began or before it was due, neither in the feed nor in the
+        grants."""
         rows = await self._life.outside.fetch(
             """
             select g.source_id, g.product_id, g.since, g.ended_at, g.due_at, a.at
@@ -161,7 +163,8 @@ class Judge:
         return found
 
     def _judge(self, source: Source, lines: Counts, grants: Grants) -> set[Past]:
-        """Keep the pasts that agree with what Latchkey says; there must be one."""
+        """Keep the possible pasts that agree with what Latchkey says. There must be at least
+        one."""
         life = self._life
         seen = [f"{look.reading}{' by rule' * look.by_rule}" for look in source.seen]
         possible = source.settle(life.links, life.rules)
@@ -213,8 +216,9 @@ class Judge:
             raise WrongError(f"{source.id} is past due, but {product} ends {ends}: {last}")
 
     def _judge_bills(self, lines: dict[str, Counts]) -> None:
-        """Refunds of a subscription's bill, and refunds that bounced, are reported to whoever the
-        bill gave something: at most once each, at least once for a bill that ends up changed."""
+        """Refunds of a subscription's invoice, and refunds that failed, are reported to whoever got
+        access by it: at most once each, and at least once for an invoice whose money changed in the
+        end."""
         refunded = {
             sub: bills for person in self._life.people for sub, bills in person.refunded.items()
         }
@@ -244,7 +248,8 @@ class Judge:
             person.refunded = {}
 
     def _judge_strangers(self, grants: Grants) -> None:
-        """Nobody has what no source of theirs gives; what is given by hand is as it was given."""
+        """Nobody has access that none of their sources gives, and access given by hand is as it was
+        given."""
         if strange := set(grants.bought) - set(self._life.sources):
             raise WrongError(f"grants of what nobody bought: {strange}")
         hand = self._life.hand
@@ -287,7 +292,7 @@ class Judge:
             )
 
     async def _judge_access(self, union: dict[Pair, Answer]) -> None:
-        """What `GET /access` says must be the union, whichever of their addresses is asked for."""
+        """`GET /access` answers the union of all sources, for each of a person's addresses."""
         life = self._life
         gate = asyncio.Semaphore(4)
         everything = [(email, product) for email in life.addresses() for product in life.products]
@@ -310,8 +315,8 @@ class Judge:
         self._union = union
 
     async def _judge_mails(self, after: dict[str, set[Past]], had: set[Pair]) -> None:
-        """One email if somebody gets access to a product again, none if they had it. One email may
-        name several products."""
+        """A person who gets access to a product gets one email, and none if they already had it.
+        One email may name several products."""
         life = self._life
         rows = await life.outside.fetch(
             """
@@ -362,8 +367,8 @@ class Judge:
         return (1 if sure else 0), granted if ended else 1
 
     async def _judge_customers(self) -> None:
-        """A customer stays whose it was, whatever its address becomes; where that is somebody
-        else's, a person is asked."""
+        """A customer keeps its owner, whatever its address becomes. If the new address is another
+        user's, an admin is asked."""
         life = self._life
         theirs = {c: person for person in life.people for c in person.customers}
         rows = await life.outside.fetch(
@@ -387,7 +392,8 @@ class Judge:
         self._users = {row["email_key"] for row in users}
 
     async def _judge_doubts(self) -> None:
-        """Whoever's customer got the address of somebody who was a user is in the queue."""
+        """If a customer got the address of an existing user, its owner is in the queue of identity
+        matches."""
         life = self._life
         expected = {
             customer
@@ -411,7 +417,7 @@ class Judge:
 
 
 def _without_bills(source: Source, lines: dict[str, Counts]) -> Counts:
-    """A source's lines without those about money of a subscription's bills."""
+    """A source's lines without those about the money of a subscription's invoices."""
     mine = lines.get(source.id, Counter())
     if source.id.startswith("sub_"):
         return Counter({key: count for key, count in mine.items() if key[0] not in MONEY})
@@ -431,7 +437,8 @@ _LOOSE = ("subscription_cancelled", "cancellation_withdrawn", "payment_failed",
 
 
 def _strict(lines: Iterable[Line], loose: set[str]) -> set[Line]:
-    """Without what a removed link leaves open: whether its old members' lines go on."""
+    """The lines without those that a removed link leaves open: whether its former members still get
+    any."""
     return {(key, count) for key, count in lines if key[1] not in loose or key[0] not in _LOOSE}
 
 

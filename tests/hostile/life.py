@@ -1,4 +1,4 @@
-"""One random life: some people, products and Stripe products of its own, and what they do."""
+"""One random life: people, products and Stripe products of its own, and what they do."""
 
 import asyncio
 import random
@@ -18,18 +18,18 @@ from tests.hostile.policy import Rules
 from tests.hostile.truth import RefusedError, Truth
 
 TRIES = 8
-"""Moves that a person tries until one finds something to be done to."""
+"""How many moves a person tries until one is possible."""
 
 MAILBOXES = (("p", "lives.example"), ("pé", "bücher.example"), ("п", "почта.example"))
 """How people's addresses begin, and their hosts."""
 
 SHORTLY = 3
-"""Seconds: an end at Stripe that comes within them is waited for."""
+"""Seconds. If something ends at Stripe this soon, the life waits for it."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How long a life is and how many take part."""
+    """How long a life lasts and how many people take part."""
 
     people: int = 24
     products: int = 5
@@ -40,10 +40,10 @@ class Size:
 
 @dataclass
 class Life:
-    """One seed's life. `log` tells what was done, for whoever has to find out why.
+    """The life of one seed. `log` records what was done, to explain a failure.
 
-    `merged` leads from the address of a user who became part of another one to that one's;
-    `unsure` are those whose mails can't be foretold until the next settled moment.
+    `merged` maps the address of a user who was merged into another to that user's address. `unsure`
+    holds those whose emails can't be predicted until the next settled moment.
     """
 
     outside: Outside
@@ -72,11 +72,11 @@ class Life:
         return self.outside.truth
 
     def addresses(self) -> list[str]:
-        """Everybody's, in small letters."""
+        """Everybody's addresses, in lower case."""
         return [email for person in self.people for email in (person.email, *person.further)]
 
     def owner(self, email: str) -> str:
-        """The address of the user who answers for this one."""
+        """The address of the user whom this one belongs to now."""
         for person in self.people:
             if email in person.further:
                 email = person.email
@@ -85,14 +85,14 @@ class Life:
         return email
 
     def merge(self, into: str, other: str) -> None:
-        """Two people are one from now on."""
+        """Treat two people as one from now on."""
         self.hand.pass_time()
         self.hand.merge(into, other)
         self.merged[other] = into
         self.unsure |= {into, other}
 
     async def prepare(self) -> None:
-        """A shop, products, people; some bought before anything was linked."""
+        """Create a shop, products and people, some of whom buy before anything is linked."""
         for number in range(self.size.stripe_products):
             made = await self.truth.post("products", name=f"Stripe product {number}")
             monthly = [await self._price(made["id"], "month") for _ in range(2)]
@@ -108,7 +108,7 @@ class Life:
         await self.moves()
 
     async def begin(self) -> None:
-        """The first links, once the catalog is known."""
+        """Make the first links, once the catalog is known."""
         await self._catalog_known()
         await self._link(self.products[0], self.goods[0].id)
         await self._link(self.products[1], self.goods[0].id)
@@ -135,7 +135,7 @@ class Life:
         return str(made["id"])
 
     async def act(self) -> None:
-        """What is done by hand while all is settled; a change of policy comes last."""
+        """Acts by hand while everything is settled. A change of policy comes last."""
         count = self.chance.choice((0, 1, 2, 3))
         chosen, weights = zip(*acts.ACTS, strict=True)
         for one in self.chance.choices(chosen, weights, k=count):
@@ -144,7 +144,7 @@ class Life:
             await acts.change_policy(self)
 
     async def round(self) -> None:
-        """People's moves side by side, and now and then a link or a merge in their midst."""
+        """People's moves side by side, sometimes with a link or a merge among them."""
         together: list[Awaitable[None]] = [self.moves()]
         if self.chance.random() < 0.4:
             together.append(self._link_another())
@@ -153,7 +153,7 @@ class Life:
         await asyncio.gather(*together)
 
     async def moves(self) -> None:
-        """Each person's in order, different people's at once."""
+        """Play each person's moves in order, and different people's at the same time."""
         plan: dict[int, list[int]] = {}
         for number in range(self.size.moves):
             plan.setdefault(self.chance.randrange(self.size.people), []).append(number)
@@ -190,7 +190,7 @@ class Life:
     ) -> None:
         """Read a source. Stripe sends events if something was done (`told`) or has changed.
 
-        A link may be made meanwhile: the change was there under the links of `before`, too.
+        A link may be made meanwhile: the change then also happened under the links of `before`.
         """
         source = self.sources.setdefault(source_id, Source(source_id, owner))
         reading = await self.truth.read(source_id)
@@ -221,7 +221,7 @@ class Life:
             source.relinked(self.links, self.rules, product)
 
     def unlinked(self, product: str, stripe_product: str, way: str) -> None:
-        """A link was removed; a grant that an older link of the product gave goes on."""
+        """A link was removed. A grant that an older link of the product gave stays."""
         pair = {(product, stripe_product)}
         kept = self.links.kept | (pair if way == "keep" else set())
         self.links = Links(self.links.on - pair, kept)
@@ -238,7 +238,7 @@ class Life:
             source.cut(product)
 
     def ruled(self, rules: Rules) -> None:
-        """The policy changed while all was settled."""
+        """The policy changed while everything was settled."""
         self.rules = rules
         for source in self.sources.values():
             source.ruled(self.links, rules)
@@ -249,7 +249,7 @@ class Life:
             await self._see(source.id, source.owner, told=told)
 
     async def wait_for_ends(self) -> None:
-        """An end by the clock that comes within moments is let come, and read again."""
+        """Wait for what ends by the clock within moments, then read it again."""
         for source in list(self.sources.values()):
             soon = time.time() + SHORTLY
             if not (source.last and source.last.ends and source.last.ends < soon):
@@ -264,5 +264,5 @@ class Life:
             await asyncio.sleep(max(0.0, max(ends) - time.time()))
 
     def settled(self) -> None:
-        """All that happened so far was compared."""
+        """Everything that has happened so far was compared."""
         self.links = Links(self.links.on, self.links.kept)

@@ -1,9 +1,10 @@
-"""The naive model: what access and which lines should follow from what Stripe showed, and when.
+"""The naive model: which access and which activity lines should follow from what Stripe showed, and
+when.
 
-Latchkey reads when an event tells it to, so it may miss what came and went between two readings;
-but it always sees the last state. So each source has *possible pasts*: every way of having looked
-at some of its states, ending with the last. At a settled moment the real lines and grants must be
-those of one of them, and the others are forgotten. Brute force, and no rule shared with Latchkey.
+Latchkey reads when an event arrives, so it may miss what happens between two readings, but it
+always sees the last state. So each source has *possible pasts*: every way of having looked at some
+of its states, ending with the last one. At a settled moment the real lines and grants must match
+one of them, and the others are dropped. It is brute force, and shares no rule with Latchkey.
 """
 
 import time
@@ -16,14 +17,15 @@ from tests.hostile.truth import Reading
 HOUR = 3600
 
 Lines = tuple[tuple[tuple[str, str], int], ...]
-"""How many lines of which type about which product."""
+"""How many lines there are of each type about each product."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """Which product opens with which Stripe product: `on` grants, `kept` only lets run out.
+    """Which product is linked to which Stripe product: a link in `on` gives access, one in `kept`
+    only lets existing access run out.
 
-    `fresh` are the products whose link was made since the last settled moment, and when.
+    `fresh` are the products that were linked since the last settled moment, and when.
     """
 
     on: frozenset[tuple[str, str]] = frozenset()
@@ -31,7 +33,8 @@ class Links:
     fresh: tuple[tuple[str, float], ...] = ()
 
     def opened_by(self, stripe_products: Iterable[str]) -> dict[str, bool]:
-        """Products that these Stripe products open; True where newcomers get in too."""
+        """The products that these Stripe products give access to. True for those that still admit
+        new members."""
         wanted = set(stripe_products)
         found = {product: False for product, source in self.kept if source in wanted}
         return found | {product: True for product, source in self.on if source in wanted}
@@ -42,11 +45,11 @@ class Links:
 
 @dataclass(frozen=True)
 class Past:
-    """One possible past of a source: what it gives, what it ever gave, what was last seen.
+    """One possible past of a source: what it gives, what it ever gave, and what was last seen.
 
     `begun` are the products whose purchase was reported, `held` those that an admin ended. `met`
-    says whether Latchkey keeps the source at all, `gave` whether it gave anything ever, and
-    `unpaid_since` (Unix time) when its money stopped coming.
+    says whether Latchkey keeps the source at all, `gave` whether it ever gave anything, and
+    `unpaid_since` (Unix time) when payments stopped.
     """
 
     live: frozenset[str] = frozenset()
@@ -71,11 +74,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Look:
-    """A state of a source under the links and the policy of that moment (Unix time).
+    """A state of a source, under the links and the policy of that moment (Unix time).
 
-    Latchkey must have looked at the last one that it was `told` of, or at a later one that is the
-    same. Where the policy changed it judges what it last read, `by_rule`: nothing was bought by
-    that. `before_link` is the state that the source had when a product was linked lately.
+    Latchkey must have looked at the last state that it was `told` of, or at a later one that is the
+    same. After a change of policy (`by_rule`) it judges what it last read; that isn't a new
+    purchase. `before_link` is the source's state when a product was recently linked.
     """
 
     reading: Reading
@@ -89,7 +92,7 @@ class Look:
 
 @dataclass
 class Source:
-    """A subscription or an order of one person, and what was seen of it since it settled."""
+    """A person's subscription or order, and its states since the last settled moment."""
 
     id: str
     owner: str
@@ -99,30 +102,31 @@ class Source:
     before_link: dict[str, Reading] = field(default_factory=dict)
 
     def redirect(self, reading: Reading, links: Links, rules: Rules, *, told: bool = True) -> None:
-        """A state that Latchkey may read from now on, and with events from Stripe if `told`."""
+        """Add a state that Latchkey may read from now on, announced by Stripe's events if
+        `told`."""
         self.last = reading
         self._note(links, rules, told=told)
 
     def relinked(self, links: Links, rules: Rules, product: str) -> None:
-        """A product was linked under the last state: an import looks at it."""
+        """A product was linked in the last state: an import looks at it."""
         if self.last is not None:
             self.before_link[product] = self.last
             self._note(links, rules, told=True)
 
     def ruled(self, links: Links, rules: Rules) -> None:
-        """The policy changed, at a settled moment: what was last read is judged again."""
+        """The policy changed at a settled moment: what was last read is judged again."""
         assert all(look.by_rule for look in self.seen), "policies change at settled moments only"
         if self.last is not None:
             self._note(links, rules, told=True, by_rule=True)
 
     def cut(self, product: str, *, hold: bool = False) -> None:
-        """Its grants of a product were ended by hand, at a settled moment, and with `hold` are not
+        """Its grants of a product were ended by hand at a settled moment. With `hold` they aren't
         given again."""
         assert not self.seen, "access is ended by hand at settled moments only"
         self.pasts = {_cut(past, product, hold=hold) for past in self.pasts}
 
     def lift(self, product: str, links: Links, rules: Rules) -> None:
-        """The hold on a product was lifted, at a settled moment: it is judged again at once."""
+        """The hold on a product was lifted at a settled moment: it is judged again at once."""
         assert not self.seen, "holds are lifted at settled moments only"
         assert self.last is not None, "it has given something"
         look = Look(self.last, links, rules, time.time(), told=True)
@@ -159,8 +163,8 @@ def _cut(past: Past, product: str, *, hold: bool) -> Past:
 
 
 def _unpaid_since(past: Past, look: Look) -> int | None:
-    """When this spell of open bills began, as the oldest of them was dated at its first sight:
-    Latchkey's dates don't move with the clock's."""
+    """When the current period of open invoices began: the date of the oldest one when it was first
+    seen. Latchkey's dates don't move with the clock's."""
     if look.reading.status not in ("past_due", "unpaid"):
         return None
     if past.unpaid_since is not None:
@@ -170,14 +174,15 @@ def _unpaid_since(past: Past, look: Look) -> int | None:
 
 
 def _met(past: Past, look: Look, opened: dict[str, bool]) -> bool:
-    """Kept from the first look on at which it is a linked product's and may give something."""
+    """Whether Latchkey keeps the source: from the first look at which it has a linked product and
+    may give something."""
     reading = look.reading
     alive = reading.paid or reading.pending if reading.kind == "order" else not reading.over
     return past.met or (alive and any(opened.values()) and not look.by_rule)
 
 
 def _look(past: Past, look: Look) -> list[Past]:
-    """What a look at a state leads to; several outcomes where a choice is Latchkey's to make."""
+    """What follows from looking at a state. Several outcomes if Latchkey may choose."""
     if look.by_rule and not past.met:
         return [past]
     opened = look.links.opened_by(look.reading.products)
@@ -207,9 +212,12 @@ def _look(past: Past, look: Look) -> list[Past]:
 
 
 def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
-    """A source begins to give a product: what gave when it was linked is imported, what was bought
-    since is purchased. A subscription that changes its items doesn't start again. An order that
-    another product's import meets may be older than the link, after the clock was moved."""
+    """A source starts to give a product: what gave access when it was linked is imported, what was
+    bought later is a purchase.
+
+    A subscription whose items change doesn't start again. If an import for another product finds an
+    order, the order may be older than the link, because the clock was moved.
+    """
     reading, linked_at = look.reading, look.links.linked_at(product)
     begun = past.begun | {product}
     bought = replace(past.plus("product_purchased", [product]), begun=begun)
@@ -231,7 +239,7 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
 
 def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bool]) -> list[Past]:
     """A refund of something that never gave access is reported only if the buyer is a user for
-    other reasons."""
+    another reason."""
     if reading.failed and past.met:
         untold = [p for p in opened if (("payment_failed", p), 1) not in past.lines]
         return [past.plus("payment_failed", untold)]
@@ -250,8 +258,8 @@ def _tell_order(past: Past, before: Past, reading: Reading, opened: dict[str, bo
 def _tell_subscription(
     past: Past, before: Past, reading: Reading, opened: dict[str, bool]
 ) -> list[Past]:
-    """What happened to a subscription that gives nothing (yet) is reported only if its buyer is a
-    user for other reasons."""
+    """What happens to a subscription that gives nothing (yet) is reported only if its buyer is a
+    user for another reason."""
     if not past.met:
         return [past]
     scheduled = reading.ends is not None

@@ -1,6 +1,6 @@
-"""What people, and the shop's owner, do at Stripe. Every move returns the sources it touched.
+"""What people, and the shop's owner, do at Stripe. Every move returns the sources that it changed.
 
-A move that Stripe doesn't allow now is refused by the sandbox and simply doesn't happen.
+The sandbox refuses moves that Stripe wouldn't allow; they are skipped.
 """
 
 import random
@@ -26,12 +26,12 @@ class Goods:
 
 @dataclass
 class Person:
-    """Somebody who buys; several customers at Stripe may be theirs, and `further` addresses.
+    """A buyer, who may have several customers at Stripe and `further` addresses.
 
-    `bound` are the customers of whom Latchkey knows whose they are, `moved` those whose address at
-    Stripe has changed since, and to what; `carts` are the sessions that subscriptions came from (by
-    quote, the first invoices that sold something once too), `refunded` the subscriptions' bills of
-    which money went back lately (or came back: then less than 0), once for each time.
+    `bound` are the customers whose owner Latchkey knows. `moved` maps customers to their new
+    address at Stripe. `carts` are the sessions that subscriptions came from; for a quote, the first
+    invoice, if it also sold a one-time item. `refunded` lists by subscription what was refunded
+    since the last settled moment: the invoice and the amount, which is negative if a refund failed.
     """
 
     email: str
@@ -51,7 +51,7 @@ class Person:
         return spelled(self._one(chance), chance)
 
     def typed(self, chance: random.Random) -> str:
-        """The same at a checkout."""
+        """One of their addresses, as people type it at a checkout."""
         return typed(self._one(chance), chance)
 
     def _one(self, chance: random.Random) -> str:
@@ -64,7 +64,7 @@ class Person:
 
 @dataclass
 class Scene:
-    """Where a move happens; `addresses` are everybody's."""
+    """Where a move takes place. `addresses` are everybody's."""
 
     truth: Truth
     goods: list[Goods]
@@ -83,7 +83,7 @@ Move = Callable[[Scene, Person], Awaitable[list[str]]]
 
 
 async def _customer(scene: Scene, person: Person) -> str:
-    """One that exists, or a new one: people come back without being recognised."""
+    """An existing customer or a new one: people come back without being recognised."""
     known = person.customer(scene.chance)
     if known and scene.chance.random() < 0.6:
         return known
@@ -119,7 +119,7 @@ async def _checkout(
 
 
 async def _card_expires(scene: Scene, subscription: str) -> None:
-    """For some, what paid the first time pays no renewal."""
+    """For some people, the payment method of the first payment fails at renewal."""
     if scene.chance.random() < 0.3:
         await scene.truth.post(f"subscriptions/{subscription}", default_payment_method=BROKEN)
 
@@ -198,7 +198,7 @@ async def pay_an_invoice(scene: Scene, person: Person) -> list[str]:
 
 
 async def accept_a_quote(scene: Scene, person: Person) -> list[str]:
-    """It becomes a subscription, sold together with something once or not, or an invoice."""
+    """A quote becomes an invoice or a subscription, with or without a one-time item."""
     customer = await _customer(scene, person)
     monthly = scene.chance.random() < 0.6
     prices = scene.some(monthly=monthly, most=2)
@@ -414,7 +414,7 @@ async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
 async def _charge(
     scene: Scene, person: Person, fits: Callable[[Json], bool] = lambda charge: True
 ) -> tuple[str, Json] | None:
-    """A charge that paid for an order of theirs, and the order."""
+    """A charge that paid one of their orders, and the order."""
     orders = [*person.sessions, *person.invoices]
     for order in scene.chance.sample(orders, len(orders)):
         intent = await _payment(scene, order)
@@ -448,7 +448,7 @@ async def refund(scene: Scene, person: Person) -> list[str]:
 
 
 async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
-    """The bank sends a refund's money back: of an order, or of a subscription's bill."""
+    """The bank returns the refund of an order or of a subscription's invoice."""
     found = await _charge(scene, person, lambda charge: charge["amount_refunded"] > 0)
     if found:
         order, charge = found
@@ -459,7 +459,7 @@ async def refund_that_fails(scene: Scene, person: Person) -> list[str]:
 
 
 async def _bounce(scene: Scene, charge: Json) -> int:
-    """The amount that came back; 0 where no refund of this charge can fail any more."""
+    """The returned amount; 0 if no refund of this charge can fail any more."""
     given = await scene.truth.everything("refunds", charge=charge["id"])
     working = [
         refund
@@ -487,7 +487,7 @@ async def dispute(scene: Scene, person: Person) -> list[str]:
 
 
 async def nothing_that_matters(scene: Scene, person: Person) -> list[str]:
-    """A note on the subscription: events, and no change."""
+    """A note on the subscription, which sends events but changes nothing."""
     found = _one(scene, person.subscriptions)
     if found:
         note = {"note": str(scene.chance.random())}
@@ -506,8 +506,10 @@ async def delete_customer(scene: Scene, person: Person) -> list[str]:
 
 
 async def change_address(scene: Scene, person: Person) -> list[str]:
-    """A customer gets another address at Stripe, be it somebody else's; it stays whose it was. No
-    event tells it of customers that are accounts, so these keep theirs."""
+    """A customer gets another address at Stripe, perhaps another user's. Its owner stays the same.
+
+    No event announces this for customers that are accounts, so they keep theirs.
+    """
     known = sorted(person.bound - person.gone)
     if not known:
         return []
@@ -524,14 +526,14 @@ async def change_address(scene: Scene, person: Person) -> list[str]:
 
 @dataclass(frozen=True)
 class _Billed:
-    """A subscription's last bill and the charge that paid it."""
+    """A subscription's latest invoice and the charge that paid it."""
 
     subscription: str
     bill: str
     charge: Json
 
     def went_back(self, person: Person, amount: int) -> list[str]:
-        """Note the money that went to them, or came back if negative; returns what it changes."""
+        """Note the money that was refunded, or returned if negative. Returns what it changes."""
         person.refunded.setdefault(self.subscription, []).append((self.bill, amount))
         cart = person.carts.get(self.subscription)
         return [self.subscription, cart] if cart else [self.subscription]
@@ -548,7 +550,8 @@ async def _billed(scene: Scene, person: Person) -> _Billed | None:
 
 
 async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
-    """Money of a subscription's bill goes back: its access stays, not what it paid once."""
+    """Refund a subscription's invoice: the subscription keeps its access, a one-time item
+    doesn't."""
     billed = await _billed(scene, person)
     if billed is None or billed.charge["refunded"]:
         return []
@@ -558,7 +561,7 @@ async def refund_a_bill(scene: Scene, person: Person) -> list[str]:
 
 
 async def switch_in_the_portal(scene: Scene, person: Person) -> list[str]:
-    """To another price, at once or by a schedule at the period's end."""
+    """Switch to another price, at once or with a schedule at the end of the period."""
     found = _one(scene, person.subscriptions)
     if found is None:
         return []
@@ -571,7 +574,7 @@ async def switch_in_the_portal(scene: Scene, person: Person) -> list[str]:
 
 
 async def archive_a_price_or_bring_it_back(scene: Scene, person: Person) -> list[str]:
-    """Nobody buys by it meanwhile; whoever pays it already goes on."""
+    """An archived price can't be bought. Existing subscriptions keep it."""
     goods = scene.chance.choice(scene.goods)
     price = scene.chance.choice([*goods.monthly, *goods.once])
     found = await scene.truth.get(f"prices/{price}")

@@ -1,4 +1,4 @@
-"""How the engine reaches a running Latchkey: its API, its database, its sandbox."""
+"""How the engine reaches a running Latchkey: through its API, its database and its sandbox."""
 
 import asyncio
 import time
@@ -18,13 +18,15 @@ AWAY = (OSError, TimeoutError, httpx.TransportError, asyncpg.PostgresError, asyn
 
 
 class AwayError(Exception):
-    """The web process can't serve for now."""
+    """The web process isn't available at the moment."""
 
 
 @dataclass
 class Outside:
-    """`catch_up` has Latchkey look for missed events at once. Where processes are killed meanwhile,
-    what finds them away is tried again for `patience` seconds."""
+    """A running Latchkey. `catch_up` makes it look for missed events at once.
+
+    While processes are killed, calls are repeated for up to `patience` seconds.
+    """
 
     api: httpx.AsyncClient
     pool: Pool
@@ -35,7 +37,7 @@ class Outside:
     async def call(
         self, method: str, path: str, *, done: tuple[int, ...] = (), **given: Any
     ) -> Json:
-        """A call of the JSON API. The statuses in `done` are a success of an attempt before."""
+        """Call the JSON API. The statuses in `done` mean that an earlier attempt succeeded."""
         attempts = 0
 
         async def once() -> Json:
@@ -58,7 +60,7 @@ class Outside:
         return await self._patiently(once)
 
     async def commit(self, work: Callable[[Connection], Awaitable[None]]) -> None:
-        """Some work in one transaction, as a page of Latchkey's does it."""
+        """Run some work in one transaction, as Latchkey's own pages do."""
 
         async def once() -> None:
             async with self.pool.acquire() as connection, connection.transaction():

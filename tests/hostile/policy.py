@@ -1,6 +1,6 @@
-"""The access policy as an owner of a site reads it: which state of a purchase gives access.
+"""The access policy as a site's owner reads it: in which states a purchase gives access.
 
-Written from the product's description, shares nothing with Latchkey's own rules.
+Written from the product's description; it shares nothing with Latchkey's own rules.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ GRACES = (0, 3, 14, 60, None)
 
 @dataclass(frozen=True)
 class Rules:
-    """The site's cells, and those that products have of their own."""
+    """The site's cells, and the cells that products override."""
 
     site: Json = field(default_factory=dict)
     own: dict[str, Json] = field(default_factory=dict)

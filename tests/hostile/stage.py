@@ -12,7 +12,7 @@ from tests.hostile.truth import Truth
 
 @contextlib.asynccontextmanager
 async def stage(postgres: Postgres, temporal: str, published: Published) -> AsyncIterator[Outside]:
-    """Web, worker and sandbox on an empty database."""
+    """Run web, worker and sandbox on an empty database."""
     with run_sandbox(published) as stripe:
         async with run_latchkey(await postgres.create(), temporal, stripe) as site:
             truth = Truth(stripe.url)

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 async def test_lives_end_as_the_model_predicts(
     seeds: list[int], postgres: Postgres, temporal_address: str, published: Published
 ) -> None:
-    """Whatever is doubled, late, lost, old or refused on the way."""
+    """Although deliveries are duplicated, late, lost, out of date or refused."""
     async with stage(postgres, temporal_address, published) as outside:
         size = Size(rounds=2, moves=12)
         company = Company(outside, [Life(outside, seed, size) for seed in seeds])

@@ -1,6 +1,6 @@
-"""What Stripe has, read independently: one small reading per source of access.
+"""What Stripe has, read independently: one small reading for each source of access.
 
-Written from Stripe's reference alone, so that a mistake of Latchkey's own reading shows.
+Written from Stripe's reference alone, so that a mistake in Latchkey's own reading is noticed.
 """
 
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ SPARED = {"Authorization": f"Bearer {KEY}", "Sandbox-Spared": "1"}
 
 @dataclass(frozen=True)
 class Reading:
-    """A subscription or a one-off order at one moment; times in Unix seconds.
+    """A subscription or a one-off order at one moment. Times are in Unix seconds.
 
-    `products` are the Stripe products it carries, `created` when it was made or, once an order is
-    paid, bought, `ends` when it will stop by a scheduled cancellation. `paid` says whether an
-    order's money came, `pending` that it is on its way, `failed` that it won't; `refunded` is how
-    much of it went back so far, `credited` how much was credited otherwise once it was paid,
-    `fully` whether that is all, `dispute` "open", "won" or "lost".
+    `products` are its Stripe products. `created` is when it was created or, for a paid order,
+    bought. `ends` is the time of a scheduled cancellation. `paid` says whether an order was paid,
+    `pending` that the payment is on its way, `failed` that it has failed. `refunded` is the amount
+    refunded so far, `credited` what was credited in another way after payment, `fully` whether that
+    is all of it, and `dispute` is "open", "won" or "lost".
     """
 
     id: str
@@ -46,12 +46,12 @@ class Reading:
     dispute: str = ""
 
     def timeless(self) -> "Reading":
-        """Without the times that a move of the clock moves."""
+        """A reading without the times that change when the clock is moved."""
         return replace(self, created=0, unpaid_since=None)
 
 
 class Truth:
-    """Calls to the sandbox that meet no faults."""
+    """Calls to the sandbox that are never disturbed by faults."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -88,7 +88,7 @@ class Truth:
                 return found
 
     async def read(self, source_id: str) -> Reading:
-        """The source behind an id of a subscription, checkout session or invoice."""
+        """Read a source by the id of its subscription, checkout session or invoice."""
         match source_id.split("_")[0]:
             case "sub":
                 return await self.subscription(source_id)
@@ -98,7 +98,7 @@ class Truth:
                 return await self.invoice(source_id)
 
     async def subscription(self, source_id: str) -> Reading:
-        """Its status, its items and when it will end."""
+        """Read a subscription's status, its items and its end."""
         found = await self.get(f"subscriptions/{source_id}")
         items = found["items"]["data"]
         if found["items"]["has_more"]:
@@ -121,7 +121,8 @@ class Truth:
         )
 
     async def _unpaid_since(self, found: Json, items: list[Json]) -> int | None:
-        """When the oldest bill that is open since another was paid was due, or first tried."""
+        """When the oldest invoice that has been open since the last paid one was due, or first
+        attempted."""
         if found["status"] not in ("past_due", "unpaid"):
             return None
         bills = await self.everything("invoices", subscription=found["id"])
@@ -136,7 +137,7 @@ class Truth:
         return int(min(due or started))
 
     async def session(self, source_id: str) -> Reading:
-        """Its one-off lines, paid or free, and what became of the money."""
+        """Read a session's one-off lines, paid or free, and what happened to the money."""
         found = await self.get(
             f"checkout/sessions/{source_id}",
             expand=["payment_intent.latest_charge", "line_items"],
@@ -170,13 +171,13 @@ class Truth:
         )
 
     async def _begun(self, bill: str) -> Json:
-        """The payment that was begun for a bill."""
+        """The payment that was started for an invoice."""
         payments = await self.everything("invoice_payments", invoice=bill)
         intents = [payment["payment"].get("payment_intent") for payment in payments]
         return await self.get(f"payment_intents/{intents[0]}") if any(intents) else {}
 
     async def invoice(self, source_id: str) -> Reading:
-        """The one-off lines of an invoice, paid or not, and what became of the money."""
+        """Read the one-off lines of an invoice, paid or not, and what happened to the money."""
         found = await self.get(f"invoices/{source_id}")
         lines = found["lines"]["data"]
         if found["lines"]["has_more"]:
@@ -196,7 +197,7 @@ class Truth:
         )
 
     async def _paid_by_bill(self, bill: str | None) -> Json:
-        """What became of the money of an invoice, as fields of a reading."""
+        """What happened to an invoice's money, as fields of a reading."""
         if bill is None:
             return {}
         for payment in await self.everything("invoice_payments", invoice=bill):
@@ -207,7 +208,7 @@ class Truth:
         return {}
 
     async def _money(self, intent: Json) -> Json:
-        """What became of the money of a payment, as fields of a reading."""
+        """What happened to a payment's money, as fields of a reading."""
         charge = intent.get("latest_charge")
         if not isinstance(charge, dict):
             return {}
@@ -262,7 +263,7 @@ def _checked(answer: httpx.Response) -> Json:
 
 
 class RefusedError(Exception):
-    """The sandbox said no: a move that Stripe doesn't allow now."""
+    """The sandbox refused a move that Stripe wouldn't allow either."""
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__(f"{answer.request.method} {answer.request.url}: {answer.text[:300]}")
