@@ -48,7 +48,7 @@ class ActivityDeps:
         async with self.pool.acquire() as connection:
             ticket, events = await inbox.begin_reading(connection, kind, job.object_id)
             here = {event.id for event in events}
-            if passed_on := [one for one in job.event_ids if one not in here]:
+            if passed_on := [event_id for event_id in job.event_ids if event_id not in here]:
                 await inbox.adopt(connection, passed_on, kind, job.object_id, job.checkout_session)
         ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in events)]))
         sessions = [event.target.checkout_session for event in events]

@@ -57,8 +57,8 @@ class CatalogActivities:
                             ticket=ticket,
                         )
                     case CatalogList.SUBSCRIPTIONS:
-                        for one in list_pages.readable(page.data, reading.subscription):
-                            for product in one.stripe_products:
+                        for subscription in list_pages.readable(page.data, reading.subscription):
+                            for product in subscription.stripe_products:
                                 counts[product] = counts.get(product, 0) + 1
                         if page.next is None:
                             await catalog.write_counts(

@@ -91,12 +91,12 @@ async def _payment(api: StripeApi, bill: Json) -> Payment | None:
     """What paid an invoice: usually one payment, none if paid outside Stripe, several if paid in
     parts."""
     found = [
-        await _with_dispute(api, reading.payment(await api.payment_intent(one)))
-        for one in _intents(bill, paid=True)
+        await _with_dispute(api, reading.payment(await api.payment_intent(intent)))
+        for intent in _intents(bill, paid=True)
     ]
-    parts = [one for one in found if one is not None]
+    parts = [part for part in found if part is not None]
     whole = reading.together(parts)
-    disputes = [one.dispute_status for one in parts if one.dispute_status]
+    disputes = [part.dispute_status for part in parts if part.dispute_status]
     return replace(whole, dispute_status=access.gravest_dispute(disputes)) if whole else None
 
 

@@ -117,11 +117,11 @@ class ImportActivities:
             batch = waiting[start : start + LIFECYCLES_AT_ONCE]
             pause = asyncio.sleep(len(batch) / LIFECYCLES_PER_SECOND)
             await asyncio.gather(
-                pause, *(dispatch.start_lifecycle(self._client, one) for one in batch)
+                pause, *(dispatch.start_lifecycle(self._client, lifecycle) for lifecycle in batch)
             )
             async with self._deps.pool.acquire() as connection:
                 await subscription_mirror.mark_lifecycles(
-                    connection, [one.subscription_id for one in batch]
+                    connection, [lifecycle.subscription_id for lifecycle in batch]
                 )
             if activity.is_worker_shutdown():
                 return start + len(batch)
@@ -145,7 +145,7 @@ class ImportActivities:
             found: list[Subscription | Order] = [*of_subscriptions, *of_orders]
             async with self._deps.pool.acquire() as connection:
                 policy = await policies.read(connection, job.product_id)
-                candidates = [_candidate(one, job, policy.effective) for one in found]
+                candidates = [_candidate(purchase, job, policy.effective) for purchase in found]
                 await link_previews.add(
                     connection,
                     preview_id=job.preview_id,
@@ -170,7 +170,9 @@ class ImportActivities:
         public_image = job.image_url if (job.image_url or "").startswith("https://") else None
         marks = {"latchkey_product": job.product_id, "latchkey_link": str(job.id)}
         newest = (await api.products(after=None)).data
-        source = next((one for one in newest if one["metadata"].items() >= marks.items()), None)
+        source = next(
+            (product for product in newest if product["metadata"].items() >= marks.items()), None
+        )
         info = activity.info()
         source = source or await api.create_product(
             name=job.name,
@@ -205,7 +207,11 @@ class ImportActivities:
         match job.step:
             case ImportStep.SUBSCRIPTIONS:
                 every = await list_pages.subscriptions(api, page)
-                mine = [one for one in every if job.stripe_product in one.stripe_products]
+                mine = [
+                    subscription
+                    for subscription in every
+                    if job.stripe_product in subscription.stripe_products
+                ]
                 product = job.stripe_product
                 return await past_due.dated(self._deps, api, mine, stripe_product=product), []
             case ImportStep.ORDERS:

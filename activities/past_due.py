@@ -24,7 +24,9 @@ async def dated(
     A subscription doesn't contain this, and its latest invoice does only if no further period has
     started. So its invoices are listed when an overdue period is first seen.
     """
-    past_due = [one.id for one in found if one.status in access.PAST_DUE_STATUSES]
+    past_due = [
+        subscription.id for subscription in found if subscription.status in access.PAST_DUE_STATUSES
+    ]
     if not past_due:
         return list(found)
     account = await deps.account()
@@ -33,10 +35,12 @@ async def dated(
         wanted = {stripe_product} if stripe_product else None
         wanted = wanted or await linked_stripe_products(connection, account=account)
 
-    async def since(one: Subscription) -> Subscription:
-        if one.id not in past_due or not wanted & one.stripe_products:
-            return one
-        at = known.get(one.id) or reading.overdue_since(await api.owed_invoices(one.id))
-        return replace(one, unpaid_since=at)
+    async def since(subscription: Subscription) -> Subscription:
+        if subscription.id not in past_due or not wanted & subscription.stripe_products:
+            return subscription
+        owed_since = known.get(subscription.id) or reading.overdue_since(
+            await api.owed_invoices(subscription.id)
+        )
+        return replace(subscription, unpaid_since=owed_since)
 
-    return [await since(one) for one in found]
+    return [await since(subscription) for subscription in found]

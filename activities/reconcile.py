@@ -203,7 +203,9 @@ class ReconcileActivities:
             scope = await store.find(connection, run)
             if scope and scope.product_id:
                 in_scope = (None, scope.product_id)
-                differences = [one for one in differences if one.product_id in in_scope]
+                differences = [
+                    difference for difference in differences if difference.product_id in in_scope
+                ]
             await store.record(connection, run, differences)
             await store.see(connection, run, found.ids)
             progress = replace(
@@ -221,7 +223,7 @@ class ReconcileActivities:
         me = activity.info().workflow_id
         alive = [run.id async for run in self._client.list_workflows(_COMPARING)]
         scheduled = contracts.reconciliation_workflow_id(contracts.SCHEDULED)
-        others = any(one.startswith(scheduled) for one in alive if one != me)
+        others = any(run.startswith(scheduled) for run in alive if run != me)
         async with self._deps.pool.acquire() as connection:
             await store.fail_lost(connection, alive=alive, schedule_alive=others)
 

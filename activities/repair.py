@@ -61,8 +61,12 @@ class RepairActivities:
         progress: Compared,
     ) -> Compared:
         """Apply the readings whose differences are all safe, and notify their runs."""
-        unsafe = {one.source_id for one in differences if one.severity is not Severity.SAFE}
-        safe = {one.source_id for one in differences} - unsafe
+        unsafe = {
+            difference.source_id
+            for difference in differences
+            if difference.severity is not Severity.SAFE
+        }
+        safe = {difference.source_id for difference in differences} - unsafe
         if not safe:
             return progress
         checkouts = await self._contexts(found, safe)
@@ -99,7 +103,7 @@ class RepairActivities:
             ]
         )
         async with self._deps.pool.acquire() as connection, connection.transaction():
-            await store.mark_repaired(connection, run, ids=[one.id for one in mended])
+            await store.mark_repaired(connection, run, ids=[difference.id for difference in mended])
             for key, error in failed.items():
                 ids = [difference.id for difference in batch if difference.source_id == key]
                 await store.mark_unrepaired(connection, ids, error=error)
@@ -108,7 +112,7 @@ class RepairActivities:
     async def _contexts(self, found: Readings, ids: set[str]) -> dict[str, CheckoutInfo]:
         """The checkout sessions of subscriptions that are new to us. They may contain the buyer's
         signed reference, which takes precedence over an email address."""
-        wanted = [one.id for one in found.subscriptions if one.id in ids]
+        wanted = [subscription.id for subscription in found.subscriptions if subscription.id in ids]
         async with self._deps.pool.acquire() as connection:
             known = await subscription_mirror.known(connection, wanted)
         api = await self._deps.keyring.api()
@@ -142,10 +146,12 @@ class RepairActivities:
     async def _start(self, subscription_ids: Sequence[str]) -> None:
         async with self._deps.pool.acquire() as connection:
             waiting = await subscription_mirror.lifecycles(connection, subscription_ids)
-        known = {one.subscription_id for one in waiting}
+        known = {lifecycle.subscription_id for lifecycle in waiting}
         for start in range(0, len(waiting), AT_ONCE):
             batch = waiting[start : start + AT_ONCE]
-            await asyncio.gather(*(dispatch.start_lifecycle(self._client, one) for one in batch))
+            await asyncio.gather(
+                *(dispatch.start_lifecycle(self._client, lifecycle) for lifecycle in batch)
+            )
         async with self._deps.pool.acquire() as connection:
             await subscription_mirror.mark_lifecycles(connection, sorted(known))
 

@@ -170,7 +170,7 @@ async def of_temporal(client: Client) -> list[Check]:
 
 def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator[Check]:
     """One check per name, either failed with what was found or ok."""
-    wrong = {one.kind: one for one in findings(figures, expected)}
+    wrong = {finding.kind: finding for finding in findings(figures, expected)}
     for name, kinds in _CHECKS.items():
         bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
         if bad is not None:

@@ -1,4 +1,5 @@
-"""Doctor's checks of what would let somebody in: what is sent in clear, secrets, rights, tokens."""
+"""Doctor's security checks: unencrypted connections, weak or shared secrets, excessive rights,
+forgotten tokens."""
 
 import ipaddress
 import os
@@ -28,7 +29,8 @@ def of_settings(settings: Settings) -> list[Check]:
 
 
 def of_addresses(settings: Settings) -> list[Check]:
-    """Whether browsers reach the site in clear, and whether tokens are short. Empty if neither."""
+    """Whether browsers reach the site unencrypted, and whether tokens are short. Empty if neither
+    is so."""
     checks = []
     if settings.public_url.startswith("http://") and not settings.is_local:
         found = "browsers send passwords and cookies to LATCHKEY_PUBLIC_URL in clear"
@@ -50,7 +52,8 @@ def of_addresses(settings: Settings) -> list[Check]:
 
 
 async def of_database(settings: Settings) -> list[Check]:
-    """The rights of the database's role, and forgotten API tokens. Empty if it can't be read."""
+    """The rights of the database's role, and forgotten API tokens. Empty if the database can't be
+    read."""
     found = await from_database(settings, _rights)
     if found is None or settings.database_url is None:
         return []
@@ -106,7 +109,8 @@ async def of_team(settings: Settings) -> list[Check]:
 
 @dataclass(frozen=True)
 class _Rights:
-    """Whether the role is `strong`, and how many accepted API tokens are `unlimited`, `unused`."""
+    """Whether the role is too `strong`, and how many valid API tokens are `unlimited` or
+    `unused`."""
 
     strong: bool
     unlimited: int
@@ -167,7 +171,8 @@ def _unencrypted(settings: Settings) -> Iterator[str]:
 
 
 def _shared_secrets(settings: Settings) -> Check:
-    """Whoever learns one secret should learn only what it protects."""
+    """Whether two settings share a secret. Whoever learns one should learn only what it
+    protects."""
     known = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
     parts = [part.strip() for value in known for part in value.split(",")]
     passwords = [urlsplit(value).password for value in known if "://" in value]
@@ -184,13 +189,13 @@ def _database_hosts(dsn: str) -> list[str]:
     """The hosts of a database URL; none if it names a socket or the default."""
     parts = urlsplit(dsn)
     listed = parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", []))
-    hosts = (urlsplit(f"//{one}").hostname or "" for one in listed.split(",") if one[:1] != "/")
+    hosts = (urlsplit(f"//{host}").hostname or "" for host in listed.split(",") if host[:1] != "/")
     return [host for host in hosts if host]
 
 
 def _is_far(host: str) -> bool:
-    """Whether a host is another machine, as far as its name says: it isn't this one, nor a name
-    without a dot as in Docker's networks."""
+    """Whether a host is another machine, judged by its name: not this one, nor a name without a
+    dot, as in Docker's networks."""
     try:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:

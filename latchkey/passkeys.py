@@ -1,4 +1,4 @@
-"""Passkeys (WebAuthn): what a browser is asked, and whether its answer is right.
+"""Passkeys (WebAuthn): what a browser is asked to do, and whether its answer is right.
 
 Each passkey is discoverable and verifies its user (by fingerprint, face or PIN), so it signs in
 alone and counts as two factors.
@@ -40,7 +40,7 @@ class RelyingParty:
 
 @dataclass(frozen=True)
 class Question:
-    """What a browser is asked, as JSON for its WebAuthn methods, and the challenge within."""
+    """The options for a browser's WebAuthn methods, as JSON, and the challenge in them."""
 
     options: str
     challenge: bytes
@@ -69,8 +69,8 @@ def relying_party(public_url: str) -> RelyingParty | None:
 def ask_to_create(
     site: RelyingParty, *, site_name: str, user_id: int, email: str, known: Sequence[bytes]
 ) -> Question:
-    """What creates a passkey for a user. `known` are the ids of those they have: a device that
-    holds one of them isn't asked for another."""
+    """Ask a browser to create a passkey for a user. `known` are the ids of the user's passkeys: a
+    device that holds one of them isn't asked for another."""
     options = webauthn.generate_registration_options(
         rp_id=site.id,
         rp_name=site_name,
@@ -82,13 +82,13 @@ def ask_to_create(
             resident_key=ResidentKeyRequirement.REQUIRED,
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in known],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=credential) for credential in known],
     )
     return Question(webauthn.options_to_json(options), options.challenge)
 
 
 def ask_to_sign_in(site: RelyingParty) -> Question:
-    """What signs in with any passkey of the site that the browser has."""
+    """Ask a browser to sign in with any passkey that it has for the site."""
     options = webauthn.generate_authentication_options(
         rp_id=site.id,
         timeout=CHALLENGE_SECONDS * 1000,
@@ -111,7 +111,7 @@ def credential_in(answer: str) -> bytes:
 
 
 def check_created(answer: str, site: RelyingParty, challenge: bytes) -> NewPasskey:
-    """The passkey that a browser created. Raises `PasskeyRefusedError`."""
+    """Check what a browser created and return the passkey. Raises `PasskeyRefusedError`."""
     with _refusing():
         made = webauthn.verify_registration_response(
             credential=_read(answer),
@@ -124,8 +124,8 @@ def check_created(answer: str, site: RelyingParty, challenge: bytes) -> NewPassk
 
 
 def check_sign_in(answer: str, site: RelyingParty, challenge: bytes, *, public_key: bytes) -> int:
-    """Check a signature; the number of uses that the authenticator counts, 0 if it doesn't count.
-    The caller refuses one that hasn't grown. Raises `PasskeyRefusedError`."""
+    """Check a signature. Returns the authenticator's number of uses, 0 if it doesn't count them;
+    the caller refuses a number that hasn't grown. Raises `PasskeyRefusedError`."""
     with _refusing():
         used = webauthn.verify_authentication_response(
             credential=_read(answer),
@@ -141,7 +141,7 @@ def check_sign_in(answer: str, site: RelyingParty, challenge: bytes, *, public_k
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Whatever the library stumbles over in an answer, the answer is wrong."""
+    """Turn any error that the library raises about an answer into a refusal."""
     try:
         yield
     except (WebAuthnException, PasskeyRefusedError) as error:

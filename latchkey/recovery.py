@@ -1,4 +1,4 @@
-"""`latchkey owner`: lets an owner who lost everything back in, from the server."""
+"""`latchkey owner`: lets an owner who can't sign in any more back in, from the server."""
 
 from dataclasses import dataclass
 from secrets import token_urlsafe
@@ -21,14 +21,14 @@ class RecoveryError(Exception):
 
 @dataclass(frozen=True)
 class Recovered:
-    """The new owner's address, and the link that signs them in once within 15 minutes."""
+    """The new owner's address, and a link that signs them in once within 15 minutes."""
 
     email: str
     link: str
 
 
 async def who_it_is(settings: Settings, email: str) -> str:
-    """What `recover` will do, in a sentence to confirm. Raises `RecoveryError`."""
+    """What `recover` will do, as a sentence to confirm. Raises `RecoveryError`."""
     pool = await create_pool(settings.require_database(), max_size=1)
     try:
         async with pool.acquire() as connection:
@@ -45,7 +45,8 @@ async def who_it_is(settings: Settings, email: str) -> str:
 
 
 async def recover(settings: Settings, email: str) -> Recovered:
-    """Make a person an owner, created if unknown, and let nothing sign them in but the link.
+    """Make a person an owner, creating the account if needed, and end every other way to sign in to
+    it.
 
     Raises `RecoveryError`.
     """

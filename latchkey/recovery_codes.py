@@ -1,4 +1,4 @@
-"""Recovery codes: each stands in once for a second factor that was lost."""
+"""Recovery codes: each replaces a lost second factor once."""
 
 import base64
 import hashlib
@@ -15,9 +15,9 @@ def new_codes() -> list[str]:
 
 
 def hash_of(code: str) -> bytes | None:
-    """What is stored of a code, however it was typed; None if it can't be one.
+    """The hash that is stored of a code, however it was typed; None if the text can't be a code.
 
-    A code can't be guessed, so it needs no slow hash.
+    A code can't be guessed, so a fast hash is safe.
     """
     plain = re.sub(r"[\s-]", "", code).lower()
     if not re.fullmatch(rf"[a-z2-7]{{{_LETTERS}}}", plain):

@@ -36,14 +36,16 @@ def read(text: str | None, *, vault: Vault, secrets: tuple[str, ...]) -> Referen
         return None
     if found := _BOUND.fullmatch(text):
         signed = any(
-            hmac.compare_digest(found[5], one[:40])
-            for one in vault.signatures(found[1], Purpose.REFERENCE)
+            hmac.compare_digest(found[5], signature[:40])
+            for signature in vault.signatures(found[1], Purpose.REFERENCE)
         )
         expires = datetime.fromtimestamp(int(found[4]), UTC)
         return Reference(int(found[2]), found[3], expires) if signed else Reference(None)
     if found := _UNBOUNDED.fullmatch(text):
         user_id = int(found[1])
-        signed = any(hmac.compare_digest(found[2], _unbounded(user_id, one)) for one in secrets)
+        signed = any(
+            hmac.compare_digest(found[2], _unbounded(user_id, secret)) for secret in secrets
+        )
         return Reference(user_id) if signed else Reference(None)
     return Reference(None)
 

@@ -91,7 +91,7 @@ async def served(
 
 
 def app(client: Client, supervisor: LoopSupervisor) -> Starlette:
-    """What the port answers."""
+    """The application that the port serves."""
 
     async def metrics(_: Request) -> Response:
         text = await asyncio.to_thread(generate_latest, REGISTRY)

@@ -130,11 +130,13 @@ class AlarmCache:
 
 
 def _alarms(found: list[Finding]) -> Alarms:
-    raised = tuple(Alarm(_text(one), _PAGES[one.kind]) for one in found if one.kind in _PAGES)
+    raised = tuple(
+        Alarm(_text(finding), _PAGES[finding.kind]) for finding in found if finding.kind in _PAGES
+    )
     badges = {
-        _BADGES[one.kind]: f"{one.count}{'+' if one.count >= MANY else ''}"
-        for one in found
-        if one.kind in _BADGES
+        _BADGES[finding.kind]: f"{finding.count}{'+' if finding.count >= MANY else ''}"
+        for finding in found
+        if finding.kind in _BADGES
     }
     if any(alarm.address == "/admin/health" for alarm in raised):
         badges["/admin/health"] = "!"

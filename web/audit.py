@@ -1,4 +1,5 @@
-"""Refused and failed requests, for the audit log: a row a minute and not a row a request."""
+"""Counts refused and failed requests for the audit log, so that it gets one row a minute and not
+one for each request."""
 
 import asyncio
 import time
@@ -17,7 +18,8 @@ from web.numbers import number
 from web.visitors import address_of, network
 
 MOST_COUNTED = 1000
-"""Different refusals that are counted at a time; further ones lose who and where they came from."""
+"""How many different refusals are counted at a time. Further ones are counted without who sent them
+and from where."""
 
 LAST_SECONDS = 5
 
@@ -29,7 +31,7 @@ def origin_of(request: Request) -> AuditOrigin:
 
 
 def actor_named(text: str) -> tuple[AuditActor, int | None]:
-    """The actor that a filter names: `user:12`, `token:3`, or a kind alone. Raises `ValueError`."""
+    """The actor that a filter names: `user:12`, `token:3`, or only a kind. Raises `ValueError`."""
     kind, colon, number_text = text.partition(":")
     found = number(number_text)
     if kind not in list(AuditActor) or (colon and found is None):
@@ -52,7 +54,7 @@ log = structlog.get_logger("audit")
 class AuditCounts:
     """Refused and failed requests of one web process, counted by what, who and where.
 
-    The first of a kind is written within a second, the others of that minute as one row.
+    The first of each kind is written within a second, and the rest of that minute as one row.
     """
 
     def __init__(self) -> None:
@@ -74,7 +76,7 @@ class AuditCounts:
         known.waiting += 1
 
     async def flush_last(self, pool: Pool) -> None:
-        """Write all counts before the process ends, which the database can't hold up."""
+        """Write all counts before the process ends, without waiting long for the database."""
         try:
             async with asyncio.timeout(LAST_SECONDS):
                 await self.flush(pool, everything=True)
@@ -82,7 +84,7 @@ class AuditCounts:
             log.error("refusals weren't recorded", error=type(error).__name__)
 
     async def flush(self, pool: Pool, *, everything: bool = False) -> None:
-        """Write what is due. If that fails, it is kept for the next time."""
+        """Write what is due. If that fails, keep it for the next attempt."""
         now = _minute()
         due = [
             count

@@ -1,7 +1,8 @@
-"""What each route that changes something is called in the audit log, and what it is done to.
+"""The name that each changing route has in the audit log, and the kind of object that it changes.
 
-A route that isn't listed here fails when the routes are put together. None stands for what is asked
-for by people who aren't signed in or is a member's own small choice, and for what changes nothing.
+A route that isn't listed here raises an error when the routes are put together. None marks routes
+that aren't logged: requests by people who aren't signed in, a member's own small choices, and
+routes that change nothing.
 """
 
 import itertools
@@ -186,8 +187,8 @@ _KINDS = {
 
 
 def target_of(path: str, parameters: Mapping[str, object]) -> AuditTarget | None:
-    """What a route's path names first: `/admin/users/{id}/erase` is done to the user of that id.
-    Parts that may be secret, such as a link's token, are left out."""
+    """The object that a route's path names first: for `/admin/users/{id}/erase`, the user with that
+    id. Parts that may be secret, such as a link's token, are left out."""
     parts = path.split("/")
     for before, part in itertools.pairwise(parts):
         name = part.partition("}")[0].removeprefix("{").partition(":")[0]

@@ -35,8 +35,8 @@ class BodyRefusedError(HTTPException):
 
 
 class BoundedBodies:
-    """Bounds what handlers read of a request's body. Nothing of it is kept here, so a request needs
-    no more memory than its handler takes at once."""
+    """Bounds what handlers read of a request's body. It stores nothing, so a request needs no more
+    memory than its handler takes at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

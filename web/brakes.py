@@ -1,4 +1,4 @@
-"""Slows down what comes too often from one network, without shutting out who else is in it."""
+"""Slows down requests that come too often from one network, without locking out others in it."""
 
 import asyncio
 from collections import Counter
@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Brake:
-    """The first `free` tries of a network within the time that the caller counts pass at once. Each
-    further one waits `step` seconds longer than the one before, up to `longest`. Of one network at
-    most `most` wait at the same time."""
+    """How long repeated tries from one network wait.
+
+    The first `free` tries, within the period that the caller counts, pass at once. Each further one
+    waits `step` seconds longer than the one before, up to `longest`. At most `most` of a network's
+    tries wait at the same time.
+    """
 
     free: int
     step: float
@@ -18,12 +21,12 @@ class Brake:
     _waiting: Counter[str] = field(default_factory=Counter)
 
     def pause(self, tries: int) -> float:
-        """How many seconds the last of so many tries waits."""
+        """How many seconds the last of this many tries waits."""
         return min(max(tries - self.free, 0) * self.step, self.longest)
 
     async def wait(self, network: str, tries: int) -> bool:
-        """Wait as long as it takes; False, at once, if too many are waiting already. Hold no
-        connection meanwhile."""
+        """Wait for the pause. Returns False at once if too many tries are waiting already. Don't
+        hold a database connection meanwhile."""
         seconds = self.pause(tries)
         if not seconds:
             return True

@@ -11,18 +11,18 @@ from latchkey.settings import Settings
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 ANY_NAME = {"/healthz", "/readyz", "/metrics", "/webhooks/stripe"}
-"""Machines ask for these by whatever name or address they know, and no answer depends on it."""
+"""Paths that monitoring requests under any name or address; their answers don't depend on it."""
 
 
 def allowed_hosts(settings: Settings) -> set[str]:
-    """The host names of a site, in lower case and without ports; `*` among them allows any."""
+    """The host names of a site, in lower case and without ports. `*` allows any."""
     public = urlsplit(settings.public_url).hostname or ""
     return {public, *LOCAL, *(name.lower().strip("[]") for name in settings.hosts)}
 
 
 class KnownHosts:
-    """Refuses requests for foreign host names, so that no page of another name (DNS rebinding)
-    reads this site, and nothing that is built from the name can mislead."""
+    """Refuses requests for unknown host names, so that no other site's page can read this one (DNS
+    rebinding), and no address built from the name can mislead."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app

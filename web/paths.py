@@ -1,5 +1,5 @@
-"""Paths with slashes too many or control characters: webhooks are taken all the same, pages with
-slashes too many are redirected, and control characters lead nowhere."""
+"""Paths with extra slashes or control characters: webhooks are accepted, pages with extra slashes
+are redirected, and control characters lead nowhere."""
 
 import re
 
@@ -14,9 +14,9 @@ _WEBHOOKS = re.compile(r"/+webhooks/+stripe/*")
 class PlainPaths:
     """Stands in front of the routes.
 
-    An endpoint that was registered by hand with a slash too many would lose every event. A redirect
-    names a path only: Starlette's own would name whatever host the request claims. No path of ours
-    has a control character. With U+FFFD instead, each route finds nothing in its own way.
+    An endpoint that was registered by hand with an extra slash would lose every event. A redirect
+    names a path only: Starlette's own would name whatever host the request claims. No path of the
+    site has a control character; with U+FFFD in its place, each route finds nothing in its own way.
     """
 
     def __init__(self, app: ASGIApp) -> None:

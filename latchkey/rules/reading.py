@@ -457,10 +457,10 @@ def together(payments: Sequence[Payment]) -> Payment | None:
         return payments[0] if payments else None
     return replace(
         payments[0],
-        amount=_amount(sum(one.amount for one in payments)),
-        amount_refunded=_amount(sum(one.amount_refunded for one in payments)),
-        refunded=all(one.refunded for one in payments),
-        disputed=any(one.disputed for one in payments),
+        amount=_amount(sum(payment.amount for payment in payments)),
+        amount_refunded=_amount(sum(payment.amount_refunded for payment in payments)),
+        refunded=all(payment.refunded for payment in payments),
+        disputed=any(payment.disputed for payment in payments),
     )
 
 

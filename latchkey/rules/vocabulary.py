@@ -1,7 +1,5 @@
-"""Words that the database holds and the API answers with: the one list of each kind.
-
-A value never changes. A new one needs a label in `web/wording/labels.py`, which a test demands.
-"""
+"""Words that the database holds and the API answers with, such as activity types, causes and end
+reasons: the one list of each kind."""
 
 from enum import StrEnum
 

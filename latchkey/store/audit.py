@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where, and what came of it. Lines are only ever added."""
+"""The audit log: who did what, from where, and with what result. Lines are only ever added."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class AuditLine:
 
 @dataclass(frozen=True)
 class AuditFilter:
-    """Which lines; None is any. `actor_id` needs `actor_kind`."""
+    """Which lines to show; None means any. `actor_id` needs `actor_kind`."""
 
     actor_kind: AuditActor | None = None
     actor_id: int | None = None
@@ -146,14 +146,14 @@ def _short(value: Any) -> Any:
     if isinstance(value, str):
         return _shortened(value, LONGEST_VALUE)
     if isinstance(value, list | tuple):
-        return [_short(one) for one in value[:MOST_VALUES]]
+        return [_short(item) for item in value[:MOST_VALUES]]
     if isinstance(value, Mapping):
         return _small(value)
     return value
 
 
 def _shortened(text: str, longest: int) -> str:
-    """The text as Postgres can hold it, cut off where it is longer than `longest` characters."""
+    """The text as Postgres can store it, cut off after `longest` characters."""
     plain = made_storable(text)
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
@@ -167,7 +167,7 @@ l.target_kind, l.target_id, l.before, l.after, l.count, u.email, t.name as token
 async def listed(
     connection: Connection, wanted: AuditFilter, *, after: int | None = None, limit: int = 50
 ) -> list[AuditLine]:
-    """Lines, the latest first, from the one after id `after`."""
+    """Lines, latest first, starting after the one with id `after`."""
     rows = await connection.fetch(
         f"""
         select {_COLUMNS} from audit_log l
@@ -193,7 +193,7 @@ async def listed(
 
 
 async def all_lines(pool: Pool, wanted: AuditFilter) -> AsyncIterator[list[AuditLine]]:
-    """The whole filtered log in chunks, the latest first. Holds no connection between two."""
+    """The whole filtered log in chunks, latest first. Holds no connection between two."""
     after = None
     while True:
         async with pool.acquire() as connection:
@@ -205,7 +205,7 @@ async def all_lines(pool: Pool, wanted: AuditFilter) -> AsyncIterator[list[Audit
 
 
 async def forget(pool: Pool, *, older_than: timedelta) -> int:
-    """Delete lines older than that, in batches; returns how many."""
+    """Delete lines older than that, in batches. Returns how many."""
     total = 0
     while gone := await pool.fetchval("select audit_forget($1, $2)", older_than, FORGET):
         total += int(gone)

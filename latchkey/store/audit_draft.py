@@ -1,8 +1,8 @@
-"""What the running request or command leaves in the audit log.
+"""The audit log's line about the running request or command.
 
-Whoever starts it makes an `AuditDraft` and runs it within `recording`. Its first transaction that
-changes something writes the draft as its last statement (`before_commit`), so that nothing is
-changed without its line. The functions that make the change add what they know by `note`.
+Whoever starts it makes an `AuditDraft` and runs it within `recording`. The first transaction that
+changes something writes the draft as its last statement (`before_commit`), so that nothing changes
+without a line. The functions that make the change add details with `note`.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from latchkey.store.pool import Connection, before_commit
 
 @dataclass
 class AuditDraft:
-    """The line of a running request. It is written once, with what is known by then. `who` is asked
-    when it is written, since a page finds out who is signed in after the request has begun."""
+    """The line about a running request, written once, with what is known then. `who` is called when
+    it is written, because a page finds out who is signed in only after the request has begun."""
 
     action: AuditAction
     origin: AuditOrigin
@@ -52,7 +52,7 @@ class AuditDraft:
 
 
 def of_command(command: str, action: AuditAction) -> AuditDraft:
-    """The line of a command, which names the account on the machine that it runs under."""
+    """The line about a command; it names the system account that the command runs as."""
     try:
         account = getpass.getuser()
     except (KeyError, OSError):
@@ -66,7 +66,7 @@ _draft: ContextVar[AuditDraft | None] = ContextVar("audit_draft", default=None)
 
 @contextlib.contextmanager
 def recording(draft: AuditDraft) -> Iterator[None]:
-    """Have transactions write the draft, and `note` add to it."""
+    """Make transactions write the draft, and `note` add to it."""
     noted, hooked = _draft.set(draft), before_commit.set(draft.write)
     try:
         yield
@@ -77,7 +77,7 @@ def recording(draft: AuditDraft) -> Iterator[None]:
 
 @contextlib.contextmanager
 def aside() -> Iterator[None]:
-    """Transactions within it only count or prepare, and don't write the draft."""
+    """Transactions in this block only count or prepare, and don't write the draft."""
     hooked = before_commit.set(None)
     try:
         yield
@@ -93,10 +93,9 @@ def note(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Say more about what the running request does, before the transaction that does it ends:
-    what is done, the user who does it where they aren't signed in yet, what it is done to, and
-    the values before and after, added to those noted already. No secrets, no email addresses and
-    nothing that people wrote about others."""
+    """Add details about the running request before its transaction ends: the action, the user if
+    nobody is signed in yet, the object, and values before and after. No secrets, no email
+    addresses, and nothing that people wrote about others."""
     draft = _draft.get()
     if draft is None:
         return
@@ -117,7 +116,7 @@ def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
 
 
 def refuse() -> None:
-    """The running request was turned down, though its response isn't an error."""
+    """Record that the request was refused, although its response isn't an error."""
     draft = _draft.get()
     if draft is not None:
         draft.refused = True

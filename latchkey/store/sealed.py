@@ -1,4 +1,4 @@
-"""Every column that holds something sealed, so that `latchkey rotate` forgets none."""
+"""Every column that holds sealed text, so that `latchkey rotate` misses none."""
 
 from dataclasses import dataclass
 from typing import Any

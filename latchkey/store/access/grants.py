@@ -1,4 +1,5 @@
-"""Grants: who may open what, ending them by hand, and complimentary access."""
+"""Grants: who may open what, complimentary access, and ending grants by hand. Those of purchases
+are written by `store/purchases/settling.py`."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

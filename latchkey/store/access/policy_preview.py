@@ -111,7 +111,7 @@ async def _subscriptions(
             ids,
         )
     }
-    bought = {product for one in readings for product in one.stripe_products}
+    bought = {product for reading in readings for product in reading.stripe_products}
     products = await linked_products(connection, bought, account=account, draft=draft)
     held = await _held(connection, ids)
 
@@ -126,17 +126,17 @@ async def _subscriptions(
 
     return [
         _row(
-            facts[one.id]["user_id"],
-            one.customer.email,
-            one.id,
+            facts[reading.id]["user_id"],
+            reading.customer.email,
+            reading.id,
             product,
-            verdict(one, product),
+            verdict(reading, product),
             anew=not product.removed,
         )
-        for one in readings
-        for stripe_product in one.stripe_products
+        for reading in readings
+        for stripe_product in reading.stripe_products
         for product in products.get(stripe_product, [])
-        if _concerned(one.id, product, draft, held)
+        if _concerned(reading.id, product, draft, held)
     ]
 
 
@@ -155,22 +155,22 @@ async def _orders(
             ids,
         )
     }
-    bought = {line.stripe_product for one in readings for line in one.one_off_lines}
+    bought = {line.stripe_product for reading in readings for line in reading.one_off_lines}
     products = await linked_products(connection, bought, account=account, draft=draft)
     held = await _held(connection, ids)
     return [
         _row(
-            facts[one.id]["user_id"],
-            one.email,
-            one.id,
+            facts[reading.id]["user_id"],
+            reading.email,
+            reading.id,
             product,
-            access.judge_order(one, product.policy, as_of=as_of),
-            anew=not product.removed and product.counts(one),
+            access.judge_order(reading, product.policy, as_of=as_of),
+            anew=not product.removed and product.counts(reading),
         )
-        for one in readings
-        for stripe_product in {line.stripe_product for line in one.one_off_lines}
+        for reading in readings
+        for stripe_product in {line.stripe_product for line in reading.one_off_lines}
         for product in products.get(stripe_product, [])
-        if _concerned(one.id, product, draft, held)
+        if _concerned(reading.id, product, draft, held)
     ]
 
 

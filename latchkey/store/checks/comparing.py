@@ -110,8 +110,8 @@ async def _compare(
     found = _differences(source, addresses, before, after, applied, context=context)
     if not found:
         return []
-    busy = await _in_flight(connection, [one.source_id for one in found])
-    return [one for one in found if one.source_id not in busy]
+    busy = await _in_flight(connection, [difference.source_id for difference in found])
+    return [difference for difference in found if difference.source_id not in busy]
 
 
 async def _snapshot(connection: Connection, source: GrantSource, ids: list[str]) -> _Snapshot:
@@ -172,7 +172,7 @@ def _differences(
         )
         if judged:
             add(judged.kind, judged.severity, judged.reason, key, product)
-    told = {one.source_id for one in found}
+    told = {difference.source_id for difference in found}
     for key, outcome in applied.items():
         if key in told:
             continue

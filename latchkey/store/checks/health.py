@@ -211,11 +211,11 @@ async def report(connection: Connection, types: Sequence[str]) -> Report:
     assert row is not None, "the connection has its row"
     return Report(
         figures=await figures(connection),
-        types=[TypeSeen(**dict(one)) for one in seen],
+        types=[TypeSeen(**dict(row)) for row in seen],
         refusals=await refused_webhooks.lately(connection, within=timedelta(days=1)),
-        looks=[dict(one) for one in looks],
-        mails={one["state"]: one["count"] for one in mails},
-        oldest_mail=min((one["due"] for one in mails), default=None),
+        looks=[dict(row) for row in looks],
+        mails={row["state"]: row["count"] for row in mails},
+        oldest_mail=min((row["due"] for row in mails), default=None),
         findings=row["findings"],
         account_id=row["account_id"],
         account_name=row["account_name"],

@@ -364,10 +364,10 @@ async def record(
     if not found:
         return
     rows = []
-    for one in found:
-        row = asdict(one)
+    for difference in found:
+        row = asdict(difference)
         row["class"] = row.pop("severity")
-        row["email_key"] = email_key(one.email) if one.email else None
+        row["email_key"] = email_key(difference.email) if difference.email else None
         rows.append(row)
     await connection.execute(
         """

@@ -142,10 +142,10 @@ async def named_by_references(connection: Connection, buyers: Sequence[Buyer]) -
     if not given:
         return {}
     living = await survivors(
-        connection, {one.user_id for one in given.values() if one.user_id is not None}
+        connection, {buyer.user_id for buyer in given.values() if buyer.user_id is not None}
     )
     until = None
-    if any(one.unbounded for one in given.values()):
+    if any(buyer.unbounded for buyer in given.values()):
         until = await connection.fetchval(
             "select (value ->> 'unbounded_until')::timestamptz from site_settings"
             " where key = 'references'"

@@ -1,1 +1,1 @@
-"""Stripe's side of the database: connection, inbox, catch-up, wakeups, mirror of the catalogue."""
+"""Stripe's side of the database: connection, inbox, catch-up, wakeups, mirror of the catalog."""

@@ -1,4 +1,5 @@
-"""Bearer tokens of the JSON API: shown once, stored as hashes, worth no more than their maker."""
+"""Bearer tokens of the JSON API: shown once, stored as hashes, and never allowed more than their
+maker."""
 
 import hashlib
 import secrets
@@ -16,7 +17,7 @@ _MOST = {
     "admin": TokenScope.EVERYTHING,
     "owner": TokenScope.EVERYTHING,
 }
-"""The most that a token may do whose maker has this role. Those of others are refused."""
+"""The widest scope of a token whose maker has this role. Tokens of other roles are refused."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class ApiToken:
 
     @property
     def unlimited(self) -> bool:
-        """Whether it may do everything, without an end, as all tokens could before they had
-        scopes."""
+        """Whether the token may do everything and never expires, as all tokens before scopes."""
         return self.works and self.scope is TokenScope.EVERYTHING and self.expires_at is None
 
 

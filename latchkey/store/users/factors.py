@@ -23,13 +23,13 @@ Change = Literal[
     "codes_refused",
     "all_removed",
 ]
-"""What can happen to somebody's second factors. They get an email about each."""
+"""What can happen to a user's second factors. The user gets an email about each change."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What a user has: since when an authenticator app, how many passkeys, and how many recovery
-    codes that aren't used."""
+    """A user's factors: since when they have an authenticator app, how many passkeys, and how many
+    unused recovery codes."""
 
     app_since: datetime | None
     passkeys: int
@@ -41,7 +41,7 @@ class Factors:
 
     @property
     def any(self) -> bool:
-        """Whether there is one of those that a site can require."""
+        """Whether the user has a factor of a kind that a site can require."""
         return self.app or self.passkeys > 0
 
 
@@ -54,7 +54,7 @@ async def of_user(connection: Connection, user_id: int) -> Factors:
 
 
 async def of_users(connection: Connection, user_ids: Sequence[int]) -> dict[int, Factors]:
-    """What each of these users has."""
+    """The factors of each of these users."""
     rows = await connection.fetch(
         """
         select id, (select created_at from authenticator_apps where user_id = id) as app_since,
@@ -80,7 +80,7 @@ async def asked_of(connection: Connection, user: users.User) -> bool:
 
 @dataclass(frozen=True)
 class TeamMember:
-    """Somebody on the team, and what they have."""
+    """Somebody on the team, and their factors."""
 
     id: int
     email: str
@@ -92,7 +92,7 @@ async def of_staff(connection: Connection) -> list[TeamMember]:
     """The team, owners first."""
     people = await users.staff(connection)
     owned = await of_users(connection, [person.id for person in people])
-    return [TeamMember(one.id, one.email, one.role, owned[one.id]) for one in people]
+    return [TeamMember(member.id, member.email, member.role, owned[member.id]) for member in people]
 
 
 async def note_rule(
@@ -208,8 +208,8 @@ async def after_removal(
 
 
 async def remove_factors(connection: Connection, user_id: int, *, actor: int | None) -> bool:
-    """Remove everything that a user has, and end their sessions; False if they had nothing. `actor`
-    is who removes it, None for the command line. The caller opens the transaction."""
+    """Remove all factors of a user and end their sessions; False if they had none. `actor` is who
+    removes them, None for the command line. The caller opens the transaction."""
     removed = await connection.fetchval(
         """
         with app as (delete from authenticator_apps where user_id = $1 returning 1),

@@ -111,8 +111,8 @@ async def _revoke_tokens(connection: Connection, user_id: int) -> None:
 async def _move_all(
     connection: Connection, *, into: int, other: int
 ) -> dict[str, dict[str, list[Any]]]:
-    """Repoint every column that references a user; the keys of the rows that `moved`, and the rows
-    that were `dropped`, by table and column."""
+    """Repoint every column that references a user. Returns the keys of the rows that `moved`, and
+    the rows that were `dropped`, by table and column."""
     moved, dropped = {}, {}
     for table, column in await references(connection):
         if (table, column) in _NOT_MOVED:
@@ -126,8 +126,8 @@ async def _move_all(
 
 
 async def _drop(connection: Connection, *, into: int, other: int) -> None:
-    """Take away the user of whom nothing is left, with their sessions and the matches of both,
-    and end the links that were mailed to the survivor before."""
+    """Delete the emptied user with their sessions and the matches of both, and end the links that
+    were emailed to the survivor before."""
     await connection.execute("delete from sessions where user_id = $1 or acting_as = $1", other)
     await connection.execute(
         """

@@ -29,7 +29,7 @@ class Passkey:
 
 @dataclass(frozen=True)
 class PasskeyOwner:
-    """Whose a passkey is, and what checks its signatures."""
+    """Who owns a passkey, and what checks its signatures."""
 
     id: int
     user_id: int
@@ -92,8 +92,8 @@ async def add(
 
 
 async def use(connection: Connection, passkey_id: int, *, sign_count: int) -> bool:
-    """Note a use; False where the authenticator's count hasn't grown, so that there may be a copy
-    of it. Authenticators that don't count send 0 each time."""
+    """Record a use; False if the authenticator's count hasn't grown, so there may be a copy of it.
+    Authenticators that don't count send 0 each time."""
     return bool(
         await connection.fetchval(
             """
@@ -120,7 +120,7 @@ async def rename(connection: Connection, user_id: int, passkey_id: int, name: st
 
 async def remove(connection: Connection, user_id: int, passkey_id: int, *, keep_one: bool) -> bool:
     """Remove one of a user's passkeys; False if they have none with this id. Raises
-    `LastFactorError` where a factor must be kept. The caller opens the transaction."""
+    `LastFactorError` if a factor must be kept. The caller opens the transaction."""
     await connection.execute("select from users where id = $1 for update", user_id)
     name = await connection.fetchval(
         "delete from passkeys where id = $1 and user_id = $2 returning name", passkey_id, user_id

@@ -9,7 +9,8 @@ from latchkey.store.pool import Connection
 from latchkey.store.users.users import User, fields_of
 
 MOST = 50
-"""How many sessions a user can have: another sign-in ends the one that was unused for longest."""
+"""How many sessions a user can have: another sign-in ends the one that has been unused for
+longest."""
 SWEEP = 500
 """How many expired sessions one sign-in deletes, so that the table stays small."""
 
@@ -159,8 +160,9 @@ async def read(
 async def begin(
     connection: Connection, user: User, *, rules: SessionRules, sign_in: NewSignIn
 ) -> str:
-    """Begin a session: the token for the user's cookie, of which only a hash is stored. Deletes
-    expired sessions, and those of the user beyond `MOST`. The caller opens the transaction."""
+    """Begin a session. Returns the token for the user's cookie, of which only a hash is stored.
+    Deletes expired sessions, and those of the user beyond `MOST`. The caller opens the
+    transaction."""
     await connection.execute(
         """
         delete from sessions where token_hash in (
@@ -236,7 +238,7 @@ async def renew(
 
 
 async def add_factor(connection: Connection, session_id: int, factor: str) -> None:
-    """Note that the user of a session has just set up this second factor in it."""
+    """Record that the user of a session has just set up this second factor in it."""
     await connection.execute(
         "update sessions set second_factor = $2 where id = $1", session_id, factor
     )

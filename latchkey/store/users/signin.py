@@ -1,4 +1,4 @@
-"""Signing in: rate-limited attempts, emailed links, and what the feed says of it."""
+"""Signing in: rate-limited attempts, emailed links, and their activity lines."""
 
 import hashlib
 import secrets
@@ -22,7 +22,7 @@ async def try_once(connection: Connection, who: str, *, most: int, seconds: int)
 
 
 async def count_try(connection: Connection, who: str, *, seconds: int) -> int:
-    """Count an attempt by `who`; how many there were within `seconds`.
+    """Count an attempt by `who`. Returns how many there were within `seconds`.
 
     `who` is stored as a hash, and only for that window.
     """

@@ -50,8 +50,8 @@ async def make_first_owner(connection: Connection, email: str, password_hash: st
 
 
 async def recover_owner(connection: Connection, email: str) -> User:
-    """Make somebody an owner, created if unknown, whom nothing signs in any more: no session,
-    password, second factor or mailed link. The caller opens the transaction."""
+    """Make somebody an owner, creating the account if needed, and end everything that signs them
+    in: sessions, password, second factors and emailed links. The caller opens the transaction."""
     known, created = await users.find_or_create(connection, email)
     await sessions.end_all(connection, known.id)
     await factors.remove_factors(connection, known.id, actor=None)
