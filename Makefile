@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 # The tests start many processes: each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests wait more than they compute: two processes for each core keep both cores busy.
+# Tests wait more than they compute: two processes for each of two cores keep both busy.
+PROCESSES ?= 4
+
 # `check` has run the architecture's tests.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 1 \
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 \
   --ignore tests/test_architecture.py
 
 .PHONY: run test fast check format schema lock clean

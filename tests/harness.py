@@ -93,6 +93,12 @@ async def until(
     return value
 
 
+def http_client(**options: Any) -> httpx.AsyncClient:
+    """A client that waits as long as the tests do, and loads no certificates, which takes longer
+    than a request."""
+    return httpx.AsyncClient(**{"timeout": PATIENCE, "verify": False, **options})
+
+
 @dataclass(frozen=True)
 class Postgres:
     """A running server with a migrated template database."""
@@ -150,7 +156,7 @@ def run_postgres(folder: Path) -> Iterator[Postgres]:
         yield Postgres(prepared.dsn)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 async def _make_template(dsn: Callable[[str], str]) -> None:
@@ -193,7 +199,7 @@ def run_temporal(
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 async def _temporal_answers(address: str) -> None:
@@ -284,12 +290,9 @@ class Stripe:
 
     async def checkout(self, *prices: str, mode: str = "subscription", **params: Any) -> Json:
         lines = [{"price": price, "quantity": 1} for price in prices]
+        usual = {"success_url": "http://127.0.0.1/thanks"}
         return await self.post(
-            "checkout/sessions",
-            mode=mode,
-            line_items=lines,
-            success_url="http://127.0.0.1/thanks",
-            **params,
+            "checkout/sessions", mode=mode, line_items=lines, **{**usual, **params}
         )
 
     async def pay(self, session: Json, email: str, **buyer: Any) -> Json:

@@ -7,7 +7,6 @@ from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
-import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
@@ -17,7 +16,16 @@ from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import signin
-from tests.harness import SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.harness import (
+    SECRETS,
+    Latchkey,
+    Postgres,
+    Stripe,
+    free_port,
+    http_client,
+    run_latchkey,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -194,7 +202,7 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
     assert "https://seaside.example/logo.png" in html
     assert "background:#ffee00;color:#000000" in html
     address = mail["List-Unsubscribe"].strip("<>")
-    async with httpx.AsyncClient(verify=False) as program:
+    async with http_client() as program:
         answer = await program.post(address, data={"List-Unsubscribe": "One-Click"})
     assert answer.status_code == 200
     await site.stripe.buy("digest@post.example", price)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from latchkey.store.stripe import wakeups
-from tests.harness import ADMIN, PASSWORD, Json, Latchkey, until
+from tests.harness import ADMIN, PASSWORD, Json, Latchkey, http_client, until
 
 pytestmark = pytest.mark.anyio
 
@@ -268,7 +268,7 @@ async def test_the_admin_sees_who_is_affected_before_saving(site: Latchkey) -> N
     product, price = await linked(site)
     await paused(site, "page@policy.example", price)
     await site.settled()
-    async with httpx.AsyncClient(base_url=site.url, follow_redirects=True) as browser:
+    async with http_client(base_url=site.url, follow_redirects=True) as browser:
         await _sign_in(browser)
         shown = await browser.get("/admin/policy")
         assert "Past due" in shown.text

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
-import httpx
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from tests.harness import SHORTLY, Latchkey, until
+from tests.harness import SHORTLY, Latchkey, http_client, until
 from tests.workflows.recording import record
 from worker import WORKFLOWS, workflow_runner
 
@@ -43,7 +42,7 @@ async def lived(site: Latchkey) -> tuple[str, str]:
     await site.call("PUT", f"/products/{product}/checkout", json={"enabled": True, "price": price})
     for email in (f"zaphod.two@{HOST}", f"zaphod@{HOST}"):
         await site.call("POST", "/portal-sessions", 201, json={"email": email})
-    async with httpx.AsyncClient(base_url=site.url) as buyer:
+    async with http_client(base_url=site.url) as buyer:
         await buyer.get("/checkout/success", params={"session": session["id"]})
     await site.stripe.post(f"customers/{customer}", email=f"renamed@{HOST}")
     await site.stripe.post(f"products/{stripe_product}", name="Renamed")

@@ -32,7 +32,7 @@ def told_by_node(url: str) -> list[Any]:
         script.write(STORY.read_bytes())
         script.flush()
         done = subprocess.run(
-            ["node", script.name, url], capture_output=True, text=True, timeout=60, check=False
+            ["node", script.name, url], capture_output=True, text=True, timeout=300, check=False
         )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

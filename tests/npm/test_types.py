@@ -11,6 +11,7 @@ import httpx
 import pytest
 import stripe
 
+from tests.harness import PATIENCE
 from tests.npm.install import FOLDER, MODULES
 from tests.npm.test_node_sdk import told_by_python
 from tests.sandbox.alone import run_alone
@@ -83,7 +84,8 @@ def test_answers_and_events_compile() -> None:
 def test_a_wrong_answer_does_not_compile() -> None:
     """Unknown enum values do: Stripe's enums are open, in its types too."""
     with run_alone("--seed", "shop") as sandbox:
-        rows = httpx.get(f"{sandbox.url}/v1/subscriptions", headers=_KEY).json()["data"]
+        listed = httpx.get(f"{sandbox.url}/v1/subscriptions", headers=_KEY, timeout=PATIENCE)
+        rows = listed.json()["data"]
     good = rows[0]
     wrong = [
         {**good, "status": 7},
@@ -119,12 +121,13 @@ def _more(url: str) -> None:
     charge = next(
         row for row in client.charges.list({"limit": 100}).data if row.paid and not row.refunded
     )
-    httpx.post(f"{url}/_sandbox/charges/{charge.id}/dispute", json={}).raise_for_status()
+    disputed = f"{url}/_sandbox/charges/{charge.id}/dispute"
+    httpx.post(disputed, json={}, timeout=PATIENCE).raise_for_status()
 
 
 def _dump(url: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    with httpx.Client(base_url=f"{url}/v1/", headers=_KEY) as client:
+    with httpx.Client(base_url=f"{url}/v1/", headers=_KEY, timeout=PATIENCE) as client:
         found.append(client.get("account").json())
         customers = client.get("customers").json()["data"]
         for path in LISTS:

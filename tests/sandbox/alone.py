@@ -45,8 +45,9 @@ class Alone:
 
     def problems(self) -> list[str]:
         """Mistakes the sandbox found in its own responses."""
-        found: list[str] = httpx.get(f"{self.url}/_sandbox/problems").json()["data"]
-        return found
+        answer = httpx.get(f"{self.url}/_sandbox/problems", timeout=PATIENCE)
+        problems: list[str] = answer.json()["data"]
+        return problems
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import stripe as sdk
 
 from sandbox.box import build
 from sandbox.schema import API_VERSION, Published
-from tests.harness import KEY, Json, Stripe, flat, until
+from tests.harness import KEY, Json, Stripe, flat, http_client, until
 from tests.sandbox.lives import begin
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ async def error_of(answer: httpx.Response) -> Json:
 
 
 async def test_keys_are_checked(stripe: Stripe) -> None:
-    async with httpx.AsyncClient(base_url=stripe.url, verify=False) as client:
+    async with http_client(base_url=stripe.url) as client:
         for header, status in (
             ({}, 401),
             ({"Authorization": "Bearer sk_live_1"}, 401),
@@ -40,7 +40,7 @@ async def test_keys_are_checked(stripe: Stripe) -> None:
 async def test_a_restricted_key_may_do_only_what_it_is_allowed_to(stripe: Stripe) -> None:
     made = await stripe.control("keys", permissions={"products": "read", "account": "read"})
     headers = {"Authorization": f"Bearer {made['key']}"}
-    async with httpx.AsyncClient(base_url=stripe.url, headers=headers, verify=False) as client:
+    async with http_client(base_url=stripe.url, headers=headers) as client:
         assert (await client.get("/v1/products")).status_code == 200
         refused = await client.post("/v1/products", data={"name": "x"})
         assert refused.status_code == 403
@@ -265,7 +265,7 @@ def test_a_restart_continues_where_it_stopped(tmp_path: Path, published: Publish
 async def test_pages_pay_and_decline(stripe: Stripe) -> None:
     price = await stripe.price(await stripe.product("Course <b>"), every=None)
     session = await stripe.checkout(price, mode="payment")
-    async with httpx.AsyncClient(base_url=stripe.url, verify=False) as client:
+    async with http_client(base_url=stripe.url) as client:
         shown = await client.get(f"/c/pay/{session['id']}")
         assert "Course &lt;b&gt;" in shown.text
         assert "Sandbox, not Stripe" in shown.text

@@ -3,11 +3,10 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 import stripe as sdk
 
-from tests.harness import KEY, Stripe
+from tests.harness import KEY, Stripe, http_client
 from tests.sandbox.test_faults import receiving
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +131,7 @@ async def test_foreign_hosts_are_refused(stripe: Stripe, path: str) -> None:
 async def test_foreign_pages_are_refused(stripe: Stripe) -> None:
     async def advance(origin: str | None) -> int:
         headers = {} if origin is None else {"Origin": origin}
-        async with httpx.AsyncClient(base_url=stripe.url, verify=False) as browser:
+        async with http_client(base_url=stripe.url) as browser:
             answer = await browser.post("/control/advance", data={"seconds": "60"}, headers=headers)
         return answer.status_code
 

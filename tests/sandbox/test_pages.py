@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.harness import Stripe
+from tests.harness import Stripe, http_client
 from tests.sandbox.lives import begin
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def visitor(stripe: Stripe) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=stripe.url, verify=False) as client:
+    async with http_client(base_url=stripe.url) as client:
         yield client
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.schema import API_VERSION, Published
 from sandbox.versions import Family, family_of
-from tests.harness import KEY, Json, Stripe, flat
+from tests.harness import KEY, Json, Stripe, flat, http_client
 from tests.sandbox.lives import begin
 from tests.sandbox.test_faults import receiving
 
@@ -49,7 +49,7 @@ def _good(answer: httpx.Response) -> Json:
 @pytest.fixture
 async def clients(stripe: Stripe) -> AsyncIterator[dict[str, Old]]:
     headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=stripe.url, headers=headers, verify=False) as client:
+    async with http_client(base_url=stripe.url, headers=headers) as client:
         yield {name: Old(client, name) for name in (V2024, BASIL, CLOVER, DAHLIA)}
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from temporalio.client import ScheduleOverlapPolicy
 
-from tests.harness import ADMIN, PASSWORD, PATIENCE, Latchkey, until
+from tests.harness import ADMIN, PASSWORD, Latchkey, http_client, until
 
 
 async def token(client: httpx.AsyncClient, path: str) -> str:
@@ -20,7 +20,7 @@ async def token(client: httpx.AsyncClient, path: str) -> str:
 
 
 async def signed_in(site: Latchkey) -> httpx.AsyncClient:
-    client = httpx.AsyncClient(base_url=site.url, timeout=PATIENCE, verify=False)
+    client = http_client(base_url=site.url)
     fields = {
         "email": ADMIN,
         "password": PASSWORD,

@@ -8,7 +8,7 @@ import pytest
 
 from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
-from tests.harness import KEY, Json, Latchkey, until
+from tests.harness import KEY, Json, Latchkey, http_client, until
 from tests.truth.conftest import look_now, token
 from tests.web.test_webhooks import event, post, secret, send, signed
 from tests.workflows.recording import record
@@ -37,7 +37,7 @@ async def poisoned(site: Latchkey) -> str:
 
 
 async def metric(site: Latchkey, name: str) -> float:
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         text = (await client.get(f"{site.url}/metrics")).text
     line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
     return float(line.split()[1])

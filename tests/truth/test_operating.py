@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from latchkey import doctor, keyring
-from tests.harness import Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.harness import Latchkey, Postgres, Stripe, free_port, http_client, run_latchkey, until
 from tests.truth.conftest import look_now, token
 from tests.truth.test_catch_up import look
 from tests.truth.test_loud import failed, metric, poisoned
@@ -90,7 +90,7 @@ async def test_the_workers_metrics_are_temporals_and_ours(
 ) -> None:
     site, port = measured
     await failed(site, await poisoned(site))
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     for name in (
         "temporal_worker_task_slots_available",

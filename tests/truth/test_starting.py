@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from latchkey import worker_port
 from latchkey.supervision import LoopSupervisor
-from tests.harness import free_port, new_namespace, until
+from tests.harness import free_port, http_client, new_namespace, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -77,7 +77,7 @@ class Process:
 
 def answers(url: str, status: int) -> Callable[[], Awaitable[bool]]:
     async def answered() -> bool:
-        async with httpx.AsyncClient() as client:
+        async with http_client() as client:
             try:
                 return (await client.get(url)).status_code == status
             except httpx.TransportError:
@@ -162,7 +162,7 @@ async def test_the_worker_waits_and_knows_whether_it_polls(
             await worker.says("worker ready")
             await until(answers(f"{site}/readyz", 200), "the worker takes tasks")
             assert await answers(f"{site}/healthz", 200)()
-            async with httpx.AsyncClient() as client:
+            async with http_client() as client:
                 text = (await client.get(f"{site}/metrics")).text
             assert "temporal_" in text, "Temporal's own metrics"
             assert "latchkey_mails_total" in text

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from latchkey import signin_links
-from tests.harness import ADMIN, PASSWORD, PATIENCE, SECRETS, Latchkey
+from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey, http_client
 
 _links = itertools.count()
 
@@ -73,7 +73,7 @@ def left_for(answer: httpx.Response) -> str:
 
 @asynccontextmanager
 async def visit(site: Latchkey) -> AsyncIterator[Visitor]:
-    async with httpx.AsyncClient(base_url=site.url, timeout=PATIENCE, verify=False) as client:
+    async with http_client(base_url=site.url) as client:
         yield Visitor(site, client)
 
 

@@ -7,7 +7,7 @@ from html import unescape
 import httpx
 import pytest
 
-from tests.harness import ADMIN, PASSWORD, Latchkey
+from tests.harness import ADMIN, PASSWORD, Latchkey, http_client
 from tests.web.test_pages import post, token
 
 pytestmark = pytest.mark.anyio
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
+    async with http_client(base_url=shared.url) as client:
         answer = await post(client, "/login", "/login", email=ADMIN, password=PASSWORD)
         assert answer.status_code == 303
         yield client
@@ -239,7 +239,7 @@ async def test_support_reads_and_changes_nothing(shared: Latchkey) -> None:
         "insert into users (email, role) values ('helper@site.example', 'support') returning id"
     )
     link = signin_links.sign(user, "helper", secrets=SECRETS)
-    async with httpx.AsyncClient(base_url=shared.url, verify=False) as helper:
+    async with http_client(base_url=shared.url) as helper:
         await post(helper, f"/login/{link}", f"/login/{link}")
         for path in ("/admin/products", f"/admin/products/{product}/members", "/admin/activity"):
             assert (await helper.get(path)).status_code == 200

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from latchkey.store.users import erasure
-from tests.harness import ADMIN, Latchkey
+from tests.harness import ADMIN, PATIENCE, Latchkey
 from tests.web.pages import Visitor, user, visit
 from web.pages.admin import bulk_grants
 from web.pages.admin import users as users_pages
@@ -133,7 +133,7 @@ async def test_reading_a_long_file_holds_nobody_up(
 
     def read(*_: object, **__: object) -> tuple[list[object], list[object]]:
         reading.set()
-        assert answered.wait(20), "the site answers meanwhile"
+        assert answered.wait(PATIENCE), "the site answers meanwhile"
         return [], []
 
     monkeypatch.setattr(module, reader, read)

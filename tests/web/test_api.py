@@ -3,11 +3,10 @@
 import secrets
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.digest import digest
-from tests.harness import Latchkey
+from tests.harness import Latchkey, http_client
 
 pytestmark = pytest.mark.anyio
 
@@ -140,8 +139,9 @@ async def test_malformed_and_oversized_bodies_are_refused(shared: Latchkey) -> N
 )
 async def test_wrong_tokens_are_refused(shared: Latchkey, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    async with httpx.AsyncClient(
-        base_url=f"{shared.url}/api/v1", headers=headers, verify=False
+    async with http_client(
+        base_url=f"{shared.url}/api/v1",
+        headers=headers,
     ) as client:
         for path in ("/products", "/access?product=x&email=a@b.example", "/users"):
             answer = await client.get(path)
@@ -263,7 +263,7 @@ async def test_the_openapi_description_is_accurate(shared: Latchkey) -> None:
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         document = (await client.get(f"{shared.url}/api/v1/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     schema = Resource.from_contents(

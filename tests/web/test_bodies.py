@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from latchkey.serving import PatientProtocol
-from tests.harness import PATIENCE, TOKEN, Latchkey, until
+from tests.harness import PATIENCE, TOKEN, Latchkey, http_client, until
 from tests.web.pages import visit
 from web import bodies
 
@@ -83,7 +82,7 @@ async def test_the_refusals_say_what_to_do(shared: Latchkey) -> None:
     answer = await shared.api.post("/products", content=large)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert "1 MiB" in answer.json()["detail"]
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with http_client(base_url=shared.url) as client:
         page = await client.post("/login", content=large, headers={"Content-Type": FORM})
     assert page.status_code == 413
     assert "Nothing was changed" in page.text

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.harness import Latchkey
+from tests.harness import Latchkey, http_client
 from web import health
 from web.site import Site
 
@@ -19,7 +19,7 @@ DETAILS = {"postgres": "ok", "temporal": "ok", "loops": "ok", "stripe": "connect
 
 @pytest.fixture
 async def visitor(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with http_client(base_url=shared.url) as client:
         yield client
 
 

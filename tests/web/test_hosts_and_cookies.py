@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from latchkey import signin_links
 from latchkey.settings import Settings
-from tests.harness import SECRETS, Latchkey
+from tests.harness import SECRETS, Latchkey, http_client
 from tests.web.pages import left_for, user, visit
 from web.hosts import KnownHosts
 from web.security import (
@@ -73,7 +73,7 @@ async def test_a_cookie_that_another_host_may_have_set_is_ignored_over_https() -
 @pytest.mark.parametrize("path", ["/login", "/", "/theme.css", "/static/latchkey.css"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil", ""])
 async def test_foreign_hosts_are_refused(shared: Latchkey, host: str, path: str) -> None:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with http_client(base_url=shared.url) as client:
         answer = await client.get(path, headers={"Host": host})
     assert answer.status_code == 400
     assert shared.url in answer.text
@@ -89,7 +89,7 @@ async def test_the_api_refuses_foreign_hosts_as_a_problem(shared: Latchkey) -> N
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/webhooks/stripe"])
 async def test_machines_ask_by_any_name(shared: Latchkey, path: str) -> None:
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with http_client(base_url=shared.url) as client:
         answer = await client.get(path, headers={"Host": "10.0.0.7:8000"})
     assert answer.status_code == (405 if "webhooks" in path else 200)
 

@@ -10,7 +10,7 @@ import pytest
 
 from latchkey import signin_links
 from tests.digest import digest
-from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey
+from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey, http_client
 
 pytestmark = pytest.mark.anyio
 
@@ -25,13 +25,13 @@ ADMIN_PAGES = [
 
 @pytest.fixture
 async def visitor(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
+    async with http_client(base_url=shared.url) as client:
         yield client
 
 
 @pytest.fixture
 async def admin(shared: Latchkey) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared.url, verify=False) as client:
+    async with http_client(base_url=shared.url) as client:
         answer = await post(client, "/login", "/login", email=ADMIN, password=PASSWORD)
         assert answer.status_code == 303, answer.text
         yield client
@@ -198,9 +198,7 @@ async def test_wrong_passwords_and_too_many_of_them(
 async def test_signing_out_ends_the_session(shared: Latchkey, admin: httpx.AsyncClient) -> None:
     cookie = admin.cookies["latchkey_session"]
     await post(admin, "/admin/products", "/logout")
-    async with httpx.AsyncClient(
-        base_url=shared.url, cookies={"latchkey_session": cookie}
-    ) as thief:
+    async with http_client(base_url=shared.url, cookies={"latchkey_session": cookie}) as thief:
         assert (await thief.get("/admin/products")).status_code == 303
 
 

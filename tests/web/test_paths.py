@@ -1,10 +1,9 @@
 """Slashes too many, foreign hosts, and the headers of errors."""
 
-import httpx
 import orjson
 import pytest
 
-from tests.harness import Latchkey
+from tests.harness import Latchkey, http_client
 from tests.web.test_webhooks import event, secret, signed
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +15,7 @@ async def test_webhooks_arrive_at_addresses_with_slashes_too_many(
 ) -> None:
     sent = event(shared)
     body = orjson.dumps(sent)
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         answer = await client.post(
             f"{shared.url}{path}", content=body, headers=signed(body, await secret(shared))
         )
@@ -34,6 +33,6 @@ async def test_webhooks_arrive_at_addresses_with_slashes_too_many(
     ],
 )
 async def test_redirects_name_no_host(shared: Latchkey, path: str, leads_to: str) -> None:
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         answer = await client.get(f"{shared.url}{path}", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["location"]) == (308, leads_to)

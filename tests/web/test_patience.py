@@ -5,7 +5,6 @@ import threading
 from types import SimpleNamespace
 from typing import cast
 
-import httpx
 import pytest
 
 from latchkey.store.audit import AuditFilter
@@ -13,7 +12,7 @@ from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import create_pool
 from latchkey.store.purchases.billing_lists import BillingFilter
 from latchkey.store.users.listing import UserFilter
-from tests.harness import PATIENCE, Latchkey
+from tests.harness import PATIENCE, Latchkey, http_client
 from tests.web.pages import user, visit
 from web import markdown
 from web.pages.admin import activity, audit_log, customers, users
@@ -60,7 +59,7 @@ async def test_other_requests_are_answered_meanwhile(
 
     monkeypatch.setattr(markdown, "_kept", endless)
     fields = {"content": "![" * 2000, "content_url": "", "do": "preview"}
-    async with visit(shared) as owner, httpx.AsyncClient(base_url=shared.url) as other:
+    async with visit(shared) as owner, http_client(base_url=shared.url) as other:
         await owner.sign_in()
         path = f"/admin/products/{product}/content"
         previewing = asyncio.create_task(owner.send(path, expect=200, **fields))

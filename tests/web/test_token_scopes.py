@@ -12,7 +12,7 @@ import pytest
 
 from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.users import api_tokens
-from tests.harness import Latchkey, until
+from tests.harness import Latchkey, http_client, until
 from tests.web.pages import user, visit
 from web.api import tokens
 from web.api.registry import ENDPOINTS
@@ -79,8 +79,9 @@ async def token(
 @asynccontextmanager
 async def client(site: Latchkey, bearer: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {bearer}"}
-    async with httpx.AsyncClient(
-        base_url=f"{site.url}/api/v1", headers=headers, verify=False
+    async with http_client(
+        base_url=f"{site.url}/api/v1",
+        headers=headers,
     ) as made:
         yield made
 
@@ -217,7 +218,7 @@ async def test_the_page_makes_tokens_with_scope_and_end(shared: Latchkey) -> Non
 
 
 async def test_the_description_names_the_scope_of_each_call(shared: Latchkey) -> None:
-    async with httpx.AsyncClient(verify=False) as plain:
+    async with http_client() as plain:
         document = (await plain.get(f"{shared.url}/api/v1/openapi.json")).json()
     for declared in ENDPOINTS:
         operation = document["paths"][f"/api/v1{declared.path}"][declared.method.lower()]

@@ -15,7 +15,7 @@ from latchkey.store.checks import health
 from latchkey.store.checks.findings import FindingKind, findings
 from latchkey.store.pool import Pool
 from latchkey.store.users import signin
-from tests.harness import ADMIN, PASSWORD, PATIENCE, Latchkey, until
+from tests.harness import ADMIN, PASSWORD, PATIENCE, Latchkey, http_client, until
 from tests.web.pages import user
 from web.brakes import Brake
 from web.visitors import VisitorAddresses, address_of, network_of
@@ -81,8 +81,9 @@ async def test_few_of_one_network_wait_at_the_same_time() -> None:
 
 def browser(site: Latchkey, address: str) -> httpx.AsyncClient:
     """A browser of somebody at an address, behind a proxy that the site trusts."""
-    return httpx.AsyncClient(
-        base_url=site.url, headers={"X-Forwarded-For": address}, timeout=PATIENCE
+    return http_client(
+        base_url=site.url,
+        headers={"X-Forwarded-For": address},
     )
 
 

@@ -20,7 +20,7 @@ from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe.context import Account
 from latchkey.vault import Purpose, Vault
 from tests.digest import digest
-from tests.harness import Json, Latchkey, until
+from tests.harness import Json, Latchkey, http_client, until
 from web.webhooks import RefusedError, read_event
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ def signed(body: bytes, key: str, *, at: int | None = None) -> dict[str, str]:
 
 
 async def post(site: Latchkey, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    async with httpx.AsyncClient(verify=False) as client:
+    async with http_client() as client:
         return await client.post(f"{site.url}/webhooks/stripe", content=body, headers=headers)
 
 
