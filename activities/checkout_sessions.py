@@ -21,7 +21,7 @@ from latchkey.rules.checkout_params import (
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout_attempts, offers
 from latchkey.stripe_api import CopyError, Json, StripeApi, StripeError
-from latchkey.stripe_ids import reference
+from latchkey.stripe_ids import owner, reference
 from latchkey.vault import Purpose
 
 
@@ -79,7 +79,7 @@ class CheckoutSessionActivities:
             try:
                 return await self._create(api, order, for_customer(params, customer), customer)
             except StripeError as error:
-                if error.param != "customer":
+                if error.param not in owner(customer):
                     raise
                 if error.missing:
                     target = Target(TargetKind.OBJECT, f"customer/{reference(customer)}")

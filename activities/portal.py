@@ -43,7 +43,8 @@ class PortalActivities:
     @activity.defn(name=contracts.OPEN_PORTAL)
     async def open_portal(self, stripe_call: StripeCallInput) -> StripeCallResult:
         """A new session for the customer `object_id`, on the page that `flow` names; `gone` if
-        Stripe doesn't have the customer any more."""
+        Stripe doesn't have the customer any more, `changed` if the subscription isn't one that can
+        still be cancelled."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -61,14 +62,17 @@ class PortalActivities:
             except StripeError as error:
                 if error.missing and await _gone(api, customer):
                     return StripeCallResult("gone")
-                raise
+                if error.passing or error.refused or stripe_call.target is None:
+                    raise
+                return StripeCallResult("changed")
         async with self._deps.pool.acquire() as connection:
             await portal.opened(connection, customer)
         return StripeCallResult("opened", sealed=self._sealed(made["url"]))
 
     @activity.defn(name=contracts.FIND_RECEIPT)
     async def find_receipt(self, stripe_call: StripeCallInput) -> StripeCallResult:
-        """Stripe's page with the receipt or invoice of an order or a subscription."""
+        """Stripe's page with the receipt or invoice of an order or a subscription; `gone` if Stripe
+        doesn't have that any more, `none` if nothing was charged."""
         async with retried():
             api = await self._deps.keyring.api()
             try:
@@ -76,10 +80,10 @@ class PortalActivities:
             except StripeError as error:
                 if not error.missing:
                     raise
-                url = None
-        return (
-            StripeCallResult("found", sealed=self._sealed(url)) if url else StripeCallResult("none")
-        )
+                return StripeCallResult("gone")
+        if url is None:
+            return StripeCallResult("none")
+        return StripeCallResult("found", sealed=self._sealed(url))
 
     async def _configuration(self, api: StripeApi, account: Account, settings: SiteSettings) -> str:
         """Our configuration: created once per account and mode, updated when the settings or our

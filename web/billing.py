@@ -16,13 +16,23 @@ STRIPE_CALL_SECONDS = 15.0
 LOOK_SECONDS = 6.0
 
 
+class GoneError(Exception):
+    """Stripe doesn't have the object any more. It is read again, since its event was missed."""
+
+
+class ChangedError(Exception):
+    """The subscription was changed in Stripe, and what was asked for isn't possible any more. It is
+    read again, since its event was missed or is on its way."""
+
+
 async def portal(
     site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
 ) -> str | None:
     """The URL of a new portal session; None if the customer was deleted in Stripe, which is then
     read again, since the event that said so was missed.
 
-    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    Raises `ChangedError` if that `subscription` can't be cancelled, `TemporalUnavailableError`,
+    `WorkflowFailedError`.
     """
     stands_for = reference(customer)
     sealed = None
@@ -38,13 +48,16 @@ async def portal(
         target = Target(TargetKind.OBJECT, f"customer/{stands_for}")
         await dispatch.nudge(site.temporal, target, [])
         return None
+    if result.state == "changed" and subscription:
+        await dispatch.nudge(site.temporal, Target(TargetKind.SUBSCRIPTION, subscription), [])
+        raise ChangedError
     return _opened(site, result)
 
 
 async def receipt(site: Site, source_id: str) -> str | None:
     """The URL of Stripe's receipt page, None if there is no receipt.
 
-    Raises `TemporalUnavailableError`, `WorkflowFailedError`.
+    Raises `GoneError`, `TemporalUnavailableError`, `WorkflowFailedError`.
     """
     result = await dispatch.call_stripe(
         site.temporal,
@@ -52,6 +65,8 @@ async def receipt(site: Site, source_id: str) -> str | None:
         summary=f"Receipt of {source_id}",
         seconds=STRIPE_CALL_SECONDS,
     )
+    if result.state == "gone":
+        raise GoneError
     return _opened(site, result) if result.sealed else None
 
 

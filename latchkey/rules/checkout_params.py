@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from latchkey.stripe_ids import owner
+
 MOST_TAG = 500
 """Stripe's longest value of metadata."""
 
@@ -58,7 +60,7 @@ def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
         for name, value in params.items()
         if name not in ("customer_email", "customer_creation")
     }
-    return kept | {"customer": customer}
+    return kept | owner(customer)
 
 
 def with_discount(params: Mapping[str, Any], promotion_code: str) -> dict[str, Any]:

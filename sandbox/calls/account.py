@@ -4,6 +4,7 @@ from sandbox import lists, versions
 from sandbox.calls.registry import Call, call, listable, readable
 from sandbox.fields import apply
 from sandbox.shop import Shop, invalid, missing, snapshot
+from sandbox.subscriptions import LIVE
 from sandbox.world import Json
 
 
@@ -158,6 +159,7 @@ def open_portal(shop: Shop, params: Json) -> Json:
             raise invalid(f"The configuration {given} is not active.", param="configuration")
     else:
         configuration = _default_configuration(shop)
+    _check_flow(shop, customer, params.get("flow_data") or {})
     made = world.make(
         "billing_portal.session",
         "bps",
@@ -210,6 +212,18 @@ def _flow(shop: Shop, given: Json) -> Json:
             {"price": None, **entry, "id": entry["id"]} for entry in confirm["items"]
         ]
     return shown
+
+
+def _check_flow(shop: Shop, customer: Json, flow: Json) -> None:
+    """Refuse to cancel what is over or already set to end."""
+    if flow.get("type") != "subscription_cancel" or not flow.get("subscription_cancel"):
+        return
+    name = "flow_data[subscription_cancel][subscription]"
+    found = shop.find("subscription", flow["subscription_cancel"]["subscription"], param=name)
+    if found["customer"] != customer["id"]:
+        raise invalid(f"The subscription {found['id']} isn't the customer's.", param=name)
+    if found["status"] not in LIVE or found["cancel_at"]:
+        raise invalid(f"The subscription {found['id']} is already canceled.", param=name)
 
 
 def _default_configuration(shop: Shop) -> Json:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -164,6 +165,34 @@ async def test_billing_of_a_customer_deleted_in_stripe_says_so_and_is_read_again
         )
 
     await until(read_again, "the customers are read again")
+
+
+async def test_what_changed_in_stripe_is_said_in_words_and_read_again(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    """The events were lost: the subscription is over, and the session of the purchase is gone."""
+    email = "stale@account.example"
+    member, subscribed, bought = await buyer(shared, email)
+    await visitor.sign_in_as(member, "stale")
+    subscription = subscribed["subscription"]
+    await shared.stripe.control("faults", drop=1)
+    await shared.stripe.delete(f"subscriptions/{subscription}")
+    await shared.stripe.delivered()
+    await shared.stripe.control("faults", drop=0)
+    shared.stripe.box.shop.world.forget("checkout.session", bought["id"])
+
+    fields = {"subscription": subscription, "flow": "cancel"}
+    refused = await visitor.send("/account", "/account/billing", 409, **fields)
+    assert "This subscription has changed" in refused.text
+    gone = await visitor.send("/account", "/account/receipt", 404, source=bought["id"])
+    assert "Stripe doesn't have this purchase any more" in unescape(gone.text)
+
+    async def over() -> bool:
+        return "Ended" in (await visitor.get("/account")).text
+
+    await until(over, "the subscription is read again")
+    opened = await visitor.send("/account", "/account/billing", 200)
+    assert left_for(opened), "the billing can still be managed"
 
 
 async def test_cancelling_in_the_portal_is_recognised_with_and_without_a_reason(

@@ -224,7 +224,8 @@ async def begin_reading(
 
 async def named(connection: Connection, target_id: str) -> str | None:
     """The object behind the target of an event, as `<kind>/<Stripe id>`. The target may have a
-    reference in place of the id, which the events still name; None if they are gone."""
+    reference in place of the id, which its events name and, if they are gone, the mirror; None if
+    neither does."""
     kind, _, object_id = target_id.partition("/")
     if not is_reference(object_id):
         return target_id
@@ -235,7 +236,26 @@ async def named(connection: Connection, target_id: str) -> str | None:
         """,
         target_id,
     )
+    found = found or await _mirrored(connection, kind, object_id)
     return f"{kind}/{found}" if found else None
+
+
+_MIRRORS = {"customer": "customers", "product": "stripe_products", "price": "prices"}
+
+
+async def _mirrored(connection: Connection, kind: str, reference: str) -> str | None:
+    """The mirrored object whose id a reference stands for (`stripe_ids.reference`)."""
+    if kind not in _MIRRORS:
+        return None
+    found: str | None = await connection.fetchval(
+        f"""
+        select id from {_MIRRORS[kind]}
+         where 'ref-' || left(encode(sha256(convert_to(id, 'UTF8')), 'hex'), 32) = $1
+         limit 1
+        """,
+        reference,
+    )
+    return found
 
 
 async def served(

@@ -99,9 +99,23 @@ async def manage(request: Request) -> Response:
         raise NotFoundError("This billing account isn't yours.")
     if not await _may_ask_stripe(request):
         return _too_often(request)
+    return await _portal(request, chosen, flow=flow, subscription=subscription or None)
+
+
+async def _portal(
+    request: Request, customer: str, *, flow: str | None, subscription: str | None
+) -> Response:
     try:
-        url = await billing.portal(
-            site_of(request), chosen, flow=flow, subscription=subscription or None
+        url = await billing.portal(site_of(request), customer, flow=flow, subscription=subscription)
+    except billing.ChangedError:
+        return page(
+            request,
+            "message.html",
+            409,
+            heading="This subscription has changed",
+            text="In Stripe it has already ended, or is set to end. Nothing was changed just now."
+            " Your account shows what applies in a moment.",
+            back="/account",
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
@@ -129,6 +143,16 @@ async def receipt(request: Request) -> Response:
         return _too_often(request)
     try:
         url = await billing.receipt(site_of(request), source_id)
+    except billing.GoneError:
+        return page(
+            request,
+            "message.html",
+            404,
+            heading="No receipt",
+            text="Stripe doesn't have this purchase any more, so there's no receipt to show. If you"
+            " need one, please contact us.",
+            back="/account",
+        )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _stripe_away(request)
     if url is None:
