@@ -338,6 +338,8 @@ async def test_nobody_gets_a_second_subscription_without_asking(
     bought = (await opened(shared, session_url(session)))["subscription"]
     await shared.stripe.post(f"subscriptions/{bought}/pause")
     await shared.has(product, email, access=False)
+    for path, status in (("/library", 200), (f"/products/{slug}", 403), ("/account", 200)):
+        assert "Resume subscription" in (await visitor.get(path, status)).text, path
     await shared.call("PATCH", f"/products/{product}", json={"purchase_method": "sales_page"})
     before = await attempts(shared)
     for path in (f"/buy/{slug}", f"/buy/{slug}/checkout", f"/buy/{slug}?price={price}"):

@@ -9,6 +9,7 @@ from latchkey.mail.letters import KINDS
 from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.plurals import counted
+from latchkey.rules.remedies import Remedy
 from latchkey.rules.vocabulary import (
     ActivityType,
     AuditAction,
@@ -232,6 +233,31 @@ MONEY_STATES: dict[str, tuple[str, str]] = {
     MoneyState.DISPUTED: ("Disputed", "bad"),
     MoneyState.DISPUTE_LOST: ("Dispute lost", "bad"),
 }
+REMEDIES: dict[str, tuple[str, str, str]] = {
+    Remedy.CARD: (
+        "Locked: payment failed",
+        "Update your card",
+        "A payment failed, so your access is on hold. Once your card is updated and the payment"
+        " goes through, you'll get it back automatically.",
+    ),
+    Remedy.FINISH: (
+        "Locked: not paid yet",
+        "Finish the payment",
+        "The first payment hasn't gone through yet. You'll get access as soon as it does.",
+    ),
+    Remedy.RESUME: (
+        "Paused",
+        "Resume subscription",
+        "Your subscription is paused, so your access is on hold. You'll get it back when you resume"
+        " it.",
+    ),
+    Remedy.KEEP: (
+        "Cancelled",
+        "Keep subscription",
+        "Your subscription is set to end. You can still keep it.",
+    ),
+}
+"""By remedy: the badge, the button, and a sentence."""
 CANCELLED_IN: dict[str, str] = {
     Place.PORTAL: "by the customer, in the billing portal",
     Place.STRIPE: "in Stripe",
@@ -507,6 +533,21 @@ def line_due(line: Any) -> Markup:
         return Markup("")
     said = "It was due on" if line.type == ActivityType.ACCESS_ENDED else "In Stripe on"
     return Markup("{} {}").format(said, when(line.due_at))
+
+
+def remedy_badge(remedy: str) -> str:
+    """The state of a subscription that has to be mended."""
+    return REMEDIES[remedy][0]
+
+
+def remedy_button(remedy: str) -> str:
+    """The label of the button that mends a subscription."""
+    return REMEDIES[remedy][1]
+
+
+def remedy_sentence(remedy: str) -> str:
+    """What is wrong with a subscription, and what mends it."""
+    return REMEDIES[remedy][2]
 
 
 def belongings(side: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store.pool import Connection
 
 PAGE = 60
@@ -14,7 +15,8 @@ class Card:
 
     `state` is owned, ending (`until` is known), problem (a payment failed) or locked. The price is
     the checkout's, otherwise the cheapest active one; `unit_amount` is in the currency's minor
-    unit. `problem` is the subscription whose payment failed, `sold` says whether people without
+    unit. `problem` is the subscription whose payment failed, `unfinished` the status of the newest
+    one that isn't over, with its `pause_reason`. `sold` says whether people without
     access can buy it, `interrupted` that it is on sale but can't be bought now, because of a change
     in Stripe, and `had` whether this person had access before.
     """
@@ -29,6 +31,8 @@ class Card:
     until: datetime | None
     problem: str | None
     cancelled: bool
+    unfinished: str | None
+    pause_reason: str | None
     sold: bool
     interrupted: bool
     had: bool
@@ -47,6 +51,15 @@ class Card:
         if self.owned:
             return "ending" if self.until else "owned"
         return "problem" if self.problem else "locked"
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """What mends this person's subscription of the product; None if nothing has to be."""
+        if self.problem:
+            return Remedy.CARD
+        if self.unfinished is None:
+            return None
+        return remedy(self.unfinished, ends=self.cancelled, pause_reason=self.pause_reason)
 
     @property
     def cursor(self) -> str:
@@ -75,7 +88,11 @@ with mine as (
      group by g.product_id
 ), trouble as (
     select l.product_id, min(s.id) filter (where s.status in ('past_due', 'unpaid')) as problem,
-           bool_or(s.scheduled_end is not null) as cancelled
+           bool_or(s.scheduled_end is not null) as cancelled,
+           (array_agg(s.status order by s.created_at desc)
+              filter (where s.scheduled_end is null or s.scheduled_end > now()))[1] as unfinished,
+           (array_agg(s.pause_reason order by s.created_at desc)
+              filter (where s.scheduled_end is null or s.scheduled_end > now()))[1] as pause_reason
       from subscriptions s
       join subscription_items i on i.subscription_id = s.id
       join links l on l.stripe_product = i.stripe_product and l.removed_at is null
@@ -101,6 +118,7 @@ with mine as (
             or (p.access_mode = 'signed_in' and $1::bigint is not null)) as owned,
            case when p.access_mode = 'assigned' and not m.endless then m.until end as until,
            t.problem, coalesce(t.cancelled, false) as cancelled,
+           t.unfinished, t.pause_reason,
            p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
            p.access_mode = 'signed_in'
            or p.purchase_method = 'sales_page' and p.has_sales_page and not p.interrupted
@@ -117,8 +135,9 @@ with mine as (
                         where q.product_id = p.id and q.category_id = $4))
 )
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
-       c.problem, c.cancelled, c.sold, c.interrupted, c.had, c.purchase_method, c.checkout_target,
-       c.has_sales_page, r.unit_amount, r.currency, r.interval, r.interval_count
+       c.problem, c.cancelled, c.unfinished, c.pause_reason, c.sold, c.interrupted, c.had,
+       c.purchase_method, c.checkout_target, c.has_sales_page, r.unit_amount, r.currency,
+       r.interval, r.interval_count
   from (select * from cards c {shelf}) c
   left join lateral (
         select r.unit_amount, r.currency, r.interval, r.interval_count
@@ -137,7 +156,7 @@ _ONE = _CARDS.format(shelf="")
 _SHELF = (
     _CARDS.format(
         shelf=f"""
-     where (c.owned or c.problem is not null
+     where (c.owned or c.problem is not null or c.unfinished in ('paused', 'incomplete')
             or (c.show_locked and (c.sold or c.interrupted or c.had)))
        and ($5::integer is null or (case when c.owned then 0 else 1 end, lower(c.name), c.id)
                                    > ($5, $6::text, $7::text))

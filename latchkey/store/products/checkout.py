@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from latchkey.rules.access import LIVE_STATUSES
+from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.products import offers
@@ -558,8 +559,15 @@ class RunningSubscription:
 
     id: str
     status: str
+    ends: bool
+    pause_reason: str | None
     yours: bool
     other_payer: str | None
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """What mends it, in place of buying again."""
+        return remedy(self.status, ends=self.ends, pause_reason=self.pause_reason)
 
 
 async def running_subscription(
@@ -569,7 +577,7 @@ async def running_subscription(
     not; one whose end has come is over, even if Stripe hasn't said so yet."""
     row = await connection.fetchrow(
         """
-        select s.id, s.status,
+        select s.id, s.status, s.scheduled_end is not null as ends, s.pause_reason,
                c.billing_user is not distinct from s.user_id and not c.deleted as yours,
                (select email from other_payers where source_id = s.id and proven_at is null)
                    as other_payer

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from latchkey.addresses import email_key
+from latchkey.rules.remedies import Remedy, remedy
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -35,6 +36,7 @@ class OwnSubscription:
     trial_end: datetime | None
     ended_at: datetime | None
     collection_paused: bool
+    pause_reason: str | None
     amount: int | None
     currency: str | None
     interval: str | None
@@ -45,6 +47,14 @@ class OwnSubscription:
     @property
     def running(self) -> bool:
         return self.ended_at is None
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """What mends it; None if nothing has to be, or it is over."""
+        ends = self.scheduled_end is not None
+        return (
+            remedy(self.status, ends=ends, pause_reason=self.pause_reason) if self.running else None
+        )
 
     @property
     def unit_amount(self) -> int | None:
@@ -72,8 +82,8 @@ async def subscriptions(connection: Connection, user_id: int) -> list[OwnSubscri
     rows = await connection.fetch(
         f"""
         select s.id, s.status, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
-               s.collection_paused, costs.products, costs.amount, costs.currency, costs.interval,
-               costs.interval_count,
+               s.collection_paused, s.pause_reason, costs.products, costs.amount,
+               costs.currency, costs.interval, costs.interval_count,
                coalesce(c.billing_user = s.user_id and not c.deleted, false) as yours,
                (select email from other_payers where source_id = s.id and proven_at is null)
                    as other_payer
