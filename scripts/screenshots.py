@@ -1,7 +1,7 @@
 """Take the screenshots for the docs, from a `latchkey up` with its seeded shop.
 
-LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… latchkey up LATCHKEY_ADMIN_PASSWORD=…
-LATCHKEY_API_TOKEN=… python -m scripts.screenshots
+LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… latchkey up
+LATCHKEY_ADMIN_PASSWORD=… LATCHKEY_API_TOKEN=… python -m scripts.screenshots
 """
 
 import asyncio
@@ -58,23 +58,19 @@ async def main() -> None:
         page = await chromium.new_page(viewport={"width": 1280, "height": 860})
         await page.goto(f"{site}/login")
         form = page.locator("form[action='/login']")
-        await form.get_by_label("E-mail").fill(settings.admin_email or "admin@localhost")
+        await form.get_by_label("Email").fill(settings.admin_email or "admin@localhost")
         await form.get_by_label("Password").fill(settings.admin_password.get_secret_value())
         await form.get_by_role("button", name="Sign in").click()
         await page.wait_for_url("**/admin")
         for path, name in (
-            ("/admin", "home"),
+            ("/admin", "dashboard"),
             (f"/admin/products/{product}/members", "product"),
-            (f"/admin/products/{product}/stripe", "stripe-settings"),
-            ("/admin/activity", "activity"),
         ):
             await shoot(page, f"{site}{path}", name)
-        await page.set_viewport_size({"width": 320, "height": 640})
-        await shoot(page, f"{site}/admin/products/{product}/members", "phone")
-        await page.set_viewport_size({"width": 1280, "height": 860})
-        await page.emulate_media(color_scheme="dark")
-        await shoot(page, f"{site}/admin/users", "dark")
-        await page.emulate_media(color_scheme="light")
+        await page.goto(f"{site}/admin/products/{product}")
+        await page.get_by_role("link", name="Configure").click()
+        await page.get_by_role("dialog").wait_for()
+        await page.screenshot(path=TARGET / "stripe-settings.png")
         sandbox = os.environ.get("STRIPE_API_BASE", f"http://127.0.0.1:{settings.sandbox_port}")
         await shoot(page, sandbox, "sandbox")
         await chromium.close()

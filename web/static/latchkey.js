@@ -56,7 +56,7 @@ async function openInDialog(link) {
 
 function fillDialog(dialog, text, address) {
   const main = new DOMParser().parseFromString(text, "text/html").querySelector("main");
-  for (const crumbs of main.querySelectorAll(".crumbs")) crumbs.remove();
+  for (const around of main.querySelectorAll(".crumbs, [data-alarm]")) around.remove();
   const close = document.createElement("button");
   close.className = "plain mini close";
   close.textContent = "Close";
