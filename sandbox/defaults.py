@@ -14,6 +14,12 @@ NO_TAX = {
     "location": None,
     "provider": "stripe",
 }
+_CARD_OPTIONS = {
+    "installments": None,
+    "mandate_options": None,
+    "network": None,
+    "request_three_d_secure": "automatic",
+}
 DEFAULTS: dict[str, Json] = {
     "customer": {
         "address": None,
@@ -39,6 +45,11 @@ DEFAULTS: dict[str, Json] = {
     },
     "checkout.session": {
         "adaptive_pricing": {"enabled": False},
+        "collected_information": {
+            "business_name": None,
+            "individual_name": None,
+            "shipping_details": None,
+        },
         "phone_number_collection": {"enabled": False},
     },
     "invoice": {
@@ -64,11 +75,16 @@ DEFAULTS: dict[str, Json] = {
         "amount_details": {"tip": {}},
         "managed_payments": {"enabled": False},
         "transfer_data": None,
-        "payment_method_options": {},
+        "payment_method_options": {"card": _CARD_OPTIONS},
     },
     "credit_note": {"customer_balance_transaction": None, "voided_at": None},
     "payment_method": {"allow_redisplay": "unspecified", "metadata": {}},
-    "setup_intent": {"flow_directions": None, "payment_method_options": {}},
+    "setup_intent": {
+        "flow_directions": None,
+        "payment_method_options": {
+            "card": {key: _CARD_OPTIONS[key] for key in _CARD_OPTIONS if key != "installments"}
+        },
+    },
     "subscription": {
         "default_tax_rates": [],
         "invoice_settings": {"issuer": {"type": "self"}},

@@ -18,10 +18,27 @@ def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:
             made[key] = merge_metadata(made.get(key), value)
         elif value == "":
             made[key] = None
+        elif key == "shipping" and kind in _POSTED:
+            made[key] = _shipping(value)
         elif isinstance(value, dict):
             made[key] = _over(shop.world.blanks.part(properties[key]), made.get(key), value)
         else:
             made[key] = value
+
+
+_POSTED = ("charge", "payment_intent")
+
+
+def _shipping(given: Json) -> Json:
+    """Where something is sent, with all keys that Stripe shows of it."""
+    address = given.get("address") or {}
+    return {
+        "address": {key: address.get(key) or None for key in _ADDRESS},
+        **{key: given.get(key) or None for key in ("carrier", "name", "phone", "tracking_number")},
+    }
+
+
+_ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
 def _over(blank: Any, old: Any, given: Json) -> Json:

@@ -1,5 +1,7 @@
 """The contents of an invoice: its lines, discounts and totals."""
 
+from datetime import UTC, datetime
+
 from sandbox import discounts, pricing, taxes
 from sandbox.shop import Shop, invalid
 from sandbox.world import Json
@@ -21,12 +23,19 @@ def subscription_line(
     line["subscription"] = subscription["id"]
     if not free:
         at = _at(item["price"], line["pricing"]["unit_amount_decimal"], line["currency"])
-        line["description"] = f"{line['quantity']} × {line['description']} {at}"
+        line["description"] = f"{_counted(shop, item, line)} {at}"
     else:
         line["pricing"]["unit_amount_decimal"] = "0"
-        line["description"] = f"Free trial for {line['quantity']} × {line['description']}"
+        line["description"] = f"Free trial for {_counted(shop, item, line)}"
     line["parent"] = _of_subscription(subscription, item, proration=False)
     return taxes.note(shop, line, item["tax_rates"])
+
+
+def _counted(shop: Shop, item: Json, line: Json) -> str:
+    """How many of what: `2 user × Course` where the product has a unit label."""
+    product = shop.world.table("product").get(item["price"]["product"]) or {}
+    label = f" {product['unit_label']}" if product.get("unit_label") else ""
+    return f"{line['quantity']}{label} × {line['description']}"
 
 
 def proration_line(
@@ -36,7 +45,8 @@ def proration_line(
     line = _of_subscribed(shop, subscription, item, amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
-    line["description"] = f"{text} {line['description']}"
+    day = datetime.fromtimestamp(start, UTC).strftime("%d %b %Y")
+    line["description"] = f"{text} {line['description']} after {day}"
     line["discountable"] = False
     line["pricing"]["unit_amount_decimal"] = None
     line["parent"] = _of_subscription(subscription, item, proration=True)
@@ -190,16 +200,24 @@ def total(shop: Shop, invoice: Json) -> None:
         _spread(rows, left, off, name)
     before = sum(line["amount"] for line in lines)
     names = {name for name, _ in own}
+    for line in lines:
+        line["pretax_credit_amounts"] = _pretax(line["discount_amounts"])
     subtotal = before - sum(row["amount"] for row in taken if row["discount"] in names)
     whole = before - sum(entry["amount"] for entry in taken)
     invoice.update(
         subtotal=subtotal,
         total=whole,
         total_discount_amounts=taken,
+        total_pretax_credit_amounts=_pretax(taken),
     )
     taxes.settle(shop, invoice)
     if invoice["shipping_cost"]:
         _ship(invoice)
+
+
+def _pretax(taken: list[Json]) -> list[Json]:
+    """Discounts as what is taken off before taxes."""
+    return [{**row, "type": "discount"} for row in taken]
 
 
 def _ship(invoice: Json) -> None:

@@ -160,6 +160,7 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         method=method,
         description=_DESCRIPTIONS.get(invoice["billing_reason"], "Payment for Invoice"),
     )
+    intent["payment_details"] = {"customer_reference": None, "order_reference": invoice["id"]}
     if invoice["parent"]:
         intent["setup_future_usage"] = "off_session"
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])

@@ -49,6 +49,8 @@ def new_intent(
         payment_method_types=[method["type"]] if method else ["card"],
         status="requires_confirmation" if method else "requires_payment_method",
     )
+    if "card" not in intent["payment_method_types"]:
+        intent["payment_method_options"] = {}
     intent["client_secret"] = f"{intent['id']}_secret_{shop.world.new_id('s', 12)}"
     return shop.save(intent, "payment_intent.created")
 
@@ -240,7 +242,7 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         captured=status == "succeeded",
         disputed=False,
         refunded=False,
-        shipping=intent["shipping"],
+        shipping=snapshot(intent["shipping"]) if intent["shipping"] else None,
         receipt_email=intent["receipt_email"],
         statement_descriptor=intent["statement_descriptor"],
         statement_descriptor_suffix=intent["statement_descriptor_suffix"],
@@ -253,6 +255,7 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         **shop.world.part("charge", "outcome"),
         "network_status": "approved_by_network",
         "reason": None,
+        "risk_score": shop.world.dice.stream("risk scores").randint(1, 60),
         "risk_level": cards.card_of(shop, method).risk,
         "seller_message": "Payment complete.",
         "type": "authorized",
@@ -321,4 +324,15 @@ def _fill_card(shop: Shop, charge: Json, card: Json) -> None:
         "network": card["brand"],
         "network_transaction_id": "123456789012345",
         "regulated_status": "unregulated",
+        **_UNASKED,
+        "overcapture": {"maximum_amount_capturable": charge["amount"], "status": "unavailable"},
     }
+
+
+_UNASKED: Json = {
+    "extended_authorization": {"status": "disabled"},
+    "incremental_authorization": {"status": "unavailable"},
+    "multicapture": {"status": "unavailable"},
+    "network_token": {"used": False},
+}
+"""What a card's charge can do unless it was asked for more."""

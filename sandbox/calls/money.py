@@ -144,6 +144,8 @@ def _set_ways(intent: Json, params: Json) -> None:
         intent["automatic_payment_methods"] = {"allow_redirects": "always", **wanted}
     if kinds := params.get("allowed_payment_method_types"):
         intent["payment_method_types"] = list(kinds)
+        if "card" not in kinds:
+            intent["payment_method_options"] = {}
 
 
 def _written(amount: int, currency: str) -> str:
@@ -263,7 +265,11 @@ def _card_options(shop: Shop, intent: Json, params: Json) -> None:
     blank = shop.world.blanks.within(options, "card")
     intent["payment_method_options"] = {
         **(intent["payment_method_options"] or {}),
-        "card": {**blank, **{key: value for key, value in given.items() if key in _CARD_OPTIONS}},
+        "card": {
+            **blank,
+            **(intent["payment_method_options"] or {}).get("card", {}),
+            **{key: value for key, value in given.items() if key in _CARD_OPTIONS},
+        },
     }
     if given.get("capture_method"):
         intent["capture_method"] = given["capture_method"]

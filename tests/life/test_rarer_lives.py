@@ -65,7 +65,7 @@ async def test_a_renewal_that_requires_confirmation(site: Latchkey) -> None:
     made = await site.stripe.subscribe("bank@rare.example", price)
     await site.has(product, "bank@rare.example")
     await site.stripe.control(
-        f"customers/{made['customer']}/card", card="pm_card_authenticationRequired"
+        f"customers/{made['customer']}/card", card="pm_card_authenticationRequiredOnSetup"
     )
     await site.stripe.control("clock/advance", subscription=made["id"], until="period_end")
     await site.stripe.control("clock/advance", seconds=7200)

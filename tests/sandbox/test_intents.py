@@ -104,7 +104,7 @@ async def setup(stripe: Stripe, **params: object) -> Json:
     return await stripe.post(
         "setup_intents",
         customer=customer["id"],
-        payment_method="pm_card_authenticationRequired",
+        payment_method="pm_card_authenticationRequiredOnSetup",
         confirm=True,
         **params,
     )

@@ -27,7 +27,7 @@ async def test_each_try_to_save_a_card_is_noted(stripe: Stripe) -> None:
 
 async def test_a_bank_asks_before_a_card_is_saved(stripe: Stripe) -> None:
     made = await stripe.post(
-        "setup_intents", payment_method="pm_card_authenticationRequired", confirm=True
+        "setup_intents", payment_method="pm_card_authenticationRequiredOnSetup", confirm=True
     )
     assert (made["status"], made["next_action"]["type"]) == ("requires_action", "use_stripe_sdk")
     assert "setup_intent.requires_action" in await events_of(stripe, made["id"])

@@ -16,11 +16,22 @@ REASONS = {
     "setup": "the recording assumes the object exists; the replay creates its own",
     "card": "another test card, or its network's details of a payment",
     "method": "details of local payment methods, which the sandbox only plays as delayed payments",
-    "unasked": "details of shipping, tax and order references, which the sandbox doesn't play",
+    "unplayed": "the sandbox plays it less fully than Stripe",
     "redacted": "a value that was redacted in the recording",
     "older": "a request of an API version before 2024-06-20, which the sandbox doesn't speak",
-    "words": "the description of a line, which uses the account's own unit names",
+    "words": "the day in the description of a proration",
 }
+_OFFERED = (
+    *("acss_debit", "afterpay_clearpay", "alipay", "cashapp", "klarna", "link"),
+    *("us_bank_account", "wechat_pay"),
+)
+"""Payment methods that the recorded accounts offer."""
+_BROWSER = (
+    *("directory_server_encryption", "directory_server_name", "merchant", "one_click_authn"),
+    *("server_transaction_id", "three_d_secure_2_source", "three_ds_frontend_optimizations"),
+    *("three_ds_method_url", "three_ds_optimizations", "type"),
+)
+"""What a browser needs for 3-D Secure."""
 _EXPLAINED = {
     "newer": (
         "added *.customer_account",
@@ -30,19 +41,27 @@ _EXPLAINED = {
         "added credit_note_line_item.metadata",
         "added line_item.subscription",
         "added line_item.subtotal",
+        "added payment_intent.payment_details",
         "added payment_intent.payment_record",
         "added refund.customer",
         "added refund.payment_method",
         "added subscription.billing_schedules",
         "added subscription.cancellation_details.feedback_option",
-        "added subscription.invoice_settings.*",
+        *(
+            f"added subscription.invoice_settings.{name}"
+            for name in ("custom_fields", "description", "footer")
+        ),
         "added subscription.trial_settings.end_behavior.billing_cycle_anchor",
         "added subscription_item.billed_until",
         "added subscription_item.current_trial",
-        "added charge.payment_method_details.card.*",
+        "added charge.payment_method_details.card.electronic_commerce_indicator",
+        "added charge.payment_method_details.card.transaction_link_id",
     ),
     "unpublished": (
-        "missing *.total_count",
+        *(
+            f"missing {kind}.total_count"
+            for kind in ("charge.refunds", "invoice.lines", "subscription.items")
+        ),
         "missing subscription.plan",
         "missing subscription.quantity",
         "missing charge.destination",
@@ -54,14 +73,22 @@ _EXPLAINED = {
         "missing *.shared_payment_granted_token",
     ),
     "account": (
-        "* *payment_method_types[[]]",
-        "* *.payment_method_configuration_details",
-        "* *.payment_method_options*",
-        "* *.automatic_payment_methods",
+        *(
+            f"value {kind}.payment_method_types[[]]"
+            for kind in ("checkout.session", "payment_intent", "setup_intent")
+        ),
+        *(
+            f"type {kind}.payment_method_configuration_details"
+            for kind in ("checkout.session", "payment_intent", "setup_intent")
+        ),
+        *(f"missing payment_intent.payment_method_options.{kind}" for kind in _OFFERED),
+        "missing setup_intent.payment_method_options.us_bank_account",
+        "type checkout.session.payment_method_options",
         "value customer.invoice_prefix",
         "value credit_note.number",
         "value invoice.account_name",
         "value invoice.number",
+        "type invoice.rendering",
         "value charge.calculated_statement_descriptor",
         "value checkout.session.adaptive_pricing.enabled",
         "missing checkout.session.branding_settings",
@@ -69,39 +96,56 @@ _EXPLAINED = {
         "value price.tax_behavior",
     ),
     "setup": (
-        "value *.product",
-        "value *.pricing.price_details.price",
+        "value plan.product",
+        "value price.product",
+        *(
+            f"value {kind}.pricing.price_details.{name}"
+            for kind in ("invoiceitem", "line_item")
+            for name in ("price", "product")
+        ),
         "value coupon.times_redeemed",
     ),
     "card": (
-        "* charge.payment_method_details.card.*",
+        *(
+            f"value charge.payment_method_details.card.{name}"
+            for name in (
+                *("authorization_code", "exp_month", "exp_year", "fingerprint"),
+                "network_transaction_id",
+            )
+        ),
         "value card.fingerprint",
-        "* payment_method.card.*",
-        "missing charge.outcome.risk_score",
-        "missing payment_intent.next_action.use_stripe_sdk.*",
+        *(
+            f"value payment_method.card.{name}"
+            for name in ("checks.cvc_check", "country", "exp_month", "exp_year", "fingerprint")
+        ),
+        "value charge.outcome.risk_score",
+        *(f"missing payment_intent.next_action.use_stripe_sdk.{name}" for name in _BROWSER),
     ),
     "method": (
-        *(f"* payment_method.{kind}.*" for kind in ("acss_debit", "eps", "fpx", "ideal", "p24")),
-        "* payment_method.sepa_debit.*",
+        "type payment_method.acss_debit.bank_name",
+        "type payment_method.acss_debit.fingerprint",
+        "type payment_method.fpx.account_holder_type",
+        "type payment_method.ideal.bic",
+        *(
+            f"type payment_method.sepa_debit.{name}"
+            for name in ("bank_code", "branch_code", "country", "fingerprint", "generated_from")
+        ),
     ),
-    "unasked": (
-        "missing *.shipping.*",
-        "missing payment_intent.payment_details",
-        "type checkout.session.collected_information",
+    "unplayed": (
+        "type payment_intent.automatic_payment_methods",
+        "type setup_intent.automatic_payment_methods",
         "type checkout.session.customer_details.tax_exempt",
         "type checkout.session.setup_intent",
         "type discount.invoice_item",
-        "type invoice.rendering",
         "type line_item.parent.subscription_item_details.proration_details.credited_items",
-        "value *pretax_credit_amounts[[]]",
     ),
-    "words": ("* line_item.description",),
+    "words": ("value line_item.description",),
     "redacted": (
         "type payment_intent.application",
         "type token.client_ip",
         "value customer.email",
     ),
-    "older": ("version *",),
+    "older": ("version 2020-08-27",),
 }
 
 

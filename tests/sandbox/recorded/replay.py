@@ -126,7 +126,10 @@ async def _take_for_granted(client: httpx.AsyncClient, box: Sandbox, dialogue: l
         for one in objects(entry["body"])
         if one.get("object") in ("price", "coupon")
     }
-    product = (await client.post("/v1/products", data={"name": "Recorded"})).json()["id"]
+    told = (_SOLD.search(str(one.get("description"))) for one in _lines(dialogue))
+    sold = next((found for found in told if found), None)
+    product_data = {"name": sold["name"], "unit_label": sold["unit"]} if sold else _UNNAMED
+    product = (await client.post("/v1/products", data=product_data)).json()["id"]
     table = box.shop.world.table
     for name in sorted(set(_TAKEN.findall(forms))):
         if ("coupon", name) in shown or "coupon]=" + name in forms:
@@ -153,6 +156,16 @@ async def _take_for_granted(client: httpx.AsyncClient, box: Sandbox, dialogue: l
         made = (await client.post("/v1/prices", data=params)).json()["id"]
         row = dict(table("price")[made])
         table("price").put({**row, "id": name, "nickname": source.get("nickname")})
+
+
+_SOLD = re.compile(r"\d+ (?P<unit>\w+) × (?P<name>.+?)(?: \(at|$)")
+"""What a line sells, in its description."""
+_UNNAMED = {"name": "Recorded"}
+
+
+def _lines(dialogue: list[Json]) -> Iterator[Json]:
+    for entry in dialogue:
+        yield from (one for one in objects(entry["body"]) if one.get("object") == "line_item")
 
 
 def objects(node: Any) -> Iterator[Json]:
