@@ -108,7 +108,7 @@ async def test_a_dry_run_only_reports_and_a_repair_fixes(site: Latchkey) -> None
     assert await site.lines() == before
     assert await site.pool.fetchval("select count(*) from users") == users
     assert (await site.access(product, "leaves@drift.example"))["access"] is True
-    noticed = datetime.now(UTC).isoformat()
+    noticed = datetime.now(UTC)
 
     await site.call("POST", f"/reconciliations/{found['id']}/repair", 202, json={})
     repaired = await done(site, found["id"])
@@ -124,7 +124,8 @@ async def test_a_dry_run_only_reports_and_a_repair_fixes(site: Latchkey) -> None
     ]  # fmt: skip
     ends_of = [line for line in lines if line["type"] == "access_ended"]
     [end] = [line for line in ends_of if line["email"] == "leaves@drift.example"]
-    assert end["due_at"] < noticed < end["at"], "the door was open until the repair"
+    was_due, was_done = (datetime.fromisoformat(end[name]) for name in ("due_at", "at"))
+    assert was_due < noticed < was_done, "the door was open until the repair"
     [span] = (await site.call("GET", f"/users/{end['user']}/access"))["data"]
     assert (span["until"], span["due_at"]) == (end["at"], end["due_at"])
     assert (await compared(site))["differences"] == []
