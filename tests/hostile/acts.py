@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Act = Callable[["Life"], Awaitable[None]]
 
+CLOSED = (409, 422, 502, 503)
+"""Answers where a product can't be sold or bought, or Stripe can't be asked."""
+
 SOON = 30.0
 """Seconds. Access that ends by itself this soon isn't changed by hand."""
 
@@ -189,6 +192,27 @@ async def tend_the_collection(life: "Life") -> None:
             life.unsure.add(life.owner(person.email))
 
 
+async def sell(life: "Life") -> None:
+    """Sell a linked product at the site: at another price, with a payment link or without, or not
+    any more. Stripe may have archived the price."""
+    if not life.links.on:
+        return
+    product, stripe_product = life.chance.choice(sorted(life.links.on))
+    goods = next(one for one in life.goods if one.id == stripe_product)
+    price = life.chance.choice([*goods.monthly, *goods.once])
+    life.log.append(f"sell {product} {price}")
+    await life.outside.call(
+        "PUT",
+        f"/products/{product}/checkout",
+        refused=CLOSED,
+        json={
+            "enabled": life.chance.random() < 0.9,
+            "price": price,
+            "payment_link": life.chance.random() < 0.3,
+        },
+    )
+
+
 async def claim(life: "Life") -> None:
     """A member proves that they own another address: a new one, or another user's."""
     users = await _users(life)
@@ -288,6 +312,7 @@ ACTS: list[tuple[Act, int]] = [
     (unlink, 3),
     (hold, 3),
     (lift, 3),
+    (sell, 6),
     (gift, 4),
     (take_gift, 2),
     (tend_the_collection, 4),

@@ -112,6 +112,8 @@ class Life:
         await self._catalog_known()
         await self._link(self.products[0], self.goods[0].id)
         await self._link(self.products[1], self.goods[0].id)
+        await acts.sell(self)
+        await acts.sell(self)
 
     async def _catalog_known(self) -> None:
         ids = [one.id for one in self.goods]
@@ -167,7 +169,11 @@ class Life:
 
     async def _move(self, person: Person, chance: random.Random) -> None:
         everybody = [one.email for one in self.people]
-        scene = Scene(self.truth, self.goods, self.free, chance, everybody)
+
+        async def open_checkout(email: str) -> str | None:
+            return await self._open_checkout(email, chance)
+
+        scene = Scene(self.truth, self.goods, self.free, chance, everybody, open_checkout)
         touched: list[str] = []
         done, before = True, self.links
         try:
@@ -184,6 +190,19 @@ class Life:
             done = False
         for source_id in touched:
             await self._see(source_id, person.email, told=done, before=before)
+
+    async def _open_checkout(self, email: str, chance: random.Random) -> str | None:
+        """A session that the site makes for whoever has this address, if it sells the product."""
+        if not self.links.on:
+            return None
+        product, _ = chance.choice(sorted(self.links.on))
+        made = await self.outside.call(
+            "POST",
+            "/checkout-sessions",
+            refused=acts.CLOSED,
+            json={"product": product, "email": email, "again": chance.random() < 0.5},
+        )
+        return made.get("id")
 
     async def _see(
         self, source_id: str, owner: str, *, told: bool = True, before: Links | None = None

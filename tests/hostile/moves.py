@@ -32,6 +32,7 @@ class Person:
     address at Stripe. `carts` are the sessions that subscriptions came from; for a quote, the first
     invoice, if it also sold a one-time item. `refunded` lists by subscription what was refunded
     since the last settled moment: the invoice and the amount, which is negative if a refund failed.
+    `left` are sessions that they left open.
     """
 
     email: str
@@ -45,6 +46,7 @@ class Person:
     moved: dict[str, str] = field(default_factory=dict)
     carts: dict[str, str] = field(default_factory=dict)
     refunded: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
 
     def spelled(self, chance: random.Random) -> str:
         """One of their addresses, as programs write it."""
@@ -64,13 +66,16 @@ class Person:
 
 @dataclass
 class Scene:
-    """Where a move takes place. `addresses` are everybody's."""
+    """Where a move takes place. `addresses` are everybody's. `open_checkout` has the site create a
+    session for an address, if it sells something.
+    """
 
     truth: Truth
     goods: list[Goods]
     free: str
     chance: random.Random
     addresses: list[str]
+    open_checkout: Callable[[str], Awaitable[str | None]]
 
     def some(self, *, monthly: bool, most: int = 1) -> list[str]:
         """Prices of different products."""
@@ -108,14 +113,50 @@ async def _checkout(
         success_url="http://127.0.0.1/thanks",
         **params,
     )
+    return await _pay(scene, person, made["id"], card)
+
+
+async def _pay(scene: Scene, person: Person, session_id: str, card: str) -> Json:
     answer = await scene.truth.control(
-        f"checkout/{made['id']}/pay", email=person.typed(scene.chance), card=card
+        f"checkout/{session_id}/pay", email=person.typed(scene.chance), card=card
     )
     session: Json = answer["session"]
     if session["customer"] and session["customer"] not in person.customers:
         person.customers.append(session["customer"])
     person.sessions.append(session["id"])
     return session
+
+
+async def buy_at_the_site(scene: Scene, person: Person) -> list[str]:
+    """By a session that the site makes: it is paid, left open, or let expire."""
+    session = await scene.open_checkout(person.spelled(scene.chance))
+    if session is None:
+        return []
+    match scene.chance.choice(("pay", "pay", "pay", "leave", "expire")):
+        case "leave":
+            person.left.append(session)
+            return [session]
+        case "expire":
+            await scene.truth.post(f"checkout/sessions/{session}/expire")
+            return [session]
+    return await _bought(scene, person, session)
+
+
+async def come_back_to_a_checkout(scene: Scene, person: Person) -> list[str]:
+    """A session that was left open is paid after all, at the price of then."""
+    for session in person.left:
+        if (await scene.truth.get(f"checkout/sessions/{session}"))["status"] == "open":
+            return await _bought(scene, person, session)
+    return []
+
+
+async def _bought(scene: Scene, person: Person, session_id: str) -> list[str]:
+    session = await _pay(scene, person, session_id, scene.chance.choice(CARDS))
+    if not session["subscription"]:
+        return [session["id"]]
+    person.subscriptions.append(session["subscription"])
+    person.carts[session["subscription"]] = session["id"]
+    return [session["subscription"], session["id"]]
 
 
 async def _card_expires(scene: Scene, subscription: str) -> None:
@@ -574,8 +615,12 @@ async def switch_in_the_portal(scene: Scene, person: Person) -> list[str]:
 
 
 async def archive_a_price_or_bring_it_back(scene: Scene, person: Person) -> list[str]:
-    """An archived price can't be bought. Existing subscriptions keep it."""
+    """Archive a price or a product, which stops new sales only, or make it active again."""
     goods = scene.chance.choice(scene.goods)
+    if scene.chance.random() < 0.2:
+        product = await scene.truth.get(f"products/{goods.id}")
+        await scene.truth.post(f"products/{goods.id}", active=not product["active"])
+        return []
     price = scene.chance.choice([*goods.monthly, *goods.once])
     found = await scene.truth.get(f"prices/{price}")
     await scene.truth.post(f"prices/{price}", active=not found["active"])
@@ -589,6 +634,8 @@ MOVES: list[tuple[Move, int]] = [
     (pay_an_invoice, 5),
     (accept_a_quote, 6),
     (settle_a_delayed_payment, 6),
+    (buy_at_the_site, 10),
+    (come_back_to_a_checkout, 20),
     (capture_or_let_go, 40),
     (pay_late, 20),
     (write_off, 12),

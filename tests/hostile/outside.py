@@ -35,9 +35,17 @@ class Outside:
     patience: float = 0.0
 
     async def call(
-        self, method: str, path: str, *, done: tuple[int, ...] = (), **given: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        done: tuple[int, ...] = (),
+        refused: tuple[int, ...] = (),
+        **given: Any,
     ) -> Json:
-        """Call the JSON API. The statuses in `done` mean that an earlier attempt succeeded."""
+        """Call the JSON API. The statuses in `done` mean that an earlier attempt succeeded; those in
+        `refused` are answers too, and empty ones.
+        """
         attempts = 0
 
         async def once() -> Json:
@@ -46,7 +54,7 @@ class Outside:
             answer = await self.api.request(method, path, **given)
             if self.patience and answer.status_code in (500, 502, 503):
                 raise AwayError
-            if attempts > 1 and answer.status_code in done:
+            if answer.status_code in (*refused, *(done if attempts > 1 else ())):
                 return {}
             assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
             return answer.json() if answer.content else {}
