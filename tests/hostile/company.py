@@ -216,7 +216,11 @@ class Company:
             await within(fewer, FOUND_WITHIN)
             return False
 
-        await until(complete, "every event is stored", seconds=PATIENCE)
+        try:
+            await until(complete, "every event is stored", seconds=PATIENCE)
+        except AssertionError as error:
+            missing = Counter(sent[event] for event in await self._missing(sent))
+            raise WrongError(f"{error}: {dict(missing)}") from None
         self.last_event, self.moved = new[-1]["id"] if new else self.last_event, False
 
     async def _missing(self, sent: dict[str, str]) -> set[str]:
