@@ -43,8 +43,8 @@ class Outside:
         refused: tuple[int, ...] = (),
         **given: Any,
     ) -> Json:
-        """Call the JSON API. The statuses in `done` mean that an earlier attempt succeeded; those in
-        `refused` are answers too, and empty ones.
+        """Call the JSON API. The statuses in `done` mean that an earlier attempt succeeded; those
+        in `refused` are answers too, and empty ones.
         """
         attempts = 0
 
