@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -159,6 +160,7 @@ async def test_no_members_route_reaches_what_is_anothers(
         "/account/email/{token}": (signin_links.sign_change(change, secrets=SECRETS), 400),
         "/account/sessions/{id}/end": (str(session), 404),
         "/account/security/passkeys/{id}/remove": (str(passkey), 404),
+        "/account/security/passkeys/{id}/rename": (str(passkey), 404),
     }
     routes = {
         route.path
@@ -170,5 +172,6 @@ async def test_no_members_route_reaches_what_is_anothers(
     before = await digest(shared, without={"tries", "sessions"})
     for path, (value, status) in tries.items():
         address = re.sub(r"\{\w+\}", value, path)
-        await visitor.send("/account/settings", address, status)
+        fields: dict[str, Any] = {f"name-{passkey}": "Mine"}
+        await visitor.send("/account/settings", address, status, **fields)
         assert await digest(shared, without={"tries", "sessions"}) == before, path
