@@ -51,7 +51,8 @@ async def ask(server: Server, requests: list[tuple[str, str, str]]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for method, path, form in left:
             writer.write(
-                f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_bench\r\n"
+                f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                "Authorization: Bearer sk_test_bench\r\n"
                 "Stripe-Version: 2026-10-28.endive\r\n"
                 "Content-Type: application/x-www-form-urlencoded\r\n"
                 f"Content-Length: {len(form)}\r\n\r\n{form}".encode()
