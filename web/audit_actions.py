@@ -122,6 +122,7 @@ CALLS: dict[str, A | None] = {
     "PUT /products/{id}/link": A.LINK_CHANGED,
     "DELETE /products/{id}/link": A.LINK_REMOVED,
     "PUT /products/{id}/checkout": A.CHECKOUT_CHANGED,
+    "PUT /products/{id}/prices": A.CHECKOUT_CHANGED,
     "POST /products/{id}/grants": A.ACCESS_GIVEN,
     "POST /products/{id}/grants/bulk": A.ACCESS_GIVEN,
     "DELETE /grants/{id}": A.ACCESS_ENDED,

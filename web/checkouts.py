@@ -123,6 +123,10 @@ def _order(
         reference=reference,
         email=buyer.user.email if buyer.user else buyer.email,
         tags=choice.tags,
+        trial_days=offer.trial_days,
+        most=offer.most,
+        billing_address=offer.billing_address,
+        tax_ids=offer.tax_ids,
     )
     return CheckoutOrder(
         params=session_params(wish),
@@ -152,6 +156,8 @@ def _key(buyer: Buyer, choice: Choice) -> bytes:
     what = (
         choice.product.id,
         choice.offer.price_id,
+        (choice.offer.trial_days, choice.offer.most),
+        (choice.offer.billing_address, choice.offer.tax_ids),
         choice.selling.promotion_codes,
         choice.promotion_code,
         sorted(choice.tags.items()),

@@ -17,7 +17,7 @@ class Wish:
 
     `reference` is the signed reference of a member; `email` is the address that the checkout is
     for, if it is known. `tags` say where the visitor came from. `success_url` holds Stripe's
-    placeholder for the session's id.
+    placeholder for the session's id. The last four are the offer's.
     """
 
     product_id: str
@@ -29,15 +29,22 @@ class Wish:
     reference: str | None = None
     email: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    trial_days: int | None = None
+    most: int | None = None
+    billing_address: bool = False
+    tax_ids: bool = False
 
 
 def session_params(wish: Wish) -> dict[str, Any]:
     """The parameters of a checkout session for a buyer whom Stripe doesn't know yet. `for_customer`
     changes them for one it knows."""
     marks = {"latchkey_product": wish.product_id}
+    line: dict[str, Any] = {"price": wish.price_id, "quantity": 1}
+    if wish.most:
+        line["adjustable_quantity"] = {"enabled": True, "minimum": 1, "maximum": wish.most}
     params: dict[str, Any] = {
         "mode": "subscription" if wish.recurring else "payment",
-        "line_items": [{"price": wish.price_id, "quantity": 1}],
+        "line_items": [line],
         "success_url": wish.success_url,
         "cancel_url": wish.cancel_url,
         "metadata": marks | {name: value[:MOST_TAG] for name, value in wish.tags.items()},
@@ -50,17 +57,26 @@ def session_params(wish: Wish) -> dict[str, Any]:
         params["customer_email"] = wish.email
     if not wish.recurring:
         params["customer_creation"] = "always"
+    elif wish.trial_days:
+        params["subscription_data"] = {"trial_period_days": wish.trial_days}
+    if wish.billing_address:
+        params["billing_address_collection"] = "required"
+    if wish.tax_ids:
+        params["tax_id_collection"] = {"enabled": True}
     return params
 
 
 def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
-    """The same session for an existing customer, whose address Stripe knows."""
+    """The same session for an existing customer, whose email address Stripe knows. What the
+    checkout asks for is kept with the customer, without which Stripe takes no tax id."""
     kept = {
         name: value
         for name, value in params.items()
         if name not in ("customer_email", "customer_creation")
     }
-    return kept | owner(customer)
+    asked = {"billing_address_collection": "address", "tax_id_collection": "name"}
+    updated = {part: "auto" for name, part in asked.items() if name in params}
+    return kept | owner(customer) | ({"customer_update": updated} if updated else {})
 
 
 def with_discount(params: Mapping[str, Any], promotion_code: str) -> dict[str, Any]:

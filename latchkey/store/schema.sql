@@ -497,7 +497,16 @@ CREATE TABLE offers (
     livemode boolean NOT NULL,
     price_id text NOT NULL,
     error text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    label text,
+    featured boolean DEFAULT false NOT NULL,
+    trial_days integer,
+    most integer,
+    billing_address boolean DEFAULT false NOT NULL,
+    tax_ids boolean DEFAULT false NOT NULL,
+    CONSTRAINT offers_most_check CHECK (((most >= 2) AND (most <= 9999))),
+    CONSTRAINT offers_trial_days_check CHECK (((trial_days >= 1) AND (trial_days <= 730)))
 );
 
 CREATE TABLE prices (
@@ -568,7 +577,14 @@ CREATE VIEW offer_states AS
             WHEN (NOT s.active) THEN 'product_archived'::text
             WHEN (r.active IS NOT TRUE) THEN 'price_archived'::text
             ELSE NULL::text
-        END AS obstacle
+        END AS obstacle,
+    o."position",
+    o.label,
+    o.featured,
+    o.trial_days,
+    o.most,
+    o.billing_address,
+    o.tax_ids
    FROM (((offers o
      JOIN stripe_connection c ON (((c.account_id = o.account_id) AND (c.livemode = o.livemode))))
      LEFT JOIN prices r ON ((r.id = o.price_id)))
@@ -1546,6 +1562,8 @@ CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'
 CREATE INDEX merge_requests_by_match ON merge_requests USING btree (match_id);
 
 CREATE INDEX merge_requests_by_users ON merge_requests USING btree (into_user, other_user);
+
+CREATE UNIQUE INDEX offers_one_featured ON offers USING btree (product_id, account_id, livemode) WHERE featured;
 
 CREATE INDEX order_lines_by_price ON order_lines USING btree (price_id);
 

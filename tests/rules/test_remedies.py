@@ -42,6 +42,7 @@ CARD = Card(
     currency="usd",
     interval="month",
     interval_count=1,
+    offered=[],
 )
 _BY_CARD = {"first_payment_failure", "final_payment_failure", "trial_end_without_payment_method"}
 
@@ -112,6 +113,7 @@ def _rendered(name: str, card: Card) -> str:
         "product": SimpleNamespace(slug="course", name="Course"),
         "sales": SimpleNamespace(headline="", image_url=None, price_line=""),
         "body": "",
+        "entries": (),
         "on_sale": True,
         "buy_address": "/buy/course/checkout",
         "button": "Subscribe",

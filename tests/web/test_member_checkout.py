@@ -294,12 +294,12 @@ async def test_nobody_is_led_to_a_dead_checkout(shared: Latchkey, visitor: Visit
 async def test_a_buyer_who_turns_back_sees_what_is_for_sale(
     shared: Latchkey, visitor: Visitor
 ) -> None:
-    _, slug, _, _ = await for_sale(shared, "Turned back", promotion_codes=True)
+    _, slug, price, _ = await for_sale(shared, "Turned back", promotion_codes=True)
     session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=SUN"))
     back = session["cancel_url"].removeprefix(shared.url)
     text = (await visitor.get(back)).text
     assert "been charged" in text
-    assert f'href="/buy/{slug}/checkout?promo=SUN"' in text
+    assert f'href="/buy/{slug}/checkout?promo=SUN&amp;price={price}"' in text
     made = await attempts(shared)
     for headers in ({"Sec-Purpose": "prefetch"}, {"Purpose": "prefetch"}):
         await visitor.get(f"/buy/{slug}", headers=headers)
@@ -352,6 +352,118 @@ async def test_nobody_gets_a_second_subscription_without_asking(
     await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "stripe"})
     assert await attempts(shared) == before
     assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(shared.stripe.url)
+
+
+async def test_buyers_choose_among_several_prices(shared: Latchkey, visitor: Visitor) -> None:
+    product, slug, monthly, _ = await for_sale(shared, "Several", payment_link=False)
+    stripe_product = (await shared.call("GET", f"/products/{product}/link"))["stripe_product"]
+    yearly = await shared.stripe.price(stripe_product, 29000, every="year")
+    once = await shared.stripe.price(stripe_product, 99000, every=None)
+    offered = [
+        {"price": yearly, "label": "A year", "featured": True, "trial_days": 14, "most": 5},
+        {"price": monthly, "billing_address": True},
+        {"price": once},
+    ]
+    path = f"/products/{product}/prices"
+    shown = await shared.call("PUT", path, json={"data": offered})
+    assert await shared.call("PUT", path, json=offered) == shown
+    assert await shared.call("GET", path) == shown
+    assert [row["price"] for row in shown["data"]] == [yearly, monthly, once]
+    assert (shown["data"][0]["trial_days"], shown["data"][0]["amount"]) == (14, 29000)
+    kept = await shared.call(
+        "PUT",
+        f"/products/{product}/checkout",
+        json={"enabled": True, "price": once, "payment_link": False},
+    )
+    assert kept["enabled"] is True
+    assert await shared.call("GET", path) == shown, "a price that is offered leaves the others"
+    made = await attempts(shared)
+    text = (await visitor.get(f"/buy/{slug}?utm_source=n")).text
+    assert await attempts(shared) == made, "nobody has chosen yet"
+    places = [
+        text.index(f'href="/buy/{slug}/checkout?utm_source=n&amp;price={price}"')
+        for price in (yearly, monthly, once)
+    ]
+    assert places == sorted(places)
+    assert "14 days free at first" in text
+    assert text.count("Most popular") == 1
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?price={yearly}"))
+    lines = await shared.stripe.get(f"checkout/sessions/{session['id']}/line_items")
+    assert [line["price"]["id"] for line in lines["data"]] == [yearly]
+    assert session["amount_total"] == 0, "the first days are free"
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}/checkout?price={once}"))
+    assert (session["mode"], session["amount_total"]) == ("payment", 99000)
+    session = await opened(shared, await visitor.goes(f"/buy/{slug}?price={monthly}"))
+    assert session["billing_address_collection"] == "required"
+    assert "isn't offered any more" in (await visitor.get(f"/buy/{slug}?price=price_x")).text
+    await visitor.sign_in_as(await user(shared, "several@checkout.example"), "several")
+    card = (await visitor.get(f"/products/{slug}", 403)).text
+    assert "$290.00 every year or $29.00 every month or $990.00 once" in card
+    assert "See prices" in card
+    await shared.stripe.post(f"prices/{yearly}", active="false")
+    await shared.settled()
+    text = (await visitor.get(f"/buy/{slug}")).text
+    assert f"price={yearly}" not in text
+    assert f"price={monthly}" in text
+    await shared.call("PUT", path, json=[])
+    await visitor.get(f"/buy/{slug}", 404)
+
+
+async def test_prices_that_cant_be_offered_change_nothing(shared: Latchkey) -> None:
+    product, _, monthly, _ = await for_sale(shared, "Fixed prices", payment_link=False)
+    stripe_product = (await shared.call("GET", f"/products/{product}/link"))["stripe_product"]
+    once = await shared.stripe.price(stripe_product, 99000, every=None)
+    path = f"/products/{product}/prices"
+    before = await shared.call("GET", path)
+    for offered in (
+        [{"price": monthly}, {"price": monthly}],
+        [{"price": monthly}, {"price": "price_none"}],
+        [{"price": once, "trial_days": 7}],
+        [{"price": monthly, "trial_days": 0}],
+        [{"price": monthly, "featured": True}, {"price": once, "featured": True}],
+        [{"price": monthly, "label": "two\nlines"}],
+    ):
+        await shared.call("PUT", path, 422, json=offered)
+    assert await shared.call("GET", path) == before
+
+
+async def test_an_admin_offers_several_prices(shared: Latchkey, visitor: Visitor) -> None:
+    product, slug, monthly, _ = await for_sale(shared, "Offered on the page", payment_link=False)
+    stripe_product = (await shared.call("GET", f"/products/{product}/link"))["stripe_product"]
+    yearly = await shared.stripe.price(stripe_product, 29000, every="year")
+    await shared.settled()
+    await visitor.sign_in()
+    page = f"/admin/products/{product}/checkout"
+    chosen: dict[str, Any] = {
+        "purchase_method": "checkout",
+        "checkout_target": "stripe",
+        "enabled": "yes",
+        "price": [monthly, yearly],
+        f"order:{monthly}": "2",
+        f"order:{yearly}": "1",
+        f"label:{yearly}": "Best value",
+        f"trial_days:{yearly}": "30",
+        "featured": yearly,
+        f"tax_ids:{monthly}": "yes",
+    }
+    refused = await visitor.send(page, expect=422, **chosen | {f"trial_days:{yearly}": "many"})
+    assert "The free days are a whole number" in refused.text
+    assert 'value="many"' in refused.text, "what was typed is kept"
+    await visitor.send(page, **chosen)
+    rows = (await shared.call("GET", f"/products/{product}/prices"))["data"]
+    assert [row["price"] for row in rows] == [yearly, monthly]
+    assert (rows[0]["label"], rows[0]["featured"], rows[0]["trial_days"]) == (
+        "Best value",
+        True,
+        30,
+    )
+    assert (rows[1]["featured"], rows[1]["tax_ids"]) == (False, True)
+    assert 'value="Best value"' in (await visitor.get(page)).text
+    sales = f"/admin/products/{product}/sales-page"
+    await visitor.send(sales, f"{sales}/start", begin="template")
+    shown = (await visitor.get(f"/sales/{slug}")).text
+    assert f"/buy/{slug}/checkout?price={yearly}" in shown
+    assert "Best value" in shown
 
 
 async def test_other_sites_sell_by_sessions(shared: Latchkey) -> None:

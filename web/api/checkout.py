@@ -2,18 +2,19 @@
 
 from contextlib import suppress
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from latchkey import dispatch
 from latchkey.store import site_settings
 from latchkey.store.products import checkout
+from latchkey.store.products.offers import MOST_OFFERS, NewOffer, Offer
 from latchkey.store.stripe import portal
 from latchkey.store.users import users
 from web import billing
 from web.api.lookup import product_of
 from web.api.problems import ApiError
 from web.api.registry import Call, Output, endpoint
-from web.inputs import Email, Input
+from web.inputs import Email, Input, Line
 
 WAIT_SECONDS = 20.0
 
@@ -114,13 +115,113 @@ def _shown(now: checkout.Selling) -> Checkout:
     link = now.wanted
     return Checkout(
         enabled=bool(now.offers),
-        price=now.offers[0].price_id if now.offers else None,
+        price=link.price_id if link else now.offers[0].price_id if now.offers else None,
         url=link.url if link else None,
         payment_link=link.stripe_id if link else None,
         promotion_codes=now.promotion_codes,
         purchase_method=now.purchase_method,
         obstacle=now.obstacle,
     )
+
+
+class OfferedPrice(Input):
+    """A price that the product is sold at.
+
+    `featured` marks it as the most popular; only one can be. `trial_days` is how long a
+    subscription is free at first, and `most` how many can be bought at once (null: one).
+    `billing_address` and `tax_ids` say what the checkout asks for.
+    """
+
+    price: str = Field(min_length=1, max_length=200)
+    label: Line | None = Field(None, max_length=60)
+    featured: bool = False
+    trial_days: int | None = Field(None, ge=1, le=730)
+    most: int | None = Field(None, ge=2, le=9999)
+    billing_address: bool = False
+    tax_ids: bool = False
+
+
+class OfferedPrices(Input):
+    """All prices that the product is sold at, in order. A list by itself is taken, too."""
+
+    data: list[OfferedPrice] = Field(max_length=MOST_OFFERS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list(cls, given: object) -> object:
+        return {"data": given} if isinstance(given, list) else given
+
+
+class ShownPrice(Output):
+    """`amount` is in the currency's minor unit, null if it varies. `sellable` is false while the
+    price or its product is archived in Stripe. `error` is why Stripe last refused to sell it."""
+
+    price: str
+    label: str | None
+    featured: bool
+    trial_days: int | None
+    most: int | None
+    billing_address: bool
+    tax_ids: bool
+    amount: int | None
+    currency: str
+    interval: str | None
+    interval_count: int | None
+    sellable: bool
+    error: str | None
+
+
+class PriceList(Output):
+    data: list[ShownPrice]
+    next: str | None
+
+
+@endpoint("GET", "/products/{id}/prices", answer=PriceList)
+async def get_prices(call: Call) -> PriceList:
+    """List the prices that a product is sold at, in order."""
+    async with call.site.pool.acquire() as connection:
+        product = await product_of(connection, call.path["id"])
+        now = await checkout.selling(connection, product.id)
+    return PriceList(data=[_price(one) for one in now.offers], next=None)
+
+
+@endpoint("PUT", "/products/{id}/prices", body=OfferedPrices, answer=PriceList)
+async def put_prices(call: Call) -> PriceList:
+    """Set the prices that a product is sold at, in order; none turns its checkout off.
+
+    `/buy/<slug>` lets buyers choose among several. A payment link stays if its price is among them.
+    """
+    wanted: OfferedPrices = call.body
+    try:
+        product_id = await _put(call, wanted)
+    except checkout.UnknownPriceError:
+        with suppress(dispatch.WorkflowFailedError):
+            await dispatch.refresh_catalog(call.site.temporal)
+        try:
+            product_id = await _put(call, wanted)
+        except checkout.UnknownPriceError as error:
+            raise ApiError(422, "unknown_price", str(error)) from None
+    async with call.site.pool.acquire() as connection:
+        now = await checkout.selling(connection, product_id)
+    return PriceList(data=[_price(one) for one in now.offers], next=None)
+
+
+async def _put(call: Call, wanted: OfferedPrices) -> str:
+    async with call.site.changing() as connection:
+        product = await product_of(connection, call.path["id"])
+        offered = [NewOffer(one.price, **one.model_dump(exclude={"price"})) for one in wanted.data]
+        try:
+            await checkout.offer(connection, product.id, offered)
+        except checkout.UnknownPriceError:
+            raise
+        except checkout.CheckoutError as error:
+            raise ApiError(422, "invalid", str(error)) from None
+    return product.id
+
+
+def _price(one: Offer) -> ShownPrice:
+    shown = vars(one)
+    return ShownPrice.model_validate(shown | {"price": one.price_id, "amount": one.unit_amount})
 
 
 class PortalFor(Input):

@@ -224,7 +224,9 @@ async def mail_by_hand(request: Request) -> None:
             )
 
 
-async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> FormData:
+async def form(
+    request: Request, *, files: int = 0, most: int = bodies.MOST, most_fields: int = MOST_FIELDS
+) -> FormData:
     """A posted form of up to `most` bytes that came from our own page, and whose texts Postgres can
     hold.
 
@@ -235,7 +237,7 @@ async def form(request: Request, *, files: int = 0, most: int = bodies.MOST) -> 
     """
     bodies.expect(request, most=most)
     try:
-        fields = await request.form(max_files=files, max_fields=MOST_FIELDS, max_part_size=most)
+        fields = await request.form(max_files=files, max_fields=most_fields, max_part_size=most)
     except UnicodeError:
         raise HTTPException(400) from None
     check_csrf(request, fields.get(CSRF_FIELD))

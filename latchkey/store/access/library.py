@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store.pool import Connection
 
 PAGE = 60
+
+
+class CardPrice(NamedTuple):
+    """`unit_amount` is in the currency's minor unit, None if it varies."""
+
+    unit_amount: int | None
+    currency: str
+    interval: str | None
+    interval_count: int | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,12 @@ class Card:
     currency: str | None
     interval: str | None
     interval_count: int | None
+    offered: list[dict[str, Any]]
+
+    @property
+    def further_prices(self) -> list[CardPrice]:
+        """What else it can be bought for, in order."""
+        return [CardPrice(**price) for price in self.offered[1:]]
 
     @property
     def state(self) -> str:
@@ -77,6 +93,8 @@ class Card:
             return "Learn more"
         if self.checkout_target == "external":
             return "Get it"
+        if len(self.offered) > 1:
+            return "See prices"
         return "Subscribe" if self.interval else "Buy"
 
 
@@ -137,7 +155,14 @@ with mine as (
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
        c.problem, c.cancelled, c.unfinished, c.pause_reason, c.sold, c.interrupted, c.had,
        c.purchase_method, c.checkout_target, c.has_sales_page, r.unit_amount, r.currency,
-       r.interval, r.interval_count
+       r.interval, r.interval_count,
+       coalesce((select jsonb_agg(jsonb_build_object(
+                            'unit_amount', e.unit_amount, 'currency', e.currency,
+                            'interval', e.interval, 'interval_count', e.interval_count)
+                        order by o.position, o.created_at, o.price_id)
+                   from offer_states o join prices e on e.id = o.price_id
+                  where o.product_id = c.id and o.obstacle is null and c.sold and not c.owned
+                    and c.checkout_target = 'stripe'), '[]') as offered
   from (select * from cards c {shelf}) c
   left join lateral (
         select r.unit_amount, r.currency, r.interval, r.interval_count
@@ -145,11 +170,13 @@ select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned,
           left join offers o on o.price_id = r.id and o.product_id = c.id
          where not c.owned and c.checkout_target <> 'external' and c.purchase_method <> 'none'
            and not c.interrupted
+           and r.active
            and (o.price_id is not null
-                or (r.active and r.stripe_product = (
+                or r.stripe_product = (
                         select l.stripe_product from links l
-                         where l.product_id = c.id and l.removed_at is null)))
-         order by o.created_at nulls last, r.unit_amount nulls last, r.id limit 1) r on true
+                         where l.product_id = c.id and l.removed_at is null))
+         order by o.position nulls last, o.created_at, r.unit_amount nulls last, r.id
+         limit 1) r on true
 """
 _ORDER = "order by case when c.owned then 0 else 1 end, lower(c.name), c.id"
 _ONE = _CARDS.format(shelf="")

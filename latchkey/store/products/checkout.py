@@ -1,6 +1,7 @@
 """How a product is sold: its purchase method, its offers and its payment links."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.products import offers
-from latchkey.store.products.offers import Offer
+from latchkey.store.products.offers import NewOffer, Offer
 from latchkey.store.purchases import other_payers
 from latchkey.store.stripe.context import Account
 
@@ -178,14 +179,17 @@ async def choose(
     *,
     enabled: bool,
     price: str | None = None,
+    prices: Sequence[NewOffer] | None = None,
     promotion_codes: bool | None = None,
     payment_link: bool = True,
 ) -> None:
-    """Turn a product's checkout on with one price, or off. `payment_link` asks for a payment link
-    of that price as well.
+    """Turn a product's checkout on, or off. `payment_link` asks for a payment link of `price` as
+    well, by default of the first one.
 
-    A price that had a link before gets the same link again, reactivated. The caller opens the
-    transaction and has the links settled afterwards. Raises `CheckoutError`.
+    `prices` are all that are offered. Without them, a `price` that is offered already leaves the
+    others alone, and any other takes their place. A price that had a link before gets the same link
+    again, reactivated. The caller opens the transaction and has the links settled afterwards.
+    Raises `CheckoutError`.
     """
     audit_draft.note(after={"checkout": enabled, "price": price, "payment_link": payment_link})
     codes = await _settle_codes(connection, product_id, promotion_codes)
@@ -200,8 +204,14 @@ async def choose(
             product_id,
         )
         return
+    if prices is not None:
+        price = price or next((one.price_id for one in prices), None)
     account, price_id = await _price_to_sell(connection, product_id, price)
-    await offers.offer_only(connection, product_id, price_id, account=account)
+    offered = await offers.of_product(connection, product_id)
+    if prices is None:
+        known = [one for one in offered if one.price_id == price_id]
+        prices = offered if known else [NewOffer(price_id)]
+    await _offer(connection, product_id, prices, account=account)
     if payment_link:
         await _want(connection, product_id, price_id, account=account, codes=codes)
     else:
@@ -219,6 +229,56 @@ async def choose(
         product_id,
         payment_link,
     )
+
+
+async def offer(connection: Connection, product_id: str, prices: Sequence[NewOffer]) -> None:
+    """Offer these prices, in this order. A payment link stays as it is if its price is among them,
+    and is closed otherwise. The caller opens the transaction. Raises `CheckoutError`."""
+    if not prices:
+        await choose(connection, product_id, enabled=False)
+        return
+    now = await selling(connection, product_id)
+    linked = now.wanted.price_id if now.wanted else None
+    keep = linked in [one.price_id for one in prices]
+    await choose(
+        connection,
+        product_id,
+        enabled=True,
+        price=linked if keep else None,
+        prices=prices,
+        payment_link=keep,
+    )
+
+
+async def _offer(
+    connection: Connection, product_id: str, prices: Sequence[NewOffer], *, account: Account
+) -> None:
+    if len(prices) > offers.MOST_OFFERS:
+        raise CheckoutError(f"offer at most {offers.MOST_OFFERS} prices")
+    ids = [one.price_id for one in prices]
+    if len(ids) != len(set(ids)):
+        raise CheckoutError("offer each price once")
+    if sum(one.featured for one in prices) > 1:
+        raise CheckoutError("mark one price as the most popular, not several")
+    for one in prices:
+        _, price_id = await _price_to_sell(connection, product_id, one.price_id)
+        if one.trial_days is not None:
+            await _check_trial(connection, price_id)
+    await offers.offer(
+        connection, product_id, [_without_price(one) for one in prices], account=account
+    )
+
+
+def _without_price(one: NewOffer) -> NewOffer:
+    return NewOffer(**{field.name: getattr(one, field.name) for field in fields(NewOffer)})
+
+
+async def _check_trial(connection: Connection, price_id: str) -> None:
+    recurring = await connection.fetchval(
+        "select type = 'recurring' from prices where id = $1", price_id
+    )
+    if not recurring:
+        raise CheckoutError(f"{price_id} is paid once, so it can't be free at first")
 
 
 async def _settle_codes(connection: Connection, product_id: str, wanted: bool | None) -> bool:
@@ -325,7 +385,7 @@ async def _price_to_sell(
                (select price_id from offers o
                  where o.product_id = $1 and o.account_id = c.account_id
                    and o.livemode = c.livemode
-                 order by o.created_at, o.price_id limit 1) as present
+                 order by o.position, o.created_at, o.price_id limit 1) as present
           from stripe_connection c
           left join links l on l.product_id = $1 and l.removed_at is null
          where c.state = 'connected'

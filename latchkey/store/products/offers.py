@@ -1,25 +1,45 @@
 """The prices that a product is sold at, by checkout sessions made at the click."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
 
+MOST_OFFERS = 20
+
 
 @dataclass(frozen=True)
-class Offer:
-    """A price that a product is sold at. `unit_amount` is in the currency's minor unit, None if it
-    varies. `sellable` says whether Stripe sells it, as far as is known: neither the price nor its
-    product is archived or deleted. `error` is why Stripe last refused to."""
+class NewOffer:
+    """A price to sell a product at.
+
+    `featured` marks it as the most popular, `trial_days` is how long a subscription is free at
+    first, and `most` how many can be bought at once (None: one). `billing_address` and `tax_ids`
+    say what the checkout asks for.
+    """
 
     price_id: str
-    sellable: bool
-    error: str | None
-    type: str
-    currency: str
-    unit_amount: int | None
-    interval: str | None
-    interval_count: int | None
+    label: str | None = None
+    featured: bool = False
+    trial_days: int | None = None
+    most: int | None = None
+    billing_address: bool = False
+    tax_ids: bool = False
+
+
+@dataclass(frozen=True)
+class Offer(NewOffer):
+    """An offer with its price. `unit_amount` is in the currency's minor unit, None if it varies.
+    `sellable` says whether Stripe sells it, as far as is known: neither the price nor its product
+    is archived or deleted. `error` is why Stripe last refused to."""
+
+    sellable: bool = True
+    error: str | None = None
+    type: str = "one_time"
+    currency: str = ""
+    unit_amount: int | None = None
+    interval: str | None = None
+    interval_count: int | None = None
 
     @property
     def recurring(self) -> bool:
@@ -27,43 +47,56 @@ class Offer:
 
 
 async def of_product(connection: Connection, product_id: str) -> tuple[Offer, ...]:
-    """The product's offers in the connected account and mode, oldest first."""
+    """The product's offers in the connected account and mode, in order."""
     rows = await connection.fetch(
         """
-        select o.price_id, o.error, r.type, r.currency, r.unit_amount, r.interval,
-               r.interval_count, o.obstacle is null as sellable
+        select o.price_id, o.label, o.featured, o.trial_days, o.most, o.billing_address, o.tax_ids,
+               o.error, r.type, r.currency, r.unit_amount, r.interval, r.interval_count,
+               o.obstacle is null as sellable
           from offer_states o join prices r on r.id = o.price_id
          where o.product_id = $1
-         order by o.created_at, o.price_id
+         order by o.position, o.created_at, o.price_id
         """,
         product_id,
     )
     return tuple(Offer(**dict(row)) for row in rows)
 
 
-async def offer_only(
-    connection: Connection, product_id: str, price_id: str, *, account: Account
+async def offer(
+    connection: Connection, product_id: str, wanted: Sequence[NewOffer], *, account: Account
 ) -> None:
-    """Offer this price and no other. What Stripe said about it before is forgotten."""
+    """Offer these prices in this order, and no others. What Stripe said about them before is
+    forgotten. The caller opens the transaction."""
     await connection.execute(
         """
         delete from offers
-         where product_id = $1 and (account_id, livemode, price_id) is distinct from ($2, $3, $4)
+         where product_id = $1
+           and not (account_id = $2 and livemode = $3 and price_id = any($4::text[]))
         """,
         product_id,
         account.id,
         account.livemode,
-        price_id,
+        [one.price_id for one in wanted],
     )
+    await connection.execute("update offers set featured = false where product_id = $1", product_id)
     await connection.execute(
         """
-        insert into offers (product_id, account_id, livemode, price_id) values ($1, $2, $3, $4)
-        on conflict (product_id, account_id, livemode, price_id) do update set error = null
+        insert into offers (product_id, account_id, livemode, price_id, position, label, featured,
+                            trial_days, most, billing_address, tax_ids)
+        select $1, $2, $3, price_id, position, label, featured, trial_days, most, billing_address,
+               tax_ids
+          from jsonb_to_recordset($4::jsonb) as g (
+               price_id text, position integer, label text, featured boolean, trial_days integer,
+               most integer, billing_address boolean, tax_ids boolean)
+        on conflict (product_id, account_id, livemode, price_id) do update
+           set position = excluded.position, label = excluded.label, featured = excluded.featured,
+               trial_days = excluded.trial_days, most = excluded.most,
+               billing_address = excluded.billing_address, tax_ids = excluded.tax_ids, error = null
         """,
         product_id,
         account.id,
         account.livemode,
-        price_id,
+        [asdict(one) | {"position": number} for number, one in enumerate(wanted)],
     )
 
 

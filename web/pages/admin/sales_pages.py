@@ -150,6 +150,7 @@ async def _preview(
 ) -> dict[str, Any]:
     async with site_of(request).pool.acquire() as connection:
         card = await library.card(connection, None, product.id)
+        selling = await checkout.selling(connection, product.id)
     entered = {name: values.get(name) or "" for name in FIELDS}
     address = str(entered["image_url"])
     entered["image_url"] = address if address.startswith(("http://", "https://")) else ""
@@ -159,7 +160,7 @@ async def _preview(
         updated_at=sales_page.updated_at,
         **entered,
     )
-    return await content(shown, product, card)
+    return await content(shown, product, card, selling)
 
 
 def _values(fields: Any) -> dict[str, Any]:

@@ -3,31 +3,54 @@
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
 from latchkey.store.products import checkout, links
+from latchkey.store.products.offers import MOST_OFFERS, NewOffer
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
-from web.inputs import Input, Url
+from web import numbers
+from web.inputs import Input, Line, Url
 from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
 WAIT_SECONDS = 15.0
+FIELDS = 5000
+"""Each active price of the Stripe product has a few."""
+
+_OFFER_ERRORS: dict[int | str, str] = {
+    "label": "A label is a single line of at most 60 characters.",
+    "trial_days": "The free days are a whole number from 1 to 730, or empty.",
+    "most": "The largest quantity is a whole number from 2 to 9999, or empty.",
+}
+
+
+class OfferForm(Input):
+    """What the selling form sends about one price."""
+
+    price_id: str = Field(max_length=200)
+    label: Line | None = Field(None, max_length=60)
+    featured: bool = False
+    trial_days: int | None = Field(None, ge=1, le=730)
+    most: int | None = Field(None, ge=2, le=9999)
+    billing_address: bool = False
+    tax_ids: bool = False
 
 
 class SellingForm(Input):
-    """What the selling form sends."""
+    """What the selling form sends. `offers` are in order."""
 
     purchase_method: str = Field(pattern="^(none|sales_page|checkout)$")
     checkout_target: str = Field(pattern="^(stripe|payment_link|external)$")
     external_url: Url | None = None
     enabled: bool
-    price: str | None = Field(None, max_length=200)
+    offers: list[OfferForm] = Field(max_length=MOST_OFFERS)
     promotion_codes: bool
     payment_link: bool
     show_locked: bool
@@ -36,7 +59,7 @@ class SellingForm(Input):
     def _complete(self) -> "SellingForm":
         if self.checkout_target == "external" and not self.external_url:
             raise ValueError("external_url: enter the URL that buyers are sent to")
-        if self.enabled and not self.price:
+        if self.enabled and not self.offers:
             raise ValueError("price: choose a price for the checkout")
         sold_by_stripe = self.purchase_method == "checkout" and self.checkout_target != "external"
         if sold_by_stripe and not self.enabled:
@@ -57,13 +80,13 @@ async def edit(request: Request) -> Response:
     """The form; posting it saves and has a payment link created, if one is asked for."""
     if request.method == "GET":
         return await _form(request)
-    fields = await form(request)
+    fields = await form(request, most_fields=FIELDS)
     values: dict[str, Any] = {
         "purchase_method": text(fields, "purchase_method") or "none",
         "checkout_target": text(fields, "checkout_target") or "stripe",
         "external_url": text(fields, "external_url") or None,
         "enabled": text(fields, "enabled") == "yes",
-        "price": text(fields, "price") or None,
+        "offers": _offers(fields),
         "promotion_codes": text(fields, "promotion_codes") == "yes",
         "payment_link": text(fields, "payment_link") == "yes",
         "show_locked": text(fields, "show_locked") == "yes",
@@ -71,7 +94,7 @@ async def edit(request: Request) -> Response:
     try:
         wanted = SellingForm.model_validate(values)
     except ValidationError as error:
-        return await _form(request, values=values, errors=_errors(error), status=422)
+        return await _form(request, values=values, errors=_errors(error, values), status=422)
     problem = await _save(request, wanted)
     if problem:
         return await _form(request, values=values, errors={"price": problem}, status=422)
@@ -88,7 +111,7 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
                 connection,
                 product.id,
                 enabled=wanted.enabled,
-                price=wanted.price,
+                prices=[NewOffer(**one.model_dump()) for one in wanted.offers],
                 promotion_codes=wanted.promotion_codes,
                 payment_link=wanted.wants_link,
             )
@@ -133,7 +156,10 @@ async def _form(
             if now.stripe_product
             else []
         )
-    offered = now.offers[0].price_id if now.offers else None
+    offered = {one.price_id: vars(one) for one in now.offers}
+    rows = [entry for entry in prices if entry.active or entry.id in offered]
+    order = list(offered)
+    rows.sort(key=lambda entry: order.index(entry.id) if entry.id in offered else len(order))
     return page(
         request,
         "admin/selling.html",
@@ -142,12 +168,13 @@ async def _form(
         now=now,
         link=link,
         connected=connected.state == "connected",
-        prices=[entry for entry in prices if entry.active or entry.id == offered],
+        prices=rows,
+        blank=vars(NewOffer("")),
+        chosen={one["price_id"]: one for one in values["offers"]} if values else offered,
         values=values
         or {
             **vars(now),
-            "enabled": offered is not None,
-            "price": offered,
+            "enabled": bool(offered),
             "payment_link": now.wanted is not None,
         },
         errors=errors or {},
@@ -155,12 +182,38 @@ async def _form(
     )
 
 
-def _errors(error: ValidationError) -> dict[str, str]:
+def _offers(fields: FormData) -> list[dict[str, Any]]:
+    """The prices that are ticked, by their numbers in the order that was entered."""
+    ticked = [(number, one) for number, one in enumerate(fields.getlist("price")) if one]
+    found = []
+    for number, price_id in ticked:
+        typed = {
+            name: text(fields, f"{name}:{price_id}") or None
+            for name in ("label", "trial_days", "most", "order")
+        }
+        place = numbers.number(typed.pop("order") or "")
+        asked = {
+            name: text(fields, f"{name}:{price_id}") == "yes"
+            for name in ("billing_address", "tax_ids")
+        }
+        featured = text(fields, "featured") == price_id
+        offer = {"price_id": price_id, "featured": featured, **typed, **asked}
+        found.append((len(ticked) if place is None else place, number, offer))
+    return [offer for _, _, offer in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _errors(error: ValidationError, values: dict[str, Any]) -> dict[str, str]:
     errors = {}
     for item in error.errors(include_input=False, include_url=False):
         message = item["msg"].removeprefix("Value error, ")
         name, _, rest = message.partition(": ")
-        if item["loc"]:
+        if item["loc"][:1] == ("offers",) and len(item["loc"]) == 3:
+            _, number, field = item["loc"]
+            beside = f"{field}:{values['offers'][number]['price_id']}"
+            errors[beside] = _OFFER_ERRORS.get(field, message)
+        elif item["loc"][:1] == ("offers",):
+            errors["price"] = message
+        elif item["loc"]:
             errors[str(item["loc"][0])] = message
         else:
             errors[name] = rest[:1].upper() + rest[1:] + "."

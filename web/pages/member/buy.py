@@ -48,11 +48,13 @@ def routes() -> list[Route]:
 
 @visitor_page
 async def buy(request: Request) -> Response:
-    """Where a purchase begins: the sales page, or the checkout if there is none."""
+    """Where a purchase begins: the sales page, or the checkout if there is none, or if the address
+    names a price."""
     product, selling = await _for_sale(request)
     if owned := await _owned(request, product):
         return owned
-    if selling.purchase_method == "sales_page" and selling.sales_page == "live":
+    to_sales_page = selling.purchase_method == "sales_page" and selling.sales_page == "live"
+    if to_sales_page and "price" not in request.query_params:
         return redirect(_with_query(f"/sales/{product.slug}", passed_on(request)))
     return await _checkout(request, product, selling)
 
@@ -103,9 +105,11 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
         return redirect(_with_query(selling.external_url, passed_on(request, promotion=False)))
     if selling.checkout_target == "payment_link":
         return _by_payment_link(request, product, selling)
-    offer = selling.sellable[0]
-    if "back" in request.query_params or _only_looking(request):
-        return _buy_page(request, product, offer)
+    wanted = request.query_params.get("price")
+    offer = next((one for one in selling.sellable if wanted in (None, one.price_id)), None)
+    undecided = wanted is None and len(selling.sellable) > 1
+    if offer is None or undecided or "back" in request.query_params or _only_looking(request):
+        return _buy_page(request, product, selling, gone=offer is None)
     return await _by_session(request, product, selling, offer)
 
 
@@ -147,14 +151,18 @@ def _only_looking(request: Request) -> bool:
     return request.method == "HEAD" or "prefetch" in ahead
 
 
-def _buy_page(request: Request, product: Product, offer: Offer) -> Response:
-    """What is for sale, for buyers who come back from the checkout without having paid."""
+def _buy_page(
+    request: Request, product: Product, selling: Selling, *, gone: bool = False
+) -> Response:
+    """What is for sale, for buyers who have to choose a price, or who come back from the checkout
+    without having paid. `gone`: the price that they chose isn't offered any more."""
     query = urlencode(_typed(request))
     return page(
         request,
         "member/buy.html",
         product=product,
-        offer=offer,
+        entries=selling.sellable,
+        gone=gone,
         back="back" in request.query_params,
         address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
     )

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
+from latchkey.store.products.checkout import Selling
 from latchkey.store.products.products import Product
 from latchkey.store.products.sales_pages import SalesPage
 from web import markdown
@@ -44,16 +45,18 @@ async def show(request: Request) -> Response:
         product=product,
         draft=not live,
         on_sale=selling.leads_somewhere or product.access_mode != "assigned",
-        **await content(sales_page, product, card),
+        **await content(sales_page, product, card, selling),
         buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
     )
 
 
 async def content(
-    sales_page: SalesPage, product: Product, card: library.Card | None
+    sales_page: SalesPage, product: Product, card: library.Card | None, selling: Selling
 ) -> dict[str, Any]:
     """What the template of a sales page needs."""
+    sessions = selling.purchase_method != "none" and selling.checkout_target == "stripe"
     return {
+        "entries": selling.sellable if sessions else (),
         "sales": sales_page,
         "body": await markdown.rendered(sales_page.body),
         "card": card,
