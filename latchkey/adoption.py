@@ -2,10 +2,11 @@
 
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import AuditAction
-from latchkey.settings import Settings, is_local
+from latchkey.settings import Settings
 from latchkey.store import audit_draft, site_identity
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.site_identity import SiteRole
+from latchkey.urls import is_local
 
 
 class AdoptionError(Exception):

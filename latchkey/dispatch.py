@@ -257,21 +257,34 @@ async def refresh_catalog(client: Client, *, seconds: float = 8) -> None:
 async def check_connection(client: Client, *, seconds: float = 30, join: bool = False) -> None:
     """Check the key, register the webhook endpoint, read the catalog; wait up to `seconds`.
 
-    A check that is under way is begun again, because the key may have changed since, unless `join`:
-    then its outcome is waited for. The outcome is stored in the connection's row. Raises
-    `TemporalUnavailableError` and `WorkflowFailedError`.
+    A check that is under way is begun again, because the key may have changed since. With `join` it
+    is left to end first, and the one after it is shared by all who wait for it. The outcome is
+    stored in the connection's row. Raises `TemporalUnavailableError` and `WorkflowFailedError`.
     """
+    policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
     async with _bounded(client, seconds):
+        if join:
+            policy = WorkflowIDConflictPolicy.USE_EXISTING
+            await _ended(client, contracts.CONNECTION_WORKFLOW_ID)
         with _failures():
             await client.execute_workflow(
                 contracts.CONNECTION,
                 id=contracts.CONNECTION_WORKFLOW_ID,
                 task_queue=contracts.MAIN_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
-                if join
-                else WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                id_conflict_policy=policy,
                 static_summary="Check the Stripe key and webhook endpoint",
             )
+
+
+async def _ended(client: Client, workflow_id: str) -> None:
+    """Wait until a workflow's run has ended, however; at once if it never ran."""
+    try:
+        await client.get_workflow_handle(workflow_id).result()
+    except WorkflowFailureError:
+        pass
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 async def settle_checkout(client: Client, product_id: str, *, seconds: float = 0) -> bool:

@@ -2,15 +2,14 @@
 
 import os
 from email.utils import getaddresses
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchkey.addresses import mailbox
+from latchkey.urls import is_local
 
 SHORTEST_SECRET = 16
 
@@ -134,15 +133,6 @@ class Settings(BaseSettings):
                 " process (only `latchkey up` creates its own)"
             )
         return _listed(self.secret)
-
-
-def is_local(url: str) -> bool:
-    """Whether a URL leads to this machine or its network, not to the internet."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
 
 
 def load_settings() -> Settings:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
+from latchkey.urls import is_local
 
 KEY = "identity"
 
@@ -41,12 +42,14 @@ class SiteIdentity:
 
 
 async def read(connection: Connection, address: str) -> SiteIdentity:
-    """What the database is for programs whose public URL is `address`."""
+    """What the database is for programs whose public URL is `address`. All local addresses are one
+    place: nobody else reaches them."""
     kept = await connection.fetchval("select value from site_settings where key = $1", KEY)
     if kept is None:
         return SiteIdentity()
-    same = kept["home"] == address
-    return SiteIdentity(kept["home"], SiteRole(kept["role"]) if same else SiteRole.COPY)
+    home = kept["home"]
+    same = home == address or (is_local(home) and is_local(address))
+    return SiteIdentity(home, SiteRole(kept["role"]) if same else SiteRole.COPY)
 
 
 async def claim(connection: Connection, address: str) -> None:

@@ -156,7 +156,8 @@ async def test_without_javascript_everything_works(site: Latchkey, page: Page) -
     await plain.get_by_role("button", name="Create").click()
     await plain.get_by_role("link", name="Link to Stripe").click()
     await plain.get_by_role("radio", name="Plain").first.check()
-    await plain.get_by_role("button", name="Save and import").click()
+    async with plain.expect_navigation(url=re.compile(r"/admin/products/[^/]+\?")):
+        await plain.get_by_role("button", name="Save and import").click()
 
     async def listening() -> bool:
         await plain.reload()

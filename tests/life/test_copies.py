@@ -135,6 +135,9 @@ async def test_a_site_that_was_only_local_moves_to_its_public_address(dsn: str, 
 
     assert await role("http://127.0.0.1:8000") is SiteRole.ORIGINAL
     assert await role("http://127.0.0.1:9000") is SiteRole.ORIGINAL
+    async with pool.acquire() as connection:
+        beside = await site_identity.read(connection, "http://localhost:8000")
+    assert beside.role is SiteRole.ORIGINAL, "nobody else reaches a local address"
     assert await role(HOME) is SiteRole.ORIGINAL
     assert await role("https://staging.example.com") is SiteRole.COPY
     assert await role("http://127.0.0.1:8000") is SiteRole.COPY
