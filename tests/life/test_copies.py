@@ -21,6 +21,7 @@ from latchkey.vault import Vault
 from tests.harness import KEY, SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
 from tests.life.play import linked
 from tests.life.test_mail import Inbox
+from tests.web.pages import user, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +104,13 @@ async def test_a_copy_reads_but_neither_mails_nor_writes_until_it_is_adopted(
     await site.settled()
     assert await mails(site, "copied@copy.example") == ["queued"]
     assert inbox.mails == []
+    async with visit(site) as visitor:
+        buyer = await user(site, "copied@copy.example")
+        await site.pool.execute("update users set proven_at = now() where id = $1", buyer)
+        await site.pool.execute("update customers set billing_user = user_id")
+        await visitor.sign_in_as(buyer, "copied")
+        billed = await visitor.send("/account", "/account/billing", 503)
+        assert "This is a copy of the site" in billed.text
 
     said = await adoption.adopt(site.settings, SiteRole.ORIGINAL)
     assert said == f"This is the site now, at {site.url}. 1 email that waited won't be sent."

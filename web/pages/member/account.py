@@ -367,6 +367,15 @@ def _too_often(request: Request) -> Response:
 
 
 def _stripe_away(request: Request) -> Response:
+    if not site_of(request).identity.writes_to_stripe:
+        return page(
+            request,
+            "message.html",
+            503,
+            heading="This is a copy of the site",
+            text="Billing is managed on the site itself. Nothing was changed.",
+            back="/account",
+        )
     return page(
         request,
         "message.html",
