@@ -183,8 +183,11 @@ async def runs(client: Client, workflow_id: str) -> list[WorkflowExecutionStatus
     return [run.status async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
 
 
-async def nudged(client: Client, effects: Effects, count: int, *, at_once: int) -> str:
-    """Nudge one subscription so often, and return its workflow's id once it is over."""
+async def nudged(
+    client: Client, effects: Effects, count: int, *, at_once: int, rounds: int = 1
+) -> str:
+    """Nudge one subscription so often, in rounds that are each served before the next, and return
+    its workflow's id once it is over."""
     name = f"sub_{uuid.uuid4().hex[:10]}"
     workflow_id = contracts.subscription_workflow_id(name)
     effects.enough = count
@@ -196,16 +199,18 @@ async def nudged(client: Client, effects: Effects, count: int, *, at_once: int) 
             id=workflow_id,
             task_queue=contracts.MAIN_QUEUE,
         )
-        for start in range(0, count, at_once):
-            ids = [f"evt_{number}" for number in range(start, min(start + at_once, count))]
-            await asyncio.gather(
-                *(handle.signal(contracts.NUDGE, Nudge([event_id])) for event_id in ids)
-            )
+        for sent in range(0, count, count // rounds):
+            due = min(sent + count // rounds, count)
+            for start in range(sent, due, at_once):
+                ids = [f"evt_{number}" for number in range(start, min(start + at_once, due))]
+                await asyncio.gather(
+                    *(handle.signal(contracts.NUDGE, Nudge([event_id])) for event_id in ids)
+                )
 
-        async def all_there() -> bool:
-            return len(effects.events) >= count
+            async def served(due: int = due) -> bool:
+                return len(effects.events) >= due
 
-        await until(all_there, "every event is served", seconds=120)
+            await until(served, "every event is served", seconds=120)
         effects.deadline = datetime.now(UTC) + timedelta(seconds=1)
         await handle.signal(contracts.NUDGE, Nudge())
         await client.get_workflow_handle(workflow_id).result()
@@ -217,7 +222,7 @@ async def nudged(client: Client, effects: Effects, count: int, *, at_once: int) 
 @pytest.mark.slow
 async def test_nudges_survive_many_continuations(client: Client) -> None:
     effects = Effects()
-    workflow_id = await nudged(client, effects, 240, at_once=4)
+    workflow_id = await nudged(client, effects, 300, at_once=4, rounds=10)
 
     async def continued() -> bool:
         found = await runs(client, workflow_id)
