@@ -191,6 +191,8 @@ def _right(name: str, figures: HealthFigures) -> str:
     match name:
         case "background loops":
             return "all of them make progress"
+        case "sales":
+            return "everything on sale can be bought"
         case "events":
             return f"none failed, {figures.unprocessed} being processed"
         case "missed events":
