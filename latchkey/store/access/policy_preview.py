@@ -131,7 +131,7 @@ async def _subscriptions(
             reading.id,
             product,
             verdict(reading, product),
-            anew=not product.removed,
+            gives=not product.removed,
         )
         for reading in readings
         for stripe_product in reading.stripe_products
@@ -165,7 +165,7 @@ async def _orders(
             reading.id,
             product,
             access.judge_order(reading, product.policy, as_of=as_of),
-            anew=not product.removed and product.counts(reading),
+            gives=not product.removed and product.counts(reading),
         )
         for reading in readings
         for stripe_product in {line.stripe_product for line in reading.one_off_lines}
@@ -195,7 +195,7 @@ def _row(
     product: LinkedProduct,
     verdict: Verdict,
     *,
-    anew: bool,
+    gives: bool,
 ) -> dict[str, Any]:
     return {
         "user_id": user_id,
@@ -205,13 +205,13 @@ def _row(
         "will": verdict.access,
         "until": verdict.until,
         "reason": verdict.reason.value,
-        "anew": anew,
+        "gives": gives,
     }
 
 
 async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Buyers who have become users since count as those users. Access that isn't given `anew`
-    (because the link was removed or ignores past purchases) can still end."""
+    """Buyers who have become users since count as those users. Access that its link no longer gives
+    (because it was removed or ignores past purchases) can still end."""
     await connection.execute(
         """
         insert into policy_effects (user_id, who, product_id, source_id, will, until, reason)
@@ -220,9 +220,9 @@ async def _keep(connection: Connection, rows: list[dict[str, Any]]) -> None:
                who, product_id, source_id, will, until, reason
           from jsonb_to_recordset($1::jsonb) as g (
                user_id bigint, who text, product_id text, source_id text, will boolean,
-               until timestamptz, reason text, anew boolean)
+               until timestamptz, reason text, gives boolean)
          where (user_id is not null or who is not null)
-           and (anew or exists (
+           and (gives or exists (
                   select from grants x where x.source_id = g.source_id
                      and x.product_id = g.product_id and x.ended_at is null))
         """,

@@ -170,6 +170,21 @@ class BillingList(Generic[Row]):
             after = rows[-1].place
 
 
+def add_common(
+    where: Conditions,
+    wanted: BillingFilter,
+    *,
+    moment: str = "created_at",
+    customer: str = "customer_id",
+) -> None:
+    """Add what every list filters by. `moment` and `customer` are the list's own columns."""
+    where.given("t.livemode = {}", wanted.livemode)
+    where.given(f"t.{moment} >= {{}}", wanted.since)
+    where.given(f"t.{moment} < {{}}", wanted.until)
+    where.given("t.user_id = {}", wanted.user_id)
+    where.given(f"t.{customer} = {{}}", wanted.customer_id)
+
+
 async def add_search(
     connection: Connection,
     where: Conditions,

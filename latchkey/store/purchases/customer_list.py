@@ -74,11 +74,7 @@ async def _add_conditions(connection: Connection, wanted: BillingFilter, where: 
     if wanted.states:
         any_of = " or ".join(_STATES[CustomerState(state)] for state in wanted.states)
         where.add(f"({any_of})")
-    where.given("t.livemode = {}", wanted.livemode)
-    where.given("t.added_at >= {}", wanted.since)
-    where.given("t.added_at < {}", wanted.until)
-    where.given("t.user_id = {}", wanted.user_id)
-    where.given("t.id = {}", wanted.customer_id)
+    billing_lists.add_common(where, wanted, moment="added_at", customer="id")
     if wanted.product is not None:
         products = await billing_lists.stripe_products(connection, wanted.product)
         await _add_bought(connection, where, "stripe_product = any({0}::text[])", products)

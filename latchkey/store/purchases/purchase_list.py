@@ -98,11 +98,7 @@ select o.id, o.money_state,
 
 async def _add_conditions(connection: Connection, wanted: BillingFilter, where: Conditions) -> None:
     where.any_of("t.money_state", wanted.states)
-    where.given("t.livemode = {}", wanted.livemode)
-    where.given("t.created_at >= {}", wanted.since)
-    where.given("t.created_at < {}", wanted.until)
-    where.given("t.user_id = {}", wanted.user_id)
-    where.given("t.customer_id = {}", wanted.customer_id)
+    billing_lists.add_common(where, wanted)
     if wanted.product is not None:
         where.add(
             "t.id in (select order_id from order_lines where stripe_product = any({}::text[]))",

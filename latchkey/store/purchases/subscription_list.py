@@ -108,11 +108,7 @@ select s.id, s.status, s.phase, costs.products, costs.amount, costs.currency, co
 
 async def _add_conditions(connection: Connection, wanted: BillingFilter, where: Conditions) -> None:
     where.any_of("t.phase", wanted.states)
-    where.given("t.livemode = {}", wanted.livemode)
-    where.given("t.created_at >= {}", wanted.since)
-    where.given("t.created_at < {}", wanted.until)
-    where.given("t.user_id = {}", wanted.user_id)
-    where.given("t.customer_id = {}", wanted.customer_id)
+    billing_lists.add_common(where, wanted)
     if wanted.product is not None:
         where.add(
             "t.id in (select subscription_id from subscription_items"
