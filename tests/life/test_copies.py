@@ -13,6 +13,7 @@ from latchkey import adoption, dispatch
 from latchkey.adoption import AdoptionError
 from latchkey.doctor_checks import of_identity
 from latchkey.keyring import Keyring
+from latchkey.mail import outbox
 from latchkey.settings import Settings
 from latchkey.store import site_identity
 from latchkey.store.pool import Pool
@@ -102,6 +103,7 @@ async def test_a_copy_reads_but_neither_mails_nor_writes_until_it_is_adopted(
     await site.stripe.buy("copied@copy.example", price)
     await site.has(product, "copied@copy.example")
     await site.settled()
+    await outbox.send_due(site.pool, site.settings)
     assert await mails(site, "copied@copy.example") == ["queued"]
     assert inbox.mails == []
     async with visit(site) as visitor:
