@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from playwright.async_api import CDPSession, Page, expect
+from playwright.async_api import CDPSession, Page, Route, expect
 
 from latchkey import passwords
 from tests.harness import Latchkey, free_port
@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 PASSWORD = "purple anvils sing"
 HERE = "/account/security"
+OPTIONS = "**/login/passkey/options"
 REFUSED = "The passkey wasn't used: it was cancelled"
 
 
@@ -173,17 +174,51 @@ async def test_passkeys_are_offered_in_the_field_for_the_address(
     await sign_in(page, local, email)
     await add_passkey(page, local, "Phone")
     await device.touched(False)
-    await sign_out(page)
+    async with page.expect_response(OPTIONS):
+        await sign_out(page)
     field = page.locator("form[action='/login']").get_by_label("Email")
     await expect(field).to_have_attribute("autocomplete", "username webauthn")
+
+    async def touch_first(route: Route) -> None:
+        await device.touched(True)
+        await route.continue_()
+
+    await page.route(OPTIONS, touch_first)
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await device.touched(True)
     await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
     await page.goto(f"{local.url}{HERE}")
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(page).to_have_url(f"{local.url}/library")
     await page.goto(f"{local.url}/account/settings")
     await expect(page.get_by_text("with a passkey").first).to_be_visible()
+
+
+async def test_a_passkey_is_asked_for_before_the_browser_can_offer_any(
+    local: Latchkey, page: Page
+) -> None:
+    email = "early@passkeys.example"
+    await person(local, email)
+    device = await plug_in(page, offering=True)
+    await page.add_init_script(
+        "const offers = new Promise((offer) => { window.offerNow = () => offer(true); });"
+        "PublicKeyCredential.isConditionalMediationAvailable = () => offers;"
+    )
+    await sign_in(page, local, email)
+    await add_passkey(page, local, "Phone")
+    await device.touched(False)
+    await sign_out(page)
+    asked: list[str] = []
+
+    async def offer_first(route: Route) -> None:
+        asked.append(route.request.url)
+        await page.evaluate("() => { offerNow(); }")
+        await device.touched(True)
+        await route.continue_()
+
+    await page.route(OPTIONS, offer_first)
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    assert len(asked) == 1, "the browser was asked for two answers at once"
 
 
 async def test_a_wrong_finger_or_a_cancelled_dialog_says_so(local: Latchkey, page: Page) -> None:

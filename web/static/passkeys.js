@@ -45,6 +45,8 @@ function written(credential) {
 
 /** The passkeys that the browser offers in the field for the address, until a form asks for one. */
 let offer = null;
+/** Whether a form has asked: a browser answers one request at a time. */
+let asked = false;
 
 async function ask(form, options = {}) {
   const kind = form.dataset.passkey;
@@ -65,6 +67,7 @@ async function ask(form, options = {}) {
  */
 async function offerIn(form) {
   if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+  if (asked) return;
   offer = new AbortController();
   const again = setTimeout(() => offer?.abort("expired"), OFFERED_FOR);
   try {
@@ -98,6 +101,7 @@ function follow(form) {
     if (asking) return;
     asking = true;
     error.hidden = true;
+    asked = true;
     offer?.abort("asked");
     try {
       const given = await ask(form);
