@@ -122,9 +122,10 @@ class Api:
             return Answer(200, orjson.dumps(hidden[0](call)))
         route = self.shop.world.published.match(method, path)
         found = calls.handler(method, route.template) if route else None
-        if route is None or found is None:
-            hint = "" if route is None else " (Stripe has this call, but the sandbox doesn't)"
-            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).{hint}")
+        if route is None:
+            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).")
+        if found is None:
+            raise played.refuse_call(method, route.template)
         _permitted(permissions, path, method, self.shop.account["id"])
         text = (await request.body()).decode() or request.url.query
         key = request.headers.get("Idempotency-Key") if method == "POST" else None

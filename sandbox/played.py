@@ -129,3 +129,13 @@ def refuse(path: str, value: str | None) -> StripeApiError:
         param=path,
         code="sandbox_unsupported",
     )
+
+
+def refuse_call(method: str, template: str) -> StripeApiError:
+    """The answer to a call of Stripe's that the sandbox doesn't have."""
+    return StripeApiError(
+        400,
+        f"The sandbox doesn't play {method} {template}, though Stripe does. docs/sandbox.md lists"
+        " the calls that it plays.",
+        code="sandbox_unsupported",
+    )

@@ -40,6 +40,7 @@ _ROOT = Path(stripe.__file__).parent
 _OVERLAY = Path(__file__).with_name("overlay.json")
 _SDK_ONLY = frozenset(RequestOptions.__annotations__)
 _LISTS = frozenset({ListObject.OBJECT_NAME, SearchResultObject.OBJECT_NAME})
+_REQUESTS = frozenset({"_request", "_request_stream"})
 _FREE = frozenset({"metadata"})
 """Keys whose values the account's owner chooses, with an `object` among them perhaps."""
 _IMPORT = re.compile(r"^ *from (stripe\b[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
@@ -83,6 +84,14 @@ class Published:
     def routes(self) -> list[Route]:
         """Every published call of `/v1`."""
         return [route for routes in self._by_shape.values() for route in routes]
+
+    @staticmethod
+    @cache
+    def v2_routes() -> tuple[Route, ...]:
+        """Every published call of `/v2`, those without ids in their path first."""
+        files = sorted((_ROOT / "v2").rglob("_*_service.py"))
+        found = [route for file in files for route in _routes_of(file)]
+        return tuple(sorted(found, key=lambda route: route.template.count("{")))
 
     def match(self, method: str, path: str) -> Route | None:
         candidates = self._by_shape.get((method, path.count("/")), [])
@@ -378,7 +387,7 @@ def _route(call: ast.Call, function: ast.FunctionDef, module: str) -> Route:
 
 
 def _is_request(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "_request"
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _REQUESTS
 
 
 def _params_of(function: ast.FunctionDef) -> str | None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox import accounts, thin
+from sandbox import accounts, played, thin
 from sandbox.box import Sandbox
 from sandbox.shop import StripeApiError
 from sandbox.world import Json
@@ -247,9 +247,11 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def _unknown(box: Sandbox, request: Request, given: Json) -> Json:
-    raise _problem(
-        404, "not_found", f"Unrecognized request URL ({request.method}: {request.url.path})."
-    )
+    method, path = request.method, request.url.path
+    for route in box.shop.world.published.v2_routes():
+        if route.method == method and route.pattern.match(path):
+            raise played.refuse_call(method, route.template)
+    raise _problem(404, "not_found", f"Unrecognized request URL ({method}: {path}).")
 
 
 def routes(box: Sandbox) -> list[Route]:

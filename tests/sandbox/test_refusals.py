@@ -1,9 +1,13 @@
 """What Stripe refuses: codes for others, scheduled ends, far leaps, keys in flight."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
+from sandbox import calls
+from sandbox.schema import Published
 from tests.harness import Json, Stripe, flat
 from tests.sandbox.lives import begin, refused
 
@@ -102,3 +106,44 @@ async def test_a_key_in_flight_is_a_conflict(stripe: Stripe) -> None:
     assert sorted(answer.status_code for answer in both) == [200, 409]
     error = next(answer.json()["error"] for answer in both if answer.status_code == 409)
     assert error["code"] == "idempotency_key_in_use"
+
+
+async def test_every_published_call_is_played_or_refused_by_name(
+    stripe: Stripe, published: Published
+) -> None:
+    unplayed = [r for r in published.routes() if not calls.handler(r.method, r.template)]
+    assert {"/v1/billing/meters", "/v1/quotes/{quote}/pdf"} <= {r.template for r in unplayed}
+    for route in unplayed:
+        answer = await stripe.client.request(route.method, _filled(route.template))
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (400, "sandbox_unsupported"), route.template
+        assert f" {route.method} {route.template}," in error["message"]
+    counted = f"{len(published.routes())} and {len(published.v2_routes())} calls"
+    told = f"of {counted}, the sandbox plays {len(published.routes()) - len(unplayed)} and"
+    assert f"{told} {PLAYED_OF_V2}." in " ".join(Path("docs/sandbox.md").read_text().split())
+    logged = (await stripe.client.get("/_sandbox/requests")).json()["data"][-1]
+    assert (logged["status"], logged["hint"]) == (400, error["message"])
+
+
+async def test_every_published_call_of_v2_is_played_or_refused_by_name(
+    stripe: Stripe, published: Published
+) -> None:
+    refused_calls = set()
+    for route in published.v2_routes():
+        answer = await stripe.client.request(route.method, _filled(route.template), json={})
+        error = answer.json().get("error", {})
+        if error.get("code") == "sandbox_unsupported":
+            assert answer.status_code == 400
+            assert f" {route.method} {route.template}," in error["message"]
+            refused_calls.add(f"{route.method} {route.template}")
+        else:
+            assert "Unrecognized" not in error.get("message", ""), route.template
+    assert len(refused_calls) == len(published.v2_routes()) - PLAYED_OF_V2
+    assert "POST /v2/billing/meter_events" in refused_calls
+
+
+PLAYED_OF_V2 = 11
+
+
+def _filled(template: str) -> str:
+    return re.sub(r"\{\w+\}", "x_1", template)
