@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     APP_SECRET = "app_secret"
     APP_SETUP = "app_setup"
     REFERENCE = "reference"
+    SIGNING_KEY = "signing_key"
 
 
 class VaultError(Exception):

@@ -21,7 +21,7 @@ from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
-from web import api, health, pages
+from web import api, health, oauth, pages
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
@@ -118,7 +118,12 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
     )
     outer = _WebProcess(
         settings,
-        routes=[Route("/webhooks/stripe", webhooks), *api.routes(), Mount("/", inner)],
+        routes=[
+            Route("/webhooks/stripe", webhooks),
+            *api.routes(),
+            *oauth.routes(),
+            Mount("/", inner),
+        ],
         middleware=[
             Middleware(VisitorAddresses, trusted=settings.trusted_proxies),
             Middleware(PlainPaths),

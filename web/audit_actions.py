@@ -115,6 +115,7 @@ PAGES: dict[str, A | None] = {
 
 CALLS: dict[str, A | None] = {
     "POST /access": None,
+    "POST /access-tokens": None,
     "POST /products": A.PRODUCT_CREATED,
     "PATCH /products/{id}": A.PRODUCT_CHANGED,
     "DELETE /products/{id}": A.PRODUCT_DELETED,

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from latchkey.keyring import Keyring
 from latchkey.serving import Drain
 from latchkey.settings import Settings
+from latchkey.signing import SigningKeys
 from latchkey.store import site_identity, site_settings
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Connection, Pool
@@ -52,6 +53,7 @@ class Site:
     look: SiteSettings = field(default_factory=SiteSettings)
     identity: SiteIdentity = field(default_factory=SiteIdentity)
     bell: AlarmCache = field(init=False)
+    signing: SigningKeys = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
     sign_ins: Brake = field(default_factory=lambda: Brake(free=100, step=0.1, longest=5, most=20))
@@ -59,6 +61,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.bell = AlarmCache(self.settings)
+        self.signing = SigningKeys(self.pool, self.keyring.vault)
 
     async def refresh_look(self) -> None:
         """Reload the site's name and colours, at most every few seconds."""

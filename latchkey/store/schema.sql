@@ -1070,6 +1070,14 @@ ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE signing_keys (
+    id text NOT NULL,
+    public_jwk jsonb NOT NULL,
+    private_jwk bytea NOT NULL,
+    signs_from timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE site_settings (
     key text NOT NULL,
     value jsonb NOT NULL,
@@ -1399,6 +1407,9 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY site_settings
     ADD CONSTRAINT site_settings_pkey PRIMARY KEY (key);

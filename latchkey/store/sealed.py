@@ -30,6 +30,7 @@ SEALED_COLUMNS = (
     SealedColumn("stripe_connection", ("singleton",), "key_encrypted", "stripe_key"),
     SealedColumn("stripe_connection", ("singleton",), "secrets_encrypted", "webhook_secrets"),
     SealedColumn("authenticator_apps", ("user_id",), "secret", "app_secret"),
+    SealedColumn("signing_keys", ("id",), "private_jwk", "signing_key"),
     SealedColumn("idempotency_keys", ("token", "key"), "body", "api_answer", as_text=True),
 )
 

@@ -40,6 +40,11 @@ class SiteIdentity:
         """A rehearsal has a sandbox in place of Stripe."""
         return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
 
+    @property
+    def signs_tokens(self) -> bool:
+        """Whether it vouches for people towards other sites. A rehearsal has keys of its own."""
+        return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
+
 
 async def read(connection: Connection, address: str) -> SiteIdentity:
     """What the database is for programs whose public URL is `address`. All local addresses are one
@@ -69,7 +74,8 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
     """Say what the database is to be at an address, and have it act for that address from now on.
 
     Emails that wait were meant by the original, or written while the copy didn't act: an original
-    doesn't send them any more. Returns how many. The caller opens the transaction.
+    doesn't send them any more. Returns how many. It gets signing keys of its own, so that no token
+    of one site is valid for another. The caller opens the transaction.
     """
     before = await read(connection, address)
     await connection.execute(
@@ -82,6 +88,7 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
         address,
         role,
     )
+    await connection.execute("delete from signing_keys")
     audit_draft.note(
         before={"home": before.home, "role": before.role}, after={"home": address, "role": role}
     )

@@ -5,6 +5,7 @@ from starlette.types import Receive, Scope, Send
 
 from web.api import (
     access,
+    access_tokens,
     audit_log,
     checkout,
     checkout_sessions,
@@ -28,6 +29,7 @@ from web.api.problems import ApiError
 
 __all__ = [
     "access",
+    "access_tokens",
     "audit_log",
     "checkout",
     "checkout_sessions",

@@ -56,6 +56,7 @@ CODES = {
     "unknown_price": "the linked Stripe product has no such price",
     "preview_failed": "the preview couldn't be made",
     "stripe_refused": "Stripe refused the change",
+    "no_access": "the person has no access to the product now",
 }
 """Codes of refusals that depend on what there is, besides 404 and 409."""
 

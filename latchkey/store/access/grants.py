@@ -16,8 +16,8 @@ from latchkey.store.purchases import rejudging
 from latchkey.store.stripe.context import Account, ApplyContext
 
 _ACCESS = """
-select p.id as product_id, p.access_mode, u.id as user_id, g.id, g.source, g.source_id, g.since,
-       g.until
+select p.id as product_id, p.slug, p.access_mode, u.id as user_id, g.id, g.source, g.source_id,
+       g.since, g.until
   from products p
   left join users u on {who}
   left join live_grants g on g.product_id = p.id and g.user_id = u.id
