@@ -34,7 +34,7 @@ class Mailbox:
     @property
     def ascii_domain(self) -> str:
         """The domain as mail servers know it, in punycode."""
-        return _ascii(self.domain) or self.domain
+        return host_name(self.domain) or self.domain
 
 
 def mailbox(text: str) -> Mailbox:
@@ -52,7 +52,7 @@ def mailbox(text: str) -> Mailbox:
     if any(unicodedata.category(c)[0] in "CZ" for c in plain):
         raise AddressError("must be a valid email address, without control characters")
     local, at, domain = plain.rpartition("@")
-    host = _ascii(domain)
+    host = host_name(domain)
     short = len(local.encode()) <= _LONGEST_LOCAL and len(host or "") <= LONGEST - 2
     if not (at and host and short and _ATOM.fullmatch(local)):
         raise AddressError("must be a valid email address")
@@ -78,7 +78,7 @@ def written_forms(email: str) -> list[str]:
     punycode, composed and decomposed, as it is and escaped as JSON does."""
     key = email_key(email)
     local, at, domain = key.rpartition("@")
-    forms = (email.strip().lower(), key, f"{local}{at}{_ascii(domain) or domain}")
+    forms = (email.strip().lower(), key, f"{local}{at}{host_name(domain) or domain}")
     composed = [unicodedata.normalize(form, text) for text in forms for form in ("NFC", "NFD")]
     escaped = [json.dumps(text)[1:-1].lower() for text in composed]
     return list(dict.fromkeys([*forms, *composed, *escaped]))
@@ -90,7 +90,7 @@ def email_key(email: str) -> str:
     Any text has a key, since Stripe passes on what buyers typed.
     """
     local, at, domain = _plain(email).rpartition("@")
-    host = _ascii(domain) if at else None
+    host = host_name(domain) if at else None
     return f"{_folded(local)}{at}{_unicode(host) if host else _folded(domain)}"
 
 
@@ -105,7 +105,7 @@ def _folded(text: str) -> str:
     return text
 
 
-def _ascii(domain: str) -> str | None:
+def host_name(domain: str) -> str | None:
     """A host name in punycode and lower case, None if it isn't one."""
     host = domain.translate(_DOTS).removesuffix(".")
     if not host or len(host) > LONGEST:

@@ -2,6 +2,7 @@
 
 import os
 from email.utils import getaddresses
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
+    outgoing_networks: str = Field("", alias="LATCHKEY_OUTGOING_NETWORKS")
 
     mail_from: str = Field("Latchkey <latchkey@localhost>", alias="LATCHKEY_MAIL_FROM")
     sandbox_url: str | None = Field(None, alias="LATCHKEY_SANDBOX_URL")
@@ -93,6 +95,23 @@ class Settings(BaseSettings):
             raise ValueError("must be one sender, such as Members <members@example.com>")
         mailbox(senders[0][1])
         return value
+
+    @field_validator("outgoing_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in _parts(value):
+            try:
+                ip_network(part)
+            except ValueError as error:
+                raise ValueError(
+                    f"must be networks such as 10.0.0.0/8, separated by commas: {error}"
+                ) from None
+        return value
+
+    @property
+    def outgoing_allowed(self) -> tuple[str, ...]:
+        """The networks outside the internet that outgoing requests may reach."""
+        return _parts(self.outgoing_networks)
 
     @property
     def is_local(self) -> bool:
