@@ -114,8 +114,8 @@ class Api:
     async def _answer(self, request: Request, request_id: str) -> Answer:
         method, path = request.method, request.url.path
         permissions = self.permit(request)
-        family = self.family(request)
-        method, path = versions.moved(family, method, path)
+        version = self.version(request)
+        method, path = versions.moved(version.family, method, path)
         if hidden := calls.unpublished(method, path):
             text = (await request.body()).decode()
             call = calls.Call(self.shop, hidden[1], forms.decode(text), path)
@@ -134,7 +134,7 @@ class Api:
         cause = Cause(request_id, request.headers.get("Idempotency-Key"))
 
         def do() -> Answer:
-            made = self._do(route, found, path, text, strict, cause, faults, family)
+            made = self._do(route, found, path, text, strict, cause, faults, version)
             return self._misbehave_after(faults, made)
 
         if key is None:
@@ -220,11 +220,11 @@ class Api:
         strict: bool,
         cause: Cause,
         faults: Faults,
-        family: versions.Family = versions.CURRENT,
+        version: versions.Version = versions.CURRENT,
     ) -> Answer:
         world = self.shop.world
         tree = forms.decode(text)
-        named = family if strict else None
+        named = version.family if strict else None
         versions.upgrade(self.shop, named, route.method, path, tree)
         unknown = self._check(route, tree, strict=strict)
         _refuse_unplayed(route, tree, unknown)
@@ -238,8 +238,8 @@ class Api:
         try:
             made = handler(calls.Call(self.shop, ids, params, path))
         except StripeApiError as fault:
-            if family != versions.CURRENT:
-                fault.body = versions.shaped(self.shop, fault.body, family)
+            if version != versions.CURRENT:
+                fault.body = versions.shaped(self.shop, fault.body, version)
             raise
         finally:
             self.shop.request = Cause()
@@ -247,9 +247,9 @@ class Api:
         if made.get("object") == "list":
             self._end_early(faults, made)
             self._shift(faults, made, params)
-        if family != versions.CURRENT:
+        if version != versions.CURRENT:
             self._check_answer(route, made)
-            return Answer(200, orjson.dumps(self._older(made, wanted, family)))
+            return Answer(200, orjson.dumps(self._older(made, wanted, version)))
         rows = made["data"] if made.get("object") in ("list", "search_result") else [made]
         if wanted or any(too_long(row) for row in rows):
             made = _cut(world.copy(made))
@@ -261,27 +261,28 @@ class Api:
         self._check_answer(route, made)
         return Answer(200, body)
 
-    def family(self, request: Request) -> versions.Family:
-        """The family of the API version that a request names, ours if it doesn't name any. Raises
-        Stripe's 400 for one that doesn't exist."""
-        version = request.headers.get("Stripe-Version")
-        if not version:
+    def version(self, request: Request) -> versions.Version:
+        """The API version that a request names, ours if it doesn't name any. Raises Stripe's 400
+        for one that doesn't exist."""
+        named = request.headers.get("Stripe-Version")
+        if not named:
             return versions.CURRENT
-        return versions.family_of(self.shop.world.published, version)
+        return versions.version_of(self.shop.world.published, named)
 
     def _spoken(self, request: Request) -> str:
         """The version that an answer is in."""
         try:
-            self.family(request)
+            return self.version(request).name
         except StripeApiError:
             return API_VERSION
-        return request.headers.get("Stripe-Version") or API_VERSION
 
-    def _older(self, made: Json, wanted: list[str], family: versions.Family) -> Json:
+    def _older(self, made: Json, wanted: list[str], version: versions.Version) -> Json:
         """An answer in the shape of an older version, expanded in that shape."""
 
         def show(source: Json) -> Json:
-            found: Json = versions.shaped(self.shop, source, family)
+            source = self.shop.world.copy(source)
+            accounts.render(self.shop, source)
+            found: Json = versions.shaped(self.shop, source, version)
             return found
 
         older = _cut(show(made))

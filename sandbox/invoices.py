@@ -144,6 +144,10 @@ def collect(shop: Shop, invoice: Json, *, method: Json | None, on_session: bool 
     return outcome
 
 
+_REFERENCE_LENGTH = 25
+"""How much of an invoice's id a payment refers to, as recorded."""
+
+
 def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
     """The payment intent of an open invoice, created if there isn't one yet."""
     kept = shop.world.private.get(f"intent/{invoice['id']}", {}).get("id")
@@ -160,8 +164,9 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         method=method,
         description=_DESCRIPTIONS.get(invoice["billing_reason"], "Payment for Invoice"),
     )
-    intent["payment_details"] = {"customer_reference": None, "order_reference": invoice["id"]}
     if invoice["parent"]:
+        reference = invoice["id"][:_REFERENCE_LENGTH]
+        intent["payment_details"] = {"customer_reference": None, "order_reference": reference}
         intent["setup_future_usage"] = "off_session"
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
     shop.world.keep(intent["id"], invoice=invoice["id"])

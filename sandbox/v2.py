@@ -277,7 +277,7 @@ def _endpoint(box: Sandbox, act: Call) -> Callable[[Request], Coroutine[Any, Any
         status, answer, hint = 200, None, ""
         try:
             box.api.permit(request)
-            box.api.family(request)
+            box.api.version(request)
             answer = act(box, request, await _given(request))
         except StripeApiError as fault:
             status, answer = fault.status, {"error": fault.body}

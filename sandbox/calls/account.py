@@ -26,7 +26,7 @@ def create_endpoint(c: Call) -> Json:
     if not params["url"].startswith(("http://", "https://")):
         raise invalid("Invalid URL: an explicit scheme must be provided.", param="url")
     if version := params.get("api_version"):
-        versions.family_of(world.published, version, param="api_version")
+        versions.version_of(world.published, version, param="api_version")
     made = world.make("webhook_endpoint", "we", status="enabled")
     apply(c.shop, "webhook_endpoint", made, params)
     secret = f"whsec_{world.new_id('x', 32)[2:]}"

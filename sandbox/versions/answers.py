@@ -10,7 +10,8 @@ from typing import Any
 
 from sandbox.plans import plan_of
 from sandbox.shop import Shop, StripeApiError
-from sandbox.versions.families import CURRENT, Family, family_of
+from sandbox.versions import added
+from sandbox.versions.families import CURRENT, Family, Version, version_of
 from sandbox.world import Json
 
 
@@ -40,12 +41,13 @@ class Known:
 Step = Callable[[Json, Known], None]
 
 
-def shaped(shop: Shop, source: Any, family: Family) -> Any:
-    """A copy of an answer as versions of `family` show it. Events stay as they are."""
+def shaped(shop: Shop, source: Any, version: Version) -> Any:
+    """A copy of an answer as a version shows it. Events stay as they are."""
     made = shop.world.copy(source)
     known = Known(shop)
-    for target in range(CURRENT - 1, family - 1, -1):
+    for target in range(CURRENT.family - 1, version.family - 1, -1):
         _walk(made, STEPS[Family(target)], known)
+    added.drop(made, added.lacking(version))
     return made
 
 
@@ -54,16 +56,16 @@ def event_in(shop: Shop, event: Json, version: str) -> Json:
     doesn't speak changes only what the event says about itself."""
     made = {**event, "api_version": version}
     try:
-        family = family_of(shop.world.published, version)
+        spoken = version_of(shop.world.published, version)
     except StripeApiError:
         return made
-    if family == CURRENT:
+    if spoken == CURRENT:
         return made
-    after: Json = shaped(shop, event["data"]["object"], family)
+    after: Json = shaped(shop, event["data"]["object"], spoken)
     made["data"] = {**event["data"], "object": after}
     previous = event["data"].get("previous_attributes")
     if previous is not None:
-        before = shaped(shop, {**event["data"]["object"], **previous}, family)
+        before = shaped(shop, {**event["data"]["object"], **previous}, spoken)
         made["data"]["previous_attributes"] = {
             name: before.get(name) for name in after if before.get(name) != after[name]
         }
@@ -107,6 +109,11 @@ def _discount(node: Json, known: Known) -> None:
 def _promotion_code(node: Json, known: Known) -> None:
     coupon = node.pop("promotion")["coupon"]
     node["coupon"] = coupon if isinstance(coupon, dict) else known.find("coupon", coupon)
+
+
+def _deprecated(node: Json, known: Known) -> None:
+    """Basil moved a line's subscription to its `parent`."""
+    node.pop("subscription", None)
 
 
 def _subscription(node: Json, known: Known) -> None:
@@ -266,6 +273,7 @@ def _schedule(node: Json, known: Known) -> None:
 STEPS: dict[Family, dict[str, Step]] = {
     Family.DAHLIA: {
         "checkout.session": _payment_method_types,
+        "line_item": _deprecated,
         "payment_intent": _payment_method_types,
         "setup_intent": _payment_method_types,
     },

@@ -1,6 +1,7 @@
-"""Families of API versions, by the names that Stripe gives them."""
+"""API versions and their families, by the names that Stripe gives them."""
 
 import re
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
@@ -18,7 +19,15 @@ class Family(IntEnum):
     ENDIVE = 4
 
 
-CURRENT = Family.ENDIVE
+@dataclass(frozen=True)
+class Version:
+    """A version of Stripe's API, such as `2025-09-30.clover`."""
+
+    name: str
+    family: Family
+
+
+CURRENT = Version(API_VERSION, Family.ENDIVE)
 _FIRST = {
     "2024-06-20": Family.V2024,
     "2025-03-31": Family.BASIL,
@@ -40,8 +49,8 @@ def released(published: Published) -> frozenset[str]:
     return frozenset({*schema["enum"], API_VERSION})
 
 
-def family_of(published: Published, version: str, *, param: str | None = None) -> Family:
-    """The family of a version. Raises Stripe's 400 for one that doesn't exist, and the sandbox's
+def version_of(published: Published, version: str, *, param: str | None = None) -> Version:
+    """The version of a name. Raises Stripe's 400 for one that doesn't exist, and the sandbox's
     own for one that it doesn't speak; `param` is the parameter that named it, None a header."""
     if not _DATE.fullmatch(version) or version not in released(published):
         raise invalid(f"Invalid Stripe API version: {version}", param=param)
@@ -53,4 +62,5 @@ def family_of(published: Published, version: str, *, param: str | None = None) -
             code="sandbox_unsupported",
             param=param,
         )
-    return max(family for first, family in _FIRST.items() if first <= version[:10])
+    family = max(family for first, family in _FIRST.items() if first <= version[:10])
+    return Version(version, family)

@@ -39,7 +39,7 @@ def upgrade(shop: Shop, family: Family | None, method: str, path: str, tree: Jso
     `path` are ours. Without a version (None), as the Stripe CLI asks, every older name is
     understood, and what isn't said has our defaults."""
     oldest = Family.V2024 if family is None else family
-    for target in range(oldest + 1, CURRENT + 1):
+    for target in range(oldest + 1, CURRENT.family + 1):
         for known, pattern, step in STEPS[Family(target)]:
             if (
                 known == method

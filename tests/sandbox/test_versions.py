@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from sandbox.schema import API_VERSION, Published
-from sandbox.versions import Family, family_of
+from sandbox.versions import Family, version_of
 from tests.harness import KEY, Json, Stripe, flat, http_client
 from tests.sandbox.lives import begin
 from tests.sandbox.test_faults import receiving
@@ -65,7 +65,7 @@ async def clients(stripe: Stripe) -> AsyncIterator[dict[str, Old]]:
     ],
 )
 def test_versions_have_families(published: Published, version: str, family: Family) -> None:
-    assert family_of(published, version) is family
+    assert version_of(published, version).family is family
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,43 @@ async def test_other_versions_are_refused(stripe: Stripe, version: str, code: st
 async def test_an_answer_names_its_version(stripe: Stripe) -> None:
     answer = await stripe.client.get("/v1/customers", headers={"Stripe-Version": BASIL})
     assert answer.headers["Stripe-Version"] == BASIL
+
+
+async def test_a_version_with_a_name_lacks_what_later_ones_added(
+    stripe: Stripe, clients: dict[str, Old]
+) -> None:
+    """Also deep inside, in lists, where expanded and in events; 2024-06-20 has it all."""
+    life = await begin(stripe)
+    shown = {}
+    for version in (V2024, BASIL, CLOVER, DAHLIA):
+        listed = await clients[version].get(
+            "subscriptions", customer=life.customer, expand=["data.customer"]
+        )
+        (shown[version],) = listed["data"]
+    ours = await life.now()
+    for version, has in ((V2024, True), (BASIL, False), (CLOVER, False), (DAHLIA, True)):
+        assert ("customer_account" in shown[version]) is has, version
+        assert ("customer_account" in shown[version]["customer"]) is has, version
+    for version in (BASIL, CLOVER, DAHLIA):
+        assert "managed_payments" not in shown[version]
+        assert "feedback_option" not in shown[version]["cancellation_details"]
+        assert "billed_until" not in shown[version]["items"]["data"][0]
+    assert "managed_payments" in shown[V2024]
+    assert {"managed_payments", "customer_account"} <= set(ours)
+    assert "feedback_option" in ours["cancellation_details"]
+    assert "comment" in shown[BASIL]["cancellation_details"]
+
+
+async def test_thresholds_were_away_for_two_versions(stripe: Stripe) -> None:
+    life = await begin(stripe)
+    for version, has in (
+        ("2025-02-24.acacia", True),
+        ("2025-03-31.basil", False),
+        ("2025-04-30.basil", False),
+        ("2025-05-28.basil", True),
+    ):
+        found = await Old(stripe.client, version).get(f"subscriptions/{life.id}")
+        assert ("billing_thresholds" in found) is has, version
 
 
 async def test_subscriptions_in_2024(stripe: Stripe, clients: dict[str, Old]) -> None:
