@@ -54,12 +54,6 @@ def played_routes(published: Published) -> list[Route]:
     return [route for route in published.routes() if calls.handler(route.method, route.template)]
 
 
-def published_calls(published: Published) -> Part:
-    """Calls that Stripe publishes: what isn't played is refused by name."""
-    count, played = len(published.routes()), len(played_routes(published))
-    return Part("Calls", {"published": count, "played": played, "refused": count - played})
-
-
 def leaves(published: Published, schema: Json, depth: int = 0) -> Iterator[tuple[str, Json]]:
     """Each parameter of a request, as a name and a form in which it is the only one."""
     schema = published.resolve(schema)
@@ -192,7 +186,6 @@ def previews(published: Published) -> Part:
 async def main() -> int:
     published = Published()
     parts = [
-        published_calls(published),
         *parameters(published),
         effects(published),
         await triggers(),

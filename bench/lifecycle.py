@@ -1,9 +1,12 @@
 """`python -m bench.lifecycle`: time from delivery to access, at several rates and with open
-runs."""
+runs, and what a purchase costs each process.
 
+`--rates 40` plays only that rate, `--seconds 60` for a minute, `--open 1000` only among so many.
+"""
+
+import argparse
 import asyncio
 import statistics
-import sys
 import time
 
 import httpx
@@ -12,6 +15,7 @@ from bench.stack import Json, Stack, fetch, stack
 
 RATES, SECONDS = (5, 20, 40), 20
 OPEN = (1_000, 10_000)
+PATIENCE = 120
 
 
 async def checkout(client: httpx.AsyncClient, price: str) -> str:
@@ -36,9 +40,12 @@ async def pay(client: httpx.AsyncClient, session: str, email: str, sent: dict[st
     paid.raise_for_status()
 
 
-async def at_rate(running: Stack, made: Json, product: str, rate: int, tag: str) -> str:
+async def at_rate(
+    running: Stack, made: Json, product: str, rate: int, tag: str, seconds: int = SECONDS
+) -> str:
     """Buy at a steady rate and say how long each purchase took to access: from the moment its first
     event was stored, and from the moment before the payment was sent, the sandbox's work included.
+    Also how long after the last payment everybody was in, and the CPU time of a purchase.
     """
     sent: dict[str, float] = {}
     headers = {"Authorization": "Bearer sk_test_bench"}
@@ -48,7 +55,8 @@ async def at_rate(running: Stack, made: Json, product: str, rate: int, tag: str)
         timeout=60,
         limits=httpx.Limits(max_connections=50),
     ) as client:
-        sessions = [await checkout(client, made["monthly"]) for _ in range(rate * SECONDS)]
+        sessions = [await checkout(client, made["monthly"]) for _ in range(rate * seconds)]
+        spent = running.cpu()
         began = time.perf_counter()
         tasks = []
         for number, session in enumerate(sessions):
@@ -57,7 +65,8 @@ async def at_rate(running: Stack, made: Json, product: str, rate: int, tag: str)
             tasks.append(asyncio.create_task(pay(client, session, email, sent)))
         await asyncio.gather(*tasks)
         took = time.perf_counter() - began
-    deadline = time.monotonic() + 120
+    last = time.time()
+    deadline = time.monotonic() + PATIENCE
     while True:
         rows = await fetch(
             running.dsn,
@@ -78,7 +87,25 @@ async def at_rate(running: Stack, made: Json, product: str, rate: int, tag: str)
         await asyncio.sleep(0.2)
     stored = _figures([float(row["at"]) - float(row["stored"]) for row in rows])
     paid = _figures([float(row["at"]) - sent[row["email"]] for row in rows])
-    return f"{len(sent) / took:5.1f}/s: from delivery {stored}; from payment {paid}"
+    late = max(0.0, max(float(row["at"]) for row in rows) - last)
+    cost = ", ".join(
+        f"{name} {1000 * (now - spent.get(name, 0)) / len(sent):.1f}"
+        for name, now in sorted((await _settled(running)).items())
+    )
+    return (
+        f"{len(sent) / took:5.1f}/s: from delivery {stored}; from payment {paid}; everybody in"
+        f" {late:.1f} s after the last payment\n      ms of CPU a purchase: {cost}"
+    )
+
+
+async def _settled(running: Stack) -> dict[str, float]:
+    """The CPU seconds of each process once the purchases' remaining work is done."""
+    while (await fetch(running.dsn, "select count(*) as n from events where state = 'waiting'"))[0][
+        "n"
+    ]:
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
+    return running.cpu()
 
 
 def _figures(seconds: list[float]) -> str:
@@ -114,22 +141,29 @@ def open_runs(running: Stack, count: int) -> None:
 
 def main() -> None:
     """Measure the rates on an empty shop, then 20 per second with more and more open runs."""
-    sizes = [int(given) for given in sys.argv[1:]] or list(OPEN)
-    with stack() as running:
-        made = running.control("bulk", count=1)
-        product = link(running, made)
-        asyncio.run(at_rate(running, made, product, 5, "warm"))
-        for rate in RATES:
-            words = asyncio.run(at_rate(running, made, product, rate, f"r{rate}"))
-            print(f"{rate:3d} a second asked, {words}")
-    for count in sizes:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rates", type=int, nargs="*", default=RATES)
+    parser.add_argument("--open", type=int, nargs="*", default=OPEN)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    given = parser.parse_args()
+    if given.rates:
+        with stack() as running:
+            made = running.control("bulk", count=1)
+            product = link(running, made)
+            asyncio.run(at_rate(running, made, product, 5, "warm"))
+            for rate in given.rates:
+                words = asyncio.run(
+                    at_rate(running, made, product, rate, f"r{rate}", given.seconds)
+                )
+                print(f"{rate:3d} a second asked, {words}", flush=True)
+    for count in given.open:
         with stack() as running:
             made = running.control("bulk", count=count)
             product = link(running, made)
             open_runs(running, count)
             asyncio.run(at_rate(running, made, product, 5, "warm"))
-            words = asyncio.run(at_rate(running, made, product, 20, "open"))
-            print(f"20 a second among {count} open runs, {words}")
+            words = asyncio.run(at_rate(running, made, product, 20, "open", given.seconds))
+            print(f"20 a second among {count} open runs, {words}", flush=True)
 
 
 if __name__ == "__main__":

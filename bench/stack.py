@@ -58,6 +58,18 @@ class Stack:
         resident: int = psutil.Process(self.processes[name].pid).memory_info().rss
         return resident
 
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds that each of the processes has used until now, Postgres' and Temporal's
+        included."""
+        named = {process.pid: name for name, process in self.processes.items()}
+        used: dict[str, float] = {}
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                name = named.get(process.pid, process.name())
+                used[name] = used.get(name, 0) + times.user + times.system
+        return used
+
 
 @contextlib.contextmanager
 def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:

@@ -168,6 +168,33 @@ def test_rules_and_contracts_need_nothing_but_the_standard_library() -> None:
         assert roots <= set(sys.stdlib_module_names) | {"latchkey"}, relative
 
 
+PURE = {
+    "asyncio",
+    "collections",
+    "contextlib",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "functools",
+    "typing",
+}
+IMPURE = {"now", "utcnow", "today", "open", "input", "print", "set", "frozenset", "id", "hash"}
+
+
+def test_workflows_do_the_same_whenever_they_are_replayed() -> None:
+    """They run outside Temporal's sandbox. Time comes from `workflow.now()` alone; nothing is
+    random, read or written, and no order hangs on a hash."""
+    for path in sorted((ROOT / "workflows").glob("*.py")):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert roots <= PURE | {"temporalio", "latchkey", "workflows"}, path.name
+        for node in nodes(path):
+            assert not isinstance(node, ast.Set | ast.SetComp), f"{path.name}:{node.lineno}"
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called != "workflow.now":
+                    assert called.split(".")[-1] not in IMPURE, f"{path.name}:{node.lineno}"
+
+
 def test_only_the_store_contains_sql() -> None:
     for path in files():
         relative = path.relative_to(ROOT).as_posix()
