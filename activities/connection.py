@@ -67,6 +67,7 @@ class ConnectionActivities:
                 connection,
                 account_id=account["id"],
                 account_name=name,
+                country=account.get("country"),
                 livemode=livemode,
                 findings=findings,
             )

@@ -1,4 +1,5 @@
-"""Handles other objects named by events: mirrors them, or finds the purchases they concern."""
+"""Handles other objects named by events: mirrors them, finds the purchases they concern, or writes
+to whoever left a checkout."""
 
 from temporalio import activity
 from temporalio.client import Client
@@ -11,11 +12,12 @@ from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store.products import checkout
+from latchkey.store.products import abandoned_checkouts, checkout, checkout_attempts
 from latchkey.store.purchases import buyers, order_mirror, rejudging
 from latchkey.store.stripe import catalog, inbox
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
+from latchkey.vault import Purpose
 
 KINDS = {
     "customer": "customers",
@@ -59,6 +61,8 @@ class ObjectActivities:
                     state = await self._not_ours(job)
                 elif kind in ("customer", "product", "price", "payment_link"):
                     state = await self._mirror(api, kind, object_id, context)
+                elif kind == "checkout.session":
+                    state = await self._abandoned(api, object_id, job)
                 else:
                     state = await self._place(api, kind, object_id, job)
             except (StripeError, UnreadableError) as error:
@@ -123,6 +127,27 @@ class ObjectActivities:
         async with self._deps.pool.acquire() as connection:
             await inbox.mark_handled(connection, job.event_ids)
         return "Nothing here is sold by this payment link"
+
+    async def _abandoned(self, api: StripeApi, session_id: str, job: SyncInput) -> str:
+        """A checkout session expired. It is read only if its buyer may get an email: the site made
+        it, and sends such emails."""
+        async with self._deps.pool.acquire() as connection:
+            attempt = await checkout_attempts.of_session(connection, session_id)
+            wanted = await abandoned_checkouts.are_wanted(connection)
+        expired = None
+        if attempt is not None and wanted:
+            try:
+                expired = reading.expired_session(await api.session_state(session_id))
+            except StripeError as error:
+                if not error.missing:
+                    raise
+        state = "Nobody is to get an email about this checkout"
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            if attempt is not None and expired is not None and expired.url is not None:
+                url = self._deps.keyring.vault.seal(expired.url, Purpose.CHECKOUT_URL)
+                state = await abandoned_checkouts.remind(connection, attempt, expired, url=url)
+            await inbox.mark_handled(connection, job.event_ids)
+        return state
 
     async def _place(self, api: StripeApi, kind: str, object_id: str, job: SyncInput) -> str:
         targets = await self._owners(api, kind, object_id)

@@ -63,7 +63,7 @@ class SubscriptionActivities:
         checkout = CheckoutInfo(
             checkout_session=session.id if session else None,
             reference=self._deps.reference(session.reference) if session else None,
-            begun=session.created if session else None,
+            begun=session.begun if session else None,
         )
         async with self._deps.pool.acquire() as connection, connection.transaction():
             page = await subscriptions.apply_subscriptions(

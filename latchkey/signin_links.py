@@ -172,6 +172,24 @@ def read_claim(token: str, *, secrets: tuple[str, ...]) -> int:
     return claim_id
 
 
+def sign_checkout(abandoned_id: int, *, secrets: tuple[str, ...]) -> str:
+    """The token that leads back to a checkout that was left. Its expiry is stored in the
+    database."""
+    token: str = _serializer(secrets, "latchkey checkout").dumps(abandoned_id)
+    return token
+
+
+def read_checkout(token: str, *, secrets: tuple[str, ...]) -> int:
+    """The id of the checkout that a token leads back to. Raises `LinkRefusedError`."""
+    try:
+        abandoned_id = _serializer(secrets, "latchkey checkout").loads(token)
+    except BadSignature:
+        abandoned_id = None
+    if not isinstance(abandoned_id, int):
+        raise LinkRefusedError("This link isn't valid. You can begin again on the product's page.")
+    return abandoned_id
+
+
 def sign_merge(request_id: int, user_id: int, *, secrets: tuple[str, ...]) -> str:
     """The token with which the owner of one of two accounts answers whether to merge them. Its
     expiry is stored in the database, with the link epochs of both."""

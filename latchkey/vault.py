@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     WEBHOOK_SECRETS = "webhook_secrets"
     API_ANSWER = "api_answer"
     STRIPE_CALL = "stripe_call"
+    CHECKOUT_URL = "checkout_url"
     APP_SECRET = "app_secret"
     APP_SETUP = "app_setup"
     REFERENCE = "reference"

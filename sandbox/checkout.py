@@ -453,6 +453,18 @@ def expire(shop: Shop, session: Json) -> Json:
     return shop.save(session, "checkout.session.expired")
 
 
+def leave(shop: Shop, session: Json, entered: Json) -> None:
+    """A buyer who enters an address, perhaps consents to emails, and goes: nothing is paid, and the
+    session expires with what was entered."""
+    if entered.get("email") and session["status"] == "open":
+        details = session["customer_details"] or shop.world.part(
+            "checkout.session", "customer_details"
+        )
+        session["customer_details"] = {**details, "email": entered["email"]}
+        session["consent"] = collecting.consent_so_far(session, entered.get("consent") or {})
+    expire(shop, session)
+
+
 def _check_ui(shop: Shop, params: Json) -> None:
     """Raise Stripe's 400 for addresses that don't go with where the session is paid."""
     ui = params.get("ui_mode", "hosted_page")

@@ -151,11 +151,17 @@ def _shipping(session: Json, entered: Json) -> Json | None:
 
 
 def _consent(session: Json, given: Json) -> Json | None:
+    asked = session["consent_collection"] or {}
+    if asked.get("terms_of_service") == "required" and given.get("terms_of_service") != "accepted":
+        raise invalid("You must accept the terms of service.", param="consent[terms_of_service]")
+    return consent_so_far(session, given)
+
+
+def consent_so_far(session: Json, given: Json) -> Json | None:
+    """What a buyer has consented to; None where a session asks for nothing."""
     asked = session["consent_collection"]
     if not asked:
         return None
-    if asked["terms_of_service"] == "required" and given.get("terms_of_service") != "accepted":
-        raise invalid("You must accept the terms of service.", param="consent[terms_of_service]")
     promotions = (given.get("promotions") or "opt_out") if asked["promotions"] == "auto" else None
     return {"promotions": promotions, "terms_of_service": given.get("terms_of_service")}
 

@@ -11,7 +11,8 @@ from latchkey import contracts, dispatch, references
 from latchkey.contracts import StripeCallInput
 from latchkey.rules.checkout_params import CheckoutOrder, Wish, session_params
 from latchkey.store.pool import Connection
-from latchkey.store.products import checkout_attempts
+from latchkey.store.products import abandoned_checkouts, checkout_attempts
+from latchkey.store.products.abandoned_checkouts import Recovery
 from latchkey.store.products.checkout import Selling
 from latchkey.store.products.checkout_attempts import CheckoutAttempt
 from latchkey.store.products.offers import Offer
@@ -72,11 +73,12 @@ async def open_session(site: Site, buyer: Buyer, choice: Choice) -> Opened:
     """
     user_id = buyer.user.id if buyer.user else None
     async with site.pool.acquire() as connection:
+        recovery = await abandoned_checkouts.recovery(connection)
         attempt = await checkout_attempts.begin(
-            connection, _key(buyer, choice), product_id=choice.product.id, user_id=user_id
+            connection, _key(buyer, choice, recovery), product_id=choice.product.id, user_id=user_id
         )
         customers = await _customers(connection, buyer)
-    order = _order(site, buyer, choice, attempt, customers)
+    order = _order(site, buyer, choice, attempt, customers, recovery)
     vault = site.keyring.vault
     sealed = vault.seal(order.text(), Purpose.STRIPE_CALL).decode()
     result = await dispatch.call_stripe(
@@ -101,7 +103,12 @@ async def _customers(connection: Connection, buyer: Buyer) -> list[str]:
 
 
 def _order(
-    site: Site, buyer: Buyer, choice: Choice, attempt: CheckoutAttempt, customers: list[str]
+    site: Site,
+    buyer: Buyer,
+    choice: Choice,
+    attempt: CheckoutAttempt,
+    customers: list[str],
+    recovery: Recovery,
 ) -> CheckoutOrder:
     reference = None
     if buyer.user:
@@ -123,6 +130,8 @@ def _order(
         reference=reference,
         email=buyer.user.email if buyer.user else buyer.email,
         tags=choice.tags,
+        recoverable=recovery.recoverable,
+        consent=recovery.consent,
         trial_days=offer.trial_days,
         most=offer.most,
         billing_address=offer.billing_address,
@@ -141,7 +150,7 @@ def _order(
     )
 
 
-def _key(buyer: Buyer, choice: Choice) -> bytes:
+def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
     """Names who buys what, and how. Everything that changes the session's parameters is in it,
     since Stripe refuses other parameters under the same idempotency key."""
     who = (
@@ -163,5 +172,6 @@ def _key(buyer: Buyer, choice: Choice) -> bytes:
         sorted(choice.tags.items()),
         choice.success_url,
         choice.cancel_url,
+        recovery,
     )
     return hashlib.sha256(repr((who, what)).encode()).digest()

@@ -17,6 +17,7 @@ KINDS = {
     "recovery": "Password reset",
     "cancellation": "Cancellation",
     "payment_problem": "Payment problem",
+    "abandoned_checkout": "Checkout left without paying",
     "email_change": "Confirm new email address",
     "email_changed": "Email address changed",
     "claim": "Claim another address",
@@ -175,6 +176,23 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
         "Update your card",
         "/account",
         _SIGNS_IN,
+    )
+
+
+def _abandoned_checkout(mail: OutMail, site: SiteSettings) -> Letter:
+    what, ends = _names(mail), _day(mail.data.get("ends"))
+    until = f" It works until {ends}." if ends else ""
+    return Letter(
+        f"You left the checkout of {what}",
+        [
+            f"You began to buy {what} at {line(site.name)}, and left before you paid. You haven't"
+            " been charged.",
+            f"If you still want it, the button takes you back to the checkout.{until} If you don't,"
+            " there's nothing to do.",
+        ],
+        "Back to the checkout",
+        None,
+        "You get this email because you agreed to emails like it.",
     )
 
 
@@ -337,6 +355,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "recovery": _recovery,
     "cancellation": _cancellation,
     "payment_problem": _payment_problem,
+    "abandoned_checkout": _abandoned_checkout,
     "email_change": _email_change,
     "email_changed": _email_changed,
     "claim": _claim,

@@ -150,6 +150,9 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind == "merge_request":
         token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
         return f"{public_url}/merge/{token}"
+    if mail.kind == "abandoned_checkout":
+        token = signin_links.sign_checkout(int(mail.data["abandoned"]), secrets=secrets)
+        return f"{public_url}/checkout/again/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(

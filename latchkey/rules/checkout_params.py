@@ -17,7 +17,8 @@ class Wish:
 
     `reference` is the signed reference of a member; `email` is the address that the checkout is
     for, if it is known. `tags` say where the visitor came from. `success_url` holds Stripe's
-    placeholder for the session's id. The last four are the offer's.
+    placeholder for the session's id. The last four are the offer's. `recoverable` sessions can be
+    opened again after they expired, and `consent` has the buyer asked for emails about them.
     """
 
     product_id: str
@@ -29,6 +30,8 @@ class Wish:
     reference: str | None = None
     email: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    recoverable: bool = False
+    consent: bool = False
     trial_days: int | None = None
     most: int | None = None
     billing_address: bool = False
@@ -63,7 +66,15 @@ def session_params(wish: Wish) -> dict[str, Any]:
         params["billing_address_collection"] = "required"
     if wish.tax_ids:
         params["tax_id_collection"] = {"enabled": True}
-    return params
+    return params | _recovery(wish)
+
+
+def _recovery(wish: Wish) -> dict[str, Any]:
+    if not wish.recoverable:
+        return {}
+    recovery = {"enabled": True, "allow_promotion_codes": wish.promotion_codes}
+    asked = {"consent_collection": {"promotions": "auto"}} if wish.consent else {}
+    return {"after_expiration": {"recovery": recovery}, **asked}
 
 
 def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
@@ -83,18 +94,32 @@ def with_discount(params: Mapping[str, Any], promotion_code: str) -> dict[str, A
     """The same session with a promotion code entered; Stripe takes that instead of a field for
     codes."""
     kept = {name: value for name, value in params.items() if name != "allow_promotion_codes"}
+    if "after_expiration" in kept:
+        kept["after_expiration"] = {"recovery": {"enabled": True}}
     return kept | {"discounts": [{"promotion_code": promotion_code}]}
 
 
 def without_refused(params: Mapping[str, Any], refused: str | None) -> dict[str, Any] | None:
-    """What to ask for instead, if Stripe refuses a parameter that only spares the buyer some
-    typing; None for any other. `refused` names the parameter, if Stripe did."""
+    """What to ask for instead, if Stripe refuses a parameter that the purchase can do without: one
+    that spares the buyer some typing, or is for afterwards; None for any other. `refused` names the
+    parameter, if Stripe did."""
+    for extra in ("consent_collection", "after_expiration"):
+        if extra in params and (refused or "").startswith(extra):
+            return {name: value for name, value in params.items() if name != extra}
     if "discounts" in params and (refused or "discounts").startswith("discounts"):
         kept = {name: value for name, value in params.items() if name != "discounts"}
+        kept = _with_codes_when_recovered(kept)
         return kept | {"allow_promotion_codes": True}
     if "customer_email" in params and refused == "customer_email":
         return {name: value for name, value in params.items() if name != "customer_email"}
     return None
+
+
+def _with_codes_when_recovered(params: dict[str, Any]) -> dict[str, Any]:
+    if "after_expiration" not in params:
+        return params
+    recovery = {"enabled": True, "allow_promotion_codes": True}
+    return params | {"after_expiration": {"recovery": recovery}}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ taken as the last possible ones.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,6 +20,10 @@ _ANSWERS = ("feedback", "feedback_option", "comment")
 """How a customer may explain a cancellation: one of Stripe's reasons, one of the account's own, or
 free text."""
 
+
+RECOVERABLE = timedelta(days=31)
+"""How long after it began a checkout can be recovered: it is open for a day, and for 30 days after
+that Stripe opens another session like it."""
 
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -145,7 +149,7 @@ class Order:
 
     `credited_before` is what credit notes took off the bill before it was paid, `credited_after`
     what they gave back afterwards, other than by a refund. `written_off` means that the bill was
-    voided or marked uncollectible.
+    voided or marked uncollectible. `recovered` sessions take the place of one that expired.
     """
 
     id: str
@@ -168,6 +172,13 @@ class Order:
     credited_before: int = 0
     credited_after: int = 0
     written_off: bool = False
+    recovered: bool = False
+
+    @property
+    def begun(self) -> datetime:
+        """When the buyer began, at the earliest: a session that takes the place of one that expired
+        belongs to the same attempt."""
+        return self.created - RECOVERABLE if self.recovered else self.created
 
     @property
     def is_invoice(self) -> bool:
@@ -189,6 +200,19 @@ class Order:
             for line in self.lines
             if not line.recurring and line.quantity != 0 and line.amount >= 0
         )
+
+
+@dataclass(frozen=True)
+class ExpiredSession:
+    """A checkout session that expired unpaid. `agreed` says whether its buyer consented to emails
+    there. `url` opens another session like it until `open_until`, if that was asked for."""
+
+    id: str
+    email: str | None
+    agreed: bool
+    url: str | None
+    open_until: datetime | None
+    expired_at: datetime
 
 
 @dataclass(frozen=True)
@@ -329,7 +353,27 @@ def checkout_session(
         created=_created(source),
         lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
         lines_complete=lines is not None or ("data" in inline and not inline.get("has_more")),
+        recovered=object_id(source.get("recovered_from")) is not None,
         **(_bill(bill) if isinstance(bill, Mapping) else {}),
+    )
+
+
+@_in_stripes_format
+def expired_session(source: Json) -> ExpiredSession | None:
+    """A checkout session that expired unpaid; None for any other."""
+    if source.get("status") != "expired":
+        return None
+    details: Json = source.get("customer_details") or {}
+    consent: Json = source.get("consent") or {}
+    after: Json = source.get("after_expiration") or {}
+    recovery: Json = after.get("recovery") or {}
+    return ExpiredSession(
+        id=_required(source, "id"),
+        email=_email(details.get("email")) or _email(source.get("customer_email")),
+        agreed=consent.get("promotions") == "opt_in",
+        url=_text(recovery.get("url")),
+        open_until=moment(recovery.get("expires_at")),
+        expired_at=moment(source.get("expires_at")) or _created(source),
     )
 
 

@@ -15,6 +15,7 @@ HANDLED_EVENTS = (
     "checkout.session.async_payment_failed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
+    "checkout.session.expired",
     "credit_note.created",
     "credit_note.updated",
     "credit_note.voided",
@@ -88,8 +89,12 @@ hasn't come yet, such as one that is authorized now and captured later."""
 SETTLES = "payment_intent.succeeded"
 """The type after which a payment can't be pending any more."""
 
+ABANDONED = "checkout.session.expired"
+"""The type that says that a checkout can't be paid any more."""
+
 _SELDOM = frozenset(
     {
+        "checkout.session.expired",
         "credit_note.updated",
         "credit_note.voided",
         "customer.subscription.pending_update_expired",
@@ -117,8 +122,8 @@ MOST_LISTED_TYPES = 20
 
 class TargetKind(StrEnum):
     """`payment` is a payment intent whose order must be found first. `object` is something that is
-    only mirrored or assigned, as `<kind>/<id>`, with a reference in place of an id that a shop
-    chose. `none` is an event that we ignore."""
+    only mirrored or assigned, or a checkout that was left, as `<kind>/<id>`, with a reference in
+    place of an id that a shop chose. `none` is an event that we ignore."""
 
     SUBSCRIPTION = "subscription"
     PURCHASE = "purchase"
@@ -146,10 +151,7 @@ def route_snapshot(event_type: str, source: Json) -> Target:
         case "subscription":
             return Target(TargetKind.SUBSCRIPTION, found)
         case "checkout.session":
-            subscription = object_id(source.get("subscription"))
-            if subscription:
-                return Target(TargetKind.SUBSCRIPTION, subscription, checkout_session=found)
-            return Target(TargetKind.PURCHASE, found)
+            return _checkout(event_type, source, found)
         case "invoice":
             return _bill(source, found)
         case "payment_intent":
@@ -162,6 +164,20 @@ def route_snapshot(event_type: str, source: Json) -> Target:
             return Target(TargetKind.OBJECT, f"{kind}/{reference(found)}")
         case _:
             return NOWHERE
+
+
+def _checkout(event_type: str, source: Json, found: str) -> Target:
+    if event_type == ABANDONED:
+        return _abandoned(found)
+    subscription = object_id(source.get("subscription"))
+    if subscription:
+        return Target(TargetKind.SUBSCRIPTION, subscription, checkout_session=found)
+    return Target(TargetKind.PURCHASE, found)
+
+
+def _abandoned(session: str) -> Target:
+    """An expired session isn't a purchase: whoever left it may get an email, that is all."""
+    return Target(TargetKind.OBJECT, f"checkout.session/{session}")
 
 
 def _bill(source: Json, found: str) -> Target:
@@ -181,6 +197,8 @@ def route_thin(event_type: str, related: dict[str, Any]) -> Target:
     found = object_id(related)
     if found is None or not event_type.startswith("v1."):
         return NOWHERE
+    if event_type == f"v1.{ABANDONED}":
+        return _abandoned(found)
     match related.get("type"):
         case "subscription":
             return Target(TargetKind.SUBSCRIPTION, found)

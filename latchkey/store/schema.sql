@@ -99,6 +99,26 @@ begin
 end
 $$;
 
+CREATE TABLE abandoned_checkouts (
+    id bigint NOT NULL,
+    session_id text NOT NULL,
+    user_id bigint NOT NULL,
+    product_id text NOT NULL,
+    price_id text NOT NULL,
+    url bytea NOT NULL,
+    open_until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE abandoned_checkouts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME abandoned_checkouts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE activities (
     id bigint NOT NULL,
     fact text NOT NULL,
@@ -227,7 +247,8 @@ CREATE TABLE checkout_attempts (
     product_id text NOT NULL,
     user_id bigint,
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
-    session_id text
+    session_id text,
+    price_id text
 );
 
 ALTER TABLE checkout_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -546,6 +567,7 @@ CREATE TABLE stripe_connection (
     endpoint_found jsonb,
     endpoint_checked_at timestamp with time zone,
     connected_at timestamp with time zone,
+    country text,
     CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
     CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
     CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
@@ -1202,6 +1224,7 @@ CREATE TABLE users (
     erased_at timestamp with time zone,
     link_epoch integer DEFAULT 0 NOT NULL,
     proven_at timestamp with time zone,
+    mails_on text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['member'::text, 'support'::text, 'admin'::text, 'owner'::text])))
 );
 
@@ -1236,6 +1259,12 @@ CREATE TABLE webhook_refusals (
     count bigint NOT NULL,
     last_at timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY abandoned_checkouts
+    ADD CONSTRAINT abandoned_checkouts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY abandoned_checkouts
+    ADD CONSTRAINT abandoned_checkouts_session_id_key UNIQUE (session_id);
 
 ALTER TABLE ONLY activities
     ADD CONSTRAINT activities_fact_key UNIQUE (fact);
@@ -1456,6 +1485,10 @@ ALTER TABLE ONLY wakeups
 ALTER TABLE ONLY webhook_refusals
     ADD CONSTRAINT webhook_refusals_pkey PRIMARY KEY (code, hour);
 
+CREATE INDEX abandoned_checkouts_product_id ON abandoned_checkouts USING btree (product_id);
+
+CREATE INDEX abandoned_checkouts_user_id ON abandoned_checkouts USING btree (user_id, created_at);
+
 CREATE INDEX activities_by_cause ON activities USING btree (cause, at DESC, id DESC);
 
 CREATE INDEX activities_by_event ON activities USING btree (event_id) WHERE (event_id IS NOT NULL);
@@ -1485,6 +1518,8 @@ CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
 CREATE INDEX checkout_attempts_begun_at ON checkout_attempts USING btree (begun_at);
 
 CREATE INDEX checkout_attempts_product_id ON checkout_attempts USING btree (product_id);
+
+CREATE INDEX checkout_attempts_session_id ON checkout_attempts USING btree (session_id);
 
 CREATE INDEX checkout_attempts_user_id ON checkout_attempts USING btree (user_id);
 
@@ -1695,6 +1730,12 @@ CREATE TRIGGER user_merges_email_key BEFORE INSERT OR UPDATE OF email ON user_me
 CREATE TRIGGER users_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER users_link_epoch BEFORE UPDATE OF email, role, password_hash, erased_at ON users FOR EACH ROW WHEN (((old.email IS DISTINCT FROM new.email) OR (old.role IS DISTINCT FROM new.role) OR (old.password_hash IS DISTINCT FROM new.password_hash) OR (old.erased_at IS DISTINCT FROM new.erased_at))) EXECUTE FUNCTION raise_link_epoch();
+
+ALTER TABLE ONLY abandoned_checkouts
+    ADD CONSTRAINT abandoned_checkouts_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY abandoned_checkouts
+    ADD CONSTRAINT abandoned_checkouts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY activities
     ADD CONSTRAINT activities_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES users(id) ON DELETE SET NULL;

@@ -31,6 +31,7 @@ SEALED_COLUMNS = (
     SealedColumn("stripe_connection", ("singleton",), "secrets_encrypted", "webhook_secrets"),
     SealedColumn("authenticator_apps", ("user_id",), "secret", "app_secret"),
     SealedColumn("signing_keys", ("id",), "private_jwk", "signing_key"),
+    SealedColumn("abandoned_checkouts", ("id",), "url", "checkout_url"),
     SealedColumn("idempotency_keys", ("token", "key"), "body", "api_answer", as_text=True),
 )
 

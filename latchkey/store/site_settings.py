@@ -14,7 +14,8 @@ class SiteSettings:
     """`colour` is `#rrggbb`. `mail_from` is an address, None for LATCHKEY_MAIL_FROM.
 
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
-    inform members about their billing. `public_content` lets visitors see the library.
+    inform members about their billing, and `abandoned_mail` reminds those who agreed of a checkout
+    that they left. `public_content` lets visitors see the library.
     `spread_per_hour` limits the emails of imports that are spread. `staff_second_factor` requires a
     second factor of everyone on the team, `member_second_factor` of everybody else.
     """
@@ -29,6 +30,7 @@ class SiteSettings:
     login_mail: bool = False
     cancellation_mail: bool = True
     payment_mail: bool = True
+    abandoned_mail: bool = False
     mails_per_minute: int = 120
     spread_per_hour: int = 300
     portal: bool = True

@@ -36,6 +36,15 @@ def pay_session(command: Command) -> Json:
     return {"outcome": pay(command.shop, session, buyer(command.body)), "session": session}
 
 
+@control("POST", "/checkout/{id}/leave")
+def leave_session(command: Command) -> Json:
+    """Leave a checkout session without paying: a person enters `email` and perhaps `consent` (by
+    key), and goes. The session then expires. Returns `session`."""
+    session = command.find("checkout.session")
+    checkout.leave(command.shop, session, command.body)
+    return {"session": session}
+
+
 @control("POST", "/checkout/{id}/settle")
 def settle_session(command: Command) -> Json:
     """Settle a session's delayed payment: `outcome` is `succeeded` or `failed`."""

@@ -16,6 +16,7 @@ from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import signin
+from latchkey.store.users.account import OPTIONAL_MAILS
 from tests.harness import (
     SECRETS,
     Latchkey,
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 NO_SIGN_IN = (
     "email_change", "email_changed", "claim", "factor_changed", "paid_address", "merge_request",
-    "users_merged",
+    "users_merged", "abandoned_checkout",
 )  # fmt: skip
 
 
@@ -384,6 +385,6 @@ async def test_every_kind_has_a_text_and_only_the_right_links(shared: Latchkey, 
     rendered = render(mail, public_url=site.url, secrets=SECRETS)
     assert rendered.subject
     assert ("/login/" in rendered.text) is (kind not in NO_SIGN_IN)
-    assert (rendered.unsubscribe is not None) is (kind in ("product_access", "login_instructions"))
+    assert (rendered.unsubscribe is not None) is (kind in OPTIONAL_MAILS)
     assert 'style="' in rendered.html
     assert 'style="' not in rendered.preview

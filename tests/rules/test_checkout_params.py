@@ -66,6 +66,36 @@ def test_a_code_that_stripe_refuses_is_left_out(refused: str | None, left_out: s
     assert left_out not in instead
 
 
+RECOVERED = replace(MONTHLY, recoverable=True, consent=True)
+
+
+def test_a_session_that_expires_can_be_opened_again_if_the_site_asks_for_it() -> None:
+    params = session_params(RECOVERED)
+    assert params["after_expiration"]["recovery"] == {
+        "enabled": True,
+        "allow_promotion_codes": True,
+    }
+    assert params["consent_collection"] == {"promotions": "auto"}
+    for wish in (MONTHLY, replace(MONTHLY, consent=True)):
+        assert not {"after_expiration", "consent_collection"} & set(session_params(wish))
+    coded = with_discount(params, "promo_1")
+    assert coded["after_expiration"]["recovery"] == {"enabled": True}
+    assert without_refused(coded, "discounts") == params
+
+
+@pytest.mark.parametrize(
+    ("refused", "left_out"),
+    [
+        ("consent_collection[promotions]", "consent_collection"),
+        ("after_expiration[recovery][enabled]", "after_expiration"),
+    ],
+)
+def test_recovery_never_holds_up_a_sale(refused: str, left_out: str) -> None:
+    params = session_params(RECOVERED)
+    instead = without_refused(params, refused)
+    assert instead == {name: value for name, value in params.items() if name != left_out}
+
+
 def test_only_what_spares_typing_is_left_out() -> None:
     params: dict[str, Any] = session_params(MONTHLY)
     instead = without_refused(params, "customer_email")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchkey.rules.routing import (
+    ABANDONED,
     ECHOES,
     HANDLED_EVENTS,
     NOWHERE,
@@ -86,6 +87,14 @@ def test_each_event_about_money_reaches_its_purchase(
     related = {"id": source["id"], "type": source["object"]}
     assert route_thin(f"v1.{type_}", related) == expected
     assert route_listed(type_, source) == expected
+
+
+def test_an_expired_checkout_is_not_a_purchase() -> None:
+    source = {"id": "cs_1", "object": "checkout.session", "subscription": "sub_1"}
+    left = Target(TargetKind.OBJECT, "checkout.session/cs_1")
+    assert route_snapshot(ABANDONED, source) == left
+    assert route_listed(ABANDONED, source) == left
+    assert route_thin(f"v1.{ABANDONED}", {"id": "cs_1", "type": "checkout.session"}) == left
 
 
 @given(

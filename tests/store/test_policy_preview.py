@@ -125,7 +125,12 @@ async def test_the_preview_matches_what_happens(pool: Pool, seed: int) -> None:
     chance = random.Random(seed)
     async with pool.acquire() as connection, connection.transaction():
         await connections.save_check(
-            connection, account_id="acct_1", account_name="One", livemode=False, findings=[]
+            connection,
+            account_id="acct_1",
+            account_name="One",
+            country="US",
+            livemode=False,
+            findings=[],
         )
         for number in range(PRODUCTS):
             await connection.execute(

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from latchkey.store.pool import Pool
-from latchkey.store.products import checkout_attempts
+from latchkey.store.products import abandoned_checkouts, checkout_attempts
 from latchkey.store.purchases import tombstones
 
 BATCH = 1000
@@ -60,6 +60,7 @@ async def forget_records(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await tombstones.forget_old(connection)
         await checkout_attempts.forget_old(connection)
+        await abandoned_checkouts.forget_old(connection)
     await pool.execute(
         "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE
     )

@@ -272,6 +272,7 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
             "change": 0,
             "claim": 0,
             "request": 0,
+            "abandoned": 0,
             "ends": (moment + timedelta(days=20)).isoformat(),
         },
         state="queued",

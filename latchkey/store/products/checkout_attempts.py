@@ -9,7 +9,8 @@ SAME_ATTEMPT = timedelta(minutes=30)
 """Whoever begins the same purchase again within this time is led to the same session, if it is
 still open. Two open sessions could both be paid."""
 
-KEPT = timedelta(days=2)
+KEPT = timedelta(days=5)
+"""Longer than a session is open, with time for a late event that says that it expired."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,15 @@ class CheckoutAttempt:
     id: int
     begun_at: datetime
     session_id: str | None
+
+
+@dataclass(frozen=True)
+class SoldAttempt:
+    """Which product and price a session was made for, and the member who began it, if any."""
+
+    product_id: str
+    price_id: str
+    user_id: int | None
 
 
 async def begin(
@@ -55,12 +65,24 @@ async def opened(
             update offers o set error = null from checkout_attempts a
              where a.id = $1 and o.product_id = a.product_id and o.price_id = $3
                and o.error is not null)
-        update checkout_attempts set session_id = $2 where id = $1
+        update checkout_attempts set session_id = $2, price_id = $3 where id = $1
         """,
         attempt_id,
         session_id,
         price_id,
     )
+
+
+async def of_session(connection: Connection, session_id: str) -> SoldAttempt | None:
+    """The attempt that led to a session; None if it isn't ours, or another one took its place."""
+    row = await connection.fetchrow(
+        """
+        select product_id, price_id, user_id from checkout_attempts
+         where session_id = $1 and price_id is not null
+        """,
+        session_id,
+    )
+    return SoldAttempt(**dict(row)) if row else None
 
 
 async def forget_old(connection: Connection) -> None:

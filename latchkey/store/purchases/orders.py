@@ -137,7 +137,7 @@ async def _users(
                 name=reading.name or (reading.customer.name if reading.customer else None),
                 reference=references.get(reading.id),
                 products=_opened(reading, products),
-                begun=min(reading.created, context.as_of),
+                begun=min(reading.begun, context.as_of),
                 create=_gives(reading, products, context),
             )
             for reading in readings

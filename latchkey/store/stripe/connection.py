@@ -94,6 +94,7 @@ async def save_check(
     *,
     account_id: str,
     account_name: str | None,
+    country: str | None,
     livemode: bool,
     findings: Sequence[PermissionCheck],
 ) -> None:
@@ -102,7 +103,8 @@ async def save_check(
         """
         update stripe_connection
            set state = 'connected', account_id = $1, account_name = $2, livemode = $3,
-               findings = $4::jsonb, error = null, checked_at = now(), updated_at = now(),
+               findings = $4::jsonb, country = $5, error = null, checked_at = now(),
+               updated_at = now(),
                connected_at = coalesce(
                    case when (account_id, livemode) = ($1, $3) then connected_at end, now())
         """,
@@ -110,6 +112,7 @@ async def save_check(
         account_name,
         livemode,
         [finding.__dict__ for finding in findings],
+        country,
     )
 
 

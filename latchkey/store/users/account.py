@@ -1,5 +1,6 @@
 """A member's own account: subscriptions, purchases, email preferences, address, password."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,10 @@ from latchkey.store.purchases.subscription_list import COSTS
 from latchkey.store.users import users
 
 CHANGE_LIFE = timedelta(hours=48)
-OPTIONAL_MAILS = ("product_access", "login_instructions")
+ON_REQUEST = ("abandoned_checkout",)
+"""Kinds of email that a member has to turn on."""
+
+OPTIONAL_MAILS = ("product_access", "login_instructions", *ON_REQUEST)
 """Kinds of email that a member can turn off. The others are about billing or their account."""
 
 
@@ -119,18 +123,43 @@ async def orders(connection: Connection, user_id: int) -> list[OwnOrder]:
     return [OwnOrder(**dict(row)) for row in rows]
 
 
-async def mails_off(connection: Connection, user_id: int) -> list[str]:
-    """The kinds of email that the user has turned off."""
-    found: list[str] = await connection.fetchval(
-        "select mails_off from users where id = $1", user_id
+async def wanted_mails(connection: Connection, user_id: int) -> list[str]:
+    """The kinds of optional email that the user wants."""
+    row = await connection.fetchrow("select mails_off, mails_on from users where id = $1", user_id)
+    assert row is not None, "users are kept"
+    return [
+        kind
+        for kind in OPTIONAL_MAILS
+        if kind not in row["mails_off"] and (kind not in ON_REQUEST or kind in row["mails_on"])
+    ]
+
+
+async def switch_mails(
+    connection: Connection, user_id: int, *, kinds: Collection[str], wanted: Collection[str]
+) -> None:
+    """Set which of these kinds of optional email the user wants; the others stay as they are.
+
+    A kind that has to be turned on counts as turned off only once it was on, so that leaving it
+    alone doesn't overrule a later consent elsewhere.
+    """
+    await connection.execute(
+        """
+        update users u
+           set mails_off = (select coalesce(array_agg(distinct k order by k), '{}')
+                              from unnest(u.mails_off || $3::text[]) k
+                             where k <> all($2::text[])
+                                   and (k = any(u.mails_off) or k <> all($4::text[])
+                                        or k = any(u.mails_on))),
+               mails_on = (select coalesce(array_agg(distinct k order by k), '{}')
+                             from unnest(u.mails_on || $2::text[]) k
+                            where k = any($4::text[]) and k <> all($3::text[]))
+         where id = $1
+        """,
+        user_id,
+        [kind for kind in kinds if kind in wanted],
+        [kind for kind in kinds if kind not in wanted],
+        ON_REQUEST,
     )
-    return found
-
-
-async def switch_mails(connection: Connection, user_id: int, *, off: list[str]) -> None:
-    """Set which kinds of email the user has turned off."""
-    kinds = sorted(kind for kind in set(off) if kind in OPTIONAL_MAILS)
-    await connection.execute("update users set mails_off = $2 where id = $1", user_id, kinds)
 
 
 async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
@@ -141,7 +170,8 @@ async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
         await connection.fetchval(
             """
             update users set mails_off = case when $2 = any(mails_off) then mails_off
-                                         else array_append(mails_off, $2) end
+                                         else array_append(mails_off, $2) end,
+                             mails_on = array_remove(mails_on, $2)
              where id = $1 returning true
             """,
             user_id,

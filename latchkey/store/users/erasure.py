@@ -28,6 +28,8 @@ STEPS = (
     "delete from user_merges where into_user = $1",
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
+    "delete from checkout_attempts where user_id = $1",
+    "delete from abandoned_checkouts where user_id = $1",
     "delete from mails where user_id = $1 or to_email_key = any($2)",
     "update grants set reason = null where user_id = $1",
     f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"

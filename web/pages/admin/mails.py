@@ -40,6 +40,7 @@ class SettingsForm(Input):
     login_mail: bool
     cancellation_mail: bool
     payment_mail: bool
+    abandoned_mail: bool
     mails_per_minute: int = Field(ge=1, le=100_000)
     spread_per_hour: int = Field(ge=12, le=1_000_000)
 
@@ -154,7 +155,7 @@ async def settings(request: Request) -> Response:
         async with pool.acquire() as connection:
             return _settings(request, vars(await site_settings.read(connection)), {})
     fields = await form(request)
-    switches = ("login_mail", "cancellation_mail", "payment_mail")
+    switches = ("login_mail", "cancellation_mail", "payment_mail", "abandoned_mail")
     values: dict[str, Any] = {
         name: text(fields, name) or None
         for name in SettingsForm.model_fields

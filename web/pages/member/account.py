@@ -176,9 +176,13 @@ async def settings(request: Request) -> Response:
 async def mails(request: Request) -> Response:
     """Which emails the member wants."""
     fields = await form(request)
-    off = [kind for kind in account.OPTIONAL_MAILS if text(fields, kind) != "yes"]
+    shown = text(fields, "on_request").split()
+    kinds = [
+        kind for kind in account.OPTIONAL_MAILS if kind not in account.ON_REQUEST or kind in shown
+    ]
+    wanted = [kind for kind in kinds if text(fields, kind) == "yes"]
     async with site_of(request).pool.acquire() as connection:
-        await account.switch_mails(connection, request.state.user.id, off=off)
+        await account.switch_mails(connection, request.state.user.id, kinds=kinds, wanted=wanted)
     return redirect("/account/settings?done=saved")
 
 
@@ -325,7 +329,8 @@ async def _settings(
 ) -> Response:
     site, user, session = site_of(request), request.state.user, session_of(request)
     async with site.pool.acquire() as connection:
-        off = await account.mails_off(connection, user.id)
+        wanted = await account.wanted_mails(connection, user.id)
+        abandoned_mail = (await site_settings.read(connection)).abandoned_mail
         rows = await sessions.of_user(
             connection, user.id, rules=site.session_rules, current=session.id
         )
@@ -335,7 +340,8 @@ async def _settings(
         status if errors else 200,
         errors=errors or {},
         email=email,
-        off=off,
+        wanted=wanted,
+        abandoned_mail=abandoned_mail,
         sessions=rows,
         asks_current=user.password_hash is not None and not session.came_by_link,
         has_password=user.password_hash is not None,

@@ -1,6 +1,7 @@
 """The stable address for buying a product, and the page that buyers come back to."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
@@ -8,14 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import dispatch, references
+from latchkey import dispatch, references, signin_links
 from latchkey.store.access import grants
-from latchkey.store.products import checkout, products
+from latchkey.store.products import abandoned_checkouts, checkout, products
 from latchkey.store.products.checkout import Selling
 from latchkey.store.products.offers import Offer
 from latchkey.store.products.products import Product
 from latchkey.store.users import signin
 from latchkey.store.users.users import User
+from latchkey.vault import Purpose
 from web import billing, checkouts
 from web.numbers import number
 from web.pages.errors import NotFoundError
@@ -43,6 +45,7 @@ def routes() -> list[Route]:
         Route("/buy/{slug}", buy),
         Route("/buy/{slug}/checkout", pay),
         Route("/checkout/success", success),
+        Route("/checkout/again/{token}", again),
     ]
 
 
@@ -335,6 +338,43 @@ def _words(state: str, bought: checkout.Bought) -> str:
     if bought.state != "none":
         return bought.state
     return {"pending": "pending", "not linked": "noted"}.get(state, "later")
+
+
+@visitor_page
+async def again(request: Request) -> Response:
+    """Back to a checkout that was left, from the email about it. Whoever has the product now
+    signs in to it instead; if the price isn't sold any more, the page says what is."""
+    site = site_of(request)
+    try:
+        found = signin_links.read_checkout(request.path_params["token"], secrets=site.secrets)
+    except signin_links.LinkRefusedError as refused:
+        return _link_over(request, str(refused))
+    async with site.pool.acquire() as connection:
+        abandoned = await abandoned_checkouts.find(connection, found)
+        product = await products.find(connection, abandoned.product_id) if abandoned else None
+        if abandoned is None or product is None:
+            return _link_over(request, "This link is no longer valid.")
+        served = await abandoned_checkouts.is_served(connection, abandoned.user_id, product.id)
+        sold = await abandoned_checkouts.is_sold(connection, product.id, abandoned.price_id)
+    if served:
+        user: User | None = request.state.user
+        theirs = user is not None and user.id == abandoned.user_id
+        buy_again = f"/buy/{product.slug}"
+        return redirect(buy_again if theirs else f"/login?next={buy_again}")
+    if not sold or abandoned.open_until <= datetime.now(UTC):
+        return redirect(f"/buy/{product.slug}?back=1")
+    return redirect(site.keyring.vault.open(abandoned.url, Purpose.CHECKOUT_URL))
+
+
+def _link_over(request: Request, text: str) -> Response:
+    return page(
+        request,
+        "message.html",
+        404,
+        heading="This checkout is over",
+        text=text,
+        back="/library",
+    )
 
 
 def _nothing_bought(request: Request) -> Response:
