@@ -1152,7 +1152,8 @@ CASE
     WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
     WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
     ELSE 'other'::text
-END) STORED NOT NULL
+END) STORED NOT NULL,
+    untold boolean DEFAULT false NOT NULL
 );
 
 CREATE UNLOGGED TABLE tries (
@@ -1680,6 +1681,8 @@ CREATE INDEX subscriptions_by_user ON subscriptions USING btree (user_id);
 CREATE INDEX subscriptions_overdue ON subscriptions USING btree (wake_at) WHERE ((wake_at IS NOT NULL) AND (ended_at IS NULL));
 
 CREATE INDEX subscriptions_policy_judges ON subscriptions USING btree (id) WHERE (collection_paused OR (status = ANY (ARRAY['trialing'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'incomplete'::text])));
+
+CREATE INDEX subscriptions_untold ON subscriptions USING btree (id) WHERE (untold AND (lifecycle_at IS NULL));
 
 CREATE INDEX subscriptions_without_lifecycle ON subscriptions USING btree (id) WHERE (lifecycle_at IS NULL);
 

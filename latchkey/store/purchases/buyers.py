@@ -7,7 +7,7 @@ the address in Stripe does. Doubtful cases are raised as matches for a person to
 access doesn't wait for that.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -122,7 +122,7 @@ async def resolve(
     doubts += await _namesakes(connection, buyers, people)
     bound = await _record_customers(connection, buyers, chosen, context=context)
     people = _as_bound(buyers, people, bound)
-    await _tell_created(connection, people.values(), context=context)
+    await _tell_created(connection, people, context=context)
     doubts += await _similar_addresses(connection, people.values())
     await matches.raise_doubts(connection, doubts)
     return people
@@ -444,9 +444,13 @@ async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, 
 
 
 async def _tell_created(
-    connection: Connection, people: Collection[Person], *, context: ApplyContext
+    connection: Connection, people: Mapping[str, Person], *, context: ApplyContext
 ) -> None:
-    created = {p.user_id for p in people if p.created}
+    """Write a line about each new user, caused by the first of their purchases."""
+    created: dict[int, str] = {}
+    for key, person in people.items():
+        if person.created:
+            created.setdefault(person.user_id, key)
     await write_facts(
         connection,
         [
@@ -456,7 +460,7 @@ async def _tell_created(
                 at=context.as_of,
                 cause=context.cause,
                 user_id=user_id,
-                event_id=context.event_id,
+                event_id=context.event_of(created[user_id]),
             )
             for user_id in sorted(created)
         ],

@@ -1,7 +1,7 @@
 """What applying readings of subscriptions and of one-off purchases has in common."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 from latchkey.contracts import Wake
@@ -38,12 +38,14 @@ class Applied:
 
 @dataclass
 class AppliedPage:
-    """The outcome of one call, per object and in total."""
+    """The outcome of one call, per object and in total. `moved` are the objects whose runs have to
+    know, if it wasn't they who read."""
 
     applied: dict[str, Applied]
     granted: int = 0
     already: int = 0
     ended: int = 0
+    moved: list[str] = field(default_factory=list)
 
 
 def read_meanwhile(source_id: str) -> Applied:

@@ -52,7 +52,7 @@ def facts_of(
             user_id=entitlement.user_id,
             product_id=entitlement.product.product_id,
             source_id=reading.id,
-            event_id=context.event_id,
+            event_id=context.event_of(reading.id),
             workflow_id=entitlement.workflow_id,
             data=data,
         )
@@ -120,7 +120,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
                 user_id=owner["user_id"],
                 product_id=owner["product_id"],
                 source_id=order.subscription,
-                event_id=context.event_id,
+                event_id=context.event_of(order.id),
                 workflow_id=subscription_workflow_id(order.subscription),
                 data={**data, "invoice": order.invoice},
             )

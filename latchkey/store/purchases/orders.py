@@ -39,7 +39,8 @@ NOT_YET = "Nothing has been bought yet"
 LEFT_OUT = "Paid before its link was created, and the link leaves out such past invoices"
 
 _Products = dict[str, list[LinkedProduct]]
-_COUNTS = ("paid", "pending")
+PENDING = "pending"
+_COUNTS = ("paid", PENDING)
 
 
 async def apply_orders(
@@ -182,6 +183,8 @@ async def _apply(
         own = source.entitlements(before.user_id, judged)
         entitlements += own
         outcome.applied[reading.id] = _applied(reading, judged, before.user_id, context)
+        awaits = access.order_state(reading) == PENDING
+        outcome.moved += [reading.id] if awaits is not (before.state == PENDING) else []
         changes[reading.id] = before.money_changes + money_changed(reading, before)
         told = causes if before.ticket else results
         told += facts_of(reading, before, own, changes=changes[reading.id], context=context)

@@ -282,7 +282,7 @@ async def _end(connection: Connection, ended: list[_Ending], *, context: ApplyCo
                 user_id=ending.grant.user_id,
                 product_id=ending.grant.product_id,
                 source_id=ending.grant.source_id,
-                event_id=context.event_id,
+                event_id=context.event_of(ending.grant.source_id),
                 workflow_id=ending.workflow_id,
                 data={"reason": ending.reason, "grant": ending.grant.id},
             )
@@ -451,7 +451,7 @@ def _facts_of_grant(grant: _NewGrant, context: ApplyContext) -> list[Fact]:
             user_id=entitlement.user_id,
             product_id=product.product_id,
             source_id=entitlement.source_id,
-            event_id=context.event_id,
+            event_id=context.event_of(entitlement.source_id),
             workflow_id=entitlement.workflow_id,
             data=data,
         )

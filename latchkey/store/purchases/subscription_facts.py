@@ -85,7 +85,7 @@ def facts_of(
             user_id=entitlement.user_id,
             product_id=entitlement.product.product_id,
             source_id=reading.id,
-            event_id=context.event_id,
+            event_id=context.event_of(reading.id),
             workflow_id=entitlement.workflow_id,
             data=data,
         )

@@ -14,7 +14,8 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class RecordedSubscription:
-    """A subscription as last read, locked. With `ticket` 0 it is new."""
+    """A subscription as last read, locked. With `ticket` 0 it is new. `state` and `wake_at` are
+    what its run was to show and to wait for; `has_run` says whether one was started."""
 
     id: str
     user_id: int | None
@@ -25,6 +26,9 @@ class RecordedSubscription:
     past_due_since: datetime | None
     checkout_session: str | None
     ticket: int
+    state: str | None
+    wake_at: datetime | None
+    has_run: bool
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,12 @@ async def without_lifecycle(connection: Connection, link_id: int, *, limit: int)
         limit,
         sorted(access.TERMINAL),
     )
-    return [
-        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
-        for r in rows
-    ]
+    return [_lifecycle(row) for row in rows]
+
+
+def _lifecycle(row: Any) -> Lifecycle:
+    wake = Wake(row["wake"]) if row["wake"] else None
+    return Lifecycle(row["id"], row["customer_id"], row["wake_at"], wake)
 
 
 async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> list[Lifecycle]:
@@ -82,20 +88,69 @@ async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) ->
         "select id, customer_id, wake_at, wake from subscriptions where id = any($1::text[])",
         list(subscription_ids),
     )
-    return [
-        Lifecycle(r["id"], r["customer_id"], r["wake_at"], Wake(r["wake"]) if r["wake"] else None)
-        for r in rows
-    ]
+    return [_lifecycle(row) for row in rows]
 
 
 async def mark_lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> None:
+    """Record that these subscriptions have runs, which know the last reading."""
     await connection.execute(
         """
-        update subscriptions set lifecycle_at = now()
-         where id = any($1::text[]) and lifecycle_at is null
+        update subscriptions set lifecycle_at = coalesce(lifecycle_at, now()), untold = false
+         where id = any($1::text[]) and (lifecycle_at is null or untold)
         """,
         list(subscription_ids),
     )
+
+
+async def mark_started(connection: Connection, started: Sequence[Lifecycle]) -> list[str]:
+    """Record that these runs were started asleep; returns those whose deadline moved meanwhile."""
+    rows = await connection.fetch(
+        """
+        update subscriptions s
+           set lifecycle_at = coalesce(s.lifecycle_at, now()),
+               untold = s.untold and s.wake_at is distinct from g.wake_at
+          from unnest($1::text[], $2::timestamptz[]) as g (id, wake_at)
+         where s.id = g.id
+        returning s.id, s.wake_at is distinct from g.wake_at as moved
+        """,
+        [lifecycle.subscription_id for lifecycle in started],
+        [lifecycle.wake_at for lifecycle in started],
+    )
+    return [row["id"] for row in rows if row["moved"]]
+
+
+async def mark_untold(connection: Connection, ids: Sequence[str]) -> None:
+    """Record that the last readings of these subscriptions weren't made by their runs."""
+    await connection.execute(
+        "update subscriptions set untold = true where id = any($1::text[])", list(ids)
+    )
+
+
+async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
+    """Whether its last reading wasn't made by its run, and shows no deadline until `as_of`."""
+    found: bool = await connection.fetchval(
+        """
+        select exists (select from subscriptions
+                        where id = $1 and untold and (wake_at is null or wake_at > $2))
+        """,
+        subscription_id,
+        as_of,
+    )
+    return found
+
+
+async def without_run(connection: Connection, *, limit: int) -> list[Lifecycle]:
+    """Running subscriptions that bursts applied and that have no workflow yet."""
+    rows = await connection.fetch(
+        """
+        select id, customer_id, wake_at, wake from subscriptions
+         where untold and lifecycle_at is null and status <> all($2::text[])
+         order by id limit $1
+        """,
+        limit,
+        sorted(access.TERMINAL),
+    )
+    return [_lifecycle(row) for row in rows]
 
 
 async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | None]:
@@ -152,7 +207,8 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Recorded
     rows = await connection.fetch(
         """
         select id, user_id, status, scheduled_end, cancellations, cancelled_by_customer,
-               past_due_since, checkout_session, ticket
+               past_due_since, checkout_session, ticket, state, wake_at,
+               lifecycle_at is not null as has_run
           from subscriptions where id = any($1::text[]) order by id for update
         """,
         list(ids),

@@ -265,6 +265,7 @@ async def _apply(
         entitlements += own
         applied = _applied(reading, judged, before.user_id, since=since, context=context)
         page.applied[reading.id] = applied
+        page.moved += [reading.id] if _moved(applied, before) else []
         cancellations = before.cancellations + newly_cancelled(reading, before)
         told = causes if before.ticket else results
         told += facts_of(
@@ -296,6 +297,15 @@ async def _apply(
     await write_facts(connection, results)
     if answered:
         await write_cause(connection, answered, Cause.CUSTOMER)
+
+
+def _moved(applied: Applied, before: mirror.RecordedSubscription) -> bool:
+    """Whether its run shows something else than is true now, or sleeps too long. A run that wakes
+    too early learns of a later deadline then."""
+    sooner = applied.wake_at is not None and (
+        before.wake_at is None or applied.wake_at < before.wake_at
+    )
+    return before.has_run and (sooner or applied.state != before.state)
 
 
 def _judge(

@@ -1,7 +1,7 @@
 """The Stripe account and mode being worked on, and the context of an apply."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from latchkey.rules.vocabulary import Cause
@@ -21,14 +21,17 @@ class Account:
 @dataclass(frozen=True)
 class ApplyContext:
     """The context of an apply: its reading's ticket (a fencing token), the time to judge at (UTC)
-    and the cause."""
+    and the cause. `event_ids` are all the events that it serves; where it reads several objects,
+    `events_of` has those of each."""
 
     account: Account
     ticket: int
     as_of: datetime
     cause: Cause
     event_ids: Sequence[str] = ()
+    events_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    @property
-    def event_id(self) -> str | None:
-        return self.event_ids[0] if self.event_ids else None
+    def event_of(self, object_id: str) -> str | None:
+        """The event that caused the reading of an object, None if no event did."""
+        ids = self.events_of.get(object_id, ()) if self.events_of else self.event_ids
+        return ids[0] if ids else None

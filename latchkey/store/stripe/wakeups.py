@@ -15,6 +15,13 @@ LOOK_AGAIN = "look_again"
 PURCHASE = "purchase"
 """`ref` is a one-off purchase that was repaired: its run must look again."""
 
+APPLIED = "applied"
+"""`ref` is a subscription and a handled event of it, with a `/` between: a burst applied what its
+run doesn't know yet."""
+
+LIFECYCLES = "lifecycles"
+"""A burst applied subscriptions that have no run yet. `ref` is empty."""
+
 POLICY = "policy"
 """`ref` is a policy change to apply to everyone."""
 
