@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import accounts, calls, currencies, forms, played, versions
+from sandbox import accounts, calls, currencies, forms, played, unpublished, versions
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
 from sandbox.shop import Request as Cause
-from sandbox.shop import Shop, StripeApiError, invalid, shortened, too_long
+from sandbox.shop import Shop, StripeApiError, invalid, shortened
 from sandbox.world import Json
 
 LOGGED = 5000
@@ -238,8 +238,7 @@ class Api:
         try:
             made = handler(calls.Call(self.shop, ids, params, path))
         except StripeApiError as fault:
-            if version != versions.CURRENT:
-                fault.body = versions.shaped(self.shop, fault.body, version)
+            fault.body = self._shown(fault.body, [], version)
             raise
         finally:
             self.shop.request = Cause()
@@ -247,19 +246,8 @@ class Api:
         if made.get("object") == "list":
             self._end_early(faults, made)
             self._shift(faults, made, params)
-        if version != versions.CURRENT:
-            self._check_answer(route, made)
-            return Answer(200, orjson.dumps(self._older(made, wanted, version)))
-        rows = made["data"] if made.get("object") in ("list", "search_result") else [made]
-        if wanted or any(too_long(row) for row in rows):
-            made = _cut(world.copy(made))
-            expand(self.shop, made, wanted)
-        if self.shop.settings.customer_accounts != "none":
-            made = world.copy(made)
-            accounts.render(self.shop, made)
-        body = orjson.dumps(made)
         self._check_answer(route, made)
-        return Answer(200, body)
+        return Answer(200, orjson.dumps(self._shown(made, wanted, version)))
 
     def version(self, request: Request) -> versions.Version:
         """The API version that a request names, ours if it doesn't name any. Raises Stripe's 400
@@ -276,18 +264,22 @@ class Api:
         except StripeApiError:
             return API_VERSION
 
-    def _older(self, made: Json, wanted: list[str], version: versions.Version) -> Json:
-        """An answer in the shape of an older version, expanded in that shape."""
+    def _shown(self, made: Json, wanted: list[str], version: versions.Version) -> Json:
+        """An answer as it is sent: in the shape of a version, expanded in that shape."""
 
         def show(source: Json) -> Json:
             source = self.shop.world.copy(source)
             accounts.render(self.shop, source)
+            unpublished.add(self.shop, source)
+            if version == versions.CURRENT:
+                return source
             found: Json = versions.shaped(self.shop, source, version)
             return found
 
-        older = _cut(show(made))
-        expand(self.shop, older, wanted, show=show)
-        return older
+        shown = _cut(show(made))
+        expand(self.shop, shown, wanted, show=show)
+        unpublished.count(shown)
+        return shown
 
     def _check_answer(self, route: Route, made: Json) -> None:
         """Raise a 500 for an answer that isn't as Stripe publishes it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx
 import orjson
 
-from sandbox import thin, versions
+from sandbox import thin, unpublished, versions
 from sandbox.listening import WEBHOOKS
 from sandbox.schema import API_VERSION, Published
 from sandbox.shop import Shop
@@ -142,7 +142,8 @@ class Deliveries:
         if not self.shop.listeners.waiting(WEBHOOKS):
             return
         version = self.shop.settings.events_version or API_VERSION
-        body = orjson.dumps(versions.event_in(self.shop, event, version))
+        shown = unpublished.event(self.shop, event)
+        body = orjson.dumps(versions.event_in(self.shop, shown, version))
         secret = self.shop.world.private["stripecli"]["secret"]
         self.shop.listeners.tell(
             WEBHOOKS,
@@ -286,6 +287,7 @@ class Deliveries:
         if self._chance("old_snapshot", subject):
             event = {**event, "data": {**event["data"], "object": self._earlier(event)}}
         version = endpoint.get("api_version") or endpoint.get("snapshot_api_version")
+        event = unpublished.event(self.shop, event)
         return versions.event_in(self.shop, event, version) if version else event
 
     def _earlier(self, event: Json) -> Json:

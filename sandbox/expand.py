@@ -92,10 +92,10 @@ def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
         found = _object(shop, value, step)
         if found is None:
             return not value
-        node[step] = show(found)
+        node[step] = shortened(show(found))
     elif isinstance(value, list) and value and isinstance(value[0], str):
         found_all = [(_object(shop, entry, step), entry) for entry in value]
-        node[step] = [show(found) if found else entry for found, entry in found_all]
+        node[step] = [shortened(show(found)) if found else entry for found, entry in found_all]
     elif not rest and not isinstance(value, dict | list):
         return value is None
     return _follow(shop, node[step], rest, show) if rest else True
@@ -120,7 +120,7 @@ def _object(shop: Shop, object_id: str, field: str) -> Json | None:
     found = shop.world.table(kind).get(object_id) if kind else None
     if found is None:
         found = shop.world.private.get(f"deleted/{object_id}")
-    return None if found is None else shortened(shop.world.copy(found))
+    return None if found is None else shop.world.copy(found)
 
 
 def _optional(shop: Shop, node: Json) -> Json:

@@ -186,11 +186,6 @@ INLINE = 10
 """How many entries a list inside an object shows."""
 
 
-def too_long(source: Json) -> bool:
-    """Whether a list inside an object is longer than what is shown."""
-    return any(True for _ in _long_lists(source))
-
-
 def shortened(source: Json) -> Json:
     """Cut the lists inside an object as Stripe does; `source` must be a copy."""
     for inner in _long_lists(source):

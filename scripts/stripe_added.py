@@ -25,9 +25,11 @@ UNSERVED = re.compile(
 EARLIER = {
     ("payment_intent", "allowed_payment_method_types"): "2026-06-24.dahlia",
     ("setup_intent", "allowed_payment_method_types"): "2026-06-24.dahlia",
+    ("payment_intent", "shared_payment_granted_token"): "2026-06-24.dahlia",
+    ("payment_method", "shared_payment_granted_token"): "2026-06-24.dahlia",
 }
-"""Fields that Stripe shows since an earlier version than the first that describes them, by recorded
-answers."""
+"""Fields that Stripe shows since an earlier version than the first that describes them, if any
+does, by recorded answers."""
 
 
 def fields(cls: ast.ClassDef) -> Iterator[str]:

@@ -1,10 +1,12 @@
-"""Facts of Stripe's documentation: least amounts, and what a dispute costs."""
+"""Facts of Stripe's documentation and of recorded answers."""
 
 import pytest
 
 from sandbox import disputes
 from sandbox.schema import Published
+from tests.harness import Stripe
 from tests.sandbox.inside import Inside
+from tests.sandbox.lives import begin, refused
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,34 @@ def test_a_dispute_costs_its_fee_even_if_it_is_won(published: Published) -> None
         (2000, 0, 2000),
     ]
     assert entries[0]["description"] == f"Chargeback withdrawal for {charge['id']}"
+
+
+@pytest.mark.anyio
+async def test_what_stripe_sends_without_publishing_it(stripe: Stripe) -> None:
+    """In answers, where expanded, in errors and in events."""
+    life = await begin(stripe)
+    found = await stripe.get(f"subscriptions/{life.id}", **{"expand[0]": "latest_invoice"})
+    (item,) = found["items"]["data"]
+    assert (found["plan"]["id"], found["quantity"]) == (item["plan"]["id"], 1)
+    assert found["items"]["total_count"] == found["latest_invoice"]["lines"]["total_count"] == 1
+    events = await stripe.get("events", type="customer.subscription.created")
+    shown = events["data"][0]["data"]["object"]
+    assert (shown["plan"]["id"], shown["items"]["total_count"]) == (item["plan"]["id"], 1)
+    more = await stripe.price(await stripe.product())
+    await stripe.post("subscription_items", subscription=life.id, price=more)
+    found = await life.now()
+    assert (found["plan"], found["quantity"], found["items"]["total_count"]) == (None, None, 2)
+    disputed = await stripe.post("charges", amount=900, currency="usd", source="tok_createDispute")
+    (dispute,) = (await stripe.get("disputes", limit=1))["data"]
+    charge = await stripe.get(f"charges/{disputed['id']}", **{"expand[0]": "refunds"})
+    assert (charge["dispute"], charge["destination"]) == (dispute["id"], None)
+    assert charge["refunds"]["total_count"] == 0
+    error = await refused(
+        stripe,
+        "payment_intents",
+        amount=900,
+        currency="usd",
+        confirm=True,
+        payment_method="pm_card_chargeDeclined",
+    )
+    assert error["payment_intent"]["shared_payment_granted_token"] is None

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from tests.sandbox.recorded.replay import Difference
 
 REASONS = {
-    "unpublished": "Stripe sends it, but its API description doesn't mention it",
     "account": "a setting, a number or a payment method of the recorded account",
     "setup": "the recording assumes the object exists; the replay creates its own",
     "card": "another test card, or its network's details of a payment",
@@ -31,21 +30,6 @@ _BROWSER = (
 )
 """What a browser needs for 3-D Secure."""
 _EXPLAINED = {
-    "unpublished": (
-        *(
-            f"missing {kind}.total_count"
-            for kind in ("charge.refunds", "invoice.lines", "subscription.items")
-        ),
-        "missing subscription.plan",
-        "missing subscription.quantity",
-        "missing charge.destination",
-        "missing charge.dispute",
-        "missing charge.order",
-        "missing card.email",
-        "missing card.phone",
-        "missing card.wallet",
-        "missing *.shared_payment_granted_token",
-    ),
     "account": (
         *(
             f"value {kind}.payment_method_types[[]]"
