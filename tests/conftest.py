@@ -1,7 +1,9 @@
 """Fixtures: a shared Postgres and Temporal, and new databases and sandboxes on request."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -30,6 +32,12 @@ settings.load_profile("any machine")
 """How fast a machine is fails no test: the first text that is generated takes seconds on a busy
 one."""
 
+FAILED = pytest.StashKey[bool]()
+"""Set on a test that has failed, for the fixtures that can say more about it."""
+
+_warnings: deque[Any] = deque(maxlen=100)
+"""What Latchkey has logged during the test."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +57,23 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what Latchkey logged: it may never happen again."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+        lines = "\n".join(str(line) for line in _warnings)
+        report.sections.append((f"Log of Latchkey {report.when}", lines or "(no warnings)"))
+    return report
+
+
+def pytest_runtest_setup() -> None:
+    _warnings.clear()
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -56,10 +81,16 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet() -> None:
-    """The tests read what happened from the database and the API, not from the log."""
+    """The tests read what happened from the database and the API, not from the log. Warnings are
+    kept for a test that fails."""
+
+    def kept(_: Any, method: str, line: structlog.typing.EventDict) -> Any:
+        _warnings.append(line)
+        raise structlog.DropEvent
+
     structlog.configure(
-        processors=[structlog.processors.KeyValueRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(50),
+        processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, kept],
+        wrapper_class=structlog.make_filtering_bound_logger(30),
     )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import os
-import random
 import re
 import secrets
 import shutil
@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import httpx
@@ -65,12 +65,32 @@ _ROOMY = 4 * 1024**3
 """Bytes free in memory from which on databases are kept there."""
 
 _numbers = itertools.count()
-_ports = iter(random.sample(range(10_000, 32_000), 22_000))
+
+
+def _own_ports() -> Iterator[int]:
+    """Ports that no other process of tests takes: each has the blocks that it has locked. They lie
+    below those that systems give to outgoing connections, and browsers refuse none of them."""
+    folder = Path(tempfile.gettempdir(), "latchkey-test-ports")
+    folder.mkdir(exist_ok=True)
+    for first in range(11_000, 32_000, 500):
+        block = (folder / str(first)).open("w")
+        try:
+            fcntl.flock(block, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            block.close()
+            continue
+        _locked.append(block)
+        yield from range(first, first + 500)
+    raise RuntimeError("no ports are left")
+
+
+_locked: list[IO[str]] = []
+_ports = _own_ports()
 
 
 def free_port() -> int:
-    """A port that nothing uses, below those that systems give to outgoing connections: one of them
-    could take it before it is listened on. Never the same twice in a process."""
+    """A port that nothing uses, and that no other test takes before it is listened on. Never the
+    same twice in a process."""
     while True:
         port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):

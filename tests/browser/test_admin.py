@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import sign_in
-from tests.harness import Latchkey, run_latchkey, until
+from tests.browser.conftest import OpenPage, follow, press, sign_in
+from tests.harness import Latchkey, run_latchkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -93,7 +93,7 @@ async def test_the_stripe_settings_are_a_dialog(shared: Latchkey, page: Page) ->
     await preview.get_by_role("link", name="Back").click()
     await expect(amount).to_have_value("29")
     await dialog.get_by_role("button", name="Preview what is created").click()
-    await preview.get_by_role("button", name="Create and link").click()
+    await follow(preview.get_by_role("button", name="Create and link"))
     await expect(page).to_have_url(re.compile(f"/admin/products/{product}[?]done=linked"))
     await expect(dialog).to_have_count(0)
 
@@ -124,7 +124,7 @@ async def test_ending_access_asks_in_a_dialog(shared: Latchkey, page: Page) -> N
     await dialog.get_by_role("link", name="Cancel").click()
     await expect(dialog).to_have_count(0)
     await end.click()
-    await dialog.get_by_role("button", name="End access").click()
+    await follow(dialog.get_by_role("button", name="End access"))
     await expect(
         page.get_by_text("Access ended. Billing in Stripe hasn't been stopped.")
     ).to_be_visible()
@@ -142,16 +142,16 @@ async def test_impersonation_is_visible_and_can_be_ended(shared: Latchkey, page:
     await page.get_by_role("link", name="Sign in as").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("You can look, but you can't change anything for them")
-    await dialog.get_by_role("button", name="View as this user").click()
+    await follow(dialog.get_by_role("button", name="View as this user"))
     banner = page.get_by_role("note").filter(has_text="viewing the site as inside@admin.example")
     await expect(banner).to_be_visible()
     await expect(page.get_by_role("link", name="Seen from inside")).to_contain_text("Yours")
     await expect(page.get_by_role("link", name="Admin", exact=True)).to_have_count(0)
     await page.goto(f"{shared.url}/account/settings")
     await page.get_by_label("New email address").fill("stolen@admin.example")
-    await page.get_by_role("button", name="Send me the link").click()
+    await press(page, "Send me the link")
     await expect(page.get_by_text("only they can change their account")).to_be_visible()
-    await banner.get_by_role("button", name="Stop").click()
+    await follow(banner.get_by_role("button", name="Stop"))
     await expect(page.get_by_text("You're viewing the site as yourself again.")).to_be_visible()
     await expect(page).to_have_url(f"{here}?done=acting-over")
     await expect(banner).to_have_count(0)
@@ -183,7 +183,6 @@ async def test_an_import_is_followed_live_and_after_a_reload(site: Latchkey, pag
     await expect(state).to_contain_text("Importing")
     await page.reload()
     await expect(state).to_contain_text("Importing")
-    await page.route("**/stripe/progress", lambda route: route.abort())
     polled = await page.context.new_page()
     await polled.route("**/stripe/progress", lambda route: route.abort())
     async with polled.expect_request(re.compile("/stripe/state$")):
@@ -200,33 +199,31 @@ async def test_the_feed_is_filtered_and_a_line_opens_in_a_drawer(
     for email in ("one@feed.example", "two@feed.example"):
         await shared.call("POST", f"/products/{product}/grants", 201, json={"email": email})
     await sign_in(page, shared)
-    await page.get_by_role("link", name="Activity", exact=True).click()
+    await follow(page.get_by_role("link", name="Activity", exact=True))
     search = page.get_by_label("Search", exact=True)
     await search.fill("two@feed.example")
-    await page.get_by_role("button", name="Filter").click()
+    await press(page, "Filter")
     lines = page.locator("ol.lines > li")
     await expect(lines).to_have_count(2)
-    await page.get_by_role("link", name="Access", exact=True).click()
+    await follow(page.get_by_role("link", name="Access", exact=True))
     await expect(lines).to_have_count(1)
     await lines.get_by_role("link", name="Access granted manually").click()
     drawer = page.get_by_role("dialog")
     await expect(drawer).to_contain_text("By an admin")
     await expect(drawer).to_contain_text("two@feed.example")
     await drawer.get_by_role("button", name="Close").click()
-    await page.get_by_role("link", name="Remove filter: Access granted manually").click()
-    await page.get_by_role("link", name="Clear all").click()
+    await expect(drawer).to_have_count(0)
+    await follow(page.get_by_role("link", name="Remove filter: Access granted manually"))
+    await follow(page.get_by_role("link", name="Clear all"))
     await expect(page).to_have_url(f"{shared.url}/admin/activity")
 
 
-async def test_times_are_in_the_readers_zone(shared: Latchkey, page: Page) -> None:
+async def test_times_are_in_the_readers_zone(shared: Latchkey, open_page: OpenPage) -> None:
     product = await shared.product("Zoned")
     body = {"email": "zone@admin.example", "until": "2040-01-31T23:30:00Z"}
     await shared.call("POST", f"/products/{product}/grants", 201, json=body)
-    browser = page.context.browser
-    assert browser
     for zone, day in (("Asia/Tokyo", "1 February 2040"), ("America/New_York", "31 January 2040")):
-        context = await browser.new_context(timezone_id=zone)
-        there = await context.new_page()
+        there = await open_page(timezone_id=zone)
         await sign_in(there, shared)
         await there.goto(f"{shared.url}/admin/products/{product}/members")
         row = there.get_by_role("row").filter(has_text="zone@admin.example")
@@ -236,16 +233,12 @@ async def test_times_are_in_the_readers_zone(shared: Latchkey, page: Page) -> No
         assert "2040" in exact
         await there.goto(f"{shared.url}/admin/products/{product}/grants")
         await expect(there.get_by_text(f"in your time zone, {zone}")).to_be_visible()
-        await context.close()
 
 
-async def test_the_menu_on_a_phone_without_javascript(shared: Latchkey, page: Page) -> None:
-    browser = page.context.browser
-    assert browser
-    context = await browser.new_context(
-        viewport={"width": 320, "height": 640}, java_script_enabled=False
-    )
-    phone = await context.new_page()
+async def test_the_menu_on_a_phone_without_javascript(
+    shared: Latchkey, open_page: OpenPage
+) -> None:
+    phone = await open_page(viewport={"width": 320, "height": 640}, java_script_enabled=False)
     await sign_in(phone, shared)
     users = phone.get_by_role("link", name="Users", exact=True)
     await expect(users).to_be_hidden()
@@ -254,23 +247,16 @@ async def test_the_menu_on_a_phone_without_javascript(shared: Latchkey, page: Pa
     await phone.keyboard.press("Escape")
     await expect(users).to_be_hidden()
     await phone.get_by_role("button", name="Menu").click()
-    await users.click()
+    await follow(users)
     await expect(phone.get_by_role("heading", name="Users")).to_be_visible()
-    await context.close()
 
 
 async def test_a_colour_reaches_the_buttons(shared: Latchkey, page: Page) -> None:
     await sign_in(page, shared)
     await page.goto(f"{shared.url}/admin/settings")
-    await page.get_by_label("Colour").fill("#1b7f3b")
-    await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("Saved.")).to_be_visible()
     button = page.get_by_role("button", name="Save")
-
-    async def green() -> bool:
-        colour = await button.evaluate("(node) => getComputedStyle(node).backgroundColor")
-        return bool(colour == "rgb(27, 127, 59)")
-
-    await until(green, "the button is green")
-    await page.get_by_label("Colour").fill("#3d4ed8")
-    await page.get_by_role("button", name="Save").click()
+    for colour, shown in (("#1b7f3b", "rgb(27, 127, 59)"), ("#3d4ed8", "rgb(61, 78, 216)")):
+        await page.get_by_label("Colour").fill(colour)
+        await follow(button)
+        await expect(page.get_by_text("Saved.")).to_be_visible()
+        await expect(button).to_have_css("background-color", shown)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import OpenPage, follow, press, sign_in
 from tests.browser.test_crawl import as_user
 from tests.harness import KEY, Latchkey, Stripe, run_latchkey
 from tests.life.test_bad_input import AREAS
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 async def enter(page: Page, key: str) -> None:
     await page.get_by_label("Secret or restricted key").fill(key)
-    await page.get_by_role("button", name="Check and connect").click()
+    await press(page, "Check and connect")
 
 
 async def test_a_typed_key_is_checked_and_connects(
@@ -98,9 +98,10 @@ async def test_disconnecting_keeps_access_and_stops_listening(
         await expect(dialog).to_contain_text("Stays: everyone's access as it is now")
         await expect(dialog).to_contain_text("Stops: new purchases don't give access")
         await dialog.get_by_role("link", name="Stay connected").click()
+        await expect(dialog).to_have_count(0)
         await expect(card).to_contain_text("Connected")
         await page.get_by_role("link", name="Disconnect").click()
-        await dialog.get_by_role("button", name="Disconnect").click()
+        await follow(dialog.get_by_role("button", name="Disconnect"))
         await expect(page.get_by_text("Stripe disconnected.")).to_be_visible()
         await expect(card).to_contain_text("Not connected")
         await expect(page.get_by_role("heading", name="Customer portal")).to_have_count(0)
@@ -120,7 +121,9 @@ async def test_disconnecting_keeps_access_and_stops_listening(
         await site.has(product, "again@connect.example")
 
 
-async def test_the_portal_is_switched_off_and_on(shared: Latchkey, page: Page) -> None:
+async def test_the_portal_is_switched_off_and_on(
+    shared: Latchkey, page: Page, open_page: OpenPage
+) -> None:
     """Members see Manage billing if it is on and they have a Stripe customer."""
     site = shared
     stripe_product = await site.stripe.product("Portaled")
@@ -129,17 +132,15 @@ async def test_the_portal_is_switched_off_and_on(shared: Latchkey, page: Page) -
     await site.link(product, stripe_product)
     await site.stripe.buy("portal@connect.example", price)
     await site.has(product, "portal@connect.example")
-    assert page.context.browser
-    theirs = await page.context.browser.new_context()
-    member = await as_user(theirs, site, await user(site, "portal@connect.example"))
-    none = await page.context.browser.new_context()
-    other = await as_user(none, site, await user(site, "nothing@connect.example"))
+    member, other = await open_page(), await open_page()
+    await as_user(member, site, await user(site, "portal@connect.example"))
+    await as_user(other, site, await user(site, "nothing@connect.example"))
     await sign_in(page, site)
 
     async def switch(on: bool) -> None:
         await page.goto(f"{site.url}/admin/connectors")
         await page.get_by_label("Show “Manage billing” to members").set_checked(on)
-        await page.locator("#portal").get_by_role("button", name="Save").click()
+        await follow(page.locator("#portal").get_by_role("button", name="Save"))
         await expect(page.get_by_text("Saved.")).to_be_visible()
 
     billing = member.get_by_role("button", name="Manage billing")
@@ -159,5 +160,3 @@ async def test_the_portal_is_switched_off_and_on(shared: Latchkey, page: Page) -
     await expect(other.get_by_role("button", name="Manage billing")).to_have_count(0)
     await billing.click()
     await expect(member.get_by_role("link", name=re.compile("^Return to"))).to_be_visible()
-    await theirs.close()
-    await none.close()

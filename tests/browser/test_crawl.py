@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import ConsoleMessage, Page
 from starlette.routing import Match
 
 from latchkey import signin_links
-from tests.browser.conftest import MILLISECONDS, sign_in
+from tests.browser.conftest import OpenPage, press, sign_in
 from tests.browser.world import World, furnish
 from tests.harness import SECRETS, Latchkey
 from tests.npm.install import MODULES
@@ -147,32 +147,26 @@ def axe() -> str:
     return path.read_text()
 
 
-async def as_user(context: BrowserContext, site: Latchkey, user: int) -> Page:
-    """A page of a signed-in user."""
-    page = await context.new_page()
+async def as_user(page: Page, site: Latchkey, user: int) -> None:
+    """Sign in as anybody."""
     link = signin_links.sign(user, f"crawl-{user}", secrets=SECRETS)
     await page.goto(f"{site.url}/login/{link}")
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
     await page.wait_for_url(re.compile(r"/(admin|library|account)"))
-    return page
 
 
 async def test_every_page_of_every_role(
-    site: Latchkey, world: World, browser: Browser, axe: str
+    site: Latchkey, world: World, open_page: OpenPage, axe: str
 ) -> None:
     problems: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     office: set[str] = set()
     for role in ("visitor", "member", *OFFICE):
-        context = await browser.new_context()
-        context.set_default_timeout(MILLISECONDS)
+        page = await open_page()
         if role == "owner":
-            page = await context.new_page()
             await sign_in(page, site)
-        elif role == "visitor":
-            page = await context.new_page()
-        else:
-            page = await as_user(context, site, {"member": world.member, **world.staff}[role])
+        elif role != "visitor":
+            await as_user(page, site, {"member": world.member, **world.staff}[role])
         crawl = Crawl(site, page, axe, judged=office if role in OFFICE else set())
         await crawl.run("/", "/library", "/login", *(["/admin"] if role in OFFICE else []))
         problems[role] = crawl.problems
@@ -186,7 +180,7 @@ async def test_every_page_of_every_role(
             assert len(seen) == 4, "axe sees nothing"
             assert sum("in the dark" in line for line in seen) == 2
             assert any("wide at 320" in line for line in doubtful.problems)
-        await context.close()
+        await page.context.close()
     text = "\n".join(f"{role}: {line}" for role, lines in problems.items() for line in lines)
     assert not text, text
     assert sizes["owner"] > 40, sizes

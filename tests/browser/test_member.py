@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from latchkey import signin_links
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import OpenPage, follow, press, sign_in
 from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import user
 
@@ -49,24 +49,25 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await page.get_by_label("$29.00 every month").check()
     await page.get_by_label("Accept promotion codes").check()
     await page.get_by_label("Create a payment link").check()
-    await page.get_by_role("button", name="Save").click()
+    await press(page, "Save")
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await expect(page.locator("a[href*='/b/plink_']")).to_be_visible()
     await shot(page, "admin-checkout")
 
-    await page.get_by_role("link", name="Create sales page").click()
+    await follow(page.get_by_role("link", name="Create sales page"))
     await shot(page, "admin-sales-start")
-    await page.get_by_role("button", name="Create").click()
+    await press(page, "Create")
     await page.get_by_role("textbox", name="Headline").fill("Cast off in six weeks")
     await page.get_by_role("textbox", name="Body").fill("## On board\n\n- Knots\n- Charts")
     await expect(page.locator("#preview").get_by_role("heading", name="On board")).to_be_visible()
     await page.get_by_label("Live at").check()
-    await page.get_by_role("button", name="Save").click()
+    await press(page, "Save")
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await shot(page, "admin-sales-edit")
     await page.goto(f"{site.url}/admin/settings")
     await page.get_by_label("Show the library to visitors").check()
-    await page.get_by_role("button", name="Save").click()
+    await press(page, "Save")
+    await expect(page.get_by_text("Saved.")).to_be_visible()
     await page.context.clear_cookies()
 
     await page.goto(f"{site.url}/")
@@ -75,13 +76,13 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await expect(card).to_contain_text("$29.00 every month")
     await expect(card).to_contain_text("Learn more")
     await shot(page, "library-visitor")
-    await card.click()
+    await follow(card)
     await expect(page.get_by_role("heading", name="Cast off in six weeks")).to_be_visible()
     await shot(page, "sales-page")
-    await page.get_by_role("link", name="Subscribe").click()
+    await follow(page.get_by_role("link", name="Subscribe"))
     await page.get_by_label("Email").fill("nell@member.example")
     await page.get_by_label("Name").fill("Nell New")
-    await page.get_by_role("button", name="Subscribe").click()
+    await press(page, "Subscribe")
     await expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
     await expect(page.get_by_text("We've sent an email")).to_be_visible()
     await expect(page.get_by_role("link", name="Sign in", exact=True)).to_be_visible()
@@ -90,17 +91,17 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     await come_in(page, site, "nell@member.example", "product_access")
     await expect(page.get_by_role("heading", name="Welcome inside")).to_be_visible()
     await shot(page, "product-open")
-    await page.get_by_role("link", name="Library").click()
+    await follow(page.get_by_role("link", name="Library"))
     await expect(page.get_by_text("Yours")).to_be_visible()
     await page.goto(f"{site.url}/buy/learn-to-sail")
     await expect(page.get_by_text("You already have access")).to_be_visible()
 
-    await page.get_by_role("link", name="Account").click()
+    await follow(page.get_by_role("link", name="Account"))
     await expect(page.get_by_text("Next payment on")).to_be_visible()
     await shot(page, "account")
-    await page.get_by_role("button", name="Manage billing").click()
-    await page.get_by_role("button", name="Cancel subscription").click()
-    await page.get_by_role("link", name=re.compile("^Return to")).click()
+    await press(page, "Manage billing")
+    await press(page, "Cancel subscription")
+    await follow(page.get_by_role("link", name=re.compile("^Return to")))
 
     async def cancelled() -> bool:
         await page.goto(f"{site.url}/account")
@@ -108,7 +109,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
 
     await until(cancelled, "the account says until when")
     await expect(page.get_by_role("button", name="Keep subscription")).to_be_visible()
-    await page.get_by_role("link", name="Library").click()
+    await follow(page.get_by_role("link", name="Library"))
     await expect(page.get_by_text(re.compile("Cancelled, ends on"))).to_be_visible()
     await shot(page, "library-member")
     await page.goto(f"{site.url}/products/learn-to-sail")
@@ -118,7 +119,7 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     other = await user(site, "otto@member.example")
     token = signin_links.sign(other, "otto buys", secrets=SECRETS)
     await page.goto(f"{site.url}/login/{token}?next=/buy/learn-to-sail/checkout")
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
     await page.wait_for_url(f"{site.stripe.url}/**")
     await page.goto(f"{site.url}/account")
 
@@ -128,15 +129,15 @@ async def test_a_visitor_reads_buys_signs_in_and_cancels(site: Latchkey, page: P
     row = page.get_by_role("row").filter(has_text="nell@member.example")
     await expect(row.filter(has_text="Cancellation")).to_have_count(1)
     await shot(page, "admin-mails")
-    await row.filter(has_text="Cancellation").get_by_role("link", name="Cancellation").click()
+    await follow(row.filter(has_text="Cancellation").get_by_role("link", name="Cancellation"))
     letter = page.frame_locator("iframe.letter")
     await expect(letter.get_by_role("heading", name="you have access until")).to_be_visible()
     await shot(page, "admin-mail")
     await page.goto(f"{site.url}/admin/mails/samples/payment_problem")
     await expect(letter.get_by_role("link", name="Update your card")).to_be_visible()
-    await page.get_by_role("link", name="Password reset").click()
+    await follow(page.get_by_role("link", name="Password reset"))
     await expect(letter.get_by_role("heading", name="Set a new password")).to_be_visible()
-    await page.get_by_role("link", name="Email settings").first.click()
+    await follow(page.get_by_role("link", name="Email settings").first)
     await shot(page, "admin-mail-settings")
 
 
@@ -165,60 +166,60 @@ async def come_in(page: Page, site: Latchkey, email: str, kind: str) -> None:
 
     path = await until(mailed, f"a {kind} mail to {email}")
     await page.goto(f"{site.url}{path}")
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
 
 
 async def sign_out(page: Page) -> None:
-    await page.get_by_role("button", name="Sign out").click()
+    await follow(page.get_by_role("button", name="Sign out", exact=True))
     await expect(page.get_by_text("You're signed out.")).to_be_visible()
 
 
-async def test_a_member_manages_their_account(shared: Latchkey, page: Page) -> None:
+async def test_a_member_manages_their_account(
+    shared: Latchkey, page: Page, open_page: OpenPage
+) -> None:
     site, email = shared, "ada@settings.example"
     await user(site, email)
     await page.goto(f"{site.url}/login")
     await shot(page, "login")
-    await page.get_by_role("link", name="Forgot your password?").click()
+    await follow(page.get_by_role("link", name="Forgot your password?"))
     await page.get_by_label("Email").fill(email)
-    await page.get_by_role("button", name="Send link").click()
+    await press(page, "Send link")
     await expect(page.get_by_text("If there's an account with that address")).to_be_visible()
     await come_in(page, site, email, "recovery")
     await expect(page.get_by_role("heading", name="Set a password")).to_be_visible()
     await page.get_by_label("New password").fill("a very long password")
-    await page.get_by_role("button", name="Save password").click()
+    await press(page, "Save password")
     await expect(page.get_by_text("Your password is set.")).to_be_visible()
     await shot(page, "account-settings")
 
     await page.get_by_label("New email address").fill("ada.new@settings.example")
-    await page.get_by_role("button", name="Send me the link").click()
+    await press(page, "Send me the link")
     await expect(page.get_by_text("We've sent a link to the new address.")).to_be_visible()
     change = await site.pool.fetchval("select max(id) from email_changes")
     token = signin_links.sign_change(change, secrets=SECRETS)
     await page.goto(f"{site.url}/account/email/{token}")
-    await page.get_by_role("button", name="Change address").click()
+    await press(page, "Change address")
     await expect(page.get_by_text("ada.new@settings.example").first).to_be_visible()
 
     await page.get_by_label("When I get access to a product").uncheck()
-    await page.get_by_role("button", name="Save", exact=True).click()
+    await follow(page.get_by_role("button", name="Save", exact=True))
     await expect(page.get_by_label("When I get access to a product")).not_to_be_checked()
 
-    other = await page.context.browser.new_context()  # type: ignore[union-attr]
-    elsewhere = await other.new_page()
+    elsewhere = await open_page()
     await elsewhere.goto(f"{site.url}/login")
     form = elsewhere.locator("form[action='/login']")
     await form.get_by_label("Email").fill("ada.new@settings.example")
     await form.get_by_label("Password").fill("a very long password")
-    await form.get_by_role("button", name="Sign in").click()
+    await follow(form.get_by_role("button", name="Sign in"))
     await expect(elsewhere.get_by_role("heading", name="Your library")).to_be_visible()
     await page.reload()
-    await page.get_by_role("button", name=re.compile("^Sign out the session")).click()
+    await follow(page.get_by_role("button", name=re.compile("^Sign out the session")))
     await expect(page.get_by_text("Whoever was using it has to sign in again")).to_be_visible()
     await elsewhere.goto(f"{site.url}/account")
     await expect(elsewhere.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
-    await other.close()
 
 
-async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page) -> None:
+async def test_a_phone_without_scripts_and_long_words(site: Latchkey, open_page: OpenPage) -> None:
     """Nothing is wider than 320 px, whatever the names are, and every form works."""
     word = "Donaudampfschifffahrtsgesellschaft" * 3
     product, stripe_product = await linked(site, word, f"{word} — مرحبا بكم")
@@ -235,24 +236,22 @@ async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page
         word[:60],
     )
     slug = (await site.call("GET", f"/products/{product}"))["slug"]
-    context = await page.context.browser.new_context(  # type: ignore[union-attr]
+    plain = await open_page(
         java_script_enabled=False, viewport={"width": 320, "height": 700}, color_scheme="dark"
     )
-    plain = await context.new_page()
     member = await user(site, f"{'long' * 12}@phone.example")
     link = signin_links.sign(member, "phone", secrets=SECRETS)
     await plain.goto(f"{site.url}/login/{link}?next=/library")
-    await plain.get_by_role("button", name="Sign in").click()
-    await plain.get_by_role("link", name=re.compile(word[:20])).click()
+    await press(plain, "Sign in")
+    await follow(plain.get_by_role("link", name=re.compile(word[:20])))
     await plain.get_by_label("Name").fill("Phil Phone")
     assert await plain.get_by_label("Email").get_attribute("readonly") is not None
-    await plain.get_by_role("button", name="Subscribe").click()
-    await plain.get_by_role("link", name=re.compile("^Open ")).click()
+    await press(plain, "Subscribe")
+    await follow(plain.get_by_role("link", name=re.compile("^Open ")))
     await expect(plain.get_by_role("heading", name="Welcome inside")).to_be_visible()
-    wide = await context.browser.new_context(  # type: ignore[union-attr]
-        viewport={"width": 320, "height": 700}, storage_state=await context.storage_state()
+    measured = await open_page(
+        viewport={"width": 320, "height": 700}, storage_state=await plain.context.storage_state()
     )
-    measured = await wide.new_page()
     for path in (
         "/library", f"/products/{slug}", f"/sales/{slug}", "/account", "/account/settings",
         "/account/billing", "/login/recover", "/checkout/success?session=cs_test_none",
@@ -260,8 +259,6 @@ async def test_a_phone_without_scripts_and_long_words(site: Latchkey, page: Page
         await measured.goto(f"{site.url}{path}")
         width = await measured.evaluate("document.documentElement.scrollWidth")
         assert width <= 320, f"{path} is {width} px wide"
-    await wide.close()
-    await context.close()
 
 
 async def test_the_keyboard_reaches_everything(shared: Latchkey, page: Page) -> None:

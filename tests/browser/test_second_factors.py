@@ -6,21 +6,30 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.test_member import shot
-from tests.browser.test_passkeys import HERE, person, sign_in, sign_out
+from tests.browser.conftest import follow, press
+from tests.browser.test_member import shot, sign_out
+from tests.browser.test_passkeys import HERE, PASSWORD, person
 from tests.harness import Latchkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
+async def sign_in(page: Page, site: Latchkey, email: str) -> None:
+    await page.goto(f"{site.url}/login?next={HERE}")
+    form = page.locator("form[action='/login']")
+    await form.get_by_label("Email").fill(email)
+    await form.get_by_label("Password").fill(PASSWORD)
+    await follow(form.get_by_role("button", name="Sign in"))
+
+
 async def set_up(page: Page, site: Latchkey) -> tuple[pyotp.TOTP, list[str]]:
     """Set up an app by the page's key: the app, and the downloaded recovery codes."""
-    await page.get_by_role("button", name="Set up an app").click()
+    await press(page, "Set up an app")
     await expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
     await shot(page, "app-setup")
     app = pyotp.TOTP((await page.locator("#app-key").inner_text()).replace(" ", ""))
     await page.get_by_label("Code that the app shows").fill(app.now())
-    await page.get_by_role("button", name="Turn on").click()
+    await press(page, "Turn on")
     await expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
     await shot(page, "recovery-codes")
     async with page.expect_download() as waiting:
@@ -30,14 +39,14 @@ async def set_up(page: Page, site: Latchkey) -> tuple[pyotp.TOTP, list[str]]:
     saved = Path(await download.path()).read_text()
     codes = (await page.locator("#codes").inner_text()).split()
     assert all(code in saved for code in codes)
-    await page.get_by_role("link", name="I have saved them").click()
+    await follow(page.get_by_role("link", name="I have saved them"))
     await site.pool.execute("update authenticator_apps set last_step = last_step - 10")
     return app, codes
 
 
 async def give(page: Page, code: str) -> None:
     await page.get_by_label("Code from your authenticator app").fill(code)
-    await page.get_by_role("button", name="Continue").click()
+    await press(page, "Continue")
 
 
 async def test_a_phone_is_used_then_lost(shared: Latchkey, page: Page) -> None:
@@ -61,7 +70,7 @@ async def test_a_phone_is_used_then_lost(shared: Latchkey, page: Page) -> None:
     await sign_in(page, shared, email)
     await give(page, codes[0])
     await expect(page.get_by_text("You have 9 unused codes")).to_be_visible()
-    await page.get_by_role("button", name="Remove the app").click()
+    await press(page, "Remove the app")
     await expect(page.get_by_role("button", name="Set up an app")).to_be_visible()
     await sign_out(page)
     await sign_in(page, shared, email)
@@ -74,9 +83,9 @@ async def test_a_site_requires_it_of_its_team(shared: Latchkey, page: Page) -> N
     await sign_in(page, shared, "boss@app.example")
     app, _ = await set_up(page, shared)
     await page.goto(f"{shared.url}/admin/settings/team")
-    await page.get_by_role("link", name="Second factors: who has one").click()
+    await follow(page.get_by_role("link", name="Second factors: who has one"))
     await page.get_by_label("Everyone on the team needs a second factor").check()
-    await page.get_by_role("button", name="Save").click()
+    await press(page, "Save")
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await shot(page, "team-factors")
     await page.goto(f"{shared.url}{HERE}")
@@ -86,7 +95,7 @@ async def test_a_site_requires_it_of_its_team(shared: Latchkey, page: Page) -> N
         await page.goto(f"{shared.url}/admin/users")
         await expect(page.get_by_text("This site requires a second factor")).to_be_visible()
         await set_up(page, shared)
-        await page.get_by_role("link", name="Admin").click()
+        await follow(page.get_by_role("link", name="Admin"))
         await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
         await page.goto(f"{shared.url}{HERE}")
         await sign_out(page)
@@ -95,7 +104,7 @@ async def test_a_site_requires_it_of_its_team(shared: Latchkey, page: Page) -> N
         await give(page, app.now())
         await page.goto(f"{shared.url}/admin/settings/team/second-factor")
         await page.get_by_label("Everyone on the team needs a second factor").uncheck()
-        await page.get_by_role("button", name="Save").click()
+        await press(page, "Save")
         await expect(page.get_by_text("Saved.")).to_be_visible()
         await shared.pool.execute(
             "update users set role = 'member' where email like '%@app.example'"

@@ -1,13 +1,12 @@
 """Signing in and out in a browser: confirming that it's you, emailed links, ending sessions."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from latchkey import passwords, signin_links
-from tests.browser.conftest import MILLISECONDS
+from tests.browser.conftest import OpenPage, follow, press
 from tests.browser.test_member import shot
 from tests.harness import SECRETS, Latchkey
 from tests.web.pages import user
@@ -18,21 +17,15 @@ PASSWORD = "purple anvils sing"
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-async def visitor(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+async def visitor(open_page: OpenPage, request: pytest.FixtureRequest) -> Page:
     """A page with and without JavaScript."""
-    context = await browser.new_context(java_script_enabled=request.param)
-    made = await context.new_page()
-    made.set_default_timeout(MILLISECONDS)
-    yield made
-    await context.close()
+    return await open_page(java_script_enabled=request.param)
 
 
 @pytest.fixture
-async def other(browser: Browser) -> AsyncIterator[Page]:
+async def other(open_page: OpenPage) -> Page:
     """A page in another browser."""
-    context = await browser.new_context()
-    yield await context.new_page()
-    await context.close()
+    return await open_page()
 
 
 async def person(site: Latchkey, email: str, role: str = "member") -> int:
@@ -54,8 +47,8 @@ async def sign_in(page: Page, site: Latchkey, email: str, target: str) -> None:
     form = page.locator("form[action='/login']")
     await form.get_by_label("Email").fill(email)
     await form.get_by_label("Password").fill(PASSWORD)
-    await form.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"**{target}")
+    await follow(form.get_by_role("button", name="Sign in"))
+    await expect(page).to_have_url(f"{site.url}{target}")
 
 
 async def long_ago(site: Latchkey, user_id: int) -> None:
@@ -69,7 +62,7 @@ async def long_ago(site: Latchkey, user_id: int) -> None:
 async def confirm(page: Page, password: str) -> None:
     await expect(page.get_by_role("heading", name="Confirm that it's you")).to_be_visible()
     await page.get_by_label("Password").fill(password)
-    await page.get_by_role("button", name="Continue").click()
+    await press(page, "Continue")
 
 
 async def test_a_change_after_a_while_asks_who_it_is_and_leads_back(
@@ -81,7 +74,7 @@ async def test_a_change_after_a_while_asks_who_it_is_and_leads_back(
     await long_ago(shared, member)
     address = visitor.locator("#address")
     await address.get_by_label("New email address").fill("next@browser.example")
-    await address.get_by_role("button", name="Send me the link").click()
+    await follow(address.get_by_role("button", name="Send me the link"))
     await shot(visitor, "confirm")
     await confirm(visitor, "a wrong guess")
     await expect(visitor.locator("#password-error")).to_contain_text("isn't the password")
@@ -91,7 +84,7 @@ async def test_a_change_after_a_while_asks_who_it_is_and_leads_back(
         "select count(*) from email_changes where user_id = $1", member
     )
     await address.get_by_label("New email address").fill("next@browser.example")
-    await address.get_by_role("button", name="Send me the link").click()
+    await follow(address.get_by_role("button", name="Send me the link"))
     await expect(visitor.get_by_text("We've sent a link")).to_be_visible()
     assert await shared.pool.fetchval(
         "select count(*) from email_changes where user_id = $1", member
@@ -108,15 +101,15 @@ async def test_the_page_says_that_it_will_ask_and_a_link_confirms_too(
     await long_ago(shared, owner)
     await page.reload()
     await shot(page, "confirm-first")
-    await page.get_by_role("link", name="confirm that it's you").click()
-    await page.get_by_role("button", name="Send me a link").click()
+    await follow(page.get_by_role("link", name="confirm that it's you"))
+    await press(page, "Send me a link")
     await expect(page.get_by_text("a sign-in link is on its way")).to_be_visible()
     await page.goto(f"{await link(shared, owner, 'confirms')}?next=/admin/tokens")
     await expect(page.get_by_text("signed in with this account already")).to_be_visible()
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
     await page.wait_for_url("**/admin/tokens")
     await page.get_by_label("Name").fill("Made in a browser")
-    await page.get_by_role("button", name="Create token").click()
+    await press(page, "Create token")
     await expect(page.locator("#token")).to_be_visible()
 
 
@@ -131,7 +124,7 @@ async def test_a_link_says_as_whom_works_once_and_then_leads_on(
     await expect(page.locator("main")).to_contain_text("sign in as b•••@browser.example")
     await expect(page.locator("main")).to_contain_text("You're signed in as ada@browser.example")
     await shot(page, "link-as-whom")
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
     await page.wait_for_url("**/account/settings")
     await expect(page.locator("#address")).to_contain_text("bob@browser.example")
     left = "select count(*) from sessions where user_id = $1"
@@ -153,7 +146,7 @@ async def test_sessions_are_ended_one_by_one_and_by_an_admin(
     await sign_in(visitor, shared, email, "/account/settings")
     await expect(visitor.get_by_text("This browser")).to_have_count(1)
     await shot(visitor, "sessions")
-    await visitor.get_by_role("button", name=re.compile("Sign out the session")).click()
+    await follow(visitor.get_by_role("button", name=re.compile("Sign out the session")))
     await expect(visitor.get_by_text("Session ended.")).to_be_visible()
     await other.goto(f"{shared.url}/account/settings")
     await expect(other.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
@@ -161,7 +154,7 @@ async def test_sessions_are_ended_one_by_one_and_by_an_admin(
     await person(shared, "admin@browser.example", "admin")
     await sign_in(other, shared, "admin@browser.example", f"/admin/users/{member}")
     await shot(other, "sessions-of-a-user")
-    await other.get_by_role("button", name="Sign out everywhere").click()
+    await press(other, "Sign out everywhere")
     await expect(other.get_by_text("They are signed out there.")).to_be_visible()
     await visitor.reload()
     await expect(visitor.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import OpenPage, follow, press, sign_in
 from tests.harness import Latchkey, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -15,32 +15,36 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     stripe_product = await site.stripe.product("Learn to Sail")
     price = await site.stripe.price(stripe_product, 2900)
+    await site.stripe.price(await site.stripe.product("Learn to Row"))
     for number in range(3):
         await site.stripe.subscribe(f"old{number}@story.example", price)
+    await site.settled()
     await sign_in(page, site)
 
-    await page.get_by_role("link", name="Products", exact=True).click()
-    await page.get_by_role("link", name="Create a product").click()
+    await follow(page.get_by_role("link", name="Products", exact=True))
+    await follow(page.get_by_role("link", name="Create a product"))
     await page.get_by_label("Name").fill("Sailing course")
     await page.get_by_label("Live").check()
     await page.get_by_label("Content (Markdown)").fill("# Welcome aboard\n\nLesson **one**.")
-    await page.get_by_role("button", name="Create").click()
+    await press(page, "Create")
     await expect(page.get_by_text("Product created.")).to_be_visible()
 
     await page.get_by_role("link", name="Link to Stripe").click()
+    await expect(page.get_by_role("row").filter(has_text="Learn to Row")).to_be_visible()
     await page.get_by_label("Search Stripe products").fill("sail")
     await page.get_by_role("button", name="Search").click()
+    await expect(page.get_by_role("row").filter(has_text="Learn to Row")).to_have_count(0)
     row = page.get_by_role("row").filter(has_text="Learn to Sail")
     await expect(row.get_by_role("cell").last).to_have_text("3")
     await row.get_by_role("radio").check()
     await page.get_by_role("button", name="Preview who is affected").click()
     await expect(page.get_by_text("3 new users")).to_be_visible()
-    await page.get_by_role("button", name="Save and import").click()
+    await press(page, "Save and import")
     await expect(page.get_by_text("Link saved")).to_be_visible()
     await expect(page.locator("#link-state")).to_contain_text("In sync")
-    await page.get_by_role("link", name="Members", exact=True).click()
+    await follow(page.get_by_role("link", name="Members", exact=True))
     await expect(page.get_by_role("link", name="old2@story.example").first).to_be_visible()
-    await page.get_by_role("link", name="Products", exact=True).first.click()
+    await follow(page.get_by_role("link", name="Products", exact=True).first)
     await expect(page.get_by_role("img", name="Linked to Stripe")).to_be_visible()
 
     session = await site.stripe.checkout(price, success_url=f"{site.url}/login")
@@ -48,22 +52,23 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await page.get_by_label("Email").fill("new@story.example")
     await page.get_by_label("Name").fill("Nell New")
     await page.get_by_label("Card number").fill("4000000000000002")
-    await page.get_by_role("button", name="Subscribe").click()
+    await press(page, "Subscribe")
     await expect(page.get_by_text("Your card was declined.")).to_be_visible()
     await page.get_by_label("Card number").fill("4242424242424242")
-    await page.get_by_role("button", name="Subscribe").click()
+    await press(page, "Subscribe")
     await page.wait_for_url(f"{site.url}/admin")
     product = (await site.call("GET", "/products"))["data"][0]["id"]
     await site.has(product, "new@story.example")
+    await site.settled()
 
     await page.goto(f"{site.url}/admin/activity")
     for words in ("Product purchased", "Subscription started", "Access granted"):
         await expect(
             page.get_by_role("listitem").filter(has_text="new@story.example").filter(has_text=words)
         ).to_have_count(1)
-    await page.get_by_role("link", name="Emails").click()
+    await follow(page.get_by_role("link", name="Emails"))
     mine = page.get_by_role("row").filter(has_text="new@story.example")
-    await mine.get_by_role("link", name="Product access").click()
+    await follow(mine.get_by_role("link", name="Product access"))
     await expect(page.get_by_role("heading", level=1)).to_have_text(
         "You have access to Sailing course"
     )
@@ -72,9 +77,9 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
 
     await page.context.clear_cookies()
     await page.goto(link)
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
     await expect(page.get_by_role("heading", name="Welcome aboard")).to_be_visible()
-    await page.get_by_role("link", name="Library").click()
+    await follow(page.get_by_role("link", name="Library"))
     await expect(page.get_by_text("Yours")).to_be_visible()
 
     subscription = (await site.stripe.get(f"checkout/sessions/{session['id']}"))["subscription"]
@@ -84,11 +89,11 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
         return_url=f"{site.url}/library",
     )
     await page.goto(portal["url"])
-    await page.get_by_role("button", name="Cancel subscription").click()
+    await press(page, "Cancel subscription")
     await expect(page.get_by_text("Your subscription has been cancelled")).to_be_visible()
     await page.get_by_label("Why did you cancel?").select_option("too_expensive")
-    await page.get_by_role("button", name="Send").click()
-    await page.get_by_role("link", name=re.compile("^Return to")).click()
+    await press(page, "Send")
+    await follow(page.get_by_role("link", name=re.compile("^Return to")))
 
     async def ending() -> bool:
         await page.goto(f"{site.url}/library")
@@ -99,6 +104,11 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     left = found["cancel_at"] - int(time.time()) - 4
     await site.stripe.control("clock/advance", seconds=left)
     await site.has(product, "new@story.example", access=False)
+
+    async def noted() -> bool:
+        return bool(await site.lines(product=product, type="access_ended"))
+
+    await until(noted, "the end is noted")
     await page.reload()
     await expect(page.get_by_text("Your access has ended")).to_be_visible()
     answer = await page.goto(f"{site.url}/products/sailing-course")
@@ -108,7 +118,6 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
 
     await page.context.clear_cookies()
     await page.goto(link)
-    await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_text("This link has already been used.")).to_be_visible()
 
     await sign_in(page, site)
@@ -124,51 +133,50 @@ async def test_the_control_page_cancels_refunds_and_moves_time(site: Latchkey, p
     product = await site.product("Knots")
     await site.link(product, stripe_product)
     await page.goto(f"{site.stripe.url}/")
-    await page.get_by_role("button", name=re.compile("^Open a checkout for Knots")).click()
+    await follow(page.get_by_role("button", name=re.compile("^Open a checkout for Knots")))
     await page.get_by_label("Email").fill("control@story.example")
     await page.get_by_label("Name").fill("Connie Control")
-    await page.get_by_role("button", name="Subscribe").click()
+    await press(page, "Subscribe")
     await expect(page.get_by_text("Paid.")).to_be_visible()
     await site.has(product, "control@story.example")
-    await page.get_by_role("button", name="Cancel at period end").click()
+    await press(page, "Cancel at period end")
     await expect(page.get_by_text("Done.")).to_be_visible()
 
     async def ends() -> bool:
         return (await site.access(product, "control@story.example"))["until"] is not None
 
     await until(ends, "the end is known")
-    await page.get_by_role("button", name="Advance to 10 s before it ends").click()
+    await press(page, "Advance to 10 s before it ends")
     await site.has(product, "control@story.example", access=False)
     await page.goto(f"{site.stripe.url}/")
-    await page.get_by_role("button", name="Refund").first.click()
+    await follow(page.get_by_role("button", name="Refund").first)
     await expect(page.get_by_text("Refunded.")).to_be_visible()
 
 
-async def test_without_javascript_everything_works(site: Latchkey, page: Page) -> None:
-    context = await page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
-    plain = await context.new_page()
+async def test_without_javascript_everything_works(site: Latchkey, open_page: OpenPage) -> None:
+    plain = await open_page(java_script_enabled=False)
     stripe_product = await site.stripe.product("Plain")
     await site.stripe.price(stripe_product)
+    await site.know(stripe_product)
     await sign_in(plain, site)
     await plain.goto(f"{site.url}/admin/products")
-    await plain.get_by_role("link", name="New product").click()
+    await follow(plain.get_by_role("link", name="New product"))
     await plain.get_by_label("Name").fill("Plain product")
-    await plain.get_by_role("button", name="Create").click()
-    await plain.get_by_role("link", name="Link to Stripe").click()
+    await press(plain, "Create")
+    await follow(plain.get_by_role("link", name="Link to Stripe"))
     await plain.get_by_role("radio", name="Plain").first.check()
-    async with plain.expect_navigation(url=re.compile(r"/admin/products/[^/]+\?")):
-        await plain.get_by_role("button", name="Save and import").click()
+    await press(plain, "Save and import")
+    await expect(plain).to_have_url(re.compile(r"/admin/products/[^/]+\?"))
 
     async def listening() -> bool:
         await plain.reload()
         return await plain.get_by_text("In sync since").count() > 0
 
     await until(listening, "the page shows the link's state after a reload")
-    await plain.get_by_role("link", name="Remove link").click()
+    await follow(plain.get_by_role("link", name="Remove link"))
     await plain.get_by_role("radio", name="Keep: access lasts").check()
-    await plain.get_by_role("button", name="Remove the link").click()
+    await press(plain, "Remove the link")
     await expect(plain.get_by_text("Link removed.")).to_be_visible()
-    await context.close()
 
 
 async def test_a_link_is_made_with_a_new_stripe_product(site: Latchkey, page: Page) -> None:
@@ -177,7 +185,7 @@ async def test_a_link_is_made_with_a_new_stripe_product(site: Latchkey, page: Pa
     await page.goto(f"{site.url}/admin/products/{product}/stripe")
     await page.get_by_label("Amount").fill("29,50")
     await page.get_by_label("Currency").fill("eur")
-    await page.get_by_role("button", name="Create and link").click()
+    await press(page, "Create and link")
     await expect(page.locator("#link-state")).to_contain_text("In sync")
     await expect(page.locator("#link-state")).to_contain_text("Night passages")
     made = (await site.stripe.get("prices"))["data"][0]
