@@ -31,6 +31,7 @@ from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
+from activities.urgency import Urgency
 from latchkey import (
     adoption,
     contracts,
@@ -38,6 +39,7 @@ from latchkey import (
     lost_runs,
     presence,
     schedules,
+    stripe_leases,
     temporal,
     worker_port,
 )
@@ -46,6 +48,7 @@ from latchkey.mail import outbox
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
+from latchkey.stripe_rate import StripeRate
 from latchkey.supervision import LoopSupervisor
 from latchkey.vault import Vault
 from workflows.catch_up import CatchUp
@@ -78,6 +81,8 @@ WORKFLOWS = [
 ]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
+STRIPE_SLOTS = 100
+"""More than there are connections: those that wait for a permit to call Stripe hold none."""
 
 Activity = Callable[..., Any]
 
@@ -111,17 +116,17 @@ def build_workers(
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Heartbeats()],
+            interceptors=[Heartbeats(), Urgency()],
         ),
         Worker(
             client,
             task_queue=queues[1],
             activities=stripe,
-            max_concurrent_activities=POOL_SIZE * 2,
+            max_concurrent_activities=STRIPE_SLOTS,
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Heartbeats()],
+            interceptors=[Heartbeats(), Urgency()],
         ),
     )
 
@@ -196,6 +201,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     await adoption.claim(pool, settings)
+    rate = StripeRate(settings.stripe_rate, stripe_leases.lender(pool, settings.stripe_rate))
     keyring = Keyring(
         pool,
         Vault(settings.require_secrets()),
@@ -203,6 +209,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         secrets=settings.webhook_secrets,
         api_base=settings.stripe_api_base,
         address=settings.public_url,
+        rate=rate,
     )
     deps = ActivityDeps(pool, keyring, settings.require_secrets())
     main, stripe = build_workers(client, deps, settings)
@@ -225,6 +232,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         greeting.cancel()
     await asyncio.gather(mailer, greeting, return_exceptions=True)
     await keyring.close()
+    await rate.close()
     await pool.close()
     await asyncio.sleep(0.05)
     """Core's threads must return before the interpreter exits, or it crashes."""

@@ -14,6 +14,7 @@ from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import NotConnectedError, StripeConnection
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import StripeApi
+from latchkey.stripe_rate import StripeRate
 from latchkey.vault import Purpose, Vault, VaultError
 
 FRESH_SECONDS = 3.0
@@ -32,6 +33,7 @@ class Keyring:
         secrets: Sequence[str],
         api_base: str | None,
         address: str,
+        rate: StripeRate | None = None,
     ) -> None:
         self._pool = pool
         self._vault = vault
@@ -39,6 +41,7 @@ class Keyring:
         self._secrets = list(secrets)
         self._api_base = api_base
         self._address = address
+        self._rate = rate
         self._writes = False
         self._apis: dict[str, StripeApi] = {}
         self._opened: tuple[bytes | None, list[str]] = (None, [])
@@ -104,7 +107,7 @@ class Keyring:
         """The Stripe API with the current key. Raises `NotConnectedError`."""
         key = await self.key()
         if key not in self._apis:
-            self._apis[key] = StripeApi(key, base=self._api_base)
+            self._apis[key] = StripeApi(key, base=self._api_base, rate=self._rate)
         await self.connection()
         self._apis[key].writes = self._writes
         return self._apis[key]

@@ -15,8 +15,9 @@ import stripe
 import structlog
 
 from latchkey.stripe_ids import in_path, is_account, owner
+from latchkey.stripe_rate import BusyError, StripeRate
 from latchkey.texts import made_storable, storable
-from latchkey.timings import STRIPE_CALL
+from latchkey.timings import STRIPE_CALL, STRIPE_WAIT
 
 API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
@@ -37,7 +38,8 @@ log = structlog.get_logger("stripe")
 class StripeError(Exception):
     """Stripe refused or failed a request. `message` may quote personal data: show it to admins
     only, never in histories or logs. `code`, `status` and `request_id` can go anywhere. `param`
-    names the parameter at fault."""
+    names the parameter at fault. `limited` is Stripe's reason for refusing the call for its rate,
+    `should_retry` that it says a retry may help."""
 
     def __init__(
         self,
@@ -48,6 +50,8 @@ class StripeError(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
         param: str | None = None,
+        limited: str | None = None,
+        should_retry: bool = False,
     ) -> None:
         super().__init__(f"Stripe answered {status}: {code or 'no code'} (request {request_id})")
         self.param = param
@@ -56,6 +60,8 @@ class StripeError(Exception):
         self.message = message
         self.request_id = request_id
         self.retry_after = retry_after
+        self.limited = limited
+        self.should_retry = should_retry
 
     @property
     def missing(self) -> bool:
@@ -68,7 +74,10 @@ class StripeError(Exception):
 
     @property
     def passing(self) -> bool:
-        """Whether a retry may help: no answer, rate limit, conflict or an error at Stripe."""
+        """Whether a retry may help: no answer, rate limit, conflict or an error at Stripe, or
+        because Stripe says so."""
+        if self.should_retry:
+            return True
         return self.status is None or self.status in (409, 429) or self.status >= 500
 
     @property
@@ -94,6 +103,18 @@ class CopyError(StripeError):
     @property
     def passing(self) -> bool:
         return False
+
+
+class NoPermitError(StripeError):
+    """The call wasn't made: the rate that all processes share had no room for it in time."""
+
+    def __init__(self) -> None:
+        super().__init__(status=None, code="no_permit", message="too many calls to Stripe wait")
+        self.args = (self.message,)
+
+    @property
+    def outcome(self) -> str:
+        return "limited"
 
 
 class SignatureError(ValueError):
@@ -140,10 +161,14 @@ def _check_not_early(header: str, tolerance: int) -> None:
 
 
 class StripeApi:
-    """The Stripe API for one key, at our API version. With `writes` false, it only reads."""
+    """The Stripe API for one key, at our API version. With `writes` false, it only reads. Each call
+    waits for a permit of `rate`, if there is one."""
 
-    def __init__(self, key: str, *, base: str | None = None) -> None:
+    def __init__(
+        self, key: str, *, base: str | None = None, rate: StripeRate | None = None
+    ) -> None:
         self.writes = True
+        self._rate = rate
         self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
         self._client = stripe.StripeClient(
@@ -166,6 +191,8 @@ class StripeApi:
         if method != "get" and not self.writes:
             raise CopyError
         options = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        if self._rate is not None:
+            await self._permitted(self._rate)
         began = time.perf_counter()
         outcome = "unavailable"
         try:
@@ -176,6 +203,8 @@ class StripeApi:
         except stripe.StripeError as error:
             translated = _translated(error)
             outcome = translated.outcome
+            if self._rate is not None and translated.limited:
+                self._rate.limited(pause=translated.retry_after or 0, reason=translated.limited)
             raise translated from None
         finally:
             STRIPE_CALL.labels(outcome).observe(time.perf_counter() - began)
@@ -187,6 +216,16 @@ class StripeApi:
                 request=answer.request_id,
             )
         return data
+
+    async def _permitted(self, rate: StripeRate) -> None:
+        """Wait for the permit of one call. Raises `NoPermitError`."""
+        began = time.perf_counter()
+        try:
+            await rate.permit()
+        except BusyError:
+            raise NoPermitError from None
+        finally:
+            STRIPE_WAIT.observe(time.perf_counter() - began)
 
     async def page(
         self, path: str, params: Mapping[str, Any], *, after: str | None, limit: int = PAGE
@@ -533,13 +572,19 @@ def replace_unstorable(data: Any) -> bool:
 
 
 def _translated(error: stripe.StripeError) -> StripeError:
-    headers = error.headers or {}
-    wait = headers.get("retry-after") or headers.get("Retry-After")
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    wait = headers.get("retry-after")
+    retry_after = float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None
+    limited = None
+    if error.http_status == 429 and error.code != "lock_timeout":
+        limited = headers.get("stripe-rate-limited-reason", "unknown")
     return StripeError(
         status=error.http_status,
         code=error.code,
         message=error.user_message or str(error),
         request_id=error.request_id,
-        retry_after=float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None,
+        retry_after=retry_after,
         param=getattr(error, "param", None),
+        limited=limited,
+        should_retry=headers.get("stripe-should-retry") == "true",
     )

@@ -20,6 +20,11 @@ STRIPE_CALL = Histogram(
     ["outcome"],
     buckets=_BUCKETS,
 )
+STRIPE_WAIT = Histogram(
+    "latchkey_stripe_wait_seconds",
+    "How long calls to Stripe wait for their turn within the rate.",
+    buckets=_BUCKETS,
+)
 REQUEST = Histogram(
     "latchkey_request_seconds",
     "Requests to the site until the end of the response, by part of the site and status class.",

@@ -3,10 +3,12 @@
 from urllib.parse import unquote
 
 import pytest
+import stripe as sdk
 
 from latchkey import stripe_api
-from latchkey.stripe_api import StripeApi, StripeError
-from tests.harness import KEY, Stripe
+from latchkey.stripe_api import NoPermitError, StripeApi, StripeError
+from latchkey.stripe_rate import Ask, Calling, Lease, StripeRate, calling
+from tests.harness import KEY, Stripe, until
 
 pytestmark = pytest.mark.anyio
 
@@ -61,3 +63,57 @@ async def test_what_cannot_be_stored_is_replaced_and_noted(
     assert [one["name"] for one in page.data if one["id"] == customer] == [found["name"]]
     assert [set(line) for line in logs] == [{"kind", "request"}] * 2
     assert {line["kind"] for line in logs} == {"customers"}
+
+
+def test_a_429_slows_the_rate_down_and_says_for_how_long() -> None:
+    def refused(code: str, **headers: str) -> StripeError:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        error = sdk.RateLimitError("too many", http_status=429, headers=sent, code=code)
+        return stripe_api._translated(error)
+
+    busy = refused("rate_limit", Stripe_Rate_Limited_Reason="global-rate", Retry_After="2.5")
+    assert (busy.limited, busy.retry_after, busy.passing) == ("global-rate", 2.5, True)
+    assert refused("rate_limit").limited == "unknown"
+    assert refused("lock_timeout").limited is None, "somebody else changes the same object"
+    assert refused("lock_timeout").passing
+
+
+def test_what_stripe_says_about_a_retry_counts() -> None:
+    for said, passing in (("true", True), ("false", False)):
+        error = sdk.APIError("odd", http_status=400, headers={"stripe-should-retry": said})
+        assert stripe_api._translated(error).passing is passing
+
+
+async def test_each_call_takes_a_permit_and_reports_a_429(stripe: Stripe) -> None:
+    asked: list[Ask] = []
+
+    async def lend(ask: Ask) -> Lease | None:
+        asked.append(ask)
+        return Lease(ask.want, 1.0, 0.0, 0.0, 1)
+
+    rate = StripeRate(10, lend)
+    api = StripeApi(KEY, base=stripe.url, rate=rate)
+    token = calling.set(Calling(priority=5, patience=5))
+    try:
+        await api.account()
+        assert [ask.limited for ask in asked] == [None]
+        await stripe.control("faults", api_429=1)
+        with pytest.raises(StripeError) as raised:
+            await api.account()
+        assert raised.value.limited == "endpoint-rate"
+
+        async def reported() -> bool:
+            return any(ask.limited is not None for ask in asked)
+
+        await until(reported, "the refusal is reported")
+        stripe.box.api.log.clear()
+        calling.set(Calling(priority=5, patience=0))
+        rate.limited(pause=60, reason="global-rate")
+        with pytest.raises(NoPermitError) as without:
+            await api.account()
+        assert without.value.passing
+        assert not stripe.box.api.log, "a call without a permit isn't made"
+    finally:
+        calling.reset(token)
+        await api.close()
+        await rate.close()

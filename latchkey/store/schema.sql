@@ -1106,6 +1106,17 @@ CREATE TABLE site_settings (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE stripe_rate (
+    only_row boolean DEFAULT true NOT NULL,
+    level double precision DEFAULT 0 NOT NULL,
+    refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    factor double precision DEFAULT 1 NOT NULL,
+    limited_at timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    paused_until timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    CONSTRAINT stripe_rate_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
 CREATE TABLE subscription_items (
     subscription_id text NOT NULL,
     id text NOT NULL,
@@ -1449,6 +1460,9 @@ ALTER TABLE ONLY stripe_connection
 
 ALTER TABLE ONLY stripe_products
     ADD CONSTRAINT stripe_products_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stripe_rate
+    ADD CONSTRAINT stripe_rate_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY subscription_items
     ADD CONSTRAINT subscription_items_pkey PRIMARY KEY (subscription_id, id);

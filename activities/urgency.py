@@ -1,0 +1,32 @@
+"""Says of every Temporal activity how urgent its calls to Stripe are, and how long they wait."""
+
+from typing import Any
+
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from latchkey.stripe_rate import URGENT, Calling, calling
+
+AT_ONCE_SECONDS = 0.25
+"""A local activity holds up its workflow task, so it doesn't queue for a permit."""
+
+
+class Urgency(Interceptor):
+    """The worker interceptor."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Urgent(next)
+
+
+class _Urgent(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        if info.is_local:
+            who = Calling(URGENT, AT_ONCE_SECONDS)
+        else:
+            who = Calling(info.priority.priority_key or URGENT)
+        token = calling.set(who)
+        try:
+            return await super().execute_activity(input)
+        finally:
+            calling.reset(token)
