@@ -17,6 +17,7 @@ from temporalio.worker import (
 )
 
 from activities.base import ActivityDeps
+from activities.bursts import BurstActivities
 from activities.catalog import CatalogActivities
 from activities.catch_up import CatchUpActivities
 from activities.checkout import CheckoutActivities
@@ -51,6 +52,7 @@ from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_rate import StripeRate
 from latchkey.supervision import LoopSupervisor
 from latchkey.vault import Vault
+from workflows.burst import Burst, Lifecycles
 from workflows.catch_up import CatchUp
 from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
@@ -78,6 +80,8 @@ WORKFLOWS = [
     Reconciliation,
     PolicyChange,
     GrantEndings,
+    Burst,
+    Lifecycles,
 ]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
@@ -138,6 +142,7 @@ def _activities(
     purchases = PurchaseActivities(deps, client)
     objects = ObjectActivities(deps, client)
     imports = ImportActivities(deps, client)
+    bursts = BurstActivities(deps, client)
     catalog = CatalogActivities(deps)
     policy = PolicyActivities(deps)
     connection = ConnectionActivities(
@@ -154,6 +159,7 @@ def _activities(
     main: list[Activity] = [
         subscriptions.end_due_access,
         imports.start_lifecycles,
+        bursts.start_waiting,
         imports.set_link_state,
         imports.finish_preview,
         catch_up.plan,
@@ -169,6 +175,7 @@ def _activities(
         subscriptions.sync,
         purchases.sync,
         objects.sync,
+        bursts.apply,
         imports.plan,
         imports.plan_preview,
         imports.page,

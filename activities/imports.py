@@ -40,7 +40,7 @@ from latchkey.store.purchases import (
 )
 from latchkey.store.purchases.judging import describe
 from latchkey.store.purchases.subscription_facts import stripe_past_due_since
-from latchkey.store.stripe import catalog
+from latchkey.store.stripe import catalog, wakeups
 from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
@@ -119,10 +119,9 @@ class ImportActivities:
             await asyncio.gather(
                 pause, *(dispatch.start_lifecycle(self._client, lifecycle) for lifecycle in batch)
             )
-            async with self._deps.pool.acquire() as connection:
-                await subscription_mirror.mark_lifecycles(
-                    connection, [lifecycle.subscription_id for lifecycle in batch]
-                )
+            async with self._deps.pool.acquire() as connection, connection.transaction():
+                moved = await subscription_mirror.mark_started(connection, batch)
+                await wakeups.add(connection, wakeups.LOOK_AGAIN, moved)
             if activity.is_worker_shutdown():
                 return start + len(batch)
         return len(waiting)

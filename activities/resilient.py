@@ -30,7 +30,7 @@ TRY_AGAIN = timedelta(minutes=1)
 TRY_LATER = timedelta(hours=1)
 READ_AGAIN = timedelta(seconds=1)
 
-_PASSING = (
+PASSING = (
     OSError,
     TimeoutError,
     TemporalUnavailableError,
@@ -65,14 +65,14 @@ def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
         @wraps(sync)
         async def steadily(self: J, job: SyncInput) -> SyncResult:
             try:
-                if job.only_events and await _served(self.deps, job, kind):
+                if job.only_events and await _unchanged(self.deps, job, kind):
                     return UNCHANGED
                 return await _elsewhere(self.deps, job, kind) or await sync(self, job)
             except ApplicationError as error:
                 if error.non_retryable or _soon(error):
                     raise
                 return await _waiting(self.deps, job, kind, error.message)
-            except _PASSING as error:
+            except PASSING as error:
                 raise ApplicationError(
                     f"not now: {type(error).__name__}", type=type(error).__name__
                 ) from None
@@ -88,11 +88,13 @@ def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
     return around
 
 
-async def _served(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> bool:
-    """Whether readings that began after these events were stored have been applied since: a nudge
-    that arrives during a reading needs no other one."""
+async def _unchanged(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> bool:
+    """Whether readings that began after these events were stored have been applied since, by this
+    run: a nudge that arrives during a reading needs no other one."""
     async with deps.pool.acquire() as connection:
-        return await inbox.served(connection, kind, job.object_id, job.event_ids)
+        if not await inbox.served(connection, kind, job.object_id, job.event_ids):
+            return False
+        return not await subscription_mirror.untold(connection, job.object_id)
 
 
 async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> SyncResult | None:

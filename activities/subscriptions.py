@@ -12,6 +12,7 @@ from latchkey import contracts
 from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_workflow_id
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import TargetKind
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
@@ -37,6 +38,8 @@ class SubscriptionActivities:
     async def sync(self, job: SyncInput) -> SyncResult:
         """Read the subscription once, and apply it with all its consequences in one transaction."""
         async with retried():
+            if (job.event_ids or job.by_timer) and await self._applied(job):
+                return await self._take_applied(job)
             job, context = await self._deps.begin(job, TargetKind.SUBSCRIPTION)
             api = await self._deps.keyring.api()
             try:
@@ -79,6 +82,28 @@ class SubscriptionActivities:
             await inbox.mark_handled(connection, job.event_ids)
             await subscription_mirror.mark_lifecycles(connection, [reading.id])
         return _result(page.applied[reading.id], reading, as_of=job.as_of)
+
+    async def _applied(self, job: SyncInput) -> bool:
+        """Whether a burst has read the subscription since this run did, so that the run needs no
+        reading of its own: all events are handled, and nothing is due."""
+        async with self._deps.pool.acquire() as connection:
+            if not await subscription_mirror.untold(connection, job.object_id, as_of=job.as_of):
+                return False
+            return await inbox.served(
+                connection, TargetKind.SUBSCRIPTION, job.object_id, job.event_ids
+            )
+
+    async def _take_applied(self, job: SyncInput) -> SyncResult:
+        """Judge the last reading again: that tells the run all that it has to know."""
+        cause = Cause.TIMER if job.by_timer else Cause.STRIPE
+        context = ApplyContext(await self._deps.account(), 0, job.as_of, cause, job.event_ids)
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            page = await subscriptions.rejudge_subscriptions(
+                connection, [job.object_id], context=context
+            )
+            [reading] = await subscription_mirror.readings(connection, [job.object_id])
+            await subscription_mirror.mark_lifecycles(connection, [job.object_id])
+        return _result(page.applied[job.object_id], reading, as_of=job.as_of)
 
     async def _read(
         self, api: StripeApi, job: SyncInput, context: ApplyContext

@@ -5,8 +5,9 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import (
     Priority,
     SearchAttributePair,
@@ -18,6 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from latchkey import contracts, temporal
 from latchkey.contracts import (
+    BurstInput,
+    BurstObject,
     EntityState,
     GrantEndingsState,
     LinkPreviewInput,
@@ -28,6 +31,7 @@ from latchkey.contracts import (
     StripeCallInput,
     StripeCallResult,
 )
+from latchkey.rules.plurals import counted
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Pool
 from latchkey.store.products import link_previews, links
@@ -73,6 +77,24 @@ async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
             static_summary=f"{name} {target.id}",
             search_attributes=attributes,
         )
+
+
+async def hand_over(client: Client, objects: list[BurstObject]) -> WorkflowHandle[Any, str]:
+    """Start the workflow that reads these objects together; the same handover is made once.
+
+    Raises `TemporalUnavailableError`, `UndeliverableError`.
+    """
+    async with _bounded(client):
+        handle: WorkflowHandle[Any, str] = await client.start_workflow(
+            contracts.BURST,
+            BurstInput(objects),
+            id=contracts.burst_workflow_id(contracts.event_ids(objects)),
+            task_queue=contracts.MAIN_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Read and apply {counted(len(objects), 'object')} at once",
+            result_type=str,
+        )
+    return handle
 
 
 async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
@@ -176,6 +198,11 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
             await nudge(client, Target(TargetKind.SUBSCRIPTION, wakeup.ref), [])
         case wakeups.PURCHASE:
             await nudge(client, Target(TargetKind.PURCHASE, wakeup.ref), [])
+        case wakeups.APPLIED:
+            subscription, _, event_id = wakeup.ref.partition("/")
+            await nudge(client, Target(TargetKind.SUBSCRIPTION, subscription), [event_id])
+        case wakeups.LIFECYCLES:
+            await _start_waiting(client)
         case wakeups.POLICY:
             await _apply_policy(client, int(wakeup.ref))
         case wakeups.ENDINGS:
@@ -194,6 +221,18 @@ async def _apply_policy(client: Client, change_id: int) -> None:
                 task_queue=contracts.MAIN_QUEUE,
                 static_summary=f"Apply policy change {change_id} to everyone",
             )
+
+
+async def _start_waiting(client: Client) -> None:
+    async with _bounded(client):
+        await client.start_workflow(
+            contracts.LIFECYCLES,
+            id=contracts.LIFECYCLES_WORKFLOW_ID,
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=contracts.NUDGE,
+            static_summary="Start the workflows of subscriptions that bursts applied",
+            priority=Priority(priority_key=4),
+        )
 
 
 async def _set_endings(client: Client) -> None:

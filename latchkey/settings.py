@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     staff_idle_hours: int = Field(12, alias="LATCHKEY_STAFF_IDLE_HOURS", ge=1, le=9600)
     staff_session_days: int = Field(7, alias="LATCHKEY_STAFF_SESSION_DAYS", ge=1, le=400)
     stripe_rate: float = Field(20.0, alias="LATCHKEY_STRIPE_RATE", gt=0)
+    burst_from: int | Literal["off"] = Field("off", alias="LATCHKEY_BURST_FROM")
     catchup_seconds: int = Field(600, alias="LATCHKEY_CATCHUP_SECONDS", ge=10)
     reconciliation: Literal["report", "repair", "off"] = Field(
         "report", alias="LATCHKEY_RECONCILIATION"
@@ -112,6 +113,13 @@ class Settings(BaseSettings):
     def outgoing_allowed(self) -> tuple[str, ...]:
         """The networks outside the internet that outgoing requests may reach."""
         return _parts(self.outgoing_networks)
+
+    @field_validator("burst_from")
+    @classmethod
+    def _some(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("must be 1 or more, or off")
+        return value
 
     @property
     def is_local(self) -> bool:

@@ -263,6 +263,13 @@ class StripeApi:
             params["price"] = price
         return await self.page("/v1/subscriptions", params, after=after)
 
+    async def subscriptions_begun(self, since: int, until: int, *, after: str | None) -> Page:
+        """Subscriptions, also ended ones, whose current period began between two Unix times, with
+        their customers."""
+        span = {"gte": since, "lte": until}
+        params = {"status": "all", "current_period_start": span, "expand": ["data.customer"]}
+        return await self.page("/v1/subscriptions", params, after=after)
+
     async def active_subscriptions(self, *, after: str | None) -> Page:
         return await self.page("/v1/subscriptions", {"status": "active"}, after=after)
 
@@ -271,7 +278,7 @@ class StripeApi:
 
     async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
         """A session; `whole` adds the subscription it created and its customer."""
-        parts = [*_SESSION_PARTS, *(["subscription.customer"] if whole else [])]
+        parts = [*_SESSION_PARTS, *([_SUBSCRIBED] if whole else [])]
         return await self.call(
             "get", f"/v1/checkout/sessions/{in_path(session_id)}", {"expand": parts}
         )
@@ -280,6 +287,14 @@ class StripeApi:
         """Completed checkout sessions with their line items and payments."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         params = {"status": "complete", "expand": parts}
+        return await self.page("/v1/checkout/sessions", params, after=after)
+
+    async def sessions_begun(self, since: int, until: int, *, after: str | None) -> Page:
+        """Completed checkout sessions that began between two Unix times, with what they sold, their
+        payments, and the subscriptions that they created and their customers."""
+        parts = [f"data.{part}" for part in (*_SESSION_PARTS, _SUBSCRIBED)]
+        span = {"gte": since, "lte": until}
+        params = {"status": "complete", "created": span, "expand": parts}
         return await self.page("/v1/checkout/sessions", params, after=after)
 
     async def create_checkout_session(self, params: Json, *, idempotency_key: str) -> Json:
@@ -548,6 +563,7 @@ class StripeApi:
 
 
 _SESSION_PARTS = ["line_items", "payment_intent.latest_charge", "invoice"]
+_SUBSCRIBED = "subscription.customer"
 
 
 def replace_unstorable(data: Any) -> bool:

@@ -93,6 +93,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
                 wake=site.wake,
                 refusals=site.refusals,
                 audit=site.audit,
+                burst_from=settings.burst_from,
             )
             app.state.relay = relay
             async with presence.reported(site.pool, site.supervisor, kind="web"):

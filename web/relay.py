@@ -7,13 +7,18 @@ their own loop, so other work can't delay them.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Any, Literal
 
 import structlog
 from prometheus_client import Counter
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
 
 from latchkey import dispatch
+from latchkey.contracts import BurstObject
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.checks import reconciliations
 from latchkey.store.pool import Pool
@@ -29,6 +34,16 @@ BATCH = 200
 CONCURRENCY = 16
 WAKEUPS = 50
 POLL_SECONDS = 1.0
+BURST = 100
+"""How many objects are handed over at once at most."""
+
+BURSTS = 2
+"""How many handovers a relay waits for. The longer they take, the more events gather for the
+next."""
+
+BURST_SECONDS = 8.0
+"""After this long, a handover isn't waited for any more: Stripe may be unavailable for longer."""
+
 LONGEST_WAIT = timedelta(seconds=10)
 
 _REFUSED = (dispatch.UndeliverableError, ValueError)
@@ -49,7 +64,9 @@ class Relay:
         wake: asyncio.Event,
         refusals: Refusals,
         audit: AuditCounts,
+        burst_from: int | Literal["off"],
     ) -> None:
+        self._burst_from = burst_from
         self._refusals = refusals
         self._audit = audit
         self._pool = pool
@@ -57,11 +74,12 @@ class Relay:
         self._arrived = arrived
         self._wake = wake
         self._sending: set[asyncio.Task[None]] = set()
+        self._bursts: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
         """Whether no events are being sent."""
-        return not self._sending
+        return not self._sending and not self._bursts
 
     async def run(self, supervisor: LoopSupervisor) -> None:
         """Relay when woken and at every poll, until the supervisor stops."""
@@ -73,6 +91,8 @@ class Relay:
                 "relay of commits", self._relay_commits, every=POLL_SECONDS, wake=self._wake
             ),
         )
+        for burst in self._bursts:
+            burst.cancel()
         await asyncio.gather(*self._sending)
 
     async def _relay_commits(self) -> bool:
@@ -93,13 +113,44 @@ class Relay:
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
+        together = await self._together(groups)
         for target, events in groups.items():
-            while len(self._sending) >= CONCURRENCY:
-                await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._send(target, events))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            if target.id not in together:
+                await self._start(self._sending, CONCURRENCY, self._send(target, events))
+        objects = list(together.items())
+        for first in range(0, len(objects), BURST):
+            batch = dict(objects[first : first + BURST])
+            await self._start(self._bursts, BURSTS, self._hand_over(batch))
         return len(waiting) >= BATCH
+
+    async def _start(
+        self, tasks: set[asyncio.Task[None]], most: int, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Have the work done beside at most so much of its kind."""
+        while len(tasks) >= most:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _together(self, groups: dict[Target, list[Waiting]]) -> dict[str, list[Waiting]]:
+        """The objects to hand over together, by id, with whatever else waits of each: all those
+        that can be, if enough wait, counting what Temporal has and hasn't read yet."""
+        if self._burst_from == "off":
+            return {}
+        found: dict[str, list[Waiting]] = defaultdict(list)
+        for target, events in groups.items():
+            if all(_read_together(event.target) for event in events):
+                found[target.id] += events
+        missing = self._burst_from - len(found)
+        if not found or (missing > 0 and await inbox.awaited(self._pool, most=missing) < missing):
+            return {}
+        given = [event for events in found.values() for event in events]
+        for event in await inbox.claim_others(
+            self._pool, {event.target for event in given}, without=[event.id for event in given]
+        ):
+            found[event.target.id].append(event)
+        return found
 
     async def _relay_links(self) -> None:
         """Start or signal the workflows of links that were created, retried or removed."""
@@ -190,12 +241,31 @@ class Relay:
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
 
     async def _send(self, target: Target, events: list[Waiting]) -> None:
-        """Nudge one object's workflow. If the delivery can't be recorded, the events are sent again
-        once their lease expires."""
+        """Nudge one object's workflow."""
+        async with self._delivering(events) as ids:
+            await dispatch.nudge(self._client, target, ids)
+
+    async def _hand_over(self, objects: dict[str, list[Waiting]]) -> None:
+        """Have one workflow read these objects, and wait a while for it to end."""
+        handle = None
+        async with self._delivering([e for events in objects.values() for e in events]):
+            handle = await dispatch.hand_over(
+                self._client, list(map(_handed_over, objects.values()))
+            )
+        if handle is not None:
+            with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError):
+                async with asyncio.timeout(BURST_SECONDS):
+                    await handle.result()
+            self._arrived.set()
+
+    @asynccontextmanager
+    async def _delivering(self, events: list[Waiting]) -> AsyncIterator[list[str]]:
+        """Record what becomes of these events. If that can't be recorded, they are sent again once
+        their lease expires."""
         ids = [event.id for event in events]
         try:
             try:
-                await dispatch.nudge(self._client, target, ids)
+                yield ids
             except _REFUSED as error:
                 await self._give_up(ids, str(error))
                 return
@@ -222,3 +292,18 @@ class Relay:
         log.error("events refused by Temporal, see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
+
+
+def _read_together(target: Target) -> bool:
+    """Whether lists may hold it. Invoices and payments are left to their own runs, which find out
+    whose they are."""
+    once = target.kind is TargetKind.PURCHASE and target.id.startswith("cs_")
+    return once or target.kind is TargetKind.SUBSCRIPTION
+
+
+def _handed_over(events: list[Waiting]) -> BurstObject:
+    target = events[0].target
+    sessions = [event.target.checkout_session for event in events]
+    return BurstObject(
+        target.kind, target.id, [event.id for event in events], next(filter(None, sessions), None)
+    )

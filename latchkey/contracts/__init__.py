@@ -16,6 +16,7 @@ from latchkey.contracts.account import (
     StripeCallInput,
     StripeCallResult,
 )
+from latchkey.contracts.burst import BurstInput, BurstObject, BurstResult, event_ids
 from latchkey.contracts.entity import (
     EndDueInput,
     EntityState,
@@ -25,9 +26,11 @@ from latchkey.contracts.entity import (
     Wake,
 )
 from latchkey.contracts.names import (
+    APPLY_BURST,
     APPLY_POLICY_PAGE,
     BEGIN_RECONCILIATION,
     BEGIN_SWEEP,
+    BURST,
     CATALOG,
     CATALOG_PAGE,
     CATALOG_WORKFLOW_ID,
@@ -51,6 +54,8 @@ from latchkey.contracts.names import (
     GRANT_ENDINGS,
     GRANT_ENDINGS_WORKFLOW_ID,
     IMPORT_PAGE,
+    LIFECYCLES,
+    LIFECYCLES_WORKFLOW_ID,
     LINK_PREVIEW,
     LOOK_AT_SESSION,
     MAIN_QUEUE,
@@ -72,6 +77,7 @@ from latchkey.contracts.names import (
     SET_LINK_STATE,
     SETTLE_CHECKOUT,
     START_LIFECYCLES,
+    START_WAITING,
     STOP,
     STRIPE_CALL,
     STRIPE_OBJECT,
@@ -80,6 +86,7 @@ from latchkey.contracts.names import (
     SYNC_OBJECT,
     SYNC_PURCHASE,
     SYNC_SUBSCRIPTION,
+    burst_workflow_id,
     checkout_workflow_id,
     link_preview_workflow_id,
     policy_change_workflow_id,
@@ -128,9 +135,11 @@ from latchkey.contracts.reconciliation import (
 )
 
 __all__ = [
+    "APPLY_BURST",
     "APPLY_POLICY_PAGE",
     "BEGIN_RECONCILIATION",
     "BEGIN_SWEEP",
+    "BURST",
     "CATALOG",
     "CATALOG_PAGE",
     "CATALOG_WORKFLOW_ID",
@@ -154,6 +163,8 @@ __all__ = [
     "GRANT_ENDINGS",
     "GRANT_ENDINGS_WORKFLOW_ID",
     "IMPORT_PAGE",
+    "LIFECYCLES",
+    "LIFECYCLES_WORKFLOW_ID",
     "LINK_PREVIEW",
     "LOOK_AT_SESSION",
     "MAIN_QUEUE",
@@ -175,6 +186,7 @@ __all__ = [
     "SETTLE_CHECKOUT",
     "SET_LINK_STATE",
     "START_LIFECYCLES",
+    "START_WAITING",
     "STOP",
     "STRIPE_CALL",
     "STRIPE_OBJECT",
@@ -184,6 +196,9 @@ __all__ = [
     "SYNC_PURCHASE",
     "SYNC_SUBSCRIPTION",
     "BeginReconciliation",
+    "BurstInput",
+    "BurstObject",
+    "BurstResult",
     "CatalogList",
     "CatalogPageInput",
     "CatalogPageResult",
@@ -228,7 +243,9 @@ __all__ = [
     "SyncInput",
     "SyncResult",
     "Wake",
+    "burst_workflow_id",
     "checkout_workflow_id",
+    "event_ids",
     "link_preview_workflow_id",
     "policy_change_workflow_id",
     "product_link_workflow_id",

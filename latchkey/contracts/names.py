@@ -1,5 +1,8 @@
 """Workflow, activity and signal names, task queues, and the ids of workflows."""
 
+from collections.abc import Sequence
+from hashlib import sha256
+
 MAIN_QUEUE = "latchkey"
 STRIPE_QUEUE = "latchkey-stripe"
 
@@ -16,6 +19,8 @@ CATCH_UP = "CatchUp"
 RECONCILIATION = "Reconciliation"
 POLICY_CHANGE = "PolicyChange"
 GRANT_ENDINGS = "GrantEndings"
+BURST = "Burst"
+LIFECYCLES = "Lifecycles"
 
 NUDGE = "nudge"
 STOP = "stop"
@@ -24,6 +29,8 @@ SYNC_SUBSCRIPTION = "sync_subscription"
 SYNC_PURCHASE = "sync_purchase"
 SYNC_OBJECT = "sync_object"
 END_DUE_ACCESS = "end_due_access"
+APPLY_BURST = "apply_burst"
+START_WAITING = "start_waiting_lifecycles"
 PLAN_IMPORT = "plan_import"
 IMPORT_PAGE = "import_page"
 START_LIFECYCLES = "start_lifecycles"
@@ -58,6 +65,7 @@ CATALOG_WORKFLOW_ID = "catalog"
 CATCH_UP_SCHEDULE_ID = "catch-up"
 RECONCILIATION_SCHEDULE_ID = "reconciliation"
 GRANT_ENDINGS_WORKFLOW_ID = "grant-endings"
+LIFECYCLES_WORKFLOW_ID = "lifecycles"
 
 SCHEDULED = "scheduled"
 """The placeholder id for the schedule's own comparisons; Temporal appends the time."""
@@ -97,6 +105,12 @@ def stripe_call_workflow_id(activity: str, nonce: str) -> str:
 
 def reconciliation_workflow_id(reconciliation_id: str) -> str:
     return f"reconciliation/{reconciliation_id}"
+
+
+def burst_workflow_id(event_ids: Sequence[str]) -> str:
+    """The same events are handed over once."""
+    digest = sha256(" ".join(sorted(event_ids)).encode()).hexdigest()
+    return f"burst/{digest[:32]}"
 
 
 def policy_change_workflow_id(change_id: int) -> str:

@@ -26,11 +26,17 @@ SITES_PER_SERVER = 100
 
 
 async def together(
-    seeds: range, size: Size, calm: bool, postgres: Postgres, temporal: str, published: Published
+    seeds: range,
+    size: Size,
+    calm: bool,
+    settings: dict[str, str],
+    postgres: Postgres,
+    temporal: str,
+    published: Published,
 ) -> dict[int, str]:
     """Play lives side by side in one Latchkey within this process. Returns what went wrong, by
     seed."""
-    async with stage(postgres, temporal, published) as outside:
+    async with stage(postgres, temporal, published, **settings) as outside:
         company = Company(outside, [Life(outside, seed, size) for seed in seeds])
         if calm:
             company.faults = dict(CALM)
@@ -38,12 +44,12 @@ async def together(
         return company.wrong
 
 
-async def crashing(seeds: range, size: Size) -> dict[int, str]:
+async def crashing(seeds: range, size: Size, settings: dict[str, str]) -> dict[int, str]:
     """Play lives while processes are killed. Returns what went wrong, by seed."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        async with crashing_stage(folder) as (outside, processes):
+        async with crashing_stage(folder, **settings) as (outside, processes):
             company = Company(outside, [Life(outside, seed, size) for seed in seeds])
             chance = random.Random(seeds[0])
             company.meanwhile = lambda: processes.havoc(chance)
@@ -75,6 +81,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--crash", action="store_true", help="each part a process, killed at random moments"
     )
+    parser.add_argument(
+        "--burst-from", default="off", help="LATCHKEY_BURST_FROM: 1 has bursts read all they can"
+    )
     return parser.parse_args()
 
 
@@ -83,6 +92,7 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.disable(logging.CRITICAL)
     size = Size(rounds=options.rounds, people=options.people, moves=options.moves)
+    settings = {"LATCHKEY_BURST_FROM": options.burst_from}
     published, wrong = Published(), 0
     with contextlib.ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="hostile-")))
@@ -94,14 +104,14 @@ def main() -> int:
         for number, first in enumerate(range(options.first, end, options.together)):
             seeds, began = range(first, min(first + options.together, end)), time.monotonic()
             if options.crash:
-                told = asyncio.run(crashing(seeds, size))
+                told = asyncio.run(crashing(seeds, size, settings))
             else:
                 if number % SITES_PER_SERVER == 0:
                     servers.close()
                     address = servers.enter_context(run_temporal())
                     os.environ["TEMPORAL_ADDRESS"] = address
                 told = asyncio.run(
-                    together(seeds, size, options.calm, postgres, address, published)
+                    together(seeds, size, options.calm, settings, postgres, address, published)
                 )
             for seed in seeds:
                 sys.stdout.write(

@@ -86,7 +86,7 @@ class Crashing:
 
 
 @contextlib.contextmanager
-def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
+def _processes(folder: Path, given: dict[str, str]) -> Iterator[tuple[Crashing, dict[str, str]]]:
     made = Crashing(folder)
     prepared = prepare_postgres(folder / "postgres", durable=True)
     web, sandbox, temporal = free_port(), free_port(), free_port()
@@ -103,6 +103,7 @@ def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
         "LATCHKEY_PORT": str(web),
         "LATCHKEY_PUBLIC_URL": f"http://127.0.0.1:{web}",
         "LATCHKEY_STRIPE_RATE": "1000",
+        **given,
     }
     ours = {"env": environment}
     server = temporal_argv(folder / "temporal.db", port=temporal, ui_port=None)
@@ -121,9 +122,9 @@ def _processes(folder: Path) -> Iterator[tuple[Crashing, dict[str, str]]]:
 
 
 @contextlib.asynccontextmanager
-async def crashing_stage(folder: Path) -> AsyncIterator[tuple[Outside, Crashing]]:
-    """Start all processes on empty data and connect them."""
-    with _processes(folder) as (made, environment):
+async def crashing_stage(folder: Path, **given: str) -> AsyncIterator[tuple[Outside, Crashing]]:
+    """Start all processes on empty data, with the settings `given`, and connect them."""
+    with _processes(folder, given) as (made, environment):
         made.start("postgres")
         made.start("temporal")
         made.start("sandbox")

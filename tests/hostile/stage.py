@@ -11,10 +11,12 @@ from tests.hostile.truth import Truth
 
 
 @contextlib.asynccontextmanager
-async def stage(postgres: Postgres, temporal: str, published: Published) -> AsyncIterator[Outside]:
-    """Run web, worker and sandbox on an empty database."""
+async def stage(
+    postgres: Postgres, temporal: str, published: Published, **given: str
+) -> AsyncIterator[Outside]:
+    """Run web, worker and sandbox on an empty database, with the settings `given`."""
     with run_sandbox(published) as stripe:
-        async with run_latchkey(await postgres.create(), temporal, stripe) as site:
+        async with run_latchkey(await postgres.create(), temporal, stripe, **given) as site:
             truth = Truth(stripe.url)
 
             async def catch_up() -> None:

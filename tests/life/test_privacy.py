@@ -92,10 +92,10 @@ async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> Non
                 "workflowType"
             ]["name"]
         )
-        decoded = _decoded(text)
+        plain = decoded(text)
         for word in ("zaphod", "beeblebrox", "heartofgold", "/p/session/"):
-            assert word not in decoded.lower(), f"{history.workflow_id} names somebody: {word}"
-        assert not ADDRESS.findall(decoded), f"{history.workflow_id} holds an address"
+            assert word not in plain.lower(), f"{history.workflow_id} names somebody: {word}"
+        assert not ADDRESS.findall(plain), f"{history.workflow_id} holds an address"
         await replayer.replay_workflow(history)
         record(history, re.sub(r"-\d{4}-.*", "", history.workflow_id.split("/")[0]))
     assert kinds == {
@@ -135,7 +135,7 @@ async def _readable(site: Latchkey, product: str, subscription: str) -> None:
     assert listening == [f"product-link/{product}"]
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """A history with its payloads as text."""
     import base64
 

@@ -50,6 +50,14 @@ async def recorded(connection: Connection, subscription_id: str) -> Recorded | N
     return Recorded(row["checkout_session"], row["wake_at"], wake)
 
 
+async def checkouts(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
+    """The checkout session that each subscription with a row came from, as far as it is known."""
+    rows = await connection.fetch(
+        "select id, checkout_session from subscriptions where id = any($1::text[])", list(ids)
+    )
+    return {row["id"]: row["checkout_session"] for row in rows}
+
+
 @dataclass(frozen=True)
 class Lifecycle:
     """A subscription whose run hasn't been started yet, and when the run must wake."""
@@ -126,12 +134,16 @@ async def mark_untold(connection: Connection, ids: Sequence[str]) -> None:
     )
 
 
-async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
-    """Whether its last reading wasn't made by its run, and shows no deadline until `as_of`."""
+async def untold(
+    connection: Connection, subscription_id: str, *, as_of: datetime | None = None
+) -> bool:
+    """Whether its last reading wasn't made by its run and, if a moment is given, shows no deadline
+    until then."""
     found: bool = await connection.fetchval(
         """
         select exists (select from subscriptions
-                        where id = $1 and untold and (wake_at is null or wake_at > $2))
+                        where id = $1 and untold
+                          and ($2::timestamptz is null or wake_at is null or wake_at > $2))
         """,
         subscription_id,
         as_of,

@@ -1,8 +1,9 @@
 """The inbox of Stripe events: stored before the webhook is answered, then relayed to Temporal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from latchkey.contracts import (
     purchase_workflow_id,
@@ -30,6 +31,10 @@ LONGEST_UNHEARD = timedelta(days=1)
 
 MOMENTS = timedelta(minutes=1)
 """How long a reading may take at most to be overtaken by an event about the payment."""
+
+MOST_OTHERS = 1000
+"""How many further events of a burst's objects are claimed with it. Those beyond stay as they are,
+and its reading serves them all the same."""
 
 FEW = 20
 """How many unhandled events are taken at a time, few enough not to delay the waiting ones."""
@@ -138,15 +143,58 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
         LEASE,
         FEW,
     )
-    return [
-        Waiting(
-            row["id"],
-            row["type"],
-            Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
-            row["attempts"],
-        )
-        for row in rows
-    ]
+    return [_waiting(row) for row in rows]
+
+
+def _waiting(row: Any) -> Waiting:
+    return Waiting(
+        row["id"],
+        row["type"],
+        Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
+        row["attempts"],
+    )
+
+
+async def claim_others(
+    pool: Pool, targets: Collection[Target], *, without: Sequence[str]
+) -> list[Waiting]:
+    """Claim, for `LEASE`, what else waits of these objects, also if it isn't due yet."""
+    rows = await pool.fetch(
+        """
+        update events set not_before = now() + $4, attempts = attempts + 1
+         where id = any(array(
+               select e.id from events e
+                 join unnest($1::text[], $2::text[]) as given (kind, id)
+                   on e.target_id = given.id and e.target_kind = given.kind
+                where e.state = 'waiting' and e.target_kind <> 'none' and e.id <> all($3::text[])
+                order by e.received_at limit $5 for update of e skip locked))
+        returning id, type, target_kind, target_id, checkout_session, attempts
+        """,
+        [target.kind.value for target in targets],
+        [target.id for target in targets],
+        list(without),
+        LEASE,
+        MOST_OTHERS,
+    )
+    return [_waiting(row) for row in rows]
+
+
+async def awaited(pool: Pool, *, most: int) -> int:
+    """How many subscriptions and purchases have events that were relayed within `MOMENTS` and
+    aren't handled yet; counts up to `most`."""
+    found: int = await pool.fetchval(
+        """
+        select count(*) from (
+               select distinct target_kind, target_id from events
+                where state = 'relayed' and relayed_at > now() - $1::interval
+                  and target_kind = any($2::text[])
+                limit $3) as objects
+        """,
+        MOMENTS,
+        [TargetKind.SUBSCRIPTION.value, TargetKind.PURCHASE.value],
+        most,
+    )
+    return found
 
 
 async def drop_echoes(pool: Pool, events: Sequence[Waiting]) -> list[Waiting]:
@@ -216,6 +264,47 @@ async def begin_reading(
             row["type"],
             Target(kind, target_id, row["checkout_session"]),
             row["attempts"],
+        )
+        for row in rows
+        if row["id"] is not None
+    ]
+
+
+@dataclass(frozen=True)
+class Unprocessed:
+    """An unprocessed event with what Stripe sent, if that is stored."""
+
+    id: str
+    target: Target
+    created_at: datetime
+    body: str | None
+
+
+async def begin_readings(
+    connection: Connection, targets: Sequence[Target]
+) -> tuple[int, list[Unprocessed]]:
+    """`begin_reading` for many objects under one ticket."""
+    rows = await connection.fetch(
+        """
+        select taken.ticket, e.*
+          from (select nextval('reading_tickets') as ticket) taken
+          left join lateral (
+               select e.id, e.target_kind, e.target_id, e.checkout_session, e.created_at,
+                      e.received_at, e.body
+                 from unnest($1::text[], $2::text[]) as given (kind, id)
+                 join events e on e.target_id = given.id and e.target_kind = given.kind
+                where e.target_kind <> 'none' and e.state in ('waiting', 'relayed')) e on true
+         order by e.received_at
+        """,
+        [target.kind.value for target in targets],
+        [target.id for target in targets],
+    )
+    return rows[0]["ticket"], [
+        Unprocessed(
+            row["id"],
+            Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
+            row["created_at"],
+            row["body"],
         )
         for row in rows
         if row["id"] is not None

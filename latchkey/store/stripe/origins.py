@@ -1,5 +1,6 @@
 """The account and mode a mirrored Stripe object was read from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latchkey.rules.access import TERMINAL
@@ -13,6 +14,22 @@ class Origin:
 
     account: Account
     over: bool
+
+
+async def elsewhere(connection: Connection, ids: Sequence[str], *, account: Account) -> set[str]:
+    """Which of these subscriptions and purchases were read from another account or mode."""
+    rows = await connection.fetch(
+        """
+        select id from subscriptions
+         where id = any($1::text[]) and (account_id, livemode) <> ($2, $3)
+        union all
+        select id from orders where id = any($1::text[]) and (account_id, livemode) <> ($2, $3)
+        """,
+        list(ids),
+        account.id,
+        account.livemode,
+    )
+    return {row["id"] for row in rows}
 
 
 async def origin_of(connection: Connection, object_id: str) -> Origin | None:
