@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from temporalio.exceptions import ApplicationError
 
+from latchkey import contracts
 from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_api import StripeError
 from latchkey.vault import VaultError
@@ -58,5 +59,5 @@ def _for_temporal(error: StripeError) -> ApplicationError:
         )
     if error.passing:
         delay = timedelta(seconds=error.retry_after) if error.retry_after else None
-        return ApplicationError(str(error), type="StripeAway", next_retry_delay=delay)
+        return ApplicationError(str(error), type=contracts.STRIPE_AWAY, next_retry_delay=delay)
     return ApplicationError(str(error), type="StripeRefused", non_retryable=True)

@@ -57,7 +57,12 @@ class UndeliverableError(Exception):
 
 
 class WorkflowFailedError(Exception):
-    """A workflow whose result was awaited failed. The message can be shown to people."""
+    """A workflow whose result was awaited failed. The message can be shown to people. `stripe_away`
+    says that Stripe didn't answer, or answered with an error of its own."""
+
+    def __init__(self, message: str, *, stripe_away: bool = False) -> None:
+        super().__init__(message)
+        self.stripe_away = stripe_away
 
 
 async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
@@ -433,4 +438,5 @@ def _failures() -> Iterator[None]:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ApplicationError):
             cause = cause.__cause__
-        raise WorkflowFailedError(str(cause or error)) from error
+        away = isinstance(cause, ApplicationError) and cause.type == contracts.STRIPE_AWAY
+        raise WorkflowFailedError(str(cause or error), stripe_away=away) from error

@@ -36,7 +36,7 @@ _CHECKS = {
     "drift": (FindingKind.DRIFT,),
     "background loops": (FindingKind.LOOP_STUCK, FindingKind.WAKEUPS_WAITING),
     "emails": (FindingKind.EMAILS_WAITING, FindingKind.EMAILS_FAILED),
-    "sales": (FindingKind.UNSOLD,),
+    "sales": (FindingKind.UNSOLD, FindingKind.SALES_REFUSED),
     "visitors": (FindingKind.VISITORS_ALIKE,),
 }
 """What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
@@ -53,6 +53,7 @@ _FOUND = {
     FindingKind.EMAILS_WAITING: "none is being sent, and one is due since {since}",
     FindingKind.LOOP_STUCK: "no progress: {detail}",
     FindingKind.UNSOLD: "can't be bought at the moment: {detail}",
+    FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout of: {detail}",
     FindingKind.VISITORS_ALIKE: "all of them seem to come from {detail}, a private address",
     FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
 }
@@ -80,6 +81,10 @@ _ADVICE = {
     FindingKind.WAKEUPS_WAITING: "check that a web process runs and that Temporal answers",
     FindingKind.EMAILS_WAITING: "check that a worker runs and that the mail server answers",
     FindingKind.UNSOLD: "open Health in the admin pages: it says why, and how to mend it",
+    FindingKind.SALES_REFUSED: (
+        "open Health in the admin pages: it has Stripe's words, such as a permission that the key"
+        " lacks"
+    ),
     FindingKind.VISITORS_ALIKE: (
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
         " then, one visitor's wrong passwords slow down all others"

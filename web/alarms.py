@@ -34,6 +34,7 @@ _PAGES = {
     FindingKind.CATCH_UP_LATE: "/admin/health",
     FindingKind.VISITORS_ALIKE: "/admin/health",
     FindingKind.UNSOLD: "/admin/health",
+    FindingKind.SALES_REFUSED: "/admin/health",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
@@ -146,9 +147,11 @@ def _alarms(found: list[Finding]) -> Alarms:
 def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.EVENTS_FAILED:
         return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
+    more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
     if finding.kind is FindingKind.UNSOLD:
-        more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
         return f"On sale, but nobody can buy it at the moment: {finding.detail}{more}"
+    if finding.kind is FindingKind.SALES_REFUSED:
+        return f"Stripe last refused to open the checkout: {finding.detail}{more}"
     return _TEXTS.get(finding.kind, "{detail}").format(detail=finding.detail)
 
 

@@ -22,6 +22,9 @@ GRANT_ENDINGS = "GrantEndings"
 BURST = "Burst"
 LIFECYCLES = "Lifecycles"
 
+STRIPE_AWAY = "StripeAway"
+"""The type of the failure that says that Stripe didn't answer, or had an error of its own."""
+
 NUDGE = "nudge"
 STOP = "stop"
 

@@ -1038,6 +1038,14 @@ CREATE TABLE recovery_codes (
     used_at timestamp with time zone
 );
 
+CREATE VIEW refused_sales AS
+ SELECT p.id AS product_id,
+    o.price_id,
+    o.error
+   FROM (products p
+     JOIN offer_states o ON ((o.product_id = p.id)))
+  WHERE ((p.purchase_method <> 'none'::text) AND (p.checkout_target = 'stripe'::text) AND (o.obstacle IS NULL) AND (o.error IS NOT NULL));
+
 CREATE TABLE sales_pages (
     product_id text NOT NULL,
     status text DEFAULT 'draft'::text NOT NULL,

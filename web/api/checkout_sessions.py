@@ -76,6 +76,8 @@ async def open_checkout(call: Call) -> CheckoutSession:
         product = await product_of(connection, wanted.product)
         selling = await checkout.selling(connection, product.id)
         user = await _user(connection, wanted)
+    if not call.site.identity.writes_to_stripe:
+        raise ApiError(409, "site_is_a_copy", "this is a copy of the site: buyers pay on the site")
     offer = _offer(product, selling, wanted.price)
     if user is not None:
         await _refuse_owners(call.site, product, user, again=wanted.again)
@@ -107,6 +109,10 @@ async def open_checkout(call: Call) -> CheckoutSession:
             " Sessions: write",
         ) from None
     except dispatch.WorkflowFailedError as error:
+        if error.stripe_away:
+            raise ApiError(
+                503, "unavailable", "Stripe doesn't answer at the moment: try again in a minute"
+            ) from None
         raise ApiError(502, "stripe_refused", str(error)) from None
     return CheckoutSession(id=opened.id, url=opened.url, expires_at=opened.expires_at)
 

@@ -29,6 +29,7 @@ class FindingKind(StrEnum):
     WAKEUPS_WAITING = "wakeups_waiting"
     LOOP_STUCK = "loop_stuck"
     UNSOLD = "unsold"
+    SALES_REFUSED = "sales_refused"
     VISITORS_ALIKE = "visitors_alike"
 
 
@@ -81,9 +82,7 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     since = figures.unlooked_since
     if since and figures.now - since > expected.catch_up_late:
         found.append(Finding(FindingKind.CATCH_UP_LATE, since=since))
-    if figures.unsold:
-        names = figures.unsold
-        found.append(Finding(FindingKind.UNSOLD, len(names), detail=", ".join(names[:NAMED])))
+    found += _of_sales(figures)
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
     alike = figures.only_address
@@ -98,6 +97,18 @@ def endpoint_problems(figures: HealthFigures, *, api_version: str) -> list[str]:
     if figures.connection != "connected":
         return []
     return endpoint.problems(figures.endpoint_found, version=api_version)
+
+
+def _of_sales(figures: HealthFigures) -> list[Finding]:
+    named = {
+        FindingKind.UNSOLD: figures.unsold,
+        FindingKind.SALES_REFUSED: figures.refused_sales,
+    }
+    return [
+        Finding(kind, len(names), detail=", ".join(names[:NAMED]))
+        for kind, names in named.items()
+        if names
+    ]
 
 
 def _of_emails(figures: HealthFigures, *, sends: bool) -> list[Finding]:

@@ -25,8 +25,9 @@ class HealthFigures:
     """The few figures that every admin page shows the trouble of. Times are of the database.
 
     `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
-    by kind of process; `unsold` are the names of products on sale that nobody can buy;
-    `only_address` is where the last sessions of several people all come from.
+    by kind of process; `unsold` are the names of products on sale that nobody can buy,
+    `refused_sales` of those whose checkout Stripe last refused to open; `only_address` is where the
+    last sessions of several people all come from.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
@@ -51,6 +52,7 @@ class HealthFigures:
     oldest_wakeup: datetime | None
     stuck_loops: list[str]
     unsold: list[str]
+    refused_sales: list[str]
     only_address: str | None
 
     @property
@@ -159,6 +161,10 @@ async def figures(connection: Connection) -> HealthFigures:
                (select coalesce(array_agg(p.name order by p.name), '{}')
                   from interrupted_sales i join products p on p.id = i.product_id
                  where p.status = 'live') as unsold,
+               (select coalesce(array_agg(name order by name), '{}')
+                  from (select distinct p.name from refused_sales f
+                          join products p on p.id = f.product_id
+                         where p.status = 'live') f) as refused_sales,
                (select min(ip) from (select user_id, ip from sessions
                                       where acting_as is null and ip <> 'unknown'
                                       order by id desc limit $3) s

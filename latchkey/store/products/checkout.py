@@ -173,6 +173,28 @@ async def interrupted(connection: Connection, *, limit: int) -> list[Interrupted
     return [InterruptedSale(row["id"], row["name"], Obstacle(row["obstacle"])) for row in rows]
 
 
+@dataclass(frozen=True)
+class RefusedSale:
+    """A live product whose checkout Stripe last refused to open, and Stripe's reason."""
+
+    product_id: str
+    name: str
+    error: str
+
+
+async def refused_sales(connection: Connection, *, limit: int) -> list[RefusedSale]:
+    """The live products whose checkout Stripe last refused to open, by name."""
+    rows = await connection.fetch(
+        """
+        select p.id as product_id, p.name, min(f.error) as error
+          from refused_sales f join products p on p.id = f.product_id
+         where p.status = 'live' group by p.id order by lower(p.name), p.id limit $1
+        """,
+        limit,
+    )
+    return [RefusedSale(**dict(row)) for row in rows]
+
+
 async def choose(
     connection: Connection,
     product_id: str,

@@ -50,6 +50,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         report = await health.report(connection, HANDLED_EVENTS)
         running = await processes.running(connection)
         unsold = await checkout.interrupted(connection, limit=health.MANY)
+        refused_sales = await checkout.refused_sales(connection, limit=health.MANY)
     postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
     return page(
         request,
@@ -62,6 +63,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         version=API_VERSION,
         processes=running,
         unsold=unsold,
+        refused_sales=refused_sales,
         dependencies={"Postgres": postgres, "Temporal": temporal},
         smtp=site.settings.smtp_url is not None,
         catch_up_seconds=site.settings.catchup_seconds,

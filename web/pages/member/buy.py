@@ -219,6 +219,15 @@ async def _by_session(
 
 
 def _checkout_away(request: Request, product: Product) -> Response:
+    if not site_of(request).identity.writes_to_stripe:
+        return page(
+            request,
+            "message.html",
+            503,
+            heading="This is a copy of the site",
+            text=f"{product.name} is sold on the site itself. Nothing was charged.",
+            back=f"/buy/{product.slug}?back=1",
+        )
     return page(
         request,
         "message.html",
