@@ -1,4 +1,4 @@
-"""The Temporal worker: connects, registers search attributes, runs both task queues, shuts down
+"""The Temporal worker: connects, registers search attributes, runs its task queues, shuts down
 gracefully."""
 
 import asyncio
@@ -33,6 +33,7 @@ from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
 from activities.subscriptions import SubscriptionActivities
 from activities.urgency import Urgency
+from activities.webhooks import WebhookActivities
 from latchkey import (
     adoption,
     contracts,
@@ -46,6 +47,7 @@ from latchkey import (
 )
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
+from latchkey.outgoing_http import OutgoingHttp
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
@@ -65,6 +67,7 @@ from workflows.reconciliation import Reconciliation
 from workflows.stripe_call import StripeCall
 from workflows.stripe_object import StripeObject
 from workflows.subscription import Subscription
+from workflows.webhook_endpoint import WebhookEndpoint
 
 WORKFLOWS = [
     ProductLink,
@@ -82,6 +85,7 @@ WORKFLOWS = [
     GrantEndings,
     Burst,
     Lifecycles,
+    WebhookEndpoint,
 ]
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
@@ -105,15 +109,16 @@ def build_workers(
     deps: ActivityDeps,
     settings: Settings,
     *,
-    queues: tuple[str, str] = (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE),
-) -> tuple[Worker, Worker]:
-    """The workers of the main queue and of the Stripe queue, whose rate limit applies
-    cluster-wide."""
+    outgoing: OutgoingHttp,
+) -> tuple[Worker, Worker, Worker]:
+    """The workers of the main queue, of the Stripe queue, whose rate limit applies cluster-wide,
+    and of outgoing webhooks, which may hang without keeping the others from working."""
     main, stripe = _activities(client, deps, settings)
+    webhooks = WebhookActivities(deps, outgoing, public_url=settings.public_url)
     return (
         Worker(
             client,
-            task_queue=queues[0],
+            task_queue=contracts.MAIN_QUEUE,
             workflows=WORKFLOWS,
             activities=main,
             workflow_runner=workflow_runner(),
@@ -124,13 +129,21 @@ def build_workers(
         ),
         Worker(
             client,
-            task_queue=queues[1],
+            task_queue=contracts.STRIPE_QUEUE,
             activities=stripe,
             max_concurrent_activities=STRIPE_SLOTS,
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
             interceptors=[Heartbeats(), Urgency()],
+        ),
+        Worker(
+            client,
+            task_queue=contracts.WEBHOOK_QUEUE,
+            activities=[webhooks.send],
+            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+            graceful_shutdown_timeout=GRACE,
+            interceptors=[Heartbeats()],
         ),
     )
 
@@ -219,13 +232,15 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         rate=rate,
     )
     deps = ActivityDeps(pool, keyring, settings.require_secrets())
-    main, stripe = build_workers(client, deps, settings)
+    outgoing = OutgoingHttp.of(settings)
+    main, stripe, webhooks = build_workers(client, deps, settings, outgoing=outgoing)
     supervisor = LoopSupervisor()
     mailer = asyncio.create_task(outbox.run(pool, settings, supervisor))
     async with (
         presence.reported(pool, supervisor, kind="worker"),
         main,
         stripe,
+        webhooks,
         worker_port.served(
             client, supervisor, settings.worker_metrics_port, host=settings.worker_metrics_host
         ),
@@ -238,6 +253,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         supervisor.stop()
         greeting.cancel()
     await asyncio.gather(mailer, greeting, return_exceptions=True)
+    await outgoing.aclose()
     await keyring.close()
     await rate.close()
     await pool.close()

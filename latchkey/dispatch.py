@@ -30,6 +30,7 @@ from latchkey.contracts import (
     ReconciliationState,
     StripeCallInput,
     StripeCallResult,
+    WebhookEndpointState,
 )
 from latchkey.rules.plurals import counted
 from latchkey.rules.routing import Target, TargetKind
@@ -212,6 +213,8 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
             await _apply_policy(client, int(wakeup.ref))
         case wakeups.ENDINGS:
             await _set_endings(client)
+        case wakeups.WEBHOOKS:
+            await _send_webhooks(client, wakeup.ref)
         case _:
             raise ValueError(f"unknown kind of wakeup: {wakeup.kind}")
 
@@ -249,6 +252,18 @@ async def _set_endings(client: Client) -> None:
             task_queue=contracts.MAIN_QUEUE,
             start_signal=contracts.NUDGE,
             static_summary="End complimentary access on time",
+        )
+
+
+async def _send_webhooks(client: Client, endpoint_id: str) -> None:
+    async with _bounded(client):
+        await client.start_workflow(
+            contracts.WEBHOOK_ENDPOINT,
+            WebhookEndpointState(endpoint_id),
+            id=contracts.webhook_endpoint_workflow_id(endpoint_id),
+            task_queue=contracts.MAIN_QUEUE,
+            start_signal=contracts.NUDGE,
+            static_summary=f"Outgoing webhooks to {endpoint_id}",
         )
 
 

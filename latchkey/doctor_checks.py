@@ -215,7 +215,7 @@ def _right(name: str, figures: HealthFigures) -> str:
 
 async def _workers(client: Client) -> Check:
     idle = []
-    for queue in (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE):
+    for queue in (contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE, contracts.WEBHOOK_QUEUE):
         answer = await client.workflow_service.describe_task_queue(
             service.DescribeTaskQueueRequest(
                 namespace=client.namespace,
@@ -228,7 +228,7 @@ async def _workers(client: Client) -> Check:
     if idle:
         advice = "start `latchkey worker`: until then, incoming events aren't processed"
         return Check("workers", False, f"no worker is listening on {' and '.join(idle)}", advice)
-    return Check("workers", True, "workers are listening on both task queues")
+    return Check("workers", True, "workers are listening on every task queue")
 
 
 async def _schedules(client: Client) -> AsyncIterator[Check]:

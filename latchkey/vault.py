@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     CHECKOUT_URL = "checkout_url"
     APP_SECRET = "app_secret"
     APP_SETUP = "app_setup"
+    WEBHOOK_URL = "webhook_url"
+    OUTGOING_SECRET = "outgoing_secret"
     REFERENCE = "reference"
     SIGNING_KEY = "signing_key"
 

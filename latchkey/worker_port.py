@@ -123,9 +123,10 @@ async def polling(client: Client) -> dict[str, str]:
         (contracts.MAIN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
         (contracts.MAIN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
         (contracts.STRIPE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+        (contracts.WEBHOOK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     ]
     states = await asyncio.gather(*(_polls(client, queue, kind) for queue, kind in asked))
-    labels = ["workflows", "activities", "stripe"]
+    labels = ["workflows", "activities", "stripe", "webhooks"]
     return dict(zip(labels, states, strict=True))
 
 

@@ -580,6 +580,7 @@ async def run_latchkey(
             "LATCHKEY_ADMIN_EMAIL": ADMIN,
             "LATCHKEY_ADMIN_PASSWORD": PASSWORD,
             "LATCHKEY_STRIPE_RATE": 1000,
+            "LATCHKEY_OUTGOING_NETWORKS": "127.0.0.0/8",
             **given,
         }
     )

@@ -26,6 +26,7 @@ from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
 from latchkey.store.stripe import inbox, wakeups
 from latchkey.store.stripe.inbox import Waiting
+from latchkey.store.webhooks import events as webhook_events
 from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
 from web.audit import AuditCounts
 from web.refusals import Refusals
@@ -90,6 +91,7 @@ class Relay:
             supervisor.repeat(
                 "relay of commits", self._relay_commits, every=POLL_SECONDS, wake=self._wake
             ),
+            supervisor.repeat("outgoing webhooks", self._make_webhooks, every=POLL_SECONDS),
         )
         for burst in self._bursts:
             burst.cancel()
@@ -105,6 +107,13 @@ class Relay:
         await self._refusals.flush(self._pool)
         await self._audit.flush(self._pool)
         return busy
+
+    async def _make_webhooks(self) -> bool:
+        """Make outgoing events of one batch of what changed; True if there may be more."""
+        made, more = await webhook_events.make(self._pool)
+        if made:
+            self._wake.set()
+        return more
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this

@@ -74,6 +74,7 @@ from latchkey.contracts.names import (
     REGISTER_ENDPOINT,
     REPAIR_DIFFERENCES,
     SCHEDULED,
+    SEND_WEBHOOKS,
     SET_LINK_STATE,
     SETTLE_CHECKOUT,
     START_LIFECYCLES,
@@ -87,6 +88,8 @@ from latchkey.contracts.names import (
     SYNC_OBJECT,
     SYNC_PURCHASE,
     SYNC_SUBSCRIPTION,
+    WEBHOOK_ENDPOINT,
+    WEBHOOK_QUEUE,
     burst_workflow_id,
     checkout_workflow_id,
     link_preview_workflow_id,
@@ -97,6 +100,7 @@ from latchkey.contracts.names import (
     stripe_call_workflow_id,
     stripe_object_workflow_id,
     subscription_workflow_id,
+    webhook_endpoint_workflow_id,
 )
 from latchkey.contracts.policy import (
     DueGrantsInput,
@@ -134,6 +138,7 @@ from latchkey.contracts.reconciliation import (
     ReconciliationPlan,
     ReconciliationState,
 )
+from latchkey.contracts.webhooks import SendWebhooksResult, WebhookEndpointState
 
 __all__ = [
     "APPLY_BURST",
@@ -184,6 +189,7 @@ __all__ = [
     "REGISTER_ENDPOINT",
     "REPAIR_DIFFERENCES",
     "SCHEDULED",
+    "SEND_WEBHOOKS",
     "SETTLE_CHECKOUT",
     "SET_LINK_STATE",
     "START_LIFECYCLES",
@@ -197,6 +203,8 @@ __all__ = [
     "SYNC_OBJECT",
     "SYNC_PURCHASE",
     "SYNC_SUBSCRIPTION",
+    "WEBHOOK_ENDPOINT",
+    "WEBHOOK_QUEUE",
     "BeginReconciliation",
     "BurstInput",
     "BurstObject",
@@ -240,11 +248,13 @@ __all__ = [
     "ReconcileStep",
     "ReconciliationPlan",
     "ReconciliationState",
+    "SendWebhooksResult",
     "StripeCallInput",
     "StripeCallResult",
     "SyncInput",
     "SyncResult",
     "Wake",
+    "WebhookEndpointState",
     "burst_workflow_id",
     "checkout_workflow_id",
     "event_ids",
@@ -256,4 +266,5 @@ __all__ = [
     "stripe_call_workflow_id",
     "stripe_object_workflow_id",
     "subscription_workflow_id",
+    "webhook_endpoint_workflow_id",
 ]

@@ -5,6 +5,7 @@ from hashlib import sha256
 
 MAIN_QUEUE = "latchkey"
 STRIPE_QUEUE = "latchkey-stripe"
+WEBHOOK_QUEUE = "latchkey-webhooks"
 
 PRODUCT_LINK = "ProductLink"
 SUBSCRIPTION = "Subscription"
@@ -21,6 +22,7 @@ POLICY_CHANGE = "PolicyChange"
 GRANT_ENDINGS = "GrantEndings"
 BURST = "Burst"
 LIFECYCLES = "Lifecycles"
+WEBHOOK_ENDPOINT = "WebhookEndpoint"
 
 STRIPE_AWAY = "StripeAway"
 """The type of the failure that says that Stripe didn't answer, or had an error of its own."""
@@ -62,6 +64,7 @@ COMPARE_UNSEEN = "compare_unseen"
 CHECK_INVARIANTS = "check_invariants"
 REPAIR_DIFFERENCES = "repair_differences"
 FINISH_RECONCILIATION = "finish_reconciliation"
+SEND_WEBHOOKS = "send_webhooks"
 
 CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
@@ -118,3 +121,7 @@ def burst_workflow_id(event_ids: Sequence[str]) -> str:
 
 def policy_change_workflow_id(change_id: int) -> str:
     return f"policy-change/{change_id}"
+
+
+def webhook_endpoint_workflow_id(endpoint_id: str) -> str:
+    return f"webhook-endpoint/{endpoint_id}"

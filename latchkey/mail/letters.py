@@ -26,6 +26,7 @@ KINDS = {
     "users_merged": "Accounts merged",
     "paid_address": "Paid with another address (to the payer)",
     "paid_elsewhere": "Paid with another address (to the member)",
+    "webhooks_off": "Outgoing webhooks switched off (to admins)",
 }
 SHORT_LIVED = ("sign_in", "recovery")
 """Kinds of email whose link lives 10 minutes; that of the others lives 48 hours."""
@@ -348,6 +349,24 @@ def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+def _webhooks_off(mail: OutMail, site: SiteSettings) -> Letter:
+    host = line(mail.data.get("host") or "an endpoint")
+    since = _day(mail.data.get("since"))
+    failed = f"has failed since {since}" if since else "no longer exists there"
+    return Letter(
+        f"Webhooks to {host} were switched off",
+        [
+            f"{line(site.name)} sends webhooks to {host}. Every attempt {failed}, so the endpoint"
+            " was switched off. Nothing is lost: what happens is kept for 30 days.",
+            "In the admin pages, under Webhooks, its log says what went wrong. Once that is mended,"
+            " resume the endpoint there, and everything that waits is sent.",
+        ],
+        None,
+        None,
+        None,
+    )
+
+
 _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "product_access": _product_access,
     "login_instructions": _login_instructions,
@@ -364,6 +383,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "users_merged": _users_merged,
     "paid_address": _paid_address,
     "paid_elsewhere": _paid_elsewhere,
+    "webhooks_off": _webhooks_off,
 }
 
 

@@ -148,6 +148,44 @@ class MoneyState(StrEnum):
     DISPUTE_LOST = "dispute_lost"
 
 
+class WebhookType(StrEnum):
+    """What an outgoing webhook is about. `access.…` is about a user and a product, whatever the
+    number of grants; `TEST` is only sent on request."""
+
+    ACCESS_GRANTED = "access.granted"
+    ACCESS_ENDING = "access.ending"
+    ACCESS_ENDED = "access.ended"
+    PURCHASE_COMPLETED = "purchase.completed"
+    PURCHASE_REFUNDED = "purchase.refunded"
+    SUBSCRIPTION_STARTED = "subscription.started"
+    SUBSCRIPTION_CANCELLED = "subscription.cancelled"
+    SUBSCRIPTION_RESUMED = "subscription.resumed"
+    SUBSCRIPTION_PAST_DUE = "subscription.past_due"
+    SUBSCRIPTION_RECOVERED = "subscription.recovered"
+    USER_CREATED = "user.created"
+    USER_MERGED = "user.merged"
+    USER_ERASED = "user.erased"
+    TEST = "test"
+
+
+class WebhookFormat(StrEnum):
+    """How an endpoint is told."""
+
+    JSON = "json"
+    SLACK = "slack"
+    DISCORD = "discord"
+    DIGEST = "digest"
+
+
+class DeliveryState(StrEnum):
+    """What became of an event for one endpoint. `DROPPED` was written while the site was a copy."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
 class TokenScope(StrEnum):
     """What an API token may do; each includes those before it."""
 

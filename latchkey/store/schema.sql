@@ -78,6 +78,70 @@ begin
 end
 $$;
 
+CREATE FUNCTION note_grants_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from webhook_endpoints) then
+        insert into webhook_facts (at, kind, user_id, product_id, source, source_id, cause,
+                                   grant_id, was, is_now, until_was, until_now, data)
+        select coalesce(least(n.ended_at, now()), now()), 'grant', who.user_id, n.product_id,
+               n.source, n.source_id, n.cause, n.id,
+               o.ended_at is null and o.user_id = who.user_id,
+               n.ended_at is null and n.user_id = who.user_id,
+               o.until, n.until,
+               jsonb_build_object('reason', case when n.user_id <> who.user_id then 'merged'
+                                                 else n.end_reason end)
+          from before_it o join after_it n using (id)
+         cross join lateral (select o.user_id union select n.user_id) as who (user_id)
+         where (o.ended_at is null, o.until, o.user_id)
+               is distinct from (n.ended_at is null, n.until, n.user_id)
+           and (o.ended_at is null or n.ended_at is null)
+         order by n.id;
+    end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION note_grants_given() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from webhook_endpoints) then
+        insert into webhook_facts (kind, user_id, product_id, source, source_id, cause, grant_id,
+                                   was, is_now, until_now)
+        select 'grant', user_id, product_id, source, source_id, cause, id, false, true, until
+          from given where ended_at is null order by id;
+    end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION note_grants_gone() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from webhook_endpoints) then
+        insert into webhook_facts (kind, user_id, product_id, source, source_id, cause, grant_id,
+                                   was, is_now, until_was)
+        select 'grant', user_id, product_id, source, source_id, cause, id, true, false, until
+          from gone where ended_at is null order by id;
+    end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION note_users_created() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from webhook_endpoints) then
+        insert into webhook_facts (kind, user_id) select 'user', id from made order by id;
+    end if;
+    return null;
+end
+$$;
+
 CREATE FUNCTION open_own_billing() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1273,6 +1337,121 @@ ALTER TABLE wakeups ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE webhook_attempts (
+    id bigint NOT NULL,
+    delivery_id bigint NOT NULL,
+    user_id bigint,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    request text,
+    status integer,
+    answer text,
+    error text,
+    milliseconds integer NOT NULL
+);
+
+ALTER TABLE webhook_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME webhook_attempts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE webhook_deliveries (
+    id bigint NOT NULL,
+    endpoint_id text NOT NULL,
+    event_id bigint NOT NULL,
+    user_id bigint,
+    bulk boolean DEFAULT false NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    first_tried_at timestamp with time zone,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text, 'dropped'::text])))
+);
+
+ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME webhook_deliveries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE webhook_endpoints (
+    id text NOT NULL,
+    format text NOT NULL,
+    url bytea,
+    host text DEFAULT ''::text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    types text[] DEFAULT '{}'::text[] NOT NULL,
+    secret bytea,
+    earlier_secret bytea,
+    earlier_until timestamp with time zone,
+    created_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    paused_at timestamp with time zone,
+    off_at timestamp with time zone,
+    off_reason text,
+    failing_since timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    rests_until timestamp with time zone,
+    delivered_at timestamp with time zone,
+    CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text])))
+);
+
+CREATE TABLE webhook_events (
+    id bigint NOT NULL,
+    message_id text NOT NULL,
+    type text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    user_id bigint,
+    product_id text,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    bulk boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE webhook_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME webhook_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE webhook_facts (
+    id bigint NOT NULL,
+    tx bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    user_id bigint,
+    product_id text,
+    source text,
+    source_id text,
+    cause text,
+    grant_id bigint,
+    was boolean,
+    is_now boolean,
+    until_was timestamp with time zone,
+    until_now timestamp with time zone,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+ALTER TABLE webhook_facts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME webhook_facts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE webhook_refusals (
     code text NOT NULL,
     hour timestamp with time zone NOT NULL,
@@ -1505,6 +1684,27 @@ ALTER TABLE ONLY users
 ALTER TABLE ONLY wakeups
     ADD CONSTRAINT wakeups_pkey PRIMARY KEY (kind, ref);
 
+ALTER TABLE ONLY webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_id_event_id_key UNIQUE (endpoint_id, event_id);
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhook_events
+    ADD CONSTRAINT webhook_events_message_id_key UNIQUE (message_id);
+
+ALTER TABLE ONLY webhook_events
+    ADD CONSTRAINT webhook_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhook_facts
+    ADD CONSTRAINT webhook_facts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY webhook_refusals
     ADD CONSTRAINT webhook_refusals_pkey PRIMARY KEY (code, hour);
 
@@ -1728,6 +1928,24 @@ CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::
 
 CREATE INDEX users_by_seen ON users USING btree (last_seen_at);
 
+CREATE INDEX webhook_attempts_delivery_id ON webhook_attempts USING btree (delivery_id, id);
+
+CREATE INDEX webhook_attempts_user_id ON webhook_attempts USING btree (user_id);
+
+CREATE INDEX webhook_deliveries_event_id ON webhook_deliveries USING btree (event_id);
+
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries USING btree (endpoint_id) WHERE (state = 'failed'::text);
+
+CREATE INDEX webhook_deliveries_of_user ON webhook_deliveries USING btree (endpoint_id, user_id, event_id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries USING btree (endpoint_id, bulk, event_id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX webhook_endpoints_created_by ON webhook_endpoints USING btree (created_by);
+
+CREATE INDEX webhook_events_created_at ON webhook_events USING btree (created_at);
+
+CREATE INDEX webhook_facts_user_id ON webhook_facts USING btree (user_id);
+
 CREATE TRIGGER audit_log_rows BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION keep_audit_log();
 
 CREATE TRIGGER audit_log_table BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION keep_audit_log();
@@ -1745,6 +1963,14 @@ CREATE TRIGGER email_changes_email_key BEFORE INSERT OR UPDATE OF email ON email
 CREATE TRIGGER mails_to_email_key BEFORE INSERT ON mails FOR EACH ROW EXECUTE FUNCTION fill_to_email_key();
 
 CREATE TRIGGER matches_email_key BEFORE INSERT OR UPDATE OF email ON matches FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER note_grants_changed AFTER UPDATE ON grants REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION note_grants_changed();
+
+CREATE TRIGGER note_grants_given AFTER INSERT ON grants REFERENCING NEW TABLE AS given FOR EACH STATEMENT EXECUTE FUNCTION note_grants_given();
+
+CREATE TRIGGER note_grants_gone AFTER DELETE ON grants REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_grants_gone();
+
+CREATE TRIGGER note_users_created AFTER INSERT ON users REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION note_users_created();
 
 CREATE TRIGGER orders_email_key BEFORE INSERT OR UPDATE OF email ON orders FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
@@ -1947,3 +2173,15 @@ ALTER TABLE ONLY user_notes
 
 ALTER TABLE ONLY user_notes
     ADD CONSTRAINT user_notes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_attempts
+    ADD CONSTRAINT webhook_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_event_id_fkey FOREIGN KEY (event_id) REFERENCES webhook_events(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;

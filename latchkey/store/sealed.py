@@ -32,6 +32,9 @@ SEALED_COLUMNS = (
     SealedColumn("authenticator_apps", ("user_id",), "secret", "app_secret"),
     SealedColumn("signing_keys", ("id",), "private_jwk", "signing_key"),
     SealedColumn("abandoned_checkouts", ("id",), "url", "checkout_url"),
+    SealedColumn("webhook_endpoints", ("id",), "url", "webhook_url"),
+    SealedColumn("webhook_endpoints", ("id",), "secret", "outgoing_secret"),
+    SealedColumn("webhook_endpoints", ("id",), "earlier_secret", "outgoing_secret"),
     SealedColumn("idempotency_keys", ("token", "key"), "body", "api_answer", as_text=True),
 )
 

@@ -36,6 +36,10 @@ class SiteIdentity:
         return self.role is SiteRole.ORIGINAL
 
     @property
+    def sends_webhooks(self) -> bool:
+        return self.role is SiteRole.ORIGINAL
+
+    @property
     def writes_to_stripe(self) -> bool:
         """A rehearsal has a sandbox in place of Stripe."""
         return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
@@ -73,9 +77,9 @@ async def claim(connection: Connection, address: str) -> None:
 async def choose(connection: Connection, address: str, role: SiteRole) -> int:
     """Say what the database is to be at an address, and have it act for that address from now on.
 
-    Emails that wait were meant by the original, or written while the copy didn't act: an original
-    doesn't send them any more. Returns how many. It gets signing keys of its own, so that no token
-    of one site is valid for another. The caller opens the transaction.
+    Emails and webhooks that wait were meant by the original, or written while the copy didn't act:
+    an original doesn't send them any more. Returns how many emails. It gets signing keys of its
+    own, so that no token of one site is valid for another. The caller opens the transaction.
     """
     before = await read(connection, address)
     await connection.execute(
@@ -94,6 +98,10 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
     )
     if before.sends_email or role is not SiteRole.ORIGINAL:
         return 0
+    await connection.execute("delete from webhook_facts")
+    await connection.execute(
+        "update webhook_deliveries set state = 'dropped', done_at = now() where state = 'waiting'"
+    )
     dropped: int = await connection.fetchval(
         """
         with dropped as (

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.harness import SHORTLY, Latchkey, http_client, until
+from tests.receiver import add_endpoint, answering, receiving
 from tests.workflows.recording import record
 from worker import WORKFLOWS, workflow_runner
 
@@ -82,7 +83,14 @@ async def histories(site: Latchkey) -> AsyncIterator[WorkflowHistory]:
 
 
 async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> None:
-    product, subscription = await lived(site)
+    async with receiving(answering("500 Oops", "200 OK")) as receiver:
+        endpoint = await add_endpoint(site, receiver.url)
+        product, subscription = await lived(site)
+        await receiver.got(3)
+    assert HOST in receiver.received[-1].body
+    assert await site.pool.fetchval(
+        "select count(*) from webhook_deliveries where endpoint_id = $1", endpoint
+    )
     kinds: set[str] = set()
     replayer = Replayer(workflows=WORKFLOWS, workflow_runner=workflow_runner())
     async for history in histories(site):
@@ -112,6 +120,7 @@ async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> Non
         "Reconciliation",
         "StripeObject",
         "Subscription",
+        "WebhookEndpoint",
     }
     await _readable(site, product, subscription)
 

@@ -45,7 +45,7 @@ async def test_doctor_reports_problems_and_what_to_do(
         "schedule catch-up: paused: maintenance",
         "it isn't subscribed to",
         "missed events: last looked for at",
-        "workers are listening on both task queues",
+        "workers are listening on every task queue",
     ):
         assert part in text, text
 

@@ -1,4 +1,5 @@
-"""The one writer of activity lines: each fact once, with the emails that it calls for."""
+"""The one writer of activity lines: each fact once, with the emails and outgoing webhooks that it
+calls for."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource
+from latchkey.rules.webhooks import LINES
 from latchkey.store import site_settings
 from latchkey.store.feed import outgoing
 from latchkey.store.feed.outgoing import Mail
 from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
+
+_OUTGOING = [type_.value for type_ in LINES]
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,25 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
         return
     fresh = await connection.fetch(
         """
-        insert into activities (fact, type, at, cause, due_at, user_id, product_id, source_id,
-                                event_id, workflow_id, actor_id, data)
-        select * from jsonb_to_recordset($1::jsonb) as given (
-            fact text, type text, at timestamptz, cause text, due_at timestamptz, user_id bigint,
-            product_id text, source_id text, event_id text, workflow_id text, actor_id bigint,
-            data jsonb)
-        on conflict (fact) do nothing
-        returning fact
+        with fresh as (
+            insert into activities (fact, type, at, cause, due_at, user_id, product_id, source_id,
+                                    event_id, workflow_id, actor_id, data)
+            select * from jsonb_to_recordset($1::jsonb) as given (
+                fact text, type text, at timestamptz, cause text, due_at timestamptz,
+                user_id bigint, product_id text, source_id text, event_id text, workflow_id text,
+                actor_id bigint, data jsonb)
+            on conflict (fact) do nothing
+            returning id, fact, type, at, cause, user_id, product_id, source_id, data
+        ), told as (
+            insert into webhook_facts (at, kind, user_id, product_id, source_id, cause, data)
+            select at, type, user_id, product_id, source_id, cause, data from fresh
+             where type = any($2::text[]) and exists (select from webhook_endpoints)
+             order by id
+        )
+        select fact from fresh
         """,
         rows,
+        _OUTGOING,
     )
     new = {row["fact"] for row in fresh}
     await write_notices(connection, [fact for fact in facts if fact.key in new])

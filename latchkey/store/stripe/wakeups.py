@@ -28,6 +28,9 @@ POLICY = "policy"
 ENDINGS = "endings"
 """Complimentary access got an end, so its timer may have to fire earlier. `ref` is empty."""
 
+WEBHOOKS = "webhooks"
+"""`ref` is an endpoint of outgoing webhooks that there is something to send to."""
+
 
 @dataclass(frozen=True)
 class Wakeup:

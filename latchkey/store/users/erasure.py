@@ -25,6 +25,8 @@ STEPS = (
     "delete from claims where user_id = $1 or email_key = any($2)",
     "delete from user_addresses where user_id = $1",
     "select audit_erase($1) -- audit_log refuses any other change",
+    "update webhook_attempts set request = null, answer = null where user_id = $1"
+    " or user_id in (select from_user from user_merges where into_user = $1)",
     "delete from user_merges where into_user = $1",
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",

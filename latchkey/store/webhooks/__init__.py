@@ -1,0 +1,1 @@
+"""Outgoing webhooks: endpoints, the events that they are told, and what became of each delivery."""
