@@ -14,6 +14,7 @@ from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.rules.checkout_params import (
     CheckoutOrder,
+    fingerprint,
     for_customer,
     with_discount,
     without_refused,
@@ -106,11 +107,10 @@ class CheckoutSessionActivities:
         typing, such as a code that doesn't apply to this purchase, is left out."""
         payer = reference(customer) if customer else "new"
         key = f"{order.key}-{order.session or 'first'}-{payer}-{activity.info().attempt}"
-        left_out = 0
         while True:
             try:
                 return await api.create_checkout_session(
-                    params, idempotency_key=f"{key}-{left_out}"
+                    params, idempotency_key=f"{key}-{fingerprint(params)}"
                 )
             except StripeError as error:
                 if error.passing or error.refused:
@@ -118,7 +118,7 @@ class CheckoutSessionActivities:
                 instead = without_refused(params, error.param)
                 if instead is None:
                     raise
-            params, left_out = instead, left_out + 1
+            params = instead
 
     async def _note(self, order: CheckoutOrder, error: StripeError) -> None:
         """Tell the admin why Stripe refused, and have the price and its product read again: the

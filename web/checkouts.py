@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import orjson
 
 from latchkey import contracts, dispatch, references
+from latchkey.addresses import email_key
 from latchkey.contracts import StripeCallInput
 from latchkey.rules.checkout_params import CheckoutOrder, Wish, session_params
 from latchkey.store.pool import Connection
@@ -151,12 +152,12 @@ def _order(
 
 
 def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
-    """Names who buys what, and how. Everything that changes the session's parameters is in it,
-    since Stripe refuses other parameters under the same idempotency key."""
+    """Names who buys what, and how. Everything that changes what the session offers is in it; an
+    address counts however it is written."""
     who = (
         ("user", str(buyer.user.id), buyer.user.email)
         if buyer.user
-        else ("email", buyer.email)
+        else ("email", email_key(buyer.email))
         if buyer.email
         else ("browser", buyer.browser.hex())
         if buyer.browser

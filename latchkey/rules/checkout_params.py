@@ -1,5 +1,6 @@
 """What Stripe is asked for when a checkout session is made. Pure."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -88,6 +89,11 @@ def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
     asked = {"billing_address_collection": "address", "tax_id_collection": "name"}
     updated = {part: "auto" for name, part in asked.items() if name in params}
     return kept | owner(customer) | ({"customer_update": updated} if updated else {})
+
+
+def fingerprint(params: Mapping[str, Any]) -> str:
+    """Differs where parameters differ. Stripe refuses others under the same idempotency key."""
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def with_discount(params: Mapping[str, Any], promotion_code: str) -> dict[str, Any]:

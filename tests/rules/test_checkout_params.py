@@ -8,6 +8,7 @@ import pytest
 from latchkey.rules.checkout_params import (
     CheckoutOrder,
     Wish,
+    fingerprint,
     for_customer,
     session_params,
     with_discount,
@@ -102,6 +103,13 @@ def test_only_what_spares_typing_is_left_out() -> None:
     assert instead == {name: value for name, value in params.items() if name != "customer_email"}
     for refused in ("line_items[0][price]", "success_url", "mode", None):
         assert without_refused(session_params(ONCE), refused) is None
+
+
+def test_other_parameters_have_another_fingerprint() -> None:
+    params = session_params(MONTHLY)
+    assert fingerprint(params) == fingerprint(dict(reversed(params.items())))
+    assert fingerprint(params) != fingerprint(for_customer(params, "cus_1"))
+    assert fingerprint(params) != fingerprint(session_params(replace(MONTHLY, email="A@b.example")))
 
 
 def test_an_order_reads_as_it_was_written() -> None:

@@ -505,6 +505,21 @@ async def test_other_sites_sell_by_sessions(shared: Latchkey) -> None:
     assert typed == (None, None), "an address that was typed opens nobody's customer"
 
 
+async def test_an_address_gets_one_session_however_it_is_written(shared: Latchkey) -> None:
+    product, _, _, _ = await for_sale(shared, "Written twice", payment_link=False)
+    for first, *others in (
+        ("twice@bücher.example", "Twice@xn--bcher-kva.example", "TWICE@BÜCHER.EXAMPLE"),
+        ("new@checkout.example", "new@CHECKOUT.example"),
+    ):
+        body = {"product": product, "email": first}
+        made = await shared.call("POST", "/checkout-sessions", 201, json=body)
+        for email in others:
+            body["email"] = email
+            assert await shared.call("POST", "/checkout-sessions", 201, json=body) == made
+    body["email"] = "other@checkout.example"
+    assert await shared.call("POST", "/checkout-sessions", 201, json=body) != made
+
+
 async def test_bad_requests_for_sessions(shared: Latchkey) -> None:
     product, _, price, _ = await for_sale(shared, "Bad requests", payment_link=False)
     unsold = await shared.product("Never sold")
