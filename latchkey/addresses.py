@@ -12,6 +12,11 @@ _LONGEST_LOCAL = 64
 _CHARACTERS = r"[\w!#$%&'*+/=?^`{|}~\-\u0080-\U0010ffff]+"
 _ATOM = re.compile(rf"{_CHARACTERS}(\.{_CHARACTERS})*")
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_ASCII_LABEL = r"(?!-)[a-zA-Z0-9-]{1,63}(?<!-)"
+_ORDINARY = re.compile(
+    rf"({_CHARACTERS}(?:\.{_CHARACTERS})*)@({_ASCII_LABEL}(?:\.{_ASCII_LABEL})*)"
+)
+"""An address in ASCII, as nearly all are, if it is as long as one may be and not in punycode."""
 _DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 
 
@@ -42,6 +47,8 @@ def mailbox(text: str) -> Mailbox:
 
     Raises `AddressError`.
     """
+    if (ordinary := _ordinary(text)) is not None:
+        return ordinary
     plain = _plain(text)
     if len(plain) > LONGEST:
         raise AddressError(f"must be a valid email address of at most {LONGEST} characters")
@@ -89,9 +96,25 @@ def email_key(email: str) -> str:
 
     Any text has a key, since Stripe passes on what buyers typed.
     """
+    if _ordinary(email):
+        return email.lower()
     local, at, domain = _plain(email).rpartition("@")
     host = host_name(domain) if at else None
     return f"{_folded(local)}{at}{_unicode(host) if host else _folded(domain)}"
+
+
+def _ordinary(text: str) -> Mailbox | None:
+    """The mailbox of an address that is read as it stands; None for any other text, whose reading
+    takes longer."""
+    if not text.isascii() or len(text) > LONGEST:
+        return None
+    found = _ORDINARY.fullmatch(text)
+    if found is None:
+        return None
+    local, domain = found[1], found[2].lower()
+    if len(local) > _LONGEST_LOCAL or "xn--" in domain:
+        return None
+    return Mailbox(local, domain)
 
 
 def _plain(text: str) -> str:

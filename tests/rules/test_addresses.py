@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from latchkey import addresses
 from latchkey.addresses import AddressError, email_key, mailbox
 from tests.spellings import spelled
 
@@ -123,3 +124,30 @@ def test_an_address_keeps_its_key_in_every_form(text: str) -> None:
     assert mailbox(box.shown) == box
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert email_key(unicodedata.normalize(form, box.shown)) == email_key(text)
+
+
+NEARLY_PLAIN = st.text(st.sampled_from("aZ09.-_+'!@n xXé\n\x00"), max_size=70)
+
+
+@given(
+    NEARLY_PLAIN
+    | st.builds("{}@{}".format, NEARLY_PLAIN, st.sampled_from(["X.example", "a.-b", "c.", "d_e"]))
+)
+@example("anna@xn--mnchen-3ya.example")
+@example("anna@XN--mnchen-3ya.example")
+@example(f"{'a' * 64}@{'b' * 63}.example")
+@example(f"{'a' * 65}@club.example")
+@example(f"a@{'b' * 64}.example")
+@example(f"a@{'b.' * 126}example")
+def test_an_ordinary_address_is_read_as_any_other(text: str) -> None:
+    quick = addresses._ordinary(text)
+    key = email_key(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "_ordinary", lambda text: None)
+        assert email_key(text) == key
+        assert quick is None or mailbox(text) == quick
+
+
+def test_most_addresses_are_ordinary() -> None:
+    for text in ("anna@club.example", "Anna.O'Hara+2@Club-House.EXAMPLE", "a@b"):
+        assert addresses._ordinary(text)
