@@ -1,19 +1,24 @@
 """How uvicorn serves the site: which clients it gives up on, and how it stops."""
 
 import asyncio
+import gc
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MOST_HEADERS = 64 * 1024
+
+YOUNG_OBJECTS = 10_000
+"""How many new containers there are before Python looks for cycles among them."""
 
 log = structlog.get_logger("serving")
 
@@ -36,6 +41,10 @@ class DrainingServer(uvicorn.Server):
         self._drain = drain
         self._until: float | None = None
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        collect_rarely()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM and self._drain.seconds and not self._drain.begun:
             self._drain.begun = True
@@ -51,12 +60,50 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def collect_rarely() -> None:
+    """Have Python look for garbage in cycles less often, and never in what exists already. Requests
+    leave next to none, and looking for it took a seventh of their time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 class InnerServer(uvicorn.Server):
     """A server inside another program, which handles the signals itself."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _HeldHead:
+    """The transport of one response. It sends the head together with the first part of the body, so
+    that an ordinary response is one system call and one packet."""
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        self._transport = transport
+        self._cycle = cycle
+        self._head: bytes | None = None
+        self._begun = False
+
+    def write(self, data: bytes) -> None:
+        if not self._begun and self._cycle.response_started:
+            self._begun = True
+            self._head = data
+        else:
+            self._transport.write(self.taken() + data)
+
+    def taken(self) -> bytes:
+        """The head, if it is still held."""
+        head, self._head = self._head or b"", None
+        return head
+
+    def close(self) -> None:
+        self._transport.write(self.taken())
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -105,6 +152,11 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._stop("linger")
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["method"] != "HEAD":
+            cycle.transport = cast(asyncio.Transport, _HeldHead(self.transport, cycle))
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         if self.cycle.more_body:
