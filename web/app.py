@@ -25,7 +25,7 @@ from web import api, health, oauth, pages
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
-from web.paths import PlainPaths
+from web.paths import WEBHOOKS, ExactPaths, PlainPaths
 from web.relay import Relay
 from web.security import SecurityHeaders
 from web.site import Site
@@ -51,14 +51,22 @@ class StaticAssets(StaticFiles):
 
 class _WebProcess(Starlette):
     """The routes and what surrounds them. Outside of everything, so that not even an error page
-    goes without them, are the security headers."""
+    goes without them, are the security headers. The apps of `exact`, by method and path, answer
+    their own errors: Starlette's layers aren't around them."""
 
-    def __init__(self, settings: Settings, **given: Any) -> None:
+    def __init__(
+        self, settings: Settings, *, exact: dict[tuple[str, str], ASGIApp], **given: Any
+    ) -> None:
         self._settings = settings
+        self._exact = exact
         super().__init__(**given)
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Measured(SecurityHeaders(super().build_middleware_stack(), self._settings))
+        settings = self._settings
+        app: ASGIApp = ExactPaths(super().build_middleware_stack(), table=self._exact)
+        app = KnownHosts(BoundedBodies(app), settings=settings)
+        app = VisitorAddresses(PlainPaths(app), trusted=settings.trusted_proxies)
+        return Measured(SecurityHeaders(app, settings))
 
 
 class _Webhooks:
@@ -119,18 +127,8 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
     )
     outer = _WebProcess(
         settings,
-        routes=[
-            Route("/webhooks/stripe", webhooks),
-            *api.routes(),
-            *oauth.routes(),
-            Mount("/", inner),
-        ],
-        middleware=[
-            Middleware(VisitorAddresses, trusted=settings.trusted_proxies),
-            Middleware(PlainPaths),
-            Middleware(KnownHosts, settings=settings),
-            Middleware(BoundedBodies),
-        ],
+        routes=[Route(WEBHOOKS, webhooks), *api.routes(), *oauth.routes(), Mount("/", inner)],
+        exact={("POST", WEBHOOKS): webhooks} | api.exact(),
         lifespan=lifespan,
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False

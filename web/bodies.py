@@ -2,8 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,18 +41,17 @@ class BoundedBodies:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        body = _Body(scope, receive)
-        await self._app({**scope, _KEY: body}, body.receive, send)
+            return self._app(scope, receive, send)
+        body = scope[_KEY] = _Body(scope, receive)
+        return self._app(scope, body.receive, send)
 
 
 class _Body:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._declared = number(Headers(scope=scope).get("content-length")) or 0
+        self._declared = _declared(scope)
         self._began = time.monotonic()
         self._size = 0
         self._complete = False
@@ -79,6 +78,14 @@ class _Body:
         if size > self.most:
             bound = f"{self.most // MIB} MiB"
             raise BodyRefusedError(413, "too_large", f"the request's body is larger than {bound}")
+
+
+def _declared(scope: Scope) -> int:
+    """How many bytes the headers announce; 0 if they don't say."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return number(value.decode("latin-1")) or 0
+    return 0
 
 
 def expect(request: Request, *, most: int) -> None:

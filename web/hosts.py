@@ -1,9 +1,9 @@
 """Which host names the site answers to."""
 
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,10 +30,9 @@ class KnownHosts:
         self._any = "*" in self._hosts
         self._public = settings.public_url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or self._any or scope["path"] in ANY_NAME or self._known(scope):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         detail = (
             f"this site doesn't answer to this host name: use {self._public}, or add the name to"
             " LATCHKEY_ALLOWED_HOSTS"
@@ -46,11 +45,16 @@ class KnownHosts:
             response = Response(orjson.dumps(body), 400, media_type=kind)
         else:
             response = PlainTextResponse(f"{detail[0].upper()}{detail[1:]}.\n", 400)
-        await response(scope, receive, send)
+        return response(scope, receive, send)
 
     def _known(self, scope: Scope) -> bool:
-        named = Headers(scope=scope).getlist("host")
-        return len(named) == 1 and _name(named[0]) in self._hosts
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if len(named) != 1:
+            return False
+        host = named[0].decode("latin-1")
+        name, _, port = host.partition(":")
+        plain = name in self._hosts and (not port or port.isdecimal())
+        return plain or _name(host) in self._hosts
 
 
 def _name(host: str) -> str:

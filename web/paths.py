@@ -1,7 +1,8 @@
-"""Paths with extra slashes or control characters: webhooks are accepted, pages with extra slashes
-are redirected, and control characters lead nowhere."""
+"""Paths on their way to the routes. Those with extra slashes or control characters: webhooks are
+accepted, pages with extra slashes are redirected, and control characters lead nowhere."""
 
 import re
+from collections.abc import Awaitable, Mapping
 
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 WEBHOOKS = "/webhooks/stripe"
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _WEBHOOKS = re.compile(r"/+webhooks/+stripe/*")
+_PLAIN = re.compile("/|(?:/[^/\x00-\x1f\x7f]++)++")
 
 
 class PlainPaths:
@@ -22,21 +24,33 @@ class PlainPaths:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        if scope["type"] == "http" and _CONTROL.search(path):
-            path = _CONTROL.sub("\ufffd", path)
-            scope = {**scope, "path": path}
-        if scope["type"] == "http" and path != WEBHOOKS and _WEBHOOKS.fullmatch(path):
-            scope = {**scope, "path": WEBHOOKS, "raw_path": WEBHOOKS.encode()}
-        elif scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and _odd(path):
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http" or _PLAIN.fullmatch(scope["path"]):
+            return self._app(scope, receive, send)
+        path = scope["path"] = _CONTROL.sub("\ufffd", scope["path"])
+        if _WEBHOOKS.fullmatch(path):
+            scope["path"], scope["raw_path"] = WEBHOOKS, WEBHOOKS.encode()
+        elif scope["method"] in ("GET", "HEAD") and _odd(path):
             query = scope["query_string"].decode("latin-1")
             plain = re.sub("/{2,}", "/", path).rstrip("/") or "/"
-            await RedirectResponse(plain + (f"?{query}" if query else ""), 308)(
-                scope, receive, send
-            )
-            return
-        await self._app(scope, receive, send)
+            moved = RedirectResponse(plain + (f"?{query}" if query else ""), 308)
+            return moved(scope, receive, send)
+        return self._app(scope, receive, send)
+
+
+class ExactPaths:
+    """Answers requests for fixed paths at once, where the routes would be tried one by one.
+    `table` has the apps by method and path."""
+
+    def __init__(self, app: ASGIApp, *, table: Mapping[tuple[str, str], ASGIApp]) -> None:
+        self._app = app
+        self._table = table
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        app = self._app
+        if scope["type"] == "http":
+            app = self._table.get((scope["method"], scope["path"]), app)
+        return app(scope, receive, send)
 
 
 def _odd(path: str) -> bool:

@@ -1,6 +1,7 @@
 """Where requests come from: the visitor's address behind a proxy, and the network it is in."""
 
 import ipaddress
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
@@ -21,8 +22,11 @@ class VisitorAddresses:
         self._app = app
         self._proxied = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, self._checked), trusted))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._proxied({**scope, _PEER: scope.get("client")}, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and not _forwarded(scope):
+            return self._app(scope, receive, send)
+        scope[_PEER] = scope.get("client")
+        return self._proxied(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = scope.pop(_PEER)
@@ -30,6 +34,10 @@ class VisitorAddresses:
         if client and address(client[0]) is None:
             scope["client"] = peer
         await self._app(scope, receive, send)
+
+
+def _forwarded(scope: Scope) -> bool:
+    return any(name.startswith(b"x-forwarded-") for name, _ in scope["headers"])
 
 
 def address(text: str) -> str | None:

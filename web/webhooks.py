@@ -33,6 +33,7 @@ _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Interface
 
 log = structlog.get_logger("webhooks")
 RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests, by outcome.", ["outcome"])
+_ACCEPTED = RECEIVED.labels("accepted")
 
 
 class RefusedError(Exception):
@@ -82,8 +83,14 @@ class WebhookEndpoint:
             self._refused(refusal.code)
             log.warning("webhook refused", status=refusal.status, reason=refusal.code)
             await _answer(send, refusal.status, refusal.code, refusal.detail)
+        except Exception:
+            RECEIVED.labels("failed").inc()
+            log.exception("webhook failed")
+            await _answer(
+                send, 500, "internal", "this is our fault: the log of the web process says more"
+            )
         else:
-            RECEIVED.labels("accepted").inc()
+            _ACCEPTED.inc()
             await _answer(send, 200, "accepted", "stored")
 
     async def _accept(self, body: bytes, signature: str | None) -> None:

@@ -195,8 +195,10 @@ class TokenScope(StrEnum):
     EVERYTHING = "everything"
 
     def covers(self, needed: "TokenScope") -> bool:
-        order = list(TokenScope)
-        return order.index(self) >= order.index(needed)
+        return _WIDTH[self] >= _WIDTH[needed]
+
+
+_WIDTH = {scope: width for width, scope in enumerate(TokenScope)}
 
 
 class AuditOutcome(StrEnum):

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
+from latchkey.store.pool import Pool
 from latchkey.store.stripe.context import Account
 from latchkey.vault import Purpose, Vault
 from tests.digest import digest
 from tests.harness import Json, Latchkey, http_client, until
-from web.webhooks import RefusedError, read_event
+from web.webhooks import RefusedError, WebhookEndpoint, read_event
 
 pytestmark = pytest.mark.anyio
 
@@ -395,3 +396,19 @@ async def test_any_json_is_read_or_refused(changed: Json, source: Any, type_: st
         found = read_event(orjson.dumps(given), account=Account("acct_1", livemode=False))
         assert found.id.isprintable()
         assert len(found.target.id) <= 255
+
+
+async def test_a_fault_of_ours_is_answered_and_says_nothing_of_the_cause() -> None:
+    """Nothing around the endpoint would answer."""
+
+    class Broken:
+        async def secrets(self) -> list[str]:
+            raise RuntimeError("a secret")
+
+    keys: Any = Broken()
+    endpoint = WebhookEndpoint(cast(Pool, None), keys, lambda pause: None)
+    transport = httpx.ASGITransport(endpoint)
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+        answer = await client.post("/webhooks/stripe", content=b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text

@@ -1,7 +1,7 @@
 """The JSON API under `/api/v1`; importing this declares every call."""
 
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.api import (
     access,
@@ -35,6 +35,7 @@ __all__ = [
     "checkout_sessions",
     "collections",
     "customers",
+    "exact",
     "feed",
     "identity",
     "inbox",
@@ -57,6 +58,11 @@ def routes() -> list[Route]:
         *registry.routes(),
         Route(f"{registry.PREFIX}/{{rest:path}}", _Unknown()),
     ]
+
+
+def exact() -> dict[tuple[str, str], ASGIApp]:
+    """The calls whose path has no parameters, by method and path."""
+    return registry.exact()
 
 
 class _Unknown:

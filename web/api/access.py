@@ -69,22 +69,19 @@ async def _access(site: Site, who: Who) -> Access:
     if not rows:
         raise not_found("product", who.product)
     allowed, until = grants.may_open(rows)
-    return Access.model_construct(
-        access=allowed,
-        until=until,
-        grants=[
-            LiveGrant.model_construct(
-                id=row["id"],
-                source=row["source"],
-                source_id=row["source_id"],
-                since=row["since"],
-                until=row["until"],
-                state=grants.grant_state(row["until"]),
-            )
-            for row in rows
-            if row["id"] is not None
-        ],
-    )
+    live = [
+        {
+            "id": row["id"],
+            "source": row["source"],
+            "source_id": row["source_id"],
+            "since": row["since"],
+            "until": row["until"],
+            "state": grants.grant_state(row["until"]),
+        }
+        for row in rows
+        if row["id"] is not None
+    ]
+    return Access.model_validate({"access": allowed, "until": until, "grants": live})
 
 
 class Step(Output):

@@ -1,21 +1,23 @@
 """Declares the calls of the JSON API: validated input and output, described in one place."""
 
-import contextlib
 import hashlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import chain
 from typing import Any
+from urllib.parse import parse_qsl
 
 import asyncpg
 import orjson
 import structlog
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latchkey.dispatch import TemporalUnavailableError
 from latchkey.rules.vocabulary import AuditAction, AuditOutcome, TokenScope
@@ -93,11 +95,11 @@ class Endpoint:
     do: Do
     scope: TokenScope
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
-    @property
+    @cached_property
     def action(self) -> AuditAction | None:
         """What the call is in the audit log. Raises `LookupError` for a call that changes
         something and isn't listed in `web.audit_actions`."""
@@ -138,15 +140,38 @@ def endpoint(
 def routes() -> list[Route]:
     """The routes of every declared call."""
     return [
-        Route(f"{PREFIX}{declared.path}", _handler(declared), methods=[declared.method])
+        Route(f"{PREFIX}{declared.path}", _Handler(declared), methods=[declared.method])
         for declared in ENDPOINTS
     ]
 
 
-def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    async def handle(request: Request) -> Response:
+def exact() -> dict[tuple[str, str], ASGIApp]:
+    """Every declared call whose path has no parameters, by method and path."""
+    return {
+        (declared.method, f"{PREFIX}{declared.path}"): _Handler(declared)
+        for declared in ENDPOINTS
+        if "{" not in declared.path
+    }
+
+
+class _Handler:
+    """The ASGI app of one call. It answers whatever goes wrong, so nothing needs to surround it."""
+
+    def __init__(self, declared: Endpoint) -> None:
+        self._declared = declared
+        self._action = declared.action
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        declared, site = self._declared, site_of(request)
         try:
-            return await _answer(declared, request)
+            caller = await _caller(declared, request, site)
+            if self._action is None:
+                return await _run(declared, request, site, caller, None)
+            return await _recorded(declared, request, site, caller, self._action)
         except ApiError as problem:
             return problem.response()
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
@@ -162,31 +187,27 @@ def _handler(declared: Endpoint) -> Callable[[Request], Awaitable[Response]]:
                 500, "internal", "this is our fault: the log of the web process says more"
             ).response()
 
-    return handle
 
-
-async def _answer(declared: Endpoint, request: Request) -> Response:
-    site, action = site_of(request), declared.action
-    caller = await _caller(declared, request)
-    draft = None
-    if action is not None:
-        target = target_of(declared.path, request.path_params)
-        draft = AuditDraft(action, origin_of(request), lambda: caller.actor, target)
+async def _recorded(
+    declared: Endpoint, request: Request, site: Site, caller: Caller, action: AuditAction
+) -> Response:
+    """Answer a call that changes something, with its line in the audit log."""
+    target = target_of(declared.path, request.path_params)
+    draft = AuditDraft(action, origin_of(request), lambda: caller.actor, target)
     try:
-        return await _run(declared, request, caller, draft)
+        return await _run(declared, request, site, caller, draft)
     except Exception as error:
-        if draft is not None:
-            refused = isinstance(error, ApiError) and error.status < 500
-            outcome = AuditOutcome.REFUSED if refused else AuditOutcome.FAILED
-            site.audit.count(draft.entry(outcome))
+        refused = isinstance(error, ApiError) and error.status < 500
+        outcome = AuditOutcome.REFUSED if refused else AuditOutcome.FAILED
+        site.audit.count(draft.entry(outcome))
         raise
 
 
-async def _caller(declared: Endpoint, request: Request) -> Caller:
+async def _caller(declared: Endpoint, request: Request, site: Site) -> Caller:
     """Whose call it is. Raises a 401 `ApiError` without a valid token, and a 403 one if it may not
     do this."""
     try:
-        caller = await authenticate(request, site_of(request))
+        caller = await authenticate(request, site)
     except ApiError as refused:
         if refused.status == 401:
             _count_denied(declared, request, AuditAction.TOKEN_DENIED, VISITOR)
@@ -211,35 +232,44 @@ def _count_denied(declared: Endpoint, request: Request, action: AuditAction, act
 
 
 async def _run(
-    declared: Endpoint, request: Request, caller: Caller, draft: AuditDraft | None
+    declared: Endpoint, request: Request, site: Site, caller: Caller, draft: AuditDraft | None
 ) -> Response:
-    query = _checked(declared.query, _typed(declared.query, _once_each(request)), "query")
+    query = _checked_query(declared.query, request)
     raw = b""
     body = None
     if declared.method in ("POST", "PUT", "PATCH"):
         raw = await _read(request)
     if declared.body is not None:
         body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)
-    call = Call(site_of(request), caller.id, dict(request.path_params), query, body, draft)
-    key = request.headers.get("idempotency-key") if declared.method == "POST" else None
-    if key is None or declared.action is None:
+    call = Call(site, caller.id, request.path_params, query, body, draft)
+    if declared.method != "POST" or draft is None:
+        return await _do(declared, call)
+    key = request.headers.get("idempotency-key")
+    if key is None:
         return await _do(declared, call)
     return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)
 
 
-def _once_each(request: Request) -> dict[str, str]:
-    given = request.query_params.multi_items()
+def _checked_query(model: type[BaseModel], request: Request) -> BaseModel:
+    text = request.scope["query_string"].decode("latin-1")
+    given = parse_qsl(text, keep_blank_values=True)
     found = dict(given)
     if len(found) < len(given):
         raise ApiError(422, "invalid", "query: a parameter appears twice: give each one only once")
-    return found
+    return _checked(model, _typed(model, found), "query")
 
 
 async def _do(declared: Endpoint, call: Call) -> Response:
-    result = await _done(declared, call)
+    result = await (_tried if call.draft is None else _done)(declared, call)
     if result is None:
         return Response(status_code=204)
-    return json_response(result.model_dump_json(), declared.status)
+    return json_response(_written(type(result)).dump_json(result), declared.status)
+
+
+@cache
+def _written(model: type[BaseModel]) -> TypeAdapter[Any]:
+    """What writes answers as bytes; models themselves write text."""
+    return TypeAdapter(model)
 
 
 async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
@@ -247,8 +277,7 @@ async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
     example when a merge of users meets one of their purchases being applied. A rolled-back call has
     changed nothing. What has no transaction gets its line in the audit log afterwards."""
     draft = call.draft
-    if draft is None:
-        return await _tried(declared, call)
+    assert draft is not None, "it changes something"
     with recording(draft):
         result = await _tried(declared, call)
     if not draft.written:
@@ -259,14 +288,15 @@ async def _done(declared: Endpoint, call: Call) -> BaseModel | None:
 
 async def _tried(declared: Endpoint, call: Call) -> BaseModel | None:
     for _ in range(GIVEN_UP):
-        with contextlib.suppress(asyncpg.TransactionRollbackError):
+        try:
             return await declared.do(call)
-        if call.draft is not None:
-            call.draft.written = False
+        except asyncpg.TransactionRollbackError:
+            if call.draft is not None:
+                call.draft.written = False
     return await declared.do(call)
 
 
-def json_response(body: str, status: int) -> Response:
+def json_response(body: str | bytes, status: int) -> Response:
     return Response(body, status, media_type="application/json")
 
 
@@ -394,8 +424,14 @@ def _checked(model: type[BaseModel], given: Any, where: str, *, strict: bool = F
         ) from None
 
 
+def _flat(given: Any) -> bool:
+    return isinstance(given, dict) and all(isinstance(value, str) for value in given.values())
+
+
 def _unstorable(given: Any) -> str | None:
     """The name of the first text in the input that Postgres can't hold."""
+    if _flat(given) and storable("".join(chain(given, given.values()))):
+        return None
     todo = [("", given)]
     while todo:
         name, value = todo.pop()
