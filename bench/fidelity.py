@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,8 @@ from tests.sandbox import agreement
 from tests.sandbox.alone import run_alone
 from tests.sandbox.parameter_effects.engine import look
 from tests.sandbox.parameter_effects.scenes import SCENES
-from tests.sandbox.recorded.differences import reason
+from tests.sandbox.recorded.changelog import ENTRIES, hidden
+from tests.sandbox.recorded.differences import RULES, reason
 from tests.sandbox.recorded.replay import dialogues, replay
 from tests.sandbox.recorded.test_recorded import RECORDED
 from tests.stripe_cli.test_all_triggers import SCENARIOS, about_billing, offered
@@ -52,6 +54,12 @@ class Part:
 def played_routes(published: Published) -> list[Route]:
     """The published calls that the sandbox has."""
     return [route for route in published.routes() if calls.handler(route.method, route.template)]
+
+
+def published_calls(published: Published) -> Part:
+    """Calls that Stripe publishes: what isn't played is refused by name."""
+    count, played = len(published.routes()), len(played_routes(published))
+    return Part("Calls", {"published": count, "played": played, "refused": count - played})
 
 
 def leaves(published: Published, schema: Json, depth: int = 0) -> Iterator[tuple[str, Json]]:
@@ -95,22 +103,44 @@ def effects(published: Published) -> Part:
     return Part("Effects", dict(found.counts()), found.unseen())
 
 
-async def recorded(published: Published) -> Part:
+@dataclass
+class Recorded:
+    """What a replay of the recordings came to: the part of the report, and a line for each rule
+    that explains a difference and for each entry of the changelog."""
+
+    part: Part
+    lines: list[str] = field(default_factory=list)
+
+
+async def recorded(published: Published) -> Recorded:
     """Recorded exchanges with Stripe, replayed."""
     if not RECORDED:
-        return Part("Recorded exchanges", {}, ["none here: set LATCHKEY_REFERENCE_DATA"])
+        faults = ["none here: set LATCHKEY_REFERENCE_DATA"]
+        return Recorded(Part("Recorded exchanges", {}, faults))
     counts = {"agree": 0, "explained": 0, "left out": 0}
+    rules: Counter[str] = Counter()
+    entries: list[Json] = []
     faults = []
     for path in RECORDED:
-        for name, entries in dialogues(path).items():
-            result = await replay(entries, published)
+        for name, dialogue in dialogues(path).items():
+            entries += dialogue
+            result = await replay(dialogue, published)
             counts["left out"] += result.left_out
             for differences in result.each:
-                unexplained = [found for found in differences if reason(found) is None]
+                reasons = [(found, reason(found)) for found in differences]
+                unexplained = [found for found, why in reasons if why is None]
                 faults += [f"{name}: {found.what} {found.where}" for found in unexplained]
                 if not unexplained:
+                    rules.update({why for _, why in reasons if why})
                     counts["explained" if differences else "agree"] += 1
-    return Part("Recorded exchanges", {**counts, "faults": len(faults)}, faults)
+    lines = [f"{rules[one.name]:>6} {one.name}: {one.meaning} ({one.address})" for one in RULES]
+    left_out, _ = hidden(published, entries)
+    lines += [
+        f"{count:>6} {name}: {ENTRIES[name].version}, {ENTRIES[name].title}"
+        f" ({ENTRIES[name].address})"
+        for name, count in sorted(left_out.items(), key=lambda one: ENTRIES[one[0]].version)
+    ]
+    return Recorded(Part("Recorded exchanges", {**counts, "faults": len(faults)}, faults), lines)
 
 
 async def _run(program: Path, home: str, *arguments: str) -> tuple[int, str]:
@@ -185,16 +215,20 @@ def previews(published: Published) -> Part:
 
 async def main() -> int:
     published = Published()
+    replayed = await recorded(published)
     parts = [
+        published_calls(published),
         *parameters(published),
         effects(published),
         await triggers(),
         examples(),
-        await recorded(published),
+        replayed.part,
         previews(published),
     ]
     for part in parts:
         print(part)
+    print("Recorded exchanges that differ, by rule, and fields that a version lacks:")
+    print("\n".join(replayed.lines))
     faults = [f"{part.name}: {fault}" for part in parts for fault in part.faults]
     for fault in faults:
         print(f"  {fault}")

@@ -33,6 +33,7 @@ _OWNERS = ("customer", "subscription", "invoice", "payment_intent", "charge")
 """Parameters that name the object a call is about."""
 _NOT_KEPT = ("parameter_unknown", "parameter_missing", "sandbox_unsupported")
 """Refusals before anything was tried: the same key may be used again."""
+_OF_INTENTS = re.compile("/v1/(payment|setup)_intents")
 _NAMED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 
 
@@ -316,6 +317,13 @@ class Api:
                     unknown += [f"{path}[{name}]" if path else name for name in names]
                     continue
                 name = f"{path}[{names[0]}]" if path else names[0]
+                if name == "payment_method_types" and _OF_INTENTS.match(route.template):
+                    raise invalid(
+                        "payment_method_types is no longer supported. Use dynamic payment methods,"
+                        " allowed_payment_method_types or excluded_payment_method_types.",
+                        param=name,
+                        code="payment_method_types_no_longer_supported",
+                    )
                 raise invalid(
                     f"Received unknown parameter: {name}", param=name, code="parameter_unknown"
                 )

@@ -2,7 +2,7 @@
 
 import time
 
-from sandbox import buying, cards, catalog, checkout, subscriptions
+from sandbox import buying, cards, catalog, checkout, numbering, subscriptions
 from sandbox.shop import Shop
 from sandbox.subscriptions import agenda
 from sandbox.world import Json
@@ -50,6 +50,7 @@ def subscribers(
 
 def _person(shop: Shop, label: str) -> Json:
     made = shop.world.make("customer", "cus", name=f"Bulk {label}", metadata={}, balance=0)
+    made["invoice_prefix"] = numbering.prefix_of(made["id"])
     made["email"] = f"{made['id'][4:].lower()}@bulk.example"
     return shop.save(made)
 

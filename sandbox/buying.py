@@ -11,6 +11,7 @@ from sandbox import (
     discounts,
     invoice_lines,
     invoices,
+    numbering,
     payments,
     subscriptions,
     taxes,
@@ -136,6 +137,7 @@ def _customer(shop: Shop, session: Json, buyer: Buyer) -> Json | None:
     made = shop.world.make(
         "customer", "cus", email=buyer.email, name=buyer.name, metadata={}, balance=0
     )
+    made["invoice_prefix"] = numbering.prefix_of(made["id"])
     details = session["customer_details"]
     made.update(phone=details["phone"], address=details["address"])
     made.update({key: details[key] for key in _NAMES if details[key]})
@@ -298,21 +300,13 @@ def _ordered(shop: Shop, line: Json) -> Json:
 
 
 def _set_up(shop: Shop, session: Json, customer: Json | None, method: Json | None) -> None:
-    data = shop.world.private[session["id"]]["setup_intent_data"]
-    made = shop.world.make(
-        "setup_intent",
-        "seti",
-        usage="off_session",
+    intent = shop.find("setup_intent", session["setup_intent"])
+    intent.update(
         status="succeeded",
         customer=customer["id"] if customer else None,
         payment_method=method["id"] if method else None,
-        payment_method_types=["card"],
-        description=data.get("description"),
-        metadata=merge_metadata({}, data.get("metadata")),
     )
-    shop.save(made, "setup_intent.created")
-    shop.emit("setup_intent.succeeded", made)
-    session["setup_intent"] = made["id"]
+    shop.save(intent, "setup_intent.succeeded")
 
 
 def _complete(shop: Shop, session: Json, buyer: Buyer, customer: Json | None) -> None:

@@ -1,6 +1,9 @@
 """Test cards and bank accounts, by number, token or payment method id, and how each behaves."""
 
+import hashlib
+import string
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
 from sandbox import declines
 from sandbox.shop import Shop, StripeApiError
@@ -60,7 +63,9 @@ CARDS = {
     "4000000000000069": Card("visa", "0069", decline="expired_card", attachable=False),
     "4000000000000127": Card("visa", "0127", decline="incorrect_cvc", attachable=False),
     "4000000000000119": Card("visa", "0119", decline="processing_error", attachable=False),
-    "4000002760003184": Card("visa", "3184", needs_authentication=True, authenticates="always"),
+    "4000002760003184": Card(
+        "visa", "3184", needs_authentication=True, authenticates="always", country="DE"
+    ),
     "4000000000003220": Card("visa", "3220", needs_authentication=True, authenticates="always"),
     "4000002500003155": Card("visa", "3155", needs_authentication=True),
     "4000000000000259": Card("visa", "0259", dispute="needs_response"),
@@ -192,21 +197,35 @@ def _new_method(shop: Shop, card: Card, billing: Json | None, own_id: str | None
 _DISPLAYED = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
 
+def fingerprint(*account: str) -> str:
+    """What a card or an account is known by: the same for the same one."""
+    digest = hashlib.sha256("/".join(account).encode()).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:16])
+
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+def _expiry(shop: Shop) -> Json:
+    """A test card is valid for a year from this month on."""
+    today = datetime.fromtimestamp(shop.world.now(), UTC)
+    return {"exp_month": today.month, "exp_year": today.year + 1}
+
+
 def _card_details(shop: Shop, card: Card) -> Json:
     return {
         **shop.world.part("payment_method", "card"),
         "brand": card.brand,
         "last4": card.last4,
-        "exp_month": 12,
-        "exp_year": 2034,
+        **_expiry(shop),
         "country": card.country,
         "funding": card.funding,
-        "fingerprint": f"fp{card.last4}",
+        "fingerprint": fingerprint(card.brand, card.last4),
         "display_brand": _DISPLAYED.get(card.brand, card.brand),
         "checks": {
             "address_line1_check": None,
             "address_postal_code_check": None,
-            "cvc_check": "pass",
+            "cvc_check": "unchecked",
         },
         "networks": {"available": [card.brand], "preferred": None},
         "regulated_status": "unregulated",
@@ -233,4 +252,13 @@ def attach(shop: Shop, method: Json, customer: Json) -> Json:
     if method["customer"] == customer["id"]:
         return method
     method["customer"] = customer["id"]
+    if method.get("card"):
+        method["card"] = checked(method["card"])
     return shop.save(method, "payment_method.attached")
+
+
+def checked(details: Json) -> Json:
+    """A card's details once its bank has seen it."""
+    if details["checks"] is None:
+        return details
+    return {**details, "checks": {**details["checks"], "cvc_check": "pass"}}

@@ -1,6 +1,6 @@
 """Checkout sessions: created, opened from a payment link, expired. `buying` pays them."""
 
-from sandbox import catalog, collecting, discounts, pricing, shipping, taxes
+from sandbox import catalog, collecting, configurations, discounts, pricing, shipping, taxes
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -179,6 +179,9 @@ def _open(
         payment_method_types=["card"],
         ui_mode="hosted_page",
         managed_payments={"enabled": False},
+        payment_method_configuration_details=configurations.named(shop),
+        payment_method_options={"card": {"request_three_d_secure": "automatic"}},
+        branding_settings={**_BRANDING, "display_name": _name(shop)},
         customer_creation=kept["customer_creation"] if mode == "payment" else "always",
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         discounts=[],
@@ -189,14 +192,7 @@ def _open(
     if mode != "payment":
         made["payment_method_collection"] = made["payment_method_collection"] or "always"
     if customer:
-        known = world.table("customer")[customer]
-        details = world.part("checkout.session", "customer_details")
-        made["customer_details"] = {
-            **details,
-            "email": known["email"],
-            "tax_exempt": "none",
-            "tax_ids": None,
-        }
+        _know(shop, made)
     made["url"] = f"{world.base_url}/c/pay/{made['id']}"
     if made["allowed_payment_method_types"]:
         made["payment_method_types"] = list(made["allowed_payment_method_types"])
@@ -216,10 +212,60 @@ def _open(
         made["shipping_cost"] = shipping.cost(made["shipping_options"][0])
     if mode == "setup":
         made.update(discounts=None, total_details=None)
+        made["setup_intent"] = _setup_intent(shop, made, kept["setup_intent_data"])
     else:
         _total(shop, made)
     world.schedule("expire_session", made["id"], made["expires_at"])
     return shop.save(made)
+
+
+_BRANDING = {
+    "background_color": "#ffffff",
+    "border_style": "rounded",
+    "button_color": "#0074d4",
+    "font_family": "default",
+    "icon": None,
+    "logo": None,
+}
+_SAVED = {
+    "allow_redisplay_filters": ["always"],
+    "payment_method_remove": "disabled",
+    "payment_method_save": None,
+}
+
+
+def _know(shop: Shop, session: Json) -> None:
+    """Show what is known of a session's customer."""
+    known = shop.world.table("customer")[session["customer"]]
+    details = shop.world.part("checkout.session", "customer_details")
+    session["customer_details"] = {
+        **details,
+        "email": known["email"],
+        "tax_exempt": None if session["mode"] == "setup" else "none",
+        "tax_ids": None,
+    }
+    if session["mode"] != "setup":
+        session["saved_payment_method_options"] = dict(_SAVED)
+
+
+def _name(shop: Shop) -> str:
+    return str(shop.account["settings"]["dashboard"]["display_name"])
+
+
+def _setup_intent(shop: Shop, session: Json, data: Json) -> str:
+    """The id of the setup intent that a session which saves a payment method begins with."""
+    made = shop.world.make(
+        "setup_intent",
+        "seti",
+        usage="off_session",
+        status="requires_payment_method",
+        customer=session["customer"],
+        payment_method_types=["card"],
+        description=data.get("description"),
+        metadata=merge_metadata({}, data.get("metadata")),
+    )
+    made["client_secret"] = f"{made['id']}_secret_{shop.world.new_id('s', 12)}"
+    return str(shop.save(made, "setup_intent.created")["id"])
 
 
 def _invoice_creation(shop: Shop, given: Json) -> Json:
@@ -445,6 +491,10 @@ def expire(shop: Shop, session: Json) -> Json:
             f" Session has a status of {session['status']}."
         )
     session.update(status="expired", url=None)
+    if session["setup_intent"]:
+        intent = shop.find("setup_intent", session["setup_intent"])
+        intent.update(status="canceled", next_action=None)
+        shop.save(intent, "setup_intent.canceled")
     recovery = (session["after_expiration"] or {}).get("recovery")
     if recovery and recovery["enabled"]:
         recovery["expires_at"] = shop.world.now() + RECOVERY_SECONDS

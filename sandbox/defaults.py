@@ -27,7 +27,6 @@ DEFAULTS: dict[str, Json] = {
         "customer_account": None,
         "delinquent": False,
         "discount": None,
-        "invoice_prefix": "SANDBOX1",
         "next_invoice_sequence": 1,
         "phone": None,
         "preferred_locales": [],
@@ -36,7 +35,6 @@ DEFAULTS: dict[str, Json] = {
     },
     "charge": {
         "billing_details": {"address": _ADDRESS},
-        "calculated_statement_descriptor": "SANDBOX",
         "destination": None,
         "dispute": None,
         "fraud_details": {},

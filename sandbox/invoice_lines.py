@@ -39,9 +39,18 @@ def _counted(shop: Shop, item: Json, line: Json) -> str:
 
 
 def proration_line(
-    shop: Shop, subscription: Json, item: Json, *, amount: int, start: int, end: int, text: str
+    shop: Shop,
+    subscription: Json,
+    item: Json,
+    *,
+    amount: int,
+    start: int,
+    end: int,
+    text: str,
+    credited: Json | None = None,
 ) -> Json:
-    """A line for part of a period: a credit (negative) or a charge."""
+    """A line for part of a period: a charge, or a credit (negative) for what was billed by the
+    lines that `credited` names."""
     line = _of_subscribed(shop, subscription, item, amount)
     line["period"] = {"start": start, "end": end}
     line["subscription"] = subscription["id"]
@@ -49,7 +58,7 @@ def proration_line(
     line["description"] = f"{text} {line['description']} after {day}"
     line["discountable"] = False
     line["pricing"]["unit_amount_decimal"] = None
-    line["parent"] = _of_subscription(subscription, item, proration=True)
+    line["parent"] = _of_subscription(subscription, item, proration=True, credited=credited)
     return taxes.note(shop, line, item["tax_rates"])
 
 
@@ -68,14 +77,16 @@ def _at(price: Json, unit: str, currency: str) -> str:
     return f"(at {sign}{amount:.2f} / {rhythm})"
 
 
-def _of_subscription(subscription: Json, item: Json, *, proration: bool) -> Json:
+def _of_subscription(
+    subscription: Json, item: Json, *, proration: bool, credited: Json | None = None
+) -> Json:
     return {
         "type": "subscription_item_details",
         "invoice_item_details": None,
         "subscription_item_details": {
             "invoice_item": None,
             "proration": proration,
-            "proration_details": {"credited_items": None},
+            "proration_details": {"credited_items": credited},
             "subscription": subscription["id"],
             "subscription_item": item["id"],
         },
@@ -126,6 +137,7 @@ def item_line(shop: Shop, item: Json) -> Json:
             {"id": details.get("subscription")},
             {"id": details.get("subscription_item")},
             proration=True,
+            credited=_credited(item),
         )
         line["parent"]["subscription_item_details"]["invoice_item"] = item["id"]
     else:
@@ -133,6 +145,13 @@ def item_line(shop: Shop, item: Json) -> Json:
             item["id"], proration=False, subscription=details.get("subscription")
         )
     return taxes.note(shop, line, item["tax_rates"])
+
+
+def _credited(item: Json) -> Json | None:
+    """The invoiced lines that a credit gives back; what was still to be invoiced isn't named."""
+    named = (item["proration_details"] or {}).get("credited_items") or {}
+    found: Json | None = named.get("invoice_line_item_details")
+    return found
 
 
 def _of_item(invoice_item: str, *, proration: bool, subscription: str | None) -> Json:

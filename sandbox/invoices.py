@@ -1,6 +1,6 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from sandbox import balances, cards, declines, invoice_lines, payments, taxes
+from sandbox import balances, cards, declines, invoice_lines, numbering, payments, taxes
 from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.world import Json
 
@@ -12,6 +12,9 @@ _DESCRIPTIONS = {
     "subscription_cycle": "Subscription update",
 }
 """The description of a subscription invoice's payment, by billing reason."""
+
+
+_RENDERING = {"amount_tax_display": None, "template": None, "template_version": None}
 
 
 def draft(
@@ -55,6 +58,8 @@ def draft(
         period_start=world.now(),
         period_end=world.now(),
     )
+    if reason == "manual":
+        made["rendering"] = {**_RENDERING, "pdf": {"page_size": "auto"}}
     if method == "send_invoice":
         made["due_date"] = world.now() + world.span((days_until_due or 30) * DAY)
     made["lines"] = {
@@ -98,16 +103,16 @@ def finalize(shop: Shop, invoice: Json) -> Json:
         )
     before = snapshot(invoice)
     world = shop.world
-    number = world.keep("invoices").get("count", 0) + 1
-    world.keep("invoices", count=number)
     invoice.update(
         status="open",
-        number=f"SBX-{number:06d}",
+        number=numbering.take(shop, invoice),
         effective_at=world.now(),
         hosted_invoice_url=f"{world.base_url}/i/{invoice['id']}",
         invoice_pdf=f"{world.base_url}/i/{invoice['id']}/pdf",
         automatically_finalizes_at=None,
     )
+    if invoice["rendering"]:
+        invoice["rendering"] = {**invoice["rendering"], "pdf": {"page_size": "letter"}}
     balances.use(shop, invoice)
     invoice["status_transitions"] = {**invoice["status_transitions"], "finalized_at": world.now()}
     world.schedule("finalize_invoice", invoice["id"], None)

@@ -1,6 +1,6 @@
 """Payment methods as calls describe them, their mandates, and what tries to save them came to."""
 
-from sandbox import cards
+from sandbox import banks, cards
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -29,6 +29,7 @@ def _detail(made: Json, kind: str, given: Json) -> None:
     shown = made.get(kind)
     if not isinstance(shown, dict):
         return
+    shown.update(banks.known(kind, given))
     for name, value in given.items():
         if name in ("exp_month", "exp_year"):
             shown[name] = int(value)

@@ -69,6 +69,8 @@ def confirm(
     card = cards.card_of(shop, method)
     if method["type"] == "customer_balance":
         return bank_transfers.wait(shop, intent)
+    if method.get("card"):
+        method["card"] = cards.checked(method["card"])
     if card.needs_authentication and not _authenticated(shop, intent):
         if on_session:
             intent["next_action"] = step(shop, intent, return_url)
@@ -249,6 +251,7 @@ def _charge(shop: Shop, intent: Json, method: Json, billing: Json | None, *, sta
         transfer_group=intent["transfer_group"],
         receipt_url=f"{shop.world.base_url}/receipts/{intent['id']}",
     )
+    charge["calculated_statement_descriptor"] = _descriptor(shop, intent)
     entered = {key: value for key, value in (billing or {}).items() if value}
     charge["billing_details"] = {**snapshot(method["billing_details"]), **entered}
     charge["outcome"] = {
@@ -280,6 +283,19 @@ def _details(shop: Shop, method: Json) -> Json:
     known = {"last4": method[method["type"]].get("last4"), "mandate": mandate}
     given = {key: value for key, value in known.items() if key in blank and value}
     return {**details, "type": method["type"], method["type"]: {**blank, **given}}
+
+
+_LONGEST = 22
+
+
+def _descriptor(shop: Shop, intent: Json) -> str:
+    """What stands on the buyer's statement: the account's name, and what the intent adds to it."""
+    own: str = (
+        intent["statement_descriptor"]
+        or (shop.account["settings"]["payments"]["statement_descriptor"])
+    )
+    suffix = intent["statement_descriptor_suffix"]
+    return (f"{own}* {suffix}" if suffix else own)[:_LONGEST].upper()
 
 
 _SHOWN = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")

@@ -27,7 +27,7 @@ def new_token(shop: Shop, params: Json) -> Json:
             "You must supply either a card, customer, PII data, bank account, or account to create"
             " a token."
         )
-    made = shop.world.make("token", "tok", type=kind, used=False, client_ip=None)
+    made = shop.world.make("token", "tok", type=kind, used=False, client_ip="127.0.0.1")
     given = params[kind]
     if isinstance(given, str):
         raise invalid(
@@ -96,7 +96,7 @@ def _card(shop: Shop, card: cards.Card, given: Json) -> Json:
         dynamic_last4=None,
         exp_month=int(given.get("exp_month", 12)),
         exp_year=int(given.get("exp_year", 2034)),
-        fingerprint=f"fp{card.last4}",
+        fingerprint=cards.fingerprint(card.brand, card.last4),
         funding=card.funding,
         last4=card.last4,
         metadata={},
@@ -125,7 +125,7 @@ def _bank_account(shop: Shop, given: Json) -> Json:
         bank_name="STRIPE TEST BANK",
         country=given["country"],
         currency=given.get("currency", "usd").lower(),
-        fingerprint=f"fp{given['account_number'][-4:]}",
+        fingerprint=cards.fingerprint(given["country"], given["account_number"]),
         last4=given["account_number"][-4:],
         routing_number=given.get("routing_number"),
         status="new",

@@ -1,6 +1,6 @@
 """Customers and their payment methods."""
 
-from sandbox import accounts, cards, discounts, lists, methods, sources, subscriptions
+from sandbox import accounts, cards, discounts, lists, methods, numbering, sources, subscriptions
 from sandbox.calls.registry import Call, call, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
@@ -15,6 +15,7 @@ _NOT_COPIED = (
 @call("POST", "/v1/customers")
 def create_customer(c: Call) -> Json:
     made = c.shop.world.make("customer", "cus", name=None, metadata={}, balance=0)
+    made["invoice_prefix"] = numbering.prefix_of(made["id"])
     if clock := c.params.get("test_clock"):
         c.shop.find("test_helpers.test_clock", clock, param="test_clock")
         made["test_clock"] = clock

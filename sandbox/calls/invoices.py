@@ -76,10 +76,6 @@ def create_item(c: Call) -> Json:
         amount=amount,
         currency=price["currency"],
         description=params.get("description") or (product or {}).get("name"),
-        discounts=[
-            _redeemed(c.shop, given, customer["id"], int(amount or 0), price["currency"])
-            for given in params.get("discounts") or []
-        ],
         quantity=quantity,
         quantity_decimal=str(quantity),
         date=world.now(),
@@ -88,6 +84,17 @@ def create_item(c: Call) -> Json:
         tax_rates=taxes.named(c.shop, params.get("tax_rates"), param="tax_rates"),
         test_clock=customer.get("test_clock"),
     )
+    made["discounts"] = [
+        _redeemed(
+            c.shop,
+            given,
+            customer["id"],
+            int(amount or 0),
+            price["currency"],
+            invoice_item=made["id"],
+        )
+        for given in params.get("discounts") or []
+    ]
     made["period"] = params.get("period") or {"start": world.now(), "end": world.now()}
     made["pricing"] = {
         "type": "price_details",
@@ -107,11 +114,16 @@ def create_item(c: Call) -> Json:
 
 
 def _redeemed(
-    shop: Shop, given: Json, customer: str, total: int, currency: str | None = None
+    shop: Shop,
+    given: Json,
+    customer: str,
+    total: int,
+    currency: str | None = None,
+    **owner: str,
 ) -> str:
     """The id of a discount of an invoice or its item, once it was seen to be allowed."""
     discounts.check(shop, given, total=total, currency=currency, customer=customer)
-    return str(discounts.redeem(shop, given, customer=customer)["id"])
+    return str(discounts.redeem(shop, given, customer=customer, **owner)["id"])
 
 
 def _price(shop: Shop, params: Json, where: str) -> Json | None:

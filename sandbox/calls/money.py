@@ -4,6 +4,7 @@ from sandbox import (
     captures,
     cards,
     cash,
+    configurations,
     declines,
     disputes,
     methods,
@@ -51,7 +52,7 @@ def create_setup_intent(c: Call) -> Json:
         metadata={},
     )
     apply(c.shop, "setup_intent", made, c.params, "payment_method", *_WAYS)
-    _set_ways(made, c.params)
+    _set_ways(c.shop, made, c.params, fresh=True)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
     c.shop.save(made, "setup_intent.created")
     if (method := _method(c)) is not None:
@@ -138,10 +139,35 @@ _SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 _MOST = 99_999_999
 
 
-def _set_ways(intent: Json, params: Json) -> None:
-    """How an intent may be paid: whatever suits, or the kinds that are named."""
-    if wanted := params.get("automatic_payment_methods"):
-        intent["automatic_payment_methods"] = {"allow_redirects": "always", **wanted}
+_ONE_OF = (
+    "allowed_payment_method_types",
+    "excluded_payment_method_types",
+    "automatic_payment_methods",
+)
+
+
+def _check_ways(params: Json) -> None:
+    """Raise Stripe's 400 where the kinds that are allowed are named beside another choice."""
+    given = [name for name in _ONE_OF if params.get(name)]
+    if given[:1] == ["allowed_payment_method_types"] and len(given) > 1:
+        raise invalid(
+            f"You may only specify one of these parameters: {', '.join(given)}.", param=given[0]
+        )
+
+
+def _set_ways(shop: Shop, intent: Json, params: Json, *, fresh: bool) -> None:
+    """How an intent may be paid: by whatever suits, which is what a new one says by itself, or by
+    the kinds that are named."""
+    _check_ways(params)
+    wanted = params.get("automatic_payment_methods")
+    if wanted or (fresh and not params.get("allowed_payment_method_types")):
+        intent["automatic_payment_methods"] = {
+            "allow_redirects": "always",
+            "enabled": True,
+            **(wanted or {}),
+        }
+        if intent["automatic_payment_methods"]["enabled"]:
+            intent["payment_method_configuration_details"] = configurations.named(shop)
     if kinds := params.get("allowed_payment_method_types"):
         intent["payment_method_types"] = list(kinds)
         if "card" not in kinds:
@@ -194,7 +220,7 @@ def create_intent(c: Call) -> Json:
             description=params.get("description"),
             capture_method=params.get("capture_method", "automatic_async"),
         )
-        _describe(c, made, "amount", "currency", "customer")
+        _describe(c, made, "amount", "currency", "customer", fresh=True)
         if method:
             _demand_allowed(made, method)
         made["confirmation_method"] = params.get("confirmation_method", "automatic")
@@ -230,11 +256,11 @@ def _method(c: Call) -> Json | None:
     return method
 
 
-def _describe(c: Call, intent: Json, *but: str) -> None:
-    """Set what a call says of an intent."""
+def _describe(c: Call, intent: Json, *but: str, fresh: bool = False) -> None:
+    """Set what a call says of an intent, `fresh` if it has just been made."""
     params = c.params
     apply(c.shop, "payment_intent", intent, params, *_NOT_PLAIN, *but)
-    _set_ways(intent, params)
+    _set_ways(c.shop, intent, params, fresh=fresh)
     _card_options(c.shop, intent, params)
 
 

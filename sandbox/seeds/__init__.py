@@ -90,4 +90,5 @@ def account_settings(world: World) -> Json:
     schema = world.published.resolve(world.published.object_schema("account"))
     settings: Json = world.blanks.part(schema["else"]["properties"]["settings"])
     settings["dashboard"] = {"display_name": "Harbour School", "timezone": "Etc/UTC"}
+    settings["payments"]["statement_descriptor"] = "HARBOUR SCHOOL"
     return settings

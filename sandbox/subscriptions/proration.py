@@ -69,14 +69,25 @@ def _credits(shop: Shop, found: Json, item: Json, at: int) -> list[Json]:
         debits = shop.world.private.get(f"debits/{item['id']}", {}).get("rows")
         if debits is not None:
             return [
-                _line(shop, found, item, -_unused(row, at), at)
+                _line(shop, found, item, -_unused(row, at), at, _billed_by(row))
                 for row in debits
                 if row["end"] > at and _unused(row, at)
             ]
     kept = shop.world.private.get(found["id"], {})
     last: list[str] = kept.get("last_discounts") or found["discounts"]
     amount = _net(shop, found, item, last)
-    return [_line(shop, found, item, -_rounded(amount * share_left(item, at)), at)]
+    rows = shop.world.private.get(f"debits/{item['id']}", {}).get("rows") or []
+    billed: Json = next((row for row in reversed(rows) if row["end"] > at), {})
+    return [
+        _line(shop, found, item, -_rounded(amount * share_left(item, at)), at, _billed_by(billed))
+    ]
+
+
+def _billed_by(row: Json) -> Json | None:
+    """The invoice and the line that billed a debit, None where it is still to be invoiced."""
+    if not row.get("invoice"):
+        return None
+    return {"invoice": row["invoice"], "invoice_line_items": [row["line"]]}
 
 
 def _unused(row: Json, at: int) -> int:
@@ -120,7 +131,9 @@ def _part(shop: Shop, found: Json, item: Json, coupon: Json) -> Fraction:
     return Fraction(own, whole) if whole else Fraction(0)
 
 
-def _line(shop: Shop, found: Json, item: Json, amount: int, at: int) -> Json:
+def _line(
+    shop: Shop, found: Json, item: Json, amount: int, at: int, credited: Json | None = None
+) -> Json:
     return invoice_lines.proration_line(
         shop,
         found,
@@ -129,18 +142,21 @@ def _line(shop: Shop, found: Json, item: Json, amount: int, at: int) -> Json:
         start=at,
         end=item["current_period_end"],
         text="Unused time on" if amount < 0 else "Remaining time on",
+        credited=credited,
     )
 
 
-def _note_debit(shop: Shop, line: Json, amount: int) -> None:
-    """Remember what was billed for a part of an item's period; a credit ends what it gives back."""
+def _note_debit(shop: Shop, line: Json, amount: int, invoice: str | None = None) -> None:
+    """Remember what was billed for a part of an item's period, by which invoice's line; a credit
+    ends what it gives back."""
     details = line["parent"]["subscription_item_details"]
     key, period = f"debits/{details['subscription_item']}", line["period"]
     rows = shop.world.private.get(key, {}).get("rows") or []
     if amount < 0:
         rows = [row for row in rows if row["end"] <= period["start"]]
     elif amount:
-        rows = [*rows, {"amount": amount, "start": period["start"], "end": period["end"]}]
+        billed = {"invoice": invoice, "line": line["id"] if invoice else None}
+        rows = [*rows, {"amount": amount, "start": period["start"], "end": period["end"], **billed}]
     shop.world.keep(key, rows=[row for row in rows if row["end"] > shop.world.now() - _KEPT])
 
 
@@ -195,7 +211,17 @@ def wait(shop: Shop, found: Json, lines: list[Json]) -> None:
         if details := line["parent"]["subscription_item_details"]:
             item = details["subscription_item"]
             made["parent"]["subscription_details"]["subscription_item"] = item
+            made["proration_details"] = _details(details["proration_details"]["credited_items"])
         shop.save(made, "invoiceitem.created")
+
+
+def _details(credited: Json | None) -> Json:
+    """What an invoice item says about its proration."""
+    named = credited and {
+        "type": "invoice_line_items",
+        "invoice_line_item_details": credited,
+    }
+    return {"credited_items": named, "discount_amounts": []}
 
 
 def invoice(
@@ -226,7 +252,7 @@ def draft(shop: Shop, found: Json, lines: list[Json], *, reason: str) -> Json:
     for line in lines:
         if line["parent"]["subscription_item_details"]:
             off = sum(entry["amount"] for entry in line["discount_amounts"])
-            _note_debit(shop, line, line["amount"] - off)
+            _note_debit(shop, line, line["amount"] - off, bill["id"])
     return bill
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.versions.families import Version
 
 Paths = dict[str, list[list[str]]]
-_SPANS: dict[str, dict[str, list[str]]] = json.loads(
+SPANS: dict[str, dict[str, list[str]]] = json.loads(
     Path(__file__).with_name("added.json").read_text()
 )
 _DAY = 10
@@ -28,7 +28,7 @@ def lacking(version: Version) -> Paths:
     found: Paths = {}
     if "." not in version.name:
         return found
-    for span, kinds in _SPANS.items():
+    for span, kinds in SPANS.items():
         first, _, until = span.partition("..")
         if first[:_DAY] <= version.name[:_DAY] < until[:_DAY]:
             for kind, paths in kinds.items():

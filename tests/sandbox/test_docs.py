@@ -8,7 +8,7 @@ from sandbox.__main__ import serve
 from sandbox.control import documented
 from sandbox.delivery import Faults
 from sandbox.settings import Settings
-from tests.sandbox.recorded.differences import REASONS
+from tests.sandbox.recorded.differences import RULES
 
 TEXT = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()
 
@@ -26,5 +26,5 @@ def test_every_fault_setting_option_and_reason_is_documented() -> None:
         assert f"`{name}`" in TEXT
     for name in inspect.signature(serve).parameters:
         assert f"--{name.replace('_', '-')}" in TEXT
-    for name, words in REASONS.items():
-        assert f"| {name} | {words} |" in TEXT
+    for rule in RULES:
+        assert f"| {rule.name} | {rule.meaning} |" in TEXT

@@ -71,3 +71,144 @@ async def test_what_stripe_sends_without_publishing_it(stripe: Stripe) -> None:
         payment_method="pm_card_chargeDeclined",
     )
     assert error["payment_intent"]["shared_payment_granted_token"] is None
+
+
+def test_an_intent_accepts_what_suits_unless_kinds_are_named(published: Published) -> None:
+    account = Inside.empty(published)
+    for path in ("payment_intents", "setup_intents"):
+        money = {"amount": 900, "currency": "usd"} if path == "payment_intents" else {}
+        made = account.make(path, **money)
+        assert made["automatic_payment_methods"] == {"allow_redirects": "always", "enabled": True}
+        assert made["payment_method_configuration_details"]["id"].startswith("pmc_")
+        named = account.make(path, **money, allowed_payment_method_types=["card"])
+        assert named["automatic_payment_methods"] is None
+        both = {"allowed_payment_method_types": ["card"], "excluded_payment_method_types": ["link"]}
+        assert account.ask("POST", path, **money, **both)[0] == 400
+        status, body = account.ask("POST", path, **money, payment_method_types=["card"])
+        assert (status, body["error"]["code"]) == (400, "payment_method_types_no_longer_supported")
+
+
+def test_a_setup_session_has_its_setup_intent_from_the_start(published: Published) -> None:
+    account = Inside.empty(published)
+    customer = account.make("customers", email="setup@box.example")["id"]
+    asked = {"mode": "setup", "currency": "usd", "success_url": "https://a.example"}
+    session = account.make("checkout/sessions", customer=customer, **asked)
+    intent = account.get(f"setup_intents/{session['setup_intent']}")
+    assert (intent["status"], intent["customer"]) == ("requires_payment_method", customer)
+    assert session["customer_details"]["tax_exempt"] is None
+    assert session["branding_settings"]["display_name"] == "Harbour School"
+    account.make(f"checkout/sessions/{session['id']}/expire")
+    assert account.get(f"setup_intents/{intent['id']}")["status"] == "canceled"
+
+
+def test_each_customer_has_invoice_numbers_of_their_own(published: Published) -> None:
+    account = Inside.empty(published)
+    for _ in range(2):
+        customer = account.make("customers")
+        for number in ("0001", "0002"):
+            bill = account.make("invoices", customer=customer["id"])
+            assert bill["rendering"]["pdf"]["page_size"] == "auto"
+            account.make(
+                "invoiceitems",
+                customer=customer["id"],
+                invoice=bill["id"],
+                amount=900,
+                currency="usd",
+            )
+            done = account.make(f"invoices/{bill['id']}/finalize")
+            assert done["number"] == f"{customer['invoice_prefix']}-{number}"
+            assert done["rendering"]["pdf"]["page_size"] == "letter"
+        found = account.get(f"customers/{customer['id']}")
+        assert found["next_invoice_sequence"] == 3
+
+
+def test_a_discount_of_an_item_names_it(published: Published) -> None:
+    account = Inside.empty(published)
+    customer = account.make("customers")["id"]
+    coupon = account.make("coupons", percent_off=50)["id"]
+    item = account.make(
+        "invoiceitems",
+        customer=customer,
+        amount=900,
+        currency="usd",
+        discounts=[{"coupon": coupon}],
+        expand=["discounts"],
+    )
+    assert item["discounts"][0]["invoice_item"] == item["id"]
+
+
+@pytest.mark.parametrize("mode", ["classic", "flexible"])
+def test_a_credit_names_the_line_that_it_gives_back(published: Published, mode: str) -> None:
+    account = Inside.empty(published)
+    product = account.make("products", name="Course")["id"]
+    small, large = [
+        account.make(
+            "prices",
+            product=product,
+            currency="usd",
+            unit_amount=amount,
+            recurring={"interval": "month"},
+        )["id"]
+        for amount in (900, 1900)
+    ]
+    customer = account.make(
+        "customers",
+        payment_method="pm_card_visa",
+        invoice_settings={"default_payment_method": "pm_card_visa"},
+    )["id"]
+    made = account.make(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": small}],
+        billing_mode={"type": mode},
+        expand=["latest_invoice"],
+    )
+    first = made["latest_invoice"]
+    billed = {"invoice": first["id"], "invoice_line_items": [first["lines"]["data"][0]["id"]]}
+    change = [{"id": made["items"]["data"][0]["id"], "price": large}]
+    changed = account.make(
+        f"subscriptions/{made['id']}",
+        items=change,
+        proration_behavior="always_invoice",
+        expand=["latest_invoice"],
+    )
+    credited = {
+        line["amount"] < 0: line["parent"]["subscription_item_details"]["proration_details"]
+        for line in changed["latest_invoice"]["lines"]["data"]
+    }
+    assert credited == {True: {"credited_items": billed}, False: {"credited_items": None}}
+    items = account.get("invoiceitems", customer=customer)["data"]
+    credit = next(item for item in items if item["amount"] < 0)
+    assert credit["proration_details"]["credited_items"]["invoice_line_item_details"] == billed
+
+
+def test_what_is_known_of_a_payment_method(published: Published) -> None:
+    account = Inside.empty(published)
+    customer = account.make("customers")["id"]
+    card = account.make("payment_methods", type="card", card={"token": "tok_visa"})
+    assert card["card"]["checks"]["cvc_check"] == "unchecked"
+    path = f"payment_methods/{card['id']}/attach"
+    assert account.make(path, customer=customer)["card"]["checks"]["cvc_check"] == "pass"
+    same = account.make("payment_methods", type="card", card={"token": "tok_visa"})
+    assert same["card"]["fingerprint"] == card["card"]["fingerprint"]
+    assert len(card["card"]["fingerprint"]) == 16
+    debit = account.make(
+        "payment_methods",
+        type="sepa_debit",
+        sepa_debit={"iban": "DK5000400440116243"},
+        billing_details={"name": "Ada", "email": "ada@box.example"},
+    )["sepa_debit"]
+    assert (debit["bank_code"], debit["branch_code"], debit["country"]) == ("0040", "", "DK")
+    ideal = account.make("payment_methods", type="ideal", ideal={"bank": "abn_amro"})["ideal"]
+    assert ideal["bic"] == "ABNANL2A"
+
+
+def test_a_statement_names_the_account_and_what_is_added(published: Published) -> None:
+    account = Inside.empty(published)
+    paid = {"amount": 900, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+    for given, words in (
+        ({}, "HARBOUR SCHOOL"),
+        ({"statement_descriptor_suffix": "Term 1"}, "HARBOUR SCHOOL* TERM 1"),
+    ):
+        intent = account.make("payment_intents", **paid, **given, expand=["latest_charge"])
+        assert intent["latest_charge"]["calculated_statement_descriptor"] == words

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.schema import Published
+from sandbox.versions import added
 from tests.harness import Json
-from tests.sandbox.recorded.differences import REASONS, patterns, reason
+from tests.sandbox.recorded.changelog import ENTRIES, hidden
+from tests.sandbox.recorded.differences import RULES, patterns, reason
 from tests.sandbox.recorded.replay import Difference, dialogues, replay
 
 pytestmark = pytest.mark.anyio
@@ -69,8 +71,24 @@ async def test_no_explanation_outlives_its_difference(published: Published) -> N
     seen: list[Difference] = []
     for entries in FOUND.values():
         seen += (await replay(entries, published)).differences
-    assert {reason(one) for one in seen} <= set(REASONS)
+    assert {reason(one) for one in seen} <= {rule.name for rule in RULES}
     said = [f"{one.what} {one.where}" for one in seen]
     unused = [p for p in patterns() if not any(fnmatchcase(one, p) for one in said)]
     assert unused == [] or not RECORDED
     assert all(pattern.partition(" ")[2] for pattern in patterns())
+
+
+def test_the_changelog_explains_what_older_versions_lack(published: Published) -> None:
+    """Each entry is about the version that added its field, and no field is left out of a recorded
+    answer without one."""
+    since = {
+        f"{kind}.{path}": span.partition("..")[2]
+        for span, kinds in added.SPANS.items()
+        for kind, paths in kinds.items()
+        for path in paths
+    }
+    assert {name: entry.version for name, entry in ENTRIES.items()} == {
+        name: since.get(name) for name in ENTRIES
+    }
+    unexplained = hidden(published, [entry for entries in FOUND.values() for entry in entries])[1]
+    assert unexplained == set()
