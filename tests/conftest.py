@@ -1,16 +1,23 @@
 """Fixtures: a shared Postgres and Temporal, and new databases and sandboxes on request."""
 
+import asyncio
+import functools
 import gc
+import inspect
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from temporalio.client import Schedule
 
-from latchkey import passwords
+from latchkey import passwords, schedules
+from latchkey.settings import Settings
 from latchkey.store.pool import Pool, create_pool
 from sandbox.schema import Published
 from tests.harness import (
@@ -31,6 +38,9 @@ settings.register_profile(
 settings.load_profile("any machine")
 """How fast a machine is fails no test: the first text that is generated takes seconds on a busy
 one."""
+
+LONGEST = 600.0
+"""Seconds that no test takes, even on a machine that does much else."""
 
 FAILED = pytest.StashKey[bool]()
 """Set on a test that has failed, for the fixtures that can say more about it."""
@@ -74,6 +84,20 @@ def pytest_runtest_setup() -> None:
     _warnings.clear()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """End a test that hangs, where it hangs."""
+    test = pyfuncitem.obj
+
+    @functools.wraps(test)
+    async def bounded(**given: Any) -> None:
+        async with asyncio.timeout(LONGEST):
+            await test(**given)
+
+    if inspect.iscoroutinefunction(test) and not hasattr(test, "hypothesis"):
+        pyfuncitem.obj = bounded
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -99,6 +123,26 @@ def quick_passwords() -> Iterator[None]:
     """Hash passwords cheaply: as in production, each sign-in would compute for 0.2 s."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_time_of_day() -> Iterator[None]:
+    """Have Temporal's schedules begin long after a site's start: else those tests would fail that a
+    round minute, or the night's comparison, finds at work."""
+    catch_up = schedules._catch_up
+
+    def later(settings: Settings) -> Schedule:
+        schedule = catch_up(settings)
+        for interval in schedule.spec.intervals:
+            if interval.every > timedelta(minutes=1):
+                interval.offset = timedelta(seconds=time.time() - 1) % interval.every
+        return schedule
+
+    noon = timedelta(seconds=time.time(), hours=12) % schedules.DAY
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedules, "_catch_up", later)
+        patch.setattr(schedules, "NIGHT", timedelta(seconds=int(noon.total_seconds())))
         yield
 
 
@@ -148,10 +192,14 @@ def stripe(published: Published) -> Iterator[Stripe]:
 
 
 @pytest.fixture
-async def site(dsn: str, temporal_address: str, stripe: Stripe) -> AsyncIterator[Latchkey]:
+async def site(
+    dsn: str, temporal_address: str, stripe: Stripe, request: pytest.FixtureRequest
+) -> AsyncIterator[Latchkey]:
     """A whole Latchkey for this test alone."""
     async with run_latchkey(dsn, temporal_address, stripe) as running:
         yield running
+        if FAILED in request.node.stash:
+            await running.tell()
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +211,16 @@ async def shared(
         async with run_latchkey(await postgres.create(), temporal_address, stripe) as running:
             yield running
         assert stripe.problems() == []
+
+
+@pytest.fixture
+async def shared_tells(shared: Latchkey, request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    yield
+    if FAILED in request.node.stash:
+        await shared.tell()
+
+
+@pytest.fixture(autouse=True)
+def failures_on_the_shared_site_tell(request: pytest.FixtureRequest) -> None:
+    if "shared" in request.fixturenames:
+        request.getfixturevalue("shared_tells")

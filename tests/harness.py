@@ -56,6 +56,13 @@ SALES = {
     "customer.subscription.updated",
     "invoice.paid",
 }
+LEFT = (
+    "select id, type, target_id, state, error from events"
+    " where state not in ('handled', 'ignored')",
+    "select product_id, state, error from links where state <> 'listening'",
+    "select id, kind, to_email, state, error from mails where state <> 'sent'",
+)
+"""What can be left to do, for a test that has failed."""
 SHORTLY = 8
 """Seconds until an end that a test sees come: enough to get ready for it on a busy machine."""
 REFRESH = "500ms"
@@ -484,8 +491,6 @@ class Latchkey:
         return subprocess.Popen(
             [sys.executable, "-m", "latchkey.cli", "worker"],
             env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
 
     async def call(self, method: str, path: str, status: int = 200, **options: Any) -> Json:
@@ -555,6 +560,18 @@ class Latchkey:
             return bool(left == 0)
 
         await until(done, "every event is handled")
+
+    async def tell(self) -> None:
+        """Print what isn't done, for a test that has failed."""
+        print("What the site has left to do:")  # noqa: T201
+        for query in LEFT:
+            for row in await self.pool.fetch(query):
+                print(dict(row))  # noqa: T201
+        async for run in self.temporal.list_workflows("ExecutionStatus = 'Running'"):
+            raw = (await self.temporal.get_workflow_handle(run.id).describe()).raw_description
+            failures = [task.last_failure.message for task in raw.pending_activities]
+            if failures or raw.HasField("pending_workflow_task"):
+                print(f"{run.id} is at work; its activities failed by: {failures}")  # noqa: T201
 
 
 @contextlib.asynccontextmanager
