@@ -12,18 +12,27 @@ PROCESSES ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 \
   --ignore tests/test_architecture.py
 
-.PHONY: run test fast check format schema lock clean
+# The checks need one core, so they run beside the tests.
+BOTH := $(MAKE) --no-print-directory --jobs 2 check
+
+.PHONY: run test fast check suite quick format schema lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
 	$(BIN)/latchkey up
 
 ## Run all tests, including browser tests, with linting, formatting, type and architecture checks.
-test: check $(VENV)/.tools
-	$(PYTEST)
+test: $(VENV)/.tools
+	$(BOTH) suite
 
 ## Run the quick tests: no browser and no slow tests.
-fast: check
+fast: $(VENV)/.development
+	$(BOTH) quick
+
+suite:
+	$(PYTEST)
+
+quick:
 	$(PYTEST) -m "not browser and not slow"
 
 check: $(VENV)/.development

@@ -117,6 +117,9 @@ def _processes(folder: Path, given: dict[str, str]) -> Iterator[tuple[Crashing, 
     }
     try:
         yield made, environment
+    except BaseException:
+        print(made.text())  # noqa: T201
+        raise
     finally:
         made.end()
 
