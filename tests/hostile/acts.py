@@ -14,6 +14,7 @@ from latchkey.store.pool import Connection
 from latchkey.store.users import claims, merge_requests
 from tests.hostile.byhand import End
 from tests.hostile.model import Source
+from tests.hostile.moves import Goods
 from tests.hostile.policy import DAY, DEFAULTS, GRACES
 from tests.hostile.truth import Json
 from tests.spellings import spelled
@@ -193,12 +194,15 @@ async def tend_the_collection(life: "Life") -> None:
 
 
 async def sell(life: "Life") -> None:
-    """Sell a linked product at the site: at another price, with a payment link or without, or not
-    any more. Stripe may have archived the price."""
+    """Sell a linked product at the site: at another price or at several, with a payment link or
+    without, or not any more. Stripe may have archived the price."""
     if not life.links.on:
         return
     product, stripe_product = life.chance.choice(sorted(life.links.on))
     goods = next(one for one in life.goods if one.id == stripe_product)
+    if life.chance.random() < 0.5:
+        await _sell_at_several(life, product, goods)
+        return
     price = life.chance.choice([*goods.monthly, *goods.once])
     life.log.append(f"sell {product} {price}")
     await life.outside.call(
@@ -211,6 +215,23 @@ async def sell(life: "Life") -> None:
             "payment_link": life.chance.random() < 0.3,
         },
     )
+
+
+async def _sell_at_several(life: "Life", product: str, goods: Goods) -> None:
+    """Some of the prices, in any order, each with options of its own."""
+    prices = [*goods.monthly, *goods.once]
+    chosen = life.chance.sample(prices, life.chance.randint(1, len(prices)))
+    offers: list[Json] = [
+        {
+            "price": price,
+            "trial_days": life.chance.choice((None, None, 3)) if price in goods.monthly else None,
+            "most": life.chance.choice((None, 3)),
+            "featured": number == 1,
+        }
+        for number, price in enumerate(chosen)
+    ]
+    life.log.append(f"sell {product} {offers}")
+    await life.outside.call("PUT", f"/products/{product}/prices", refused=CLOSED, json=offers)
 
 
 async def claim(life: "Life") -> None:

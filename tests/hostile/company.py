@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from latchkey.store import site_settings
+from latchkey.store.pool import Connection
 from tests.harness import until
 from tests.hostile.acts import some_cells
 from tests.hostile.judge import COUNTED, WrongError
@@ -43,7 +45,8 @@ HOSTILE = {
 }
 CALM = dict.fromkeys(HOSTILE, 0.0)
 LISTED_OFTEN = (
-    "checkout.", "charge.", "refund.", "invoice.paid", "invoice.payment_failed",
+    "checkout.session.async", "checkout.session.completed", "charge.", "refund.",
+    "invoice.paid", "invoice.payment_failed",
     "customer.subscription.created", "customer.subscription.updated",
     "customer.subscription.deleted", "customer.subscription.paused",
     "customer.subscription.resumed",
@@ -101,6 +104,7 @@ class Company:
         free = (await self.truth.post("coupons", percent_off=100, duration="once"))["id"]
         for life in self.lives:
             life.free = free
+        await self.outside.commit(_remind)
         await self._each(lambda life: life.prepare())
         await self.outside.call("GET", "/stripe/products", params={"refresh": "true"})
         await self._each(lambda life: life.begin())
@@ -267,6 +271,7 @@ class Company:
         comparison with Stripe finds no differences but the dates that moving the clock has
         changed."""
         await self._judge_feed()
+        await self._judge_reminders()
         made = await self.outside.call("POST", "/reconciliations", json={"dry_run": True})
 
         report: Json = {}
@@ -306,6 +311,37 @@ class Company:
                 raise WrongError(
                     f"the feed shows {shown[type_]} of {held.get(type_)} lines {type_}"
                 )
+
+    async def _judge_reminders(self) -> None:
+        """Who left a checkout got an email only if they had consented, and one about each product;
+        a merge adds up those of two users."""
+        rows = await self.outside.fetch(
+            """
+            select a.session_id, a.user_id, a.product_id,
+                   exists (select from user_merges where into_user = a.user_id) as merged
+              from abandoned_checkouts a
+            """
+        )
+        told = Counter((row["user_id"], row["product_id"]) for row in rows if not row["merged"])
+        if twice := [pair for pair, count in told.items() if count > 1]:
+            raise WrongError(f"two emails about a checkout that was left: {twice}")
+        for row in rows:
+            session = await self.truth.get(f"checkout/sessions/{row['session_id']}")
+            consent = (session["consent"] or {}).get("promotions")
+            if (session["status"], consent) != ("expired", "opt_in"):
+                raise WrongError(
+                    f"an email about {row['session_id']}: {session['status']} {consent}"
+                )
+        mails = await self.outside.fetch(
+            "select count(*) from mails where kind = 'abandoned_checkout'"
+        )
+        if mails[0]["count"] != len(rows):
+            raise WrongError(f"{mails[0]['count']} emails about {len(rows)} checkouts")
+
+
+async def _remind(connection: Connection) -> None:
+    """Have the site write to buyers who left a checkout."""
+    await site_settings.change(connection, abandoned_mail=True)
 
 
 async def within(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:

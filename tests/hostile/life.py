@@ -196,11 +196,18 @@ class Life:
         if not self.links.on:
             return None
         product, _ = chance.choice(sorted(self.links.on))
+        offered = (await self.outside.call("GET", f"/products/{product}/prices"))["data"]
+        price = chance.choice([None, *(one["price"] for one in offered)])
         made = await self.outside.call(
             "POST",
             "/checkout-sessions",
             refused=acts.CLOSED,
-            json={"product": product, "email": email, "again": chance.random() < 0.5},
+            json={
+                "product": product,
+                "price": price,
+                "email": email,
+                "again": chance.random() < 0.5,
+            },
         )
         return made.get("id")
 

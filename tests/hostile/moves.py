@@ -4,6 +4,7 @@ The sandbox refuses moves that Stripe wouldn't allow; they are skipped.
 """
 
 import random
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Person:
     address at Stripe. `carts` are the sessions that subscriptions came from; for a quote, the first
     invoice, if it also sold a one-time item. `refunded` lists by subscription what was refunded
     since the last settled moment: the invoice and the amount, which is negative if a refund failed.
-    `left` are sessions that they left open.
+    `left` are sessions that they left open, `expired` those that can be opened again.
     """
 
     email: str
@@ -47,6 +48,7 @@ class Person:
     carts: dict[str, str] = field(default_factory=dict)
     refunded: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    expired: list[str] = field(default_factory=list)
 
     def spelled(self, chance: random.Random) -> str:
         """One of their addresses, as programs write it."""
@@ -128,7 +130,8 @@ async def _pay(scene: Scene, person: Person, session_id: str, card: str) -> Json
 
 
 async def buy_at_the_site(scene: Scene, person: Person) -> list[str]:
-    """By a session that the site makes: it is paid, left open, or let expire."""
+    """By a session that the site makes: it is paid, left open, or let expire, by people who agree
+    to be written to and people who don't."""
     session = await scene.open_checkout(person.spelled(scene.chance))
     if session is None:
         return []
@@ -137,7 +140,12 @@ async def buy_at_the_site(scene: Scene, person: Person) -> list[str]:
             person.left.append(session)
             return [session]
         case "expire":
-            await scene.truth.post(f"checkout/sessions/{session}/expire")
+            await scene.truth.control(
+                f"checkout/{session}/leave",
+                email=person.typed(scene.chance),
+                consent={"promotions": scene.chance.choice(("opt_in", "opt_in", "opt_out"))},
+            )
+            person.expired.append(session)
             return [session]
     return await _bought(scene, person, session)
 
@@ -148,6 +156,17 @@ async def come_back_to_a_checkout(scene: Scene, person: Person) -> list[str]:
         if (await scene.truth.get(f"checkout/sessions/{session}"))["status"] == "open":
             return await _bought(scene, person, session)
     return []
+
+
+async def recover_a_checkout(scene: Scene, person: Person) -> list[str]:
+    """A session that expired is opened again by Stripe's address, and paid, if its price is still
+    sold."""
+    if not person.expired:
+        return []
+    session = await scene.truth.get(f"checkout/sessions/{person.expired.pop(0)}")
+    answer = await scene.truth.client.get(session["after_expiration"]["recovery"]["url"])
+    found = re.search(r"cs_\w+", answer.headers.get("location", ""))
+    return await _bought(scene, person, found[0]) if found else []
 
 
 async def _bought(scene: Scene, person: Person, session_id: str) -> list[str]:
@@ -636,6 +655,7 @@ MOVES: list[tuple[Move, int]] = [
     (settle_a_delayed_payment, 6),
     (buy_at_the_site, 10),
     (come_back_to_a_checkout, 20),
+    (recover_a_checkout, 20),
     (capture_or_let_go, 40),
     (pay_late, 20),
     (write_off, 12),
