@@ -165,7 +165,7 @@ async def triggers() -> Part:
     succeeded, emitted, failed = 0, 0, []
     with run_alone() as sandbox, tempfile.TemporaryDirectory() as home:
         async with httpx.AsyncClient(base_url=sandbox.url) as client:
-            settings = {"delayed_seconds": 0.1, "dunning_ends": "past_due"}
+            settings = {"delayed_seconds": 0.1, "dunning_ends": "past_due", "expiring_days": 9}
             await client.post("/_sandbox/settings", json=settings)
             _, text = await _run(program, home, "trigger", "--help")
             names = offered(text)

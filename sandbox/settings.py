@@ -17,6 +17,7 @@ class Settings:
     - `retry_days`: days between attempts
     - `delayed_seconds`: how long a bank debit takes (real time)
     - `upcoming_days`: how many days before a renewal `invoice.upcoming` is sent
+    - `expiring_days`: how many days before its end `subscription_schedule.expiring` is sent
     - `billing_mode`: the billing mode of subscriptions created by Checkout
     - `dispute_cancels`: whether a dispute cancels the subscription it is about
     - `events_version`: the API version of events in lists
@@ -29,6 +30,7 @@ class Settings:
     retry_days: tuple[float, ...] = (3, 5, 7)
     delayed_seconds: float = 20.0
     upcoming_days: float = 7
+    expiring_days: float = 7
     billing_mode: BillingMode = "flexible"
     dispute_cancels: bool = False
     events_version: str | None = None
@@ -52,6 +54,7 @@ class Settings:
         made.retry_days = tuple(float(days) for days in made.retry_days)
         made.delayed_seconds = float(made.delayed_seconds)
         made.upcoming_days = float(made.upcoming_days)
+        made.expiring_days = float(made.expiring_days)
         for key in known:
             setattr(self, key, getattr(made, key))
 

@@ -18,8 +18,8 @@ def ready(command: Command) -> Json:
 @control("POST", "/settings")
 def settings(command: Command) -> Json:
     """The settings an owner makes in the Dashboard: `dunning_ends`, `retry_days`,
-    `delayed_seconds`, `upcoming_days`, `billing_mode`, `dispute_cancels`, `events_version`,
-    `portal_saved`, `customer_accounts` (`none`, `beside` or `alone`)."""
+    `delayed_seconds`, `upcoming_days`, `expiring_days`, `billing_mode`, `dispute_cancels`,
+    `events_version`, `portal_saved`, `customer_accounts` (`none`, `beside` or `alone`)."""
     command.shop.settings.update(command.body)
     shown = command.shop.settings.shown()
     if command.body:

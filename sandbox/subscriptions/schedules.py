@@ -6,9 +6,7 @@ from sandbox.world import Json
 
 KIND = "subscription_schedule"
 RUNNING = ("not_started", "active")
-WARN_SECONDS = 9 * 86400
-"""How long before its end a schedule is announced to expire. Stripe's reference says seven days;
-the fixture of its command line waits for the event nine days before."""
+DAY = 86400
 _COPIED = ("collection_method", "default_payment_method", "description", "proration_behavior")
 
 
@@ -260,7 +258,7 @@ def _plan(shop: Shop, schedule: Json) -> None:
     current = schedule["current_phase"]
     at = current["end_date"] if current else schedule["phases"][0]["start_date"]
     shop.world.schedule("phase_end", schedule["id"], at)
-    warn = schedule["phases"][-1]["end_date"] - shop.world.span(WARN_SECONDS)
+    warn = schedule["phases"][-1]["end_date"] - shop.world.span(shop.settings.expiring_days * DAY)
     if warn >= shop.world.now():
         shop.world.schedule("warn_schedule", schedule["id"], warn)
 

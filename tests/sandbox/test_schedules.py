@@ -107,11 +107,11 @@ async def test_the_end_of_a_schedule_is_announced_and_told(stripe: Stripe) -> No
     life = await begin(stripe)
     made = await stripe.post("subscription_schedules", from_subscription=life.id)
     left = made["phases"][0]["end_date"] - made["created"]
-    await stripe.control("clock/advance", seconds=left - 9 * 86400 - 60)
+    await stripe.control("clock/advance", seconds=left - 7 * 86400 - 60)
     assert "subscription_schedule.expiring" not in await events_of(stripe, made["id"])
     await stripe.control("clock/advance", seconds=120)
     assert "subscription_schedule.expiring" in await events_of(stripe, made["id"])
-    await stripe.control("clock/advance", seconds=9 * 86400)
+    await stripe.control("clock/advance", seconds=7 * 86400)
     sent = await events_of(stripe, made["id"])
     assert {"subscription_schedule.released", "subscription_schedule.completed"} <= set(sent)
     assert sent.count("subscription_schedule.expiring") == 1

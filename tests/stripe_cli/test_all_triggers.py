@@ -38,8 +38,9 @@ def about_billing(names: list[str]) -> list[str]:
 
 async def test_every_trigger_of_billing_emits_its_event(stripe: Stripe, tmp_path: Path) -> None:
     """The fixtures of two schedules have nobody pay for weeks, and expect the subscription to go
-    on."""
-    await stripe.control("settings", delayed_seconds=0.1, dunning_ends="past_due")
+    on. One waits for `subscription_schedule.expiring` nine days before the end, though by Stripe's
+    reference it comes seven days before."""
+    await stripe.control("settings", delayed_seconds=0.1, dunning_ends="past_due", expiring_days=9)
     _, text = await cli(tmp_path, "trigger", "--help")
     billing = about_billing(offered(text))
     assert (len(offered(text)), len(billing)) == (123, 99)
