@@ -38,6 +38,7 @@ from latchkey import (
     adoption,
     contracts,
     dispatch,
+    logout_notices,
     lost_runs,
     presence,
     schedules,
@@ -49,6 +50,7 @@ from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.outgoing_http import OutgoingHttp
 from latchkey.settings import Settings, load_settings
+from latchkey.signing import SigningKeys
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_rate import StripeRate
@@ -236,6 +238,10 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     main, stripe, webhooks = build_workers(client, deps, settings, outgoing=outgoing)
     supervisor = LoopSupervisor()
     mailer = asyncio.create_task(outbox.run(pool, settings, supervisor))
+    signing = SigningKeys(pool, keyring.vault)
+    notifier = asyncio.create_task(
+        logout_notices.run(pool, settings, signing, outgoing, supervisor)
+    )
     async with (
         presence.reported(pool, supervisor, kind="worker"),
         main,
@@ -252,7 +258,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
         await stop.wait()
         supervisor.stop()
         greeting.cancel()
-    await asyncio.gather(mailer, greeting, return_exceptions=True)
+    await asyncio.gather(mailer, notifier, greeting, return_exceptions=True)
     await outgoing.aclose()
     await keyring.close()
     await rate.close()

@@ -7,7 +7,7 @@ from tests.harness import Latchkey
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
     | {"processes", "wakeups", "webhook_refusals", "audit_log", "sent_events", "signing_keys"}
-    | {"stripe_rate"}
+    | {"oauth_logouts", "stripe_rate"}
 )
 """Tables that background work writes to at any time, and counts of refusals. The relay empties
 `wakeups`; what adds to it also changes another table, which the digest sees."""

@@ -36,6 +36,40 @@ begin
 end
 $$;
 
+CREATE FUNCTION end_authorizations(of_user bigint, of_session bigint, of_client text) RETURNS void
+    LANGUAGE sql
+    AS $$
+    with ended as (
+        update oauth_authorizations set ended_at = now()
+         where user_id = of_user and ended_at is null
+           and (of_session is null or session_id = of_session)
+           and (of_client is null or client_id = of_client)
+        returning client_id, sid, code_used_at
+    )
+    insert into oauth_logouts (client_id, subject, sid)
+    select distinct e.client_id, of_user::text, e.sid
+      from ended e join oauth_clients c on c.id = e.client_id
+     where e.code_used_at is not null and c.backchannel_logout_uri is not null
+$$;
+
+CREATE FUNCTION end_authorizations_of_session() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform end_authorizations(old.user_id, old.id, null);
+    return null;
+end
+$$;
+
+CREATE FUNCTION end_authorizations_of_user() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform end_authorizations(old.id, null, null);
+    return old;
+end
+$$;
+
 CREATE FUNCTION fill_email_key() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -890,6 +924,117 @@ ALTER TABLE merge_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE oauth_authorizations (
+    id bigint NOT NULL,
+    client_id text NOT NULL,
+    user_id bigint NOT NULL,
+    session_id bigint NOT NULL,
+    sid uuid NOT NULL,
+    scopes text[] NOT NULL,
+    redirect_uri text NOT NULL,
+    nonce text,
+    code_challenge text,
+    auth_time timestamp with time zone NOT NULL,
+    via text NOT NULL,
+    second_factor text,
+    code_hash bytea NOT NULL,
+    code_expires_at timestamp with time zone NOT NULL,
+    code_used_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    check_at timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL
+);
+
+ALTER TABLE oauth_authorizations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME oauth_authorizations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth_client_secrets (
+    id bigint NOT NULL,
+    client_id text NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone
+);
+
+ALTER TABLE oauth_client_secrets ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME oauth_client_secrets_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth_clients (
+    id text NOT NULL,
+    name text NOT NULL,
+    confidential boolean NOT NULL,
+    first_party boolean NOT NULL,
+    pkce boolean NOT NULL,
+    redirect_uris text[] NOT NULL,
+    post_logout_redirect_uris text[] NOT NULL,
+    backchannel_logout_uri text,
+    scopes text[] NOT NULL,
+    product_required boolean NOT NULL,
+    product_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE oauth_consents (
+    client_id text NOT NULL,
+    user_id bigint NOT NULL,
+    scopes text[] NOT NULL,
+    given_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE oauth_logouts (
+    id bigint NOT NULL,
+    client_id text NOT NULL,
+    subject text NOT NULL,
+    sid uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT now(),
+    attempts integer DEFAULT 0 NOT NULL,
+    error text
+);
+
+ALTER TABLE oauth_logouts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME oauth_logouts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE oauth_requests (
+    id text NOT NULL,
+    client_id text NOT NULL,
+    parameters jsonb NOT NULL,
+    chosen_by bigint,
+    agreed_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE oauth_tokens (
+    token_hash bytea NOT NULL,
+    authorization_id bigint NOT NULL,
+    kind text NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT oauth_tokens_kind_check CHECK ((kind = ANY (ARRAY['access'::text, 'refresh'::text])))
+);
+
 CREATE TABLE order_lines (
     order_id text NOT NULL,
     id text NOT NULL,
@@ -1151,6 +1296,7 @@ CREATE TABLE sessions (
     secret_fingerprint bytea,
     authenticated_at timestamp with time zone DEFAULT now() NOT NULL,
     second_factor text,
+    sid uuid DEFAULT gen_random_uuid() NOT NULL,
     CONSTRAINT sessions_second_factor_check CHECK ((second_factor = ANY (ARRAY['app'::text, 'recovery_code'::text, 'passkey'::text]))),
     CONSTRAINT sessions_via_check CHECK ((via = ANY (ARRAY['password'::text, 'link'::text, 'admin'::text, 'passkey'::text, 'app'::text, 'recovery_code'::text])))
 );
@@ -1552,6 +1698,33 @@ ALTER TABLE ONLY matches
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY oauth_authorizations
+    ADD CONSTRAINT oauth_authorizations_code_hash_key UNIQUE (code_hash);
+
+ALTER TABLE ONLY oauth_authorizations
+    ADD CONSTRAINT oauth_authorizations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth_client_secrets
+    ADD CONSTRAINT oauth_client_secrets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth_client_secrets
+    ADD CONSTRAINT oauth_client_secrets_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY oauth_clients
+    ADD CONSTRAINT oauth_clients_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth_consents
+    ADD CONSTRAINT oauth_consents_pkey PRIMARY KEY (client_id, user_id);
+
+ALTER TABLE ONLY oauth_logouts
+    ADD CONSTRAINT oauth_logouts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth_requests
+    ADD CONSTRAINT oauth_requests_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY oauth_tokens
+    ADD CONSTRAINT oauth_tokens_pkey PRIMARY KEY (token_hash);
+
 ALTER TABLE ONLY offers
     ADD CONSTRAINT offers_pkey PRIMARY KEY (product_id, account_id, livemode, price_id);
 
@@ -1832,6 +2005,24 @@ CREATE INDEX merge_requests_by_match ON merge_requests USING btree (match_id);
 
 CREATE INDEX merge_requests_by_users ON merge_requests USING btree (into_user, other_user);
 
+CREATE INDEX oauth_authorizations_check ON oauth_authorizations USING btree (check_at);
+
+CREATE INDEX oauth_authorizations_client ON oauth_authorizations USING btree (client_id);
+
+CREATE INDEX oauth_authorizations_user ON oauth_authorizations USING btree (user_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX oauth_client_secrets_client ON oauth_client_secrets USING btree (client_id);
+
+CREATE INDEX oauth_consents_user ON oauth_consents USING btree (user_id);
+
+CREATE INDEX oauth_logouts_due ON oauth_logouts USING btree (due_at);
+
+CREATE INDEX oauth_requests_expiry ON oauth_requests USING btree (expires_at);
+
+CREATE INDEX oauth_tokens_authorization ON oauth_tokens USING btree (authorization_id);
+
+CREATE INDEX oauth_tokens_expiry ON oauth_tokens USING btree (expires_at);
+
 CREATE UNIQUE INDEX offers_one_featured ON offers USING btree (product_id, account_id, livemode) WHERE featured;
 
 CREATE INDEX order_lines_by_price ON order_lines USING btree (price_id);
@@ -1976,9 +2167,15 @@ CREATE TRIGGER orders_email_key BEFORE INSERT OR UPDATE OF email ON orders FOR E
 
 CREATE TRIGGER preview_records_email_key BEFORE INSERT OR UPDATE OF email ON preview_records FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
+CREATE TRIGGER sessions_end_authorizations AFTER DELETE ON sessions FOR EACH ROW WHEN ((old.expires_at > now())) EXECUTE FUNCTION end_authorizations_of_session();
+
 CREATE TRIGGER user_merges_email_key BEFORE INSERT OR UPDATE OF email ON user_merges FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER users_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER users_end_authorizations AFTER UPDATE ON users FOR EACH ROW WHEN ((old.link_epoch IS DISTINCT FROM new.link_epoch)) EXECUTE FUNCTION end_authorizations_of_user();
+
+CREATE TRIGGER users_end_authorizations_at_last BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION end_authorizations_of_user();
 
 CREATE TRIGGER users_link_epoch BEFORE UPDATE OF email, role, password_hash, erased_at ON users FOR EACH ROW WHEN (((old.email IS DISTINCT FROM new.email) OR (old.role IS DISTINCT FROM new.role) OR (old.password_hash IS DISTINCT FROM new.password_hash) OR (old.erased_at IS DISTINCT FROM new.erased_at))) EXECUTE FUNCTION raise_link_epoch();
 
@@ -2083,6 +2280,33 @@ ALTER TABLE ONLY merge_requests
 
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_authorizations
+    ADD CONSTRAINT oauth_authorizations_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_authorizations
+    ADD CONSTRAINT oauth_authorizations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_client_secrets
+    ADD CONSTRAINT oauth_client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_clients
+    ADD CONSTRAINT oauth_clients_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY oauth_consents
+    ADD CONSTRAINT oauth_consents_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_consents
+    ADD CONSTRAINT oauth_consents_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_logouts
+    ADD CONSTRAINT oauth_logouts_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_requests
+    ADD CONSTRAINT oauth_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES oauth_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY oauth_tokens
+    ADD CONSTRAINT oauth_tokens_authorization_id_fkey FOREIGN KEY (authorization_id) REFERENCES oauth_authorizations(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY offers
     ADD CONSTRAINT offers_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;

@@ -45,6 +45,11 @@ class SiteIdentity:
         return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
 
     @property
+    def notifies_sites(self) -> bool:
+        """Whether it tells other sites what happened here."""
+        return self.role is SiteRole.ORIGINAL
+
+    @property
     def signs_tokens(self) -> bool:
         """Whether it vouches for people towards other sites. A rehearsal has keys of its own."""
         return self.role in (SiteRole.ORIGINAL, SiteRole.REHEARSAL)
@@ -93,6 +98,7 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
         role,
     )
     await connection.execute("delete from signing_keys")
+    await connection.execute("delete from oauth_logouts")
     audit_draft.note(
         before={"home": before.home, "role": before.role}, after={"home": address, "role": role}
     )

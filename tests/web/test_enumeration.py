@@ -13,6 +13,7 @@ from latchkey.store.users import claims
 from tests.digest import digest
 from tests.harness import SECRETS, Latchkey
 from tests.web.pages import Visitor, user, visit
+from tests.web.relying import register
 from web import pages
 from web.pages.member import signin
 
@@ -140,6 +141,8 @@ async def test_no_members_route_reaches_what_is_anothers(
     )
     async with visit(shared) as other:
         await other.sign_in_as(owner, "idor owner")
+        forum = await register(shared)
+        await forum.sign_in(other)
     session = await shared.pool.fetchval("select id from sessions where user_id = $1", owner)
     async with shared.pool.acquire() as connection, connection.transaction():
         claim = await claims.ask(connection, owner, "more@idor.example")
@@ -159,6 +162,7 @@ async def test_no_members_route_reaches_what_is_anothers(
         "/account/claims/{token}": (signin_links.sign_claim(claim, secrets=SECRETS), 400),
         "/account/email/{token}": (signin_links.sign_change(change, secrets=SECRETS), 400),
         "/account/sessions/{id}/end": (str(session), 404),
+        "/account/sites/{id}/disconnect": (forum.id, 404),
         "/account/security/passkeys/{id}/remove": (str(passkey), 404),
         "/account/security/passkeys/{id}/rename": (str(passkey), 404),
     }

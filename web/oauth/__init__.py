@@ -3,9 +3,9 @@
 
 from starlette.routing import Route
 
-from web.oauth import metadata
+from web.oauth import metadata, posted, questions, token
 
 
 def routes() -> list[Route]:
     """The calls, which need none of the pages' middleware."""
-    return metadata.routes()
+    return [*metadata.routes(), *token.routes(), *questions.routes(), *posted.routes()]

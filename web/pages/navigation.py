@@ -68,6 +68,7 @@ MENU = (
             Entry("/admin/connectors", "Connectors", "connector"),
             Entry("/admin/policy", "Access policy", "policy"),
             Entry("/admin/tokens", "API tokens", "token"),
+            Entry("/admin/clients", "Clients", "key"),
             Entry("/admin/settings", "Settings", "settings"),
         ),
     ),

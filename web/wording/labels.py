@@ -8,6 +8,7 @@ from markupsafe import Markup
 from latchkey.mail.letters import KINDS
 from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
+from latchkey.rules.oauth import Scope
 from latchkey.rules.plurals import counted
 from latchkey.rules.remedies import Remedy
 from latchkey.rules.vocabulary import (
@@ -61,6 +62,7 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.ROLE_CHANGED: "Role changed",
     ActivityType.FACTOR_CHANGED: "Second factor changed",
     ActivityType.OWNER_RECOVERED: "Owner recovered on the server",
+    ActivityType.TOKEN_REPLAYED: "Used token shown again",
     ActivityType.REPAIRED: "Repaired by reconciliation",
 }
 TOKEN_SCOPES: dict[str, str] = {
@@ -69,6 +71,14 @@ TOKEN_SCOPES: dict[str, str] = {
     TokenScope.WRITE: "Read and change",
     TokenScope.EVERYTHING: "Everything, also links, policies, merges and the audit log",
 }
+CLIENT_SCOPES: dict[str, str] = {
+    Scope.OPENID: "Know that it's you",
+    Scope.PROFILE: "See your name",
+    Scope.EMAIL: "See your email address",
+    Scope.ACCESS: "See what you have access to here, and until when",
+    Scope.OFFLINE_ACCESS: "Stay up to date while you aren't there, for up to a year",
+}
+"""What a scope lets another site do, as its user reads it."""
 AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.SIGNED_IN: "Signed in",
     AuditAction.SIGN_IN_FAILED: "Sign-in failed",
@@ -90,6 +100,13 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.SCOPE_DENIED: "API token lacks scope",
     AuditAction.TOKEN_CREATED: "API token created",
     AuditAction.TOKEN_REVOKED: "API token revoked",
+    AuditAction.CLIENT_CREATED: "Client created",
+    AuditAction.CLIENT_CHANGED: "Client changed",
+    AuditAction.CLIENT_DELETED: "Client deleted",
+    AuditAction.CLIENT_SECRET_CREATED: "Client secret created",
+    AuditAction.CLIENT_SECRET_REVOKED: "Client secret revoked",
+    AuditAction.CONSENT_GIVEN: "Agreed to a sign-in elsewhere",
+    AuditAction.CONSENT_WITHDRAWN: "Disconnected a site",
     AuditAction.EXPORTED: "Data exported",
     AuditAction.IMPERSONATION_STARTED: "Impersonation started",
     AuditAction.IMPERSONATION_ENDED: "Impersonation ended",
@@ -208,6 +225,7 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.SIGNED_OUT_BY_TEAM: ("person", "warn"),
     ActivityType.SIGNED_IN_AS: ("person", "warn"),
     ActivityType.OWNER_RECOVERED: ("person", "warn"),
+    ActivityType.TOKEN_REPLAYED: ("alert", "warn"),
     ActivityType.SIGNED_OUT_AS: ("person", ""),
     ActivityType.USER_ERASED: ("cross", "warn"),
 }
@@ -328,6 +346,8 @@ NOTICES = {
     "checked": "Connection checked.",
     "disconnected": "Stripe disconnected. Access that was already granted stays.",
     "revoked": "Token revoked.",
+    "secret-revoked": "Secret revoked. It isn't accepted any more.",
+    "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
     "users-imported": "Users imported. No emails were sent.",
     "invited": "Invitation sent.",
     "link-mailed": "Sign-in link sent.",

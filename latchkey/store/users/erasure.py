@@ -56,6 +56,8 @@ STEPS = (
            password_hash = null, erased_at = now()
      where id = $1
     """,
+    "delete from oauth_authorizations where user_id = $1",
+    "delete from oauth_consents where user_id = $1",
 )
 
 

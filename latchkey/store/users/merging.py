@@ -19,9 +19,11 @@ _NOT_MOVED = frozenset(
     {("sessions", "user_id"), ("sessions", "acting_as"), ("matches", "other_id")}
     | {(table, "user_id") for table in ("authenticator_apps", "recovery_codes")}
     | {(table, "user_id") for table in ("passkeys", "passkey_challenges")}
+    | {(table, "user_id") for table in ("oauth_authorizations", "oauth_consents")}
 )
 """Sessions end so that they don't open another account; a match between the two is settled. The
-survivor keeps its own second factors; those of the other go with its row."""
+survivor keeps its own second factors; those of the other go with its row. So does what other sites
+were given for the other: they know it by its own id."""
 
 
 class NotMergeableError(Exception):

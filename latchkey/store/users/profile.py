@@ -41,6 +41,15 @@ _EXPORTED = {
     "passkeys": """
         select name, created_at, last_used_at from passkeys where user_id = $1 order by id
     """,
+    "other_sites": """
+        select c.name, k.scopes as agreed_to, k.given_at,
+               (select max(a.code_used_at) from oauth_authorizations a
+                 where a.client_id = c.id and a.user_id = $1) as last_sign_in
+          from oauth_clients c left join oauth_consents k on k.client_id = c.id and k.user_id = $1
+         where k.user_id is not null or exists (select from oauth_authorizations a
+                                                 where a.client_id = c.id and a.user_id = $1)
+         order by c.name
+    """,
     "notes": "select text, created_at from user_notes where user_id = $1 order by id",
 }
 

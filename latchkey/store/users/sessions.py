@@ -44,13 +44,16 @@ class SessionRules:
 class CurrentSession:
     """The session of a request. `owner` is whose it is, also while it shows the site as somebody
     else. `via` is how they signed in; `fresh` says whether that was within the last 15 minutes;
-    `second_factor` is what they gave besides, if anything."""
+    `second_factor` is what they gave besides, if anything; `authenticated_at` is when they last
+    proved who they are. `sid` names the session to other sites."""
 
     id: int
     owner: int
     via: str
     fresh: bool
     second_factor: str | None
+    sid: str
+    authenticated_at: datetime
 
     @property
     def came_by_link(self) -> bool:
@@ -122,7 +125,7 @@ async def read(
         f"""
         with found as (
             select s.id as session_id, s.user_id as owner, s.via, s.second_factor,
-                   s.last_seen_at as used_at,
+                   s.sid::text as sid, s.authenticated_at, s.last_seen_at as used_at,
                    least(s.authenticated_at + {life}, now() + {idle}) as ends_at,
                    s.authenticated_at > now() - interval '15 minutes' as fresh,
                    case when u.id <> s.user_id then a.email end as acted_by,
@@ -152,6 +155,8 @@ async def read(
         fields.pop("via"),
         fields.pop("fresh"),
         fields.pop("second_factor"),
+        fields.pop("sid"),
+        fields.pop("authenticated_at"),
     )
     del fields["used_at"], fields["ends_at"]
     return User(**fields), session

@@ -22,6 +22,7 @@ from web import billing, checkouts
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, TooManyError, redirect, visitor_page
+from web.pages.member import returning
 from web.pages.render import page
 from web.security import csrf_token, known_browser, remember_csrf
 from web.site import site_of
@@ -301,7 +302,7 @@ async def success(request: Request) -> Response:
     if state == "unknown":
         return _nothing_bought(request)
     if state in ("open", "expired"):
-        return _success_page(request, "open", bought)
+        return await _success_page(request, "open", bought)
     return await _outcome(request, session_id, state, bought)
 
 
@@ -318,10 +319,10 @@ async def _outcome(
     again = None
     if outcome == "later" and count is not None and count < TRIES_SHOWN:
         again = f"/checkout/success?session={session_id}&n={count + 1}"
-    return _success_page(request, outcome, bought, again=again, theirs=theirs)
+    return await _success_page(request, outcome, bought, again=again, theirs=theirs)
 
 
-def _success_page(
+async def _success_page(
     request: Request,
     outcome: str,
     bought: checkout.Bought,
@@ -329,6 +330,7 @@ def _success_page(
     again: str | None = None,
     theirs: bool = False,
 ) -> Response:
+    onward = await returning.place(request) if outcome == "paid" and theirs else None
     return page(
         request,
         "member/buy_success.html",
@@ -336,6 +338,7 @@ def _success_page(
         bought=bought,
         again=again,
         theirs=theirs,
+        onward=onward,
     )
 
 

@@ -81,7 +81,7 @@ async def sign_in(request: Request) -> Response:
     if request.method == "GET":
         if request.state.user is not None:
             return redirect(target or "/")
-        return _form(request, target=target)
+        return _form(request, target=target, email=request.query_params.get("login_hint", "")[:254])
     fields = await form(request)
     email, password = text(fields, "email")[:254], str(fields.get("password") or "")
     target = safe_target(text(fields, "next"))

@@ -1,0 +1,4 @@
+"use strict";
+
+/** Sends the answer to the site that asked for it. */
+document.querySelector("form[data-onward]").submit();
