@@ -20,6 +20,8 @@ def apply(shop: Shop, kind: str, made: Json, params: Json, *but: str) -> None:
             made[key] = None
         elif key == "shipping" and kind in _POSTED:
             made[key] = _shipping(value)
+        elif key == "address" and isinstance(value, dict):
+            made[key] = _whole({**(made.get(key) or {}), **value})
         elif isinstance(value, dict):
             made[key] = _over(shop.world.blanks.part(properties[key]), made.get(key), value)
         else:
@@ -31,9 +33,8 @@ _POSTED = ("charge", "payment_intent")
 
 def _shipping(given: Json) -> Json:
     """Where something is sent, with all keys that Stripe shows of it."""
-    address = given.get("address") or {}
     return {
-        "address": {key: address.get(key) or None for key in _ADDRESS},
+        "address": _whole(given.get("address") or {}),
         **{key: given.get(key) or None for key in ("carrier", "name", "phone", "tracking_number")},
     }
 
@@ -43,4 +44,12 @@ _ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 def _over(blank: Any, old: Any, given: Json) -> Json:
     known = {**(blank or {}), **(old or {})}
-    return {**known, **{key: None if value == "" else value for key, value in given.items()}}
+    found = {**known, **{key: None if value == "" else value for key, value in given.items()}}
+    if isinstance(found.get("address"), dict):
+        found["address"] = _whole(found["address"])
+    return found
+
+
+def _whole(address: Json) -> Json:
+    """An address with all its keys."""
+    return {key: address.get(key) or None for key in _ADDRESS}

@@ -67,6 +67,8 @@ def refund(
         before = snapshot(charge)
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        if reason == "fraudulent":
+            charge["fraud_details"] = {**charge["fraud_details"], "user_report": "fraudulent"}
         shop.save(charge, "charge.refunded", before)
     if card.refund:
         at = shop.world.now() + shop.settings.delayed_seconds

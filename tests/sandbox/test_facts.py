@@ -212,3 +212,22 @@ def test_a_statement_names_the_account_and_what_is_added(published: Published) -
     ):
         intent = account.make("payment_intents", **paid, **given, expand=["latest_charge"])
         assert intent["latest_charge"]["calculated_statement_descriptor"] == words
+
+
+def test_an_address_has_all_its_keys(published: Published) -> None:
+    account = Inside.empty(published)
+    blank = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    shipping = {"name": "Ada", "address": {"line1": "1 Main St"}}
+    made = account.make("customers", address={"country": "US"}, shipping=shipping)
+    assert made["address"] == {**blank, "country": "US"}
+    assert made["shipping"]["address"] == {**blank, "line1": "1 Main St"}
+    changed = account.make(f"customers/{made['id']}", address={"city": "Bath"})
+    assert changed["address"] == {**blank, "country": "US", "city": "Bath"}
+
+
+def test_a_refund_for_fraud_reports_the_charge(published: Published) -> None:
+    account = Inside.empty(published)
+    paid = account.make("charges", amount=900, currency="usd", source="tok_visa")["id"]
+    assert account.get(f"charges/{paid}")["fraud_details"] == {}
+    account.make("refunds", charge=paid, reason="fraudulent")
+    assert account.get(f"charges/{paid}")["fraud_details"] == {"user_report": "fraudulent"}
