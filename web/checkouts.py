@@ -38,13 +38,15 @@ class Buyer:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is bought: an offer of a product. `tags` say where the visitor came from."""
+    """What is bought: an offer of a product. `tags` say where the visitor came from, `currency` is
+    the one that they asked for."""
 
     product: Product
     selling: Selling
     offer: Offer
     promotion_code: str | None
     tags: dict[str, str]
+    currency: str | None
     success_url: str
     cancel_url: str
 
@@ -121,11 +123,12 @@ def _order(
         )
     offer, selling = choice.offer, choice.selling
     assert selling.stripe_product is not None, "offers are prices of a linked Stripe product"
+    codes = selling.promotion_codes and offer.promotion_codes
     wish = Wish(
         product_id=choice.product.id,
         price_id=offer.price_id,
         recurring=offer.recurring,
-        promotion_codes=selling.promotion_codes,
+        promotion_codes=codes,
         success_url=choice.success_url,
         cancel_url=choice.cancel_url,
         reference=reference,
@@ -133,15 +136,17 @@ def _order(
         tags=choice.tags,
         recoverable=recovery.recoverable,
         consent=recovery.consent,
+        currency=choice.currency,
         trial_days=offer.trial_days,
         most=offer.most,
         billing_address=offer.billing_address,
         tax_ids=offer.tax_ids,
+        automatic_tax=offer.automatic_tax,
     )
     return CheckoutOrder(
         params=session_params(wish),
         customers=customers,
-        promotion_code=choice.promotion_code if selling.promotion_codes else None,
+        promotion_code=choice.promotion_code if codes else None,
         attempt=attempt.id,
         key=f"latchkey-checkout-{attempt.id}-{attempt.begun_at.timestamp():.0f}",
         session=attempt.session_id,
@@ -167,8 +172,9 @@ def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
         choice.product.id,
         choice.offer.price_id,
         (choice.offer.trial_days, choice.offer.most),
-        (choice.offer.billing_address, choice.offer.tax_ids),
-        choice.selling.promotion_codes,
+        (choice.offer.billing_address, choice.offer.tax_ids, choice.offer.automatic_tax),
+        (choice.selling.promotion_codes, choice.offer.promotion_codes),
+        choice.currency,
         choice.promotion_code,
         sorted(choice.tags.items()),
         choice.success_url,

@@ -86,6 +86,7 @@ class ProductChanges(Input):
     checkout_target: Literal["stripe", "payment_link", "external"] | None = None
     external_url: Url | None = None
     show_locked: bool | None = None
+    one_trial: bool | None = None
 
 
 class NewProduct(ProductChanges):

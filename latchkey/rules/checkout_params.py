@@ -18,7 +18,8 @@ class Wish:
 
     `reference` is the signed reference of a member; `email` is the address that the checkout is
     for, if it is known. `tags` say where the visitor came from. `success_url` holds Stripe's
-    placeholder for the session's id. The last four are the offer's. `recoverable` sessions can be
+    placeholder for the session's id. `currency` is one of the price's own that the buyer asked for.
+    The last five are the offer's. `recoverable` sessions can be
     opened again after they expired, and `consent` has the buyer asked for emails about them.
     """
 
@@ -33,10 +34,12 @@ class Wish:
     tags: Mapping[str, str] = field(default_factory=dict)
     recoverable: bool = False
     consent: bool = False
+    currency: str | None = None
     trial_days: int | None = None
     most: int | None = None
     billing_address: bool = False
     tax_ids: bool = False
+    automatic_tax: bool = False
 
 
 def session_params(wish: Wish) -> dict[str, Any]:
@@ -63,11 +66,20 @@ def session_params(wish: Wish) -> dict[str, Any]:
         params["customer_creation"] = "always"
     elif wish.trial_days:
         params["subscription_data"] = {"trial_period_days": wish.trial_days}
+    if wish.currency:
+        params["currency"] = wish.currency
+    return params | _billing(wish) | _recovery(wish)
+
+
+def _billing(wish: Wish) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    if wish.automatic_tax:
+        asked["automatic_tax"] = {"enabled": True}
     if wish.billing_address:
-        params["billing_address_collection"] = "required"
+        asked["billing_address_collection"] = "required"
     if wish.tax_ids:
-        params["tax_id_collection"] = {"enabled": True}
-    return params | _recovery(wish)
+        asked["tax_id_collection"] = {"enabled": True}
+    return asked
 
 
 def _recovery(wish: Wish) -> dict[str, Any]:
@@ -86,7 +98,11 @@ def for_customer(params: Mapping[str, Any], customer: str) -> dict[str, Any]:
         for name, value in params.items()
         if name not in ("customer_email", "customer_creation")
     }
-    asked = {"billing_address_collection": "address", "tax_id_collection": "name"}
+    asked = {
+        "automatic_tax": "address",
+        "billing_address_collection": "address",
+        "tax_id_collection": "name",
+    }
     updated = {part: "auto" for name, part in asked.items() if name in params}
     return kept | owner(customer) | ({"customer_update": updated} if updated else {})
 
@@ -109,6 +125,8 @@ def without_refused(params: Mapping[str, Any], refused: str | None) -> dict[str,
     """What to ask for instead, if Stripe refuses a parameter that the purchase can do without: one
     that spares the buyer some typing, or is for afterwards; None for any other. `refused` names the
     parameter, if Stripe did."""
+    if "currency" in params and (refused or "currency").startswith(("currency", "line_items")):
+        return {name: value for name, value in params.items() if name != "currency"}
     for extra in ("consent_collection", "after_expiration"):
         if extra in params and (refused or "").startswith(extra):
             return {name: value for name, value in params.items() if name != extra}

@@ -624,6 +624,8 @@ CREATE TABLE offers (
     most integer,
     billing_address boolean DEFAULT false NOT NULL,
     tax_ids boolean DEFAULT false NOT NULL,
+    promotion_codes boolean DEFAULT true NOT NULL,
+    automatic_tax boolean DEFAULT false NOT NULL,
     CONSTRAINT offers_most_check CHECK (((most >= 2) AND (most <= 9999))),
     CONSTRAINT offers_trial_days_check CHECK (((trial_days >= 1) AND (trial_days <= 730)))
 );
@@ -704,7 +706,9 @@ CREATE VIEW offer_states AS
     o.trial_days,
     o.most,
     o.billing_address,
-    o.tax_ids
+    o.tax_ids,
+    o.promotion_codes,
+    o.automatic_tax
    FROM (((offers o
      JOIN stripe_connection c ON (((c.account_id = o.account_id) AND (c.livemode = o.livemode))))
      LEFT JOIN prices r ON ((r.id = o.price_id)))
@@ -773,6 +777,7 @@ CREATE TABLE products (
     show_locked boolean DEFAULT true NOT NULL,
     sale_asked_at timestamp with time zone DEFAULT now() NOT NULL,
     sale_read_at timestamp with time zone DEFAULT now() NOT NULL,
+    one_trial boolean DEFAULT true NOT NULL,
     CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
     CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'payment_link'::text, 'external'::text]))),
     CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),

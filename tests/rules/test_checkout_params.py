@@ -57,6 +57,20 @@ def test_what_the_checkout_asks_for_is_kept_with_the_customer() -> None:
     assert for_customer(params, "cus_1")["customer_update"] == updated
 
 
+def test_tax_is_worked_out_by_the_address_that_the_checkout_asks_for() -> None:
+    params = session_params(replace(MONTHLY, automatic_tax=True))
+    assert params["automatic_tax"] == {"enabled": True}
+    assert "customer_update" not in params
+    assert for_customer(params, "cus_1")["customer_update"] == {"address": "auto"}
+    assert without_refused(params, "automatic_tax[enabled]") is None, "nobody sells untaxed"
+
+
+def test_a_currency_that_the_price_lacks_is_left_to_stripe() -> None:
+    params = session_params(replace(MONTHLY, currency="eur"))
+    for refused in ("currency", "line_items[0][price]", None):
+        assert without_refused(params, refused) == session_params(MONTHLY)
+
+
 @pytest.mark.parametrize(
     ("refused", "left_out"),
     [("discounts[0][promotion_code]", "discounts"), (None, "discounts")],

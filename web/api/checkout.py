@@ -129,7 +129,9 @@ class OfferedPrice(Input):
 
     `featured` marks it as the most popular; only one can be. `trial_days` is how long a
     subscription is free at first, and `most` how many can be bought at once (null: one).
-    `billing_address` and `tax_ids` say what the checkout asks for.
+    `billing_address` and `tax_ids` say what the checkout asks for, `automatic_tax` has Stripe work
+    out the tax (set up Stripe Tax first), and `promotion_codes` counts only if the product takes
+    promotion codes.
     """
 
     price: str = Field(min_length=1, max_length=200)
@@ -139,6 +141,8 @@ class OfferedPrice(Input):
     most: int | None = Field(None, ge=2, le=9999)
     billing_address: bool = False
     tax_ids: bool = False
+    promotion_codes: bool = True
+    automatic_tax: bool = False
 
 
 class OfferedPrices(Input):
@@ -163,6 +167,8 @@ class ShownPrice(Output):
     most: int | None
     billing_address: bool
     tax_ids: bool
+    promotion_codes: bool
+    automatic_tax: bool
     amount: int | None
     currency: str
     interval: str | None

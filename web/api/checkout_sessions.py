@@ -37,8 +37,9 @@ class CheckoutFor(Input):
     somebody who is signed in on your site as this user: the purchase is theirs, and goes to their
     own Stripe customer. `email` is an address that somebody typed: it is only filled in. Buyers go
     to `return_url` after paying, with the session's id as `session`, and when they turn back; by
-    default to this site's own pages. `again` asks for a session although this person has a
-    subscription of the product that isn't over, or a payment under way.
+    default to this site's own pages. `currency` is one of those that the price has; if it is left
+    out, or isn't one of them, Stripe chooses by the buyer's country. `again` asks for a session
+    although this person has a subscription of the product that isn't over, or a payment under way.
     """
 
     product: str = Field(max_length=200)
@@ -46,6 +47,7 @@ class CheckoutFor(Input):
     email: Email | None = None
     user: int | None = Field(None, ge=1, le=2**63 - 1)
     return_url: Annotated[Url, AfterValidator(_without_credentials)] | None = None
+    currency: str | None = Field(None, pattern="^[A-Za-z]{3}$")
     again: bool = False
 
     @model_validator(mode="after")
@@ -74,8 +76,8 @@ async def open_checkout(call: Call) -> CheckoutSession:
     wanted: CheckoutFor = call.body
     async with call.site.pool.acquire() as connection:
         product = await product_of(connection, wanted.product)
-        selling = await checkout.selling(connection, product.id)
         user = await _user(connection, wanted)
+        selling = await checkout.selling_to(connection, product.id, user.id if user else None)
     if not call.site.identity.writes_to_stripe:
         raise ApiError(409, "site_is_a_copy", "this is a copy of the site: buyers pay on the site")
     offer = _offer(product, selling, wanted.price)
@@ -87,6 +89,7 @@ async def open_checkout(call: Call) -> CheckoutSession:
         offer=offer,
         promotion_code=None,
         tags={},
+        currency=wanted.currency.lower() if wanted.currency else None,
         success_url=_after(call.site, wanted),
         cancel_url=wanted.return_url or f"{call.site.public_url}/buy/{product.slug}?back=1",
     )

@@ -19,7 +19,8 @@ class Product(Output):
     """A product on the site. `content` is Markdown.
 
     `/buy/<slug>` leads wherever `purchase_method` and `checkout_target` point. With `show_locked`,
-    people without access see a locked card once there is a way to buy the product.
+    people without access see a locked card once there is a way to buy the product. With
+    `one_trial`, whoever had free days of the product isn't given any again.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Product(Output):
     checkout_target: str
     external_url: str | None
     show_locked: bool
+    one_trial: bool
     created_at: datetime
     updated_at: datetime
 

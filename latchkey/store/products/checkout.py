@@ -1,7 +1,7 @@
 """How a product is sold: its purchase method, its offers and its payment links."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -71,6 +71,7 @@ class Selling:
     external_url: str | None
     promotion_codes: bool
     show_locked: bool
+    one_trial: bool
     stripe_product: str | None
     sales_page: str | None
     obstacle: Obstacle | None
@@ -117,8 +118,8 @@ async def selling(connection: Connection, product_id: str) -> Selling:
     row = await connection.fetchrow(
         """
         select p.id as product_id, p.purchase_method, p.checkout_target, p.external_url,
-               p.promotion_codes, p.show_locked, l.stripe_product, s.status as sales_page,
-               i.obstacle
+               p.promotion_codes, p.show_locked, p.one_trial, l.stripe_product,
+               s.status as sales_page, i.obstacle
           from products p
           left join links l on l.product_id = p.id and l.removed_at is null
           left join sales_pages s on s.product_id = p.id
@@ -141,6 +142,33 @@ async def selling(connection: Connection, product_id: str) -> Selling:
         links=tuple(_payment_link(dict(link)) for link in links),
         offers=await offers.of_product(connection, product_id),
     )
+
+
+async def selling_to(connection: Connection, product_id: str, user_id: int | None) -> Selling:
+    """How the product is sold to this user: without free days, if they had some and the product
+    gives them once. Raises `KeyError` for an unknown product."""
+    now = await selling(connection, product_id)
+    trials = any(offer.trial_days for offer in now.offers)
+    if user_id is None or not (now.one_trial and trials):
+        return now
+    if not await _had_trial(connection, product_id, user_id):
+        return now
+    return replace(now, offers=tuple(replace(offer, trial_days=None) for offer in now.offers))
+
+
+async def _had_trial(connection: Connection, product_id: str, user_id: int) -> bool:
+    found: bool = await connection.fetchval(
+        """
+        select exists (
+            select from subscriptions s
+              join subscription_items i on i.subscription_id = s.id
+              join links l on l.stripe_product = i.stripe_product and l.removed_at is null
+             where s.user_id = $2 and s.trial_end is not null and l.product_id = $1)
+        """,
+        product_id,
+        user_id,
+    )
+    return found
 
 
 def _payment_link(row: dict[str, Any]) -> PaymentLink:
@@ -327,6 +355,7 @@ async def sell(
     checkout_target: str,
     external_url: str | None,
     show_locked: bool,
+    one_trial: bool,
 ) -> None:
     """Change how a product is sold, apart from its payment link."""
     audit_draft.note_changes(
@@ -336,18 +365,20 @@ async def sell(
             "checkout_target": checkout_target,
             "external_url": external_url,
             "show_locked": show_locked,
+            "one_trial": one_trial,
         },
     )
     await connection.execute(
         """
         update products set purchase_method = $2, checkout_target = $3, external_url = $4,
-               show_locked = $5, updated_at = now() where id = $1
+               show_locked = $5, one_trial = $6, updated_at = now() where id = $1
         """,
         product_id,
         purchase_method,
         checkout_target,
         external_url,
         show_locked,
+        one_trial,
     )
 
 

@@ -15,7 +15,8 @@ class NewOffer:
 
     `featured` marks it as the most popular, `trial_days` is how long a subscription is free at
     first, and `most` how many can be bought at once (None: one). `billing_address` and `tax_ids`
-    say what the checkout asks for.
+    say what the checkout asks for; `automatic_tax` has Stripe work out the tax. `promotion_codes`
+    counts only where the product takes some.
     """
 
     price_id: str
@@ -25,6 +26,8 @@ class NewOffer:
     most: int | None = None
     billing_address: bool = False
     tax_ids: bool = False
+    promotion_codes: bool = True
+    automatic_tax: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ async def of_product(connection: Connection, product_id: str) -> tuple[Offer, ..
     rows = await connection.fetch(
         """
         select o.price_id, o.label, o.featured, o.trial_days, o.most, o.billing_address, o.tax_ids,
-               o.error, r.type, r.currency, r.unit_amount, r.interval, r.interval_count,
-               o.obstacle is null as sellable
+               o.promotion_codes, o.automatic_tax, o.error, r.type, r.currency, r.unit_amount,
+               r.interval, r.interval_count, o.obstacle is null as sellable
           from offer_states o join prices r on r.id = o.price_id
          where o.product_id = $1
          order by o.position, o.created_at, o.price_id
@@ -82,16 +85,20 @@ async def offer(
     await connection.execute(
         """
         insert into offers (product_id, account_id, livemode, price_id, position, label, featured,
-                            trial_days, most, billing_address, tax_ids)
+                            trial_days, most, billing_address, tax_ids, promotion_codes,
+                            automatic_tax)
         select $1, $2, $3, price_id, position, label, featured, trial_days, most, billing_address,
-               tax_ids
+               tax_ids, promotion_codes, automatic_tax
           from jsonb_to_recordset($4::jsonb) as g (
                price_id text, position integer, label text, featured boolean, trial_days integer,
-               most integer, billing_address boolean, tax_ids boolean)
+               most integer, billing_address boolean, tax_ids boolean, promotion_codes boolean,
+               automatic_tax boolean)
         on conflict (product_id, account_id, livemode, price_id) do update
            set position = excluded.position, label = excluded.label, featured = excluded.featured,
                trial_days = excluded.trial_days, most = excluded.most,
-               billing_address = excluded.billing_address, tax_ids = excluded.tax_ids, error = null
+               billing_address = excluded.billing_address, tax_ids = excluded.tax_ids,
+               promotion_codes = excluded.promotion_codes, automatic_tax = excluded.automatic_tax,
+               error = null
         """,
         product_id,
         account.id,

@@ -16,12 +16,13 @@ STATUSES = ("draft", "live")
 ACCESS_MODES = ("assigned", "signed_in", "public")
 _FIELDS = (
     "id, slug, name, description, image_url, status, access_mode, access_mail, content,"
-    " content_url, purchase_method, checkout_target, external_url, show_locked, created_at,"
-    " updated_at"
+    " content_url, purchase_method, checkout_target, external_url, show_locked, one_trial,"
+    " created_at, updated_at"
 )
 _CHANGEABLE = (
     "slug", "name", "description", "image_url", "status", "access_mode", "access_mail", "content",
     "content_url", "purchase_method", "checkout_target", "external_url", "show_locked",
+    "one_trial",
 )  # fmt: skip
 
 
@@ -41,7 +42,8 @@ class StillLinkedError(Exception):
 class Product:
     """`status` draft or live; `access_mode` assigned, signed_in or public; `content` Markdown.
 
-    `purchase_method` none, sales_page or checkout; `checkout_target` stripe or external.
+    `purchase_method` none, sales_page or checkout; `checkout_target` stripe, payment_link or
+    external. With `one_trial`, whoever had free days gets no more.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Product:
     checkout_target: str
     external_url: str | None
     show_locked: bool
+    one_trial: bool
     created_at: datetime
     updated_at: datetime
 

@@ -41,6 +41,8 @@ class OfferForm(Input):
     most: int | None = Field(None, ge=2, le=9999)
     billing_address: bool = False
     tax_ids: bool = False
+    promotion_codes: bool = True
+    automatic_tax: bool = False
 
 
 class SellingForm(Input):
@@ -54,6 +56,7 @@ class SellingForm(Input):
     promotion_codes: bool
     payment_link: bool
     show_locked: bool
+    one_trial: bool
 
     @model_validator(mode="after")
     def _complete(self) -> "SellingForm":
@@ -90,6 +93,7 @@ async def edit(request: Request) -> Response:
         "promotion_codes": text(fields, "promotion_codes") == "yes",
         "payment_link": text(fields, "payment_link") == "yes",
         "show_locked": text(fields, "show_locked") == "yes",
+        "one_trial": text(fields, "one_trial") == "yes",
     }
     try:
         wanted = SellingForm.model_validate(values)
@@ -122,6 +126,7 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
                 checkout_target=wanted.checkout_target,
                 external_url=wanted.external_url,
                 show_locked=wanted.show_locked,
+                one_trial=wanted.one_trial,
             )
     except checkout.CheckoutError as error:
         return f"Not saved: {error}."
@@ -194,8 +199,9 @@ def _offers(fields: FormData) -> list[dict[str, Any]]:
         place = numbers.number(typed.pop("order") or "")
         asked = {
             name: text(fields, f"{name}:{price_id}") == "yes"
-            for name in ("billing_address", "tax_ids")
+            for name in ("billing_address", "tax_ids", "automatic_tax")
         }
+        asked["promotion_codes"] = text(fields, f"no_codes:{price_id}") != "yes"
         featured = text(fields, "featured") == price_id
         offer = {"price_id": price_id, "featured": featured, **typed, **asked}
         found.append((len(ticked) if place is None else place, number, offer))

@@ -30,6 +30,7 @@ from web.visitors import network_of
 from web.wording import labels
 
 _SESSION = re.compile(r"cs_(?:test_|live_)?[A-Za-z0-9]{4,200}")
+_CURRENCY = re.compile(r"[a-z]{3}")
 _UTM = re.compile(r"utm_(source|medium|campaign|term|content)")
 _PASSED_ON = {"promo": "prefilled_promo_code", "prefilled_promo_code": "prefilled_promo_code"}
 LOOKS_PER_HOUR = 300
@@ -59,7 +60,7 @@ async def buy(request: Request) -> Response:
         return owned
     to_sales_page = selling.purchase_method == "sales_page" and selling.sales_page == "live"
     if to_sales_page and "price" not in request.query_params:
-        return redirect(_with_query(f"/sales/{product.slug}", passed_on(request)))
+        return redirect(_with_query(f"/sales/{product.slug}", kept_here(request)))
     return await _checkout(request, product, selling)
 
 
@@ -76,7 +77,8 @@ async def _for_sale(request: Request) -> tuple[Product, Selling]:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
             raise NotFoundError("This product doesn't exist.")
-        return product, await checkout.selling(connection, product.id)
+        user_id = user.id if user else None
+        return product, await checkout.selling_to(connection, product.id, user_id)
 
 
 async def _owned(request: Request, product: Product) -> Response | None:
@@ -107,14 +109,22 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
         return _not_for_sale(request, product, selling)
     if selling.checkout_target == "external" and selling.external_url:
         return redirect(_with_query(selling.external_url, passed_on(request, promotion=False)))
-    if selling.checkout_target == "payment_link":
-        return _by_payment_link(request, product, selling)
     wanted = request.query_params.get("price")
+    if _by_link(selling, wanted):
+        return _by_payment_link(request, product, selling)
     offer = next((one for one in selling.sellable if wanted in (None, one.price_id)), None)
     undecided = wanted is None and len(selling.sellable) > 1
     if offer is None or undecided or "back" in request.query_params or _only_looking(request):
         return _buy_page(request, product, selling, gone=offer is None)
     return await _by_session(request, product, selling, offer)
+
+
+def _by_link(selling: Selling, wanted: str | None) -> bool:
+    """Whether the payment link leads to the wanted price. It has a single one: others are sold by
+    sessions."""
+    if selling.checkout_target != "payment_link" or selling.open_link is None:
+        return False
+    return wanted in (None, selling.open_link.price_id)
 
 
 async def _has_one(request: Request, product: Product, user: User) -> Response | None:
@@ -160,7 +170,7 @@ def _buy_page(
 ) -> Response:
     """What is for sale, for buyers who have to choose a price, or who come back from the checkout
     without having paid. `gone`: the price that they chose isn't offered any more."""
-    query = urlencode(_typed(request))
+    query = urlencode(kept_here(request))
     return page(
         request,
         "member/buy.html",
@@ -188,7 +198,7 @@ async def _by_session(
             )
     kept = passed_on(request)
     back = [("back", "1")]
-    cancel = urlencode([*_typed(request), *back])
+    cancel = urlencode([*kept_here(request), *back])
     if len(cancel) > LONGEST_BACK:
         cancel = urlencode(back)
     choice = checkouts.Choice(
@@ -197,6 +207,7 @@ async def _by_session(
         offer=offer,
         promotion_code=dict(kept).get("prefilled_promo_code"),
         tags={name: value for name, value in kept if _UTM.fullmatch(name)},
+        currency=_currency(request),
         success_url=f"{site.public_url}/checkout/success?session={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{site.public_url}/buy/{product.slug}?{cancel}",
     )
@@ -265,10 +276,19 @@ def passed_on(request: Request, *, promotion: bool = True) -> list[tuple[str, st
     return kept
 
 
-def _typed(request: Request) -> list[tuple[str, str]]:
-    """What `passed_on` keeps, by the names that our own addresses have."""
+def kept_here(request: Request) -> list[tuple[str, str]]:
+    """What is kept on the way through our own pages: what `passed_on` keeps, by the names that our
+    addresses have, and the currency."""
     names = {"prefilled_promo_code": "promo"}
-    return [(names.get(name, name), value) for name, value in passed_on(request)]
+    kept = [(names.get(name, name), value) for name, value in passed_on(request)]
+    currency = _currency(request)
+    return [*kept, ("currency", currency)] if currency else kept
+
+
+def _currency(request: Request) -> str | None:
+    """The currency that the address asks for. Stripe has the last word: a price may lack it."""
+    asked = request.query_params.get("currency", "").lower()
+    return asked if _CURRENCY.fullmatch(asked) else None
 
 
 def _with_query(address: str, extra: list[tuple[str, str]]) -> str:

@@ -15,7 +15,7 @@ from latchkey.store.products.sales_pages import SalesPage
 from web import markdown
 from web.pages.errors import NotFoundError
 from web.pages.guard import visitor_page
-from web.pages.member.buy import passed_on
+from web.pages.member.buy import kept_here
 from web.pages.render import page
 from web.site import site_of
 
@@ -37,8 +37,9 @@ async def show(request: Request) -> Response:
         if not live and not (user and user.is_staff):
             raise NotFoundError("This page doesn't exist.")
         card = await library.card(connection, user.id if user else None, product.id)
-        selling = await checkout.selling(connection, product.id)
-    query = urlencode(passed_on(request))
+        user = request.state.user
+        selling = await checkout.selling_to(connection, product.id, user.id if user else None)
+    query = urlencode(kept_here(request))
     return page(
         request,
         "member/sales_page.html",
