@@ -72,7 +72,7 @@ def main() -> None:
             ratios.append(first.rate / second.rate)
             print(f"latchkey {first.words()}")
             print(f"bare     {second.words()}   ratio {ratios[-1]:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.70)")
+        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.85)")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A cheap load generator: raw HTTP/1.1 on keep-alive connections."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,19 +33,28 @@ class Result:
         )
 
 
-async def run(port: int, requests: Iterator[bytes], *, connections: int = 16) -> Result:
-    """Send every request, `connections` at a time, and time the answers."""
+async def run(
+    port: int, requests: Iterator[bytes], *, connections: int = 16, rate: float | None = None
+) -> Result:
+    """Send every request, `connections` at a time, and time the answers. With a `rate`, so many a
+    second are due, and an answer's time counts from then, also if all connections were busy."""
     result = Result(0, 0, 0.0, [])
     began = time.perf_counter()
-    await asyncio.gather(*(_connection(port, requests, result) for _ in range(connections)))
+    due = (began + number / rate for number in itertools.count()) if rate else None
+    await asyncio.gather(*(_connection(port, requests, due, result) for _ in range(connections)))
     result.seconds = time.perf_counter() - began
     return result
 
 
-async def _connection(port: int, requests: Iterator[bytes], result: Result) -> None:
+async def _connection(
+    port: int, requests: Iterator[bytes], due: Iterator[float] | None, result: Result
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for request in requests:
         began = time.perf_counter()
+        if due is not None:
+            began = next(due)
+            await asyncio.sleep(max(0, began - time.perf_counter()))
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = 0

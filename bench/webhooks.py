@@ -1,20 +1,31 @@
-"""`python -m bench.webhooks`: accepted events per second against a bare handler."""
+"""`python -m bench.webhooks`: accepted events per second against a bare handler.
 
+`--temporal-away` shows what the relay costs the intake while Temporal doesn't answer, `--busy` how
+fast webhooks are answered beside everything else.
+"""
+
+import argparse
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import statistics
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import orjson
 
 from bench import load
 from bench.stack import Stack, fetch, stack, wait
-from tests.harness import free_port
+from tests.harness import TOKEN, free_port
 
 EVENTS, ROUNDS, CONNECTIONS = 6000, 5, 16
 KEY = "whsec_bench"
+UNHANDLED, HANDLED = "invoice.created", "customer.subscription.updated"
+STEADY_RATE, STEADY_SECONDS, IMPORTED = 500, 10, 3000
 
 
 def event(number: str, kind: str) -> bytes:
@@ -91,14 +102,14 @@ def main() -> None:
             first = asyncio.run(
                 load.run(
                     ours,
-                    requests("/webhooks/stripe", f"o{number}", "invoice.created"),
+                    requests("/webhooks/stripe", f"o{number}", UNHANDLED),
                     connections=CONNECTIONS,
                 )
             )
             second = asyncio.run(
                 load.run(
                     bare,
-                    requests("/webhook", f"b{number}", "invoice.created"),
+                    requests("/webhook", f"b{number}", UNHANDLED),
                     connections=CONNECTIONS,
                 )
             )
@@ -107,15 +118,85 @@ def main() -> None:
             ratios.append(first.rate / second.rate)
             print(f"latchkey {first.words()}")
             print(f"bare     {second.words()}   ratio {ratios[-1]:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.80)")
-        busy = asyncio.run(
-            load.run(
-                ours,
-                requests("/webhooks/stripe", "h", "customer.subscription.updated"),
-                connections=CONNECTIONS,
-            )
+        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.90)")
+
+
+@contextlib.contextmanager
+def second_web(running: Stack) -> Iterator[int]:
+    """The port of a web process that accepts the events made here."""
+    port = free_port()
+    running.environment |= {"STRIPE_WEBHOOK_SECRET": KEY, "LATCHKEY_PORT": str(port)}
+    running.spawn("web2", "-m", "latchkey.cli", "web")
+    wait(f"http://127.0.0.1:{port}/healthz")
+    yield port
+
+
+def played(
+    port: int, run: str, kind: str, count: int = EVENTS // 3, rate: float | None = None
+) -> load.Result:
+    sent = requests("/webhooks/stripe", run, kind, count)
+    return asyncio.run(load.run(port, sent, connections=CONNECTIONS, rate=rate))
+
+
+def steadily(running: Stack, port: int) -> str:
+    """Send events that are relayed, at a steady rate."""
+    before = running.cpu()["web2"]
+    result = played(port, "steady", HANDLED, STEADY_RATE * STEADY_SECONDS, STEADY_RATE)
+    spent = (running.cpu()["web2"] - before) / result.count * 1e6
+    return f"{result.words()}   {spent:.0f} us of web's CPU an event"
+
+
+def temporal_away() -> None:
+    """Send events that nothing waits for, then events that wait for Temporal."""
+    with stack(temporal=False, worker=False) as running:
+        asyncio.run(prepare(running))
+        with second_web(running) as port:
+            rates = {}
+            for name, kind in (("not relayed", UNHANDLED), ("waiting", HANDLED)):
+                found = [played(port, f"{name[0]}{n}", kind) for n in range(ROUNDS + 1)][1:]
+                rates[name] = statistics.median(result.rate for result in found)
+                for result in found:
+                    print(f"{name:12} {result.words()}")
+            print(f"ratio of medians {rates['waiting'] / rates['not relayed']:.2f}")
+            waiting = EVENTS // 3 * (ROUNDS + 1)
+            print(f"{STEADY_RATE} a second, {waiting} waiting already: {steadily(running, port)}")
+
+
+def busy() -> None:
+    """Send events at a steady rate while Temporal, the relay, an import and lists of the API are at
+    work."""
+    with stack() as running, second_web(running) as port:
+        made = running.control("bulk", count=IMPORTED)
+        product = running.api("POST", "/products", json={"name": "Bench"})["id"]
+        while not any(
+            item["id"] == made["product"]
+            for item in running.api("GET", "/stripe/products?refresh=true")["data"]
+        ):
+            time.sleep(0.5)
+        given = {"stripe_product": made["product"], "mail": "suppress"}
+        running.api("PUT", f"/products/{product}/link", json=given)
+        over = threading.Event()
+
+        def read() -> int:
+            calls = 0
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
+                client.headers["Authorization"] = f"Bearer {TOKEN}"
+                while not over.is_set():
+                    for path in ("/users", "/subscriptions", "/products"):
+                        client.get(path).raise_for_status()
+                        calls += 1
+            return calls
+
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read)
+            words = steadily(running, port)
+            over.set()
+            calls = reading.result()
+        link = running.api("GET", f"/products/{product}/link")
+        print(
+            f"{STEADY_RATE} a second beside {calls} lists and an import ({link['progress']}):"
+            f" {words}"
         )
-        print(f"handled types, while the relay looks for an absent Temporal: {busy.words()}")
 
 
 def wait_port(port: int) -> None:
@@ -133,4 +214,13 @@ def wait_port(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--temporal-away", action="store_true")
+    parser.add_argument("--busy", action="store_true")
+    given = parser.parse_args()
+    if given.temporal_away:
+        temporal_away()
+    elif given.busy:
+        busy()
+    else:
+        main()

@@ -29,10 +29,15 @@ from latchkey.store.stripe.inbox import Waiting
 from latchkey.store.webhooks import events as webhook_events
 from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
 from web.audit import AuditCounts
+from web.outages import Outage
 from web.refusals import Refusals
 
 BATCH = 200
 CONCURRENCY = 16
+ROUND = {"limit": BATCH, "few": inbox.FEW}
+PROBE = {"limit": 1, "few": 1}
+"""How many events a round claims, and how many while Temporal is away."""
+
 WAKEUPS = 50
 POLL_SECONDS = 1.0
 BURST = 100
@@ -47,6 +52,7 @@ BURST_SECONDS = 8.0
 
 LONGEST_WAIT = timedelta(seconds=10)
 
+_AWAY = "Temporal is away"
 _REFUSED = (dispatch.UndeliverableError, ValueError)
 
 log = structlog.get_logger("relay")
@@ -76,6 +82,7 @@ class Relay:
         self._wake = wake
         self._sending: set[asyncio.Task[None]] = set()
         self._bursts: set[asyncio.Task[None]] = set()
+        self._outage = Outage()
 
     @property
     def idle(self) -> bool:
@@ -117,15 +124,26 @@ class Relay:
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this
-        one to arrive, only for a free slot."""
-        waiting = await inbox.claim(self._pool, limit=BATCH)
+        one to arrive, only for a free slot. While Temporal is away, one event is tried now and
+        then, and the others aren't touched."""
+        if not self._outage.may_try:
+            return False
+        probing = self._outage.lasts
+        waiting = await inbox.claim(self._pool, **(PROBE if probing else ROUND))
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
         together = await self._together(groups)
+        left: list[str] = []
         for target, events in groups.items():
-            if target.id not in together:
+            if target.id in together:
+                continue
+            if self._outage.lasts and not probing:
+                left += [event.id for event in events]
+            else:
                 await self._start(self._sending, CONCURRENCY, self._send(target, events))
+        if left:
+            await inbox.put_back(self._pool, left, error=_AWAY, wait=timedelta())
         objects = list(together.items())
         for first in range(0, len(objects), BURST):
             batch = dict(objects[first : first + BURST])
@@ -275,10 +293,13 @@ class Relay:
         try:
             try:
                 yield ids
+                self._answered()
             except _REFUSED as error:
+                self._answered()
                 await self._give_up(ids, str(error))
                 return
             except dispatch.TemporalUnavailableError as error:
+                self._outage.failed()
                 tries = max(event.attempts for event in events)
                 wait = min(timedelta(seconds=2 ** min(tries, 4)), LONGEST_WAIT)
                 log.warning(
@@ -295,6 +316,11 @@ class Relay:
             log.exception("sending events failed, they are sent again", error=type(error).__name__)
             return
         RELAYED.inc(len(ids))
+
+    def _answered(self) -> None:
+        """Note that Temporal answers; if it was away, the rest needn't wait for the next poll."""
+        if self._outage.ended():
+            self._arrived.set()
 
     async def _give_up(self, ids: list[str], error: str) -> None:
         """Mark events as failed that would otherwise come back forever and crowd out others."""

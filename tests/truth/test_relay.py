@@ -1,16 +1,23 @@
 """The relay between the inbox and Temporal: nothing stops it, and everything is delivered."""
 
+import asyncio
+import math
+import time
 from datetime import timedelta
 
 import pytest
 import temporalio.api.operatorservice.v1 as operator
+from temporalio.client import Client
 
 from latchkey import temporal
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import inbox, wakeups
-from tests.harness import Json, Latchkey, until
+from tests.harness import PATIENCE, Json, Latchkey, free_port, new_namespace, until
 from tests.life.play import linked
-from web.relay import WAKEUPS
+from web import outages
+from web.audit import AuditCounts
+from web.refusals import Refusals
+from web.relay import BATCH, CONCURRENCY, WAKEUPS, Relay
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +136,62 @@ async def test_unhandled_events_do_not_delay_new_ones(pool: Pool) -> None:
     claimed = [event.id for event in await inbox.claim(pool, limit=1)]
     assert "evt_new" in claimed
     assert len(claimed) == 1 + inbox.FEW
+
+
+async def tried(pool: Pool) -> int:
+    """How many events it was tried to deliver."""
+    found: int = await pool.fetchval("select count(*) from events where error like 'Temporal did%'")
+    return found
+
+
+async def test_few_events_are_tried_while_temporal_is_away(
+    pool: Pool, temporal_address: str
+) -> None:
+    await pool.execute(
+        """
+        insert into events (id, livemode, type, object_id, thin, created_at, target_kind, target_id)
+        select 'evt_' || n, false, 'customer.updated', 'cus_' || n, false, now(), 'object',
+               'customer/cus_' || n
+          from generate_series(1, $1) n
+        """,
+        BATCH + 100,
+    )
+    relay = Relay(
+        pool,
+        await Client.connect(f"127.0.0.1:{free_port()}", lazy=True),
+        arrived=asyncio.Event(),
+        wake=asyncio.Event(),
+        refusals=Refusals(),
+        audit=AuditCounts(),
+        burst_from="off",
+    )
+
+    async def played() -> bool:
+        more = await relay._relay_events()
+        await asyncio.gather(*relay._sending)
+        return more
+
+    await played()
+    begun = await tried(pool)
+    assert outages.AFTER <= begun <= outages.AFTER + CONCURRENCY
+    others = "select count(*) from events where error is distinct from $1 and not_before <= now()"
+    error = await pool.fetchval("select error from events where error like 'Temporal did%' limit 1")
+    assert await pool.fetchval(others, error) == BATCH + 100 - begun, "the others aren't held up"
+    relay._outage.tried_at = time.monotonic() + PATIENCE
+    assert not await played()
+    assert await tried(pool) == begun
+    relay._outage.tried_at = -math.inf
+    await played()
+    assert await tried(pool) == begun + 1
+
+    relay._client = await new_namespace(temporal_address)
+    await temporal.register_search_attributes(relay._client)
+
+    async def all_relayed() -> bool:
+        relay._outage.tried_at = -math.inf
+        await pool.execute("update events set not_before = now() where state = 'waiting'")
+        await played()
+        return not await pool.fetchval("select count(*) from events where state = 'waiting'")
+
+    await until(all_relayed, "everything is relayed once Temporal is back")
+    assert not relay._outage.lasts

@@ -123,8 +123,8 @@ async def store(pool: Pool, event: Arrival) -> timedelta | None:
     return BURST if waits else timedelta()
 
 
-async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
-    """Claim up to `limit` waiting events for `LEASE`, and up to `FEW` relayed ones that haven't
+async def claim(pool: Pool, *, limit: int, few: int = FEW) -> list[Waiting]:
+    """Claim up to `limit` waiting events for `LEASE`, and up to `few` relayed ones that haven't
     been handled. Other relays skip them in the meantime."""
     rows = await pool.fetch(
         """
@@ -141,7 +141,7 @@ async def claim(pool: Pool, *, limit: int) -> list[Waiting]:
         """,
         limit,
         LEASE,
-        FEW,
+        few,
     )
     return [_waiting(row) for row in rows]
 
