@@ -17,9 +17,10 @@ from latchkey.rules.routing import listed_parts, route_listed
 from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store import audit
 from latchkey.store.checks import reconciliations, retention
-from latchkey.store.stripe import catch_up
+from latchkey.store.stripe import catch_up, wakeups
 from latchkey.store.stripe.catch_up import ListedEvent, Position
 from latchkey.store.stripe.context import Account
+from latchkey.store.webhooks import deliveries
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
 REACH = timedelta(days=29)
@@ -87,7 +88,14 @@ class CatchUpActivities:
         deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
         await retention.forget_records(self._deps.pool)
         await audit.forget(self._deps.pool, older_than=self._audit_life)
+        await self._rouse_forsaken()
         return deleted
+
+    async def _rouse_forsaken(self) -> None:
+        """Have outgoing webhooks sent whose run Temporal has lost."""
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            lost = await deliveries.forsaken(connection)
+            await wakeups.add(connection, wakeups.WEBHOOKS, lost)
 
     async def _store(self, place: Position, page: Page, job: CatchUpPageInput) -> CatchUpPageResult:
         events = [_listed(source) for source in page.data if _ours(source, place.account)]

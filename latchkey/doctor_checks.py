@@ -37,6 +37,7 @@ _CHECKS = {
     "background loops": (FindingKind.LOOP_STUCK, FindingKind.WAKEUPS_WAITING),
     "emails": (FindingKind.EMAILS_WAITING, FindingKind.EMAILS_FAILED),
     "sales": (FindingKind.UNSOLD, FindingKind.SALES_REFUSED),
+    "webhooks": (FindingKind.WEBHOOKS_OFF, FindingKind.WEBHOOKS_GIVEN_UP),
     "visitors": (FindingKind.VISITORS_ALIKE,),
 }
 """What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
@@ -56,6 +57,8 @@ _FOUND = {
     FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout of: {detail}",
     FindingKind.VISITORS_ALIKE: "all of them seem to come from {detail}, a private address",
     FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
+    FindingKind.WEBHOOKS_OFF: "switched off after three days of failures: {detail}",
+    FindingKind.WEBHOOKS_GIVEN_UP: "given up within three days: {count}",
 }
 
 _ADVICE = {
@@ -84,6 +87,12 @@ _ADVICE = {
     FindingKind.SALES_REFUSED: (
         "open Health in the admin pages: it has Stripe's words, such as a permission that the key"
         " lacks"
+    ),
+    FindingKind.WEBHOOKS_OFF: (
+        "open Webhooks in the admin pages: the endpoint's log says what failed; resume it there"
+    ),
+    FindingKind.WEBHOOKS_GIVEN_UP: (
+        "open Webhooks in the admin pages: the log says why, and can send them again"
     ),
     FindingKind.VISITORS_ALIKE: (
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
@@ -180,7 +189,7 @@ def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator
         bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
         if bad is not None:
             yield Check(name, False, _found(bad, figures), _ADVICE[bad.kind])
-        elif name not in ("emails", "visitors"):
+        elif name not in ("emails", "visitors", "webhooks"):
             yield Check(name, True, _right(name, figures))
 
 

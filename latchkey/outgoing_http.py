@@ -79,17 +79,8 @@ class OutgoingHttp:
         self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
         self._resolve = resolve or self._ask_system
         self._total = total_seconds
-        context = certificates or httpx.create_ssl_context()
-        self._pools = {
-            scheme: httpcore.AsyncConnectionPool(
-                ssl_context=context,
-                max_connections=None,
-                max_keepalive_connections=IDLE_CONNECTIONS,
-                keepalive_expiry=IDLE_SECONDS,
-                network_backend=_GuardedNetwork(partial(self._addresses, secure=secure)),
-            )
-            for scheme, secure in (("https", True), ("http", False))
-        }
+        self._certificates = certificates
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -98,6 +89,11 @@ class OutgoingHttp:
         names = ("localhost", "127.0.0.1", "::1", *settings.hosts)
         own += [Destination("http", name, settings.port) for name in names]
         return cls(own=own, allowed=networks(settings.outgoing_allowed))
+
+    @property
+    def allows_inside(self) -> bool:
+        """Whether any addresses outside the internet may be reached."""
+        return bool(self._allowed)
 
     def check(self, url: str) -> None:
         """What can be said of an address without resolving its name. Raises
@@ -142,7 +138,7 @@ class OutgoingHttp:
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         limits = dict.fromkeys(("read", "write", "pool"), self._total)
-        request = self._pools[destination_of(url).scheme].stream(
+        request = self._pool(destination_of(url).scheme).stream(
             "POST",
             url,
             headers=[("accept", "*/*"), *headers.items()],
@@ -151,6 +147,21 @@ class OutgoingHttp:
         )
         async with request as response:
             return Answer(response.status, await _beginning(response))
+
+    def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
+        """The connections of a scheme, made with the first one: certificates take long to load."""
+        if scheme not in self._pools:
+            secure = scheme == "https"
+            if secure and self._certificates is None:
+                self._certificates = httpx.create_ssl_context()
+            self._pools[scheme] = httpcore.AsyncConnectionPool(
+                ssl_context=self._certificates,
+                max_connections=None,
+                max_keepalive_connections=IDLE_CONNECTIONS,
+                keepalive_expiry=IDLE_SECONDS,
+                network_backend=_GuardedNetwork(partial(self._addresses, secure=secure)),
+            )
+        return self._pools[scheme]
 
     async def _addresses(self, host: str, port: int, *, secure: bool) -> Sequence[Address]:
         """What a host name resolves to, all of it allowed. Raises `RefusedAddressError`, and

@@ -35,6 +35,8 @@ _PAGES = {
     FindingKind.VISITORS_ALIKE: "/admin/health",
     FindingKind.UNSOLD: "/admin/health",
     FindingKind.SALES_REFUSED: "/admin/health",
+    FindingKind.WEBHOOKS_OFF: "/admin/webhooks",
+    FindingKind.WEBHOOKS_GIVEN_UP: "/admin/webhooks",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
@@ -75,6 +77,7 @@ _COMPARED = Gauge("latchkey_comparison_age_seconds", "Time since the last full c
 _OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions past their deadline.")
 _LOOKED = Gauge("latchkey_catch_up_age_seconds", "Time since the last catch-up run.")
 _ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "1 if the webhook endpoint is set up correctly.")
+_WEBHOOKS_OFF = Gauge("latchkey_webhook_endpoints_off", "Endpoints that were switched off.")
 _MAILS = Gauge("latchkey_mails_failed", "Emails that could not be sent, counted up to 1000.")
 
 
@@ -127,6 +130,7 @@ class AlarmCache:
         _COMPARED.set(_age(figures, compared).total_seconds())
         _OVERDUE.set(figures.overdue)
         _MAILS.set(figures.mails_failed)
+        _WEBHOOKS_OFF.set(len(figures.webhooks_off))
         _ENDPOINT.set(0 if endpoint_problems(figures, api_version=API_VERSION) else 1)
 
 
@@ -147,7 +151,12 @@ def _alarms(found: list[Finding]) -> Alarms:
 def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.EVENTS_FAILED:
         return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
+    if finding.kind is FindingKind.WEBHOOKS_GIVEN_UP:
+        lost = counted(finding.count, "webhook", most=MANY)
+        return f"{lost} couldn't be delivered within three days, and won't be tried again"
     more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
+    if finding.kind is FindingKind.WEBHOOKS_OFF:
+        return f"Webhooks failed for three days and were switched off: {finding.detail}{more}"
     if finding.kind is FindingKind.UNSOLD:
         return f"On sale, but nobody can buy it at the moment: {finding.detail}{more}"
     if finding.kind is FindingKind.SALES_REFUSED:

@@ -154,5 +154,6 @@ async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
         await first_owner.ensure(pool, settings)
         yield site
     finally:
+        await site.outgoing.aclose()
         await keyring.close()
         await pool.close()

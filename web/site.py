@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from latchkey.keyring import Keyring
+from latchkey.outgoing_http import OutgoingHttp
 from latchkey.serving import Drain
 from latchkey.settings import Settings
 from latchkey.signing import SigningKeys
@@ -54,6 +55,7 @@ class Site:
     identity: SiteIdentity = field(default_factory=SiteIdentity)
     bell: AlarmCache = field(init=False)
     signing: SigningKeys = field(init=False)
+    outgoing: OutgoingHttp = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
     sign_ins: Brake = field(default_factory=lambda: Brake(free=100, step=0.1, longest=5, most=20))
@@ -62,6 +64,7 @@ class Site:
     def __post_init__(self) -> None:
         self.bell = AlarmCache(self.settings)
         self.signing = SigningKeys(self.pool, self.keyring.vault)
+        self.outgoing = OutgoingHttp.of(self.settings)
 
     async def refresh_look(self) -> None:
         """Reload the site's name and colours, at most every few seconds."""

@@ -296,3 +296,8 @@ class AuditAction(StrEnum):
     REPAIR_STARTED = "repair_started"
     SECRETS_ROTATED = "secrets_rotated"
     SITE_ADOPTED = "site_adopted"
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_SECRET_RENEWED = "webhook_secret_renewed"
+    WEBHOOK_DELETED = "webhook_deleted"
+    WEBHOOKS_RESENT = "webhooks_resent"

@@ -1,5 +1,6 @@
 """A site where everything has happened once, by people with names of every kind."""
 
+import re
 from dataclasses import dataclass
 
 from tests.harness import Latchkey
@@ -62,6 +63,10 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
     for name in ("Courses", HOSTILE[:60], ARABIC):
         await owner.send("/admin/products/categories", name=name)
     await owner.send("/admin/tokens", expect=200, name=HOSTILE)
+    hook = {"format": "json", "url": "http://127.0.0.1:9/hook", "description": HOSTILE}
+    made = await owner.send("/admin/webhooks/new", expect=200, **hook)
+    [endpoint] = set(re.findall(r'href="(/admin/webhooks/we_\w+)"', made.text))
+    await owner.send(endpoint, f"{endpoint}/test")
     here = f"/admin/users/{member}"
     await owner.send(here, f"{here}/notes", text=f"{ARABIC}\n{HOSTILE}\n{LONG}")
     selling = f"/admin/products/{product}/checkout"

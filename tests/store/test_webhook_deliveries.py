@@ -1,11 +1,13 @@
 """Outgoing webhooks arrive, signed and in order, whatever the receiver does."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jsonschema
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from temporalio.exceptions import ApplicationError
@@ -13,13 +15,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.base import ActivityDeps
 from activities.webhooks import WebhookActivities
-from latchkey import webhook_signing
+from latchkey import webhook_messages, webhook_signing
 from latchkey.contracts import SendWebhooksResult
 from latchkey.keyring import Keyring
 from latchkey.mail import letters
 from latchkey.outgoing_addresses import Destination, networks
 from latchkey.outgoing_http import OutgoingHttp
-from latchkey.rules.vocabulary import WebhookFormat
+from latchkey.rules.vocabulary import WebhookFormat, WebhookType
 from latchkey.store import site_identity
 from latchkey.store.access import complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
@@ -27,11 +29,15 @@ from latchkey.store.feed import mails
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.webhooks import deliveries, endpoints, events
+from latchkey.store.webhooks.deliveries import Delivery, ToldProduct, ToldUser
 from latchkey.vault import Purpose, Vault
 from tests.harness import KEY, SECRETS
 from tests.receiver import Received, answering, receiving
+from web.api import openapi
 
 pytestmark = pytest.mark.anyio
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 VAULT = Vault(SECRETS)
 SITE = "https://members.example.com"
@@ -474,3 +480,47 @@ def test_a_receiver_needs_the_right_body() -> None:
     assert Webhook(secret).verify('{"a": 1}', headers) == {"a": 1}
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify('{"a": 2}', headers)
+
+
+def test_every_type_is_described_as_it_is_sent() -> None:
+    """The payloads of made-up events of every type fit the OpenAPI description."""
+    document = json.loads(openapi.document())
+    assert set(document["webhooks"]) == {type_.value for type_ in WebhookType}
+    until_ = (NOW + timedelta(days=9)).isoformat()
+    for type_ in WebhookType:
+        data: dict[str, Any] = {}
+        if type_.startswith(("access", "purchase", "subscription")):
+            data = {"source": {"type": "subscription", "id": "sub_1"}}
+        if type_ in (WebhookType.ACCESS_GRANTED, WebhookType.ACCESS_ENDING):
+            data |= {"until": until_}
+        if type_ is WebhookType.SUBSCRIPTION_CANCELLED:
+            data |= {"until": None}
+        if type_ is WebhookType.ACCESS_ENDED:
+            data |= {"reason": "refunded"}
+        if type_ is WebhookType.PURCHASE_REFUNDED:
+            data |= {"amount": 5, "currency": "usd", "full": True}
+        if type_ is WebhookType.USER_MERGED:
+            data |= {"merged_user": 8}
+        about = type_ is not WebhookType.TEST
+        delivery = Delivery(
+            1,
+            "msg_1",
+            type_.value,
+            NOW,
+            ToldUser(7, "ada@x.example", "Ada") if about else None,
+            ToldProduct("p", "course", "Course") if "source" in data else None,
+            data,
+            0,
+            None,
+        )
+        made = webhook_messages.payload(delivery)
+        body = document["webhooks"][type_.value]["post"]["requestBody"]
+        schema = body["content"]["application/json"]["schema"]
+        jsonschema.validate(made, schema | {"components": document["components"]})
+        wrong = made | {"version": 2}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema | {"components": document["components"]})
+        said = webhook_messages.sentence(delivery, site="Site")
+        assert said.startswith("Site: ")
+        assert said.endswith(".")
+        assert not about or type_.value not in said, "it is said in words"

@@ -13,6 +13,7 @@ from latchkey.rules.vocabulary import GrantSource, Reason, WebhookFormat
 from latchkey.store import site_identity
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
+from latchkey.store.checks import retention
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.purchases.settling import Entitlement, end_due, given_by, settle
@@ -404,3 +405,34 @@ async def test_a_change_under_way_is_told_once_it_is_committed(pool: Pool) -> No
         await begun.commit()
         await waiting
     assert await told(pool) == [("access.granted", "prd_1")]
+
+
+async def test_old_events_go_with_their_log(pool: Pool) -> None:
+    one = await endpoint(pool)
+    user, product = await _product(pool)
+    await buy(pool, "cs_1", user, product)
+    await made(pool)
+    async with pool.acquire() as connection:
+        for delivery in await deliveries.due(connection, one, limit=1):
+            sent = deliveries.Attempt("{}", 200, "", None, 5)
+            await deliveries.mark_delivered(connection, one, delivery, sent)
+    await pool.execute(
+        "update webhook_events set created_at = now() - interval '31 days' where type <> $1",
+        "purchase.completed",
+    )
+    await retention.forget_records(pool)
+    assert [row["type"] for row in await made(pool)] == ["purchase.completed"]
+    for table, left in (("webhook_deliveries", 1), ("webhook_attempts", 0)):
+        assert await pool.fetchval(f"select count(*) from {table}") == left
+
+
+async def test_what_temporal_has_forgotten_is_sent_all_the_same(pool: Pool) -> None:
+    one, paused = await endpoint(pool), await endpoint(pool)
+    user, product = await _product(pool)
+    await buy(pool, "cs_1", user, product)
+    await made(pool)
+    await doing(pool, lambda c: endpoints.pause(c, paused))
+    async with pool.acquire() as connection:
+        assert await deliveries.forsaken(connection) == [], "it is sent any moment"
+        await connection.execute("update webhook_deliveries set due_at = now() - interval '1 hour'")
+        assert await deliveries.forsaken(connection) == [one]

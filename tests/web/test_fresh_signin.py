@@ -39,6 +39,10 @@ FRESH = {
     "/admin/tokens": "/admin/tokens",
     "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",
     "/admin/users/{id}/erase": "/admin/users/{id}/erase",
+    "/admin/webhooks/new": "/admin/webhooks/new",
+    "/admin/webhooks/{id}/change": "/admin/webhooks/{id}/change",
+    "/admin/webhooks/{id}/delete": "/admin/webhooks/{id}/delete",
+    "/admin/webhooks/{id}/secret": "/admin/webhooks/{id}/secret",
     "/admin/users/{id}/merge/now": "/admin/users/{id}/merge/now",
 }
 """The page that each of them leads back to."""

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from web.api.outgoing import WEBHOOKS, webhooks
 from web.api.registry import ENDPOINTS, PREFIX, Endpoint
 
 Json = dict[str, Any]
@@ -75,6 +76,7 @@ def document() -> bytes:
     models: set[type[BaseModel]] = {Problem}
     for declared in ENDPOINTS:
         models |= {model for model in (declared.body, declared.answer) if model}
+    models |= {described.data for described in WEBHOOKS.values()}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema(
         [(model, "serialization") for model in ordered],
@@ -96,6 +98,7 @@ def document() -> bytes:
             },
             "security": [{"token": []}],
             "paths": paths,
+            "webhooks": webhooks(),
             "components": {
                 "schemas": schemas.get("$defs", {}),
                 "securitySchemes": {

@@ -40,6 +40,7 @@ from web.pages.admin import (
     subscriptions,
     user,
     users,
+    webhooks,
     why,
 )
 from web.pages.again import shown_again
@@ -86,6 +87,7 @@ def routes() -> list[Route]:
         *connectors.routes(),
         *api_tokens.routes(),
         *clients.routes(),
+        *webhooks.routes(),
         *activity.routes(),
         *policy.routes(),
         *matches.routes(),

@@ -18,11 +18,14 @@ from latchkey.rules.vocabulary import (
     AuditOutcome,
     Cause,
     CustomerState,
+    DeliveryState,
     GrantSource,
     MoneyState,
     Reason,
     SubscriptionPhase,
     TokenScope,
+    WebhookFormat,
+    WebhookType,
 )
 from latchkey.store.products.checkout import Obstacle
 from web.wording.times import late, when
@@ -79,6 +82,34 @@ CLIENT_SCOPES: dict[str, str] = {
     Scope.OFFLINE_ACCESS: "Stay up to date while you aren't there, for up to a year",
 }
 """What a scope lets another site do, as its user reads it."""
+WEBHOOK_TYPES: dict[str, str] = {
+    WebhookType.ACCESS_GRANTED: "Access granted",
+    WebhookType.ACCESS_ENDING: "End of access set or withdrawn",
+    WebhookType.ACCESS_ENDED: "Access ended",
+    WebhookType.PURCHASE_COMPLETED: "Purchase completed",
+    WebhookType.PURCHASE_REFUNDED: "Purchase refunded",
+    WebhookType.SUBSCRIPTION_STARTED: "Subscription started",
+    WebhookType.SUBSCRIPTION_CANCELLED: "Subscription cancelled",
+    WebhookType.SUBSCRIPTION_RESUMED: "Cancellation withdrawn",
+    WebhookType.SUBSCRIPTION_PAST_DUE: "Payment failed",
+    WebhookType.SUBSCRIPTION_RECOVERED: "Payment recovered",
+    WebhookType.USER_CREATED: "User created",
+    WebhookType.USER_MERGED: "Users merged",
+    WebhookType.USER_ERASED: "User erased",
+    WebhookType.TEST: "Test",
+}
+WEBHOOK_FORMATS: dict[str, str] = {
+    WebhookFormat.JSON: "JSON",
+    WebhookFormat.SLACK: "Slack",
+    WebhookFormat.DISCORD: "Discord",
+    WebhookFormat.DIGEST: "Email digest",
+}
+DELIVERY_STATES: dict[str, str] = {
+    DeliveryState.WAITING: "Waiting",
+    DeliveryState.DELIVERED: "Delivered",
+    DeliveryState.FAILED: "Given up",
+    DeliveryState.DROPPED: "Dropped",
+}
 AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.SIGNED_IN: "Signed in",
     AuditAction.SIGN_IN_FAILED: "Sign-in failed",
@@ -114,6 +145,11 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.MAIL_SETTINGS_CHANGED: "Email settings changed",
     AuditAction.ROLE_CHANGED: "Role changed",
     AuditAction.OWNER_RECOVERED: "Owner let back in",
+    AuditAction.WEBHOOK_ADDED: "Webhook endpoint added",
+    AuditAction.WEBHOOK_CHANGED: "Webhook endpoint changed",
+    AuditAction.WEBHOOK_SECRET_RENEWED: "Webhook secret renewed",
+    AuditAction.WEBHOOK_DELETED: "Webhook endpoint deleted",
+    AuditAction.WEBHOOKS_RESENT: "Webhooks sent by hand",
     AuditAction.SITE_ADOPTED: "Copy of the site adopted",
     AuditAction.CONNECTION_CHANGED: "Stripe connected",
     AuditAction.CONNECTION_REMOVED: "Stripe disconnected",
@@ -348,6 +384,11 @@ NOTICES = {
     "revoked": "Token revoked.",
     "secret-revoked": "Secret revoked. It isn't accepted any more.",
     "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
+    "webhook-added": "Endpoint added. Send a test event to see whether it works.",
+    "webhook-paused": "Paused. What happens is kept and sent once you resume it.",
+    "webhook-resumed": "Resumed. What waited is sent now.",
+    "webhook-sent": "It is being sent. Reload this page to see what came of it.",
+    "webhook-replayed": "Everything since then is being sent again.",
     "users-imported": "Users imported. No emails were sent.",
     "invited": "Invitation sent.",
     "link-mailed": "Sign-in link sent.",

@@ -30,6 +30,8 @@ class FindingKind(StrEnum):
     LOOP_STUCK = "loop_stuck"
     UNSOLD = "unsold"
     SALES_REFUSED = "sales_refused"
+    WEBHOOKS_OFF = "webhooks_off"
+    WEBHOOKS_GIVEN_UP = "webhooks_given_up"
     VISITORS_ALIKE = "visitors_alike"
 
 
@@ -85,6 +87,7 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     found += _of_sales(figures)
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
+    found += _of_webhooks(figures)
     alike = figures.only_address
     if expected.is_public and alike and not ip_address(alike).is_global:
         found.append(Finding(FindingKind.VISITORS_ALIKE, detail=alike))
@@ -118,6 +121,16 @@ def _of_emails(figures: HealthFigures, *, sends: bool) -> list[Finding]:
     due = figures.oldest_unsent
     if sends and due and figures.now - due > LONG_UNSENT:
         found.append(Finding(FindingKind.EMAILS_WAITING, since=due))
+    return found
+
+
+def _of_webhooks(figures: HealthFigures) -> list[Finding]:
+    found = []
+    if hosts := figures.webhooks_off:
+        named = ", ".join(hosts[:NAMED])
+        found.append(Finding(FindingKind.WEBHOOKS_OFF, len(hosts), detail=named))
+    if figures.webhooks_given_up:
+        found.append(Finding(FindingKind.WEBHOOKS_GIVEN_UP, figures.webhooks_given_up))
     return found
 
 

@@ -27,7 +27,8 @@ class HealthFigures:
     `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
     by kind of process; `unsold` are the names of products on sale that nobody can buy,
     `refused_sales` of those whose checkout Stripe last refused to open; `only_address` is where the
-    last sessions of several people all come from.
+    last sessions of several people all come from. `webhooks_off` are the hosts of endpoints that
+    were switched off, and `webhooks_given_up` counts what was given up within three days.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
@@ -53,6 +54,8 @@ class HealthFigures:
     stuck_loops: list[str]
     unsold: list[str]
     refused_sales: list[str]
+    webhooks_off: list[str]
+    webhooks_given_up: int
     only_address: str | None
 
     @property
@@ -165,6 +168,12 @@ async def figures(connection: Connection) -> HealthFigures:
                   from (select distinct p.name from refused_sales f
                           join products p on p.id = f.product_id
                          where p.status = 'live') f) as refused_sales,
+               (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
+                 where off_at is not null) as webhooks_off,
+               (select count(*) from (select from webhook_deliveries
+                                       where state = 'failed'
+                                         and done_at > now() - interval '3 days'
+                                       limit $1) g) as webhooks_given_up,
                (select min(ip) from (select user_id, ip from sessions
                                       where acting_as is null and ip <> 'unknown'
                                       order by id desc limit $3) s

@@ -5,6 +5,7 @@ from datetime import timedelta
 from latchkey.store.pool import Pool
 from latchkey.store.products import abandoned_checkouts, checkout_attempts
 from latchkey.store.purchases import tombstones
+from latchkey.store.webhooks import events
 
 BATCH = 1000
 RECORDS_LIFE = timedelta(days=90)
@@ -56,10 +57,12 @@ async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
 
 async def forget_records(pool: Pool) -> None:
     """Delete comparisons and counts of refused webhooks older than `RECORDS_LIFE`, tombstones of
-    readings that no older reading can follow any more, and attempts to buy that are over."""
+    readings that no older reading can follow any more, attempts to buy that are over, and old
+    outgoing webhooks."""
     async with pool.acquire() as connection:
         await tombstones.forget_old(connection)
         await checkout_attempts.forget_old(connection)
+        await events.forget_old(connection)
         await abandoned_checkouts.forget_old(connection)
     await pool.execute(
         "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE

@@ -8,7 +8,7 @@ makes events of them, so that events have an order that everybody sees.
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from latchkey.rules.vocabulary import WebhookType
@@ -17,6 +17,8 @@ from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe import wakeups
 
 BATCH = 1000
+KEPT = timedelta(days=30)
+"""How long events can be sent again, and their log can be read."""
 _MAKERS = 0x686F6F6B
 """Advisory lock: only one process at a time makes events."""
 
@@ -118,6 +120,23 @@ async def write_test(connection: Connection, endpoint_id: str) -> int:
     )
     await wakeups.add(connection, wakeups.WEBHOOKS, [endpoint_id])
     return delivery
+
+
+async def forget_old(connection: Connection) -> None:
+    """Delete what is older than `KEPT`, with the log, in batches."""
+    await connection.execute("delete from webhook_facts where at < now() - $1::interval", KEPT)
+    deleted = BATCH
+    while deleted == BATCH:
+        status = await connection.execute(
+            """
+            delete from webhook_events where id in (
+                select id from webhook_events where created_at < now() - $1::interval
+                 order by created_at limit $2)
+            """,
+            KEPT,
+            BATCH,
+        )
+        deleted = int(status.split()[-1])
 
 
 def _fact(row: dict[str, Any]) -> WebhookFact:
