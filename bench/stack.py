@@ -72,8 +72,9 @@ class Stack:
 
 
 @contextlib.contextmanager
-def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:
-    """Start everything that isn't turned off, with empty data, and remove it afterwards."""
+def stack(*, temporal: bool = True, worker: bool = True, **given: str) -> Iterator[Stack]:
+    """Start everything that isn't turned off, with empty data and the settings `given`, and remove
+    it afterwards."""
     import asyncio
 
     with contextlib.ExitStack() as opened:
@@ -99,6 +100,7 @@ def stack(*, temporal: bool = True, worker: bool = True) -> Iterator[Stack]:
             "LATCHKEY_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "LATCHKEY_STRIPE_RATE": "10000",
             "LATCHKEY_LOG_FORMAT": "json",
+            **given,
         }
         made = Stack(dsn, environment, f"http://127.0.0.1:{port}", sandbox)
         opened.callback(_end, made)

@@ -1,0 +1,146 @@
+"""`python -m bench.burst`: 3,000 events of 1,000 purchases at once, to access for all."""
+
+import asyncio
+import collections
+import hashlib
+import hmac
+import re
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import orjson
+
+from bench import load
+from bench.lifecycle import checkout, link
+from bench.stack import Json, Stack, fetch, stack
+from latchkey.rules.routing import HANDLED_EVENTS
+
+PURCHASES = 1000
+CONNECTIONS = 16
+POLL_SECONDS = 0.05
+USUAL = "50"
+
+
+async def buy(running: Stack, price: str) -> None:
+    """Have everybody buy, by eight buyers at a time."""
+    headers = {"Authorization": "Bearer sk_test_bench"}
+    async with httpx.AsyncClient(base_url=running.sandbox, headers=headers, timeout=60) as client:
+        gate = asyncio.Semaphore(8)
+
+        async def one(number: int) -> None:
+            async with gate:
+                session = await checkout(client, price)
+                email = f"buyer-{number}@bench.example"
+                paid = await client.post(f"/_sandbox/checkout/{session}/pay", json={"email": email})
+                paid.raise_for_status()
+
+        await asyncio.gather(*(one(number) for number in range(PURCHASES)))
+
+
+def happened(running: Stack, since: str) -> list[Json]:
+    """The sandbox's events of the types that Latchkey asks for, oldest first."""
+    found: list[Json] = []
+    while True:
+        given = {"limit": "100", "after": since}
+        page = httpx.get(f"{running.sandbox}/_sandbox/events", params=given, timeout=60).json()
+        if not page["data"]:
+            return [event for event in found if event["type"] in HANDLED_EVENTS]
+        found += page["data"]
+        since = page["data"][-1]["id"]
+
+
+def signed(events: list[Json], key: str) -> Iterator[bytes]:
+    """The requests that deliver these events."""
+    made = []
+    for event in events:
+        body, at = orjson.dumps(event), int(time.time())
+        digest = hmac.new(key.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
+        headers = {"Stripe-Signature": f"t={at},v1={digest}", "Content-Type": "application/json"}
+        made.append(load.request("POST", "/webhooks/stripe", headers, body))
+    return iter(made)
+
+
+async def until_all(running: Stack, query: str, wanted: int) -> int:
+    """Wait until a query counts so many. Returns the most memory that the worker took."""
+    peak = 0
+    deadline = time.monotonic() + 200
+    while True:
+        peak = max(peak, running.memory("worker"))
+        rows = await fetch(running.dsn, query)
+        if rows[0]["n"] >= wanted:
+            return peak
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {rows[0]['n']} of {wanted}: {query}")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def reads(running: Stack) -> collections.Counter[str]:
+    log = httpx.get(f"{running.sandbox}/_sandbox/requests", timeout=60).json()["data"]
+    return collections.Counter(
+        re.sub(r"(?<=/)\w+_\w{10,}", "{id}", entry["path"])
+        for entry in log
+        if entry["path"].startswith("/v1/")
+    )
+
+
+def rush(burst_from: str) -> float:
+    """Play the launch on a fresh stack; returns the events per second, to access for all."""
+    with stack(LATCHKEY_BURST_FROM=burst_from) as running:
+        made = running.control("bulk", count=1)
+        link(running, made)
+        endpoints = httpx.get(
+            f"{running.sandbox}/v1/webhook_endpoints", auth=("sk_test_bench", ""), timeout=60
+        ).json()
+        [endpoint] = [row["id"] for row in endpoints["data"]]
+        [key, *_] = running.control(f"webhook_endpoints/{endpoint}")["secrets"]
+        running.control("faults", drop=1)
+        headers = {"Authorization": "Bearer sk_test_bench"}
+        httpx.post(f"{running.sandbox}/v1/products", data={"name": "First"}, headers=headers)
+        [first] = httpx.get(f"{running.sandbox}/_sandbox/events?limit=1", timeout=60).json()["data"]
+        asyncio.run(buy(running, made["monthly"]))
+        events = happened(running, first["id"])
+        requests = signed(events, key)
+        httpx.delete(f"{running.sandbox}/_sandbox/requests")
+        before = running.memory("worker")
+
+        async def play() -> tuple[load.Result, float, int]:
+            began = time.perf_counter()
+            port = int(running.url.rpartition(":")[2])
+            sending = asyncio.create_task(load.run(port, requests, connections=CONNECTIONS))
+            opened = "select count(*) as n from live_grants g join users u on u.id = g.user_id"
+            opened += " where u.email like 'buyer-%'"
+            peak = await until_all(running, opened, PURCHASES)
+            return await sending, time.perf_counter() - began, peak
+
+        taken, seconds, peak = asyncio.run(play())
+        began = time.perf_counter()
+        left = "select case when count(*) = 0 then 1 else 0 end as n from events"
+        asyncio.run(until_all(running, f"{left} where state in ('waiting', 'relayed')", 1))
+        settled = time.perf_counter() - began
+        counted = reads(running)
+        runs = "select count(*) as n from subscriptions where lifecycle_at is not null"
+        most = asyncio.run(until_all(running, runs, PURCHASES))
+        started = time.perf_counter() - began
+        each = ", ".join(f"{path} {count}" for path, count in counted.most_common(4))
+        print(
+            f"from {burst_from:>4}: {len(events)} events of {PURCHASES} purchases:"
+            f" {len(events) / seconds:6.0f} events/s to access for all ({seconds:.1f} s;"
+            f" taken in {taken.words()}), handled {settled:.1f} s later, every run started"
+            f" {started:.1f} s later; Stripe calls {sum(counted.values()) / PURCHASES:.2f} a"
+            f" purchase: {each}; worker {before / 2**20:.0f} MB before,"
+            f" {peak / 2**20:.0f} MB at most until then, {most / 2**20:.0f} MB with all runs",
+            flush=True,
+        )
+        return len(events) / seconds
+
+
+def main() -> None:
+    """With every purchase by itself and with the default, or with the thresholds given."""
+    rates = [rush(given) for given in sys.argv[1:] or ["off", USUAL]]
+    print(f"ratio {rates[-1] / rates[0]:.1f}; wanted: at least 400 events/s, 0.2 calls a purchase")
+
+
+if __name__ == "__main__":
+    main()
