@@ -5,6 +5,7 @@ from typing import Any
 
 from sandbox import (
     accounts,
+    automatic_tax,
     cards,
     checkout,
     collecting,
@@ -84,6 +85,9 @@ def pay(shop: Shop, session: Json, buyer: Buyer) -> str:
         if any(name in buyer.entered for name in ("quantities", "optional", "amount")):
             checkout.choose(shop, session, buyer.entered)
         collecting.take(shop, session, buyer.entered)
+        if session["automatic_tax"]["enabled"]:
+            automatic_tax.apply(shop, session, checkout.line_items(shop, session))
+            checkout.settle(shop, session)
         if not needs_method(shop, session):
             return _finish(shop, session, buyer, None)
         return _pay_with(shop, session, buyer)
@@ -238,6 +242,8 @@ def _invoice_for(
         reason="manual",
         discounts=taken,
     )
+    if session["automatic_tax"]["enabled"]:
+        bill["automatic_tax"] = automatic_tax.of_invoice()
     data = session["invoice_creation"]["invoice_data"]
     bill.update({key: data[key] for key in ("custom_fields", "description", "footer")})
     bill["metadata"] = dict(data["metadata"] or {})
@@ -270,6 +276,7 @@ def _subscribe(shop: Shop, session: Json, customer: Json, method: Json | None) -
         "discounts": session["discounts"],
         "billing_mode": data.get("billing_mode") or {"type": shop.settings.billing_mode},
         "currency": session["currency"],
+        "automatic_tax": automatic_tax.of_subscription(session),
     }
     for key in (
         "trial_period_days",

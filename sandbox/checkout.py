@@ -1,6 +1,15 @@
 """Checkout sessions: created, opened from a payment link, expired. `buying` pays them."""
 
-from sandbox import catalog, collecting, configurations, discounts, pricing, shipping, taxes
+from sandbox import (
+    automatic_tax,
+    catalog,
+    collecting,
+    configurations,
+    discounts,
+    pricing,
+    shipping,
+    taxes,
+)
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
 
@@ -215,6 +224,7 @@ def _open(
         made["setup_intent"] = _setup_intent(shop, made, kept["setup_intent_data"])
     else:
         _total(shop, made)
+    automatic_tax.begin(shop, made, asks.get("automatic_tax"), kept["customer_update"])
     world.schedule("expire_session", made["id"], made["expires_at"])
     return shop.save(made)
 

@@ -26,6 +26,9 @@ def show(shop: Shop, made: Json, given: Json) -> None:
     apply(shop, kind, made, {key: given[key] for key in SHARED if given.get(key) is not None})
     if given.get("custom_fields") is not None:
         made["custom_fields"] = [_field(kind, entry) for entry in given["custom_fields"] or []]
+    if kind == "payment_link" and (taxed := given.get("automatic_tax")) is not None:
+        liability = {"type": "self"} if taxed["enabled"] else None
+        made["automatic_tax"] = {"enabled": taxed["enabled"], "liability": liability}
     if wanted := given.get("tax_id_collection"):
         made["tax_id_collection"] = {"required": "never", **wanted}
     for name in ("individual", "business"):

@@ -1,6 +1,15 @@
 """Invoices: drafted, finalized, paid, failed, retried, voided."""
 
-from sandbox import balances, cards, declines, invoice_lines, numbering, payments, taxes
+from sandbox import (
+    automatic_tax,
+    balances,
+    cards,
+    declines,
+    invoice_lines,
+    numbering,
+    payments,
+    taxes,
+)
 from sandbox.shop import Shop, StripeApiError, invalid, snapshot
 from sandbox.world import Json
 
@@ -58,6 +67,8 @@ def draft(
         period_start=world.now(),
         period_end=world.now(),
     )
+    if subscription and subscription["automatic_tax"]["enabled"]:
+        made["automatic_tax"] = automatic_tax.of_invoice()
     if reason == "manual":
         made["rendering"] = {**_RENDERING, "pdf": {"page_size": "auto"}}
     if method == "send_invoice":

@@ -29,6 +29,8 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     )
     if given := params.get("default_payment_method"):
         made["default_payment_method"] = cards.payment_method(shop, given)["id"]
+    if (params.get("automatic_tax") or {}).get("enabled"):
+        made["automatic_tax"] = params["automatic_tax"]
     _set_mode(made, params)
     items.set_items(shop, made, params.get("items") or [], currency=params.get("currency"))
     _begin(shop, made, params)

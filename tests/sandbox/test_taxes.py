@@ -243,3 +243,89 @@ async def test_an_archived_rate_ships_nothing(stripe: Stripe) -> None:
     await stripe.post(f"shipping_rates/{made['id']}", active=False)
     assert "inactive" in (await refused(stripe, "checkout/sessions", **given))["message"]
     assert (await stripe.get("shipping_rates", active=True))["data"] == []
+
+
+GERMAN = {"country": "DE", "postal_code": "53113"}
+
+
+async def test_automatic_tax_is_that_of_the_buyers_country(stripe: Stripe) -> None:
+    price = await stripe.price(await stripe.product(), 1000, every=None)
+    session = await stripe.checkout(
+        price,
+        mode="payment",
+        automatic_tax={"enabled": True},
+        invoice_creation={"enabled": True},
+        customer_creation="always",
+    )
+    assert session["automatic_tax"]["status"] == "requires_location_inputs"
+    assert 'name="address[country]"' in (await stripe.client.get(session["url"])).text
+    path = f"/_sandbox/checkout/{session['id']}/pay"
+    answer = await stripe.client.post(path, json={"email": "ada@box.example"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "address")
+    paid = await stripe.pay(session, "ada@box.example", address=GERMAN)
+    assert (paid["amount_total"], paid["total_details"]["amount_tax"]) == (1190, 190)
+    assert paid["automatic_tax"]["status"] == "complete"
+    intent = await stripe.get(f"payment_intents/{paid['payment_intent']}")
+    assert intent["amount_received"] == 1190
+    bill = await stripe.get(f"invoices/{paid['invoice']}")
+    assert (bill["total"], bill["automatic_tax"]["status"]) == (1190, "complete")
+
+
+async def test_automatic_tax_goes_on_in_renewals(stripe: Stripe) -> None:
+    """It is found in a price that has it inside; a country without a rate has none."""
+    product = await stripe.product()
+    price = await stripe.post(
+        "prices",
+        product=product,
+        currency="eur",
+        unit_amount=1190,
+        tax_behavior="inclusive",
+        recurring={"interval": "month"},
+    )
+    for country, tax in (("DE", 190), ("BR", 0)):
+        session = await stripe.checkout(price["id"], automatic_tax={"enabled": True})
+        paid = await stripe.pay(session, f"{country}@box.example", address={"country": country})
+        assert (paid["amount_total"], paid["total_details"]["amount_tax"]) == (1190, tax)
+        made = await stripe.get(f"subscriptions/{paid['subscription']}")
+        assert made["automatic_tax"]["enabled"] is True
+        await stripe.control("clock/advance", subscription=made["id"], until="period_end")
+        await stripe.control("clock/advance", seconds=7200)
+        bills = await stripe.get("invoices", subscription=made["id"])
+        assert [sum(row["amount"] for row in bill["total_taxes"]) for bill in bills["data"]] == [
+            tax,
+            tax,
+        ]
+        assert all(bill["automatic_tax"]["enabled"] for bill in bills["data"])
+
+
+async def test_automatic_tax_needs_the_place_of_a_known_customer(stripe: Stripe) -> None:
+    price = await stripe.price(await stripe.product(), 1000, every=None)
+    customer = (await stripe.post("customers", email="ada@box.example"))["id"]
+    asked = {
+        "mode": "payment",
+        "customer": customer,
+        "line_items": [{"price": price, "quantity": 1}],
+        "success_url": "https://a.example",
+        "automatic_tax": {"enabled": True},
+    }
+    error = await refused(stripe, "checkout/sessions", **asked)
+    assert (error["status"], error["code"]) == (400, "customer_tax_location_invalid")
+    await stripe.post("checkout/sessions", **asked, customer_update={"address": "auto"})
+    await stripe.post(f"customers/{customer}", address=GERMAN)
+    session = await stripe.post("checkout/sessions", **asked)
+    paid = await stripe.pay(session, "ada@box.example")
+    assert paid["amount_total"] == 1190
+
+
+async def test_a_link_taxes_automatically(stripe: Stripe) -> None:
+    price = await stripe.price(await stripe.product(), 1000, every=None)
+    link = await stripe.post(
+        "payment_links",
+        line_items=[{"price": price, "quantity": 1}],
+        automatic_tax={"enabled": True},
+    )
+    assert link["automatic_tax"]["enabled"] is True
+    await stripe.client.get(link["url"])
+    (session,) = (await stripe.get("checkout/sessions", payment_link=link["id"]))["data"]
+    paid = await stripe.pay(session, "ada@box.example", address=GERMAN)
+    assert paid["amount_total"] == 1190
