@@ -147,11 +147,12 @@ class Truth:
             lines = await self.everything(f"checkout/sessions/{source_id}/line_items")
         intent = found["payment_intent"] or {}
         paid = found["payment_status"] in ("paid", "no_payment_required")
-        if found["mode"] == "subscription" and found["invoice"] and not paid:
-            bill = await self.get(f"invoices/{found['invoice']}")
+        bill = await self.get(f"invoices/{found['invoice']}") if found["invoice"] else None
+        if found["mode"] == "subscription" and bill and not paid:
             paid = bill["status"] == "paid"
             intent = await self._begun(bill["id"])
-        unpaid = found["status"] == "complete" and not paid
+        owed = found["status"] == "complete" and not (bill and _settled_by_credit(bill))
+        unpaid = owed and not paid
         failed = unpaid and intent.get("status") in ("requires_payment_method", "canceled")
         return Reading(
             id=source_id,
@@ -160,13 +161,12 @@ class Truth:
             products=frozenset(
                 line["price"]["product"] for line in lines if line["price"]["type"] == "one_time"
             ),
-            paid=found["status"] == "complete" and paid,
+            paid=owed and paid,
             pending=unpaid and not failed,
             failed=failed,
             created=_charged(intent) or found["created"],
             **await self._credits(
-                await self._money(intent) or await self._paid_by_bill(found["invoice"]),
-                found["invoice"] and await self.get(f"invoices/{found['invoice']}"),
+                await self._money(intent) or await self._paid_by_bill(found["invoice"]), bill
             ),
         )
 
