@@ -19,6 +19,8 @@ class ActivityType(StrEnum):
     PAYMENT_RECOVERED = "payment_recovered"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    CREDITED = "credited"
+    CREDIT_WITHDRAWN = "credit_withdrawn"
     DISPUTED = "disputed"
     UNKNOWN_STATUS = "unknown_status"
     LINK_CREATED = "link_created"

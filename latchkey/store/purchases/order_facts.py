@@ -28,7 +28,8 @@ class RecordedBill:
 
 
 def money_changed(reading: Order, old: RecordedOrder | RecordedBill) -> int:
-    """1 if there was a refund, a reversal or a dispute since the previous reading, otherwise 0."""
+    """1 if there was a refund, a reversal, a credit or a dispute since the previous reading,
+    otherwise 0."""
     return 1 if _money_lines(reading, old, 0) else 0
 
 
@@ -79,11 +80,24 @@ def _money_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int
         found.append((f":{changes}", ActivityType.REFUNDED, {**data, "full": payment.refunded}))
     elif refunded < old.amount_refunded:
         found.append((f":{changes}", ActivityType.REFUND_FAILED, data))
+    if isinstance(old, RecordedOrder):
+        found += _credit_lines(reading, old, changes)
     phase = _phase(payment.dispute_status if payment else None)
     if payment and phase and phase != _phase(old.dispute_status):
         status = {"status": payment.dispute_status}
         found.append((f":{changes}", ActivityType.DISPUTED, status))
     return found
+
+
+def _credit_lines(reading: Order, old: RecordedOrder, changes: int) -> list[_Line]:
+    """What credit notes gave back after the payment, other than by a refund."""
+    data = {"amount": reading.credited_after, "currency": reading.currency}
+    if reading.credited_after > old.credited_after:
+        full = reading.credited_after + reading.credited_before >= reading.amount
+        return [(f":{changes}", ActivityType.CREDITED, {**data, "full": full})]
+    if reading.credited_after < old.credited_after:
+        return [(f":{changes}", ActivityType.CREDIT_WITHDRAWN, data)]
+    return []
 
 
 def _phase(status: str | None) -> str | None:

@@ -19,6 +19,7 @@ class RecordedOrder:
     user_id: int | None
     state: str
     amount_refunded: int
+    credited_after: int
     dispute_status: str | None
     money_changes: int
     ticket: int
@@ -81,7 +82,8 @@ async def lock(connection: Connection, ids: Sequence[str]) -> dict[str, Recorded
     """Lock the rows until the transaction ends."""
     rows = await connection.fetch(
         """
-        select id, user_id, state, amount_refunded, dispute_status, money_changes, ticket
+        select id, user_id, state, amount_refunded, credited_after, dispute_status, money_changes,
+               ticket
           from orders where id = any($1::text[]) order by id for update
         """,
         list(ids),
