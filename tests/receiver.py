@@ -80,7 +80,8 @@ class Receiver:
         task = asyncio.current_task()
         assert task is not None, "a server's handler is a task"
         self._serving.add(task)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
+        over = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*over), contextlib.closing(writer):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 lines = head.strip().split("\r\n")[1:]

@@ -26,6 +26,7 @@ from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
 from latchkey.store.stripe import inbox, wakeups
 from latchkey.store.stripe.inbox import Waiting
+from latchkey.store.webhooks import digests
 from latchkey.store.webhooks import events as webhook_events
 from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
 from web.audit import AuditCounts
@@ -116,8 +117,10 @@ class Relay:
         return busy
 
     async def _make_webhooks(self) -> bool:
-        """Make outgoing events of one batch of what changed; True if there may be more."""
+        """Make outgoing events of one batch of what changed, and digests that are due; True if
+        there may be more."""
         made, more = await webhook_events.make(self._pool)
+        await digests.write_due(self._pool)
         if made:
             self._wake.set()
         return more

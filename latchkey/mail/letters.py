@@ -27,6 +27,7 @@ KINDS = {
     "paid_address": "Paid with another address (to the payer)",
     "paid_elsewhere": "Paid with another address (to the member)",
     "webhooks_off": "Outgoing webhooks switched off (to admins)",
+    "webhook_digest": "Digest of what happened (to the admin who asked for it)",
 }
 SHORT_LIVED = ("sign_in", "recovery")
 """Kinds of email whose link lives 10 minutes; that of the others lives 48 hours."""
@@ -367,6 +368,40 @@ def _webhooks_off(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+_HAPPENED = {
+    "access.granted": "Got access",
+    "access.ending": "End of access set or withdrawn",
+    "access.ended": "Access ended",
+    "purchase.completed": "Bought",
+    "purchase.refunded": "Refunded",
+    "subscription.started": "Subscribed",
+    "subscription.cancelled": "Cancelled",
+    "subscription.resumed": "Cancellation withdrawn",
+    "subscription.past_due": "Payment failed",
+    "subscription.recovered": "Payment recovered",
+    "user.created": "New users",
+    "user.merged": "Users merged",
+    "user.erased": "Users erased",
+}
+
+
+def _webhook_digest(mail: OutMail, site: SiteSettings) -> Letter:
+    every = mail.data.get("every") or "day"
+    since = _day(mail.data.get("since"))
+    counts = mail.data.get("counts") or []
+    lines = [
+        f"• {_HAPPENED.get(kind, kind)}{f', {line(product)}' if product else ''}: {count}"
+        for kind, product, count in counts
+    ]
+    return Letter(
+        f"What happened at {line(site.name)}",
+        [f"Since {since}:" if since else f"In the last {every}:", *lines],
+        None,
+        None,
+        "You asked for this under Webhooks in the admin pages, and can pause or delete it there.",
+    )
+
+
 _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "product_access": _product_access,
     "login_instructions": _login_instructions,
@@ -384,6 +419,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "paid_address": _paid_address,
     "paid_elsewhere": _paid_elsewhere,
     "webhooks_off": _webhooks_off,
+    "webhook_digest": _webhook_digest,
 }
 
 

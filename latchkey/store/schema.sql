@@ -1552,6 +1552,9 @@ CREATE TABLE webhook_endpoints (
     failures integer DEFAULT 0 NOT NULL,
     rests_until timestamp with time zone,
     delivered_at timestamp with time zone,
+    every text DEFAULT 'day'::text NOT NULL,
+    digested_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_endpoints_every_check CHECK ((every = ANY (ARRAY['hour'::text, 'day'::text]))),
     CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text])))
 );
 

@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
+from latchkey.mail import letters
 from latchkey.rules.access import Verdict
 from latchkey.rules.vocabulary import GrantSource, Reason, WebhookFormat
 from latchkey.store import site_identity
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.checks import retention
+from latchkey.store.feed import mails
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.purchases.settling import Entitlement, end_due, given_by, settle
 from latchkey.store.site_identity import SiteRole
+from latchkey.store.site_settings import SiteSettings
 from latchkey.store.stripe import wakeups
 from latchkey.store.users import erasure, merging, unmerging
-from latchkey.store.webhooks import deliveries, endpoints, events
+from latchkey.store.webhooks import deliveries, digests, endpoints, events
 from tests.harness import until
 from tests.store.test_concurrency import _buy, _product, blocked, context
 
@@ -436,3 +439,28 @@ async def test_what_temporal_has_forgotten_is_sent_all_the_same(pool: Pool) -> N
         assert await deliveries.forsaken(connection) == [], "it is sent any moment"
         await connection.execute("update webhook_deliveries set due_at = now() - interval '1 hour'")
         assert await deliveries.forsaken(connection) == [one]
+
+
+async def test_a_digest_counts_what_happened_once(pool: Pool) -> None:
+    admin = await pool.fetchval(
+        "insert into users (email, role) values ('admin@x.example', 'admin') returning id"
+    )
+    one = await endpoint(pool, format_="digest")
+    await pool.execute("update webhook_endpoints set created_by = $1, every = 'hour'", admin)
+    user, product = await _product(pool)
+    await buy(pool, "cs_1", user, product)
+    await made(pool)
+    assert await digests.write_due(pool) == 0, "an hour hasn't passed"
+    hour_ago = "update webhook_endpoints set digested_at = now() - interval '1 hour'"
+    await pool.execute(hour_ago)
+    assert await digests.write_due(pool) == 1
+    assert await digests.write_due(pool) == 0
+    await pool.execute(hour_ago)
+    assert await digests.write_due(pool) == 0, "nothing happened since"
+    async with pool.acquire() as connection:
+        assert await deliveries.due(connection, one, limit=9) == []
+        [mail] = await mails.listed(connection, kind="webhook_digest")
+    assert mail.user_id == admin
+    assert "a@x.example" not in str(mail.data)
+    said = letters.letter(mail, SiteSettings())
+    assert said.paragraphs[1:] == ["• Got access, One: 1", "• Bought, One: 1", "• New users: 1"]

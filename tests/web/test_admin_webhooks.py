@@ -162,6 +162,8 @@ async def test_the_address_of_a_chat_is_a_secret(shared: Latchkey, owner: Visito
             assert "B000" not in (await owner.get(page)).text
         assert "New secret" not in (await owner.get(here)).text
         await owner.get(f"{here}/secret", 404)
+        await owner.send(f"{here}/change", url="", types=["access.ended"])
+        assert "B000" not in (await owner.get(f"{here}/change")).text
         await owner.send(here, f"{here}/test")
         [request] = await receiver.got(1)
     assert request.json["text"].endswith("This is a test. Webhooks arrive here.")
@@ -189,3 +191,17 @@ async def test_an_endpoint_that_was_switched_off_is_loud(shared: Latchkey, owner
     await owner.send(here, f"{here}/resume")
     async with shared.pool.acquire() as connection:
         assert (await health.figures(connection)).webhooks_off == []
+
+
+async def test_a_digest_is_added_without_an_address(shared: Latchkey, owner: Visitor) -> None:
+    await owner.send(NEW, expect=422, format="digest", every="minute")
+    answer = await owner.send(NEW, format="digest", every="hour", types=["access.granted"])
+    here = answer.headers["location"].partition("?")[0]
+    assert "the mailbox of whoever added it" in await shown(owner, here)
+    await owner.send(here, f"{here}/test", 404)
+    await owner.send(f"{here}/change", every="day")
+    row = await shared.pool.fetchrow(
+        "select url, secret, every, array_length(types, 1) as types from webhook_endpoints"
+    )
+    assert row is not None
+    assert tuple(row) == (None, None, "day", None)

@@ -15,7 +15,7 @@ BOTH_SIGN = timedelta(days=1)
 
 _COLUMNS = """
     id, format, url, host, description, types, secret, earlier_secret, earlier_until, created_at,
-    paused_at, off_at, off_reason, failing_since, failures, rests_until, delivered_at
+    paused_at, off_at, off_reason, failing_since, failures, rests_until, delivered_at, every
 """
 
 
@@ -41,6 +41,7 @@ class Endpoint:
     failures: int
     rests_until: datetime | None
     delivered_at: datetime | None
+    every: str
 
     @property
     def active(self) -> bool:
@@ -66,15 +67,16 @@ async def create(
     types: Sequence[str],
     secret: bytes | None,
     actor: int | None,
+    every: str = "day",
 ) -> str:
-    """Add an endpoint; returns its id. It is told what happens from now on. The caller opens the
-    transaction."""
+    """Add an endpoint; returns its id. It is told what happens from now on. A digest goes to
+    `actor`, once in `every` hour or day. The caller opens the transaction."""
     endpoint_id = f"we_{secrets.token_hex(8)}"
     await connection.execute(
         """
         insert into webhook_endpoints (id, format, url, host, description, types, secret,
-                                       created_by)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+                                       created_by, every)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         endpoint_id,
         format_.value,
@@ -84,6 +86,7 @@ async def create(
         list(types),
         secret,
         actor,
+        every,
     )
     audit_draft.note(
         target=("webhook_endpoint", endpoint_id),
@@ -138,12 +141,14 @@ async def change(
     host: str,
     description: str,
     types: Sequence[str],
+    every: str = "day",
 ) -> None:
     """Change what an endpoint is told, and where. The caller opens the transaction."""
     before = await find(connection, endpoint_id)
     await connection.execute(
         """
-        update webhook_endpoints set url = $2, host = $3, description = $4, types = $5
+        update webhook_endpoints set url = $2, host = $3, description = $4, types = $5,
+               every = $6
          where id = $1
         """,
         endpoint_id,
@@ -151,6 +156,7 @@ async def change(
         host,
         description,
         list(types),
+        every,
     )
     if before is not None:
         audit_draft.note(

@@ -16,6 +16,7 @@ from latchkey.rules.vocabulary import DeliveryState, WebhookFormat, WebhookType
 from latchkey.store.pool import Connection
 from latchkey.store.webhooks import deliveries, endpoints, events
 from latchkey.store.webhooks.deliveries import LoggedDelivery
+from latchkey.store.webhooks.digests import PERIODS
 from latchkey.store.webhooks.endpoints import Endpoint
 from latchkey.texts import on_one_line
 from latchkey.vault import Purpose
@@ -43,6 +44,7 @@ class _Wanted:
     url: str
     description: str
     types: list[str]
+    every: str = "day"
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +80,7 @@ async def create(request: Request) -> Response:
     if request.method == "GET":
         return _form(request, _Wanted(WebhookFormat.JSON, "", "", []))
     site = site_of(request)
-    wanted = await _read(site, await form(request), fixed=None)
+    wanted = await _read(site, await form(request))
     if wanted.errors or wanted.format is None:
         return _form(request, wanted)
     secret = webhook_signing.new_secret() if wanted.format is WebhookFormat.JSON else None
@@ -87,10 +89,11 @@ async def create(request: Request) -> Response:
         endpoint_id = await endpoints.create(
             connection,
             format_=wanted.format,
-            url=vault.seal(wanted.url, Purpose.WEBHOOK_URL),
-            host=destination_of(wanted.url).host,
+            url=vault.seal(wanted.url, Purpose.WEBHOOK_URL) if wanted.url else None,
+            host=_host(wanted),
             description=wanted.description,
             types=wanted.types,
+            every=wanted.every,
             secret=vault.seal(secret, Purpose.OUTGOING_SECRET) if secret else None,
             actor=request.state.user.id,
         )
@@ -147,20 +150,23 @@ async def change(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         found = await _found(connection, request)
     if request.method == "GET":
-        known = _Wanted(found.format, _url(site, found), found.description, list(found.types))
-        shown = known.url if request.state.user.is_admin else ""
-        return _form(request, _Wanted(known.format, shown, known.description, known.types), found)
-    wanted = await _read(site, await form(request), fixed=found.format)
+        open_ = request.state.user.is_admin and found.format is WebhookFormat.JSON
+        url = _url(site, found) if open_ else ""
+        types = list(found.types)
+        known = _Wanted(found.format, url, found.description, types, found.every)
+        return _form(request, known, found)
+    wanted = await _read(site, await form(request), found)
     if wanted.errors:
         return _form(request, wanted, found)
     async with site.changing() as connection:
         await endpoints.change(
             connection,
             found.id,
-            url=site.keyring.vault.seal(wanted.url, Purpose.WEBHOOK_URL),
-            host=destination_of(wanted.url).host,
+            url=site.keyring.vault.seal(wanted.url, Purpose.WEBHOOK_URL) if wanted.url else None,
+            host=_host(wanted),
             description=wanted.description,
             types=wanted.types,
+            every=wanted.every,
         )
     return redirect(f"/admin/webhooks/{found.id}?done=saved")
 
@@ -209,6 +215,8 @@ async def test(request: Request) -> Response:
     await form(request)
     async with site_of(request).changing() as connection:
         found = await _found(connection, request)
+        if found.format is WebhookFormat.DIGEST:
+            raise NotFoundError("A digest comes by itself, once something has happened.")
         made = await events.write_test(connection, found.id)
     return redirect(f"/admin/webhooks/{found.id}/deliveries/{made}?done=webhook-sent")
 
@@ -294,29 +302,43 @@ def _form(request: Request, wanted: _Wanted, found: Endpoint | None = None) -> R
         endpoint=found,
         wanted=wanted,
         errors=wanted.errors,
-        formats=[(f.value, WEBHOOK_FORMATS[f]) for f in (WebhookFormat.JSON, *CHATS)],
+        formats=list(WEBHOOK_FORMATS.items()),
+        periods=list(PERIODS.items()),
         types=[(t, label) for t, label in WEBHOOK_TYPES.items() if t is not WebhookType.TEST],
     )
 
 
-async def _read(site: Site, fields: FormData, *, fixed: WebhookFormat | None) -> _Wanted:
-    """What a form asks for; the format, once chosen, is fixed."""
+async def _read(site: Site, fields: FormData, found: Endpoint | None = None) -> _Wanted:
+    """What a form asks for. The format of an endpoint stays, and so does the address of a chat if
+    none is given."""
     errors: dict[str, str] = {}
     given = text(fields, "format")
-    format_ = fixed
-    if fixed is None:
-        format_ = WebhookFormat(given) if given in (WebhookFormat.JSON, *CHATS) else None
-        if format_ is None:
-            errors["format"] = "Choose how to send them."
-    url, description = text(fields, "url"), text(fields, "description")
-    if wrong := await _wrong_url(site, url, format_):
+    format_ = found.format if found else None
+    if format_ is None:
+        format_ = WebhookFormat(given) if given in set(WebhookFormat) else None
+    if format_ is None:
+        errors["format"] = "Choose how to send them."
+    digest = format_ is WebhookFormat.DIGEST
+    url, description = "" if digest else text(fields, "url"), text(fields, "description")
+    if found and not url and found.format in CHATS:
+        url = _url(site, found)
+    wrong = None if digest else await _wrong_url(site, url, format_)
+    if wrong:
         errors["url"] = wrong
     if len(description) > 200 or not on_one_line(description):
         errors["description"] = "Enter one line of up to 200 characters."
     types = [str(value) for value in fields.getlist("types")]
     if not set(types) <= set(WEBHOOK_TYPES) - {WebhookType.TEST}:
         errors["types"] = "Choose from the list."
-    return _Wanted(format_, url, description, types, errors)
+    every = text(fields, "every") or "day"
+    if every not in PERIODS:
+        errors["every"] = "Choose how often."
+    return _Wanted(format_, url, description, types, every, errors)
+
+
+def _host(wanted: _Wanted) -> str:
+    """What pages call an endpoint that has no description."""
+    return destination_of(wanted.url).host if wanted.url else "Email digest"
 
 
 async def _wrong_url(site: Site, url: str, format_: WebhookFormat | None) -> str | None:
@@ -343,6 +365,8 @@ def _url(site: Site, found: Endpoint) -> str:
 def _address(request: Request, found: Endpoint) -> str:
     """What a page shows of an address. That of a chat is itself a secret, and of others only admins
     see more than the host."""
+    if found.format is WebhookFormat.DIGEST:
+        return "the mailbox of whoever added it"
     if found.format is not WebhookFormat.JSON or not request.state.user.is_admin:
         return f"https://{found.host}/…"
     return _url(site_of(request), found)
