@@ -138,11 +138,17 @@ class PatientProtocol(HttpToolsProtocol):
         between = self.cycle is None or self.cycle.response_complete
         if between and "linger" not in self._timers:
             self._start("headers", self.header_seconds)
+        awaited = self._timers.get("headers")
         super().data_received(data)
-        if "headers" in self._timers and not self.transport.is_closing():
+        only_headers = awaited is not None and self._timers.get("headers") is awaited
+        if only_headers and not self.transport.is_closing():
             self._header_bytes += len(data)
             if self._header_bytes > MOST_HEADERS:
                 self.send_400_response("The headers are too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._start("headers", self.header_seconds)
 
     def on_headers_complete(self) -> None:
         self._stop("headers")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from latchkey.serving import PatientProtocol
+from latchkey.serving import OPTIONS, PatientProtocol
 from tests.harness import PATIENCE, TOKEN, Latchkey, http_client, until
 from tests.web.pages import visit
 from web import bodies
@@ -41,11 +41,12 @@ def head(site: Latchkey, path: str, *more: str, kind: str = MULTIPART) -> bytes:
 
 
 async def cut_off(reader: asyncio.StreamReader) -> bytes:
-    """What arrives until the site closes the connection."""
+    """What arrives until the site closes the connection, sooner than one that is merely idle."""
     found = b""
     try:
-        while chunk := await reader.read(65536):
-            found += chunk
+        async with asyncio.timeout(OPTIONS["timeout_keep_alive"] / 2):
+            while chunk := await reader.read(65536):
+                found += chunk
     except ConnectionResetError:
         pass
     return found
@@ -143,6 +144,17 @@ async def test_headers_of_a_later_request_are_given_up(
         await reader.readuntil(b"}")
         writer.write(b"GET /login")
         await cut_off(reader)
+
+
+async def test_the_next_request_may_begin_in_the_packet_of_a_large_one(shared: Latchkey) -> None:
+    host = shared.url.removeprefix("http://")
+    body = b"x" * 200_000
+    async with connected(shared) as (reader, writer):
+        writer.write(head(shared, "/login", f"Content-Length: {len(body)}", kind=FORM))
+        writer.write(body + b"GET /healthz HTTP/1.1\r\n")
+        assert b"403" in await reader.readline(), "a form without its token"
+        writer.write(f"Host: {host}\r\n\r\n".encode())
+        await reader.readuntil(b"HTTP/1.1 200")
 
 
 async def test_slow_headers_are_given_up_however_steadily_they_come(
