@@ -8,14 +8,14 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: two processes for each of two cores keep both busy.
 PROCESSES ?= 4
 
-# `check` has run the architecture's tests.
+# `check` has run the architecture's tests, and `integrations` has a target of its own.
 PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 \
-  --ignore tests/test_architecture.py
+  --ignore tests/test_architecture.py --ignore tests/integrations
 
 # The checks need one core, so they run beside the tests.
 BOTH := $(MAKE) --no-print-directory --jobs 2 check
 
-.PHONY: run test fast check suite quick format schema lock clean
+.PHONY: run test integrations fast check suite quick format schema lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
@@ -24,6 +24,11 @@ run: $(VENV)/.runtime
 ## Run all tests, including browser tests, with linting, formatting, type and architecture checks.
 test: $(VENV)/.tools
 	$(BOTH) suite
+
+## Run the tests with other sites' software, and say what of it can't be had here.
+integrations: $(VENV)/.tools
+	$(BIN)/python -m tests.integrations.install
+	$(BIN)/python -m pytest tests/integrations
 
 ## Run the quick tests: no browser and no slow tests.
 fast: $(VENV)/.development
