@@ -4,17 +4,21 @@ from enum import StrEnum
 
 from latchkey.rules.access import PAST_DUE_STATUSES
 
-_WITHOUT_MONEY = frozenset(
-    {"first_payment_failure", "final_payment_failure", "trial_end_without_payment_method"}
-)
+_BY_CARD = frozenset({"first_payment_failure", "final_payment_failure"})
 """Reasons of a pause that another card ends; the others are somebody's wish."""
+
+_NO_CARD = "trial_end_without_payment_method"
+
+BY_CARD = ("card", "add_card", "finish")
+"""The remedies for which the billing portal asks for a card at once."""
 
 
 class Remedy(StrEnum):
-    """What the customer can do: give another card, pay what was never paid, resume what is paused,
-    or keep what is set to end."""
+    """What the customer can do: give another card, or a first one, pay what was never paid, resume
+    what is paused, or keep what is set to end."""
 
     CARD = "card"
+    ADD_CARD = "add_card"
     FINISH = "finish"
     RESUME = "resume"
     KEEP = "keep"
@@ -28,8 +32,10 @@ def remedy(status: str, *, ends: bool, pause_reason: str | None) -> Remedy | Non
             return Remedy.CARD
         case "incomplete":
             return Remedy.FINISH
+        case "paused" if pause_reason == _NO_CARD:
+            return Remedy.ADD_CARD
         case "paused":
-            return Remedy.CARD if pause_reason in _WITHOUT_MONEY else Remedy.RESUME
+            return Remedy.CARD if pause_reason in _BY_CARD else Remedy.RESUME
         case "active" | "trialing" if ends:
             return Remedy.KEEP
     return None

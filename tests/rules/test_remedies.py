@@ -10,6 +10,7 @@ import pytest
 
 from latchkey.rules.access import LIVE_STATUSES, TERMINAL
 from latchkey.rules.remedies import Remedy, remedy
+from latchkey.rules.vocabulary import MoneyState
 from latchkey.store.access.library import Card
 from web.pages.render import _ENVIRONMENT
 from web.wording import labels
@@ -44,7 +45,7 @@ CARD = Card(
     interval_count=1,
     offered=[],
 )
-_BY_CARD = {"first_payment_failure", "final_payment_failure", "trial_end_without_payment_method"}
+_BY_CARD = {"first_payment_failure", "final_payment_failure"}
 
 
 @pytest.mark.parametrize(("status", "ends", "pause"), _STATES)
@@ -54,6 +55,8 @@ def test_each_state_has_its_remedy(status: str, ends: bool, pause: str | None) -
         assert found is None, "buying again is right, or nobody knows better"
     elif status in ("past_due", "unpaid") or (status == "paused" and pause in _BY_CARD):
         assert found is Remedy.CARD
+    elif status == "paused" and pause == "trial_end_without_payment_method":
+        assert found is Remedy.ADD_CARD, "nothing failed: there never was a card"
     elif status == "paused":
         assert found is Remedy.RESUME
     elif status == "incomplete":
@@ -105,6 +108,16 @@ def test_every_remedy_has_words() -> None:
     for one in Remedy:
         assert all((labels.remedy_badge(one), labels.remedy_button(one)))
         assert labels.remedy_sentence(one).endswith(".")
+
+
+def test_disputed_and_awaited_money_is_explained_to_its_buyer() -> None:
+    for state in MoneyState:
+        told = labels.money_note(state)
+        if state in (MoneyState.PENDING, MoneyState.DISPUTED, MoneyState.DISPUTE_LOST):
+            assert told.endswith("."), state
+        else:
+            assert told == "", state
+    assert "withdraw the dispute" in labels.money_note(MoneyState.DISPUTED)
 
 
 def _rendered(name: str, card: Card) -> str:

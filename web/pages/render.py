@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from latchkey.addresses import masked
+from latchkey.rules import remedies
 from latchkey.rules.money import decimals, in_major_units
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
@@ -156,6 +157,7 @@ _ENVIRONMENT.filters |= {
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "line_due": labels.line_due,
+    "money_note": labels.money_note,
     "remedy_badge": labels.remedy_badge,
     "remedy_button": labels.remedy_button,
     "remedy_sentence": labels.remedy_sentence,
@@ -168,6 +170,7 @@ _ENVIRONMENT.filters |= {
     "purchase": purchase,
 }
 _ENVIRONMENT.globals |= {
+    "by_card": remedies.BY_CARD,
     "money": money,
     "asset": _asset,
     "icons": ICONS,

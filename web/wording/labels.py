@@ -293,12 +293,29 @@ MONEY_STATES: dict[str, tuple[str, str]] = {
     MoneyState.DISPUTED: ("Disputed", "bad"),
     MoneyState.DISPUTE_LOST: ("Dispute lost", "bad"),
 }
+MONEY_NOTES: dict[str, str] = {
+    MoneyState.PENDING: "You'll get access as soon as the payment arrives.",
+    MoneyState.DISPUTED: (
+        "This payment was disputed with your bank or card company, so your access may be on hold"
+        " until they decide. If that was a mistake, ask them to withdraw the dispute."
+    ),
+    MoneyState.DISPUTE_LOST: (
+        "The money went back to you after the dispute. To have this again, buy it again."
+    ),
+}
+"""What a buyer should know about where the money of a purchase is."""
 REMEDIES: dict[str, tuple[str, str, str]] = {
     Remedy.CARD: (
         "Locked: payment failed",
         "Update your card",
         "A payment failed, so your access is on hold. Once your card is updated and the payment"
         " goes through, you'll get it back automatically.",
+    ),
+    Remedy.ADD_CARD: (
+        "Locked: no card yet",
+        "Add a card",
+        "Your free days are over, and there's no card to charge, so your access is on hold. Once"
+        " you've added one and the payment goes through, you'll get it back automatically.",
     ),
     Remedy.FINISH: (
         "Locked: not paid yet",
@@ -600,6 +617,11 @@ def line_due(line: Any) -> Markup:
         return Markup("")
     said = "It was due on" if line.type == ActivityType.ACCESS_ENDED else "In Stripe on"
     return Markup("{} {}").format(said, when(line.due_at))
+
+
+def money_note(state: str) -> str:
+    """What a buyer should know about this state of a purchase's money; empty if nothing."""
+    return MONEY_NOTES.get(state, "")
 
 
 def remedy_badge(remedy: str) -> str:
