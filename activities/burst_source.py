@@ -183,7 +183,7 @@ class _Reader:
         return found | await self._each(left, one)
 
     async def _listed(self, group: Mapping[str, datetime], walk: Walk) -> dict[str, Json]:
-        """What a list holds of a group, as long as its pages hold much of it."""
+        """What a list holds of a group, as long as its pages hold much of it that is new."""
         since, until = min(group.values()), max(group.values())
         found: dict[str, Json] = {}
         after: str | None = None
@@ -195,7 +195,7 @@ class _Reader:
                 if error.passing or error.refused:
                     raise
                 return found
-            held = {source["id"]: source for source in page.data if source["id"] in group}
+            held = {row["id"]: row for row in page.data if row["id"] in group.keys() - found.keys()}
             found |= held
             after = page.next
             if after is None or len(held) < WORTHWHILE or len(found) == len(group):

@@ -404,3 +404,17 @@ async def test_waiting_objects_are_counted_and_claimed_whole(pool: Pool) -> None
     others = await inbox.claim_others(pool, [due.target], without=[due.id])
     assert sorted(event.id for event in others) == ["evt_1", "evt_2"]
     assert {event.target for event in others} == {Target(TargetKind.SUBSCRIPTION, "sub_1")}
+
+
+async def test_lists_whose_pages_end_early_or_repeat_rows_are_walked_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(burst_source, "WORTHWHILE", 1)
+    product, count = await launch(desk)
+    objects = await desk.waiting()
+    await desk.stripe.control("faults", short_page=1, shifting_page=1)
+    assert (await desk.burst(objects)).applied == count
+    await desk.stripe.control("faults", reset=True)
+    assert (await desk.reads()).count("/v1/checkout/sessions") > 1
+    granted = "select count(distinct user_id) from grants where product_id = $1"
+    assert await desk.pool.fetchval(granted, product) == 14
