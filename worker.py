@@ -89,6 +89,9 @@ WORKFLOWS = [
     Lifecycles,
     WebhookEndpoint,
 ]
+WORKFLOW_TASKS, AT_ONCE_SLOTS = 64, 32
+"""A local activity keeps its workflow task, which has ten seconds: what is more than these waits in
+Temporal, where the urgent come first."""
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
 STRIPE_SLOTS = 100
@@ -124,6 +127,8 @@ def build_workers(
             workflows=WORKFLOWS,
             activities=main,
             workflow_runner=workflow_runner(),
+            max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+            max_concurrent_local_activities=AT_ONCE_SLOTS,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
@@ -171,7 +176,9 @@ def _activities(
     )
     repairs = RepairActivities(deps, client)
     reconcile = ReconcileActivities(deps, client, repairs)
+    at_once: list[Activity] = [subscriptions.sync, purchases.sync, objects.sync]
     main: list[Activity] = [
+        *at_once,
         subscriptions.end_due_access,
         imports.start_lifecycles,
         bursts.start_waiting,
@@ -187,9 +194,7 @@ def _activities(
         policy.end_due_grants,
     ]
     stripe: list[Activity] = [
-        subscriptions.sync,
-        purchases.sync,
-        objects.sync,
+        *at_once,
         bursts.apply,
         imports.plan,
         imports.plan_preview,

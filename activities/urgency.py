@@ -7,8 +7,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from latchkey.stripe_rate import URGENT, Calling, calling
 
-AT_ONCE_SECONDS = 0.25
-"""A local activity holds up its workflow task, so it doesn't queue for a permit."""
+AT_ONCE_SECONDS, ANSWER_SECONDS = 0.25, 4.0
+"""A local activity holds up its workflow task, so it neither queues for a permit nor waits for a
+slow answer. It only reads, so it can be cut off."""
 
 
 class Urgency(Interceptor):
@@ -22,7 +23,7 @@ class _Urgent(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         if info.is_local:
-            who = Calling(URGENT, AT_ONCE_SECONDS)
+            who = Calling(URGENT, AT_ONCE_SECONDS, ANSWER_SECONDS)
         else:
             who = Calling(info.priority.priority_key or URGENT)
         token = calling.set(who)

@@ -5,6 +5,7 @@ else on a page. There are no retries here, because Temporal repeats failed calls
 idempotency key.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import stripe
 import structlog
 
 from latchkey.stripe_ids import in_path, is_account, owner
-from latchkey.stripe_rate import BusyError, StripeRate
+from latchkey.stripe_rate import BusyError, StripeRate, calling
 from latchkey.texts import made_storable, storable
 from latchkey.timings import STRIPE_CALL, STRIPE_WAIT
 
@@ -117,6 +118,14 @@ class NoPermitError(StripeError):
         return "limited"
 
 
+class SlowAnswerError(StripeError):
+    """There was no answer within the caller's patience. The request may have been carried out."""
+
+    def __init__(self) -> None:
+        super().__init__(status=None, code="slow_answer", message="Stripe is slow to answer")
+        self.args = (self.message,)
+
+
 class SignatureError(ValueError):
     """The webhook's signature is missing, wrong or too old."""
 
@@ -196,10 +205,13 @@ class StripeApi:
         began = time.perf_counter()
         outcome = "unavailable"
         try:
-            answer = await self._client.raw_request_async(
-                method, path, **dict(params or {}), **options
-            )
+            async with asyncio.timeout(calling.get().answer):
+                answer = await self._client.raw_request_async(
+                    method, path, **dict(params or {}), **options
+                )
             outcome = "ok"
+        except TimeoutError:
+            raise SlowAnswerError from None
         except stripe.StripeError as error:
             translated = _translated(error)
             outcome = translated.outcome

@@ -52,11 +52,12 @@ log = structlog.get_logger("stripe")
 
 @dataclass(frozen=True)
 class Calling:
-    """On whose behalf the current task calls: a priority from 1 (a person waits) to 5, and how many
-    seconds it waits for a permit before it gives up."""
+    """On whose behalf the current task calls: a priority from 1 (a person waits) to 5, how many
+    seconds it waits for a permit before it gives up, and then for the answer, if that matters."""
 
     priority: int = 1
     patience: float = 100.0
+    answer: float | None = None
 
 
 _SOMEONE = Calling()

@@ -6,7 +6,7 @@ import pytest
 import stripe as sdk
 
 from latchkey import stripe_api
-from latchkey.stripe_api import NoPermitError, StripeApi, StripeError
+from latchkey.stripe_api import NoPermitError, SlowAnswerError, StripeApi, StripeError
 from latchkey.stripe_rate import Ask, Calling, Lease, StripeRate, calling
 from tests.harness import KEY, Stripe, until
 
@@ -117,3 +117,17 @@ async def test_each_call_takes_a_permit_and_reports_a_429(stripe: Stripe) -> Non
         calling.reset(token)
         await api.close()
         await rate.close()
+
+
+async def test_who_cannot_wait_is_told_that_stripe_is_slow(stripe: Stripe) -> None:
+    await stripe.control("faults", api_latency_seconds=60)
+    api = StripeApi(KEY, base=stripe.url)
+    token = calling.set(Calling(answer=0.01))
+    try:
+        with pytest.raises(SlowAnswerError) as raised:
+            await api.account()
+    finally:
+        calling.reset(token)
+        await api.close()
+    assert raised.value.passing
+    assert raised.value.outcome == "unavailable"

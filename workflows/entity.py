@@ -11,7 +11,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributeUpdate
 
-from workflows.steps import CUSTOMER, PRODUCT, STATE, on_main_queue, on_stripe_queue
+from workflows.steps import CUSTOMER, PRODUCT, STATE, at_once, on_main_queue, on_stripe_queue
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -20,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
 SOON = timedelta(seconds=1)
 
 LOOK_BEFORE_ENDING = "look-before-ending"
+"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+
+READ_AT_ONCE = "read-at-once"
 """The id of a change of commands: see docs/operating.md, Changing workflow code."""
 
 
@@ -76,6 +79,12 @@ async def _sync(
         only_events=only_events,
     )
     state.nudged, state.asked, state.event_ids, state.checkout_session = False, False, [], None
+    if workflow.patched(READ_AT_ONCE):
+        result = await at_once(
+            syncing.activity, job, result_type=SyncResult, summary=syncing.summary
+        )
+        if result is not None:
+            return result
     return await on_stripe_queue(
         syncing.activity,
         job,

@@ -5,9 +5,14 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
-from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
+from workflows.attempts import AT_ONCE, HEARTBEAT, ONE_ATTEMPT
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
@@ -44,6 +49,30 @@ async def on_main_queue(
 ) -> Result:
     """Run a Temporal activity that asks nothing of Stripe."""
     return await _run(activity, inputs, result_type, summary, retry_policy, priority, None)
+
+
+async def at_once(
+    activity: str, job: object, *, result_type: type[Result], summary: str
+) -> Result | None:
+    """Run a Temporal activity within the workflow task, in the worker that has the run.
+
+    That saves the way through a task queue and a second workflow task. None if it failed or took
+    long: run it on its queue then, where it waits its turn and is retried.
+    """
+    try:
+        result: Result = await workflow.execute_local_activity(
+            activity,
+            job,
+            result_type=result_type,
+            start_to_close_timeout=AT_ONCE,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            summary=summary,
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        return None
+    return result
 
 
 async def _run(

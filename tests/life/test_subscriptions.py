@@ -320,9 +320,9 @@ async def _syncs(site: Latchkey, subscription: str) -> int:
     """How many syncs the subscription's run has finished."""
     handle = site.temporal.get_workflow_handle(subscription_workflow_id(subscription))
     history = await handle.fetch_history()
-    return len(
-        [e for e in history.events if e.HasField("activity_task_completed_event_attributes")]
-    )
+    at_once = [event.marker_recorded_event_attributes.marker_name for event in history.events]
+    queued = [e for e in history.events if e.HasField("activity_task_completed_event_attributes")]
+    return at_once.count("core_local_activity") + len(queued)
 
 
 def _seconds(text: str) -> float:

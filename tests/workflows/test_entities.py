@@ -14,13 +14,16 @@ import temporalio.api.enums.v1 as enums
 import temporalio.api.operatorservice.v1 as operator
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from latchkey import contracts, temporal
 from latchkey.contracts import EndDueInput, EntityState, Nudge, SyncInput, SyncResult, Wake
 from tests.harness import until
+from tests.workflows.recording import record
 from worker import WORKFLOWS, workflow_runner
+from workflows import steps
 
 pytestmark = pytest.mark.anyio
 
@@ -36,10 +39,15 @@ class Effects:
     syncs: list[SyncInput] = field(default_factory=list)
     ends: list[EndDueInput] = field(default_factory=list)
     hold: asyncio.Event | None = None
+    places: list[str] = field(default_factory=list)
+    at_once: bool = True
 
     @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
     async def sync(self, job: SyncInput) -> SyncResult:
+        if activity.info().is_local and not self.at_once:
+            raise ApplicationError("not at once")
         self.syncs.append(job)
+        self.places.append("at once" if activity.info().is_local else "queue")
         if self.hold is not None:
             await self.hold.wait()
         return self.answer(job)
@@ -83,7 +91,7 @@ async def start(
             client,
             task_queue=contracts.MAIN_QUEUE,
             workflows=WORKFLOWS,
-            activities=[effects.end_due],
+            activities=[effects.end_due, effects.sync],
             workflow_runner=workflow_runner(),
         ),
         Worker(client, task_queue=contracts.STRIPE_QUEUE, activities=[effects.sync]),
@@ -171,9 +179,18 @@ async def test_an_undone_cancellation_withdraws_the_timer(
         await handle.result()
 
 
-async def test_ten_nudges_during_a_read_cost_one_more(environment: WorkflowEnvironment) -> None:
+@pytest.fixture(params=[True, False], ids=["at once", "on its queue"])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the worker runs readings within the workflow task, and however long they take."""
+    monkeypatch.setattr(steps, "AT_ONCE", timedelta(hours=1))
+    return bool(request.param)
+
+
+async def test_ten_nudges_during_a_read_cost_one_more(
+    environment: WorkflowEnvironment, at_once: bool
+) -> None:
     answers = iter([waiting(None), DONE])
-    effects = Effects(lambda job: next(answers), hold=asyncio.Event())
+    effects = Effects(lambda job: next(answers), hold=asyncio.Event(), at_once=at_once)
     handle, main, stripe = await start(environment.client, effects)
     async with main, stripe:
         await _synced(effects, 1)
@@ -207,9 +224,11 @@ async def test_a_skipped_reading_keeps_the_last_result(
     assert effects.syncs[3].as_of >= end
 
 
-async def test_a_nudge_during_the_last_read_is_not_lost(environment: WorkflowEnvironment) -> None:
+async def test_a_nudge_during_the_last_read_is_not_lost(
+    environment: WorkflowEnvironment, at_once: bool
+) -> None:
     answers = iter([DONE, DONE])
-    effects = Effects(lambda job: next(answers), hold=asyncio.Event())
+    effects = Effects(lambda job: next(answers), hold=asyncio.Event(), at_once=at_once)
     handle, main, stripe = await start(environment.client, effects)
     async with main, stripe:
         await _synced(effects, 1)
@@ -218,6 +237,47 @@ async def test_a_nudge_during_the_last_read_is_not_lost(environment: WorkflowEnv
         effects.hold.set()
         await handle.result()
     assert [job.event_ids for job in effects.syncs] == [[], ["evt_late"]]
+
+
+async def test_a_reading_takes_one_workflow_task(environment: WorkflowEnvironment) -> None:
+    effects = Effects(lambda job: DONE)
+    handle, main, stripe = await start(environment.client, effects)
+    async with main, stripe:
+        await handle.result()
+    assert effects.places == ["at once"]
+    kinds = [event.event_type for event in (await handle.fetch_history()).events]
+    assert kinds.count(enums.EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) == 1
+    assert enums.EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in kinds
+
+
+async def test_what_fails_at_once_is_retried_on_its_queue(
+    environment: WorkflowEnvironment,
+) -> None:
+    def answer(job: SyncInput) -> SyncResult:
+        if len(effects.syncs) < 3:
+            raise ApplicationError("not now: Stripe answered 429", type="StripeAway")
+        return DONE
+
+    effects = Effects(answer)
+    handle, main, stripe = await start(environment.client, effects)
+    async with main, stripe:
+        assert await handle.result() == DONE.state
+    assert effects.places == ["at once", "queue", "queue"]
+    record(await handle.fetch_history(), "subscription-failed-at-once")
+
+
+async def test_a_slow_answer_does_not_hold_up_the_workflow_task(
+    environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "AT_ONCE", timedelta(milliseconds=50))
+    effects = Effects(lambda job: DONE, hold=asyncio.Event())
+    handle, main, stripe = await start(environment.client, effects)
+    async with main, stripe:
+        await _synced(effects, 2)
+        assert effects.hold is not None
+        effects.hold.set()
+        assert await handle.result() == DONE.state
+    assert effects.places == ["at once", "queue"]
 
 
 async def test_an_imported_run_sleeps_without_a_read(environment: WorkflowEnvironment) -> None:

@@ -67,7 +67,8 @@ class Effects:
     """Stand-in for the Temporal activities that records its calls."""
 
     def __init__(self, *, pages: int = 0) -> None:
-        self.events: list[str] = []
+        self.events: set[str] = set()
+        """A reading within a workflow task is done again if the task is."""
         self.pages: list[str | None] = []
         self.ends = 0
         self.states: list[LinkState] = []
@@ -80,7 +81,7 @@ class Effects:
 
     @activity.defn(name=contracts.SYNC_SUBSCRIPTION)
     async def sync(self, job: SyncInput) -> SyncResult:
-        self.events += job.event_ids
+        self.events |= set(job.event_ids)
         if len(self.events) >= self.enough and job.by_timer:
             return SyncResult("ended", "Over", True)
         return SyncResult("access", "Access", False, wake_at=self.deadline, wake=Wake.ACCESS_ENDS)
@@ -147,6 +148,7 @@ class Effects:
 
     def workers(self, client: Client) -> tuple[Worker, Worker]:
         main: list[Callable[..., Any]] = [
+            self.sync,
             self.end_due,
             self.set_state,
             self.start_lifecycles,
