@@ -157,6 +157,12 @@ async def test_a_user_page_shows_everything_about_them(shared: Latchkey) -> None
         assert "Nora Buyer nora@users.example" in text
         assert re.search(r"Everything Subscribed, next payment on \d+ \w+ \d+", text)
         assert re.search(rf"{subscription} Active, next payment on", text)
+        links = (await admin.get(here)).text
+        for name in ("subscriptions", "purchases", "customers"):
+            address = f"/admin/{name}?q=nora%40users.example"
+            assert f'href="{address}"' in links
+            found = (await admin.get(address)).text
+            assert (f"/admin/users/{person}" in found) is (name != "purchases"), name
         assert "Called on Monday <b>twice</b>" in text
         assert "Sign in" in text
         assert "Product purchased" in text

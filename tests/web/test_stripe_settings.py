@@ -35,6 +35,7 @@ async def test_a_preview_says_what_is_created_and_what_it_replaces(
     shown = unescape((await admin.send(here, f"{here}/preview", expect=200, **typed)).text)
     assert "free, one-time" in shown
     assert "replaces the link to Replaced one, which has 1 live subscription." in shown
+    assert f'<a href="/admin/products/{product}/members">its members</a>' in shown
     asks = await admin.send(here, expect=409, **typed)
     assert "What happens to the members?" in unescape(asks.text)
     current = await shared.call("GET", f"/products/{product}/link")
