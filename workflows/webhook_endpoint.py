@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from workflows.attempts import HEARTBEAT, ONE_ATTEMPT
-from workflows.steps import show
 
 with workflow.unsafe.imports_passed_through():
     from latchkey import contracts
     from latchkey.contracts import SendWebhooksResult, WebhookEndpointState
 
 SOON = timedelta(seconds=1)
+LINGER = timedelta(minutes=1)
 
 
 @workflow.defn(name=contracts.WEBHOOK_ENDPOINT)
@@ -32,27 +32,32 @@ class WebhookEndpoint:
         while True:
             self._state.nudged = False
             sent = await self._send()
-            if not (sent.more or sent.next_at or self._state.nudged):
-                show("idle", "Nothing waits to be sent")
-                return "Nothing waits to be sent"
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._state)
-            if sent.next_at is not None and not sent.more:
-                await self._sleep(sent.next_at)
+            if not sent.more and not await self._wait(sent.next_at):
+                return "Nothing waits to be sent"
 
-    async def _sleep(self, until: datetime) -> None:
-        show("waiting", f"The next attempt is at {until:%Y-%m-%d %H:%M:%S} UTC")
+    async def _wait(self, next_at: datetime | None) -> bool:
+        """Wait for the next attempt or a nudge. False if there was none for a while: ending and
+        starting again for each event would cost more than to stay."""
+        pause = max(next_at - workflow.now(), SOON) if next_at else LINGER
+        workflow.set_current_details(
+            f"The next attempt is at {next_at:%Y-%m-%d %H:%M:%S} UTC"
+            if next_at
+            else "Nothing waits to be sent"
+        )
         try:
             await workflow.wait_condition(
                 lambda: self._state.nudged,
-                timeout=max(until - workflow.now(), SOON),
-                timeout_summary="the next attempt",
+                timeout=pause,
+                timeout_summary="the next attempt" if next_at else "nothing more to send",
             )
         except TimeoutError:
-            return
+            return next_at is not None or self._state.nudged
+        return True
 
     async def _send(self) -> SendWebhooksResult:
-        show("sending", "Sending what is due")
+        workflow.set_current_details("Sending what is due")
         sent: SendWebhooksResult = await workflow.execute_activity(
             contracts.SEND_WEBHOOKS,
             self._state.endpoint_id,

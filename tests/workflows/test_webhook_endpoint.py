@@ -109,3 +109,21 @@ async def test_more_is_sent_at_once(environment: WorkflowEnvironment) -> None:
         await (await started(environment.client)).result()
     assert len(sender.asked) == 4
     assert sender.asked[-1] - sender.asked[0] < timedelta(minutes=1)
+
+
+async def test_a_run_stays_for_what_comes_next(environment: WorkflowEnvironment) -> None:
+    """An event within a minute of the last one costs no new run."""
+    sender = Sender(environment, lambda *_: SendWebhooksResult(delivered=1))
+    main, webhooks = workers(environment.client, sender)
+    async with main, webhooks:
+        handle = await started(environment.client)
+        for count in (1, 2, 3):
+
+            async def asked(count: int = count) -> bool:
+                return len(sender.asked) == count
+
+            await until(asked, f"it looked {count} times")
+            if count < 3:
+                await handle.signal(contracts.NUDGE)
+        assert await handle.result() == "Nothing waits to be sent"
+    assert len(sender.asked) == 3
