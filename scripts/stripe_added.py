@@ -6,6 +6,11 @@ version, with the releases of every version since 2024-09-30.acacia (stripe 11.0
 in a folder of its own:
 
     python scripts/stripe_added.py FOLDER > sandbox/versions/added.json
+
+With the releases of the four versions whose shapes the sandbox speaks (stripe 10.12.1, 12.0.1,
+13.0.1 and 15.0.1) in another folder, write what a test compares with its answers:
+
+    python scripts/stripe_added.py --fields FOLDER > tests/sandbox/fields.json
 """
 
 import ast
@@ -73,7 +78,7 @@ def read(folder: Path) -> dict[str, Fields]:
         assert version is not None, file
         found[version[0]] = kinds(file.parent)
         for (kind, path), first in EARLIER.items():
-            if version[0] >= first:
+            if version[0] >= first and kind in found[version[0]]:
                 found[version[0]][kind].add(path)
     return dict(sorted(found.items(), key=lambda entry: entry[0][:10]))
 
@@ -100,5 +105,19 @@ def added(releases: dict[str, Fields]) -> dict[str, dict[str, list[str]]]:
     return {span: found[span] for span in sorted(found, key=lambda one: one.split("..")[1][:10])}
 
 
+def top_level(releases: dict[str, Fields]) -> dict[str, dict[str, str]]:
+    """The fields of each object of each version, with spaces between them."""
+    return {
+        version: {
+            kind: " ".join(sorted(path for path in paths if "." not in path))
+            for kind, paths in sorted(found.items())
+        }
+        for version, found in releases.items()
+    }
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(added(read(Path(sys.argv[1]))), indent=1) + "\n")
+    *options, folder = sys.argv[1:]
+    found = read(Path(folder))
+    text = json.dumps(top_level(found) if options else added(found), indent=1)
+    sys.stdout.write(text + "\n")

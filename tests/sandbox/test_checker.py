@@ -1,15 +1,19 @@
 """The schema checker must catch mistakes in responses."""
 
 import copy
+import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sandbox import unpublished
 from sandbox.box import Sandbox, build
 from sandbox.schema import Published
+from sandbox.versions import shaped, version_of
 
 Json = dict[str, Any]
 
@@ -34,6 +38,31 @@ def test_every_object_of_the_seeded_shop_is_valid(box: Sandbox) -> None:
         if kind != "delivery":
             for source in table.values():
                 assert published.object_errors(source) == [], source["id"]
+
+
+FIELDS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("fields.json").read_text())
+"""The fields of each kind of object in the SDK of each version (`scripts/stripe_added.py`)."""
+
+
+@pytest.mark.parametrize("version", FIELDS)
+def test_every_object_has_the_fields_of_its_version(box: Sandbox, version: str) -> None:
+    """No other field, but those that aren't published and, in 2024, those that came later; and each
+    that our version has too."""
+    world, spoken = box.shop.world, version_of(box.shop.world.published, version)
+    seen = set()
+    for source in kept(box):
+        kind = source["object"]
+        if kind not in FIELDS[version]:
+            continue
+        known = set(FIELDS[version][kind].split())
+        ours = world.copy(source)
+        unpublished.add(box.shop, ours)
+        shown = set(shaped(box.shop, ours, spoken))
+        later = set(ours) if "." not in version else set()
+        assert shown - known - later <= set(unpublished.KEYS.get(kind, ())), kind
+        assert (set(ours) & known) - shown == set(), kind
+        seen.add(kind)
+    assert {"charge", "customer", "invoice", "price", "product", "subscription"} <= seen
 
 
 @pytest.mark.parametrize("today", ["2027-01-30", "2026-12-10", "2028-03-02", "2027-03-02"])
