@@ -66,7 +66,12 @@ class Truth:
         await self.client.aclose()
 
     async def get(self, path: str, **params: Any) -> Json:
-        return _checked(await self.client.get(f"/v1/{path}", params=flat(params)))
+        """Read something, again where the sandbox closed an idle connection just then."""
+        try:
+            answer = await self.client.get(f"/v1/{path}", params=flat(params))
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            answer = await self.client.get(f"/v1/{path}", params=flat(params))
+        return _checked(answer)
 
     async def post(self, path: str, **params: Any) -> Json:
         return _checked(await self.client.post(f"/v1/{path}", data=flat(params)))
