@@ -63,6 +63,15 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
     for name in ("Courses", HOSTILE[:60], ARABIC):
         await owner.send("/admin/products/categories", name=name)
     await owner.send("/admin/tokens", expect=200, name=HOSTILE)
+    await owner.send(
+        "/admin/clients/new",
+        expect=200,
+        name=HOSTILE,
+        kind="confidential",
+        party="third",
+        redirect_uris="https://forum.example/callback",
+        scopes="access",
+    )
     hook = {"format": "json", "url": "http://127.0.0.1:9/hook", "description": HOSTILE}
     made = await owner.send("/admin/webhooks/new", expect=200, **hook)
     [endpoint] = set(re.findall(r'href="(/admin/webhooks/we_\w+)"', made.text))
