@@ -37,7 +37,7 @@ def subscribers(
         method = cards.payment_method(shop, "pm_card_visa")
         first = _subscription(shop, 0, monthly, method)
         for number in range(1, count):
-            _like(shop, first, number, monthly)
+            _like(shop, first, number, monthly, method)
         for _ in range(one_off):
             _order(shop, once)
         if not count:
@@ -62,12 +62,14 @@ def _subscription(shop: Shop, number: int, price: Json, method: Json) -> Json:
     return subscriptions.create(shop, params)
 
 
-def _like(shop: Shop, first: Json, number: int, price: Json) -> None:
+def _like(shop: Shop, first: Json, number: int, price: Json, method: Json) -> None:
     """Copy the first subscription, with its own customer and ids. Parts that are equal for all and
-    only ever replaced whole are shared, which saves most of the memory."""
+    only ever replaced whole are shared, which saves most of the memory. So is the card, by which
+    all of them renew."""
     world = shop.world
-    customer = _person(shop, str(number))["id"]
-    made = {**first, "id": world.new_id("sub"), "customer": customer}
+    customer = _person(shop, str(number))
+    customer["invoice_settings"]["default_payment_method"] = method["id"]
+    made = {**first, "id": world.new_id("sub"), "customer": customer["id"]}
     item = {
         **first["items"]["data"][0],
         "id": world.new_id("si"),
