@@ -25,10 +25,12 @@ from latchkey.stripe_api import SignatureError, verify_signature
 from latchkey.texts import storable
 from latchkey.vault import VaultError
 from web import bodies
+from web.intake import Intake
 
 LONGEST_NAME = 255
 _RECHECK_SECONDS = 1.0
 _NAMING = ("id", "customer", "customer_account", "subscription", "invoice", "payment_intent")
+_NESTED = (dict, list)
 _OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
 
 log = structlog.get_logger("webhooks")
@@ -66,7 +68,7 @@ class WebhookEndpoint:
         wake: Callable[[timedelta], None],
         refused: Callable[[str], None] = lambda code: None,
     ) -> None:
-        self._pool = pool
+        self._intake = Intake(pool)
         self._refused = refused
         self._keyring = keyring
         self._wake = wake
@@ -111,7 +113,7 @@ class WebhookEndpoint:
         account = await self._keyring.account()
         if account is None:
             raise RefusedError(503, "not_connected", "Stripe isn't connected here yet")
-        return await inbox.store(self._pool, read_event(body, account=account))
+        return await self._intake.store(read_event(body, account=account))
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
         try:
@@ -197,7 +199,7 @@ def _names(source: object) -> frozenset[str]:
             todo += part
         elif isinstance(part, dict):
             found |= {value for key in _NAMING if isinstance(value := part.get(key), str)}
-            todo += [value for value in part.values() if isinstance(value, dict | list)]
+            todo += [value for value in part.values() if isinstance(value, _NESTED)]
     return frozenset(name for name in found if storable(name))
 
 

@@ -61,7 +61,7 @@ async def test_the_event_that_reports_it_is_asked_not_another(pool: Pool) -> Non
             requested=requested,
             cancels=requested,
         )
-        await inbox.store(pool, arrival)
+        await inbox.store(pool, [arrival])
     async with pool.acquire() as connection:
         await portal.opened(connection, "cus_1")
         await _apply(connection, _cancelled(1), 2, events=["evt_0", "evt_1"])

@@ -45,6 +45,6 @@ async def test_an_event_that_names_what_was_theirs_has_no_body(pool: Pool) -> No
                 body='{"email": "typed@x.example"}',
                 names=frozenset({"ch_1", name}),
             )
-            await inbox.store(pool, arrival)
+            await inbox.store(pool, [arrival])
     kept = await pool.fetch("select id from events where body like '%typed@%' order by id")
     assert [row["id"] for row in kept] == ["evt_cs_2", "evt_cus_2", "evt_pi_2", "evt_sub_2"]

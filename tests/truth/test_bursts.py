@@ -74,7 +74,7 @@ class Desk:
             events, more = events + page["data"], page["has_more"]
         for event in reversed(events):
             body = json.dumps(event).encode()
-            await inbox.store(self.pool, read_event(body, account=self.account))
+            await inbox.store(self.pool, [read_event(body, account=self.account)])
 
     async def waiting(self) -> list[BurstObject]:
         rows = await self.pool.fetch(

@@ -40,26 +40,41 @@ FEW = 20
 """How many unhandled events are taken at a time, few enough not to delay the waiting ones."""
 
 _INSERT = """
+with gone as materialized (
+    select id as name from customers where erased and id = any($16::text[])
+    union all
+    select customer_account from customers where erased and customer_account = any($16::text[])
+    union all
+    select s.id from subscriptions s join users u on u.id = s.user_id
+     where s.id = any($16::text[]) and u.erased_at is not null
+    union all
+    select unnest(array[o.id, o.payment_intent]) from orders o join users u on u.id = o.user_id
+     where (o.id = any($16::text[]) or o.payment_intent = any($16::text[]))
+       and u.erased_at is not null),
+erased as materialized (
+    select n.event from unnest($15::text[], $16::text[]) as n (event, name) join gone using (name))
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
-                    target_kind, target_id, checkout_session, state, body, not_before, requested,
-                    cancels)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-        case when exists (select from customers
-                           where erased and (id = any($15) or customer_account = any($15)))
-               or exists (select from subscriptions s join users u on u.id = s.user_id
-                           where s.id = any($15) and u.erased_at is not null)
-               or exists (select from orders o join users u on u.id = o.user_id
-                           where (o.id = any($15) or o.payment_intent = any($15))
-                             and u.erased_at is not null)
-             then jsonb_build_object('id', $1::text, 'type', $4::text, 'erased', true)::text
-             else $13 end,
-        case when $9 <> 'none' and exists (
-               select from events where target_id = $10 and target_kind <> 'none'
-                                    and received_at > now() - $14::interval)
-             then now() + $14 else now() end,
-        $16, $17)
+                    target_kind, target_id, checkout_session, state, body, requested, cancels,
+                    not_before)
+select g.id, g.account_id, g.livemode, g.type, g.object_id, g.thin, g.api_version, g.created_at,
+       g.target_kind, g.target_id, g.checkout_session,
+       case g.target_kind when 'none' then 'ignored' else 'waiting' end,
+       case when g.id in (select event from erased)
+            then jsonb_build_object('id', g.id, 'type', g.type, 'erased', true)::text
+            else g.body end,
+       g.requested, g.cancels, now() + coalesce(before.pause, interval '0')
+  from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::boolean[],
+              $7::text[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[],
+              $13::boolean[], $14::boolean[])
+         as g (id, account_id, livemode, type, object_id, thin, api_version, created_at,
+               target_kind, target_id, checkout_session, body, requested, cancels)
+  left join lateral (
+       select $17::interval as pause from events e
+        where g.target_kind <> 'none' and e.target_kind <> 'none' and e.target_id = g.target_id
+          and e.received_at > now() - $17::interval
+        limit 1) before on true
 on conflict (id) do nothing
-returning not_before > now()
+returning id, target_kind <> 'none' as relayed, not_before > now() as waits
 """
 
 
@@ -93,34 +108,33 @@ class Waiting:
     attempts: int
 
 
-async def store(pool: Pool, event: Arrival) -> timedelta | None:
-    """Put an event into the inbox and return when it is due; None if there is nothing to relay.
+async def store(pool: Pool, events: Sequence[Arrival]) -> dict[str, timedelta]:
+    """Put events into the inbox and return when those are due that are new and relayed, by id.
 
     A second delivery of the same id changes nothing.
     """
-    waits = await pool.fetchval(
+    named = [(event.id, name) for event in events for name in event.names]
+    rows = await pool.fetch(
         _INSERT,
-        event.id,
-        event.account.id,
-        event.account.livemode,
-        event.type,
-        event.object_id,
-        event.thin,
-        event.api_version,
-        event.created_at,
-        event.target.kind.value,
-        event.target.id,
-        event.target.checkout_session,
-        "ignored" if event.target.kind is TargetKind.NONE else "waiting",
-        event.body,
+        [event.id for event in events],
+        [event.account.id for event in events],
+        [event.account.livemode for event in events],
+        [event.type for event in events],
+        [event.object_id for event in events],
+        [event.thin for event in events],
+        [event.api_version for event in events],
+        [event.created_at for event in events],
+        [event.target.kind.value for event in events],
+        [event.target.id for event in events],
+        [event.target.checkout_session for event in events],
+        [event.body for event in events],
+        [event.requested for event in events],
+        [event.cancels for event in events],
+        [event_id for event_id, _ in named],
+        [name for _, name in named],
         BURST,
-        list(event.names),
-        event.requested,
-        event.cancels,
     )
-    if waits is None or event.target.kind is TargetKind.NONE:
-        return None
-    return BURST if waits else timedelta()
+    return {row["id"]: BURST if row["waits"] else timedelta() for row in rows if row["relayed"]}
 
 
 async def claim(pool: Pool, *, limit: int, few: int = FEW) -> list[Waiting]:
