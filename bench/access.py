@@ -1,15 +1,15 @@
 """`python -m bench.access`: `GET /access` against one select by primary key."""
 
 import asyncio
-import statistics
 from collections.abc import Iterator
 
 from bench import load
+from bench.ratio import Contestant, compare
 from bench.stack import fetch, stack
 from bench.webhooks import wait_port
 from tests.harness import TOKEN, free_port
 
-USERS, COUNT, ROUNDS, CONNECTIONS = 50_000, 6000, 5, 16
+USERS, COUNT, ROUNDS, CONNECTIONS = 50_000, 3000, 11, 16
 
 SEED = """
 insert into products (id, slug, name, status) values ('prd_bench', 'bench', 'Bench', 'live');
@@ -49,30 +49,24 @@ def main() -> None:
             "warning",
         )
         wait_port(bare)
-        ratios = []
-        for number in range(ROUNDS + 1):
-            step = range(1, USERS, USERS // COUNT)
-            first = asyncio.run(
-                load.run(
-                    ours,
-                    requests(
-                        "/api/v1/access?product=prd_bench&email={}",
-                        (f"user{n}@bench.example" for n in step),
-                    ),
-                    connections=CONNECTIONS,
-                )
-            )
-            second = asyncio.run(
-                load.run(
-                    bare, requests("/access?id={}", (str(n) for n in step)), connections=CONNECTIONS
-                )
-            )
-            if number == 0:
-                continue
-            ratios.append(first.rate / second.rate)
-            print(f"latchkey {first.words()}")
-            print(f"bare     {second.words()}   ratio {ratios[-1]:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.85)")
+        step = range(1, USERS, USERS // COUNT)
+
+        def play_ours(_: int) -> load.Result:
+            addresses = (f"user{n}@bench.example" for n in step)
+            sent = requests("/api/v1/access?product=prd_bench&email={}", addresses)
+            return asyncio.run(load.run(ours, sent, connections=CONNECTIONS))
+
+        def play_bare(_: int) -> load.Result:
+            sent = requests("/access?id={}", (str(n) for n in step))
+            return asyncio.run(load.run(bare, sent, connections=CONNECTIONS))
+
+        compare(
+            running,
+            Contestant("web", play_ours),
+            Contestant("bare", play_bare),
+            wanted=0.85,
+            rounds=ROUNDS,
+        )
 
 
 if __name__ == "__main__":

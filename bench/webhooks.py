@@ -19,10 +19,11 @@ import httpx
 import orjson
 
 from bench import load
+from bench.ratio import Contestant, compare
 from bench.stack import Stack, fetch, stack, wait
 from tests.harness import TOKEN, free_port
 
-EVENTS, ROUNDS, CONNECTIONS = 6000, 5, 16
+EVENTS, ROUNDS, CONNECTIONS = 3000, 11, 16
 KEY = "whsec_bench"
 UNHANDLED, HANDLED = "invoice.created", "customer.subscription.updated"
 STEADY_RATE, STEADY_SECONDS, IMPORTED = 500, 10, 3000
@@ -97,28 +98,18 @@ def main() -> None:
             "warning",
         )
         wait_port(bare)
-        ratios = []
-        for number in range(ROUNDS + 1):
-            first = asyncio.run(
-                load.run(
-                    ours,
-                    requests("/webhooks/stripe", f"o{number}", UNHANDLED),
-                    connections=CONNECTIONS,
-                )
-            )
-            second = asyncio.run(
-                load.run(
-                    bare,
-                    requests("/webhook", f"b{number}", UNHANDLED),
-                    connections=CONNECTIONS,
-                )
-            )
-            if number == 0:
-                continue
-            ratios.append(first.rate / second.rate)
-            print(f"latchkey {first.words()}")
-            print(f"bare     {second.words()}   ratio {ratios[-1]:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f} (wanted: at least 0.90)")
+
+        def play(port: int, path: str, run: str) -> load.Result:
+            sent = requests(path, run, UNHANDLED)
+            return asyncio.run(load.run(port, sent, connections=CONNECTIONS))
+
+        compare(
+            running,
+            Contestant("web2", lambda n: play(ours, "/webhooks/stripe", f"o{n}")),
+            Contestant("bare", lambda n: play(bare, "/webhook", f"b{n}")),
+            wanted=0.90,
+            rounds=ROUNDS,
+        )
 
 
 @contextlib.contextmanager
@@ -132,7 +123,7 @@ def second_web(running: Stack) -> Iterator[int]:
 
 
 def played(
-    port: int, run: str, kind: str, count: int = EVENTS // 3, rate: float | None = None
+    port: int, run: str, kind: str, count: int = EVENTS, rate: float | None = None
 ) -> load.Result:
     sent = requests("/webhooks/stripe", run, kind, count)
     return asyncio.run(load.run(port, sent, connections=CONNECTIONS, rate=rate))
@@ -158,7 +149,7 @@ def temporal_away() -> None:
                 for result in found:
                     print(f"{name:12} {result.words()}")
             print(f"ratio of medians {rates['waiting'] / rates['not relayed']:.2f}")
-            waiting = EVENTS // 3 * (ROUNDS + 1)
+            waiting = EVENTS * (ROUNDS + 1)
             print(f"{STEADY_RATE} a second, {waiting} waiting already: {steadily(running, port)}")
 
 
