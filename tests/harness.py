@@ -63,8 +63,6 @@ LEFT = (
     "select id, kind, to_email, state, error from mails where state <> 'sent'",
 )
 """What can be left to do, for a test that has failed."""
-SHORTLY = 8
-"""Seconds until an end that a test sees come: enough to get ready for it on a busy machine."""
 REFRESH = "500ms"
 """How soon a Temporal server runs the schedules of a new namespace."""
 
@@ -103,6 +101,13 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def shortly() -> int:
+    """Seconds until an end that a test sees come: enough to get ready for it, so the more, the
+    busier the machine is."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(40, round(8 * max(1.0, waiting / 3)))
 
 
 async def until(

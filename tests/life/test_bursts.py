@@ -5,7 +5,7 @@ import time
 import pytest
 from temporalio.worker import Replayer
 
-from tests.harness import SHORTLY, Latchkey, Stripe, run_latchkey, until
+from tests.harness import Latchkey, Stripe, run_latchkey, shortly, until
 from tests.life.play import linked
 from tests.life.test_privacy import ADDRESS, decoded, histories
 from tests.workflows.recording import record
@@ -41,7 +41,7 @@ async def test_purchases_by_bursts_live_on_by_their_own_runs(
         for name in ("zaphod", "once"):
             await site.has(product, f"{name}@burst.example")
         await until_started(site, 1)
-        end = int(time.time()) + SHORTLY
+        end = int(time.time()) + shortly()
         await stripe.post(f"subscriptions/{made}", cancel_at=end)
         await site.settled()
         await until_started(site, 1)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.harness import SHORTLY, Json, Latchkey, until
+from tests.harness import Json, Latchkey, shortly, until
 from tests.life.play import granted, linked, types
 from tests.web.pages import visit
 from web.pages.admin.bulk_grants import read_grants
@@ -12,8 +12,8 @@ from web.pages.admin.bulk_grants import read_grants
 pytestmark = pytest.mark.anyio
 
 
-def soon(seconds: float = SHORTLY) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+def soon(seconds: float | None = None) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds or shortly())).isoformat()
 
 
 async def test_complimentary_access_ends_by_timer_with_an_activity_line(site: Latchkey) -> None:
@@ -222,7 +222,7 @@ async def test_an_end_beyond_what_a_timer_reaches_holds_up_no_other(shared: Latc
     path = f"/products/{product}/grants"
     far = {"email": "far@gift.example", "until": "9998-12-31T00:00:00Z"}
     await shared.call("POST", path, 201, json=far)
-    soon = datetime.now(UTC) + timedelta(seconds=SHORTLY)
+    soon = datetime.now(UTC) + timedelta(seconds=shortly())
     near = {"email": "near@gift.example", "until": soon.isoformat()}
     await shared.call("POST", path, 201, json=near)
 

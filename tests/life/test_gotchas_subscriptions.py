@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.harness import SHORTLY, Json, Latchkey, until
+from tests.harness import Json, Latchkey, shortly, until
 from tests.life.play import (
     DAY,
     charge_of_invoice,
@@ -261,7 +261,7 @@ async def test_27_paused_collection_is_not_paused(site: Latchkey) -> None:
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("g27@gotcha.example", price)
     await site.has(product, "g27@gotcha.example")
-    soon = int(time.time()) + SHORTLY
+    soon = int(time.time()) + shortly()
     pause = {"behavior": "void", "resumes_at": soon}
     found = await site.stripe.post(f"subscriptions/{made['id']}", pause_collection=pause)
     assert found["status"] == "active"

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from tests.harness import SHORTLY, Latchkey, http_client, until
+from tests.harness import Latchkey, http_client, shortly, until
 from tests.receiver import add_endpoint, answering, receiving
 from tests.workflows.recording import record
 from worker import WORKFLOWS, workflow_runner
@@ -64,7 +64,7 @@ async def lived(site: Latchkey) -> tuple[str, str]:
 async def _without_stripe(site: Latchkey, product: str) -> None:
     """What happens to access without an event: another policy, an end set by hand."""
     change = (await site.call("PUT", "/policy", json={"unpaid": True}))["change"]
-    soon = datetime.now(UTC) + timedelta(seconds=SHORTLY)
+    soon = datetime.now(UTC) + timedelta(seconds=shortly())
     gift = {"email": f"zaphod.four@{HOST}", "until": soon.isoformat(), "reason": "Zaphod asked"}
     await site.call("POST", f"/products/{product}/grants", 201, json=gift)
 

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from latchkey import dispatch
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules.routing import Target, TargetKind
-from tests.harness import SHORTLY, Json, Latchkey, until
+from tests.harness import Json, Latchkey, shortly, until
 from tests.truth.test_reconciliation import deaf
 
 pytestmark = pytest.mark.anyio
@@ -71,7 +71,7 @@ async def test_cancelled_at_period_end_undone_moved_and_ended(shared: Latchkey, 
     await until_is(None)
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=end - 3600)
     await until_is(end - 3600)
-    soon = int(time.time()) + SHORTLY
+    soon = int(time.time()) + shortly()
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
     await until_is(soon)
     await shared.has(product, email, access=False)
@@ -96,7 +96,7 @@ async def test_the_timer_ends_access_at_the_second_without_any_event(site: Latch
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("silent@life.example", price)
     await site.has(product, "silent@life.example")
-    soon = int(time.time()) + SHORTLY
+    soon = int(time.time()) + shortly()
     await site.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
 
     async def armed() -> bool:
@@ -120,7 +120,7 @@ async def test_access_ends_while_the_worker_is_down(site: Latchkey) -> None:
     product, _, price = await linked(site)
     made = await site.stripe.subscribe("down@life.example", price)
     await site.has(product, "down@life.example")
-    soon = int(time.time()) + SHORTLY
+    soon = int(time.time()) + shortly()
     await site.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
 
     async def armed() -> bool:

@@ -9,7 +9,7 @@ import pytest
 from latchkey import references
 from latchkey.store.purchases import order_mirror
 from latchkey.vault import Vault
-from tests.harness import PATIENCE, SECRETS, SHORTLY, Json, Latchkey, until
+from tests.harness import PATIENCE, SECRETS, Json, Latchkey, shortly, until
 from tests.life.play import granted, linked, until_is
 from tests.life.test_identity import user_id
 from tests.store.test_concurrency import blocked
@@ -209,7 +209,7 @@ async def test_a_running_timer_ends_the_right_users_access_after_an_undo(
     await shared.call(
         "POST", f"/users/{keeps['user_id']}/merge", json={"user": other, "reason": "same person"}
     )
-    soon = int(time.time()) + SHORTLY
+    soon = int(time.time()) + shortly()
     await shared.stripe.post(f"subscriptions/{made['id']}", cancel_at=soon)
     await until_is(shared, club, "silent@undo.example", soon)
     await shared.call("POST", f"/users/{other}/unmerge")

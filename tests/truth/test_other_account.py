@@ -6,7 +6,7 @@ import pytest
 
 from latchkey import contracts
 from latchkey.contracts import Nudge
-from tests.harness import SHORTLY, Json, Latchkey, until
+from tests.harness import Json, Latchkey, shortly, until
 from tests.truth.test_invariants import counted
 from tests.truth.test_loud import failed, metric
 from tests.truth.test_reconciliation import compared, deaf, shown
@@ -14,7 +14,7 @@ from tests.truth.test_reconciliation import compared, deaf, shown
 pytestmark = pytest.mark.anyio
 
 
-async def bought(site: Latchkey, *, ends_in: float = SHORTLY) -> tuple[str, dict[str, str]]:
+async def bought(site: Latchkey, *, ends_in: float | None = None) -> tuple[str, dict[str, str]]:
     """A product, and what people bought of it: subscriptions, and an order whose money is on its
     way. One subscription ends within `ends_in` seconds, or earlier than this returns."""
     stripe_product = await site.stripe.product()
@@ -30,7 +30,7 @@ async def bought(site: Latchkey, *, ends_in: float = SHORTLY) -> tuple[str, dict
         await site.has(product, f"{name}@before.example")
     slow = await site.stripe.buy("slow@before.example", once, mode="payment", card="sepa_debit")
     sold["slow"] = slow["id"]
-    soon = int((datetime.now(UTC) + timedelta(seconds=ends_in)).timestamp())
+    soon = int((datetime.now(UTC) + timedelta(seconds=ends_in or shortly())).timestamp())
     await site.stripe.post(f"subscriptions/{sold['ends']}", cancel_at=soon)
     await site.quiet()
     await deaf(site)
