@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -85,7 +86,9 @@ class OutgoingHttp:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """As the settings say."""
-        own = [destination_of(settings.public_url)]
+        public = urlsplit(settings.public_url)
+        port = public.port or (443 if public.scheme == "https" else 80)
+        own = [Destination(public.scheme, public.hostname or "", port)]
         names = ("localhost", "127.0.0.1", "::1", *settings.hosts)
         own += [Destination("http", name, settings.port) for name in names]
         return cls(own=own, allowed=networks(settings.outgoing_allowed))

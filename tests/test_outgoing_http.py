@@ -235,6 +235,17 @@ async def test_the_site_itself_is_refused_by_any_name() -> None:
             await outgoing.post("http://alias.example:8123/", body=b"{}", headers={})
 
 
+async def test_a_site_with_an_odd_name_starts_and_is_refused() -> None:
+    """Names with an underscore exist in Docker's networks, and as the site's own."""
+    settings = Settings.model_validate({"public_url": "http://my_site:8000"})
+    await OutgoingHttp.of(settings).aclose()
+    settings = Settings.model_validate({"public_url": "https://MEMBERS.example.com"})
+    outgoing = OutgoingHttp.of(settings)
+    with pytest.raises(RefusedAddressError, match="own address"):
+        outgoing.check("https://members.example.com/hook")
+    await outgoing.aclose()
+
+
 def test_networks_in_the_settings_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATCHKEY_OUTGOING_NETWORKS", "10.0.0.0/8, 127.0.0.1")
     assert load_settings().outgoing_allowed == ("10.0.0.0/8", "127.0.0.1")
