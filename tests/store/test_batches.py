@@ -1,5 +1,6 @@
 """What a batch writes is what its purchases would have written one by one."""
 
+import asyncio
 import random
 import re
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import CheckoutInfo, apply_subscriptions
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.store.users import users
+from tests.harness import until
+from tests.store.test_concurrency import blocked
 from tests.store.test_money_state import PAID
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
@@ -261,3 +264,37 @@ async def test_a_batch_writes_what_its_purchases_write_one_by_one(pool: Pool, se
         missing = sorted(set(alone[table]) - set(batch[table]))
         more = sorted(set(batch[table]) - set(alone[table]))
         assert batch[table] == alone[table], (table, missing, more)
+
+
+async def test_a_batch_locks_its_users_in_the_order_in_which_merges_do(pool: Pool) -> None:
+    """The purchase of the later user is applied first, since both have one customer."""
+    async with pool.acquire() as mine, pool.acquire() as theirs:
+        await prepare(mine)
+        first, _ = await users.find_or_create(mine, "first@town.example")
+        later, _ = await users.find_or_create(mine, "later@town.example")
+        wave = [
+            Purchase(
+                order=replace(
+                    PAID,
+                    id=f"cs_{email}",
+                    invoice=None,
+                    customer=Customer("cus_1", email),
+                    email=email,
+                )
+            )
+            for email in ("later@town.example", "first@town.example")
+        ]
+        merging = mine.transaction()
+        await merging.start()
+        await mine.execute("select from users where id = $1 for update", first.id)
+
+        async def batch() -> None:
+            async with theirs.transaction():
+                await together(theirs, wave, 1)
+
+        task = asyncio.create_task(batch())
+        await until(lambda: blocked(pool), "the batch waits for the merge")
+        await mine.execute("select from users where id = $1 for update nowait", later.id)
+        await merging.commit()
+        await task
+        assert await mine.fetchval("select count(*) from orders") == 2

@@ -25,12 +25,17 @@ async def people_of(connection: Connection, purchases: Mapping[str, Traces]) -> 
     """A number for each purchase, by its id: purchases with different numbers concern different
     people. Those with the same one share, directly or through others, a customer, an address apart
     from a tag (`name+tag@host`), or a user who is known by one of these, by a reference, or as the
-    owner."""
+    owner.
+
+    Locks those users, since the purchases are applied in another order than that of their ids.
+    """
     keys = {email: email_key(email) for traces in purchases.values() for email in traces.emails}
     users = await _users(connection, purchases, keys)
     named = {given.reference.user_id or 0 for given in purchases.values() if given.reference}
     living = await buyers.survivors(connection, named - {0})
     groups: dict[str, set[str]] = {}
+    known = {user for found in users.values() for user in found} | set(living.values())
+    await _hold(connection, known)
     for purchase_id, traces in purchases.items():
         names = [purchase_id, *traces.customers, *(keys[email] for email in traces.emails)]
         ids = {user for name in names for user in users.get(name, ())}
@@ -43,6 +48,14 @@ async def people_of(connection: Connection, purchases: Mapping[str, Traces]) -> 
         groups |= dict.fromkeys(mine, mine)
     numbers = {id(group): number for number, group in enumerate(groups.values())}
     return {purchase_id: numbers[id(groups[purchase_id])] for purchase_id in purchases}
+
+
+async def _hold(connection: Connection, user_ids: set[int]) -> None:
+    """Lock these users until the transaction ends, in the order in which merges lock them."""
+    await connection.execute(
+        "select from users where id = any($1::bigint[]) order by id for no key update",
+        sorted(user_ids),
+    )
 
 
 async def _users(
