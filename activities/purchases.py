@@ -1,5 +1,6 @@
 """Fetches one one-off purchase and applies it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from temporalio import activity
@@ -115,7 +116,8 @@ class PurchaseActivities:
             overtaken = await self._overtaken(connection, order)
         if overtaken:
             return read_again(job.as_of)
-        return _result(outcome.applied[order.id], order, as_of=job.as_of)
+        result = _result(outcome.applied[order.id], order, as_of=job.as_of)
+        return replace(result, ticket=context.ticket)
 
     async def _overtaken(self, connection: Connection, order: Order) -> bool:
         """Whether the money of a payment that was read as pending has come meanwhile. The event

@@ -89,12 +89,18 @@ def keeps_running(kind: TargetKind) -> Callable[[Sync[J]], Sync[J]]:
 
 
 async def _unchanged(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> bool:
-    """Whether readings that began after these events were stored have been applied since, by this
-    run: a nudge that arrives during a reading needs no other one."""
+    """Whether readings that began after these events were stored have been applied since, and the
+    run has the last one's result: a nudge that arrives during a reading needs no other one.
+
+    The result of a reading that was applied can be lost: the worker died, or Temporal refused the
+    workflow task in which it was read. Then the run doesn't know the deadline yet.
+    """
     async with deps.pool.acquire() as connection:
         if not await inbox.served(connection, kind, job.object_id, job.event_ids):
             return False
-        return not await subscription_mirror.untold(connection, job.object_id)
+        if kind is TargetKind.OBJECT:
+            return True
+        return job.ticket == await origins.last_ticket(connection, job.object_id)
 
 
 async def _elsewhere(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> SyncResult | None:

@@ -1,5 +1,6 @@
 """Fetches one subscription and applies it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from temporalio import activity
@@ -17,7 +18,7 @@ from latchkey.store.purchases import orders, settling, subscription_mirror, subs
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
 from latchkey.store.purchases.subscriptions import CheckoutInfo
-from latchkey.store.stripe import inbox
+from latchkey.store.stripe import inbox, origins
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.stripe_api import StripeApi, StripeError
 from latchkey.stripe_ids import reference
@@ -81,7 +82,8 @@ class SubscriptionActivities:
                 )
             await inbox.mark_handled(connection, job.event_ids)
             await subscription_mirror.mark_lifecycles(connection, [reading.id])
-        return _result(page.applied[reading.id], reading, as_of=job.as_of)
+        result = _result(page.applied[reading.id], reading, as_of=job.as_of)
+        return replace(result, ticket=context.ticket)
 
     async def _applied(self, job: SyncInput) -> bool:
         """Whether a burst has read the subscription since this run did, so that the run needs no
@@ -103,7 +105,9 @@ class SubscriptionActivities:
             )
             [reading] = await subscription_mirror.readings(connection, [job.object_id])
             await subscription_mirror.mark_lifecycles(connection, [job.object_id])
-        return _result(page.applied[job.object_id], reading, as_of=job.as_of)
+            ticket = await origins.last_ticket(connection, job.object_id)
+        result = _result(page.applied[job.object_id], reading, as_of=job.as_of)
+        return replace(result, ticket=ticket or 0)
 
     async def _read(
         self, api: StripeApi, job: SyncInput, context: ApplyContext

@@ -48,8 +48,7 @@ async def live(state: EntityState, syncing: Syncing) -> str:
     last: SyncResult | None = None
     while True:
         if state.nudged:
-            only_events = last is not None and not by_timer and not state.asked
-            result = await _sync(state, syncing, by_timer=by_timer, only_events=only_events)
+            result = await _sync(state, syncing, by_timer=by_timer, last=last)
             if last is None or not result.unchanged:
                 if overdue and result.unread:
                     await _end_due(state)
@@ -67,7 +66,7 @@ async def live(state: EntityState, syncing: Syncing) -> str:
 
 
 async def _sync(
-    state: EntityState, syncing: Syncing, *, by_timer: bool, only_events: bool
+    state: EntityState, syncing: Syncing, *, by_timer: bool, last: SyncResult | None
 ) -> SyncResult:
     """The flag is cleared before the read, so that a nudge during the read causes another one."""
     job = SyncInput(
@@ -76,7 +75,8 @@ async def _sync(
         event_ids=state.event_ids,
         checkout_session=state.checkout_session,
         by_timer=by_timer,
-        only_events=only_events,
+        only_events=last is not None and not by_timer and not state.asked,
+        ticket=last.ticket if last else 0,
     )
     state.nudged, state.asked, state.event_ids, state.checkout_session = False, False, [], None
     if workflow.patched(READ_AT_ONCE):

@@ -86,6 +86,7 @@ class SyncInput:
     """Fetch `object_id` from Stripe and apply it. `as_of` is the workflow's clock, in UTC.
 
     `only_events`: the run has read the object before, and only `event_ids` ask for another reading.
+    `ticket` is that of the reading whose result the run has, 0 if that had none.
     """
 
     object_id: str
@@ -94,6 +95,7 @@ class SyncInput:
     checkout_session: str | None = None
     by_timer: bool = False
     only_events: bool = False
+    ticket: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class SyncResult:
 
     `finished` ends the run; a later event starts a new one. `wake_at` lies after `as_of`. `unread`
     means that the object couldn't be read or applied, `unchanged` that it wasn't read because
-    earlier readings served all the events: the last result still holds.
+    earlier readings served all the events: the last result still holds. `ticket` is that of the
+    reading, if it was applied.
     """
 
     label: str
@@ -114,6 +117,7 @@ class SyncResult:
     customer: str | None = None
     unread: bool = False
     unchanged: bool = False
+    ticket: int = 0
 
 
 @dataclass(frozen=True)

@@ -314,9 +314,39 @@ async def test_a_run_takes_what_a_burst_applied_without_reading(desk: Desk) -> N
     assert await desk.reads() == []
     until_ = await desk.pool.fetchval("select until from grants where product_id = $1", product)
     assert (result.label, result.wake_at) == ("ending", until_)
-    assert (await desk.alone(found, only_events=True)).unchanged, "it knows now"
+    again = await desk.alone(found, only_events=True, ticket=result.ticket)
+    assert again.unchanged, "it knows now"
     assert not (await desk.alone(found)).unchanged
     assert len(await desk.reads()) == 1, "whoever wants it read has it read"
+
+
+async def test_a_result_that_a_run_never_got_is_given_again(desk: Desk) -> None:
+    """A reading can be applied and its result lost: the worker died, or Temporal refused the
+    workflow task because of a new signal."""
+    stripe_product = await desk.stripe.product()
+    product = await desk.linked(stripe_product)
+    price = await desk.stripe.price(stripe_product)
+    once = await desk.stripe.price(stripe_product, every=None)
+    made = (await desk.stripe.buy("lost@launch.example", price))["subscription"]
+    await desk.delivered()
+    [found] = await desk.waiting()
+    known = await desk.alone(found)
+    await desk.stripe.post(f"subscriptions/{made}", cancel_at_period_end=True)
+    await desk.delivered()
+    [found] = await desk.waiting()
+    lost = await desk.alone(found, only_events=True, ticket=known.ticket)
+    given = await desk.alone(found, only_events=True, ticket=known.ticket)
+    end = await desk.pool.fetchval("select until from grants where product_id = $1", product)
+    assert (given.label, given.wake_at) == (lost.label, lost.wake_at) == ("ending", end)
+    assert (await desk.alone(found, only_events=True, ticket=given.ticket)).unchanged
+
+    await desk.stripe.buy("lost@once.example", once, mode="payment")
+    await desk.delivered()
+    [found] = await desk.waiting()
+    lost = await desk.alone(found)
+    given = await desk.alone(found, only_events=True)
+    assert (given.label, given.state) == (lost.label, lost.state)
+    assert (await desk.alone(found, only_events=True, ticket=given.ticket)).unchanged
 
 
 async def test_an_event_that_came_after_a_burst_is_read(desk: Desk) -> None:

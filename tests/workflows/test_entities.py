@@ -4,7 +4,7 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -209,7 +209,8 @@ async def test_a_skipped_reading_keeps_the_last_result(
     now = await environment.get_current_time()
     end = now + timedelta(days=30)
     left_out = SyncResult("", "", False, unchanged=True)
-    answers = iter([waiting(end, Wake.ACCESS_ENDS), left_out, waiting(end), DONE])
+    first = replace(waiting(end, Wake.ACCESS_ENDS), ticket=7)
+    answers = iter([first, left_out, replace(waiting(end), ticket=9), DONE])
     effects = Effects(lambda job: next(answers))
     handle, main, stripe = await start(environment.client, effects)
     async with main, stripe:
@@ -219,8 +220,8 @@ async def test_a_skipped_reading_keeps_the_last_result(
         await handle.signal(contracts.NUDGE, Nudge([]))
         await _synced(effects, 3)
         assert await handle.result() == DONE.state
-    asked = [(job.only_events, job.by_timer) for job in effects.syncs]
-    assert asked == [(False, False), (True, False), (False, False), (False, True)]
+    asked = [(job.only_events, job.by_timer, job.ticket) for job in effects.syncs]
+    assert asked == [(False, False, 0), (True, False, 7), (False, False, 7), (False, True, 9)]
     assert effects.syncs[3].as_of >= end
 
 

@@ -134,16 +134,12 @@ async def mark_untold(connection: Connection, ids: Sequence[str]) -> None:
     )
 
 
-async def untold(
-    connection: Connection, subscription_id: str, *, as_of: datetime | None = None
-) -> bool:
-    """Whether its last reading wasn't made by its run and, if a moment is given, shows no deadline
-    until then."""
+async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
+    """Whether its last reading wasn't made by its run, and shows no deadline until `as_of`."""
     found: bool = await connection.fetchval(
         """
         select exists (select from subscriptions
-                        where id = $1 and untold
-                          and ($2::timestamptz is null or wake_at is null or wake_at > $2))
+                        where id = $1 and untold and (wake_at is null or wake_at > $2))
         """,
         subscription_id,
         as_of,

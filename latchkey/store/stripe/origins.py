@@ -1,4 +1,4 @@
-"""The account and mode a mirrored Stripe object was read from."""
+"""The account and mode a mirrored Stripe object was read from, and in which reading."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +30,20 @@ async def elsewhere(connection: Connection, ids: Sequence[str], *, account: Acco
         account.livemode,
     )
     return {row["id"] for row in rows}
+
+
+async def last_ticket(connection: Connection, object_id: str) -> int | None:
+    """The ticket of the reading of a subscription or purchase that was applied last; None if there
+    was none."""
+    found: int | None = await connection.fetchval(
+        """
+        select ticket from subscriptions where id = $1
+        union all
+        select ticket from orders where id = $1
+        """,
+        object_id,
+    )
+    return found
 
 
 async def origin_of(connection: Connection, object_id: str) -> Origin | None:
