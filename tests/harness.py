@@ -30,6 +30,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 import worker
+from latchkey import contracts
 from latchkey.embedded import prepare_postgres, temporal_argv
 from latchkey.serving import OPTIONS as SERVING
 from latchkey.settings import Settings
@@ -468,6 +469,18 @@ class Latchkey:
             return True
 
         await until(idle, "no run has anything left to do")
+
+    async def pause_catch_up(self, note: str | None = None) -> None:
+        """Have nothing look for missed events from now on. A worker looks when it starts, which
+        may begin after a test has: that look is over then."""
+        schedule = self.temporal.get_schedule_handle(contracts.CATCH_UP_SCHEDULE_ID)
+
+        async def looked() -> bool:
+            info = (await schedule.describe()).info
+            return bool(info.recent_actions) and not info.running_actions
+
+        await until(looked, "the worker that started has looked for missed events")
+        await schedule.pause(note=note)
 
     async def start_worker(self) -> None:
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace

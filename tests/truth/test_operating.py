@@ -33,7 +33,7 @@ async def test_doctor_reports_problems_and_what_to_do(
 
     await until(well, "doctor finds nothing wrong")
     await failed(site, await poisoned(site))
-    await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
+    await site.pause_catch_up("maintenance")
     endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
     await site.stripe.post(f"webhook_endpoints/{endpoint}", enabled_events=["invoice.paid"])
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 days'")
@@ -55,7 +55,7 @@ async def test_it_is_reported_that_catch_up_never_ran(
 ) -> None:
     """As with a key that can't read events: the age counts from connecting."""
     await look(site)
-    await site.temporal.get_schedule_handle("catch-up").pause(note="maintenance")
+    await site.pause_catch_up("maintenance")
     await site.quiet()
     await site.pool.execute("delete from catch_up")
     assert await metric(site, "latchkey_catch_up_age_seconds") > 0
@@ -111,7 +111,7 @@ async def missed(site: Latchkey) -> str:
     await site.link(product, stripe_product)
     left = await site.stripe.buy("left@gap.example", price)
     await site.has(product, "left@gap.example")
-    await site.temporal.get_schedule_handle("catch-up").pause()
+    await site.pause_catch_up()
     await site.quiet()
     await site.stripe.control("faults", drop=1)
     await site.stripe.buy("joined@gap.example", price)

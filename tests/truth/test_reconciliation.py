@@ -38,7 +38,7 @@ async def done(site: Latchkey, reconciliation: str) -> Json:
 async def deaf(site: Latchkey) -> None:
     """Stop delivering webhooks and looking for missed events."""
     await site.stripe.control("faults", drop=1)
-    await site.temporal.get_schedule_handle("catch-up").pause()
+    await site.pause_catch_up()
 
 
 async def populated(site: Latchkey) -> tuple[str, str, dict[str, Json]]:

@@ -90,7 +90,7 @@ async def test_runs_of_the_previous_release_continue(
         people[name] = str(session["subscription"])
         await site.has(product, f"{name}@deploy.example")
     await site.quiet()
-    await site.temporal.get_schedule_handle("catch-up").pause()
+    await site.pause_catch_up()
     await ends_in(site, people["old"], 8)
     await ends_in(site, people["new"], 45)
     await site.quiet()
@@ -163,7 +163,7 @@ async def test_catch_up_continues_across_a_deploy(
     """The earlier release does the chores after the lists, and so does a run that it began."""
     site = before
     await site.quiet()
-    await site.temporal.get_schedule_handle("catch-up").pause()
+    await site.pause_catch_up()
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
     reached, place = asyncio.Event(), catch_up.place
 
