@@ -7,11 +7,12 @@ from tests.harness import Latchkey
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
     | {"processes", "wakeups", "webhook_refusals", "audit_log", "sent_events", "signing_keys"}
-    | {"oauth_logouts", "stripe_rate"}
+    | {"oauth_logouts", "stripe_rate", "events"}
     | {"webhook_facts", "webhook_events", "webhook_deliveries", "webhook_attempts"}
 )
-"""Tables that background work writes to at any time, and counts of refusals. The relay empties
-`wakeups`; what adds to it also changes another table, which the digest sees."""
+"""Tables that background work writes to at any time, and counts of refusals. Whatever it asks of
+Stripe comes back as an event later. The relay empties `wakeups`; what adds to it also changes
+another table, which the digest sees."""
 
 READINGS = ("ticket", "read_at", "wake_at")
 """Columns that record a read from Stripe, not a change."""

@@ -6,38 +6,35 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage, follow, press, sign_in
-from tests.harness import Latchkey, run_latchkey
+from tests.harness import Latchkey, Stripe, run_latchkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
 async def test_the_rehearsal_ticks_itself_off(
-    dsn: str, temporal_address: str, site: Latchkey, page: Page
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page
 ) -> None:
     """With the sandbox, the dashboard shows a guide that follows what happens."""
-    sandbox = {"LATCHKEY_SANDBOX_URL": site.stripe.url}
-    await site.stop_worker()
-    async with run_latchkey(dsn, temporal_address, site.stripe, **sandbox) as rehearsed:
+    sandbox = {"LATCHKEY_SANDBOX_URL": stripe.url}
+    async with run_latchkey(dsn, temporal_address, stripe, **sandbox) as rehearsed:
         await sign_in(page, rehearsed)
         steps = page.locator("#steps")
         await expect(page.get_by_text("Rehearsal: this site uses the built-in")).to_be_visible()
         await expect(steps).to_contain_text("0 of 5 done")
 
-        stripe_product = await site.stripe.product("Rehearsed")
-        price = await site.stripe.price(stripe_product)
+        stripe_product = await stripe.product("Rehearsed")
+        price = await stripe.price(stripe_product)
         product = await rehearsed.product("Rehearsed")
         await rehearsed.link(product, stripe_product)
         await expect(steps).to_contain_text("1 of 5 done")
         await expect(steps.locator("[aria-current=step]")).to_contain_text("Buy it")
 
-        session = await site.stripe.buy("try@rehearsal.example", price)
+        session = await stripe.buy("try@rehearsal.example", price)
         await rehearsed.has(product, "try@rehearsal.example")
         await expect(steps).to_contain_text("2 of 5 done")
-        await site.stripe.post(
-            f"subscriptions/{session['subscription']}", cancel_at_period_end=True
-        )
+        await stripe.post(f"subscriptions/{session['subscription']}", cancel_at_period_end=True)
         await expect(steps).to_contain_text("3 of 5 done")
-        await site.stripe.control("clock/advance", seconds=32 * 86_400)
+        await stripe.control("clock/advance", seconds=32 * 86_400)
         await rehearsed.has(product, "try@rehearsal.example", access=False)
         await expect(steps).to_contain_text("5 of 5 done")
         await expect(steps).to_contain_text("That's everything.")
