@@ -10,6 +10,7 @@ from joserfc.jwk import KeySet
 
 from latchkey import jose
 from latchkey.store import site_identity
+from latchkey.store.oauth import clients
 from latchkey.store.site_identity import SiteRole
 from tests.digest import digest
 from tests.harness import Json, Latchkey, http_client
@@ -67,6 +68,7 @@ async def test_a_token_never_outlives_the_access(shared: Latchkey) -> None:
         ({"audience": ""}, 422, "invalid"),
         ({"audience": "two words"}, 422, "invalid"),
         ({"audience": None}, 422, "invalid"),
+        ({"audience": f"{clients.PREFIX}0123456789abcdef01234567"}, 422, "invalid"),
         ({"user": 1}, 422, "invalid"),
         ({"life": 3600}, 422, "invalid"),
     ],

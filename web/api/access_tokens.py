@@ -9,6 +9,7 @@ from pydantic import Field
 from latchkey.rules.vocabulary import TokenScope
 from latchkey.store import site_identity
 from latchkey.store.access import grants
+from latchkey.store.oauth import clients
 from web.api.access import Who
 from web.api.problems import ApiError, not_found
 from web.api.registry import Call, Output, endpoint
@@ -51,11 +52,19 @@ async def create(call: Call) -> AccessToken:
     It is a JWT of the type `at+jwt` (RFC 9068), signed with RS256, and valid for five minutes, or
     until access ends if that is sooner. Whoever gets it verifies the signature with `/oauth/jwks`,
     and that `iss` is this site, `aud` is the audience asked for, and `exp` hasn't passed. A person
-    without access gets none: 403 `no_access`.
+    without access gets none: 403 `no_access`. An OAuth client's id can't be the audience, since
+    that is what an ID token has.
     """
     asked: TokenRequest = call.body
     if (asked.email is None) == (asked.user is None):
         raise ApiError(422, "invalid", "give exactly one of `email` and `user`")
+    if asked.audience.startswith(clients.PREFIX):
+        raise ApiError(
+            422,
+            "invalid",
+            f"audience: `{clients.PREFIX}…` names a client, which gets ID tokens. Name the server"
+            " that checks this token, such as by its address",
+        )
     site = call.site
     async with site.pool.acquire() as connection:
         identity = await site_identity.read(connection, site.public_url)
