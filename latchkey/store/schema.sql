@@ -308,7 +308,8 @@ CREATE TABLE bills (
     amount_refunded bigint DEFAULT 0 NOT NULL,
     dispute_status text,
     money_changes integer DEFAULT 0 NOT NULL,
-    ticket bigint DEFAULT 0 NOT NULL
+    ticket bigint DEFAULT 0 NOT NULL,
+    credited_after bigint DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE catch_up (

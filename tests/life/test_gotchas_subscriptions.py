@@ -296,8 +296,8 @@ async def test_a_trial_that_ends_without_a_payment_method(site: Latchkey, missin
 
 
 async def test_30_refunds_and_subscriptions_are_independent(shared: Latchkey) -> None:
-    """30, 31: the refund of a renewal ends nothing, and has its line; the invoice is found by its
-    payments."""
+    """30, 31: the refund of a renewal ends nothing, and has its line, as have a dispute and a
+    credit; the invoice is found by its payments."""
     product, _, price = await linked(shared)
     made = await shared.stripe.subscribe("g30@gotcha.example", price)
     await shared.has(product, "g30@gotcha.example")
@@ -321,6 +321,15 @@ async def test_30_refunds_and_subscriptions_are_independent(shared: Latchkey) ->
     disputed = await shared.lines(product=product, type="disputed")
     assert sorted(line["data"]["status"] for line in disputed) == ["lost", "needs_response"]
     assert (await shared.access(product, "g30d@gotcha.example"))["access"] is True
+    third = await shared.stripe.subscribe("g30c@gotcha.example", price)
+    await shared.has(product, "g30c@gotcha.example")
+    await shared.stripe.post(
+        "credit_notes", invoice=third["latest_invoice"], amount=900, credit_amount=900
+    )
+    await shared.settled()
+    [line] = await shared.lines(product=product, type="credited")
+    assert (line["source_id"], line["data"]["amount"]) == (third["id"], 900)
+    assert (await shared.access(product, "g30c@gotcha.example"))["access"] is True
 
 
 async def test_29_the_refund_of_a_renewal_may_fail(shared: Latchkey) -> None:

@@ -22,6 +22,7 @@ class RecordedBill:
     """A subscription's invoice as last read, locked."""
 
     amount_refunded: int
+    credited_after: int
     dispute_status: str | None
     money_changes: int
     ticket: int
@@ -80,8 +81,7 @@ def _money_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int
         found.append((f":{changes}", ActivityType.REFUNDED, {**data, "full": payment.refunded}))
     elif refunded < old.amount_refunded:
         found.append((f":{changes}", ActivityType.REFUND_FAILED, data))
-    if isinstance(old, RecordedOrder):
-        found += _credit_lines(reading, old, changes)
+    found += _credit_lines(reading, old, changes)
     phase = _phase(payment.dispute_status if payment else None)
     if payment and phase and phase != _phase(old.dispute_status):
         status = {"status": payment.dispute_status}
@@ -89,7 +89,7 @@ def _money_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int
     return found
 
 
-def _credit_lines(reading: Order, old: RecordedOrder, changes: int) -> list[_Line]:
+def _credit_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int) -> list[_Line]:
     """What credit notes gave back after the payment, other than by a refund."""
     data = {"amount": reading.credited_after, "currency": reading.currency}
     if reading.credited_after > old.credited_after:
@@ -105,12 +105,12 @@ def _phase(status: str | None) -> str | None:
 
 
 async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyContext) -> None:
-    """Write activity lines about refunds, reversals and disputes of a subscription's invoice.
-    `order` is the invoice, or the checkout session that created it.
+    """Write activity lines about refunds, reversals, credits and disputes of a subscription's
+    invoice. `order` is the invoice, or the checkout session that created it.
 
     Access stays: a refund doesn't cancel a subscription, and a running subscription is paid again.
     """
-    if order.payment is None or order.subscription is None:
+    if order.subscription is None:
         return
     old = await _lock_bill(connection, order)
     if old is None or old.ticket > context.ticket:
@@ -144,21 +144,24 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
     )
     await connection.execute(
         """
-        update bills set amount_refunded = $2, dispute_status = $3, money_changes = $4, ticket = $5
+        update bills set amount_refunded = $2, dispute_status = $3, money_changes = $4, ticket = $5,
+                         credited_after = $6
          where id = $1
         """,
         order.invoice,
-        order.payment.amount_refunded,
-        order.payment.dispute_status,
+        order.payment.amount_refunded if order.payment else 0,
+        order.payment.dispute_status if order.payment else None,
         changes,
         context.ticket,
+        order.credited_after,
     )
 
 
 async def _lock_bill(connection: Connection, order: Order) -> RecordedBill | None:
-    """The invoice as last read, locked; None if its payment never changed."""
+    """The invoice as last read, locked; None if none of its money ever went back."""
     payment = order.payment
-    if payment and (payment.amount_refunded or payment.dispute_status):
+    moved = payment is not None and (payment.amount_refunded or payment.dispute_status)
+    if moved or order.credited_after:
         await connection.execute(
             "insert into bills (id, subscription_id) values ($1, $2) on conflict (id) do nothing",
             order.invoice,
@@ -166,7 +169,7 @@ async def _lock_bill(connection: Connection, order: Order) -> RecordedBill | Non
         )
     row = await connection.fetchrow(
         """
-        select amount_refunded, dispute_status, money_changes, ticket
+        select amount_refunded, credited_after, dispute_status, money_changes, ticket
           from bills where id = $1 for update
         """,
         order.invoice,
