@@ -84,7 +84,8 @@ class ClientRules:
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A valid authorization request. `max_age` is in seconds."""
+    """A valid authorization request. `max_age` is in seconds. `product`, a parameter of our own, is
+    the id or slug of what the user has to have: who doesn't have it buys it on the way."""
 
     client_id: str
     redirect_uri: str
@@ -97,6 +98,7 @@ class AuthorizationRequest:
     login_hint: str | None
     id_token_hint: str | None
     code_challenge: str | None
+    product: str | None
 
 
 def once_each(given: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
@@ -209,6 +211,7 @@ def parse(
         login_hint=given.get("login_hint"),
         id_token_hint=given.get("id_token_hint"),
         code_challenge=_challenge(client, given),
+        product=given.get("product"),
     )
 
 
@@ -283,7 +286,7 @@ def verifier_fits(verifier: str | None, challenge: str | None) -> bool:
 class Situation:
     """How things stand for a request: who is signed in since when, whom the client meant, what the
     user chose and agreed to on our pages for this request or earlier, and whether they have the
-    product that the client is for. Times are aware."""
+    products that the client and the request are for. Times are aware."""
 
     signed_in_at: datetime | None
     began_at: datetime
@@ -311,13 +314,13 @@ _SILENT_ERRORS = {
     Step.SIGN_IN_AGAIN: ("login_required", "the user has to sign in again"),
     Step.SELECT_ACCOUNT: ("login_required", "somebody else is signed in"),
     Step.CONSENT: ("consent_required", "the user has to agree first"),
-    Step.BUY: ("access_denied", "the user doesn't have the product that this client is for"),
+    Step.BUY: ("access_denied", "the user doesn't have the product that this is for"),
 }
 
 
 def _step(client: ClientRules, asked: AuthorizationRequest, found: Situation) -> Step:
     if found.signed_in_at is None:
-        return Step.SIGN_IN
+        return Step.BUY if asked.product and not asked.prompts else Step.SIGN_IN
     picks = Prompt.SELECT_ACCOUNT in asked.prompts or found.somebody_else
     if picks and not found.chosen:
         return Step.SELECT_ACCOUNT

@@ -187,6 +187,8 @@ def test_what_comes_next() -> None:
     assert step(replace(HERE, somebody_else=True, chosen=True)) is Step.ANSWER
     assert step(replace(HERE, lacks_factor=True)) is Step.SIGN_IN_AGAIN
     assert step(replace(HERE, has_product=False)) is Step.BUY
+    assert step(replace(HERE, signed_in_at=None), product="sailing") is Step.BUY
+    assert step(replace(HERE, signed_in_at=None), product="a", prompt="login") is Step.SIGN_IN
     assert step(HERE, prompt="consent") is Step.CONSENT
     assert step(replace(HERE, agreed=True), prompt="consent") is Step.ANSWER
     assert step(HERE, THIRD) is Step.CONSENT

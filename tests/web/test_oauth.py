@@ -554,6 +554,25 @@ async def test_a_client_for_a_product_leads_to_its_buy_page_and_back(
     assert "no longer has" in (await visitor.get(waiting, 403)).text
 
 
+async def test_a_request_that_names_a_product_leads_to_its_buy_page_and_back(
+    shared: Latchkey, visitor: Visitor, forum: RelyingParty
+) -> None:
+    product = await shared.product("Part", slug="part-oauth")
+    waiting = await visitor.goes(forum.request(product="part-oauth"))
+    assert await visitor.goes(waiting) == "/buy/part-oauth", "who is new has no account to sign in"
+    silent = answered(await visitor.goes(forum.request(product="part-oauth", prompt="none")))
+    assert silent["error"] == "login_required"
+    await member(shared, visitor, "part")
+    silent = answered(await visitor.goes(forum.request(product="part-oauth", prompt="none")))
+    assert silent["error"] == "access_denied"
+    assert await visitor.goes(waiting) == "/buy/part-oauth"
+    await give(shared, product, "part")
+    assert "code" in answered(await visitor.goes(waiting))
+    assert "code" in answered(await visitor.goes(forum.request(product="part-oauth")))
+    unknown = answered(await visitor.goes(forum.request(product="//evil.example")))
+    assert unknown["error"] == "invalid_request"
+
+
 async def test_tokens_are_revoked_alone_or_with_their_family(
     shared: Latchkey, visitor: Visitor, forum: RelyingParty
 ) -> None:

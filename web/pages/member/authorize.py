@@ -25,6 +25,7 @@ from latchkey.store import audit_draft
 from latchkey.store.oauth import authorizations, claims, clients, consents, requests
 from latchkey.store.oauth.clients import Client
 from latchkey.store.oauth.requests import WaitingRequest
+from latchkey.store.products import products
 from latchkey.store.users import sessions, signin
 from latchkey.store.users.users import User
 from web.pages.errors import NotFoundError
@@ -136,6 +137,7 @@ async def _next(
     site as a member: they must not be them elsewhere."""
     user: User | None = request.state.user
     now = datetime.now(UTC)
+    wanted = await _wanted(client, asked, request)
     if user is not None and user.acted_by:
         if Prompt.NONE in asked.prompts:
             raise AuthorizationError("login_required", "the member isn't signed in themselves")
@@ -159,9 +161,23 @@ async def _next(
         chosen=waiting is not None and waiting.chosen_by == user.id,
         agreed=waiting is not None and waiting.agreed_by == user.id,
         remembered=remembered,
-        has_product=not client.product_required or known.has(client.product_id),
+        has_product=wanted is None or known.has(wanted),
     )
     return oauth.next_step(client.rules, asked, found)
+
+
+async def _wanted(client: Client, asked: AuthorizationRequest, request: Request) -> str | None:
+    """The id of the product that the user has to have, None for none: that of the client, or that
+    which the request names. Empty if it was deleted. Raises `AuthorizationError`."""
+    if client.product_required:
+        return client.product_id or ""
+    if asked.product is None:
+        return None
+    async with site_of(request).pool.acquire() as connection:
+        product = await products.find(connection, asked.product)
+    if product is None:
+        raise AuthorizationError("invalid_request", "product isn't one of this site's products")
+    return product.id
 
 
 async def _hinted_subject(
@@ -223,7 +239,7 @@ def _ask(
             return redirect(f"/login?{urlencode({'next': here, **hint})}")
         case Step.SIGN_IN_AGAIN:
             return redirect(f"/login/again?{urlencode({'next': here})}")
-        case Step.BUY if client.product_slug is None:
+        case Step.BUY if client.product_required and client.product_slug is None:
             return page(
                 request,
                 "message.html",
@@ -233,7 +249,8 @@ def _ask(
                 back="/library",
             )
         case Step.BUY:
-            response = redirect(f"/buy/{client.product_slug}")
+            slug = client.product_slug if client.product_required else asked.product
+            response = redirect(f"/buy/{slug}")
             returning.remember(request, response, waiting.id)
             return response
     template = "consent" if step is Step.CONSENT else "select_account"
