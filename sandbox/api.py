@@ -278,8 +278,9 @@ class Api:
             return found
 
         shown = _cut(show(made))
-        expand(self.shop, shown, wanted, show=show)
-        unpublished.count(shown)
+        if wanted:
+            expand(self.shop, shown, wanted, show=show)
+            unpublished.count(shown)
         return shown
 
     def _check_answer(self, route: Route, made: Json) -> None:

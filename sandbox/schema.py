@@ -191,10 +191,14 @@ class Published:
 
     def _errors(self, validator: Any, source: Json) -> list[str]:
         """The mistakes in an answer or object, and in every object inside it."""
-        found = [] if validator.is_valid(source) else _messages(validator, source, ())
-        for path, inner in _objects_inside(source):
-            own = self.object_validator(inner["object"])
-            found += [] if own.is_valid(inner) else _messages(own, inner, path)
+        if validator.is_valid(source) and all(
+            self.object_validator(inner["object"]).is_valid(inner)
+            for inner in _objects_inside(source)
+        ):
+            return []
+        found = _messages(validator, source, ())
+        for path, inner in _placed_inside(source):
+            found += _messages(self.object_validator(inner["object"]), inner, path)
         return found[:20]
 
     def _compile(self, schema: Json) -> Any:
@@ -475,19 +479,38 @@ def _kind_only(kind: str) -> Json:
     return {"type": "object", "required": ["object"], "properties": {"object": {"const": kind}}}
 
 
-def _objects_inside(source: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Json]]:
-    """Every object of Stripe's inside another one, with its path. What an event carries is left
-    out: it has the shape of the event's own API version."""
+def _objects_inside(source: Json) -> Iterator[Json]:
+    """Every object of Stripe's inside another one. What an event carries is left out: it has the
+    shape of the event's own API version."""
+    waiting: list[Any] = [source]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            kind = node.get("object")
+            if kind in OBJECT_CLASSES and kind not in _LISTS and node is not source:
+                yield node
+            if kind != "event":
+                waiting += [
+                    value
+                    for key, value in node.items()
+                    if value and isinstance(value, dict | list) and key not in _FREE
+                ]
+        else:
+            waiting += [value for value in node if isinstance(value, dict | list)]
+
+
+def _placed_inside(source: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Json]]:
+    """What `_objects_inside` finds, with its path."""
     if isinstance(source, dict):
         if path and source.get("object") in OBJECT_CLASSES and source["object"] not in _LISTS:
             yield path, source
         if source.get("object") != "event":
             for key, value in source.items():
                 if key not in _FREE and isinstance(value, dict | list):
-                    yield from _objects_inside(value, (*path, key))
+                    yield from _placed_inside(value, (*path, key))
     elif isinstance(source, list):
         for position, value in enumerate(source):
-            yield from _objects_inside(value, (*path, position))
+            yield from _placed_inside(value, (*path, position))
 
 
 def _messages(validator: Any, instance: Json, path: tuple[str | int, ...]) -> list[str]:

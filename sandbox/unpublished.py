@@ -3,6 +3,7 @@
 They are put into what is sent, after it has been checked, so that no object in the shop has them.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sandbox.shop import Shop
@@ -20,19 +21,12 @@ KEYS = {
 _LISTS = ("items", "lines", "refunds")
 
 
-def add(shop: Shop, node: Any) -> None:
+def add(shop: Shop, source: Any) -> None:
     """Add these keys all through what is sent, in place; before lists are
     shortened, so that they can be counted."""
-    if isinstance(node, list):
-        for entry in node:
-            add(shop, entry)
-    elif isinstance(node, dict):
-        kind = node.get("object")
-        if isinstance(kind, str) and kind in KEYS and not node.get("deleted"):
+    for kind, node in _described(source):
+        if not node.get("deleted"):
             _add(shop, kind, node)
-        for value in node.values():
-            if isinstance(value, dict | list):
-                add(shop, value)
 
 
 def _add(shop: Shop, kind: str, node: Json) -> None:
@@ -54,17 +48,26 @@ def _add(shop: Shop, kind: str, node: Json) -> None:
         )
 
 
-def count(node: Any) -> None:
+def count(source: Any) -> None:
     """Count the lists that an expansion has added, in place."""
-    if isinstance(node, list):
-        for entry in node:
-            count(entry)
-    elif isinstance(node, dict):
-        if str(node.get("object")) in KEYS:
-            _count(node)
-        for value in node.values():
-            if isinstance(value, dict | list):
-                count(value)
+    for _, node in _described(source):
+        _count(node)
+
+
+def _described(source: Any) -> Iterator[tuple[str, Json]]:
+    """Every object of these kinds, with its kind."""
+    waiting = [source]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            kind = node.get("object")
+            if isinstance(kind, str) and kind in KEYS:
+                yield kind, node
+            waiting += [
+                value for value in node.values() if value and isinstance(value, dict | list)
+            ]
 
 
 def _count(node: Json) -> None:
