@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from starlette.requests import HTTPConnection
 from temporalio.client import Client
@@ -16,6 +18,8 @@ from latchkey.serving import Drain
 from latchkey.settings import Settings
 from latchkey.signing import SigningKeys
 from latchkey.store import site_identity, site_settings
+from latchkey.store.access import grants
+from latchkey.store.access.grants import AccessQuestion
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_identity import SiteIdentity
@@ -24,10 +28,14 @@ from latchkey.store.users.sessions import SessionRules
 from latchkey.supervision import LoopSupervisor
 from web.alarms import AlarmCache
 from web.audit import AuditCounts
+from web.batching import Batches
 from web.brakes import Brake
 from web.refusals import Refusals
 
 LOOK_SECONDS = 5.0
+
+QUESTIONS = 2
+"""How many statements about access are under way at most."""
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Site:
     name and colours, `identity` whether it is a copy. `numbers` caches the dashboard's counts with
     the time they were taken, `members` the member counts of products with too many members to
     count for every page.
+    `access` answers whether people may open products, by `grants.access_rows`.
     `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
     """
 
@@ -58,10 +67,12 @@ class Site:
     outgoing: OutgoingHttp = field(init=False)
     numbers: tuple[float, Numbers] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
+    access: Batches[AccessQuestion, list[Any]] = field(init=False)
     sign_ins: Brake = field(default_factory=lambda: Brake(free=100, step=0.1, longest=5, most=20))
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:
+        self.access = Batches(partial(grants.answer, self.pool), under_way=QUESTIONS)
         self.bell = AlarmCache(self.settings)
         self.signing = SigningKeys(self.pool, self.keyring.vault)
         self.outgoing = OutgoingHttp.of(self.settings)

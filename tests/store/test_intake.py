@@ -12,7 +12,8 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import Account
-from web.intake import MOST, Intake
+from web.batching import MOST
+from web.intake import Intake
 
 pytestmark = pytest.mark.anyio
 

@@ -65,7 +65,7 @@ async def ask_access(call: Call) -> Access:
 
 async def _access(site: Site, who: Who) -> Access:
     _one(who)
-    rows = await grants.access_rows(site.pool, who.product, email=who.email, user_id=who.user)
+    rows = await site.access.ask(grants.AccessQuestion(who.product, who.email, who.user))
     if not rows:
         raise not_found("product", who.product)
     allowed, until = grants.may_open(rows)

@@ -1,6 +1,7 @@
 """Grants: who may open what, complimentary access, and ending grants by hand. Those of purchases
 are written by `store/purchases/settling.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,20 +17,27 @@ from latchkey.store.purchases import rejudging
 from latchkey.store.stripe.context import Account, ApplyContext
 
 _ACCESS = """
-select p.id as product_id, p.slug, p.access_mode, u.id as user_id, g.id, g.source, g.source_id,
+select q.n, p.id as product_id, p.slug, p.access_mode, u.id as user_id, g.id, g.source, g.source_id,
        g.since, g.until
-  from products p
-  left join users u on {who}
+  from unnest($1::text[], $2::text[], $3::bigint[])
+       with ordinality as q (product, email_key, user_id, n)
+  join products p on p.id = q.product or p.slug = q.product
+  left join users u on u.id = coalesce(
+       (select into_user from user_merges where from_user = q.user_id), q.user_id,
+       (select id from users where email_key = q.email_key),
+       (select user_id from user_addresses where email_key = q.email_key))
   left join live_grants g on g.product_id = p.id and g.user_id = u.id
- where p.id = $1 or p.slug = $1
 """
-_BY_EMAIL = _ACCESS.format(
-    who="""u.id = coalesce((select id from users where email_key = $2),
-                           (select user_id from user_addresses where email_key = $2))"""
-)
-_BY_USER = _ACCESS.format(
-    who="u.id = coalesce((select into_user from user_merges where from_user = $2), $2)"
-)
+
+
+@dataclass(frozen=True)
+class AccessQuestion:
+    """Whether somebody may open a product, which is named by its slug or id. They are named by an
+    email address or a user's id."""
+
+    product: str
+    email: str | None = None
+    user_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,21 @@ async def access_rows(
     pool: Pool, product: str, *, email: str | None = None, user_id: int | None = None
 ) -> list[Any]:
     """The product, the user and their live grants in one query; no rows for an unknown product."""
-    if email is not None:
-        return await pool.fetch(_BY_EMAIL, product, email_key(email))
-    return await pool.fetch(_BY_USER, product, user_id)
+    return (await answer(pool, [AccessQuestion(product, email, user_id)]))[0]
+
+
+async def answer(pool: Pool, questions: Sequence[AccessQuestion]) -> list[list[Any]]:
+    """The rows of `access_rows` for each of the questions, in one query for all."""
+    found: list[list[Any]] = [[] for _ in questions]
+    rows = await pool.fetch(
+        _ACCESS,
+        [question.product for question in questions],
+        [question.email and email_key(question.email) for question in questions],
+        [question.user_id for question in questions],
+    )
+    for row in rows:
+        found[row["n"] - 1].append(row)
+    return found
 
 
 def may_open(rows: list[Any]) -> tuple[bool, datetime | None]:

@@ -1,0 +1,72 @@
+"""Hands over to the database together what requests ask of it at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+
+MOST = 50
+"""How many requests share one statement at most."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""Errors that aren't about what any single request asked."""
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class Batches(Generic[Asked, Answer]):
+    """Requests that share statements. In a quiet process each has its own, and at once.
+
+    `run` answers several in their order. At most `under_way` of its calls run at a time; what
+    arrives meanwhile shares the next one.
+    """
+
+    def __init__(
+        self, run: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]], *, under_way: int
+    ) -> None:
+        self._run = run
+        self._under_way = under_way
+        self._arrived: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._runners: set[asyncio.Task[None]] = set()
+
+    async def ask(self, asked: Asked) -> Answer:
+        """What `run` answers to this alone. Its errors are those of this request alone, unless the
+        database is away."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._arrived.append((asked, answer))
+        if len(self._runners) < self._under_way:
+            runner = asyncio.create_task(self._run_all())
+            self._runners.add(runner)
+            runner.add_done_callback(self._runners.discard)
+        return await answer
+
+    async def _run_all(self) -> None:
+        while self._arrived:
+            together, self._arrived = self._arrived[:MOST], self._arrived[MOST:]
+            await self._answer(together)
+
+    async def _answer(self, together: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+        try:
+            found = await self._run([asked for asked, _ in together])
+        except BaseException as error:
+            if len(together) > 1 and isinstance(error, Exception) and not isinstance(error, _AWAY):
+                for one in together:
+                    await self._answer([one])
+                return
+            for _, answer in together:
+                if not answer.done():
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, answer), given in zip(together, found, strict=True):
+                if not answer.done():
+                    answer.set_result(given)
