@@ -76,6 +76,13 @@ async def until_all(running: Stack, query: str, wanted: int) -> int:
         await asyncio.sleep(POLL_SECONDS)
 
 
+def spent(running: Stack, before: dict[str, float]) -> str:
+    """The CPU seconds since then, and those of the processes that took most."""
+    used = {name: seconds - before.get(name, 0) for name, seconds in running.cpu().items()}
+    most = sorted(used.items(), key=lambda one: -one[1])[:5]
+    return f"{sum(used.values()):.1f}: " + ", ".join(f"{name} {one:.1f}" for name, one in most)
+
+
 def reads(running: Stack) -> collections.Counter[str]:
     log = httpx.get(f"{running.sandbox}/_sandbox/requests", timeout=60).json()["data"]
     return collections.Counter(
@@ -103,7 +110,7 @@ def rush(burst_from: str) -> float:
         events = happened(running, first["id"])
         requests = signed(events, key)
         httpx.delete(f"{running.sandbox}/_sandbox/requests")
-        before = running.memory("worker")
+        before, used = running.memory("worker"), running.cpu()
 
         async def play() -> tuple[load.Result, float, int]:
             began = time.perf_counter()
@@ -115,6 +122,7 @@ def rush(burst_from: str) -> float:
             return await sending, time.perf_counter() - began, peak
 
         taken, seconds, peak = asyncio.run(play())
+        cost = spent(running, used)
         began = time.perf_counter()
         left = "select case when count(*) = 0 then 1 else 0 end as n from events"
         asyncio.run(until_all(running, f"{left} where state in ('waiting', 'relayed')", 1))
@@ -130,7 +138,8 @@ def rush(burst_from: str) -> float:
             f" taken in {taken.words()}), handled {settled:.1f} s later, every run started"
             f" {started:.1f} s later; Stripe calls {sum(counted.values()) / PURCHASES:.2f} a"
             f" purchase: {each}; worker {before / 2**20:.0f} MB before,"
-            f" {peak / 2**20:.0f} MB at most until then, {most / 2**20:.0f} MB with all runs",
+            f" {peak / 2**20:.0f} MB at most until then, {most / 2**20:.0f} MB with all runs;"
+            f" CPU seconds until access {cost}",
             flush=True,
         )
         return len(events) / seconds

@@ -9,7 +9,7 @@ import httpx
 import stripe
 
 from bench import load
-from bench.burst import CONNECTIONS, USUAL, happened, reads, signed, until_all
+from bench.burst import CONNECTIONS, USUAL, happened, reads, signed, spent, until_all
 from bench.lifecycle import link
 from bench.reconcile import without_lifecycles
 from bench.stack import Json, Stack, stack
@@ -41,13 +41,17 @@ def renew(running: Stack) -> list[Json]:
     return happened(running, first["id"])
 
 
-def walk(running: Stack) -> tuple[float, int]:
-    """Read the subscriptions with the SDK, without processing them."""
+def walk(running: Stack) -> tuple[float, float, int]:
+    """Read the subscriptions with the SDK, without processing them. Returns the seconds, the CPU
+    seconds here and in the sandbox, and how many there were."""
+    own, used = time.process_time(), running.cpu()["sandbox"]
     client = stripe.StripeClient(KEY, base_addresses={"api": running.sandbox})
     began = time.perf_counter()
     params: Json = {"status": "all", "limit": 100, "expand": ["data.customer"]}
     found = client.v1.subscriptions.list(params)  # type: ignore[arg-type]
-    return time.perf_counter() - began, sum(1 for _ in found.auto_paging_iter())
+    seen = sum(1 for _ in found.auto_paging_iter())
+    seconds = time.perf_counter() - began
+    return seconds, time.process_time() - own + running.cpu()["sandbox"] - used, seen
 
 
 def main() -> None:
@@ -66,24 +70,25 @@ def main() -> None:
         events = renew(running)
         requests = signed(events, key)
         httpx.delete(f"{running.sandbox}/_sandbox/requests")
-        before = running.memory("worker")
+        before, used = running.memory("worker"), running.cpu()
         port = int(running.url.rpartition(":")[2])
         began = time.perf_counter()
         taken = asyncio.run(load.run(port, requests, connections=CONNECTIONS))
         left = "select case when count(*) = 0 then 1 else 0 end as n from events"
         peak = asyncio.run(until_all(running, f"{left} where state in ('waiting', 'relayed')", 1))
-        seconds = time.perf_counter() - began
+        seconds, cost = time.perf_counter() - began, spent(running, used)
         counted = reads(running)
         renewed = "select count(distinct subscription_id) as n from subscription_items"
         asyncio.run(
             until_all(running, f"{renewed} where period_end > now() + interval '9 days'", count)
         )
-        walked, seen = walk(running)
+        walked, walked_cpu, seen = walk(running)
         each = ", ".join(f"{path} {number}" for path, number in counted.most_common(4))
         print(
             f"from {burst_from:>4}: {len(events)} events of {count} renewals handled in"
             f" {seconds:.1f} s (taken in {taken.words()}), walk of {seen} {walked:.1f} s, ratio"
-            f" {seconds / walked:.2f} (wanted: at most 1.5); Stripe calls"
+            f" {seconds / walked:.2f} (wanted: at most 1.5); CPU seconds of the walk"
+            f" {walked_cpu:.1f}, of the rest {cost}; Stripe calls"
             f" {sum(counted.values()) / count:.3f} a renewal: {each}; worker"
             f" {before / 2**20:.0f} MB before, {peak / 2**20:.0f} MB at most"
         )

@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -44,11 +45,23 @@ async def together(
         return company.wrong
 
 
-async def crashing(seeds: range, size: Size, settings: dict[str, str]) -> dict[int, str]:
+@contextlib.contextmanager
+def _folder(kept: Path | None, name: str = "") -> Iterator[Path]:
+    """A folder for what the processes write: one that is kept, or a temporary one."""
+    if kept is not None:
+        (kept / name).mkdir(parents=True, exist_ok=True)
+        yield kept / name
+        return
+    with tempfile.TemporaryDirectory(prefix="hostile-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+async def crashing(
+    seeds: range, size: Size, settings: dict[str, str], kept: Path | None
+) -> dict[int, str]:
     """Play lives while processes are killed. Returns what went wrong, by seed."""
-    with tempfile.TemporaryDirectory(prefix="hostile-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with _folder(kept, f"from-{seeds[0]}") as folder:
         async with crashing_stage(folder, **settings) as (outside, processes):
             company = Company(outside, [Life(outside, seed, size) for seed in seeds])
             chance = random.Random(seeds[0])
@@ -82,6 +95,11 @@ def _arguments() -> argparse.Namespace:
         "--crash", action="store_true", help="each part a process, killed at random moments"
     )
     parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder in which Postgres' data stay, one database for each group of lives",
+    )
+    parser.add_argument(
         "--burst-from", default="off", help="LATCHKEY_BURST_FROM: 1 has bursts read all they can"
     )
     return parser.parse_args()
@@ -95,8 +113,7 @@ def main() -> int:
     settings = {"LATCHKEY_BURST_FROM": options.burst_from}
     published, wrong = Published(), 0
     with contextlib.ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="hostile-")))
-        folder.chmod(0o755)
+        folder = opened.enter_context(_folder(options.keep))
         postgres = opened.enter_context(run_postgres(folder / "postgres"))
         servers = opened.enter_context(contextlib.ExitStack())
         address = ""
@@ -104,7 +121,7 @@ def main() -> int:
         for number, first in enumerate(range(options.first, end, options.together)):
             seeds, began = range(first, min(first + options.together, end)), time.monotonic()
             if options.crash:
-                told = asyncio.run(crashing(seeds, size, settings))
+                told = asyncio.run(crashing(seeds, size, settings, options.keep))
             else:
                 if number % SITES_PER_SERVER == 0:
                     servers.close()

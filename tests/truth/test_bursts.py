@@ -26,6 +26,7 @@ from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import Account
 from latchkey.vault import Vault
 from tests.harness import KEY, SECRETS, Json, Postgres, Stripe, new_namespace, until
+from tests.hostile.truth import Truth
 from web.webhooks import read_event
 
 pytestmark = pytest.mark.anyio
@@ -229,6 +230,57 @@ async def test_a_burst_does_what_single_readings_do_with_few_calls(
     assert all(row["source_id"] in (row["target_id"], row["checkout_session"]) for row in causes)
     queued = {row["kind"] for row in await desk.pool.fetch("select kind from wakeups")}
     assert queued == {"lifecycles"}
+
+
+async def test_bursts_follow_delayed_payments_as_single_readings_do(
+    desk: Desk, postgres: Postgres
+) -> None:
+    """A debit that comes, one that fails, and one that comes although credit notes had left nothing
+    to pay: that was never bought."""
+    other_dsn = await postgres.create()
+    other = await _desk(other_dsn, desk.stripe, desk.client)
+    try:
+        stripe_product = await desk.stripe.product()
+        once = await desk.stripe.price(stripe_product, every=None)
+        product = await desk.linked(stripe_product)
+        await other.linked(stripe_product)
+        bought = []
+        for name in ("comes", "fails", "credited"):
+            cart = await desk.stripe.checkout(
+                once, mode="payment", customer_creation="always", invoice_creation={"enabled": True}
+            )
+            email = f"{name}@later.example"
+            bought.append(await desk.stripe.pay(cart, email, card="sepa_debit"))
+
+        async def applied() -> list[str]:
+            await desk.delivered()
+            await other.delivered()
+            assert (await desk.burst(await desk.waiting())).aside == 0
+            for found in await other.waiting():
+                await other.alone(found)
+            assert await written(desk.pool) == await written(other.pool)
+            states = await desk.pool.fetch("select state, email from orders order by email")
+            return [f"{row['email'].partition('@')[0]} {row['state']}" for row in states]
+
+        assert await applied() == ["comes pending", "credited pending", "fails pending"]
+        assert await desk.pool.fetchval("select count(*) from wakeups where kind = 'purchase'") == 3
+        bill = await desk.stripe.get(f"invoices/{bought[2]['invoice']}")
+        await desk.stripe.post("credit_notes", invoice=bill["id"], amount=bill["total"])
+        for session, outcome in zip(bought, ("succeeded", "failed", "succeeded"), strict=True):
+            await desk.stripe.control(f"checkout/{session['id']}/settle", outcome=outcome)
+        assert await applied() == ["comes paid", "credited open", "fails failed"]
+        judge = Truth(desk.stripe.url)
+        paid = [(await judge.read(session["id"])).paid for session in bought]
+        await judge.close()
+        assert paid == [True, False, False], "the hostile lives' model agrees"
+        granted = """
+            select array_agg(u.email) from grants g join users u on u.id = g.user_id
+             where g.product_id = $1
+        """
+        assert await desk.pool.fetchval(granted, product) == ["comes@later.example"]
+    finally:
+        await other.close()
+        await postgres.drop(other_dsn)
 
 
 async def test_a_burst_whose_result_was_lost_is_done_once(desk: Desk) -> None:
