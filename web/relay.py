@@ -39,6 +39,9 @@ ROUND = {"limit": BATCH, "few": inbox.FEW}
 PROBE = {"limit": 1, "few": 1}
 """How many events a round claims, and how many while Temporal is away."""
 
+MANY = {"limit": 1000, "few": inbox.FEW}
+"""How many events a round claims after one that handed over: what a hundred objects send."""
+
 WAKEUPS = 50
 POLL_SECONDS = 1.0
 BURST = 100
@@ -83,6 +86,7 @@ class Relay:
         self._wake = wake
         self._sending: set[asyncio.Task[None]] = set()
         self._bursts: set[asyncio.Task[None]] = set()
+        self._handing_over = False
         self._outage = Outage()
 
     @property
@@ -127,16 +131,21 @@ class Relay:
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this
-        one to arrive, only for a free slot. While Temporal is away, one event is tried now and
-        then, and the others aren't touched."""
+        one to arrive, only for a free slot. While objects are handed over, the next ones gather
+        until that slot is free. While Temporal is away, one event is tried now and then, and the
+        others aren't touched."""
         if not self._outage.may_try:
             return False
         probing = self._outage.lasts
-        waiting = await inbox.claim(self._pool, **(PROBE if probing else ROUND))
+        size = PROBE if probing else MANY if self._handing_over else ROUND
+        if self._handing_over:
+            await _free(self._bursts, BURSTS)
+        waiting = await inbox.claim(self._pool, **size)
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
         together = await self._together(groups)
+        self._handing_over = bool(together)
         left: list[str] = []
         for target, events in groups.items():
             if target.id in together:
@@ -151,14 +160,13 @@ class Relay:
         for first in range(0, len(objects), BURST):
             batch = dict(objects[first : first + BURST])
             await self._start(self._bursts, BURSTS, self._hand_over(batch))
-        return len(waiting) >= BATCH
+        return len(waiting) >= size["limit"]
 
     async def _start(
         self, tasks: set[asyncio.Task[None]], most: int, work: Coroutine[Any, Any, None]
     ) -> None:
         """Have the work done beside at most so much of its kind."""
-        while len(tasks) >= most:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await _free(tasks, most)
         task = asyncio.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -330,6 +338,12 @@ class Relay:
         log.error("events refused by Temporal, see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
+
+
+async def _free(tasks: set[asyncio.Task[None]], most: int) -> None:
+    """Wait until fewer tasks than that are running."""
+    while len(tasks) >= most:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _read_together(target: Target) -> bool:

@@ -61,13 +61,12 @@ async def apply_batch(
     Purchases that may concern the same person are applied one after the other, in the order given;
     all others together. The caller opens the transaction.
     """
-    applied: dict[str, Applied] = {}
+    by_subscription, by_order = AppliedPage({}), AppliedPage({})
     for round_ in await _rounds(connection, purchases):
-        by_subscription = await _apply_subscriptions(connection, round_, context=context)
-        by_order = await _apply_orders(connection, round_, context=context)
-        await _tell(connection, by_subscription, by_order, context=context)
-        applied |= by_order.applied | by_subscription.applied
-    return applied
+        by_subscription.add(await _apply_subscriptions(connection, round_, context=context))
+        by_order.add(await _apply_orders(connection, round_, context=context))
+    await _tell(connection, by_subscription, by_order, context=context)
+    return by_order.applied | by_subscription.applied
 
 
 async def _rounds(connection: Connection, purchases: Sequence[Purchase]) -> list[list[Purchase]]:
@@ -131,14 +130,15 @@ async def _tell(
     *,
     context: ApplyContext,
 ) -> None:
-    """Have runs started for what has none, and those told that have to know.
+    """Have runs started for what has none, and those told that have to know. All bursts write the
+    wakeup for the former, so it comes last: who holds it waits for nothing else.
 
     A subscription's run is nudged by an event that is handled: it takes what was applied, without
     reading again. A purchase's run, which lasts only while a payment is awaited, reads.
     """
     fresh = [key for key, applied in by_subscription.applied.items() if not applied.stale]
-    await subscription_mirror.mark_untold(connection, fresh)
-    await wakeups.add(connection, wakeups.LIFECYCLES, [""] if fresh else [])
+    waiting = await subscription_mirror.mark_untold(connection, fresh)
     told = [f"{key}/{context.event_of(key)}" for key in by_subscription.moved]
     await wakeups.add(connection, wakeups.APPLIED, told)
     await wakeups.add(connection, wakeups.PURCHASE, by_order.moved)
+    await wakeups.add(connection, wakeups.LIFECYCLES, [""] if waiting else [])

@@ -47,6 +47,14 @@ class AppliedPage:
     ended: int = 0
     moved: list[str] = field(default_factory=list)
 
+    def add(self, page: "AppliedPage") -> None:
+        """Add the outcome of another call."""
+        self.applied |= page.applied
+        self.granted += page.granted
+        self.already += page.already
+        self.ended += page.ended
+        self.moved += page.moved
+
 
 def read_meanwhile(source_id: str) -> Applied:
     return Applied(

@@ -127,11 +127,17 @@ async def mark_started(connection: Connection, started: Sequence[Lifecycle]) -> 
     return [row["id"] for row in rows if row["moved"]]
 
 
-async def mark_untold(connection: Connection, ids: Sequence[str]) -> None:
-    """Record that the last readings of these subscriptions weren't made by their runs."""
-    await connection.execute(
-        "update subscriptions set untold = true where id = any($1::text[])", list(ids)
+async def mark_untold(connection: Connection, ids: Sequence[str]) -> bool:
+    """Record that the last readings of these subscriptions weren't made by their runs; returns
+    whether some have no run yet."""
+    rows = await connection.fetch(
+        """
+        update subscriptions set untold = true where id = any($1::text[])
+        returning lifecycle_at is null as alone
+        """,
+        list(ids),
     )
+    return any(row["alone"] for row in rows)
 
 
 async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
