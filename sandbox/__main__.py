@@ -19,7 +19,7 @@ def serve(
     ] = None,
     seed: Annotated[str | None, typer.Option(help="`shop`, or a fixtures file")] = None,
     month_seconds: Annotated[
-        float | None, typer.Option(help="how long a month lasts; default: a real month")
+        float | None, typer.Option(help="how long a month lasts; default: a real month", min=1)
     ] = None,
     public_host: Annotated[
         list[str] | None, typer.Option(help="another host name to answer to; may be repeated")

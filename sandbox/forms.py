@@ -51,7 +51,7 @@ def typed(published: Published, schema: Json, value: Any) -> Any:
     if schema.get("pattern") == INTEGER and _INTEGER.match(value):
         return int(value)
     if schema.get("enum") == BOOLEANS and value in BOOLEANS:
-        return value == "true"
+        return value.lower() == "true"
     return value
 
 

@@ -34,7 +34,8 @@ from typing_extensions import is_typeddict
 
 API_VERSION: str = stripe.api_version
 INTEGER, NUMBER = r"^-?\d+$", r"^-?\d+(\.\d+)?$"
-BOOLEANS = ["true", "false"]
+BOOLEANS = ["true", "false", "True", "False"]
+"""Stripe's SDKs for Python sent the latter two before their version 11."""
 
 _ROOT = Path(stripe.__file__).parent
 _OVERLAY = Path(__file__).with_name("overlay.json")

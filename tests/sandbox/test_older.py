@@ -237,3 +237,12 @@ async def test_a_refunds_update_has_two_names(stripe: Stripe) -> None:
     await stripe.post(f"refunds/{made['id']}", metadata={"a": "b"})
     sent = await events_of(stripe, made["id"])
     assert {"refund.updated", "charge.refund.updated"} <= set(sent)
+
+
+async def test_booleans_as_older_sdks_for_python_write_them(stripe: Stripe) -> None:
+    product = (await stripe.post("products", name="Old"))["id"]
+    for text, active in (("False", False), ("True", True)):
+        answer = await stripe.client.post(f"/v1/products/{product}", data={"active": text})
+        assert answer.json()["active"] is active
+        rows = (await stripe.get("products", active=text))["data"]
+        assert (product in [row["id"] for row in rows]) is True
