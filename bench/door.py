@@ -3,10 +3,10 @@ key."""
 
 import asyncio
 import base64
-import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from bench import load
+from bench.ratio import Contestant, compare
 from bench.stack import fetch, stack
 from bench.webhooks import wait_port
 from tests.harness import free_port
@@ -64,9 +64,12 @@ async def seed(dsn: str) -> list[int]:
     return list(range(first, first + USERS, USERS // COUNT))
 
 
-def timed(port: int, made: Request, numbers: list[int]) -> load.Result:
-    requests: Iterator[bytes] = iter([made(number) for number in numbers])
-    return asyncio.run(load.run(port, requests, connections=CONNECTIONS))
+def player(port: int, made: Request, numbers: list[int]) -> Callable[[int], load.Result]:
+    def play(_: int) -> load.Result:
+        requests = iter([made(number) for number in numbers])
+        return asyncio.run(load.run(port, requests, connections=CONNECTIONS))
+
+    return play
 
 
 def main() -> None:
@@ -88,16 +91,14 @@ def main() -> None:
         )
         wait_port(other)
         for name, made in (("introspect", introspection), ("userinfo", userinfo)):
-            ratios = []
-            for number in range(ROUNDS + 1):
-                first, second = timed(ours, made, numbers), timed(other, bare, numbers)
-                if number == 0:
-                    continue
-                ratios.append(first.rate / second.rate)
-                print(f"{name:10} {first.words()}")
-                print(f"{'bare':10} {second.words()}   ratio {ratios[-1]:.2f}")
-            median = statistics.median(ratios)
-            print(f"{name}: median ratio {median:.2f} (wanted: at least {WANTED})")
+            print(name)
+            compare(
+                running,
+                Contestant("web", player(ours, made, numbers)),
+                Contestant("bare", player(other, bare, numbers)),
+                wanted=WANTED,
+                rounds=ROUNDS,
+            )
 
 
 if __name__ == "__main__":

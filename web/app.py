@@ -128,7 +128,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
     outer = _WebProcess(
         settings,
         routes=[Route(WEBHOOKS, webhooks), *api.routes(), *oauth.routes(), Mount("/", inner)],
-        exact={("POST", WEBHOOKS): webhooks} | api.exact(),
+        exact={("POST", WEBHOOKS): webhooks} | api.exact() | oauth.exact(),
         lifespan=lifespan,
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False

@@ -14,6 +14,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latchkey.rules.oauth import once_each
 from latchkey.store.oauth import clients
@@ -94,6 +95,17 @@ def call(handle: Handle) -> Handle:
     return guarded
 
 
+def app_of(handle: Handle) -> ASGIApp:
+    """The ASGI app of a guarded call. It answers whatever goes wrong, so nothing needs to surround
+    it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return app
+
+
 async def form(request: Request) -> dict[str, str]:
     """The fields of a posted form, each once. Raises `CallError`."""
     found, twice = once_each(await read_form(request))
@@ -107,7 +119,7 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise _invalid("send the parameters as application/x-www-form-urlencoded")
-    if request.url.query:
+    if request.scope["query_string"]:
         raise _invalid("send the parameters in the body, not in the address")
     try:
         text = (await request.body()).decode("ascii")

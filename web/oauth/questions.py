@@ -5,12 +5,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from latchkey.store.oauth import authorizations
+from latchkey.store.oauth.authorizations import TokenQuestion
 from latchkey.texts import storable
 from web.oauth.calls import (
     CallError,
     answer,
+    app_of,
     call,
     credentials,
     form,
@@ -28,6 +30,15 @@ def routes() -> list[Route]:
     ]
 
 
+def exact() -> dict[tuple[str, str], ASGIApp]:
+    """The same calls, by method and path."""
+    return {
+        ("GET", "/oauth/userinfo"): app_of(userinfo),
+        ("POST", "/oauth/userinfo"): app_of(userinfo),
+        ("POST", "/oauth/introspect"): app_of(introspect),
+    }
+
+
 @call
 async def userinfo(request: Request) -> Response:
     """The claims of an access token's user. Who no longer has the product that the client is for
@@ -35,7 +46,7 @@ async def userinfo(request: Request) -> Response:
     site = site_of(request)
     await require_signing(site)
     token = await _bearer(request)
-    state = await authorizations.state_of(site.pool, token)
+    state = (await site.tokens.ask(TokenQuestion(token))).state
     if state is None or state.kind != "access" or not state.has_product:
         raise _invalid_token("the access token is unknown, has expired or was ended")
     return answer({"sub": state.user.subject, **state.user.of_scopes(state.scopes)})
@@ -68,14 +79,13 @@ async def introspect(request: Request) -> Response:
         raise await refused_client(request, basic=given.basic)
     if token is None:
         raise CallError(400, "invalid_request", "token is missing")
-    authentic, state = await authorizations.introspect(
-        site.pool, client_id=given.client_id, secret=given.secret, token=token
-    )
-    if not authentic:
+    found = await site.tokens.ask(TokenQuestion(token, (given.client_id, given.secret)))
+    if not found.authentic:
         raise await refused_client(request, basic=given.basic)
+    state = found.state
     if state is None or not state.has_product:
         return answer({"active": False})
-    found: dict[str, Any] = {
+    claims: dict[str, Any] = {
         "active": True,
         "iss": site.public_url,
         "sub": state.user.subject,
@@ -87,5 +97,5 @@ async def introspect(request: Request) -> Response:
         **state.user.of_scopes(state.scopes),
     }
     if state.kind == "access":
-        found["token_type"] = "Bearer"
-    return answer(found)
+        claims["token_type"] = "Bearer"
+    return answer(claims)

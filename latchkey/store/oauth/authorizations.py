@@ -257,45 +257,55 @@ def _authorization(row: Any) -> Authorization:
     return Authorization(**{**fields, "sid": str(row["sid"]), "scopes": tuple(row["scopes"])})
 
 
-_STATE = f"""
-select t.kind, t.scopes, t.created_at, t.expires_at, c.id as client_id, c.scopes as allowed,
-       c.product_required, c.product_id, {claims.FIELDS}
-  from oauth_tokens t
-  join oauth_authorizations a on a.id = t.authorization_id and a.ended_at is null
-  join oauth_clients c on c.id = a.client_id
-  join users u on u.id = a.user_id and u.erased_at is null
- where t.token_hash = $1 and t.expires_at > now() and t.used_at is null
+@dataclass(frozen=True)
+class TokenQuestion:
+    """What a token stands for. A `client` asks about a token of its own alone, and proves who it
+    is: its id and secret."""
+
+    token: str
+    client: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """`authentic`: the client proved who it is. `state` is None for a token that isn't valid."""
+
+    authentic: bool
+    state: TokenState | None
+
+
+_STATES = f"""
+select q.n, k.id is not null as authentic, t.kind, t.scopes, t.created_at, t.expires_at,
+       c.id as client_id, c.scopes as allowed, c.product_required, c.product_id, {claims.FIELDS}
+  from unnest($1::bytea[], $2::text[], $3::bytea[])
+       with ordinality as q (token_hash, client_id, secret_hash, n)
+  left join (oauth_client_secrets k join oauth_clients o on o.id = k.client_id and o.confidential)
+       on k.client_id = q.client_id and k.secret_hash = q.secret_hash
+      and (k.expires_at is null or k.expires_at > now())
+  left join (oauth_tokens t
+             join oauth_authorizations a on a.id = t.authorization_id and a.ended_at is null
+             join oauth_clients c on c.id = a.client_id
+             join users u on u.id = a.user_id and u.erased_at is null)
+       on t.token_hash = q.token_hash and t.expires_at > now() and t.used_at is null
+      and (q.client_id is null or (c.id = q.client_id and k.id is not null))
 """
 
 
-async def state_of(pool: Pool, token: str) -> TokenState | None:
-    """What a token stands for, in one query; None if it isn't valid."""
-    row = await pool.fetchrow(_STATE, digest(token))
-    return _state(row) if row else None
-
-
-async def introspect(
-    pool: Pool, *, client_id: str, secret: str, token: str
-) -> tuple[bool, TokenState | None]:
-    """Whether a confidential client proves who it is, and what a token of its own stands for, in
-    one query."""
-    row = await pool.fetchrow(
-        f"""
-        select k.id is not null as authentic, state.*
-          from (select 1) as one
-          left join (select s.id from oauth_client_secrets s
-                       join oauth_clients c on c.id = s.client_id and c.confidential
-                      where s.client_id = $2 and s.secret_hash = $3
-                        and (s.expires_at is null or s.expires_at > now())) k on true
-          left join ({_STATE}) state on state.client_id = $2
-        """,
-        digest(token),
-        client_id,
-        digest(secret),
+async def answer(pool: Pool, questions: Sequence[TokenQuestion]) -> list[TokenAnswer]:
+    """What tokens stand for now, in one query for all. A client that doesn't prove who it is learns
+    nothing about its token."""
+    rows = await pool.fetch(
+        _STATES,
+        [digest(question.token) for question in questions],
+        [question.client and question.client[0] for question in questions],
+        [question.client and digest(question.client[1]) for question in questions],
     )
-    assert row is not None, "the left side has one row"
-    state = _state(row) if row["kind"] is not None else None
-    return row["authentic"], state if row["authentic"] else None
+    found = {row["n"]: row for row in rows}
+    return [_answer(found[n]) for n in range(1, len(questions) + 1)]
+
+
+def _answer(row: Any) -> TokenAnswer:
+    return TokenAnswer(row["authentic"], None if row["kind"] is None else _state(row))
 
 
 def _state(row: Any) -> TokenState:
