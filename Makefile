@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 
 # The checks need one core, so they run beside the tests.
 BOTH := $(MAKE) --no-print-directory --jobs 2 check
 
-.PHONY: run test integrations fast check suite quick format schema lock clean
+.PHONY: run test integrations fast check suite quick format schema clients lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
@@ -55,12 +55,19 @@ format: $(VENV)/.development
 schema: $(VENV)/.development
 	$(BIN)/python -m scripts.schema
 
+## Write the generated parts of the client libraries again, after the JSON API changed.
+clients: $(VENV)/.tools
+	$(BIN)/python -m scripts.clients
+
 ## Pin the requirements again (needs uv).
 lock:
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	  --no-header --no-annotate requirements.in -o requirements.txt
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	  --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	  --no-header --no-annotate tests/integrations/python/requirements.in \
+	  -o tests/integrations/python/requirements.txt
 
 $(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt

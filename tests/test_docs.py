@@ -8,6 +8,7 @@ import pytest
 
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import variables
+from scripts import clients
 from tests.prose import ROOT, files, habits
 
 PAGES = files("*.md")
@@ -28,6 +29,11 @@ def test_every_dependency_has_its_reason() -> None:
     }
     named = set(re.findall(r"[A-Za-z0-9@/_-]+", text))
     assert wanted - named == set()
+
+
+def test_client_libraries_are_made_from_the_api_as_it_is() -> None:
+    """`tests/integrations/test_generated.py` compares the files themselves."""
+    assert clients.digest() in clients.CALLS.read_text(), "run `make clients`"
 
 
 def test_the_endpoint_by_hand_lists_the_events_we_handle() -> None:
