@@ -2,6 +2,7 @@
 and by which index."""
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -344,3 +345,90 @@ async def planned(
     query, values = await source.query(connection, wanted, after=after, limit=51)
     rows = await connection.fetch(f"explain {query}", *values)
     return "\n".join(row[0] for row in rows)
+
+
+def bought(chance: random.Random, number: int, customer: str) -> dict[str, Any]:
+    """An order with money that came and went."""
+    state = chance.choice(("paid", "paid", "paid", "pending", "failed", "none"))
+    charged = chance.choice((0, 900, 5000, 2**63 - 1)) if state == "paid" else 0
+    return {
+        "id": f"cs_{number}",
+        "customer_id": customer,
+        "currency": chance.choice(("eur", "jpy", "eur", None)),
+        "state": state,
+        "amount": max(charged, chance.choice((0, 1000, 5000))),
+        "charged": charged,
+        "amount_refunded": chance.choice((0, 0, charged // 3, charged)),
+        "credited_before": chance.choice((0, 0, 700)),
+        "credited_after": chance.choice((0, 0, 300, 9000)),
+        "dispute_status": chance.choice((None, None, "lost", "won", "needs_response")),
+    }
+
+
+def came_in(order: dict[str, Any]) -> int | None:
+    """What an order brought, by a naive model; None for one that isn't complete."""
+    amount: int = order["amount"]
+    charged: int = order["charged"]
+    after: int = order["credited_after"]
+    credited = order["credited_before"] + after
+    settled = amount > 0 and credited > 0 and amount <= credited + order["amount_refunded"]
+    if order["state"] != "paid" and not settled:
+        return None
+    if order["state"] == "paid" and order["dispute_status"] == "lost":
+        return 0
+    refunded: int = order["amount_refunded"]
+    left = charged - refunded - after if charged else amount - credited
+    return max(0, left)
+
+
+async def test_a_customers_amounts_are_what_came_in_less_what_went_back(pool: Pool) -> None:
+    """For any orders, per currency; and nobody's are another one's."""
+    chance = random.Random(7)
+    customers = [f"cus_{n}" for n in range(80)]
+    owners = [owner for owner in customers for _ in range(chance.randrange(12))]
+    orders = [bought(chance, n, owner) for n, owner in enumerate(owners)]
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "insert into customers (id, account_id, livemode)"
+            " select id, 'acct_1', true from unnest($1::text[]) as g (id)",
+            customers,
+        )
+        await connection.execute(
+            """
+            insert into orders (id, account_id, livemode, customer_id, currency, state, amount,
+                                charged, amount_refunded, credited_before, credited_after,
+                                disputed, dispute_status, created_at, ticket)
+            select g.id, 'acct_1', true, g.customer_id, g.currency, g.state, g.amount, g.charged,
+                   g.amount_refunded, g.credited_before, g.credited_after,
+                   g.dispute_status is not null, g.dispute_status, now(), 1
+              from jsonb_to_recordset($1::jsonb) as g (id text, customer_id text, currency text,
+                   state text, amount bigint, charged bigint, amount_refunded bigint,
+                   credited_before bigint, credited_after bigint, dispute_status text)
+            """,
+            orders,
+        )
+        rows = await CUSTOMERS.page(connection, BillingFilter(), limit=100)
+    assert len(rows) == len(customers)
+    for row in rows:
+        expected: dict[str, int] = {}
+        for order in orders:
+            part = came_in(order)
+            if order["customer_id"] == row.id and order["currency"] and part is not None:
+                expected[order["currency"]] = expected.get(order["currency"], 0) + part
+        found = {part.currency: part.amount for part in row.paid}
+        assert found == {key: min(value, 2**63 - 1) for key, value in expected.items()}
+
+
+async def test_a_customers_running_subscriptions_have_their_amounts(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        rows = await CUSTOMERS.page(connection, BillingFilter(), limit=10)
+    assert {
+        row.id: [(part.amount, part.currency, part.interval) for part in row.recurring]
+        for row in rows
+    } == {
+        "cus_1": [(8700, "eur", "month")],  # the other one is monthly and yearly
+        "cus_2": [],  # its price isn't known
+        "cus_3": [(9900, "eur", "year")],
+        "cus_4": [],  # it is over
+    }

@@ -83,6 +83,8 @@ async def test_a_subscription_and_its_customer_are_found_everywhere(shared: Latc
         assert [(row["id"], row["user"], row["running_subscriptions"]) for row in rows] == [
             (customer, str(person), "1")
         ]
+        assert [(row["recurring"], row["paid_once"]) for row in rows] == [("15.00 usd / month", "")]
+        assert "$15.00 every month" in await shown(admin, f"/admin/customers?q={customer}")
         home = (await admin.get("/admin")).text
         for link in ("/admin/subscriptions", "/admin/purchases", "/admin/customers"):
             assert f'href="{link}"' in home
@@ -101,6 +103,8 @@ async def in_the_api(
     assert found == await site.call("GET", f"/subscriptions/{subscription}")
     known = await site.call("GET", f"/customers/{customer}")
     assert (known["user"], known["running_subscriptions"]) == (person, 1)
+    monthly = {"currency": "usd", "amount": 1500, "interval": "month", "interval_count": 1}
+    assert (known["recurring"], known["paid_once"]) == ([monthly], [])
     for path, parameters in (
         ("/subscriptions", {"user": person, "state": "running"}),
         ("/subscriptions", {"customer": customer, "since": found["created_at"]}),
@@ -129,10 +133,10 @@ async def test_a_purchase_shows_where_its_money_is(shared: Latchkey) -> None:
     price = await shared.stripe.price(stripe_product, 2900, every=None)
     product = await shared.product("Listed book")
     await shared.link(product, stripe_product)
-    kept, returned = [
-        await shared.stripe.buy(f"{name}@books.example", price, mode="payment")
-        for name in ("kept", "returned")
-    ]
+    customer = await shared.stripe.customer("returned@books.example")
+    kept = await shared.stripe.buy("kept@books.example", price, mode="payment")
+    session = await shared.stripe.checkout(price, mode="payment", customer=customer)
+    returned = await shared.stripe.pay(session, "returned@books.example")
     await shared.has(product, "returned@books.example")
     payment = returned["payment_intent"]
     await shared.stripe.post("refunds", payment_intent=payment, amount=900)
@@ -151,6 +155,11 @@ async def test_a_purchase_shows_where_its_money_is(shared: Latchkey) -> None:
         assert f"/test/payments/{payment}" in page
         assert "No results" in await shown(admin, f"{here}&state=disputed")
         (row,) = await table(admin, f"/admin/purchases.csv?q={payment}")
+        (buyer_row,) = await table(admin, f"/admin/customers.csv?q={customer}")
+        assert buyer_row["paid_once"] == "20.00 usd"
+        assert "1 $20.00" in await shown(admin, f"/admin/customers?q={customer}")
+    known = await shared.call("GET", f"/customers/{customer}")
+    assert known["paid_once"] == [{"currency": "usd", "amount": 2000}]
     assert (row["id"], row["amount"], row["refunded"], row["credited"], row["state"]) == (
         returned["id"],
         "29.00",

@@ -20,10 +20,30 @@ class CustomerSearch(BillingSearch):
     )
 
 
+class CustomerPaid(Output):
+    """`amount` is in the currency's minor unit."""
+
+    currency: str
+    amount: int
+
+
+class CustomerRecurring(Output):
+    """`amount` is in the currency's minor unit, for each period of `interval_count` intervals."""
+
+    currency: str
+    amount: int
+    interval: str
+    interval_count: int
+
+
 class BillingCustomer(Output):
     """`email` and `name` are the customer's at Stripe. `user` is the id of the user whom the
     customer belongs to, and `user_email` their address. `added_at` is when the customer was first
-    seen here."""
+    seen here.
+
+    `paid_once` is what their one-off purchases brought, less refunds, credits and lost disputes.
+    `recurring` is what their running subscriptions cost before discounts and taxes; a subscription
+    whose amount varies isn't in it. The renewals that they paid aren't added up anywhere here."""
 
     id: str
     email: str | None
@@ -33,6 +53,8 @@ class BillingCustomer(Output):
     subscriptions: int
     running_subscriptions: int
     purchases: int
+    paid_once: list[CustomerPaid]
+    recurring: list[CustomerRecurring]
     deleted: bool
     added_at: datetime
     livemode: bool
@@ -74,6 +96,8 @@ def _customer(row: ListedCustomer) -> BillingCustomer:
         subscriptions=row.subscriptions,
         running_subscriptions=row.running_subscriptions,
         purchases=row.purchases,
+        paid_once=[CustomerPaid.model_validate(vars(part)) for part in row.paid],
+        recurring=[CustomerRecurring.model_validate(vars(part)) for part in row.recurring],
         deleted=row.deleted,
         added_at=row.added_at,
         livemode=row.livemode,

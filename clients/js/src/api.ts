@@ -1711,6 +1711,10 @@ export interface components {
          * @description `email` and `name` are the customer's at Stripe. `user` is the id of the user whom the
          *     customer belongs to, and `user_email` their address. `added_at` is when the customer was first
          *     seen here.
+         *
+         *     `paid_once` is what their one-off purchases brought, less refunds, credits and lost disputes.
+         *     `recurring` is what their running subscriptions cost before discounts and taxes; a subscription
+         *     whose amount varies isn't in it. The renewals that they paid aren't added up anywhere here.
          */
         BillingCustomer: {
             /** Id */
@@ -1729,6 +1733,10 @@ export interface components {
             running_subscriptions: number;
             /** Purchases */
             purchases: number;
+            /** Paid Once */
+            paid_once: components["schemas"]["CustomerPaid"][];
+            /** Recurring */
+            recurring: components["schemas"]["CustomerRecurring"][];
             /** Deleted */
             deleted: boolean;
             /**
@@ -1925,6 +1933,30 @@ export interface components {
             data: components["schemas"]["BillingCustomer"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * CustomerPaid
+         * @description `amount` is in the currency's minor unit.
+         */
+        CustomerPaid: {
+            /** Currency */
+            currency: string;
+            /** Amount */
+            amount: number;
+        };
+        /**
+         * CustomerRecurring
+         * @description `amount` is in the currency's minor unit, for each period of `interval_count` intervals.
+         */
+        CustomerRecurring: {
+            /** Currency */
+            currency: string;
+            /** Amount */
+            amount: number;
+            /** Interval */
+            interval: string;
+            /** Interval Count */
+            interval_count: number;
         };
         /**
          * Difference

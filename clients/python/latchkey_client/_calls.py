@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from bdee9ad2575473c574c710f39eb2372ed654abe800d718b8525469bacd6f25e6
+Made from 034800442da882ed823f813947a5aa844bb3957a68dde54f6358c29652d86099
 """
 
 from collections.abc import Mapping

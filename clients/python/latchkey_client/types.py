@@ -120,26 +120,6 @@ class AuditEventList(TypedDict):
     next: str | None
 
 
-class BillingCustomer(TypedDict):
-    """
-    `email` and `name` are the customer's at Stripe. `user` is the id of the user whom the
-    customer belongs to, and `user_email` their address. `added_at` is when the customer was first
-    seen here.
-    """
-
-    id: str
-    email: str | None
-    name: str | None
-    user: int | None
-    user_email: str | None
-    subscriptions: int
-    running_subscriptions: int
-    purchases: int
-    deleted: bool
-    added_at: str
-    livemode: bool
-
-
 class Checkout(TypedDict):
     """
     `url` is the payment link's URL, null while there is none. `obstacle` is what keeps buyers
@@ -247,9 +227,24 @@ class Customer(TypedDict):
     deleted: bool
 
 
-class CustomerList(TypedDict):
-    data: list[BillingCustomer]
-    next: str | None
+class CustomerPaid(TypedDict):
+    """
+    `amount` is in the currency's minor unit.
+    """
+
+    currency: str
+    amount: int
+
+
+class CustomerRecurring(TypedDict):
+    """
+    `amount` is in the currency's minor unit, for each period of `interval_count` intervals.
+    """
+
+    currency: str
+    amount: int
+    interval: str
+    interval_count: int
 
 
 Difference1 = TypedDict(
@@ -1121,6 +1116,37 @@ class Access(TypedDict):
     access: bool
     until: str | None
     grants: list[LiveGrant]
+
+
+class BillingCustomer(TypedDict):
+    """
+    `email` and `name` are the customer's at Stripe. `user` is the id of the user whom the
+    customer belongs to, and `user_email` their address. `added_at` is when the customer was first
+    seen here.
+
+    `paid_once` is what their one-off purchases brought, less refunds, credits and lost disputes.
+    `recurring` is what their running subscriptions cost before discounts and taxes; a subscription
+    whose amount varies isn't in it. The renewals that they paid aren't added up anywhere here.
+    """
+
+    id: str
+    email: str | None
+    name: str | None
+    user: int | None
+    user_email: str | None
+    subscriptions: int
+    running_subscriptions: int
+    purchases: int
+    paid_once: list[CustomerPaid]
+    recurring: list[CustomerRecurring]
+    deleted: bool
+    added_at: str
+    livemode: bool
+
+
+class CustomerList(TypedDict):
+    data: list[BillingCustomer]
+    next: str | None
 
 
 class Gifts(TypedDict):

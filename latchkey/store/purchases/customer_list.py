@@ -1,10 +1,10 @@
-"""The list of Stripe customers: whose each is, and what they have bought."""
+"""The list of Stripe customers: whose each is, what they have bought, and for how much."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from latchkey.rules.vocabulary import CustomerState, SubscriptionPhase
+from latchkey.rules.vocabulary import CustomerState, MoneyState, SubscriptionPhase
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import billing_lists
 from latchkey.store.purchases.billing_lists import (
@@ -13,6 +13,8 @@ from latchkey.store.purchases.billing_lists import (
     Conditions,
     ListPlace,
 )
+from latchkey.store.purchases.purchase_list import COMPLETED
+from latchkey.store.purchases.subscription_list import COSTS
 
 MOST_BUYERS = 5000
 """A product that more have bought is looked for in the list as it goes on."""
@@ -25,9 +27,35 @@ _STATES = {
 
 
 @dataclass(frozen=True)
+class PaidAmount:
+    """`amount` is in the currency's minor unit."""
+
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class RecurringAmount:
+    """`amount` is in the currency's minor unit, for each period."""
+
+    currency: str
+    amount: int
+    interval: str
+    interval_count: int
+
+    @property
+    def unit_amount(self) -> int:
+        return self.amount
+
+
+@dataclass(frozen=True)
 class ListedCustomer:
     """One customer. `email` and `name` are the customer's at Stripe, `user_email` and `user_name`
-    those of the user. `products` are Stripe's names of what their running subscriptions hold."""
+    those of the user. `products` are Stripe's names of what their running subscriptions hold.
+
+    `paid` is what their one-off purchases brought, less what went back. `recurring` is what their
+    running subscriptions cost before discounts and taxes; those whose amount varies aren't in it.
+    """
 
     id: str
     email: str | None
@@ -43,16 +71,53 @@ class ListedCustomer:
     running_subscriptions: int
     purchases: int
     products: str | None
+    paid: tuple[PaidAmount, ...]
+    recurring: tuple[RecurringAmount, ...]
 
     @property
     def place(self) -> ListPlace:
         return ListPlace(self.added_at, self.id)
 
 
+_MOST = 2**63 - 1
+_COMPLETED = ", ".join(f"'{state}'" for state in COMPLETED)
+_PAID = f"""
+lateral (
+    select coalesce(json_agg(json_build_object('currency', sums.currency, 'amount', sums.amount)
+                             order by sums.currency), '[]') as amounts
+      from (select o.currency, least(sum(greatest(0, case
+                       when o.money_state = '{MoneyState.DISPUTE_LOST}' then 0
+                       when o.charged > 0
+                       then o.charged::numeric - o.amount_refunded - o.credited_after
+                       else o.amount::numeric - o.credited_before - o.credited_after
+                   end)), {_MOST})::bigint as amount
+              from orders o
+             where o.customer_id = c.id and o.currency is not null
+               and o.money_state in ({_COMPLETED})
+             group by o.currency) sums) paid
+"""
+"""What the customer `c` paid for one-off purchases, less what went back. What was charged counts:
+of a payment that was authorized, only the captured part."""
+
+_RECURRING = f"""
+lateral (
+    select coalesce(json_agg(json_build_object('currency', sums.currency, 'amount', sums.amount,
+               'interval', sums.interval, 'interval_count', sums.interval_count)
+               order by sums.currency, sums.interval, sums.interval_count), '[]') as amounts
+      from (select costs.currency, costs.interval, costs.interval_count,
+                   least(sum(costs.amount), {_MOST})::bigint as amount
+              from subscriptions s cross join {COSTS}
+             where s.customer_id = c.id and s.phase <> '{SubscriptionPhase.ENDED}'
+               and costs.amount is not null and costs.interval is not null
+             group by costs.currency, costs.interval, costs.interval_count) sums) recurring
+"""
+"""What the running subscriptions of the customer `c` cost, by currency and period."""
+
 _ROWS = f"""
 select c.id, c.email, c.name, c.user_id, u.email as user_email, u.name as user_name, c.bound_by,
        c.deleted, c.livemode, c.added_at, held.subscriptions, held.running_subscriptions,
-       held.products, (select count(*) from orders o where o.customer_id = c.id) as purchases
+       held.products, (select count(*) from orders o where o.customer_id = c.id) as purchases,
+       paid.amounts as paid, recurring.amounts as recurring
   from page c
   left join users u on u.id = c.user_id
  cross join lateral (
@@ -65,6 +130,8 @@ select c.id, c.email, c.name, c.user_id, u.email as user_email, u.name as user_n
          left join subscription_items i on i.subscription_id = s.id
          left join stripe_products p on p.id = i.stripe_product
         where s.customer_id = c.id) held
+ cross join {_PAID}
+ cross join {_RECURRING}
  order by c.added_at desc, c.id desc
 """
 
@@ -127,7 +194,9 @@ async def _add_bought(
 
 
 def _listed(fields: dict[str, Any]) -> ListedCustomer:
-    return ListedCustomer(**fields)
+    paid = tuple(PaidAmount(**part) for part in fields.pop("paid"))
+    recurring = tuple(RecurringAmount(**part) for part in fields.pop("recurring"))
+    return ListedCustomer(paid=paid, recurring=recurring, **fields)
 
 
 CUSTOMERS = BillingList("customers", "added_at", _ROWS, _add_conditions, _listed, most_picked=None)
