@@ -1,5 +1,6 @@
 """Email addresses: what one is, how it is written, and which of them are the same mailbox."""
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -101,6 +102,11 @@ def email_key(email: str) -> str:
     local, at, domain = _plain(email).rpartition("@")
     host = host_name(domain) if at else None
     return f"{_folded(local)}{at}{_unicode(host) if host else _folded(domain)}"
+
+
+def digest(email: str) -> bytes:
+    """A digest of the mailbox's key, for lists of addresses that are compared, never written to."""
+    return hashlib.sha256(f"latchkey address {email_key(email)}".encode()).digest()
 
 
 def _ordinary(text: str) -> Mailbox | None:

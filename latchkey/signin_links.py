@@ -206,22 +206,23 @@ def read_merge(token: str, *, secrets: tuple[str, ...]) -> tuple[int, int]:
     return request_id, user_id
 
 
-def sign_unsubscribe(user_id: int, kind: str, *, secrets: tuple[str, ...]) -> str:
-    """The token that unsubscribes from one kind of email. It never expires, because people keep
-    emails."""
-    token: str = _serializer(secrets, "latchkey unsubscribe").dumps([user_id, kind])
+def sign_unsubscribe(who: int | bytes, kind: str, *, secrets: tuple[str, ...]) -> str:
+    """The token that unsubscribes from one kind of email: a user, or the digest of an address. It
+    never expires, because people keep emails."""
+    named = who.hex() if isinstance(who, bytes) else who
+    token: str = _serializer(secrets, "latchkey unsubscribe").dumps([named, kind])
     return token
 
 
-def read_unsubscribe(token: str, *, secrets: tuple[str, ...]) -> tuple[int, str]:
-    """The user and the kind of email. Raises `LinkRefusedError`."""
+def read_unsubscribe(token: str, *, secrets: tuple[str, ...]) -> tuple[int | bytes, str]:
+    """The user or the address's digest, and the kind of email. Raises `LinkRefusedError`."""
     try:
-        user_id, kind = _serializer(secrets, "latchkey unsubscribe").loads(token)
+        named, kind = _serializer(secrets, "latchkey unsubscribe").loads(token)
+        return bytes.fromhex(named) if isinstance(named, str) else named, kind
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError(
             "This link isn't valid. You can turn these emails off in your account."
         ) from None
-    return user_id, kind
 
 
 def sign_acting(actor: int, user_id: int, *, secrets: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from latchkey import signin_links
-from latchkey.addresses import mailbox
+from latchkey.addresses import digest, mailbox
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
 from latchkey.store.feed.mails import OutMail
@@ -71,7 +71,8 @@ def render(
     link = _link(mail, said, public_url=public_url, secrets=secrets)
     unsubscribe = None
     if mail.kind in OPTIONAL_MAILS:
-        token = signin_links.sign_unsubscribe(mail.user_id, mail.kind, secrets=secrets)
+        who = digest(mail.email) if mail.user_id is None else mail.user_id
+        token = signin_links.sign_unsubscribe(who, mail.kind, secrets=secrets)
         unsubscribe = f"{public_url}/unsubscribe/{token}"
     body = [f"Hello {line(mail.name)}," if mail.name else "Hello,", *said.paragraphs]
     text = [*body, f"{said.action}: {link}"] if link else body
@@ -147,12 +148,14 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind in ("claim", "paid_address"):
         token = signin_links.sign_claim(int(mail.data["claim"]), secrets=secrets)
         return f"{public_url}/account/claims/{token}"
-    if mail.kind == "merge_request":
-        token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
-        return f"{public_url}/merge/{token}"
     if mail.kind == "abandoned_checkout":
         token = signin_links.sign_checkout(int(mail.data["abandoned"]), secrets=secrets)
         return f"{public_url}/checkout/again/{token}"
+    if mail.user_id is None:
+        return None
+    if mail.kind == "merge_request":
+        token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
+        return f"{public_url}/merge/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(

@@ -200,12 +200,13 @@ $$;
 CREATE TABLE abandoned_checkouts (
     id bigint NOT NULL,
     session_id text NOT NULL,
-    user_id bigint NOT NULL,
+    user_id bigint,
     product_id text NOT NULL,
     price_id text NOT NULL,
     url bytea NOT NULL,
     open_until timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    address_digest bytea
 );
 
 ALTER TABLE abandoned_checkouts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -849,7 +850,7 @@ CREATE TABLE mails (
     id bigint NOT NULL,
     key text NOT NULL,
     kind text NOT NULL,
-    user_id bigint NOT NULL,
+    user_id bigint,
     product_id text,
     data jsonb DEFAULT '{}'::jsonb NOT NULL,
     state text DEFAULT 'queued'::text NOT NULL,
@@ -1397,6 +1398,12 @@ CREATE UNLOGGED TABLE tries (
     count integer DEFAULT 1 NOT NULL
 );
 
+CREATE TABLE unsubscribed_addresses (
+    digest bytea NOT NULL,
+    kind text NOT NULL,
+    unsubscribed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE used_links (
     nonce text NOT NULL,
     used_at timestamp with time zone DEFAULT now() NOT NULL
@@ -1698,6 +1705,9 @@ ALTER TABLE ONLY mails
 ALTER TABLE ONLY mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (id);
 
+ALTER TABLE mails
+    ADD CONSTRAINT mails_reach_somebody CHECK (((user_id IS NOT NULL) OR (to_email IS NOT NULL))) NOT VALID;
+
 ALTER TABLE ONLY matches
     ADD CONSTRAINT matches_key_key UNIQUE (key);
 
@@ -1842,6 +1852,9 @@ ALTER TABLE ONLY subscriptions
 ALTER TABLE ONLY tries
     ADD CONSTRAINT tries_pkey PRIMARY KEY (who);
 
+ALTER TABLE ONLY unsubscribed_addresses
+    ADD CONSTRAINT unsubscribed_addresses_pkey PRIMARY KEY (digest, kind);
+
 ALTER TABLE ONLY used_links
     ADD CONSTRAINT used_links_pkey PRIMARY KEY (nonce);
 
@@ -1889,6 +1902,8 @@ ALTER TABLE ONLY webhook_facts
 
 ALTER TABLE ONLY webhook_refusals
     ADD CONSTRAINT webhook_refusals_pkey PRIMARY KEY (code, hour);
+
+CREATE INDEX abandoned_checkouts_address ON abandoned_checkouts USING btree (address_digest, created_at) WHERE (address_digest IS NOT NULL);
 
 CREATE INDEX abandoned_checkouts_product_id ON abandoned_checkouts USING btree (product_id);
 
@@ -2007,6 +2022,8 @@ CREATE INDEX mails_claimed ON mails USING btree (claimed_at) WHERE (claimed_at I
 CREATE INDEX mails_due ON mails USING btree (pace, due_at) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text]));
 
 CREATE INDEX mails_failed ON mails USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX mails_to_guests ON mails USING btree (created_at) WHERE (user_id IS NULL);
 
 CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'::text);
 

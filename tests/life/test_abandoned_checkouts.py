@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from latchkey.mail.render import render
+from latchkey.mail.render import Rendered, render
 from latchkey.store.feed import mails
 from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
@@ -16,23 +16,15 @@ EMAIL, GUEST = "left@abandoned.example", "guest@abandoned.example"
 
 
 async def reminders(site: Latchkey, email: str) -> list[str]:
-    """Where the links of the emails to this person lead."""
-    rows = await site.pool.fetch(
-        """
-        select m.id from mails m join users u on u.id = m.user_id
-         where m.kind = 'abandoned_checkout' and u.email = $1 order by m.id
-        """,
-        email,
-    )
-    links = []
-    for row in rows:
-        async with site.pool.acquire() as connection:
-            mail = await mails.find(connection, row["id"])
-        assert mail is not None
-        rendered = render(mail, public_url=site.url, secrets=SECRETS)
-        assert rendered.unsubscribe
-        links.append((rendered.link or "").removeprefix(site.url))
-    return links
+    """Where the links of the emails to this address lead."""
+    return [(mail.link or "").removeprefix(site.url) for mail in await rendered(site, email)]
+
+
+async def rendered(site: Latchkey, email: str) -> list[Rendered]:
+    """The emails to this address about checkouts that were left."""
+    async with site.pool.acquire() as connection:
+        found = await mails.listed(connection, kind="abandoned_checkout", search=email)
+    return [render(mail, public_url=site.url, secrets=SECRETS) for mail in reversed(found)]
 
 
 async def one_reminder(site: Latchkey, email: str) -> str:
@@ -122,6 +114,21 @@ async def test_a_guest_who_consented_at_the_checkout(site: Latchkey) -> None:
         assert await guest.goes(link) == recovery["recovery"]["url"]
         stored = str([dict(row) for row in await site.pool.fetch("select * from mails")])
         assert recovery["recovery"]["url"] not in stored
+        stranger = "Stranger@xn--mnchen-3ya.example"
+        left = await leaves(site, guest, slug, email=stranger, consent={"promotions": "opt_in"})
+        again = await one_reminder(site, stranger)
+        recovery = (await site.stripe.get(f"checkout/sessions/{left}"))["after_expiration"]
+        assert await guest.goes(again) == recovery["recovery"]["url"]
+        [mail] = await rendered(site, stranger)
+        unsubscribe = (mail.unsubscribe or "").removeprefix(site.url)
+        page = (await guest.get(unsubscribe)).text
+        assert "Unsubscribe from emails about checkouts" in page
+        assert "your account" not in page
+        await guest.client.post(unsubscribe, data={"List-Unsubscribe": "One-Click"})
+        await site.pool.execute("delete from abandoned_checkouts where user_id is null")
+        await leaves(site, guest, slug, email=stranger, consent={"promotions": "opt_in"})
+        assert len(await reminders(site, stranger)) == 1
+        assert not await site.pool.fetchval("select count(*) from users where email ilike 'stran%'")
         await site.stripe.post(f"prices/{price}", active="false")
         await site.settled()
         assert await guest.goes(link) == f"/buy/{slug}?back=1"

@@ -5,15 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from latchkey import signin_links
+from latchkey.mail.render import render
 from latchkey.rules import reading
 from latchkey.rules.identity import Reference
 from latchkey.rules.reading import ExpiredSession
 from latchkey.rules.vocabulary import Cause
+from latchkey.store.feed import mails
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import abandoned_checkouts
 from latchkey.store.products.checkout_attempts import SoldAttempt
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
+from latchkey.store.site_settings import SiteSettings
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.store.users import account, erasure, merging, users
 from tests.store.test_money_state import PAID
@@ -74,7 +78,7 @@ async def remind(
         return await abandoned_checkouts.remind(connection, attempt, session, url=b"sealed")
 
 
-async def queued(connection: Connection) -> list[tuple[int, str | None]]:
+async def queued(connection: Connection) -> list[tuple[int | None, str | None]]:
     rows = await connection.fetch("select user_id, to_email, state from mails order by id")
     assert {row["state"] for row in rows} <= {"queued"}
     return [(row["user_id"], row["to_email"]) for row in rows]
@@ -135,9 +139,84 @@ async def test_whoever_has_another_address_gets_it_where_they_agreed(pool: Pool)
         )
         assert await remind(connection, session=replace(LEFT, email="B@left.example")) == QUEUED
         assert await queued(connection) == [(member, "B@left.example")]
-        unknown = replace(LEFT, id="cs_2", email="nobody@left.example")
-        assert "Nobody known" in await remind(connection, session=unknown)
-        assert "Nobody known" in await remind(connection, session=replace(unknown, email=None))
+        assert "No address" in await remind(connection, session=replace(LEFT, email=None))
+
+
+async def test_a_guest_who_agreed_gets_one_and_no_account(pool: Pool) -> None:
+    """However the address is written the next time."""
+    async with pool.acquire() as connection:
+        await sells(connection)
+        guest = replace(LEFT, email="Zoë@münchen.example")
+        assert "didn't agree" in await remind(connection, session=replace(guest, agreed=False))
+        assert await remind(connection, session=guest) == QUEUED
+        again = replace(guest, id="cs_2", email="zoë@XN--MNCHEN-3YA.example.")
+        assert "has had an email" in await remind(connection, session=again)
+        assert await queued(connection) == [(None, "Zoë@münchen.example")]
+        assert await connection.fetchval("select count(*) from users") == 1
+        [mail] = await mails.claim(connection, limit=10, site=SiteSettings())
+        assert (mail.user_id, mail.email, mail.name) == (None, "Zoë@münchen.example", None)
+        async with connection.transaction():
+            await mails.mark_sent(connection, mail)
+        sent = await connection.fetchrow("select user_id, type from activities order by id desc")
+        assert sent is not None
+        assert dict(sent) == {"user_id": None, "type": "mail_sent"}
+        await connection.execute("update mails set created_at = now() - interval '41 days'")
+        await abandoned_checkouts.forget_old(connection)
+        assert await queued(connection) == []
+
+
+async def test_a_guest_who_unsubscribes_hears_no_more(pool: Pool) -> None:
+    """By the link of the email, whatever they tick later, and also once they have an account; a
+    wish that they state there counts."""
+    async with pool.acquire() as connection:
+        await sells(connection)
+        guest = replace(LEFT, email="zoë@münchen.example")
+        assert await remind(connection, session=guest) == QUEUED
+        [mail] = await mails.listed(connection)
+        rendered = render(mail, public_url="https://site.example", secrets=("s" * 32,))
+        assert rendered.unsubscribe
+        assert "zo" not in rendered.unsubscribe
+        who, kind = signin_links.read_unsubscribe(
+            rendered.unsubscribe.rpartition("/")[2], secrets=("s" * 32,)
+        )
+        assert await account.unsubscribe(connection, who, kind)
+        await connection.execute("delete from abandoned_checkouts")
+        later = replace(guest, id="cs_2", email="ZOË@xn--mnchen-3ya.example")
+        assert "didn't agree" in await remind(connection, session=later)
+        person, _ = await users.find_or_create(connection, "zoë@münchen.example")
+        assert "didn't agree" in await remind(connection, session=later)
+        await wants(connection, person.id, wanted=True)
+        assert await remind(connection, session=later) == QUEUED
+
+
+async def test_a_guest_who_has_bought_meanwhile_gets_none(pool: Pool) -> None:
+    """Nor does one who has begun a subscription that gives nothing yet; the link looks again."""
+    async with pool.acquire() as connection:
+        await sells(connection)
+        guest = replace(LEFT, email="d@left.example")
+        assert await remind(connection, session=guest) == QUEUED
+        abandoned = await connection.fetchval("select id from abandoned_checkouts")
+        found = await abandoned_checkouts.find(connection, abandoned)
+        assert found is not None
+        assert (found.user_id, found.email_key) == (None, "d@left.example")
+
+        async def served(key: str) -> bool:
+            return await abandoned_checkouts.is_served(connection, None, "course", key=key)
+
+        assert not await served("d@left.example")
+        waiting = replace(PAID, id="cs_9", invoice=None, email="D@left.example")
+        waiting = replace(waiting, payment_status="unpaid", status="complete", payment=None)
+        context = ApplyContext(ACCOUNT, 1, NOW, Cause.STRIPE)
+        await apply_orders(connection, [waiting], context=context)
+        assert await served("d@left.example")
+        await connection.execute("delete from abandoned_checkouts")
+        assert "has the product" in await remind(connection, session=guest)
+        begun = subscription(1, "incomplete")
+        begun = replace(begun, customer=replace(begun.customer, email="E@left.example"))
+        await apply_subscriptions(connection, [begun], context=context)
+        other = replace(LEFT, email="e@left.example")
+        assert "has the product" in await remind(connection, session=other)
+        assert not await served("f@left.example")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +285,7 @@ async def test_nothing_is_left_after_erasure_and_merging_moves_it(pool: Pool) ->
         async with connection.transaction():
             await erasure.erase(connection, other.id, actor=admin.id)
         assert await connection.fetchval("select count(*) from abandoned_checkouts") == 0
-        assert "Nobody known" in await remind(connection, session=again)
+        assert "didn't agree" in await remind(connection, session=again), "they were erased"
         late = replace(GUEST, user_id=other.id)
         assert "didn't agree" in await remind(connection, late, again)
 

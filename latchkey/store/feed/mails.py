@@ -27,13 +27,13 @@ class OutMail:
 
     `name` is that of the person at a proven address: a name that was typed at a checkout isn't
     sent to an address that somebody typed there. `issue` counts how often it was resent; its link
-    is valid from `issued_at` on.
+    is valid from `issued_at` on. Without a `user_id` it goes to somebody who has no account.
     """
 
     id: int
     key: str
     kind: str
-    user_id: int
+    user_id: int | None
     email: str
     name: str | None
     role: str
@@ -55,9 +55,10 @@ class OutMail:
 
 _SELECT = """
 select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
-       case when m.to_email is null and u.proven_at is not null then u.name end as name, u.role,
-       u.link_epoch, m.product_id, p.name as product_name, m.data, m.state, m.pace, m.attempts,
-       m.error, m.due_at, m.issue, m.issued_at, m.created_at, m.sent_at,
+       case when m.to_email is null and u.proven_at is not null then u.name end as name,
+       coalesce(u.role, 'member') as role, coalesce(u.link_epoch, 0) as link_epoch, m.product_id,
+       p.name as product_name, m.data, m.state, m.pace, m.attempts, m.error, m.due_at, m.issue,
+       m.issued_at, m.created_at, m.sent_at,
        coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug,
                                                       'status', x.status) order by x.name)
                    from products x
@@ -65,7 +66,9 @@ select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
                      or (jsonb_typeof(m.data->'products') = 'array'
                          and x.id in (select jsonb_array_elements_text(m.data->'products')))),
                 '[]') as products
-  from mails m join users u on u.id = m.user_id left join products p on p.id = m.product_id
+  from mails m
+  left join users u on u.id = m.user_id
+  left join products p on p.id = m.product_id
 """
 
 
@@ -232,6 +235,13 @@ async def counts(connection: Connection) -> dict[str, int]:
         """
     )
     return {row["state"]: row["mails"] for row in rows}
+
+
+async def forget_guests(connection: Connection, *, older_than: timedelta) -> None:
+    """Delete old emails to people without an account: nothing else would."""
+    await connection.execute(
+        "delete from mails where user_id is null and created_at < now() - $1::interval", older_than
+    )
 
 
 async def find(connection: Connection, mail_id: int) -> OutMail | None:

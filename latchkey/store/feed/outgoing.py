@@ -13,13 +13,14 @@ from latchkey.store.pool import Connection
 class Mail:
     """An email for the outbox; the same `key` is never sent twice.
 
-    `to_email` is an address other than the user's. Emails marked `spread` are sent gradually. Those
-    marked `asked_for` go out whatever the user has turned off. None goes out before its `delay`.
+    `to_email` is an address other than the user's, or that of somebody who isn't a user. Emails
+    marked `spread` are sent gradually. Those marked `asked_for` go out whatever the user has turned
+    off. None goes out before its `delay`.
     """
 
     key: str
     kind: str
-    user_id: int
+    user_id: int | None
     product_id: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     to_email: str | None = None
@@ -96,7 +97,8 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
           from jsonb_to_recordset($1::jsonb) as g (
             key text, kind text, user_id bigint, product_id text, data jsonb, to_email text,
             to_email_key text, pace text, asked_for boolean, delay float8)
-          join users u on u.id = g.user_id
+          left join users u on u.id = g.user_id
+         where u.id is not null or g.user_id is null
         on conflict (key) do nothing
         """,
         rows,

@@ -7,9 +7,10 @@ buy: at most one per person and product within `AT_MOST_EVERY`.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from latchkey.addresses import email_key
+from latchkey.addresses import digest, email_key
 from latchkey.rules.reading import ExpiredSession
 from latchkey.store import site_settings
+from latchkey.store.feed import mails, unsubscribed
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
@@ -28,10 +29,12 @@ CONSENT_COUNTRY = "US"
 @dataclass(frozen=True)
 class AbandonedCheckout:
     """A checkout that its buyer got an email about. `url` is Stripe's, sealed; it works until
-    `open_until`."""
+    `open_until`. `user_id` is the buyer, if they have an account, and `email_key` the key of the
+    address that was written to, if they had none then."""
 
     id: int
-    user_id: int
+    user_id: int | None
+    email_key: str | None
     product_id: str
     price_id: str
     url: bytes
@@ -75,55 +78,64 @@ async def remind(
         return "It can't be opened again"
     if session.expired_at < datetime.now(UTC) - LATEST:
         return "It expired too long ago"
-    user_id, address = await _reached(connection, attempt, session)
-    if user_id is None:
-        return "Nobody known here began it"
-    await connection.execute("select from users where id = $1 for update", user_id)
-    if not await _agreed(connection, user_id, session):
+    reached = await _reached(connection, attempt, session)
+    if reached is None:
+        return "No address of its buyer is known"
+    await _lock(connection, reached)
+    if not await _agreed(connection, reached, session):
         return "Its buyer didn't agree to an email"
-    if obstacle := await _obstacle(connection, user_id, attempt.product_id, attempt.price_id):
+    if obstacle := await _obstacle(connection, reached, attempt.product_id, attempt.price_id):
         return obstacle
     abandoned = await connection.fetchval(
         """
-        insert into abandoned_checkouts (session_id, user_id, product_id, price_id, url, open_until)
-        select $1, $2, $3, $4, $5, $6
+        insert into abandoned_checkouts (session_id, user_id, address_digest, product_id, price_id,
+                                         url, open_until)
+        select $1, $2::bigint, case when $2::bigint is null then $8::bytea end, $3, $4, $5, $6
          where not exists (select from abandoned_checkouts
-                            where user_id = $2 and product_id = $3
-                              and created_at > now() - $7::interval)
+                            where (user_id = $2::bigint or address_digest = $8::bytea)
+                              and product_id = $3 and created_at > now() - $7::interval)
         on conflict (session_id) do nothing returning id
         """,
         session.id,
-        user_id,
+        reached.user_id,
         attempt.product_id,
         attempt.price_id,
         url,
         session.open_until,
         AT_MOST_EVERY,
+        digest(session.email) if session.email else None,
     )
     if abandoned is None:
         return "Its buyer has had an email about this product"
     data = {"abandoned": abandoned, "ends": session.open_until.isoformat()}
     mail = Mail(
-        key=f"{KIND}:{abandoned}",
+        key=_key(abandoned),
         kind=KIND,
-        user_id=user_id,
+        user_id=reached.user_id,
         product_id=attempt.product_id,
-        to_email=address,
+        to_email=reached.address,
         data=data,
     )
     await write_mails(connection, [mail])
     return "Its buyer gets an email"
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """Whom the email goes to: a user, at `address` if it isn't their own, or a guest there."""
+
+    user_id: int | None
+    address: str | None
+
+
 async def _reached(
     connection: Connection, attempt: SoldAttempt, session: ExpiredSession
-) -> tuple[int | None, str | None]:
-    """Who gets the email: the member who began the checkout, or whoever has the address that was
-    typed there; and that address, if it isn't the user's own."""
+) -> _Reached | None:
+    """The member who began the checkout, or whoever has the address that was typed there."""
     if attempt.user_id is not None:
-        return attempt.user_id, None
+        return _Reached(attempt.user_id, None)
     if session.email is None:
-        return None, None
+        return None
     key = email_key(session.email)
     user = await connection.fetchrow(
         """
@@ -134,39 +146,59 @@ async def _reached(
         key,
     )
     if user is None:
-        return None, None
-    return user["id"], None if user["email_key"] == key else session.email
+        return _Reached(None, session.email)
+    return _Reached(user["id"], None if user["email_key"] == key else session.email)
 
 
-async def _agreed(connection: Connection, user_id: int, session: ExpiredSession) -> bool:
+async def _lock(connection: Connection, reached: _Reached) -> None:
+    """Make others who write to the same person wait until the transaction ends."""
+    if reached.user_id is not None:
+        await connection.execute("select from users where id = $1 for update", reached.user_id)
+        return
+    assert reached.address is not None, "a guest is reached by an address"
+    await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))", email_key(reached.address)
+    )
+
+
+async def _agreed(connection: Connection, reached: _Reached, session: ExpiredSession) -> bool:
     """Whether the buyer wants the email: as a member's preference says, or at Stripe's checkout.
     Whoever turned these emails off gets none."""
+    at_checkout = session.agreed and not (
+        session.email is not None
+        and await unsubscribed.has(connection, digest(session.email), KIND)
+    )
+    if reached.user_id is None:
+        return at_checkout
     agreed: bool | None = await connection.fetchval(
         """
         select not $2 = any(mails_off) and ($3 or $2 = any(mails_on)) from users
          where id = $1 and erased_at is null
         """,
-        user_id,
+        reached.user_id,
         KIND,
-        session.agreed,
+        at_checkout,
     )
     return bool(agreed)
 
 
 async def _obstacle(
-    connection: Connection, user_id: int, product_id: str, price_id: str
+    connection: Connection, reached: _Reached, product_id: str, price_id: str
 ) -> str | None:
     """Why the person shouldn't be led to this checkout, as a sentence."""
-    if await is_served(connection, user_id, product_id):
+    key = email_key(reached.address) if reached.address else None
+    if await is_served(connection, reached.user_id, product_id, key=key):
         return "Its buyer has the product, or has paid for it"
     if not await is_sold(connection, product_id, price_id):
         return "The price isn't for sale any more"
     return None
 
 
-async def is_served(connection: Connection, user_id: int, product_id: str) -> bool:
+async def is_served(
+    connection: Connection, user_id: int | None, product_id: str, *, key: str | None
+) -> bool:
     """Whether the person has the product, a subscription of it that isn't over, or a payment under
-    way."""
+    way. Without a user it is whoever has the address with this key."""
     opens: bool = await connection.fetchval(
         """
         select p.access_mode <> 'assigned'
@@ -176,9 +208,14 @@ async def is_served(connection: Connection, user_id: int, product_id: str) -> bo
         product_id,
         user_id,
     )
+    if opens:
+        return True
+    if user_id is None:
+        return key is not None and await checkout.guest_is_served(
+            connection, key=key, product_id=product_id
+        )
     return (
-        opens
-        or await checkout.pending_order(connection, user_id=user_id, product_id=product_id)
+        await checkout.pending_order(connection, user_id=user_id, product_id=product_id)
         or await checkout.running_subscription(connection, user_id=user_id, product_id=product_id)
         is not None
     )
@@ -199,16 +236,25 @@ async def is_sold(connection: Connection, product_id: str, price_id: str) -> boo
 async def find(connection: Connection, abandoned_id: int) -> AbandonedCheckout | None:
     row = await connection.fetchrow(
         """
-        select id, user_id, product_id, price_id, url, open_until from abandoned_checkouts
-         where id = $1
+        select a.id, a.product_id, a.price_id, a.url, a.open_until, m.to_email_key as email_key,
+               coalesce(a.user_id, (select id from users where email_key = m.to_email_key),
+                        (select user_id from user_addresses where email_key = m.to_email_key))
+                   as user_id
+          from abandoned_checkouts a left join mails m on m.key = $2 where a.id = $1
         """,
         abandoned_id,
+        _key(abandoned_id),
     )
     return AbandonedCheckout(**dict(row)) if row else None
 
 
 async def forget_old(connection: Connection) -> None:
-    """Delete checkouts that can't be opened again."""
+    """Delete checkouts that can't be opened again, and the emails to people without an account."""
     await connection.execute(
         "delete from abandoned_checkouts where created_at < now() - $1::interval", KEPT
     )
+    await mails.forget_guests(connection, older_than=KEPT)
+
+
+def _key(abandoned_id: int) -> str:
+    return f"{KIND}:{abandoned_id}"

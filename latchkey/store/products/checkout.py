@@ -665,6 +665,31 @@ async def pending_order(connection: Connection, *, user_id: int, product_id: str
     return found
 
 
+async def guest_is_served(connection: Connection, *, key: str, product_id: str) -> bool:
+    """Whether a payment for the product by this address is under way, or there is a subscription of
+    it that isn't over. Nobody has to have an account with the address."""
+    found: bool = await connection.fetchval(
+        """
+        with theirs as (select id from customers where email_key = $1),
+             bought as (select stripe_product from links
+                         where product_id = $2 and removed_at is null)
+        select exists (
+            select from orders o join order_lines i on i.order_id = o.id
+             where o.state = 'pending' and i.stripe_product in (select stripe_product from bought)
+               and (o.email_key = $1 or o.customer_id in (select id from theirs)))
+            or exists (
+            select from subscriptions s join subscription_items i on i.subscription_id = s.id
+             where s.customer_id in (select id from theirs) and s.ended_at is null
+               and s.status = any($3::text[])
+               and i.stripe_product in (select stripe_product from bought))
+        """,
+        key,
+        product_id,
+        sorted(LIVE_STATUSES),
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class RunningSubscription:
     """A subscription of a product that isn't over. `yours` says whether its billing is open to the

@@ -9,6 +9,7 @@ import asyncpg
 from latchkey.addresses import email_key
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store.feed import unsubscribed
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -162,10 +163,14 @@ async def switch_mails(
     )
 
 
-async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
-    """Turn one kind off; False for an unknown user or kind."""
+async def unsubscribe(connection: Connection, who: int | bytes, kind: str) -> bool:
+    """Turn one kind off for a user, or for the address with this digest; False for an unknown user
+    or kind."""
     if kind not in OPTIONAL_MAILS:
         return False
+    if isinstance(who, bytes):
+        await unsubscribed.add(connection, [who], kind)
+        return True
     return bool(
         await connection.fetchval(
             """
@@ -174,7 +179,7 @@ async def unsubscribe(connection: Connection, user_id: int, kind: str) -> bool:
                              mails_on = array_remove(mails_on, $2)
              where id = $1 returning true
             """,
-            user_id,
+            who,
             kind,
         )
     )

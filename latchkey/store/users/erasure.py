@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from latchkey.addresses import email_key, written_forms
+from latchkey.addresses import digest, email_key, written_forms
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
 from latchkey.store.access import collections
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.products import abandoned_checkouts
 
 # $1 the user, $2 the keys of their addresses, $3 their customers', subscriptions' and orders' ids,
-# $4 what texts may hold of their addresses, in lower case
+# $4 what texts may hold of their addresses, in lower case; $5 the digests of their addresses
 STEPS = (
     "delete from sessions where user_id = $1",
     "delete from authenticator_apps where user_id = $1",
@@ -31,7 +32,9 @@ STEPS = (
     "delete from matches where user_id = $1 or other_id = $1 or email_key = any($2)",
     "update orders set email = null, name = null where user_id = $1 or email_key = any($2)",
     "delete from checkout_attempts where user_id = $1",
-    "delete from abandoned_checkouts where user_id = $1",
+    "delete from abandoned_checkouts where user_id = $1 or address_digest = any($5)",
+    "insert into unsubscribed_addresses (digest, kind)"
+    f" select d, '{abandoned_checkouts.KIND}' from unnest($5::bytea[]) d on conflict do nothing",
     "delete from mails where user_id = $1 or to_email_key = any($2)",
     "update grants set reason = null where user_id = $1",
     f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"
@@ -128,9 +131,10 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         list({email_key(email) for email in addresses}),
         [found["id"] for found in ids],
         list({form for email in addresses for form in written_forms(email)}),
+        list({digest(email) for email in addresses}),
     )
     for step in STEPS:
-        wanted = [n for n in (1, 2, 3, 4) if f"${n}" in step]
+        wanted = [n for n in (1, 2, 3, 4, 5) if f"${n}" in step]
         text = step
         for place, n in enumerate(wanted, start=1):
             text = text.replace(f"${n}", f"${place}")

@@ -301,7 +301,7 @@ async def unsubscribe(request: Request) -> Response:
     the signed URL is the proof, and it can't do anything else."""
     site = site_of(request)
     try:
-        user_id, kind = signin_links.read_unsubscribe(
+        who, kind = signin_links.read_unsubscribe(
             request.path_params["token"], secrets=site.secrets
         )
     except signin_links.LinkRefusedError as refused:
@@ -316,8 +316,14 @@ async def unsubscribe(request: Request) -> Response:
     done = False
     if request.method == "POST":
         async with site.pool.acquire() as connection:
-            done = await account.unsubscribe(connection, user_id, kind)
-    return page(request, "member/unsubscribe.html", kind=kind, done_now=done)
+            done = await account.unsubscribe(connection, who, kind)
+    return page(
+        request,
+        "member/unsubscribe.html",
+        kind=kind,
+        done_now=done,
+        has_account=isinstance(who, int),
+    )
 
 
 async def _settings(

@@ -386,8 +386,14 @@ async def again(request: Request) -> Response:
         product = await products.find(connection, abandoned.product_id) if abandoned else None
         if abandoned is None or product is None:
             return _link_over(request, "This link is no longer valid.")
-        served = await abandoned_checkouts.is_served(connection, abandoned.user_id, product.id)
+        served = await abandoned_checkouts.is_served(
+            connection, abandoned.user_id, product.id, key=abandoned.email_key
+        )
         sold = await abandoned_checkouts.is_sold(connection, product.id, abandoned.price_id)
+    if served and abandoned.user_id is None:
+        return _link_over(
+            request, "There's nothing to pay: it is open to you, or your payment is on its way."
+        )
     if served:
         user: User | None = request.state.user
         theirs = user is not None and user.id == abandoned.user_id
