@@ -7,6 +7,7 @@ account's link epoch is what it was when they were sent.
 import hashlib
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from secrets import token_urlsafe
 from typing import Literal
 
@@ -20,6 +21,7 @@ LIVES: dict[Kind, int] = {"sign_in": ALONE_SECONDS, "access": 48 * 3600, "owner"
 ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
 BROWSER_SECONDS = 400 * 86_400
+PASS_SECONDS = 12 * 3600
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 _EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
 """How 0.1.0 signed. Its links are still read, because people keep the one that unsubscribes."""
@@ -138,6 +140,34 @@ def read_browser(signed: str, *, secrets: tuple[str, ...]) -> Browser | None:
     return Browser(address, name) if expires > time.time() else None
 
 
+@dataclass(frozen=True)
+class SitePass:
+    """What the cookie on a protected site says: which site, and which session here it goes by."""
+
+    site_id: int
+    session_id: int
+
+
+def sign_pass(
+    site_pass: SitePass, *, secrets: tuple[str, ...], issued_at: float | None = None
+) -> str:
+    """The value of the cookie on a protected site. Whether its session still lets anybody in is
+    asked at each request. `issued_at` is a Unix time, now by default."""
+    issued = int(time.time() if issued_at is None else issued_at)
+    fields = [site_pass.site_id, site_pass.session_id, issued + PASS_SECONDS]
+    signed: str = _serializer(secrets, "latchkey site pass").dumps(fields)
+    return signed
+
+
+def read_pass(signed: str, *, secrets: tuple[str, ...]) -> SitePass | None:
+    """What `sign_pass` signed; None if it has expired or isn't ours."""
+    try:
+        site_id, session_id, expires = _serializer(secrets, "latchkey site pass").loads(signed)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return SitePass(site_id, session_id) if expires > time.time() else None
+
+
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:
     """The token that confirms a new address. Its expiry is stored in the database."""
     token: str = _serializer(secrets, "latchkey e-mail change").dumps(change_id)
@@ -246,6 +276,7 @@ def read_acting(token: str, *, actor: int, user_id: int, secrets: tuple[str, ...
     return str(nonce)
 
 
+@lru_cache(maxsize=64)
 def _serializer(secrets: tuple[str, ...], salt: str = "latchkey sign-in") -> URLSafeSerializer:
     return URLSafeSerializer(
         list(reversed(secrets)), salt=salt, signer_kwargs=_SIGNER, fallback_signers=[_EARLIER]

@@ -91,11 +91,11 @@ def test_imports_point_one_way(path: Path) -> None:
 
 STORE = (
     *("", "stripe", "feed", "purchases", "products", "access", "webhooks", "checks", "users"),
-    "oauth",
+    *("oauth", "forward_auth"),
 )
 """Folders of `latchkey/store`, from ground to roof: each imports only from those before it."""
 
-WEB = ("", "wording", "api", "oauth", "pages", "pages/member", "pages/admin")
+WEB = ("", "wording", "api", "oauth", "forward_auth", "pages", "pages/member", "pages/admin")
 ROOFS = {"web/app.py", "web/pages/__init__.py"}
 """They list the routes of what is below them."""
 

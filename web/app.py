@@ -21,7 +21,7 @@ from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
-from web import api, health, oauth, pages
+from web import api, forward_auth, health, oauth, pages
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
@@ -127,8 +127,14 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
     )
     outer = _WebProcess(
         settings,
-        routes=[Route(WEBHOOKS, webhooks), *api.routes(), *oauth.routes(), Mount("/", inner)],
-        exact={("POST", WEBHOOKS): webhooks} | api.exact() | oauth.exact(),
+        routes=[
+            Route(WEBHOOKS, webhooks),
+            *api.routes(),
+            *oauth.routes(),
+            *forward_auth.routes(),
+            Mount("/", inner),
+        ],
+        exact={("POST", WEBHOOKS): webhooks} | api.exact() | oauth.exact() | forward_auth.exact(),
         lifespan=lifespan,
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False

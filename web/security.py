@@ -35,6 +35,11 @@ _HEADERS = {
 _NONCE = 16
 """How many characters of a form's token differ each time."""
 
+ELSEWHERE = ("/auth/verify", "/.latchkey/")
+"""Paths whose responses reach browsers at the address of a protected site. Whether that one is only
+reached by https isn't ours to say."""
+
+_HSTS_NAME = b"strict-transport-security"
 _HSTS = {"off": "", "host": "max-age=31536000", "subdomains": "max-age=31536000; includeSubDomains"}
 
 
@@ -54,18 +59,20 @@ class SecurityHeaders:
         self._headers = [
             (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
+        self._elsewhere = [one for one in self._headers if one[0] != _HSTS_NAME]
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
 
+        elsewhere = scope.get("path", "").startswith(ELSEWHERE)
+        ours = self._elsewhere if elsewhere else self._headers
+
         def with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
                 named = {name for name, _ in given}
-                message["headers"] = given + [
-                    header for header in self._headers if header[0] not in named
-                ]
+                message["headers"] = given + [header for header in ours if header[0] not in named]
             return send(message)
 
         return self._app(scope, receive, with_headers)
@@ -132,7 +139,17 @@ def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age: int | None
 ) -> None:
     """Set a cookie that scripts can't read and other sites can't send."""
-    secure = _https(request)
+    _set_cookie(response, name, value, secure=_https(request), max_age=max_age)
+
+
+def set_cookie_of(origin: str, response: Response, name: str, value: str, *, max_age: int) -> None:
+    """The same for a protected site with this origin, where the response reaches the browser."""
+    _set_cookie(response, name, value, secure=_is_https(origin), max_age=max_age)
+
+
+def _set_cookie(
+    response: Response, name: str, value: str, *, secure: bool, max_age: int | None
+) -> None:
     response.set_cookie(
         _cookie(name, secure=secure),
         value,
@@ -149,6 +166,11 @@ def read_cookie(request: Request, name: str) -> str | None:
     return request.cookies.get(_cookie(name, secure=_https(request)))
 
 
+def read_cookie_of(origin: str, request: Request, name: str) -> str | None:
+    """A cookie that `set_cookie_of` set."""
+    return request.cookies.get(_cookie(name, secure=_is_https(origin)))
+
+
 def forget_cookie(request: Request, response: Response, name: str) -> None:
     """Have the browser delete a cookie."""
     secure = _https(request)
@@ -161,7 +183,11 @@ def session_token(request: Request) -> str:
 
 
 def _https(request: Request) -> bool:
-    return site_of(request).public_url.startswith("https://")
+    return _is_https(site_of(request).public_url)
+
+
+def _is_https(address: str) -> bool:
+    return address.startswith("https://")
 
 
 def _cookie(name: str, *, secure: bool) -> str:

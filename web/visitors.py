@@ -10,6 +10,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 UNKNOWN = "unknown"
 _PEER = "latchkey.peer"
+_PROXIED = "latchkey.proxied"
+_FORWARDED = (b"x-forwarded-", b"x-original-url")
 
 
 class VisitorAddresses:
@@ -20,12 +22,15 @@ class VisitorAddresses:
 
     def __init__(self, app: ASGIApp, *, trusted: str) -> None:
         self._app = app
-        self._proxied = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, self._checked), trusted))
+        proxied = ProxyHeadersMiddleware(cast(Any, self._checked), trusted)
+        self._trusted = proxied.trusted_hosts
+        self._proxied = cast(ASGIApp, proxied)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and not _forwarded(scope):
             return self._app(scope, receive, send)
-        scope[_PEER] = scope.get("client")
+        peer = scope[_PEER] = scope.get("client")
+        scope[_PROXIED] = peer is not None and peer[0] in self._trusted
         return self._proxied(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +42,12 @@ class VisitorAddresses:
 
 
 def _forwarded(scope: Scope) -> bool:
-    return any(name.startswith(b"x-forwarded-") for name, _ in scope["headers"])
+    return any(name.startswith(_FORWARDED) for name, _ in scope["headers"])
+
+
+def from_trusted_proxy(request: HTTPConnection) -> bool:
+    """Whether a proxy that is trusted says in headers what was requested of it."""
+    return request.scope.get(_PROXIED, False) is True
 
 
 def address(text: str) -> str | None:

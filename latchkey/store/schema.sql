@@ -1217,6 +1217,28 @@ CREATE TABLE product_categories (
     category_id bigint NOT NULL
 );
 
+CREATE TABLE protected_site_products (
+    site_id bigint NOT NULL,
+    product_id text NOT NULL
+);
+
+CREATE TABLE protected_sites (
+    id bigint NOT NULL,
+    origin text NOT NULL,
+    without_access text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT protected_sites_without_access_check CHECK ((without_access = ANY (ARRAY['buy'::text, 'refuse'::text])))
+);
+
+ALTER TABLE protected_sites ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME protected_sites_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE SEQUENCE reading_tickets
     START WITH 1
     INCREMENT BY 1
@@ -1323,6 +1345,20 @@ CREATE TABLE signing_keys (
     private_jwk bytea NOT NULL,
     signs_from timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE site_entries (
+    id text NOT NULL,
+    site_id bigint NOT NULL,
+    product_id text,
+    target text NOT NULL,
+    browser_hash bytea NOT NULL,
+    session_id bigint,
+    ticket_hash bytea,
+    ticket_expires_at timestamp with time zone,
+    used_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE site_settings (
@@ -1804,6 +1840,15 @@ ALTER TABLE ONLY products
 ALTER TABLE ONLY products
     ADD CONSTRAINT products_slug_key UNIQUE (slug);
 
+ALTER TABLE ONLY protected_site_products
+    ADD CONSTRAINT protected_site_products_pkey PRIMARY KEY (site_id, product_id);
+
+ALTER TABLE ONLY protected_sites
+    ADD CONSTRAINT protected_sites_origin_key UNIQUE (origin);
+
+ALTER TABLE ONLY protected_sites
+    ADD CONSTRAINT protected_sites_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY reconciliation_seen
     ADD CONSTRAINT reconciliation_seen_pkey PRIMARY KEY (reconciliation_id, id);
 
@@ -1830,6 +1875,12 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY site_entries
+    ADD CONSTRAINT site_entries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY site_entries
+    ADD CONSTRAINT site_entries_ticket_hash_key UNIQUE (ticket_hash);
 
 ALTER TABLE ONLY site_settings
     ADD CONSTRAINT site_settings_pkey PRIMARY KEY (key);
@@ -2095,6 +2146,8 @@ CREATE INDEX product_categories_by_category ON product_categories USING btree (c
 
 CREATE INDEX products_by_name ON products USING btree (lower(name), id);
 
+CREATE INDEX protected_site_products_product ON protected_site_products USING btree (product_id);
+
 CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at DESC, id);
 
 CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created_at) WHERE (dispatched_at IS NULL);
@@ -2102,6 +2155,14 @@ CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created
 CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
 
 CREATE INDEX sessions_over ON sessions USING btree (expires_at);
+
+CREATE INDEX site_entries_expiry ON site_entries USING btree (expires_at);
+
+CREATE INDEX site_entries_product ON site_entries USING btree (product_id) WHERE (product_id IS NOT NULL);
+
+CREATE INDEX site_entries_session ON site_entries USING btree (session_id) WHERE (session_id IS NOT NULL);
+
+CREATE INDEX site_entries_site ON site_entries USING btree (site_id);
 
 CREATE INDEX subscription_items_by_price ON subscription_items USING btree (price_id);
 
@@ -2379,6 +2440,12 @@ ALTER TABLE ONLY product_categories
 ALTER TABLE ONLY product_categories
     ADD CONSTRAINT product_categories_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY protected_site_products
+    ADD CONSTRAINT protected_site_products_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY protected_site_products
+    ADD CONSTRAINT protected_site_products_site_id_fkey FOREIGN KEY (site_id) REFERENCES protected_sites(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY reconciliations
     ADD CONSTRAINT reconciliations_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
@@ -2396,6 +2463,15 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY site_entries
+    ADD CONSTRAINT site_entries_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY site_entries
+    ADD CONSTRAINT site_entries_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY site_entries
+    ADD CONSTRAINT site_entries_site_id_fkey FOREIGN KEY (site_id) REFERENCES protected_sites(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY subscription_items
     ADD CONSTRAINT subscription_items_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE CASCADE;

@@ -72,6 +72,12 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
         redirect_uris="https://forum.example/callback",
         scopes="access",
     )
+    await owner.send(
+        "/admin/protected-sites/new",
+        origin="https://course.example",
+        products=product,
+        without_access="buy",
+    )
     hook = {"format": "json", "url": "http://127.0.0.1:9/hook", "description": HOSTILE}
     made = await owner.send("/admin/webhooks/new", expect=200, **hook)
     [endpoint] = set(re.findall(r'href="(/admin/webhooks/we_\w+)"', made.text))

@@ -24,6 +24,8 @@ SIGNED_IN = {"/acting/stop", "/library", "/login/again"}
 """`/library` is for everybody where the site's settings say so."""
 OPEN = {
     "/",
+    "/auth/enter/{id}",
+    "/auth/enter/{id}/buy",
     "/buy/{slug}",
     "/buy/{slug}/checkout",
     "/checkout/again/{token}",

@@ -69,6 +69,7 @@ MENU = (
             Entry("/admin/policy", "Access policy", "policy"),
             Entry("/admin/tokens", "API tokens", "token"),
             Entry("/admin/clients", "Clients", "key"),
+            Entry("/admin/protected-sites", "Protected sites", "door"),
             Entry("/admin/webhooks", "Webhooks", "webhook"),
             Entry("/admin/settings", "Settings", "settings"),
         ),

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 034800442da882ed823f813947a5aa844bb3957a68dde54f6358c29652d86099
+Made from 2d2d94decaac66756f99b8d61654ca27f80d5f0193022d4e1ee0edc24abc76b7
 """
 
 from collections.abc import Mapping
@@ -113,6 +113,9 @@ class SyncCalls:
             "client_deleted",
             "client_secret_created",
             "client_secret_revoked",
+            "protected_site_added",
+            "protected_site_changed",
+            "protected_site_removed",
             "consent_given",
             "consent_withdrawn",
             "exported",
@@ -889,6 +892,9 @@ class AsyncCalls:
             "client_deleted",
             "client_secret_created",
             "client_secret_revoked",
+            "protected_site_added",
+            "protected_site_changed",
+            "protected_site_removed",
             "consent_given",
             "consent_withdrawn",
             "exported",

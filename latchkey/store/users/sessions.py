@@ -35,7 +35,7 @@ class SessionRules:
 
     @property
     def parameters(self) -> tuple[list[timedelta], list[bytes]]:
-        """The parameters of `_live`."""
+        """The parameters of `live`."""
         limits = [self.member_idle, self.member_life, self.staff_idle, self.staff_life]
         return limits, list(self.secret_fingerprints)
 
@@ -98,7 +98,7 @@ def _limits(limits: str) -> tuple[str, str]:
     return at.format(1, 3), at.format(2, 4)
 
 
-def _live(limits: str, fingerprints: str) -> str:
+def live(limits: str, fingerprints: str) -> str:
     """The condition that a session `s` of the user `a` has not ended, given two parameters' names.
 
     Sessions of releases that noted no fingerprint live until they expire.
@@ -111,6 +111,19 @@ def _live(limits: str, fingerprints: str) -> str:
     """
 
 
+def use(limits: str) -> str:
+    """The columns of a query `found` that `NOTE_USE` needs, given a parameter's name."""
+    idle, life = _limits(limits)
+    return f"""s.last_seen_at as used_at,
+               least(s.authenticated_at + {life}, now() + {idle}) as ends_at"""
+
+
+NOTE_USE = """used as (
+    update sessions s set last_seen_at = now(), expires_at = found.ends_at from found
+     where s.id = found.session_id and found.used_at < now() - interval '5 minutes')"""
+"""The part of a query that notes the use of the session that its part `found` has found."""
+
+
 async def read(
     connection: Connection, token: str, *, rules: SessionRules
 ) -> tuple[User, CurrentSession] | None:
@@ -120,13 +133,11 @@ async def read(
     member. Use is noted every five minutes, so `idle` is that exact, together with when the session
     ends if it isn't used again.
     """
-    idle, life = _limits("$2")
     row = await connection.fetchrow(
         f"""
         with found as (
             select s.id as session_id, s.user_id as owner, s.via, s.second_factor,
-                   s.sid::text as sid, s.authenticated_at, s.last_seen_at as used_at,
-                   least(s.authenticated_at + {life}, now() + {idle}) as ends_at,
+                   s.sid::text as sid, s.authenticated_at, {use("$2")},
                    s.authenticated_at > now() - interval '15 minutes' as fresh,
                    case when u.id <> s.user_id then a.email end as acted_by,
                    {fields_of("u")}
@@ -136,11 +147,8 @@ async def read(
                                 and a.role in ('admin', 'owner')
                                 and m.role = 'member' and m.erased_at is null
               join users u on u.id = coalesce(m.id, s.user_id)
-             where s.token_hash = $1 and {_live("$2", "$3")}
-        ), used as (
-            update sessions s set last_seen_at = now(), expires_at = found.ends_at from found
-             where s.id = found.session_id and found.used_at < now() - interval '5 minutes'
-        )
+             where s.token_hash = $1 and {live("$2", "$3")}
+        ), {NOTE_USE}
         select * from found
         """,
         digest(token),
@@ -228,7 +236,7 @@ async def renew(
                via = $7, second_factor = $8, ip = $9, agent = $10
           from users a
          where s.token_hash = $1 and a.id = s.user_id and a.id = $11 and s.acting_as is null
-           and {_live("$2", "$3")}
+           and {live("$2", "$3")}
         returning s.id
         """,
         digest(token),
@@ -258,7 +266,7 @@ async def of_user(
         select s.id, s.via, s.ip, s.agent, s.created_at, s.authenticated_at, s.last_seen_at,
                s.id is not distinct from $4::bigint as current
           from sessions s join users a on a.id = s.user_id
-         where s.user_id = $1 and {_live("$2", "$3")}
+         where s.user_id = $1 and {live("$2", "$3")}
          order by current desc, s.last_seen_at desc, s.id desc
         """,
         user_id,

@@ -27,6 +27,7 @@ from web.pages.guard import (
     visitor_page,
 )
 from web.pages.leaving import onward
+from web.pages.member import entering
 from web.pages.render import page
 from web.security import SESSION_COOKIE, forget_cookie, read_cookie, session_token, set_cookie
 from web.site import Site, site_of
@@ -81,7 +82,9 @@ async def sign_in(request: Request) -> Response:
     if request.method == "GET":
         if request.state.user is not None:
             return redirect(target or "/")
-        return _form(request, target=target, email=request.query_params.get("login_hint", "")[:254])
+        hint = request.query_params.get("login_hint", "")[:254]
+        offer = await entering.offered(request, target)
+        return _form(request, target=target, email=hint, offer=offer)
     fields = await form(request)
     email, password = text(fields, "email")[:254], str(fields.get("password") or "")
     target = safe_target(text(fields, "next"))
@@ -420,6 +423,7 @@ def _form(
     error: str | None = None,
     wrong: WrongPasswordError | None = None,
     email: str = "",
+    offer: str | None = None,
 ) -> Response:
     return page(
         request,
@@ -429,5 +433,6 @@ def _form(
         error=error,
         errors=wrong.beside_password(wrong.say) if wrong else {},
         email=email,
+        offer=offer,
         passkeys=passkeys.relying_party(site_of(request).public_url) is not None,
     )

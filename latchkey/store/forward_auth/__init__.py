@@ -1,0 +1,1 @@
+"""Forward authentication: protected sites, who may enter them, and the way in."""
