@@ -171,10 +171,15 @@ async def test_a_refund_and_a_credit_add_up(shared: Latchkey) -> None:
     assert await money(shared, session["id"], access=False, **about) == "credited"
 
 
-async def test_a_written_off_bill_that_is_paid_later_opens_the_door(shared: Latchkey) -> None:
+async def test_a_voided_bill_opens_nothing_and_a_written_off_one_once_it_is_paid(
+    shared: Latchkey,
+) -> None:
     product, _, price = await linked(shared, every=None)
     email = "late@money.example"
     about = {"product": product, "email": email}
+    void = await invoiced(shared, email, price)
+    await shared.stripe.post(f"invoices/{void['id']}/void")
+    assert await money(shared, void["id"], access=False, **about) is None
     bill = await invoiced(shared, email, price)
     await shared.stripe.post(f"invoices/{bill['id']}/mark_uncollectible")
     assert await money(shared, bill["id"], access=False, **about) is None
