@@ -117,6 +117,7 @@ def expire_incomplete(shop: Shop, found: Json) -> None:
     before = {"status": found["status"], "ended_at": None}
     with shop.row():
         found.update(status="incomplete_expired", ended_at=shop.world.now())
+        _let_go_schedule(shop, found, aborted=True)
         bill = shop.world.table("invoice").get(found["latest_invoice"])
         if bill and bill["status"] == "open":
             invoices.void(shop, bill)

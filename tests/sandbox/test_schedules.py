@@ -132,3 +132,21 @@ async def test_a_schedule_is_aborted_where_nobody_pays(stripe: Stripe) -> None:
     await stripe.control("clock/advance", seconds=3 * 86400)
     assert (await life.now())["status"] == "canceled"
     assert "subscription_schedule.aborted" in await events_of(stripe, made["id"])
+
+
+async def test_the_schedule_of_a_subscription_that_was_never_paid_ends_with_it(
+    stripe: Stripe,
+) -> None:
+    life = await begin(stripe, card=None, payment_behavior="default_incomplete")
+    made = await stripe.post("subscription_schedules", from_subscription=life.id)
+    later = {"items": [{"price": life.price}], "duration": {"interval": "month"}}
+    current = {
+        "items": [{"price": life.price}],
+        "start_date": made["phases"][0]["start_date"],
+        "end_date": made["phases"][0]["end_date"],
+    }
+    await stripe.post(f"subscription_schedules/{made['id']}", phases=[current, later])
+    await stripe.control("clock/advance", seconds=32 * DAY)
+    assert (await life.now())["status"] == "incomplete_expired"
+    made = await stripe.get(f"subscription_schedules/{made['id']}")
+    assert made["status"] == "canceled"
