@@ -9,6 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -33,23 +34,42 @@ from web.audit import AuditCounts
 from web.outages import Outage
 from web.refusals import Refusals
 
+
+@dataclass(frozen=True)
+class Claim:
+    """What a round claims: see `inbox.claim`."""
+
+    limit: int
+    few: int = inbox.FEW
+    apart: bool = False
+
+
 BATCH = 200
 CONCURRENCY = 16
-ROUND = {"limit": BATCH, "few": inbox.FEW}
-PROBE = {"limit": 1, "few": 1}
+ROUND = Claim(limit=BATCH)
+PROBE = Claim(limit=1, few=1)
 """How many events a round claims, and how many while Temporal is away."""
 
-MANY = {"limit": 1000, "few": inbox.FEW}
-"""How many events a round claims after one that handed over: what a hundred objects send."""
+MANY = Claim(limit=1000)
+APART = Claim(limit=BATCH, apart=True)
+"""What a round claims after one that handed over: what a few hundred objects send, or only what
+can't be handed over while handovers are waited for."""
+
+APART_SECONDS = 0.25
+"""How long what can't be handed over waits for handovers."""
 
 WAKEUPS = 50
 POLL_SECONDS = 1.0
 BURST = 100
 """How many objects are handed over at once at most."""
 
-BURSTS = 2
-"""How many handovers a relay waits for. The longer they take, the more events gather for the
-next."""
+BURSTS = 3
+"""How many handovers are made side by side. What arrives meanwhile gathers for the next, however
+long they take."""
+
+KEPT_UP = 5
+"""Once objects are handed over, this goes on until no more than this part of the threshold
+waits."""
 
 BURST_SECONDS = 8.0
 """After this long, a handover isn't waited for any more: Stripe may be unavailable for longer."""
@@ -86,7 +106,7 @@ class Relay:
         self._wake = wake
         self._sending: set[asyncio.Task[None]] = set()
         self._bursts: set[asyncio.Task[None]] = set()
-        self._handing_over = False
+        self._many = False
         self._outage = Outage()
 
     @property
@@ -131,21 +151,19 @@ class Relay:
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this
-        one to arrive, only for a free slot. While objects are handed over, the next ones gather
-        until that slot is free. While Temporal is away, one event is tried now and then, and the
-        others aren't touched."""
+        one to arrive, only for a free slot. While objects are handed over, the next ones gather.
+        While Temporal is away, one event is tried now and then, and the others aren't touched."""
         if not self._outage.may_try:
             return False
+        gathering = await self._handovers_last()
         probing = self._outage.lasts
-        size = PROBE if probing else MANY if self._handing_over else ROUND
-        if self._handing_over:
-            await _free(self._bursts, BURSTS)
-        waiting = await inbox.claim(self._pool, **size)
+        size = PROBE if probing else APART if gathering else MANY if self._many else ROUND
+        waiting = await inbox.claim(self._pool, **asdict(size))
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
         together = await self._together(groups)
-        self._handing_over = bool(together)
+        self._many = bool(together) or gathering
         left: list[str] = []
         for target, events in groups.items():
             if target.id in together:
@@ -160,13 +178,21 @@ class Relay:
         for first in range(0, len(objects), BURST):
             batch = dict(objects[first : first + BURST])
             await self._start(self._bursts, BURSTS, self._hand_over(batch))
-        return len(waiting) >= size["limit"]
+        return len(waiting) >= size.limit
+
+    async def _handovers_last(self) -> bool:
+        """Whether handovers are still being made after a while."""
+        if not self._many or not self._bursts:
+            return False
+        _, lasting = await asyncio.wait(self._bursts, timeout=APART_SECONDS)
+        return bool(lasting)
 
     async def _start(
         self, tasks: set[asyncio.Task[None]], most: int, work: Coroutine[Any, Any, None]
     ) -> None:
         """Have the work done beside at most so much of its kind."""
-        await _free(tasks, most)
+        while len(tasks) >= most:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -180,7 +206,8 @@ class Relay:
         for target, events in groups.items():
             if all(_read_together(event.target) for event in events):
                 found[target.id] += events
-        missing = self._burst_from - len(found)
+        wanted = self._burst_from // KEPT_UP if self._many else self._burst_from
+        missing = wanted - len(found)
         if not found or (missing > 0 and await inbox.awaited(self._pool, most=missing) < missing):
             return {}
         given = [event for events in found.values() for event in events]
@@ -338,12 +365,6 @@ class Relay:
         log.error("events refused by Temporal, see the inbox", events=ids, reason=error)
         async with self._pool.acquire() as connection:
             await inbox.mark_failed(connection, ids, error=error)
-
-
-async def _free(tasks: set[asyncio.Task[None]], most: int) -> None:
-    """Wait until fewer tasks than that are running."""
-    while len(tasks) >= most:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _read_together(target: Target) -> bool:

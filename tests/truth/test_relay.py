@@ -9,7 +9,9 @@ import pytest
 import temporalio.api.operatorservice.v1 as operator
 from temporalio.client import Client
 
-from latchkey import temporal
+from latchkey import dispatch, temporal
+from latchkey.contracts import burst_workflow_id
+from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import inbox, wakeups
 from tests.harness import PATIENCE, Json, Latchkey, free_port, new_namespace, until
@@ -195,3 +197,75 @@ async def test_few_events_are_tried_while_temporal_is_away(
 
     await until(all_relayed, "everything is relayed once Temporal is back")
     assert not relay._outage.lasts
+
+
+async def test_objects_gather_while_handovers_last(
+    pool: Pool, temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker takes the first handover, so it lasts until it is ended here."""
+    monkeypatch.setattr("web.relay.BURST_SECONDS", PATIENCE)
+    client = await new_namespace(temporal_address)
+    await temporal.register_search_attributes(client)
+
+    async def starts() -> bool:
+        try:
+            await dispatch.nudge(client, Target(TargetKind.SUBSCRIPTION, "sub_none"), [])
+        except dispatch.TemporalUnavailableError:
+            return False
+        return True
+
+    await until(starts, "Temporal starts runs")
+    relay = Relay(
+        pool,
+        client,
+        arrived=asyncio.Event(),
+        wake=asyncio.Event(),
+        refusals=Refusals(),
+        audit=AuditCounts(),
+        burst_from=2,
+    )
+
+    async def relayed(*events: str) -> set[str]:
+        """What has been relayed once these events have come."""
+        for event in events:
+            kind = "subscription" if event.startswith("sub") else "object"
+            await pool.execute(
+                """
+                insert into events (id, livemode, type, object_id, thin, created_at, target_kind,
+                                    target_id)
+                values ($1, false, 'customer.updated', $1, false, now(), $2, $1)
+                """,
+                event,
+                kind,
+            )
+        await relay._relay_events()
+        await asyncio.gather(*relay._sending)
+        rows = await pool.fetch("select id from events where state = 'relayed'")
+        return {row["id"] for row in rows}
+
+    async def recorded(event: str) -> None:
+        async def found() -> bool:
+            state = await pool.fetchval("select state from events where id = $1", event)
+            return bool(state == "relayed")
+
+        await until(found, f"{event} is relayed")
+
+    await relayed("sub_1", "sub_2")
+    await recorded("sub_2")
+    first = client.get_workflow_handle(burst_workflow_id(["sub_1", "sub_2"]))
+    assert await relayed("sub_3", "customer/cus_1") == {"sub_1", "sub_2", "customer/cus_1"}
+    await first.terminate()
+    await asyncio.gather(*relay._bursts)
+    await relayed("sub_4")
+    await recorded("sub_4")
+    await client.get_workflow_handle(burst_workflow_id(["sub_3", "sub_4"])).terminate()
+    await asyncio.gather(*relay._bursts)
+    await relayed("sub_5")
+    await recorded("sub_5")
+    await client.get_workflow_handle(burst_workflow_id(["sub_5"])).terminate()
+    await asyncio.gather(*relay._bursts)
+    await pool.execute("update events set state = 'handled'")
+    await relayed()
+    await relayed("sub_6")
+    run = client.get_workflow_handle("subscription/sub_6")
+    assert (await run.describe()).id == "subscription/sub_6", "calm again: by itself"

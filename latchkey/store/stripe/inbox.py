@@ -137,14 +137,18 @@ async def store(pool: Pool, events: Sequence[Arrival]) -> dict[str, timedelta]:
     return {row["id"]: BURST if row["waits"] else timedelta() for row in rows if row["relayed"]}
 
 
-async def claim(pool: Pool, *, limit: int, few: int = FEW) -> list[Waiting]:
+async def claim(pool: Pool, *, limit: int, few: int = FEW, apart: bool = False) -> list[Waiting]:
     """Claim up to `limit` waiting events for `LEASE`, and up to `few` relayed ones that haven't
-    been handled. Other relays skip them in the meantime."""
+    been handled. Other relays skip them in the meantime. `apart` leaves those whose objects can be
+    read by lists."""
     rows = await pool.fetch(
         """
         update events set not_before = now() + $2, attempts = attempts + 1
          where id = any(array(select id from events
                                where state = 'waiting' and not_before <= now()
+                                 and not ($4 and (target_kind = 'subscription'
+                                              or target_kind = 'purchase'
+                                                 and target_id like 'cs\\_%'))
                                order by not_before limit $1
                                  for update skip locked)
                      || array(select id from events
@@ -156,6 +160,7 @@ async def claim(pool: Pool, *, limit: int, few: int = FEW) -> list[Waiting]:
         limit,
         LEASE,
         few,
+        apart,
     )
     return [_waiting(row) for row in rows]
 
