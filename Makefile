@@ -8,14 +8,14 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: two processes for each of two cores keep both busy.
 PROCESSES ?= 4
 
-# `check` has run the architecture's tests, and `integrations` has a target of its own.
+# `check` has run the architecture's tests; `integrations` and `drill` have targets of their own.
 PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 \
-  --ignore tests/test_architecture.py --ignore tests/integrations
+  --ignore tests/test_architecture.py --ignore tests/integrations --ignore tests/drill
 
 # The checks need one core, so they run beside the tests.
 BOTH := $(MAKE) --no-print-directory --jobs 2 check
 
-.PHONY: run test integrations fast check suite quick format schema clients lock clean
+.PHONY: run test integrations drill fast check suite quick format schema clients lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
@@ -29,6 +29,10 @@ test: $(VENV)/.tools
 integrations: $(VENV)/.tools
 	$(BIN)/python -m tests.integrations.install
 	$(BIN)/python -m pytest tests/integrations
+
+## Back up a site under purchases, lose it, restore it, and check that everything is right.
+drill: $(VENV)/.development
+	$(BIN)/python -m pytest tests/drill
 
 ## Run the quick tests: no browser and no slow tests.
 fast: $(VENV)/.development

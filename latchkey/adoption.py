@@ -19,7 +19,8 @@ async def claim(pool: Pool, settings: Settings) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await site_identity.claim(connection, settings.public_url)
         found = await site_identity.read(connection, settings.public_url)
-        if found.role is SiteRole.COPY and found.home and is_local(found.home):
+        moved = found.role is SiteRole.COPY and not found.restored
+        if moved and found.home and is_local(found.home):
             await site_identity.choose(connection, settings.public_url, SiteRole.ORIGINAL)
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -14,11 +15,16 @@ from rich.console import Console
 
 from latchkey import first_owner, serving
 from latchkey.adoption import AdoptionError, adopt
+from latchkey.backup import BackupError, back_up
+from latchkey.backup_file import BackupFileError
 from latchkey.doctor import examine
 from latchkey.embedded import EmbeddedError
 from latchkey.logging import configure_logging
+from latchkey.postgres_client import PostgresClientError
 from latchkey.recovery import RecoveryError, recover, who_it_is
+from latchkey.restoration import RestoreError, restore, silence
 from latchkey.rotation import rotate
+from latchkey.rules.plurals import counted
 from latchkey.settings import SettingsError, load_settings
 from latchkey.store.migrate import MigrationError, await_current, migrate
 from latchkey.store.site_identity import SiteRole
@@ -41,6 +47,10 @@ _EXPECTED = (
     MigrationError,
     RecoveryError,
     AdoptionError,
+    BackupError,
+    BackupFileError,
+    PostgresClientError,
+    RestoreError,
 )
 
 
@@ -104,6 +114,65 @@ def rotate_command() -> None:
             " of the list and rotate again, or enter the Stripe key again under Connectors"
         )
     console.print("Everything is sealed under the first secret: the others can be removed.")
+
+
+@app.command("backup")
+def backup_command(
+    target: Annotated[
+        Path, typer.Argument(help="A new file, or a folder in which it is named after the time.")
+    ],
+) -> None:
+    """Write the whole database to a file, while the site runs. LATCHKEY_SECRET isn't in it: keep
+    that apart."""
+    made = _run(back_up(as_running(load_settings()), target))
+    console.print(
+        f"{made.path}: {counted(sum(made.manifest.counts.values()), 'row')},"
+        f" {made.path.stat().st_size:,} bytes. It can't be used without LATCHKEY_SECRET, which"
+        " isn't in it.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command("restore")
+def restore_command(
+    path: Annotated[Path, typer.Argument(help="What `latchkey backup` has written.")],
+    without_secret: Annotated[
+        bool, typer.Option("--without-secret", help="Restore although LATCHKEY_SECRET is lost.")
+    ] = False,
+) -> None:
+    """Restore a backup into an empty database. The site stays silent until `latchkey adopt`."""
+    done = _run(restore(load_settings(), path, without_secret=without_secret))
+    rows = counted(sum(done.manifest.counts.values()), "row")
+    migrated = f" Migrated to this release ({', '.join(done.migrated)})." if done.migrated else ""
+    console.print(
+        f"Restored {rows} of {done.manifest.home or 'a site that never ran'}, as of"
+        f" {done.manifest.made_at}.{migrated} Start web and worker: the site reads what happened"
+        " since, but sends no email and writes nothing to Stripe. Once it looks right and the"
+        " original doesn't run any more, run `latchkey adopt`.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    if done.unreadable:
+        _fail(
+            f"{counted(done.unreadable, 'stored secret')} can't be opened by LATCHKEY_SECRET: enter"
+            " the Stripe key again under Connectors, and set up webhook endpoints and authenticator"
+            " apps again",
+            status=3,
+        )
+
+
+@app.command("silence")
+def silence_command() -> None:
+    """Keep a database that Postgres recovered to an earlier time silent until `latchkey adopt`."""
+    settings = load_settings()
+    _run(await_current(settings.require_database(), seconds=30))
+    _run(silence(settings))
+    console.print(
+        "From now on the site sends no email and writes nothing to Stripe, until `latchkey adopt`."
+    )
 
 
 @app.command("adopt")
@@ -197,14 +266,7 @@ def main() -> None:
     """Run the command line. Expected errors end in one readable line and exit status 1."""
     try:
         app()
-    except (
-        SettingsError,
-        UpError,
-        EmbeddedError,
-        MigrationError,
-        RecoveryError,
-        AdoptionError,
-    ) as error:
+    except _EXPECTED as error:
         _fail(str(error))
     except (OSError, asyncpg.PostgresError, RuntimeError) as error:
         _fail(f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause")
@@ -212,9 +274,9 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, *, status: int = 1) -> None:
     errors.print(f"latchkey: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.common import (
     Priority,
     SearchAttributePair,
@@ -103,13 +108,13 @@ async def hand_over(client: Client, objects: list[BurstObject]) -> WorkflowHandl
     return handle
 
 
-async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
+async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
     """Start the workflow of an imported subscription, asleep until its first deadline.
 
-    An existing run knows more and is left alone. Raises `TemporalUnavailableError`.
+    An existing run knows more and is left alone: False then. Raises `TemporalUnavailableError`.
     """
     async with _bounded(client):
-        with suppress(WorkflowAlreadyStartedError):
+        try:
             await client.start_workflow(
                 contracts.SUBSCRIPTION,
                 EntityState(
@@ -133,6 +138,30 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> None:
                     ]
                 ),
             )
+        except WorkflowAlreadyStartedError:
+            return False
+    return True
+
+
+async def is_running(client: Client, workflow_id: str) -> bool:
+    """Whether there is such a run: what `list_workflows` finds may be seconds old. Raises
+    `TemporalUnavailableError`."""
+    async with _bounded(client):
+        try:
+            found = await client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+    return found.status is WorkflowExecutionStatus.RUNNING
+
+
+def run_of(target: Target) -> str | None:
+    """The id of the workflow that a target's events go to; None if that takes a look at the
+    database."""
+    if target.kind in (TargetKind.PAYMENT, TargetKind.NONE):
+        return None
+    return _entity(target)[1]
 
 
 def _entity(target: Target) -> tuple[str, str, TypedSearchAttributes]:

@@ -146,11 +146,12 @@ async def of_identity(settings: Settings) -> list[Check]:
         case SiteRole.ORIGINAL:
             return []
         case SiteRole.COPY:
+            what = f"restored from a backup of {found.restored}" if found.restored else "a copy"
             return [
                 Check(
                     "site",
                     False,
-                    f"a copy of {found.home}: it sends no email and writes nothing to Stripe",
+                    f"{what} of {found.home}: it sends no email and writes nothing to Stripe",
                     "if the site has moved here, run `latchkey adopt`; otherwise `latchkey adopt"
                     " --read-only` or `--rehearsal`",
                 )

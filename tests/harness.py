@@ -144,6 +144,12 @@ class Postgres:
         await self._execute(f"create database {name} template template_latchkey strategy file_copy")
         return self.dsn(name)
 
+    async def create_empty(self) -> str:
+        """Create a database that nothing is in yet; returns its URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        await self._execute(f"create database {name} template template0")
+        return self.dsn(name)
+
     async def drop(self, dsn: str) -> None:
         """Remove a database that `create` made, even while somebody is connected to it."""
         name = next(part for part in re.findall(r"test_[0-9a-f]+", dsn))
@@ -496,19 +502,9 @@ class Latchkey:
 
     def spawn_worker(self) -> subprocess.Popen[bytes]:
         """A worker in its own process, as `latchkey worker` starts it, for tests that kill it."""
-        names = {name: field.alias for name, field in Settings.model_fields.items()}
-        given = {
-            str(names[name]): value.get_secret_value()
-            if hasattr(value, "get_secret_value")
-            else value
-            for name, value in self.settings
-            if value is not None
-        }
-        environment = os.environ | {name: str(value) for name, value in given.items()}
-        environment["TEMPORAL_NAMESPACE"] = self.namespace
         return subprocess.Popen(
             [sys.executable, "-m", "latchkey.cli", "worker"],
-            env=environment,
+            env=environment_of(self.settings) | {"TEMPORAL_NAMESPACE": self.namespace},
         )
 
     async def call(self, method: str, path: str, status: int = 200, **options: Any) -> Json:
@@ -592,15 +588,27 @@ class Latchkey:
                 print(f"{run.id} is at work; its activities failed by: {failures}")  # noqa: T201
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment that a command of Latchkey with these settings needs."""
+    names = {name: field.alias for name, field in Settings.model_fields.items()}
+    given = {
+        str(names[name]): value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        for name, value in settings
+        if value is not None
+    }
+    return os.environ | {name: str(value) for name, value in given.items()}
+
+
 @contextlib.asynccontextmanager
 async def run_latchkey(
     dsn: str, temporal_address: str, stripe: Stripe, **given: Any
 ) -> AsyncIterator[Latchkey]:
     """Web and worker in this event loop; Temporal is found by its environment variables.
 
-    With `STRIPE_SECRET_KEY` None it isn't connected until a key is entered.
+    With `STRIPE_SECRET_KEY` None it isn't connected until a key is entered. `LATCHKEY_PORT` has it
+    return to an address.
     """
-    port = free_port()
+    port = given.get("LATCHKEY_PORT") or free_port()
     url = f"http://127.0.0.1:{port}"
     client = await new_namespace(temporal_address)
     os.environ["TEMPORAL_NAMESPACE"] = client.namespace

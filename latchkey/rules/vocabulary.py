@@ -301,6 +301,7 @@ class AuditAction(StrEnum):
     REPAIR_STARTED = "repair_started"
     SECRETS_ROTATED = "secrets_rotated"
     SITE_ADOPTED = "site_adopted"
+    SITE_RESTORED = "site_restored"
     WEBHOOK_ADDED = "webhook_added"
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_SECRET_RENEWED = "webhook_secret_renewed"

@@ -4,6 +4,7 @@ import asyncio
 import math
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from importlib.metadata import version
 import asyncpg
 import structlog
 
-from latchkey.store import address_keys
+from latchkey.store import address_keys, backups
 from latchkey.store.pool import Connection
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
@@ -86,9 +87,14 @@ async def pending(dsn: str) -> list[str]:
 
 async def missing(connection: Connection) -> list[str]:
     """Names of the migrations that a connection's database lacks. Raises `MigrationError` if it is
-    too new for this release."""
+    too new for this release, or is being restored."""
+    if await connection.fetchval("select to_regnamespace($1) is not null", backups.RESTORING):
+        raise MigrationError(
+            "the database is being restored, or that was interrupted: wait until `latchkey"
+            " restore` has ended, or drop the database, create it and restore it again"
+        )
     applied = await _applied(connection)
-    _check_age(applied)
+    check_age(applied)
     return [migration.name for migration in migrations() if migration.name not in applied]
 
 
@@ -137,7 +143,7 @@ async def migrate(dsn: str) -> list[str]:
             "alter table schema_migrations add column if not exists oldest_release text"
         )
         applied = await _applied(connection)
-        _check_age(applied)
+        check_age(applied)
         new = [migration for migration in migrations() if migration.name not in applied]
         for migration in new:
             if migration.in_transaction:
@@ -219,7 +225,7 @@ async def _applied(connection: Connection) -> dict[str, str | None]:
     return {row["name"]: row["oldest_release"] for row in rows}
 
 
-def _check_age(applied: dict[str, str | None]) -> None:
+def check_age(applied: Mapping[str, str | None]) -> None:
     """Raise `MigrationError` if an applied migration excludes this release."""
     release = version("latchkey")
     newer = [oldest for oldest in applied.values() if oldest and _parts(oldest) > _parts(release)]

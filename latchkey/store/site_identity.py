@@ -26,10 +26,12 @@ class SiteRole(StrEnum):
 
 @dataclass(frozen=True)
 class SiteIdentity:
-    """`home` is the address that the database acts for, None before its first start."""
+    """`home` is the address that the database acts for, None before its first start. `restored` is
+    when the backup was made that a copy came from, in UTC, if it came from one."""
 
     home: str | None = None
     role: SiteRole = SiteRole.ORIGINAL
+    restored: str | None = None
 
     @property
     def sends_email(self) -> bool:
@@ -63,7 +65,23 @@ async def read(connection: Connection, address: str) -> SiteIdentity:
         return SiteIdentity()
     home = kept["home"]
     same = home == address or (is_local(home) and is_local(address))
-    return SiteIdentity(home, SiteRole(kept["role"]) if same else SiteRole.COPY)
+    role = SiteRole(kept["role"]) if same else SiteRole.COPY
+    return SiteIdentity(home, role, kept.get("restored"))
+
+
+async def silence(connection: Connection, made_at: str) -> None:
+    """Make what was restored from a backup a copy, also at its own address: its original may still
+    run, and what waited in it may have been sent since."""
+    await connection.execute(
+        """
+        update site_settings
+           set value = value || jsonb_build_object('role', $2::text, 'restored', $3::text)
+         where key = $1
+        """,
+        KEY,
+        SiteRole.COPY,
+        made_at,
+    )
 
 
 async def claim(connection: Connection, address: str) -> None:

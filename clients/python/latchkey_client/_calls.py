@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 2d2d94decaac66756f99b8d61654ca27f80d5f0193022d4e1ee0edc24abc76b7
+Made from 21b90b82b2e4eb3ef5d3219406871d99369e92255f324e2a0f1c8242a311d7ae
 """
 
 from collections.abc import Mapping
@@ -163,6 +163,7 @@ class SyncCalls:
             "repair_started",
             "secrets_rotated",
             "site_adopted",
+            "site_restored",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",
@@ -942,6 +943,7 @@ class AsyncCalls:
             "repair_started",
             "secrets_rotated",
             "site_adopted",
+            "site_restored",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",

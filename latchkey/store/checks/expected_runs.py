@@ -21,28 +21,22 @@ _PURCHASES = """
      where o.state = 'pending'
 """
 _LINKS = "select id, product_id from links where removed_at is null and dispatched_at is not null"
+_POLICIES = """
+    select id from policy_changes
+     where state <> 'done'
+       and not exists (select from wakeups where kind = 'policy' and ref = policy_changes.id::text)
+"""
 
 
 @dataclass(frozen=True)
 class ExpectedRuns:
-    """Ids of subscriptions and of pending purchases, and the product of each link."""
+    """Ids of subscriptions and of pending purchases, the product of each link, and the changes of a
+    policy that are being applied."""
 
     subscriptions: Sequence[str]
     purchases: Sequence[str]
     links: Mapping[int, str]
-
-
-async def count(connection: Connection) -> int:
-    """How many runs there should be at least."""
-    found: int = await connection.fetchval(
-        f"""
-        select (select count(*) from ({_SUBSCRIPTIONS}) as s)
-             + (select count(*) from ({_PURCHASES}) as p)
-             + (select count(*) from ({_LINKS}) as l)
-        """,
-        sorted(TERMINAL),
-    )
-    return found
+    policies: Sequence[int]
 
 
 async def read(connection: Connection) -> ExpectedRuns:
@@ -51,4 +45,5 @@ async def read(connection: Connection) -> ExpectedRuns:
         [row["id"] for row in await connection.fetch(_SUBSCRIPTIONS, sorted(TERMINAL))],
         [row["id"] for row in await connection.fetch(_PURCHASES)],
         {row["id"]: row["product_id"] for row in await connection.fetch(_LINKS)},
+        [row["id"] for row in await connection.fetch(_POLICIES)],
     )

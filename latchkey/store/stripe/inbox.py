@@ -413,6 +413,27 @@ async def put_back(pool: Pool, ids: Sequence[str], *, error: str, wait: timedelt
     )
 
 
+async def targets_relayed(connection: Connection) -> list[Target]:
+    """What was nudged because of events that aren't handled yet."""
+    rows = await connection.fetch(
+        "select distinct target_kind, target_id from events where state = 'relayed'"
+    )
+    return [Target(TargetKind(row["target_kind"]), row["target_id"]) for row in rows]
+
+
+async def relay_again(connection: Connection, targets: Collection[Target]) -> None:
+    """Relay the unhandled events of these targets once more, without waiting any longer."""
+    await connection.execute(
+        """
+        update events set state = 'waiting', not_before = now(), relayed_at = null
+         where state = 'relayed' and (target_kind, target_id) in (
+               select * from unnest($1::text[], $2::text[]))
+        """,
+        [target.kind for target in targets],
+        [target.id for target in targets],
+    )
+
+
 async def mark_handled(connection: Connection, ids: Sequence[str]) -> None:
     """Record that these events have been processed. How long that took is measured, but for those
     that had failed before."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from latchkey.rules.deliveries import Next
@@ -339,17 +339,20 @@ async def replay(connection: Connection, endpoint_id: str, *, since: datetime) -
     return count
 
 
-async def forsaken(connection: Connection) -> Sequence[str]:
-    """The endpoints with something to be sent that should have been sent minutes ago."""
+async def forsaken(
+    connection: Connection, *, overdue: timedelta = timedelta(minutes=10)
+) -> Sequence[str]:
+    """The endpoints with something to be sent that should have been sent so long ago."""
     rows = await connection.fetch(
         """
         select id from webhook_endpoints e
          where paused_at is null and off_at is null and format <> 'digest'
-           and (rests_until is null or rests_until < now() - interval '10 minutes')
+           and (rests_until is null or rests_until < now() - $1::interval)
            and exists (select from webhook_deliveries
                         where endpoint_id = e.id and state = 'waiting'
-                          and due_at < now() - interval '10 minutes')
-        """
+                          and due_at < now() - $1::interval)
+        """,
+        overdue,
     )
     return [row["id"] for row in rows]
 

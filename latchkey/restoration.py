@@ -1,0 +1,157 @@
+"""`latchkey restore`: a backup into an empty database, as a copy that is silent until adopted."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from latchkey import backup_file, postgres_client
+from latchkey.backup_file import Manifest
+from latchkey.rotation import rotate
+from latchkey.rules.plurals import counted
+from latchkey.rules.vocabulary import AuditAction
+from latchkey.settings import Settings
+from latchkey.store import audit_draft, backups, site_identity
+from latchkey.store.migrate import check_age, migrate
+from latchkey.store.pool import Connection, create_pool
+from latchkey.vault import fingerprint
+
+
+class RestoreError(Exception):
+    """The backup wasn't restored, or not as it was made. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored, which migrations were applied to it, and how many stored secrets
+    LATCHKEY_SECRET doesn't open."""
+
+    manifest: Manifest
+    migrated: list[str]
+    unreadable: int
+
+
+async def restore(settings: Settings, path: Path, *, without_secret: bool = False) -> Restored:
+    """Restore a backup into the empty database of the settings, and migrate it to this release.
+
+    What it can, it checks before it changes anything. `without_secret` is for a site whose
+    LATCHKEY_SECRET is lost. Needs no Temporal: a worker starts what should run. Raises
+    `RestoreError`, `BackupFileError`, `MigrationError`, `PostgresClientError`, `SettingsError`.
+    """
+    dsn, secrets = settings.require_database(), settings.require_secrets()
+    manifest = backup_file.read_manifest(path)
+    check_age(manifest.migrations)
+    ours = {fingerprint(secret).hex() for secret in secrets}
+    if not without_secret and not ours & set(manifest.secrets):
+        raise RestoreError(
+            "the backup was made under another LATCHKEY_SECRET: set that one. If it is lost,"
+            " --without-secret restores the rest: the Stripe key, webhook endpoints and"
+            " authenticator apps have to be set up again"
+        )
+    connection = await asyncpg.connect(dsn)
+    try:
+        await _check_target(connection, manifest)
+        pg_restore = postgres_client.program("pg_restore", at_least=manifest.client)
+        await backups.begin(connection)
+        try:
+            await _fill(pg_restore, dsn, path)
+        except BaseException:
+            await backups.abandon(connection)
+            raise
+        await _check_counts(connection, manifest)
+    finally:
+        await connection.close()
+    migrated = await migrate(dsn)
+    unreadable = sum(each.unreadable for each in await rotate(dsn, secrets, dry_run=True))
+    await _finish(dsn, manifest)
+    return Restored(manifest, migrated, unreadable)
+
+
+async def _check_target(connection: Connection, manifest: Manifest) -> None:
+    if not await backups.is_empty(connection):
+        raise RestoreError(
+            "the database isn't empty: create a new one, and give its address as DATABASE_URL"
+        )
+    release = await backups.server_release(connection)
+    if release < manifest.postgres:
+        raise RestoreError(
+            f"the backup is of Postgres {manifest.postgres}, and this server is {release}: restore"
+            f" it into {manifest.postgres} or newer"
+        )
+
+
+async def _fill(pg_restore: Path, dsn: str, path: Path) -> None:
+    """Have `pg_restore` read the dump, all of it or nothing."""
+    address, environment = postgres_client.connection(dsn)
+    with tempfile.TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            pg_restore,
+            *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"),
+            f"--dbname={address}",
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=said,
+        )
+        assert process.stdin is not None, "it is a pipe"
+        try:
+            try:
+                for chunk in backup_file.read_dump(path):
+                    process.stdin.write(chunk)
+                    await process.stdin.drain()
+                process.stdin.close()
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            status = await process.wait()
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        if status:
+            raise RestoreError(
+                f"pg_restore failed, and the database is as empty as it was:"
+                f" {postgres_client.last_line(said)}"
+            )
+
+
+async def _check_counts(connection: Connection, manifest: Manifest) -> None:
+    found = await backups.counts(connection)
+    wrong = [name for name, rows in manifest.counts.items() if found.get(name) != rows]
+    if wrong:
+        raise RestoreError(
+            f"{counted(len(wrong), 'table')} ({', '.join(wrong)}) didn't come back as they were:"
+            " drop the database, and restore again or use another backup"
+        )
+
+
+async def _finish(dsn: str, manifest: Manifest) -> None:
+    async with _changing(dsn, "latchkey restore") as connection:
+        await backups.finish(connection, manifest.made_at)
+        audit_draft.note(after={"made_at": manifest.made_at, "release": manifest.release})
+
+
+async def silence(settings: Settings) -> None:
+    """Make a database that was brought back by other means, such as Postgres' point-in-time
+    recovery, a copy that is silent until it is adopted."""
+    now = datetime.now(UTC).replace(microsecond=0).isoformat()
+    async with _changing(settings.require_database(), "latchkey silence") as connection:
+        await site_identity.silence(connection, now)
+        audit_draft.note(after={"made_at": now})
+
+
+@asynccontextmanager
+async def _changing(dsn: str, command: str) -> AsyncIterator[Connection]:
+    """A transaction with its line in the audit log."""
+    pool = await create_pool(dsn, max_size=1)
+    try:
+        draft = audit_draft.of_command(command, AuditAction.SITE_RESTORED)
+        with audit_draft.recording(draft):
+            async with pool.acquire() as connection, connection.transaction():
+                yield connection
+    finally:
+        await pool.close()

@@ -1,0 +1,305 @@
+"""Backups: what is in the file, what a restore refuses, and what it leaves."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+
+from latchkey import adoption, backup, backup_file, postgres_client, restoration
+from latchkey.backup import BackupError, MadeBackup
+from latchkey.backup_file import BackupFileError
+from latchkey.doctor_checks import of_identity
+from latchkey.postgres_client import PostgresClientError
+from latchkey.restoration import RestoreError
+from latchkey.settings import Settings
+from latchkey.store import backups, site_identity
+from latchkey.store.migrate import MigrationError, await_current, migrations
+from latchkey.store.pool import Connection, Pool, create_pool
+from latchkey.store.site_identity import SiteRole
+from latchkey.vault import Purpose, Vault
+from tests.harness import SECRET, Postgres
+
+pytestmark = pytest.mark.anyio
+
+HOME = "https://members.example.com"
+
+
+def settings(dsn: str, *, secret: str = SECRET, url: str = HOME) -> Settings:
+    given = {"DATABASE_URL": dsn, "LATCHKEY_SECRET": secret, "LATCHKEY_PUBLIC_URL": url}
+    return Settings.model_validate(given)
+
+
+@pytest.fixture
+async def empty(postgres: Postgres) -> AsyncIterator[str]:
+    made = await postgres.create_empty()
+    yield made
+    await postgres.drop(made)
+
+
+@pytest.fixture
+async def made(dsn: str, pool: Pool, tmp_path: Path) -> MadeBackup:
+    """A backup of a site with a person, an email that waits and a sealed Stripe key."""
+    await adoption.claim(pool, settings(dsn))
+    await pool.execute("insert into users (email, role) values ('ada@life.example', 'member')")
+    await pool.execute(
+        "insert into mails (key, kind, user_id) select 'welcome:1', 'welcome', id from users"
+    )
+    await pool.execute(
+        "insert into stripe_connection (key_encrypted) values ($1)"
+        " on conflict (singleton) do update set key_encrypted = excluded.key_encrypted",
+        Vault((SECRET,)).seal("sk_test_x", Purpose.STRIPE_KEY),
+    )
+    return await backup.back_up(settings(dsn), tmp_path)
+
+
+async def tables(dsn: str) -> int:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return len(await backups.counts(connection))
+    finally:
+        await connection.close()
+
+
+async def test_a_backup_is_a_tar_that_others_can_read_too(made: MadeBackup) -> None:
+    assert made.path.stat().st_mode & 0o077 == 0, "it holds people's data"
+    with tarfile.open(made.path) as archive:
+        assert archive.getnames() == ["database.dump", "manifest.json"]
+        dump, manifest = (archive.extractfile(name) for name in archive.getnames())
+        assert dump is not None
+        assert manifest is not None
+        assert dump.read(5) == b"PGDMP"
+        described = orjson.loads(manifest.read())
+    assert described["home"] == HOME
+    assert described["counts"]["users"] == 1
+    assert list(described["migrations"]) == [each.name for each in migrations()]
+    assert SECRET.encode() not in made.path.read_bytes()
+    assert backup_file.read_manifest(made.path) == made.manifest
+
+
+async def test_a_backup_sees_one_moment(dsn: str, pool: Pool, tmp_path: Path) -> None:
+    """What is committed while it is being written isn't in it, and the counts agree."""
+    add = "insert into users (email) values ('late@life.example')"
+    kept = backups.counts
+
+    async def counted(connection: Connection) -> dict[str, int]:
+        found = await kept(connection)
+        await pool.execute(add)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backups, "counts", counted)
+        made = await backup.back_up(settings(dsn), tmp_path / "one.tar")
+    listed = subprocess.run(
+        [
+            postgres_client.program("pg_restore", at_least=made.manifest.client),
+            "--data-only",
+            "--file=-",
+        ],
+        input=b"".join(backup_file.read_dump(made.path)),
+        capture_output=True,
+        check=True,
+    )
+    assert made.manifest.counts["users"] == 0
+    assert b"late@life.example" not in listed.stdout
+
+
+async def test_a_backup_overwrites_nothing_and_leaves_nothing_if_it_fails(
+    dsn: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there.tar"
+    there.write_text("precious")
+    with pytest.raises(BackupError, match="exists already"):
+        await backup.back_up(settings(dsn), there)
+    assert there.read_text() == "precious"
+    there.unlink()
+    with pytest.raises(BackupError, match="isn't Latchkey's"):
+        await backup.back_up(settings(empty), tmp_path)
+    failing = tmp_path / "pg_dump"
+    failing.write_text("#!/bin/sh\nprintf 'half a dump'\necho 'out of luck' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(postgres_client, "program", lambda *_, **__: failing)
+    with pytest.raises(BackupError, match="out of luck"):
+        await backup.back_up(settings(dsn), tmp_path)
+    assert list(tmp_path.iterdir()) == [failing]
+    (tmp_path / "new.tar.partial").touch()
+    with pytest.raises(BackupError, match="another backup is being written"):
+        await backup.back_up(settings(dsn), tmp_path / "new.tar")
+
+
+async def test_what_is_restored_is_silent_until_it_is_adopted(made: MadeBackup, empty: str) -> None:
+    done = await restoration.restore(settings(empty), made.path)
+    assert (done.migrated, done.unreadable) == ([], 0)
+    pool = await create_pool(empty)
+    try:
+        async with pool.acquire() as connection:
+            found = await site_identity.read(connection, HOME)
+        assert (found.home, found.role) == (HOME, SiteRole.COPY)
+        assert found.restored == made.manifest.made_at
+        [check] = await of_identity(settings(empty))
+        assert "restored from a backup" in check.found
+        assert await pool.fetchval("select email from users") == "ada@life.example"
+        actions = await pool.fetch("select action from audit_log")
+        assert [each["action"] for each in actions] == ["site_restored"]
+        said = await adoption.adopt(settings(empty), SiteRole.ORIGINAL)
+        assert "1 email that waited won't be sent" in said
+        assert await of_identity(settings(empty)) == []
+    finally:
+        await pool.close()
+
+
+async def test_what_postgres_recovered_is_silent_once_that_is_said(dsn: str, pool: Pool) -> None:
+    await adoption.claim(pool, settings(dsn))
+    assert await of_identity(settings(dsn)) == []
+    await restoration.silence(settings(dsn))
+    [check] = await of_identity(settings(dsn))
+    assert not check.ok
+    await adoption.adopt(settings(dsn), SiteRole.ORIGINAL)
+    assert await of_identity(settings(dsn)) == []
+
+
+async def test_a_restored_local_site_is_silent_too(
+    dsn: str, pool: Pool, empty: str, tmp_path: Path
+) -> None:
+    local = "http://127.0.0.1:8000"
+    await adoption.claim(pool, settings(dsn, url=local))
+    made = await backup.back_up(settings(dsn, url=local), tmp_path)
+    await restoration.restore(settings(empty, url=local), made.path)
+    restored = await create_pool(empty)
+    try:
+        for url in (local, HOME):
+            await adoption.claim(restored, settings(empty, url=url))
+            async with restored.acquire() as connection:
+                assert (await site_identity.read(connection, url)).role is SiteRole.COPY
+    finally:
+        await restored.close()
+
+
+async def test_a_restore_changes_nothing_that_it_refuses(
+    made: MadeBackup, dsn: str, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RestoreError, match="isn't empty"):
+        await restoration.restore(settings(dsn), made.path)
+    other = settings(empty, secret="another secret of the site")
+    with pytest.raises(RestoreError, match="another LATCHKEY_SECRET"):
+        await restoration.restore(other, made.path)
+    whole = made.path.read_bytes()
+    broken = made.path.with_name("broken.tar")
+    broken.write_bytes(whole.replace(b"PGDMP", b"PGDMQ", 1))
+    with pytest.raises(BackupFileError, match="damaged"):
+        await restoration.restore(settings(empty), broken)
+    broken.write_bytes(whole[:2000])
+    with pytest.raises(BackupFileError, match="isn't a whole backup"):
+        await restoration.restore(settings(empty), broken)
+    with pytest.raises(OSError, match="No such file"):
+        await restoration.restore(settings(empty), made.path.with_name("none.tar"))
+    monkeypatch.setattr(restoration, "check_age", _too_old)
+    with pytest.raises(MigrationError, match="too old"):
+        await restoration.restore(settings(empty), made.path)
+    monkeypatch.undo()
+    failing = made.path.with_name("pg_restore")
+    failing.write_text("#!/bin/sh\necho 'no luck either' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(postgres_client, "program", lambda *_, **__: failing)
+    with pytest.raises(RestoreError, match="no luck either"):
+        await restoration.restore(settings(empty), made.path)
+    monkeypatch.undo()
+    assert await tables(empty) == 0
+    await restoration.restore(settings(empty), made.path)
+    assert await tables(empty) > 50
+
+
+def _too_old(_: object) -> None:
+    raise MigrationError("too old")
+
+
+async def test_a_backup_needs_no_secret_that_is_lost(made: MadeBackup, empty: str) -> None:
+    other = settings(empty, secret="another secret of the site")
+    done = await restoration.restore(other, made.path, without_secret=True)
+    assert done.unreadable == 1
+
+
+async def test_nothing_starts_on_a_restore_that_was_interrupted(
+    made: MadeBackup, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoration, "rotate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        await restoration.restore(settings(empty), made.path)
+    with pytest.raises(MigrationError, match="is being restored"):
+        await await_current(empty)
+    with pytest.raises(RestoreError, match="isn't empty"):
+        await restoration.restore(settings(empty), made.path)
+
+
+async def test_rows_that_did_not_come_back_are_named(
+    made: MadeBackup, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = {**made.manifest.counts, "users": 2}
+
+    async def counted(_: object) -> dict[str, int]:
+        return fewer
+
+    monkeypatch.setattr(backups, "counts", counted)
+    with pytest.raises(RestoreError, match=r"1 table \(users\)"):
+        await restoration.restore(settings(empty), made.path)
+
+
+def test_a_client_that_is_too_old_is_named() -> None:
+    assert postgres_client.release(postgres_client.program("pg_dump", at_least=15)) >= 15
+    with pytest.raises(PostgresClientError, match="postgresql-client-99"):
+        postgres_client.program("pg_dump", at_least=99)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "address", "password"),
+    [
+        ("postgresql://me:p%40ss@db:5432/site", "postgresql://me@db:5432/site", "p@ss"),
+        (
+            "postgresql://me@db/site?password=x&sslmode=require",
+            "postgresql://me@db/site?sslmode=require",
+            "x",
+        ),
+        (
+            "postgresql://postgres@/site?host=/run/pg",
+            "postgresql://postgres@/site?host=%2Frun%2Fpg",
+            None,
+        ),
+    ],
+)
+def test_no_password_is_on_a_command_line(
+    dsn: str, address: str, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    bare, environment = postgres_client.connection(dsn)
+    assert (bare, environment.get("PGPASSWORD")) == (address, password)
+
+
+async def test_the_commands_say_what_they_did(made: MadeBackup, dsn: str, empty: str) -> None:
+    def run(command: str, path: Path, database: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"DATABASE_URL": database, "LATCHKEY_SECRET": SECRET}
+        return subprocess.run(
+            [sys.executable, "-m", "latchkey.cli", command, str(path)],
+            env=environment,
+            cwd=path.parent,
+            capture_output=True,
+            text=True,
+        )
+
+    refused = run("backup", made.path, dsn)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "exists already" in refused.stderr
+    again = made.path.with_name("again.tar")
+    written = run("backup", again, dsn)
+    assert written.returncode == 0, written.stderr
+    assert str(again) in written.stdout
+    restored = run("restore", again, empty)
+    assert restored.returncode == 0, restored.stderr
+    assert f"of {HOME}, as of " in restored.stdout
