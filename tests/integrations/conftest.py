@@ -18,6 +18,7 @@ PASSWORD = "purple anvils sing"
 collect_ignore = [
     *([] if install.apache() else ["test_apache.py"]),
     *([] if install.from_npm("openid-client") else ["test_openid_client.py"]),
+    *([] if install.proxies() else ["test_proxies.py"]),
     *([] if install.NODE.is_dir() and install.examples() else ["test_examples.py"]),
 ]
 """`python -m tests.integrations.install` has said what can't be had."""
