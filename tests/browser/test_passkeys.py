@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import CDPSession, Page, Route, expect
 
 from latchkey import passwords
+from tests.browser.conftest import follow, press
 from tests.harness import Latchkey, free_port
 from tests.web.pages import user
 
@@ -92,7 +93,7 @@ async def sign_in(page: Page, site: Latchkey, email: str) -> None:
     form = page.locator("form[action='/login']")
     await form.get_by_label("Email").fill(email)
     await form.get_by_label("Password").fill(PASSWORD)
-    await form.get_by_role("button", name="Sign in").click()
+    await follow(form.get_by_role("button", name="Sign in"))
 
 
 async def add_passkey(page: Page, site: Latchkey, name: str) -> None:
@@ -108,7 +109,7 @@ async def use_passkey(page: Page, site: Latchkey) -> None:
 
 
 async def sign_out(page: Page) -> None:
-    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await follow(page.get_by_role("button", name="Sign out", exact=True))
     await expect(page.get_by_text("You're signed out.")).to_be_visible()
 
 
@@ -134,13 +135,13 @@ async def test_a_passkey_is_added_signs_in_and_is_removed(local: Latchkey, page:
         member,
     )
     await page.goto(f"{local.url}{HERE}")
-    await page.get_by_role("link", name="confirm that it's you").click()
+    await follow(page.get_by_role("link", name="confirm that it's you"))
     await page.get_by_role("button", name="Continue with a passkey").click()
     await expect(page).to_have_url(f"{local.url}{HERE}")
     await expect(page.get_by_role("link", name="confirm that it's you")).to_have_count(0)
 
     await page.goto(f"{local.url}{HERE}")
-    await page.get_by_role("button", name="Remove the passkey My phone").click()
+    await press(page, "Remove the passkey My phone")
     await expect(page.get_by_text("You've been signed out everywhere else.")).to_be_visible()
     await sign_out(page)
     assert len(await device.credentials()) == 1, "the device doesn't know that it was removed"
