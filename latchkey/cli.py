@@ -1,4 +1,7 @@
-"""The `latchkey` command: runs everything in one terminal, or single processes."""
+"""The `latchkey` command: runs everything in one terminal, or single processes.
+
+Each command imports what it needs itself, so that the short ones start at once.
+"""
 
 import asyncio
 import os
@@ -6,29 +9,13 @@ import sys
 from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import asyncpg
 import typer
-import uvicorn
 from rich.console import Console
 
-from latchkey import first_owner, serving
-from latchkey.adoption import AdoptionError, adopt
-from latchkey.backup import BackupError, back_up
-from latchkey.backup_file import BackupFileError
-from latchkey.doctor import examine
-from latchkey.embedded import EmbeddedError
-from latchkey.logging import configure_logging
-from latchkey.postgres_client import PostgresClientError
-from latchkey.recovery import RecoveryError, recover, who_it_is
-from latchkey.restoration import RestoreError, restore, silence
-from latchkey.rotation import rotate
-from latchkey.rules.plurals import counted
-from latchkey.settings import SettingsError, load_settings
-from latchkey.store.migrate import MigrationError, await_current, migrate
-from latchkey.store.site_identity import SiteRole
-from latchkey.up import UpError, as_running, up
+if TYPE_CHECKING:
+    from latchkey.settings import Settings
 
 app = typer.Typer(
     help="Latchkey gives people access to the products they pay for in Stripe.",
@@ -40,31 +27,23 @@ console = Console()
 errors = Console(stderr=True)
 
 
-_EXPECTED = (
-    SettingsError,
-    UpError,
-    EmbeddedError,
-    MigrationError,
-    RecoveryError,
-    AdoptionError,
-    BackupError,
-    BackupFileError,
-    PostgresClientError,
-    RestoreError,
-)
-
-
 @app.command("up")
 def up_command() -> None:
     """Start everything in this terminal, with embedded servers for whatever isn't configured."""
+    from latchkey.settings import load_settings
+    from latchkey.up import up
+
     _run(up(load_settings(), console))
 
 
 @app.command()
 def web() -> None:
     """Serve the site, the admin pages, the JSON API and the webhook endpoint."""
-    _ready()
-    settings = load_settings()
+    import uvicorn
+
+    from latchkey import first_owner, serving
+
+    settings = _ready()
     _run(first_owner.check(settings))
     from web.app import create_app
 
@@ -96,6 +75,9 @@ def worker() -> None:
 @app.command("migrate")
 def migrate_command() -> None:
     """Migrate the database to this release."""
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import migrate
+
     applied = _run(migrate(load_settings().require_database()))
     console.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
 
@@ -103,6 +85,9 @@ def migrate_command() -> None:
 @app.command("rotate")
 def rotate_command() -> None:
     """Encrypt stored secrets again under the first value of LATCHKEY_SECRET."""
+    from latchkey.rotation import rotate
+    from latchkey.settings import load_settings
+
     settings = load_settings()
     done = _run(rotate(settings.require_database(), settings.require_secrets()))
     for each in done:
@@ -124,6 +109,11 @@ def backup_command(
 ) -> None:
     """Write the whole database to a file, while the site runs. LATCHKEY_SECRET isn't in it: keep
     that apart."""
+    from latchkey.backup import back_up
+    from latchkey.rules.plurals import counted
+    from latchkey.settings import load_settings
+    from latchkey.up import as_running
+
     made = _run(back_up(as_running(load_settings()), target))
     console.print(
         f"{made.path}: {counted(sum(made.manifest.counts.values()), 'row')},"
@@ -143,6 +133,10 @@ def restore_command(
     ] = False,
 ) -> None:
     """Restore a backup into an empty database. The site stays silent until `latchkey adopt`."""
+    from latchkey.restoration import restore
+    from latchkey.rules.plurals import counted
+    from latchkey.settings import load_settings
+
     done = _run(restore(load_settings(), path, without_secret=without_secret))
     rows = counted(sum(done.manifest.counts.values()), "row")
     migrated = f" Migrated to this release ({', '.join(done.migrated)})." if done.migrated else ""
@@ -167,6 +161,10 @@ def restore_command(
 @app.command("silence")
 def silence_command() -> None:
     """Keep a database that Postgres recovered to an earlier time silent until `latchkey adopt`."""
+    from latchkey.restoration import silence
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+
     settings = load_settings()
     _run(await_current(settings.require_database(), seconds=30))
     _run(silence(settings))
@@ -186,6 +184,12 @@ def adopt_command(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
 ) -> None:
     """Say what a copy of a site is to be. Without an option: the site, at its new address."""
+    from latchkey.adoption import adopt
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+    from latchkey.store.site_identity import SiteRole
+    from latchkey.up import as_running
+
     if read_only and rehearsal:
         _fail("choose one of --read-only and --rehearsal")
     settings = as_running(load_settings())
@@ -209,6 +213,11 @@ def owner_command(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
 ) -> None:
     """Let somebody back in as an owner: prints a link that signs them in once."""
+    from latchkey.recovery import recover, who_it_is
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+    from latchkey.up import as_running
+
     settings = as_running(load_settings())
     _run(await_current(settings.require_database(), seconds=30))
     console.print(_run(who_it_is(settings, email)), highlight=False, markup=False, soft_wrap=True)
@@ -238,6 +247,9 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the settings, database, Temporal, Stripe key and webhook, and suggest fixes."""
+    from latchkey.doctor import examine
+    from latchkey.settings import load_settings
+
     healthy = _run(examine(load_settings(), console, offline=offline))
     raise typer.Exit(0 if healthy else 1)
 
@@ -248,14 +260,19 @@ def version() -> None:
     console.print(installed_version("latchkey"))
 
 
-def _ready() -> None:
+def _ready() -> "Settings":
     """Check what web and worker need to start. Raises an error that says in one line what is
     missing."""
+    from latchkey.logging import configure_logging
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+
     settings = load_settings()
     dsn = settings.require_database()
     settings.require_secrets()
     configure_logging()
     _run(await_current(dsn))
+    return settings
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -266,12 +283,44 @@ def main() -> None:
     """Run the command line. Expected errors end in one readable line and exit status 1."""
     try:
         app()
-    except _EXPECTED as error:
-        _fail(str(error))
-    except (OSError, asyncpg.PostgresError, RuntimeError) as error:
-        _fail(f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        _fail(_explained(error))
+
+
+def _explained(error: Exception) -> str:
+    """What to say about an error that ended a command. Raises the error if it wasn't expected."""
+    import asyncpg
+
+    from latchkey.adoption import AdoptionError
+    from latchkey.backup import BackupError
+    from latchkey.backup_file import BackupFileError
+    from latchkey.embedded import EmbeddedError
+    from latchkey.postgres_client import PostgresClientError
+    from latchkey.recovery import RecoveryError
+    from latchkey.restoration import RestoreError
+    from latchkey.settings import SettingsError
+    from latchkey.store.migrate import MigrationError
+    from latchkey.up import UpError
+
+    expected = (
+        SettingsError,
+        UpError,
+        EmbeddedError,
+        MigrationError,
+        RecoveryError,
+        AdoptionError,
+        BackupError,
+        BackupFileError,
+        PostgresClientError,
+        RestoreError,
+    )
+    if isinstance(error, expected):
+        return str(error)
+    if isinstance(error, OSError | asyncpg.PostgresError | RuntimeError):
+        return f"{type(error).__name__}: {error}. Run `latchkey doctor` to find the cause"
+    raise error
 
 
 def _fail(message: str, *, status: int = 1) -> None:

@@ -242,6 +242,15 @@ def test_a_process_without_its_settings_says_which(up: Up, command: str) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_short_commands_load_nothing_of_the_servers() -> None:
+    """Whoever asks for help shouldn't wait for what only web and worker need."""
+    loaded = "import latchkey.cli, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    heavy = {"asyncpg", "httpx", "pydantic", "starlette", "structlog", "temporalio", "uvicorn"}
+    assert not heavy & set(done.stdout.split())
+
+
 def test_help_and_version() -> None:
     for arguments in (["--help"], ["up", "--help"], ["doctor", "--help"], ["version"]):
         done = subprocess.run(
