@@ -1,4 +1,6 @@
-"""`POST /webhooks/stripe`: verify, store, answer. A 2xx means that the event is durably stored.
+"""`POST /webhooks/stripe`: verify the signature, store, answer.
+
+A 2xx means that the event is durably stored.
 
 A bare ASGI app outside the middleware: every event passes through here, and only the one insert may
 be slow.

@@ -1,5 +1,5 @@
-"""Decides from one reading who should have access, and until when. Pure: the clock is an
-argument."""
+"""Decides from one reading who should have access, and until when: also whether a refund, a dispute
+or an unpaid bill ends it. Pure: the clock is an argument."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -52,7 +52,7 @@ def routes() -> list[Route]:
     return [
         Route("/admin/webhooks", index),
         Route("/admin/webhooks/new", create, methods=["GET", "POST"]),
-        Route("/admin/webhooks/{id}", endpoint),
+        Route("/admin/webhooks/{id}", details),
         Route("/admin/webhooks/{id}/change", change, methods=["GET", "POST"]),
         Route("/admin/webhooks/{id}/secret", rotate, methods=["GET", "POST"]),
         Route("/admin/webhooks/{id}/pause", pause, methods=["POST"]),
@@ -105,7 +105,7 @@ async def create(request: Request) -> Response:
 
 
 @admin_page
-async def endpoint(request: Request) -> Response:
+async def details(request: Request) -> Response:
     """One endpoint with its log."""
     return await _show(request, {})
 
@@ -113,11 +113,11 @@ async def endpoint(request: Request) -> Response:
 async def _show(request: Request, errors: dict[str, str]) -> Response:
     query = Query(request, ("state",))
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
-        figures = (await endpoints.figures(connection))[found.id]
+        endpoint = await _requested(connection, request)
+        figures = (await endpoints.figures(connection))[endpoint.id]
         rows = await deliveries.listed(
             connection,
-            found.id,
+            endpoint.id,
             after=number(request.query_params.get("after")),
             limit=PAGE + 1,
             state=query["state"] if query["state"] in set(DeliveryState) else None,
@@ -127,9 +127,9 @@ async def _show(request: Request, errors: dict[str, str]) -> Response:
         request,
         "admin/webhook.html",
         422 if errors else 200,
-        endpoint=found,
+        endpoint=endpoint,
         figures=figures,
-        address=_address(request, found),
+        address=_address(request, endpoint),
         rows=rows[:PAGE],
         more=rows[PAGE - 1].id if len(rows) > PAGE else None,
         query=query,
@@ -137,8 +137,8 @@ async def _show(request: Request, errors: dict[str, str]) -> Response:
         types=WEBHOOK_TYPES,
         formats=WEBHOOK_FORMATS,
         errors=errors,
-        two_secrets=bool(found.earlier_until and found.earlier_until > now),
-        resting=bool(found.rests_until and found.rests_until > now),
+        two_secrets=bool(endpoint.earlier_until and endpoint.earlier_until > now),
+        resting=bool(endpoint.rests_until and endpoint.rests_until > now),
     )
 
 
@@ -148,27 +148,27 @@ async def change(request: Request) -> Response:
     """What an endpoint is told, and where. Its format stays."""
     site = site_of(request)
     async with site.pool.acquire() as connection:
-        found = await _found(connection, request)
+        endpoint = await _requested(connection, request)
     if request.method == "GET":
-        open_ = request.state.user.is_admin and found.format is WebhookFormat.JSON
-        url = _url(site, found) if open_ else ""
-        types = list(found.types)
-        known = _Wanted(found.format, url, found.description, types, found.every)
-        return _form(request, known, found)
-    wanted = await _read(site, await form(request), found)
+        open_ = request.state.user.is_admin and endpoint.format is WebhookFormat.JSON
+        url = _url(site, endpoint) if open_ else ""
+        types = list(endpoint.types)
+        known = _Wanted(endpoint.format, url, endpoint.description, types, endpoint.every)
+        return _form(request, known, endpoint)
+    wanted = await _read(site, await form(request), endpoint)
     if wanted.errors:
-        return _form(request, wanted, found)
+        return _form(request, wanted, endpoint)
     async with site.changing() as connection:
         await endpoints.change(
             connection,
-            found.id,
+            endpoint.id,
             url=site.keyring.vault.seal(wanted.url, Purpose.WEBHOOK_URL) if wanted.url else None,
             host=_host(wanted),
             description=wanted.description,
             types=wanted.types,
             every=wanted.every,
         )
-    return redirect(f"/admin/webhooks/{found.id}?done=saved")
+    return redirect(f"/admin/webhooks/{endpoint.id}?done=saved")
 
 
 @admin_page
@@ -179,15 +179,15 @@ async def rotate(request: Request) -> Response:
     confirmed = request.method == "POST" and await form(request) is not None
     secret = webhook_signing.new_secret()
     async with site.pool.acquire() as connection, connection.transaction():
-        found = await _found(connection, request)
-        if found.format is not WebhookFormat.JSON:
+        endpoint = await _requested(connection, request)
+        if endpoint.format is not WebhookFormat.JSON:
             raise NotFoundError("Only endpoints that get JSON have a signing secret.")
         if not confirmed:
-            return page(request, "admin/webhook_rotate.html", endpoint=found)
+            return page(request, "admin/webhook_rotate.html", endpoint=endpoint)
         sealed = site.keyring.vault.seal(secret, Purpose.OUTGOING_SECRET)
-        await endpoints.rotate(connection, found.id, secret=sealed)
+        await endpoints.rotate(connection, endpoint.id, secret=sealed)
     return page(
-        request, "admin/webhook_secret.html", endpoint_id=found.id, secret=secret, rotated=True
+        request, "admin/webhook_secret.html", endpoint_id=endpoint.id, secret=secret, rotated=True
     )
 
 
@@ -195,18 +195,18 @@ async def rotate(request: Request) -> Response:
 async def pause(request: Request) -> Response:
     await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
-        await endpoints.pause(connection, found.id)
-    return redirect(f"/admin/webhooks/{found.id}?done=webhook-paused")
+        endpoint = await _requested(connection, request)
+        await endpoints.pause(connection, endpoint.id)
+    return redirect(f"/admin/webhooks/{endpoint.id}?done=webhook-paused")
 
 
 @admin_page
 async def resume(request: Request) -> Response:
     await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
-        await endpoints.resume(connection, found.id)
-    return redirect(f"/admin/webhooks/{found.id}?done=webhook-resumed")
+        endpoint = await _requested(connection, request)
+        await endpoints.resume(connection, endpoint.id)
+    return redirect(f"/admin/webhooks/{endpoint.id}?done=webhook-resumed")
 
 
 @admin_page
@@ -214,11 +214,11 @@ async def test(request: Request) -> Response:
     """Sends a test event."""
     await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
-        if found.format is WebhookFormat.DIGEST:
+        endpoint = await _requested(connection, request)
+        if endpoint.format is WebhookFormat.DIGEST:
             raise NotFoundError("A digest comes by itself, once something has happened.")
-        made = await events.write_test(connection, found.id)
-    return redirect(f"/admin/webhooks/{found.id}/deliveries/{made}?done=webhook-sent")
+        made = await events.write_test(connection, endpoint.id)
+    return redirect(f"/admin/webhooks/{endpoint.id}/deliveries/{made}?done=webhook-sent")
 
 
 @admin_page
@@ -232,9 +232,9 @@ async def replay(request: Request) -> Response:
     if since is None:
         return await _show(request, {"since": "Choose since when."})
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
-        await deliveries.replay(connection, found.id, since=since)
-    return redirect(f"/admin/webhooks/{found.id}?done=webhook-replayed")
+        endpoint = await _requested(connection, request)
+        await deliveries.replay(connection, endpoint.id, since=since)
+    return redirect(f"/admin/webhooks/{endpoint.id}?done=webhook-replayed")
 
 
 @admin_page
@@ -243,11 +243,11 @@ async def delete(request: Request) -> Response:
     """Asks for confirmation, then deletes an endpoint with its log."""
     confirmed = request.method == "POST" and await form(request) is not None
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await _found(connection, request)
+        endpoint = await _requested(connection, request)
         if not confirmed:
-            figures = (await endpoints.figures(connection))[found.id]
-            return page(request, "admin/webhook_delete.html", endpoint=found, figures=figures)
-        await endpoints.delete(connection, found.id)
+            figures = (await endpoints.figures(connection))[endpoint.id]
+            return page(request, "admin/webhook_delete.html", endpoint=endpoint, figures=figures)
+        await endpoints.delete(connection, endpoint.id)
     return redirect("/admin/webhooks?done=deleted")
 
 
@@ -255,13 +255,13 @@ async def delete(request: Request) -> Response:
 async def delivery(request: Request) -> Response:
     """One event for one endpoint, with every attempt."""
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
-        row = await _delivery(connection, request, found)
+        endpoint = await _requested(connection, request)
+        row = await _delivery(connection, request, endpoint)
         attempts = await deliveries.attempts(connection, row.id)
     return page(
         request,
         "admin/webhook_delivery.html",
-        endpoint=found,
+        endpoint=endpoint,
         row=row,
         attempts=attempts,
         states=DELIVERY_STATES,
@@ -273,33 +273,33 @@ async def delivery(request: Request) -> Response:
 async def resend(request: Request) -> Response:
     await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
-        row = await _delivery(connection, request, found)
-        await deliveries.resend(connection, found.id, row.id)
-    return redirect(f"/admin/webhooks/{found.id}/deliveries/{row.id}?done=webhook-sent")
+        endpoint = await _requested(connection, request)
+        row = await _delivery(connection, request, endpoint)
+        await deliveries.resend(connection, endpoint.id, row.id)
+    return redirect(f"/admin/webhooks/{endpoint.id}/deliveries/{row.id}?done=webhook-sent")
 
 
-async def _found(connection: Connection, request: Request) -> Endpoint:
-    found = await endpoints.find(connection, request.path_params["id"])
-    if found is None:
+async def _requested(connection: Connection, request: Request) -> Endpoint:
+    endpoint = await endpoints.find(connection, request.path_params["id"])
+    if endpoint is None:
         raise NotFoundError("This endpoint doesn't exist, or it has been deleted.")
-    return found
+    return endpoint
 
 
-async def _delivery(connection: Connection, request: Request, found: Endpoint) -> LoggedDelivery:
+async def _delivery(connection: Connection, request: Request, endpoint: Endpoint) -> LoggedDelivery:
     wanted = number(request.path_params["delivery"])
-    row = await deliveries.find(connection, found.id, wanted) if wanted else None
+    row = await deliveries.find(connection, endpoint.id, wanted) if wanted else None
     if row is None:
         raise NotFoundError("This event isn't in the log, or it is too old.")
     return row
 
 
-def _form(request: Request, wanted: _Wanted, found: Endpoint | None = None) -> Response:
+def _form(request: Request, wanted: _Wanted, endpoint: Endpoint | None = None) -> Response:
     return page(
         request,
         "admin/webhook_form.html",
         422 if wanted.errors else 200,
-        endpoint=found,
+        endpoint=endpoint,
         wanted=wanted,
         errors=wanted.errors,
         formats=list(WEBHOOK_FORMATS.items()),
@@ -308,20 +308,20 @@ def _form(request: Request, wanted: _Wanted, found: Endpoint | None = None) -> R
     )
 
 
-async def _read(site: Site, fields: FormData, found: Endpoint | None = None) -> _Wanted:
+async def _read(site: Site, fields: FormData, endpoint: Endpoint | None = None) -> _Wanted:
     """What a form asks for. The format of an endpoint stays, and so does the address of a chat if
     none is given."""
     errors: dict[str, str] = {}
-    given = text(fields, "format")
-    format_ = found.format if found else None
+    chosen = text(fields, "format")
+    format_ = endpoint.format if endpoint else None
     if format_ is None:
-        format_ = WebhookFormat(given) if given in set(WebhookFormat) else None
+        format_ = WebhookFormat(chosen) if chosen in set(WebhookFormat) else None
     if format_ is None:
         errors["format"] = "Choose how to send them."
     digest = format_ is WebhookFormat.DIGEST
     url, description = "" if digest else text(fields, "url"), text(fields, "description")
-    if found and not url and found.format in CHATS:
-        url = _url(site, found)
+    if endpoint and not url and endpoint.format in CHATS:
+        url = _url(site, endpoint)
     wrong = None if digest else await _wrong_url(site, url, format_)
     if wrong:
         errors["url"] = wrong
@@ -358,15 +358,15 @@ async def _wrong_url(site: Site, url: str, format_: WebhookFormat | None) -> str
     return None
 
 
-def _url(site: Site, found: Endpoint) -> str:
-    return site.keyring.vault.open(found.url, Purpose.WEBHOOK_URL) if found.url else ""
+def _url(site: Site, endpoint: Endpoint) -> str:
+    return site.keyring.vault.open(endpoint.url, Purpose.WEBHOOK_URL) if endpoint.url else ""
 
 
-def _address(request: Request, found: Endpoint) -> str:
+def _address(request: Request, endpoint: Endpoint) -> str:
     """What a page shows of an address. That of a chat is itself a secret, and of others only admins
     see more than the host."""
-    if found.format is WebhookFormat.DIGEST:
+    if endpoint.format is WebhookFormat.DIGEST:
         return "the mailbox of whoever added it"
-    if found.format is not WebhookFormat.JSON or not request.state.user.is_admin:
-        return f"https://{found.host}/…"
-    return _url(site_of(request), found)
+    if endpoint.format is not WebhookFormat.JSON or not request.state.user.is_admin:
+        return f"https://{endpoint.host}/…"
+    return _url(site_of(request), endpoint)
