@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import itertools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -16,11 +17,12 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from temporalio.client import Schedule
 
-from latchkey import passwords, schedules
+from latchkey import dispatch, doctor_checks, passwords, schedules, worker_port
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool, create_pool
 from sandbox.schema import Published
 from tests.harness import (
+    PATIENCE,
     Latchkey,
     Postgres,
     Stripe,
@@ -31,6 +33,8 @@ from tests.harness import (
     run_temporal,
 )
 from tests.sandbox.alone import Alone, run_alone
+from web import health
+from web.pages.admin import stripe_settings
 
 settings.register_profile(
     "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False
@@ -54,11 +58,16 @@ _warnings: deque[Any] = deque(maxlen=100)
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long tests first: the processes that share the tests then end at the same time. A
-    test with a Latchkey of its own counts as one of them, and so does each of `life`."""
+    test with a Latchkey of its own counts as one of them, and so does each of `life`. Processes
+    begin with two tests each, so every other one of the first is among the longest."""
     for item in items:
         if "site" in getattr(item, "fixturenames", ()) or item.path.parent.name == "life":
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    longest = [item for item in items if item.get_closest_marker("longest")]
+    others = [item for item in items if not item.get_closest_marker("longest")]
+    pairs = itertools.zip_longest(longest, others)
+    items[:] = [item for pair in pairs for item in pair if item is not None]
 
 
 def pytest_collection_finish() -> None:
@@ -125,6 +134,20 @@ def quick_passwords() -> Iterator[None]:
     """Hash passwords cheaply: as in production, each sign-in would compute for 0.2 s."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Wait as long for what is only slow as the tests do. In production, checks of health and pages
+    that refresh a list go on after seconds, with what they have."""
+    defaults = dispatch.refresh_catalog.__kwdefaults__
+    assert defaults is not None
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (worker_port, health, doctor_checks):
+            patch.setattr(module, "PATIENCE_SECONDS", PATIENCE)
+        patch.setattr(stripe_settings, "REFRESH_SECONDS", PATIENCE)
+        patch.setitem(defaults, "seconds", PATIENCE)
         yield
 
 

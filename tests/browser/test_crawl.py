@@ -17,7 +17,7 @@ from tests.harness import SECRETS, Latchkey
 from tests.npm.install import MODULES
 from web import pages
 
-pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.longest]
 
 WIDTHS = (1280, 320)
 OFFICE = ("owner", "admin", "support")

@@ -9,7 +9,7 @@ from tests.hostile.company import Company
 from tests.hostile.crashing import crashing_stage
 from tests.hostile.life import Life, Size
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.longest]
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -10,7 +10,7 @@ from tests.hostile.company import Company
 from tests.hostile.life import Life, Size
 from tests.hostile.stage import stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.longest]
 
 
 @settings(

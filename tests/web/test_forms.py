@@ -137,6 +137,7 @@ def filled(form: Form, value: str) -> Iterator[dict[str, str]]:
         yield {**form.fields, **dict.fromkeys(open_fields, value)}
 
 
+@pytest.mark.longest
 async def test_hostile_forms(site: Latchkey) -> None:
     world = await furnish(site)
     problems: list[str] = []
