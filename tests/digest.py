@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from tests.harness import Latchkey
+from tests.harness import Latchkey, until
 
 RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
@@ -14,14 +14,21 @@ RESTLESS = frozenset(
 Stripe comes back as an event later. The relay empties `wakeups`; what adds to it also changes
 another table, which the digest sees."""
 
+WORKING = frozenset(
+    {"CatchUp", "Checkout", "Connection", "Errand", "GrantEndings", "PolicyChange"}
+    | {"Reconciliation", "StripeObject"}
+)
+"""Workflows that write without an event of Stripe's: what tests have set off goes on after them."""
+
 READINGS = ("ticket", "read_at", "wake_at")
 """Columns that record a read from Stripe, not a change."""
 
 
 async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, str]:
-    """Digest each table, regardless of row order, once every event of Stripe's has been handled:
-    tests that shared the site may have left some."""
-    await site.settled()
+    """Digest each table, regardless of row order, once what earlier tests on a shared site have
+    left is done: events of Stripe's, what the relay has yet to tell workflows, and their work."""
+    await until(lambda: _told(site), "the relay has told all workflows")
+    await site.quiet(WORKING)
     rows = await site.pool.fetch(
         "select tablename from pg_tables where schemaname = 'public' order by tablename"
     )
@@ -35,3 +42,15 @@ async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, 
         for table in tables
     )
     return {row[0]: row[1] for row in await site.pool.fetch(parts, list(READINGS))}
+
+
+async def _told(site: Latchkey) -> bool:
+    """Whether no workflow has yet to hear of a committed change."""
+    waiting: bool = await site.pool.fetchval(
+        """
+        select exists (select from wakeups)
+            or exists (select from payment_links where not settled and told_at is null)
+            or exists (select from reconciliations where dispatched_at is null)
+        """
+    )
+    return not waiting

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ from google.protobuf.duration_pb2 import Duration
 from starlette.applications import Starlette
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from latchkey import contracts
@@ -459,15 +460,18 @@ class Latchkey:
             await self._serving
             self._server = self._serving = None
 
-    async def quiet(self) -> None:
-        """Wait until everything is settled and all runs are idle."""
+    async def quiet(self, kinds: Collection[str] = ()) -> None:
+        """Wait until everything is settled and all runs are idle, or all of these types."""
         await self.settled()
+        running = "ExecutionStatus = 'Running'"
+        if kinds:
+            running += f" and WorkflowType in ({', '.join(repr(kind) for kind in kinds)})"
 
         async def idle() -> bool:
             assert self._app is not None, "the web process runs"
             if not self._app.state.relay.idle:
                 return False
-            async for run in self.temporal.list_workflows("ExecutionStatus = 'Running'"):
+            async for run in self.temporal.list_workflows(running):
                 found = await self.temporal.get_workflow_handle(run.id).describe()
                 raw = found.raw_description
                 if raw.pending_activities or raw.HasField("pending_workflow_task"):
@@ -475,6 +479,16 @@ class Latchkey:
             return True
 
         await until(idle, "no run has anything left to do")
+
+    async def terminate(self, query: str) -> None:
+        """Terminate the runs that a query finds. The list lags behind the runs: one that it shows
+        as running may have ended."""
+        async for run in self.temporal.list_workflows(query):
+            try:
+                await self.temporal.get_workflow_handle(run.id).terminate()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
 
     async def pause_catch_up(self, note: str | None = None) -> None:
         """Have nothing look for missed events from now on. A worker looks when it starts, which

@@ -32,8 +32,7 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
     await until(all_run, "every object has its run")
     assert await lost_runs.mend(site.pool, site.temporal) == 0
     await site.stop_worker()
-    for workflow_id in await running(site):
-        await site.temporal.get_workflow_handle(workflow_id).terminate("lost")
+    await site.terminate(lost_runs.RUNNING)
 
     async def none_runs() -> bool:
         return not await running(site)

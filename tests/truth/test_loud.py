@@ -10,6 +10,7 @@ from latchkey import keyring
 from latchkey.rules.routing import HANDLED_EVENTS
 from tests.harness import KEY, Json, Latchkey, http_client, until
 from tests.truth.conftest import look_now, token
+from tests.truth.test_catch_up import look
 from tests.web.test_webhooks import event, post, secret, send, signed
 from tests.workflows.recording import record
 
@@ -176,17 +177,9 @@ async def test_the_endpoint_is_checked_and_repaired_with_one_click(
     await site.stripe.post(
         f"webhook_endpoints/{endpoint}", enabled_events=["invoice.paid"], disabled=True
     )
-
-    async def looked() -> bool:
-        await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
-        await look_now(site)
-        return bool(
-            await site.pool.fetchval(
-                "select endpoint_found ->> 'status' = 'disabled' from stripe_connection"
-            )
-        )
-
-    await until(looked, "the endpoint was looked at")
+    await look(site)
+    await site.pool.execute("update catch_up set looked_at = now() - interval '2 hours'")
+    await look(site)
     page = (await admin.get("/admin/health")).text
     assert "Stripe shows the endpoint as disabled" in page
     assert "It doesn&#39;t send" in page

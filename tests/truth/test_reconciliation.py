@@ -319,13 +319,11 @@ async def test_broken_invariants_are_found_and_repaired(site: Latchkey) -> None:
         "update grants set until = now() - interval '1 hour' where source = 'manual'"
     )
 
-    async def listed() -> bool:
-        query = f"WorkflowId = 'subscription/{missing}' and ExecutionStatus = 'Terminated'"
-        return await site.temporal.count_workflows(query) is not None and bool(
-            (await site.temporal.count_workflows(query)).count
-        )
+    async def listed(status: str) -> bool:
+        query = f"WorkflowId = 'subscription/{missing}' and ExecutionStatus = '{status}'"
+        return bool((await site.temporal.count_workflows(query)).count)
 
-    await until(listed, "the terminated run is listed as such")
+    await until(lambda: listed("Terminated"), "the terminated run is listed as such")
     found = await compared(site)
     kinds = {d["source_id"]: d["kind"] for d in found["differences"]}
     assert kinds == {
@@ -339,9 +337,8 @@ async def test_broken_invariants_are_found_and_repaired(site: Latchkey) -> None:
     await compared(site, dry_run=False)
 
     async def mended() -> bool:
-        return bool(
-            (await run.describe()).status.name == "RUNNING"  # type: ignore[union-attr]
-            and await site.pool.fetchval(
+        return await listed("Running") and bool(
+            await site.pool.fetchval(
                 "select wake_at > now() from subscriptions where id = $1", late
             )
         )

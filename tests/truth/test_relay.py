@@ -88,8 +88,7 @@ async def test_an_event_whose_run_was_lost_is_relayed_again(site: Latchkey) -> N
         return [row["state"] for row in states] == ["relayed"]
 
     await until(relayed, "all events are relayed")
-    async for run in site.temporal.list_workflows("ExecutionStatus = 'Running'"):
-        await site.temporal.get_workflow_handle(run.id).terminate()
+    await site.terminate("ExecutionStatus = 'Running'")
     await site.start_worker()
     await site.pool.execute("update events set not_before = now() where state = 'relayed'")
     await site.has(product, "lost@relay.example")

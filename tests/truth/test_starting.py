@@ -130,7 +130,7 @@ async def test_web_waits_for_postgres_and_drains_before_it_stops(
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": temporal_address,
         "LATCHKEY_PORT": str(port),
-        "LATCHKEY_DRAIN_SECONDS": "2",
+        "LATCHKEY_DRAIN_SECONDS": "300",
     }
     async with started("web", tmp_path, **settings) as web:
         await web.says("waiting for Postgres")
@@ -139,6 +139,7 @@ async def test_web_waits_for_postgres_and_drains_before_it_stops(
         web.terminate()
         await until(answers(ready, 503), "the site says that it is about to stop")
         assert await answers(ready.replace("readyz", "login"), 200)(), "it still serves"
+        web.terminate()
         assert await web.ended() in (0, -signal.SIGTERM)
 
 

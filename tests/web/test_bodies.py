@@ -138,10 +138,10 @@ async def test_headers_that_never_end_are_given_up(
 async def test_headers_of_a_later_request_are_given_up(
     shared: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PatientProtocol, "header_seconds", 0.2)
     async with connected(shared) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"}")
+        monkeypatch.setattr(PatientProtocol, "header_seconds", 0.2)
         writer.write(b"GET /login")
         await cut_off(reader)
 

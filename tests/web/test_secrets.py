@@ -80,8 +80,12 @@ async def test_an_endpoint_whose_secret_cannot_be_decrypted_is_replaced(site: La
     await until(accepted, "webhooks are accepted under the new endpoint's secret")
     after = await site.pool.fetchval("select endpoint_id from stripe_connection")
     assert after != before
-    listed = await site.stripe.get("webhook_endpoints")
-    assert [endpoint["id"] for endpoint in listed["data"]] == [after]
+
+    async def alone() -> bool:
+        listed = await site.stripe.get("webhook_endpoints")
+        return [endpoint["id"] for endpoint in listed["data"]] == [after]
+
+    await until(alone, "the endpoint of before is deleted, once the new one is known")
 
 
 async def test_doctor_says_which_secrets_are_missing(

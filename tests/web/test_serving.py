@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -119,6 +120,17 @@ async def test_what_a_failing_app_has_begun_is_sent() -> None:
 
     (sent,) = await exchanged(app, head("GET"))
     assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(("seconds", "stops"), [(3600.0, False), (1e-9, True)])
+async def test_a_server_that_is_asked_to_stop_serves_for_a_while(
+    seconds: float, stops: bool
+) -> None:
+    server = serving.DrainingServer(uvicorn.Config(responding()), serving.Drain(seconds))
+    server.handle_exit(signal.SIGTERM, None)
+    assert [await server.on_tick(1) for _ in range(3)][-1] is stops
+    server.handle_exit(signal.SIGTERM, None)
+    assert await server.on_tick(1), "asked again, it stops at once"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
@@ -142,16 +143,30 @@ async def test_runs_of_the_previous_release_continue(
     await every_history_fits(site)
 
 
+BY_TIMING = (
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE,
+)
+DEADLOCK = "TMPRL1101"
+"""Tasks also fail because a nudge comes while a run ends, or because a busy machine computes for
+more than two seconds; they are repeated."""
+
+
 async def every_history_fits(site: Latchkey) -> None:
     """No run has met, or would now meet, code that doesn't fit its history."""
     replayer = Replayer(workflows=NEW, workflow_runner=worker.workflow_runner())
     async for run in site.temporal.list_workflows():
         handle = site.temporal.get_workflow_handle(run.id, run_id=run.run_id)
         recorded = await handle.fetch_history()
-        failed = [
-            event
+        failures = [
+            event.workflow_task_failed_event_attributes
             for event in recorded.events
             if event.HasField("workflow_task_failed_event_attributes")
+        ]
+        failed = [
+            failure
+            for failure in failures
+            if failure.cause not in BY_TIMING and DEADLOCK not in failure.failure.message
         ]
         assert failed == [], f"{run.id} met code that doesn't fit its history"
         await replayer.replay_workflow(recorded)

@@ -185,6 +185,16 @@ async def runs(client: Client, workflow_id: str) -> list[WorkflowExecutionStatus
     return [run.status async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
 
 
+async def continued(client: Client, workflow_id: str, *, times: int = 1) -> None:
+    """Wait until the list says that a run was continued so often. It lags behind the runs."""
+
+    async def listed() -> bool:
+        found = await runs(client, workflow_id)
+        return found.count(WorkflowExecutionStatus.CONTINUED_AS_NEW) >= times
+
+    await until(listed, f"the run was continued as new, at least {times} times")
+
+
 async def nudged(
     client: Client, effects: Effects, count: int, *, at_once: int, rounds: int = 1
 ) -> str:
@@ -225,12 +235,7 @@ async def nudged(
 async def test_nudges_survive_many_continuations(client: Client) -> None:
     effects = Effects()
     workflow_id = await nudged(client, effects, 300, at_once=4, rounds=10)
-
-    async def continued() -> bool:
-        found = await runs(client, workflow_id)
-        return found.count(WorkflowExecutionStatus.CONTINUED_AS_NEW) >= 3
-
-    await until(continued, "the run was continued several times")
+    await continued(client, workflow_id, times=3)
 
 
 @pytest.mark.slow
@@ -260,7 +265,7 @@ async def test_an_import_continues_page_by_page_across_continuations(client: Cli
     ]
     assert LinkState.FAILED not in effects.states
     assert effects.states[-1] is LinkState.LISTENING
-    assert WorkflowExecutionStatus.CONTINUED_AS_NEW in await runs(client, workflow_id)
+    await continued(client, workflow_id)
 
 
 @pytest.mark.slow
@@ -286,7 +291,7 @@ async def test_a_comparison_continues_page_by_page_across_continuations(client: 
     ]
     assert effects.unseen == 0
     assert effects.closed == [FinishReconciliation("rec_1")]
-    assert WorkflowExecutionStatus.CONTINUED_AS_NEW in await runs(client, workflow_id)
+    await continued(client, workflow_id)
 
 
 @pytest.mark.slow
@@ -298,12 +303,7 @@ async def test_a_long_history_continues_as_new_when_the_server_suggests_it(
     await temporal.register_search_attributes(client)
     effects = Effects()
     workflow_id = await nudged(client, effects, 4400, at_once=50)
-
-    async def continued() -> bool:
-        found = await runs(client, workflow_id)
-        return WorkflowExecutionStatus.CONTINUED_AS_NEW in found
-
-    await until(continued, "the run was continued as new")
+    await continued(client, workflow_id)
     lengths = []
     async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'"):
         handle = client.get_workflow_handle(run.id, run_id=run.run_id)
