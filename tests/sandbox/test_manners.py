@@ -24,7 +24,7 @@ async def test_a_repeat_says_that_it_is_one(stripe: Stripe) -> None:
 
 
 async def test_a_key_in_flight_is_refused(stripe: Stripe) -> None:
-    await stripe.control("faults", api_latency_seconds=0.5)
+    await stripe.control("faults", api_latency_seconds=2)
     headers = {"Idempotency-Key": "busy"}
     calls = [
         stripe.client.post("/v1/customers", data={"name": "A"}, headers=headers) for _ in range(2)

@@ -1,6 +1,5 @@
-"""What Stripe refuses: codes for others, scheduled ends, far leaps, keys in flight."""
+"""What Stripe refuses: codes for others, scheduled ends, far leaps."""
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from sandbox import calls
 from sandbox.schema import Published
-from tests.harness import Json, Stripe, flat
+from tests.harness import Json, Stripe
 from tests.sandbox.lives import begin, refused
 
 pytestmark = pytest.mark.anyio
@@ -92,20 +91,6 @@ async def test_a_clock_leaps_two_intervals_at_most(stripe: Stripe) -> None:
     error = await refused(stripe, path, frozen_time=1_900_000_000 + 70 * 86400)
     assert error["param"] == "frozen_time"
     await stripe.post(path, frozen_time=1_900_000_000 + 55 * 86400)
-
-
-async def test_a_key_in_flight_is_a_conflict(stripe: Stripe) -> None:
-    await stripe.control("faults", api_latency_seconds=0.5)
-    headers = {"Idempotency-Key": "twice"}
-    both = await asyncio.gather(
-        *(
-            stripe.client.post("/v1/products", data=flat({"name": "A"}), headers=headers)
-            for _ in range(2)
-        )
-    )
-    assert sorted(answer.status_code for answer in both) == [200, 409]
-    error = next(answer.json()["error"] for answer in both if answer.status_code == 409)
-    assert error["code"] == "idempotency_key_in_use"
 
 
 async def test_every_published_call_is_played_or_refused_by_name(
