@@ -1,6 +1,34 @@
 -- The database as all migrations leave it. Written by `make schema`; don't edit it by hand.
 -- Nothing runs this file: `latchkey migrate` applies `migrations/`. Everything is in `public`.
 
+CREATE FUNCTION adopt_purchases() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    bound text[];
+begin
+    with unbound as (
+        select id from customers where email_key = new.email_key and user_id is null and not erased
+           for update skip locked
+    ), taken as (
+        update customers c set user_id = new.id, bound_by = 'email' from unbound
+         where c.id = unbound.id returning c.id
+    )
+    select array_agg(id) into bound from taken;
+    if bound is not null then
+        update subscriptions set user_id = new.id
+         where id = any(array(select id from subscriptions
+                               where customer_id = any(bound) and user_id is null
+                                 for update skip locked));
+    end if;
+    update orders set user_id = new.id
+     where id = any(array(select id from orders
+                           where email_key = new.email_key and user_id is null
+                             for update skip locked));
+    return null;
+end
+$$;
+
 CREATE FUNCTION audit_erase(person bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO '$user', 'public'
@@ -2257,6 +2285,8 @@ CREATE TRIGGER preview_records_email_key BEFORE INSERT OR UPDATE OF email ON pre
 CREATE TRIGGER sessions_end_authorizations AFTER DELETE ON sessions FOR EACH ROW WHEN ((old.expires_at > now())) EXECUTE FUNCTION end_authorizations_of_session();
 
 CREATE TRIGGER user_merges_email_key BEFORE INSERT OR UPDATE OF email ON user_merges FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+CREATE TRIGGER users_adopt_purchases AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION adopt_purchases();
 
 CREATE TRIGGER users_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 

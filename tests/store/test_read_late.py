@@ -8,12 +8,13 @@ import pytest
 from latchkey.rules.reading import Customer, Order, Payment, Subscription
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.products import checkout
 from latchkey.store.purchases import buyers
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe import portal
 from latchkey.store.stripe.context import ApplyContext
-from latchkey.store.users import erasure, merging, users
+from latchkey.store.users import account, erasure, merging, users
 from tests.store.test_money_state import PAID
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
@@ -164,3 +165,37 @@ async def test_a_bill_that_is_voided_was_never_bought(pool: Pool) -> None:
         assert await connection.fetchval("select count(*) from live_grants") == 0
         failed = "select count(*) from activities where type = 'payment_failed'"
         assert await connection.fetchval(failed) == 1
+
+
+@pytest.mark.parametrize("customer", ["cus_2", "cus_3", None])
+@pytest.mark.parametrize("status", ["paused", "unpaid", "incomplete"])
+async def test_who_becomes_a_user_later_has_what_gave_nothing_before(
+    pool: Pool, status: str, customer: str | None
+) -> None:
+    """So that they are led to mend it, not to buy it again: however they become one, with the same
+    customer, another one of the same address, or none."""
+    async with pool.acquire() as connection:
+        await linked(connection, "course", {})
+        await linked(connection, "book", {})
+        await connection.execute(CONNECTED)
+        await connection.execute(
+            "update links set stripe_product = 'prod_book' where product_id = 'book'"
+        )
+        await apply(connection, subscription(2, status), 10)
+        assert await connection.fetchval("select count(*) from users") == 0
+        if customer is None:
+            await users.find_or_create(connection, OTHER.upper())
+        else:
+            book = replace(PAID.lines[0], stripe_product="prod_book")
+            who = Customer(customer, OTHER.upper(), known=True)
+            await apply(connection, replace(bought(2, OTHER), customer=who, lines=(book,)), 20)
+        person, _ = await users.find_or_create(connection, OTHER)
+        running = await checkout.running_subscription(
+            connection, user_id=person.id, product_id="course"
+        )
+        assert running is not None
+        assert (running.id, running.status) == ("sub_2", status)
+        assert [row.id for row in await account.subscriptions(connection, person.id)] == ["sub_2"]
+        owners = await connection.fetch("select distinct user_id from customers")
+        assert [row["user_id"] for row in owners] == [person.id]
+        assert await connection.fetchval("select count(*) from matches") == 0

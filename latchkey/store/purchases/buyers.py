@@ -474,8 +474,8 @@ async def _record_customers(
     *,
     context: ApplyContext,
 ) -> dict[str, int | None]:
-    """Bind these customers to users unless they are already bound, and update addresses and names
-    from later readings."""
+    """Bind these customers to users unless they are already bound, with the subscriptions that had
+    no user, and update addresses and names from later readings."""
     rows = {b.customer_id: b for b in buyers if b.customer_id}
     if not rows:
         return {}
@@ -483,27 +483,39 @@ async def _record_customers(
     people = [chosen.get(i) for i in ids]
     recorded = await connection.fetch(
         """
-        insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket,
-                               billing_user, customer_account)
-        select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3, billing_user,
-               account
-          from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-                      $10::text[])
-               as given (id, user_id, bound_by, email, name, billing_user, account)
-        on conflict (id) do update
-           set user_id = coalesce(customers.user_id, excluded.user_id),
-               billing_user = case when customers.user_id is null then excluded.billing_user
-                                   else customers.billing_user end,
-               bound_by = coalesce(customers.bound_by, excluded.bound_by),
-               email = case when customers.erased then null
-                            when customers.ticket > excluded.ticket then customers.email
-                            else coalesce(excluded.email, customers.email) end,
-               name = case when customers.erased then null
-                           when customers.ticket > excluded.ticket then customers.name
-                           else coalesce(excluded.name, customers.name) end,
-               customer_account = coalesce(customers.customer_account, excluded.customer_account),
-               ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
-        returning id, user_id
+        with recorded as (
+            insert into customers (id, account_id, livemode, user_id, bound_by, email, name, ticket,
+                                   billing_user, customer_account)
+            select id, $1, $2, user_id, nullif(bound_by, 'customer'), email, name, $3, billing_user,
+                   account
+              from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                          $9::bigint[], $10::text[])
+                   as given (id, user_id, bound_by, email, name, billing_user, account)
+            on conflict (id) do update
+               set user_id = coalesce(customers.user_id, excluded.user_id),
+                   billing_user = case when customers.user_id is null then excluded.billing_user
+                                       else customers.billing_user end,
+                   bound_by = coalesce(customers.bound_by, excluded.bound_by),
+                   email = case when customers.erased then null
+                                when customers.ticket > excluded.ticket then customers.email
+                                else coalesce(excluded.email, customers.email) end,
+                   name = case when customers.erased then null
+                               when customers.ticket > excluded.ticket then customers.name
+                               else coalesce(excluded.name, customers.name) end,
+                   customer_account =
+                       coalesce(customers.customer_account, excluded.customer_account),
+                   ticket = greatest(customers.ticket, excluded.ticket), read_at = now()
+            returning id, user_id
+        ), unowned as (
+            select s.id from subscriptions s
+             where s.customer_id = any($4::text[]) and s.user_id is null
+               and not exists (select from matches m where m.source_id = s.id and m.state = 'open')
+               for update skip locked
+        ), adopted as (
+            update subscriptions s set user_id = r.user_id from recorded r, unowned n
+             where s.id = n.id and s.customer_id = r.id and r.user_id is not null
+        )
+        select id, user_id from recorded
         """,
         context.account.id,
         context.account.livemode,
