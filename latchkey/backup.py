@@ -15,6 +15,7 @@ from latchkey import postgres_client
 from latchkey.backup_file import CHUNK, FORMAT, DumpWriter, Manifest
 from latchkey.settings import Settings
 from latchkey.store import backups
+from latchkey.store.pool import connect, is_pooled
 from latchkey.vault import fingerprint
 
 
@@ -37,6 +38,11 @@ async def back_up(settings: Settings, target: Path) -> MadeBackup:
     `PostgresClientError`, `SettingsError`.
     """
     dsn, secrets = settings.require_database(), settings.require_secrets()
+    if is_pooled(dsn):
+        raise BackupError(
+            "a backup needs Postgres itself: give an address that doesn't lead through pgbouncer,"
+            " without statement_cache_size=0"
+        )
     now = datetime.now(UTC).replace(microsecond=0)
     path = target / f"latchkey-{now:%Y%m%d-%H%M%S}.tar" if target.is_dir() else target
     if path.exists():
@@ -60,7 +66,7 @@ async def back_up(settings: Settings, target: Path) -> MadeBackup:
 
 
 async def _write(dsn: str, secrets: tuple[str, ...], now: datetime, file: BinaryIO) -> Manifest:
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(dsn)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             try:

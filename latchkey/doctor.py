@@ -3,7 +3,6 @@
 import asyncio
 import os
 
-import asyncpg
 import temporalio.api.operatorservice.v1 as operator
 from dotenv import dotenv_values
 from pydantic import SecretStr
@@ -17,6 +16,7 @@ from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, secrets_folder, variables
 from latchkey.store.migrate import MigrationError, pending
+from latchkey.store.pool import connect
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
 
@@ -87,7 +87,7 @@ async def _database(settings: Settings) -> Check:
         return Check("database", False, "DATABASE_URL is not set", advice)
     dsn = settings.database_url.get_secret_value()
     try:
-        connection = await asyncpg.connect(dsn, timeout=5)
+        connection = await connect(dsn, timeout=5)
         try:
             number = int(await connection.fetchval("show server_version_num"))
         finally:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
-
 from latchkey import backup_file, postgres_client
 from latchkey.backup_file import Manifest
 from latchkey.rotation import rotate
@@ -18,7 +16,7 @@ from latchkey.rules.vocabulary import AuditAction
 from latchkey.settings import Settings
 from latchkey.store import audit_draft, backups, site_identity
 from latchkey.store.migrate import check_age, migrate
-from latchkey.store.pool import Connection, create_pool
+from latchkey.store.pool import Connection, connect, create_pool, is_pooled
 from latchkey.vault import fingerprint
 
 
@@ -44,6 +42,11 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
     `RestoreError`, `BackupFileError`, `MigrationError`, `PostgresClientError`, `SettingsError`.
     """
     dsn, secrets = settings.require_database(), settings.require_secrets()
+    if is_pooled(dsn):
+        raise RestoreError(
+            "a restore needs Postgres itself: give an address that doesn't lead through pgbouncer,"
+            " without statement_cache_size=0"
+        )
     manifest = backup_file.read_manifest(path)
     check_age(manifest.migrations)
     ours = {fingerprint(secret).hex() for secret in secrets}
@@ -53,7 +56,7 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
             " --without-secret restores the rest: the Stripe key, webhook endpoints and"
             " authenticator apps have to be set up again"
         )
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(dsn)
     try:
         await _check_target(connection, manifest)
         pg_restore = postgres_client.program("pg_restore", at_least=manifest.client)

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from latchkey.store import address_keys, backups
-from latchkey.store.pool import Connection
+from latchkey.store.pool import Connection, connect, is_pooled
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 _SECOND_PARTS = {
@@ -78,7 +78,7 @@ def migrations() -> list[Migration]:
 
 async def pending(dsn: str) -> list[str]:
     """Names of the migrations that the database at `dsn` lacks."""
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(dsn)
     try:
         return await missing(connection)
     finally:
@@ -132,7 +132,12 @@ async def migrate(dsn: str) -> list[str]:
     A database that a newer release has migrated is left as it is. Raises `MigrationError` if that
     release excluded this one, or if other transactions keep a migration from its locks.
     """
-    connection = await asyncpg.connect(dsn)
+    if is_pooled(dsn):
+        raise MigrationError(
+            "migrations need Postgres itself: give an address that doesn't lead through pgbouncer,"
+            " without statement_cache_size=0"
+        )
+    connection = await connect(dsn)
     try:
         await _alone(connection)
         await connection.execute(

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import orjson
@@ -19,6 +20,9 @@ else:
     Connection = asyncpg.Connection
 
 COMMAND_TIMEOUT_SECONDS = 30
+_NO_STATEMENTS = "statement_cache_size=0"
+"""What a database URL has in its query where pgbouncer gives each transaction another connection,
+so that none can prepare statements for later."""
 
 before_commit: ContextVar[Callable[[Connection], Awaitable[None]] | None] = ContextVar(
     "before_commit", default=None
@@ -53,23 +57,52 @@ class _HookedTransaction(Transaction):
 
 
 class _HookedConnection(asyncpg.Connection):
+    prepares = True
+    """Whether statements can be prepared for later."""
+
     def transaction(
         self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False
     ) -> Transaction:
         return _HookedTransaction(self, isolation, readonly, deferrable)
 
 
+class _PooledConnection(_HookedConnection):
+    prepares = False
+
+
+def is_pooled(dsn: str) -> bool:
+    """Whether a database URL says that it leads to pgbouncer in transaction mode."""
+    return _NO_STATEMENTS in urlsplit(dsn).query.split("&")
+
+
+async def connect(dsn: str, *, timeout: float = 60) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection without conversions, for a look or for work that isn't the site's."""
+    address, options = _read(dsn)
+    return await asyncpg.connect(address, timeout=timeout, **options)
+
+
+def _read(dsn: str) -> tuple[str, dict[str, Any]]:
+    """The URL that Postgres' own programs understand, too, and asyncpg's options."""
+    if not is_pooled(dsn):
+        return dsn, {}
+    parts = urlsplit(dsn)
+    rest = [part for part in parts.query.split("&") if part != _NO_STATEMENTS]
+    return urlunsplit(parts._replace(query="&".join(rest))), {"statement_cache_size": 0}
+
+
 async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
     """A pool whose connections convert JSON to Python values and use UTC."""
+    address, options = _read(dsn)
     return await asyncpg.create_pool(
-        dsn,
+        address,
         min_size=min_size,
         max_size=max_size,
-        connection_class=_HookedConnection,
+        connection_class=_PooledConnection if options else _HookedConnection,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         init=_set_up,
         reset=_leave,
         server_settings={"timezone": "UTC", "application_name": "latchkey"},
+        **options,
     )
 
 

