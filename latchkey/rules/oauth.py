@@ -101,18 +101,18 @@ class AuthorizationRequest:
     product: str | None
 
 
-def once_each(given: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
+def once_each(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
     """Parameters by name, without empty ones, which count as left out; and the names of those that
     appear twice, which OAuth forbids."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     twice = set()
-    for name, value in given:
+    for name, value in pairs:
         if not value:
             continue
-        if name in found:
+        if name in parameters:
             twice.add(name)
-        found[name] = value
-    return found, frozenset(twice)
+        parameters[name] = value
+    return parameters, frozenset(twice)
 
 
 def unfit(address: str, *, fragment: bool = False) -> str | None:
@@ -120,7 +120,7 @@ def unfit(address: str, *, fragment: bool = False) -> str | None:
     addresses of the same machine may do without https."""
     if len(address) > LONGEST_ADDRESS:
         return f"is longer than {LONGEST_ADDRESS} characters"
-    if not address.isascii() or not all(33 <= ord(one) <= 126 for one in address):
+    if not address.isascii() or not all(33 <= ord(letter) <= 126 for letter in address):
         return "has blanks, control characters or letters beyond ASCII"
     try:
         parts = urlsplit(address)
@@ -162,11 +162,13 @@ def _without_port(address: str) -> str | None:
     return urlunsplit(parts._replace(netloc=host))
 
 
-def redirect_uri_of(client: ClientRules, given: Mapping[str, str], twice: frozenset[str]) -> str:
+def redirect_uri_of(
+    client: ClientRules, parameters: Mapping[str, str], twice: frozenset[str]
+) -> str:
     """Where to answer. Raises `UnprovenClientError`."""
     if twice & {"client_id", "redirect_uri"}:
         raise UnprovenClientError("The client or its address was named twice.")
-    address = given.get("redirect_uri")
+    address = parameters.get("redirect_uri")
     if address is None:
         raise UnprovenClientError("The request doesn't say where to answer (redirect_uri).")
     if not redirect_allowed(client, address):
@@ -177,41 +179,41 @@ def redirect_uri_of(client: ClientRules, given: Mapping[str, str], twice: frozen
     return address
 
 
-def response_mode_of(given: Mapping[str, str]) -> ResponseMode:
+def response_mode_of(parameters: Mapping[str, str]) -> ResponseMode:
     """How an answer travels, errors included: as asked, or in the query."""
     return (
         ResponseMode.FORM_POST
-        if given.get("response_mode") == "form_post"
+        if parameters.get("response_mode") == "form_post"
         else (ResponseMode.QUERY)
     )
 
 
 def parse(
-    client: ClientRules, given: Mapping[str, str], twice: frozenset[str]
+    client: ClientRules, parameters: Mapping[str, str], twice: frozenset[str]
 ) -> AuthorizationRequest:
     """The request that parameters make, once client and address are proven. Unknown parameters and
     scopes are ignored, as OpenID Connect asks. Raises `AuthorizationError`."""
     if twice:
         raise _invalid("a parameter was given twice")
-    if any(len(value) > LONGEST_PARAMETER for name, value in given.items() if name != _HINT):
+    if any(len(value) > LONGEST_PARAMETER for name, value in parameters.items() if name != _HINT):
         raise _invalid(f"a parameter is longer than {LONGEST_PARAMETER} characters")
     for name in ("request", "request_uri", "registration"):
-        if name in given:
+        if name in parameters:
             raise AuthorizationError(f"{name}_not_supported", f"{name} isn't supported")
-    _check_response(given)
+    _check_response(parameters)
     return AuthorizationRequest(
         client_id=client.id,
-        redirect_uri=given["redirect_uri"],
-        scopes=_scopes(client, given),
-        response_mode=response_mode_of(given),
-        state=given.get("state"),
-        nonce=given.get("nonce"),
-        prompts=_prompts(given),
-        max_age=_max_age(given),
-        login_hint=given.get("login_hint"),
-        id_token_hint=given.get("id_token_hint"),
-        code_challenge=_challenge(client, given),
-        product=given.get("product"),
+        redirect_uri=parameters["redirect_uri"],
+        scopes=_scopes(client, parameters),
+        response_mode=response_mode_of(parameters),
+        state=parameters.get("state"),
+        nonce=parameters.get("nonce"),
+        prompts=_prompts(parameters),
+        max_age=_max_age(parameters),
+        login_hint=parameters.get("login_hint"),
+        id_token_hint=parameters.get("id_token_hint"),
+        code_challenge=_challenge(client, parameters),
+        product=parameters.get("product"),
     )
 
 
@@ -219,26 +221,26 @@ def _invalid(description: str) -> AuthorizationError:
     return AuthorizationError("invalid_request", description)
 
 
-def _check_response(given: Mapping[str, str]) -> None:
-    kind = given.get("response_type")
+def _check_response(parameters: Mapping[str, str]) -> None:
+    kind = parameters.get("response_type")
     if kind is None:
         raise _invalid("response_type is missing")
     if kind != "code":
         raise AuthorizationError("unsupported_response_type", "response_type has to be code")
-    if given.get("response_mode", "query") not in tuple(ResponseMode):
+    if parameters.get("response_mode", "query") not in tuple(ResponseMode):
         raise _invalid("response_mode has to be query or form_post")
 
 
-def _scopes(client: ClientRules, given: Mapping[str, str]) -> tuple[Scope, ...]:
-    asked = set(given.get("scope", "").split(" "))
+def _scopes(client: ClientRules, parameters: Mapping[str, str]) -> tuple[Scope, ...]:
+    asked = set(parameters.get("scope", "").split(" "))
     if Scope.OPENID not in asked:
         raise AuthorizationError("invalid_scope", "scope has to contain openid")
     allowed = client.scopes | {Scope.OPENID}
     return tuple(scope for scope in Scope if scope in asked and scope in allowed)
 
 
-def _prompts(given: Mapping[str, str]) -> frozenset[Prompt]:
-    asked = set(given.get("prompt", "").split())
+def _prompts(parameters: Mapping[str, str]) -> frozenset[Prompt]:
+    asked = set(parameters.get("prompt", "").split())
     if asked - set(Prompt):
         raise _invalid(f"prompt can be made of {', '.join(Prompt)} only")
     if Prompt.NONE in asked and len(asked) > 1:
@@ -246,8 +248,8 @@ def _prompts(given: Mapping[str, str]) -> frozenset[Prompt]:
     return frozenset(map(Prompt, asked))
 
 
-def _max_age(given: Mapping[str, str]) -> int | None:
-    text = given.get("max_age")
+def _max_age(parameters: Mapping[str, str]) -> int | None:
+    text = parameters.get("max_age")
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,9}", text):
@@ -255,15 +257,15 @@ def _max_age(given: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def _challenge(client: ClientRules, given: Mapping[str, str]) -> str | None:
-    challenge = given.get("code_challenge")
+def _challenge(client: ClientRules, parameters: Mapping[str, str]) -> str | None:
+    challenge = parameters.get("code_challenge")
     if challenge is None:
-        if "code_challenge_method" in given:
+        if "code_challenge_method" in parameters:
             raise _invalid("code_challenge is missing")
         if client.pkce or not client.confidential:
             raise _invalid("code_challenge is missing: this client has to use PKCE with S256")
         return None
-    if given.get("code_challenge_method") != "S256":
+    if parameters.get("code_challenge_method") != "S256":
         raise _invalid("code_challenge_method has to be S256")
     if not _CHALLENGE.fullmatch(challenge):
         raise _invalid("code_challenge isn't the base64url of a SHA-256")
@@ -299,10 +301,10 @@ class Situation:
     has_product: bool = True
 
 
-def next_step(client: ClientRules, asked: AuthorizationRequest, found: Situation) -> Step:
+def next_step(client: ClientRules, asked: AuthorizationRequest, situation: Situation) -> Step:
     """What comes next. With `prompt=none`, whatever would ask the user something raises
     `AuthorizationError`."""
-    step = _step(client, asked, found)
+    step = _step(client, asked, situation)
     if Prompt.NONE in asked.prompts and step in _SILENT_ERRORS:
         error, description = _SILENT_ERRORS[step]
         raise AuthorizationError(error, description)
@@ -318,30 +320,30 @@ _SILENT_ERRORS = {
 }
 
 
-def _step(client: ClientRules, asked: AuthorizationRequest, found: Situation) -> Step:
-    if found.signed_in_at is None:
+def _step(client: ClientRules, asked: AuthorizationRequest, situation: Situation) -> Step:
+    if situation.signed_in_at is None:
         return Step.BUY if asked.product and not asked.prompts else Step.SIGN_IN
-    picks = Prompt.SELECT_ACCOUNT in asked.prompts or found.somebody_else
-    if picks and not found.chosen:
+    picks = Prompt.SELECT_ACCOUNT in asked.prompts or situation.somebody_else
+    if picks and not situation.chosen:
         return Step.SELECT_ACCOUNT
-    if found.lacks_factor or not _recent(asked, found, found.signed_in_at):
+    if situation.lacks_factor or not _recent(asked, situation, situation.signed_in_at):
         return Step.SIGN_IN_AGAIN
-    if not found.has_product:
+    if not situation.has_product:
         return Step.BUY
-    if Prompt.CONSENT in asked.prompts and not found.agreed:
+    if Prompt.CONSENT in asked.prompts and not situation.agreed:
         return Step.CONSENT
-    known = found.agreed or client.first_party or found.remembered >= set(asked.scopes)
+    known = situation.agreed or client.first_party or situation.remembered >= set(asked.scopes)
     return Step.ANSWER if known else Step.CONSENT
 
 
-def _recent(asked: AuthorizationRequest, found: Situation, signed_in_at: datetime) -> bool:
+def _recent(asked: AuthorizationRequest, situation: Situation, signed_in_at: datetime) -> bool:
     """Whether the user has proven who they are as recently as the client wants. Doing so for this
     request always counts."""
-    if signed_in_at >= found.began_at:
+    if signed_in_at >= situation.began_at:
         return True
     if Prompt.LOGIN in asked.prompts:
         return False
-    return asked.max_age is None or found.now - signed_in_at <= timedelta(seconds=asked.max_age)
+    return asked.max_age is None or situation.now - signed_in_at <= timedelta(seconds=asked.max_age)
 
 
 def with_query(address: str, parameters: Mapping[str, str | None]) -> str:
@@ -356,9 +358,9 @@ def methods_of(via: str, second_factor: str | None) -> list[str]:
     """How somebody signed in, as `amr` (RFC 8176). An emailed link has no name there."""
     names = {"password": "pwd", "link": "email", "passkey": "pop", "app": "otp"}
     names["recovery_code"] = "otp"
-    found = [names[way] for way in (via, second_factor) if way in names]
+    methods = [names[way] for way in (via, second_factor) if way in names]
     strong = via == "passkey" or second_factor is not None
-    return list(dict.fromkeys([*found, *(["mfa"] if strong else [])]))
+    return list(dict.fromkeys([*methods, *(["mfa"] if strong else [])]))
 
 
 AUTHENTICATION_CONTEXTS = ("aal1", "aal2")
@@ -369,12 +371,12 @@ def context_of(via: str, second_factor: str | None) -> str:
     return "aal2" if via == "passkey" or second_factor is not None else "aal1"
 
 
-def granted_scopes(given: str | None, had: Sequence[str]) -> tuple[str, ...]:
+def granted_scopes(scope: str | None, had: Sequence[str]) -> tuple[str, ...]:
     """The scopes of a refreshed access token: those asked for, which may only be fewer. Raises
     `AuthorizationError`."""
-    if given is None:
+    if scope is None:
         return tuple(had)
-    asked = given.split(" ")
+    asked = scope.split(" ")
     if not set(asked) <= set(had):
         raise AuthorizationError("invalid_scope", "scope can't be wider than it was")
     return tuple(scope for scope in had if scope in asked)
