@@ -201,7 +201,7 @@ async def claim_others(
 async def awaited(pool: Pool, *, most: int) -> int:
     """How many subscriptions and purchases have events that were relayed within `MOMENTS` and
     aren't handled yet; counts up to `most`."""
-    found: int = await pool.fetchval(
+    count: int = await pool.fetchval(
         """
         select count(*) from (
                select distinct target_kind, target_id from events
@@ -213,7 +213,7 @@ async def awaited(pool: Pool, *, most: int) -> int:
         [TargetKind.SUBSCRIPTION.value, TargetKind.PURCHASE.value],
         most,
     )
-    return found
+    return count
 
 
 async def drop_echoes(pool: Pool, events: Sequence[Waiting]) -> list[Waiting]:
@@ -244,7 +244,7 @@ async def drop_echoes(pool: Pool, events: Sequence[Waiting]) -> list[Waiting]:
 
 async def just_settled(connection: Connection, payment_intent: str) -> bool:
     """Whether Stripe said in the last moments that this payment's money came."""
-    found: bool = await connection.fetchval(
+    settled: bool = await connection.fetchval(
         """
         select exists (select from events
                         where target_id = $1 and target_kind = 'payment'
@@ -255,7 +255,7 @@ async def just_settled(connection: Connection, payment_intent: str) -> bool:
         SETTLES,
         MOMENTS,
     )
-    return found
+    return settled
 
 
 async def begin_reading(
@@ -337,15 +337,15 @@ async def named(connection: Connection, target_id: str) -> str | None:
     kind, _, object_id = target_id.partition("/")
     if not is_reference(object_id):
         return target_id
-    found = await connection.fetchval(
+    known = await connection.fetchval(
         """
         select object_id from events where target_id = $1 and target_kind = 'object'
          order by received_at desc limit 1
         """,
         target_id,
     )
-    found = found or await _mirrored(connection, kind, object_id)
-    return f"{kind}/{found}" if found else None
+    known = known or await _mirrored(connection, kind, object_id)
+    return f"{kind}/{known}" if known else None
 
 
 _MIRRORS = {"customer": "customers", "product": "stripe_products", "price": "prices"}
@@ -355,7 +355,7 @@ async def _mirrored(connection: Connection, kind: str, reference: str) -> str | 
     """The mirrored object whose id a reference stands for (`stripe_ids.reference`)."""
     if kind not in _MIRRORS:
         return None
-    found: str | None = await connection.fetchval(
+    object_id: str | None = await connection.fetchval(
         f"""
         select id from {_MIRRORS[kind]}
          where 'ref-' || left(encode(sha256(convert_to(id, 'UTF8')), 'hex'), 32) = $1
@@ -363,14 +363,14 @@ async def _mirrored(connection: Connection, kind: str, reference: str) -> str | 
         """,
         reference,
     )
-    return found
+    return object_id
 
 
 async def served(
     connection: Connection, kind: TargetKind, target_id: str, ids: Sequence[str]
 ) -> bool:
     """Whether all these events are handled, and no other event of the object is waiting."""
-    found: bool = await connection.fetchval(
+    all_handled: bool = await connection.fetchval(
         """
         select (select count(*) from events where id = any($3::text[]) and state = 'handled')
                  = cardinality($3::text[])
@@ -381,7 +381,7 @@ async def served(
         kind.value,
         list(dict.fromkeys(ids)),
     )
-    return found
+    return all_handled
 
 
 async def mark_relayed(pool: Pool, ids: Sequence[str]) -> None:
@@ -543,12 +543,14 @@ async def listed(
         "(id = {0} or target_id = {0} and target_kind <> 'none')": thing,
         "seq < {}": after,
     }
-    given = {text: value for text, value in wanted.items() if value is not None}
-    where = " and ".join(text.format(f"${n}") for n, text in enumerate(given, start=2)) or "true"
+    conditions = {text: value for text, value in wanted.items() if value is not None}
+    where = (
+        " and ".join(text.format(f"${n}") for n, text in enumerate(conditions, start=2)) or "true"
+    )
     rows = await connection.fetch(
         f"select {_SHOWN} from events where {where} order by seq desc limit $1",
         limit,
-        *given.values(),
+        *conditions.values(),
     )
     return [Received(**dict(row)) for row in rows]
 
