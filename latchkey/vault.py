@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     OUTGOING_SECRET = "outgoing_secret"
     REFERENCE = "reference"
     SIGNING_KEY = "signing_key"
+    EMBED_RETURN = "embed_return"
+    EMBED_TOKEN = "embed_token"
 
 
 class VaultError(Exception):

@@ -1,5 +1,6 @@
 """The site's settings in the database: name and colours, email, portal, visitors."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ class SiteSettings:
     that they left. `public_content` lets visitors see the library.
     `spread_per_hour` limits the emails of imports that are spread. `staff_second_factor` requires a
     second factor of everyone on the team, `member_second_factor` of everybody else.
+    `embed_origins` are the origins whose pages may embed buttons (`https://host` each).
     """
 
     name: str = "Latchkey"
@@ -39,6 +41,7 @@ class SiteSettings:
     terms_url: str | None = None
     staff_second_factor: bool = False
     member_second_factor: bool = False
+    embed_origins: Sequence[str] = ()
 
     def requires_factor(self, *, staff: bool) -> bool:
         """Whether the site requires a second factor of somebody on the team, or of a member."""

@@ -39,6 +39,7 @@ FRESH = {
     "/admin/settings/team/second-factor": "/admin/settings/team/second-factor",
     "/admin/users/{id}/factors": "/admin/users/{id}/factors",
     "/admin/settings/team/{id}": "/admin/settings/team",
+    "/admin/settings/embed": "/admin/settings/embed",
     "/admin/tokens": "/admin/tokens",
     "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",
     "/admin/users/{id}/erase": "/admin/users/{id}/erase",

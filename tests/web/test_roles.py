@@ -20,7 +20,7 @@ from web import api, pages
 pytestmark = pytest.mark.anyio
 
 ROLES = ("nobody", "member", "support", "admin", "owner")
-SIGNED_IN = {"/acting/stop", "/library", "/login/again"}
+SIGNED_IN = {"/acting/stop", "/embed/sign-in/{ticket}", "/library", "/login/again"}
 """`/library` is for everybody where the site's settings say so."""
 OPEN = {
     "/",
@@ -30,6 +30,10 @@ OPEN = {
     "/buy/{slug}/checkout",
     "/checkout/again/{token}",
     "/checkout/success",
+    "/embed.js",
+    "/embed/access",
+    "/embed/products/{slug}",
+    "/embed/sign-in",
     "/login",
     "/login/code",
     "/login/link",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from web.pages.guard import redirect
 from web.pages.render import page
 
-LEADS_AWAY = ("/buy/", "/oauth/authorize/", "/auth/enter/")
+LEADS_AWAY = ("/buy/", "/oauth/authorize/", "/auth/enter/", "/embed/sign-in/")
 """Pages of ours that may redirect to another site."""
 
 

@@ -129,7 +129,7 @@ with mine as (
            exists (select from sales_pages s
                     where s.product_id = p.id and s.status = 'live') as has_sales_page
       from products p
-     where p.status = 'live' and ($3::text is null or p.id = $3)
+     where p.status = 'live' and ($3::text is null or $3 in (p.id, p.slug))
 ), cards as (
     select p.id, p.slug, p.name, p.description, p.image_url, p.access_mode,
            (m.product_id is not null or p.access_mode = 'public'
@@ -216,9 +216,9 @@ async def cards(
     return [Card(**dict(row)) for row in rows]
 
 
-async def card(connection: Connection, user_id: int | None, product_id: str) -> Card | None:
-    """One live product as the user sees it, whether or not it is on the shelf."""
-    row = await connection.fetchrow(_ONE, user_id, None, product_id, None)
+async def card(connection: Connection, user_id: int | None, product: str) -> Card | None:
+    """One live product, by id or slug, as the user sees it, whether or not it is on the shelf."""
+    row = await connection.fetchrow(_ONE, user_id, None, product, None)
     return Card(**dict(row)) if row else None
 
 

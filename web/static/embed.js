@@ -1,0 +1,131 @@
+// Buttons of Latchkey on any page: <script src="…/embed.js" data-product="slug" async></script>
+(() => {
+  "use strict";
+  const me = document.currentScript;
+  const site = new URL(me.src).origin;
+  const scripts = `script[data-product][src^="${site}/embed.js"]`;
+  const parts = "[data-latchkey], [data-latchkey-not]";
+  const tables = "[data-latchkey-pricing-table]";
+  if (window.latchkey) return void window.latchkey.refresh();
+
+  // Private windows and strict settings may refuse storage: then a sign-in lasts for this page.
+  const kept = {};
+  const keep = (area, name, value) => {
+    kept[name] = value;
+    try {
+      value ? area().setItem(name, value) : area().removeItem(name);
+    } catch {}
+  };
+  const look = (area, name) => {
+    try {
+      return area().getItem(name) ?? kept[name];
+    } catch {
+      return kept[name];
+    }
+  };
+  const local = () => localStorage;
+  const session = () => sessionStorage;
+
+  /** Take the token that the site gave back, if this page has asked for it. */
+  const back = new URLSearchParams(location.hash.slice(1));
+  if (back.has("latchkey")) {
+    if (back.get("state") && back.get("state") === look(session, "latchkey-state")) {
+      keep(local, "latchkey", back.get("latchkey"));
+    }
+    keep(session, "latchkey-state");
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+
+  const get = async (path, options) => {
+    const answer = await fetch(site + path, options);
+    if (!answer.ok) throw new Error(`Latchkey answered ${answer.status}`);
+    return answer.json();
+  };
+
+  const prices = {};
+  const priceOf = (slug) =>
+    (prices[slug] ??= get(`/embed/products/${encodeURIComponent(slug)}`).catch(() => null));
+
+  /** What the visitor has: the cookie says it on the site's own domain, the token elsewhere. */
+  async function ask(slugs) {
+    if (!slugs.length) return { signed_in: false, access: {}, references: {} };
+    const query = slugs.map((slug) => `product=${encodeURIComponent(slug)}`).join("&");
+    const token = look(local, "latchkey");
+    const headers = token ? { authorization: `Bearer ${token}` } : {};
+    const found = await get(`/embed/access?${query}`, { credentials: "include", headers });
+    if (token && !found.signed_in) keep(local, "latchkey");
+    return found;
+  }
+
+  function signIn(event) {
+    event.preventDefault();
+    const state = crypto.getRandomValues(new Uint32Array(4)).join("");
+    keep(session, "latchkey-state", state);
+    const query = new URLSearchParams({ return: location.href.split("#")[0], state });
+    location.assign(`${site}/embed/sign-in?${query}`);
+  }
+
+  const link = (kind, href, text) => {
+    const made = document.createElement("a");
+    made.className = kind;
+    made.href = href;
+    made.textContent = text;
+    return made;
+  };
+
+  async function button(script, found) {
+    const { product: slug, buy, open, signIn: bought } = script.dataset;
+    const shown = await priceOf(slug);
+    const box = document.createElement("span");
+    box.className = "latchkey";
+    const fill = (text) =>
+      text.replaceAll("{name}", shown?.name ?? "").replaceAll("{price}", shown?.price ?? "");
+    if (found?.access[slug]) {
+      const target = shown?.open ?? `${site}/products/${slug}`;
+      box.append(link("latchkey-open", target, fill(open ?? "Open {name}")));
+    } else if (!shown || shown.buy) {
+      const usual = shown?.price ? "Buy {name}: {price}" : "Buy {name}";
+      const target = shown?.buy ?? `${site}/buy/${slug}`;
+      box.append(link("latchkey-buy", target, fill(buy ?? usual).trim()));
+    }
+    if (found && !found.signed_in) {
+      const text = bought ?? "Bought it already? Sign in";
+      const made = link("latchkey-sign-in", `${site}/products/${slug}`, text);
+      made.addEventListener("click", signIn);
+      box.append(" ", made);
+    }
+    script.latchkeyBox?.remove();
+    script.latchkeyBox = box;
+    script.after(box);
+  }
+
+  /** Stripe's pricing table reads its attributes once, so it is made when they are known. */
+  function pricingTable(place, found) {
+    if (place.firstChild) return;
+    const made = document.createElement("stripe-pricing-table");
+    made.setAttribute("pricing-table-id", place.dataset.latchkeyPricingTable);
+    made.setAttribute("publishable-key", place.dataset.publishableKey);
+    const reference = found?.references[place.dataset.product];
+    if (reference) made.setAttribute("client-reference-id", reference);
+    place.append(made);
+  }
+
+  async function refresh() {
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    const slugOf = ({ dataset }) => dataset.latchkey ?? dataset.latchkeyNot ?? dataset.product;
+    const slugs = new Set(all(`${scripts}, ${parts}, ${tables}`).map(slugOf).filter(Boolean));
+    const found = await ask([...slugs]).catch(() => null);
+    for (const part of all(parts)) {
+      const { latchkey, latchkeyNot } = part.dataset;
+      const has = (slug) => Boolean(found?.access[slug]);
+      part.hidden = latchkey ? !has(latchkey) : has(latchkeyNot);
+    }
+    for (const place of all(tables)) pricingTable(place, found);
+    await Promise.all(all(scripts).map((script) => button(script, found)));
+    document.dispatchEvent(new CustomEvent("latchkey", { detail: found }));
+  }
+
+  window.latchkey = { refresh };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", refresh);
+  else refresh();
+})();
