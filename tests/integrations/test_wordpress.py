@@ -230,13 +230,14 @@ async def test_who_is_refunded_is_let_out_within_a_minute(
     await wordpress.configure(shared, roles=[{"product": slug, "role": "navigator"}])
     session = await shared.stripe.buy(member.email, price, mode="payment")
     await shared.has(product, member.email)
+    begun = time.time()
     assert await reader.sign_in(redirect_to=post) == post
-    text = await reader.reads(post)
-    assert HIDDEN in text
+    assert HIDDEN in await reader.reads(post)
     intent = await shared.stripe.get(f"payment_intents/{session['payment_intent']}")
     await shared.stripe.post("refunds", charge=intent["latest_charge"])
     await shared.has(product, member.email, access=False)
-    assert HIDDEN in await reader.reads(post), "it was asked less than a minute ago"
+    text = await reader.reads(post)
+    assert HIDDEN in text or time.time() - begun >= 60, "it asks once a minute"
     await wordpress.a_minute_passes(member.id)
     assert HIDDEN not in await reader.reads(post)
     assert await roles(wordpress, member) == ["subscriber"]
