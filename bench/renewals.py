@@ -58,7 +58,7 @@ def main() -> None:
     """Another number of subscriptions by argument, and another threshold."""
     count = int(sys.argv[1]) if sys.argv[1:] else SIZE
     burst_from = sys.argv[2] if sys.argv[2:] else USUAL
-    with stack(LATCHKEY_BURST_FROM=burst_from) as running:
+    with stack(LATCHKEY_BURST_FROM=burst_from, LATCHKEY_CATCHUP_SECONDS="86400") as running:
         made = subscribe(running, count)
         link(running, made)
         without_lifecycles(running)

@@ -55,8 +55,9 @@ APART = Claim(limit=BATCH, apart=True)
 """What a round claims after one that handed over: what a few hundred objects send, or only what
 can't be handed over while handovers are waited for."""
 
-APART_SECONDS = 0.25
-"""How long what can't be handed over waits for handovers."""
+GATHER_SECONDS = 0.25
+"""How long events gather after a handover at least, and how much longer those that can't be handed
+over wait for it to end."""
 
 WAKEUPS = 50
 POLL_SECONDS = 1.0
@@ -181,11 +182,13 @@ class Relay:
         return len(waiting) >= size.limit
 
     async def _handovers_last(self) -> bool:
-        """Whether handovers are still being made after a while."""
-        if not self._many or not self._bursts:
+        """While many wait, let some gather; whether handovers are still being made afterwards."""
+        if not self._many:
             return False
-        _, lasting = await asyncio.wait(self._bursts, timeout=APART_SECONDS)
-        return bool(lasting)
+        await asyncio.sleep(GATHER_SECONDS)
+        if self._bursts:
+            await asyncio.wait(self._bursts, timeout=GATHER_SECONDS)
+        return bool(self._bursts)
 
     async def _start(
         self, tasks: set[asyncio.Task[None]], most: int, work: Coroutine[Any, Any, None]

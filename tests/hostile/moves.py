@@ -270,9 +270,10 @@ async def accept_a_quote(scene: Scene, person: Person) -> list[str]:
     await scene.truth.post(f"quotes/{made['id']}/finalize")
     made = await scene.truth.post(f"quotes/{made['id']}/accept")
     if bill := made["invoice"]:
-        await scene.truth.post(f"invoices/{bill}/finalize")
-        await scene.truth.post(f"invoices/{bill}/pay")
         person.invoices.append(bill)
+        final = await scene.truth.post(f"invoices/{bill}/finalize")
+        if final["status"] == "open":
+            await scene.truth.post(f"invoices/{bill}/pay")
         return [bill]
     found = made["subscription"]
     person.subscriptions.append(found)
