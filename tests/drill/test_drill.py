@@ -197,7 +197,7 @@ async def test_a_lost_site_comes_back(
                 await shop.buy()
 
             await shop.cancel(early[0])
-            await shop.end_at(early[1], int(time.time()) + 30 * 86_400)
+            await shop.end_at(early[1], int(time.time()) + 10 * 86_400)
             await site.settled()
             await as_paid(site, product, shop)
             await everything_sent(site)

@@ -38,9 +38,29 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
         return not await running(site)
 
     await until(none_runs, "Temporal has lost everything")
+    await site.call("PUT", "/policy", json={"unpaid": True})
+
+    async def shown() -> bool:
+        return bool(await running(site))
+
+    await until(shown, "the change of the policy is handed to Temporal")
+    await site.terminate(lost_runs.RUNNING)
+    await until(none_runs, "Temporal has lost that, too")
+    await site.pool.execute(
+        "update events set state = 'relayed', relayed_at = now(), not_before = now() + '1 day'"
+        " where target_id = $1",
+        made[1]["id"],
+    )
     before = lost()
     await site.start_worker()
     await until(all_run, "what was lost runs again")
-    assert lost() == before + 4
+    assert lost() == before + 5, "three subscriptions, a link, and a change of the policy"
+
+    async def applied() -> bool:
+        done = await site.pool.fetchval("select bool_and(state = 'done') from policy_changes")
+        handled = await site.pool.fetchval("select bool_and(state = 'handled') from events")
+        return bool(done and handled)
+
+    await until(applied, "what was being done goes on, without waiting for its events' next turn")
     await site.stripe.delete(f"subscriptions/{made[0]['id']}")
     await site.has(product, "lost0@runs.example", access=False)
