@@ -1,11 +1,14 @@
 """Backups: what is in the file, what a restore refuses, and what it leaves."""
 
 import os
+import re
+import secrets
 import subprocess
 import sys
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -19,7 +22,7 @@ from latchkey.postgres_client import PostgresClientError
 from latchkey.restoration import RestoreError
 from latchkey.settings import Settings
 from latchkey.store import backups, site_identity
-from latchkey.store.migrate import MigrationError, await_current, migrations
+from latchkey.store.migrate import MigrationError, await_current, migrate, migrations
 from latchkey.store.pool import Connection, Pool, create_pool
 from latchkey.store.site_identity import SiteRole
 from latchkey.vault import Purpose, Vault
@@ -250,6 +253,32 @@ async def test_rows_that_did_not_come_back_are_named(
     monkeypatch.setattr(backups, "counts", counted)
     with pytest.raises(RestoreError, match=r"1 table \(users\)"):
         await restoration.restore(settings(empty), made.path)
+
+
+async def test_latchkeys_own_role_backs_up_and_restores(postgres: Postgres, tmp_path: Path) -> None:
+    """A role that owns its database and nothing else, with an audit log that another role owns, as
+    docs/operating.md has it."""
+    role, owner = f"app_{secrets.token_hex(4)}", f"owner_{secrets.token_hex(4)}"
+    databases = [await postgres.create_empty() for _ in range(2)]
+    admin = await asyncpg.connect(databases[0])
+    await admin.execute(f"create role {role} login")
+    for dsn in databases:
+        name = urlsplit(dsn).path.removeprefix("/")
+        await admin.execute(f"alter database {name} owner to {role}")
+    first, second = (dsn.replace("//postgres@", f"//{role}@") for dsn in databases)
+    await migrate(first)
+    operating = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    found = re.search(r"```sql\n(create role audit_owner.*?)```", operating, re.S)
+    assert found
+    await admin.execute(
+        found[1].replace("audit_owner", owner).replace("to latchkey;", f"to {role};")
+    )
+    await admin.close()
+    made = await backup.back_up(settings(first), tmp_path)
+    await restoration.restore(settings(second), made.path)
+    await await_current(second)
+    for dsn in databases:
+        await postgres.drop(dsn)
 
 
 def test_a_client_that_is_too_old_is_named() -> None:
