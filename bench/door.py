@@ -1,5 +1,5 @@
-"""`python -m bench.door`: `/oauth/introspect` and `/oauth/userinfo` against one select by primary
-key."""
+"""`python -m bench.door`: `/oauth/introspect`, `/oauth/userinfo` and `/auth/verify` against one
+select by primary key."""
 
 import asyncio
 import base64
@@ -9,7 +9,8 @@ from bench import load
 from bench.ratio import Contestant, compare
 from bench.stack import fetch, stack
 from bench.webhooks import wait_port
-from tests.harness import free_port
+from latchkey.signin_links import SitePass, sign_pass
+from tests.harness import SECRETS, free_port
 
 USERS, COUNT, ROUNDS, CONNECTIONS = 50_000, 4000, 5, 16
 WANTED = 0.7
@@ -32,6 +33,12 @@ select 'client_bench', id, id, gen_random_uuid(), '{{openid,email,access}}', '',
 insert into oauth_tokens (token_hash, authorization_id, kind, scopes, expires_at)
 select sha256(('token' || user_id)::bytea), id, 'access', scopes, now() + interval '1 hour'
   from oauth_authorizations;
+insert into protected_sites (origin, without_access) values ('https://course.example', 'buy');
+insert into protected_site_products (site_id, product_id)
+select id, 'prd_bench' from protected_sites;
+insert into sessions (id, token_hash, user_id, expires_at, via) overriding system value
+select id, sha256(('session' || id)::bytea), id, now() + interval '1 day', 'link' from users
+ where email like 'user%';
 analyze;
 """
 
@@ -49,6 +56,18 @@ def introspection(number: int) -> bytes:
 
 def userinfo(number: int) -> bytes:
     return load.request("GET", "/oauth/userinfo", {"Authorization": f"Bearer token{number}"})
+
+
+def verify(number: int) -> bytes:
+    """The question of nginx before a request of a member."""
+    value = sign_pass(SitePass(1, number), secrets=SECRETS)
+    headers = {
+        "X-Original-URL": "https://course.example/week/1",
+        "X-Original-Method": "GET",
+        "X-Forwarded-For": "203.0.113.7",
+        "Cookie": f"__Host-latchkey_entry={'x' * 43}; __Host-latchkey_pass={value}",
+    }
+    return load.request("GET", "/auth/verify?product=bench", headers)
 
 
 def bare(number: int) -> bytes:
@@ -73,7 +92,7 @@ def player(port: int, made: Request, numbers: list[int]) -> Callable[[int], load
 
 
 def main() -> None:
-    """Time the handlers in turn, with 50,000 users who have one grant and one token each."""
+    """Time the handlers in turn, with 50,000 users who have one grant, token and session each."""
     with stack(temporal=False, worker=False) as running:
         numbers = asyncio.run(seed(running.dsn))
         ours = int(running.environment["LATCHKEY_PORT"])
@@ -90,7 +109,8 @@ def main() -> None:
             "warning",
         )
         wait_port(other)
-        for name, made in (("introspect", introspection), ("userinfo", userinfo)):
+        asked = (("introspect", introspection), ("userinfo", userinfo), ("verify", verify))
+        for name, made in asked:
             print(name)
             compare(
                 running,

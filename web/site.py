@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,8 @@ from latchkey.store import site_identity, site_settings
 from latchkey.store.access import grants
 from latchkey.store.access.grants import AccessQuestion
 from latchkey.store.checks.dashboard import Numbers
+from latchkey.store.forward_auth import standings
+from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from latchkey.store.oauth import authorizations
 from latchkey.store.oauth.authorizations import TokenAnswer, TokenQuestion
 from latchkey.store.pool import Connection, Pool
@@ -37,7 +39,8 @@ from web.refusals import Refusals
 LOOK_SECONDS = 5.0
 
 QUESTIONS = 2
-"""How many statements about access, and about tokens, are under way at most."""
+"""How many statements about access, about tokens and about protected sites are under way at
+most."""
 
 
 @dataclass
@@ -48,7 +51,8 @@ class Site:
     name and colours, `identity` whether it is a copy. `numbers` caches the dashboard's counts with
     the time they were taken, `members` the member counts of products with too many members to
     count for every page.
-    `access` answers whether people may open products, `tokens` what OAuth tokens stand for.
+    `access` answers whether people may open products, `tokens` what OAuth tokens stand for,
+    `standings` who may enter protected sites.
     `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
     """
 
@@ -71,15 +75,22 @@ class Site:
     members: tuple[float, dict[str, int]] = (0.0, {})
     access: Batches[AccessQuestion, list[Any]] = field(init=False)
     tokens: Batches[TokenQuestion, TokenAnswer] = field(init=False)
+    standings: Batches[StandingQuestion, SiteStanding | None] = field(init=False)
     sign_ins: Brake = field(default_factory=lambda: Brake(free=100, step=0.1, longest=5, most=20))
     _look_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.access = Batches(partial(grants.answer, self.pool), under_way=QUESTIONS)
         self.tokens = Batches(partial(authorizations.answer, self.pool), under_way=QUESTIONS)
+        self.standings = Batches(self._standings, under_way=QUESTIONS)
         self.bell = AlarmCache(self.settings)
         self.signing = SigningKeys(self.pool, self.keyring.vault)
         self.outgoing = OutgoingHttp.of(self.settings)
+
+    async def _standings(
+        self, questions: Sequence[StandingQuestion]
+    ) -> Sequence[SiteStanding | None]:
+        return await standings.answer(self.pool, questions, rules=self.session_rules)
 
     async def refresh_look(self) -> None:
         """Reload the site's name and colours, at most every few seconds."""

@@ -5,10 +5,14 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -64,7 +68,7 @@ async def site_behind() -> AsyncIterator[int]:
 @dataclass(frozen=True)
 class Front:
     """A program in front of the site at `port`. `latchkey` is where it asks, `behind` the port of
-    the site itself."""
+    the site itself, `https` whether nginx has the site served by TLS."""
 
     name: str
     folder: Path
@@ -72,10 +76,11 @@ class Front:
     behind: int
     latchkey: str
     product: str
+    https: bool = False
 
     @property
     def origin(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{'https' if self.https else 'http'}://localhost:{self.port}"
 
     def command(self) -> list[str]:
         """Write the configuration; returns how to start the program."""
@@ -111,15 +116,23 @@ class Front:
         return path
 
     def _nginx(self) -> Path:
-        server = self._shipped(
-            "nginx/course.conf",
-            {
-                "listen 443 ssl;": f"listen 127.0.0.1:{self.port};",
-                "server_name course.example.com;": "server_name localhost;",
+        address = f"listen 127.0.0.1:{self.port}"
+        changes = {"server_name course.example.com;": "server_name localhost;"}
+        if self.https:
+            pair = self.folder / "pair.pem"
+            pair.write_bytes(_certificate())
+            changes |= {
+                "listen 443 ssl;": f"{address} ssl;",
+                "/etc/ssl/course.example.com.pem": str(pair),
+                "/etc/ssl/course.example.com.key": str(pair),
+            }
+        else:
+            changes |= {
+                "listen 443 ssl;": f"{address};",
                 "    ssl_certificate /etc/ssl/course.example.com.pem;\n": "",
                 "    ssl_certificate_key /etc/ssl/course.example.com.key;\n": "",
-            },
-        )
+            }
+        server = self._shipped("nginx/course.conf", changes)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "\n".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         return self._write(
@@ -162,6 +175,30 @@ class Front:
             "global:\n  checkNewVersion: false\n  sendAnonymousUsage: false\n"
             "log:\n  level: ERROR\n",
         )
+
+
+def _certificate() -> bytes:
+    """A key and a certificate for localhost that nobody vouches for, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return private + made.public_bytes(serialization.Encoding.PEM)
 
 
 @asynccontextmanager

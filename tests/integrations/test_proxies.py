@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests.browser.conftest import OpenPage
 from tests.harness import Latchkey, free_port, http_client
 from tests.integrations.conftest import PASSWORD, Member
 from tests.integrations.install import proxies
@@ -47,10 +48,12 @@ def folder() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def fronted(name: str, folder: Path, latchkey: str, product: str) -> AsyncIterator[Front]:
+async def fronted(
+    name: str, folder: Path, latchkey: str, product: str, *, https: bool = False
+) -> AsyncIterator[Front]:
     async with site_behind() as behind:
         address = latchkey.removeprefix("http://")
-        front = Front(name, folder, free_port(), behind, address, product)
+        front = Front(name, folder, free_port(), behind, address, product, https)
         async with running(front):
             yield front
 
@@ -103,6 +106,25 @@ async def test_who_lacks_the_product_pays_and_reads_until_it_is_cancelled(
         await shared.has(product, member.email, access=False)
         await page.reload()
         await page.wait_for_url(f"{shared.stripe.url}/**")
+
+
+@pytest.mark.parametrize("name", [name for name in FRONTS if name == "nginx"])
+async def test_over_https(
+    shared: Latchkey, open_page: OpenPage, member: Member, folder: Path, name: str
+) -> None:
+    """Browsers take the cookies, whose names bind them to the host."""
+    async with fronted(name, folder, shared.url, member.slug, https=True) as front:
+        await protect(shared, front.origin, member.product)
+        page = await open_page(ignore_https_errors=True)
+        await page.goto(f"{front.origin}/week/1")
+        await sign_in_here(page, member)
+        await expect(page.get_by_role("heading", name=f"Hello {member.email}")).to_be_visible()
+        kept = {one["name"]: one for one in await page.context.cookies(front.origin)}
+        assert set(kept) == {"__Host-latchkey_entry", "__Host-latchkey_pass"}
+        for cookie in kept.values():
+            assert cookie["secure"]
+            assert cookie["httpOnly"]
+            assert (cookie["sameSite"], cookie["path"]) == ("Lax", "/")
 
 
 async def enter(visitor: Visitor, front: Front) -> dict[str, str]:

@@ -158,9 +158,9 @@ class CountingPool:
     pool: Pool
     count: int = 0
 
-    async def fetchrow(self, query: str, *values: Any) -> Any:
+    async def fetch(self, query: str, *values: Any) -> Any:
         self.count += 1
-        return await self.pool.fetchrow(query, *values)
+        return await self.pool.fetch(query, *values)
 
 
 async def sign_out(course: Course) -> None:
@@ -498,7 +498,7 @@ async def test_nobody_is_let_in_while_the_database_is_away(
     async def away(*_: object, **__: object) -> None:
         raise OSError("no route to it")
 
-    monkeypatch.setattr(standings, "of_session", away)
+    monkeypatch.setattr(standings, "answer", away)
     answer = await course.there.asks(503)
     assert answer.headers["retry-after"] == "5"
     assert "x-latchkey-user" not in answer.headers
@@ -508,7 +508,7 @@ async def test_nobody_is_let_in_while_the_database_is_away(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("select secret from somewhere")
 
-    monkeypatch.setattr(standings, "of_session", broken)
+    monkeypatch.setattr(standings, "answer", broken)
     assert "secret" not in (await course.there.asks(500)).text
 
 

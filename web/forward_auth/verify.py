@@ -9,8 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from latchkey import signin_links
 from latchkey.rules.forward_auth import OriginalRequest
-from latchkey.store.forward_auth import standings
-from latchkey.store.forward_auth.standings import SiteStanding
+from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from web.forward_auth import proxied
 from web.forward_auth.proxied import PASS_COOKIE, RefusedError, message
 from web.security import read_cookie_of
@@ -51,12 +50,8 @@ async def _answer(request: Request) -> Response:
     product = request.query_params.get("product") or None
     signed = read_cookie_of(asked.origin, request, PASS_COOKIE)
     found = signin_links.read_pass(signed, secrets=site.secrets) if signed else None
-    standing = await standings.of_session(
-        site.pool,
-        asked.origin,
-        found.session_id if found else None,
-        rules=site.session_rules,
-    )
+    question = StandingQuestion(asked.origin, found.session_id if found else None)
+    standing = await site.standings.ask(question)
     if standing is None:
         raise proxied.unknown_site(asked.origin)
     chosen = standing.chosen(product)

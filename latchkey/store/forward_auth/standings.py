@@ -1,5 +1,6 @@
 """Who may enter a protected site at this second."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +16,30 @@ case when p.access_mode = 'assigned'
 """Whether a user may open the product `p`. One that anybody may open who signs in counts for
 everybody, as it does for `/access`."""
 
-_STANDING = f"""
+_STANDINGS = f"""
 with found as (
-    select d.id as site_id, s.id as session_id, a.id as user_id, a.email, a.role, s.second_factor,
-           {sessions.use("$3")},
+    select q.n, d.id as site_id, s.id as session_id, a.id as user_id, a.email, a.role,
+           s.second_factor, {sessions.use("$3")},
            (select jsonb_agg(jsonb_build_array(p.slug, p.id,
                                                a.id is not null and {_MAY_OPEN.format(user="a.id")})
                              order by p.slug)
               from protected_site_products o join products p on p.id = o.product_id
              where o.site_id = d.id) as products
-      from protected_sites d
+      from unnest($1::text[], $2::bigint[]) with ordinality as q (origin, session_id, n)
+      join protected_sites d on d.origin = q.origin
       left join (sessions s join users a on a.id = s.user_id and a.erased_at is null)
-             on s.id = $2 and {sessions.live("$3", "$4")}
-     where d.origin = $1
+             on s.id = q.session_id and {sessions.live("$3", "$4")}
 ), {sessions.NOTE_USE}
 select * from found
 """
+
+
+@dataclass(frozen=True)
+class StandingQuestion:
+    """How a session stands at the protected site with this origin."""
+
+    origin: str
+    session_id: int | None
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,21 @@ class SiteStanding:
         ]
 
 
-async def of_session(
-    pool: Pool, origin: str, session_id: int | None, *, rules: SessionRules
-) -> SiteStanding | None:
-    """How a session stands at the protected site with this origin, in one query, which also notes
-    that it is used. None if no such site is protected."""
-    row = await pool.fetchrow(_STANDING, origin, session_id, *rules.parameters)
-    return _standing(row) if row else None
+async def answer(
+    pool: Pool, questions: Sequence[StandingQuestion], *, rules: SessionRules
+) -> list[SiteStanding | None]:
+    """How sessions stand now, in one query for all, which also notes that they are used. None if no
+    such site is protected."""
+    found: list[SiteStanding | None] = [None for _ in questions]
+    rows = await pool.fetch(
+        _STANDINGS,
+        [question.origin for question in questions],
+        [question.session_id for question in questions],
+        *rules.parameters,
+    )
+    for row in rows:
+        found[row["n"] - 1] = _standing(row)
+    return found
 
 
 def _standing(row: Any) -> SiteStanding:

@@ -119,9 +119,13 @@ def use(limits: str) -> str:
 
 
 NOTE_USE = """used as (
-    update sessions s set last_seen_at = now(), expires_at = found.ends_at from found
-     where s.id = found.session_id and found.used_at < now() - interval '5 minutes')"""
-"""The part of a query that notes the use of the session that its part `found` has found."""
+    update sessions s set last_seen_at = now(), expires_at = due.ends_at
+      from (select l.id, f.ends_at from found f join sessions l on l.id = f.session_id
+             where f.used_at < now() - interval '5 minutes'
+               for no key update of l skip locked) due
+     where s.id = due.id)"""
+"""The part of a query that notes the use of the sessions that its part `found` has found. Who meets
+another one that does so leaves it to that."""
 
 
 async def read(

@@ -8,9 +8,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from latchkey.rules.forward_auth import WithoutAccess
-from latchkey.store.forward_auth import entries, sites, standings
+from latchkey.store.forward_auth import entries, sites
 from latchkey.store.forward_auth.entries import Entry
 from latchkey.store.forward_auth.sites import ProtectedSite
+from latchkey.store.forward_auth.standings import StandingQuestion
 from latchkey.store.users.users import User
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, reader_page, redirect, session_of, visitor_page
@@ -39,9 +40,8 @@ async def enter(request: Request) -> Response:
         return redirect(f"/login?{urlencode({'next': f'/auth/enter/{entry.id}'})}")
     if user.acted_by:
         raise NotYoursError
-    standing = await standings.of_session(
-        site.pool, entry.origin, session_of(request).id, rules=site.session_rules
-    )
+    question = StandingQuestion(entry.origin, session_of(request).id)
+    standing = await site.standings.ask(question)
     if standing is None or not any(standing.chosen(entry.product_id)):
         return _without_access(request, entry, protected)
     async with site.pool.acquire() as connection:
