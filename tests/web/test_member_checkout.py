@@ -405,6 +405,9 @@ async def test_buyers_choose_among_several_prices(shared: Latchkey, visitor: Vis
     text = (await visitor.get(f"/buy/{slug}")).text
     assert f"price={yearly}" not in text
     assert f"price={monthly}" in text
+    by_api = await shared.call("POST", "/checkout-sessions", 201, json={"product": product})
+    lines = await shared.stripe.get(f"checkout/sessions/{by_api['id']}/line_items")
+    assert [line["price"]["id"] for line in lines["data"]] == [monthly], "the first that is sold"
     await shared.call("PUT", path, json=[])
     await visitor.get(f"/buy/{slug}", 404)
 
@@ -505,6 +508,27 @@ async def test_other_sites_sell_by_sessions(shared: Latchkey) -> None:
     assert typed == (None, None), "an address that was typed opens nobody's customer"
 
 
+async def test_who_has_begun_a_subscription_without_an_account_gets_no_second(
+    shared: Latchkey,
+) -> None:
+    product, _, price, _ = await for_sale(shared, "Begun before", payment_link=False)
+    customer = await shared.stripe.customer("Begun@xn--bcher-kva.example")
+    begun = await shared.stripe.post(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": price}],
+        payment_behavior="default_incomplete",
+    )
+    await shared.settled()
+    body = {"product": product, "email": "begun@BÜCHER.example"}
+    problem = await shared.call("POST", "/checkout-sessions", 409, json=body)
+    assert (problem["code"], problem["subscription"]) == ("subscription_exists", begun["id"])
+    assert problem["subscription_status"] == "incomplete"
+    await shared.call("POST", "/checkout-sessions", 201, json={**body, "again": True})
+    body["email"] = "other@bücher.example"
+    await shared.call("POST", "/checkout-sessions", 201, json=body)
+
+
 async def test_an_address_gets_one_session_however_it_is_written(shared: Latchkey) -> None:
     product, _, _, _ = await for_sale(shared, "Written twice", payment_link=False)
     for first, *others in (
@@ -534,6 +558,9 @@ async def test_bad_requests_for_sessions(shared: Latchkey) -> None:
         ({"product": product, "return_url": "javascript:alert(1)"}, 422),
     ):
         await shared.call("POST", "/checkout-sessions", status, json=body)
+    for mode, status in (("public", 409), ("signed_in", 409), ("assigned", 201)):
+        await shared.call("PATCH", f"/products/{product}", json={"access_mode": mode})
+        await shared.call("POST", "/checkout-sessions", status, json={"product": product})
     await shared.stripe.post(f"prices/{price}", active="false")
     await shared.settled()
     problem = await shared.call("POST", "/checkout-sessions", 409, json={"product": product})

@@ -7,10 +7,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from latchkey import dispatch
+from latchkey.addresses import email_key
 from latchkey.store.access import grants
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout
-from latchkey.store.products.checkout import Selling
+from latchkey.store.products.checkout import GuestSubscription, RunningSubscription, Selling
 from latchkey.store.products.offers import Offer
 from latchkey.store.products.products import Product
 from latchkey.store.users import users
@@ -33,13 +34,14 @@ def _without_credentials(value: str) -> str:
 class CheckoutFor(Input):
     """What is bought, and by whom.
 
-    `price` picks one of the product's offers; the first one if left out. `user` is the id of
-    somebody who is signed in on your site as this user: the purchase is theirs, and goes to their
-    own Stripe customer. `email` is an address that somebody typed: it is only filled in. Buyers go
-    to `return_url` after paying, with the session's id as `session`, and when they turn back; by
-    default to this site's own pages. `currency` is one of those that the price has; if it is left
-    out, or isn't one of them, Stripe chooses by the buyer's country. `again` asks for a session
-    although this person has a subscription of the product that isn't over, or a payment under way.
+    `price` picks one of the product's offers; if it is left out, the first that Stripe sells.
+    `user` is the id of somebody who is signed in on your site as this user: the purchase is theirs,
+    and goes to their own Stripe customer. `email` is an address that somebody typed: it is only
+    filled in. Buyers go to `return_url` after paying, with the session's id as `session`, and when
+    they turn back; by default to this site's own pages. `currency` is one of those that the price
+    has; if it is left out, or isn't one of them, Stripe chooses by the buyer's country. `again`
+    asks for a session although this person has a subscription of the product that isn't over, or a
+    payment under way.
     """
 
     product: str = Field(max_length=200)
@@ -81,8 +83,12 @@ async def open_checkout(call: Call) -> CheckoutSession:
     if not call.site.identity.writes_to_stripe:
         raise ApiError(409, "site_is_a_copy", "this is a copy of the site: buyers pay on the site")
     offer = _offer(product, selling, wanted.price)
+    if product.access_mode != "assigned":
+        raise ApiError(409, "already_has_access", "nobody has to buy this product to open it")
     if user is not None:
         await _refuse_owners(call.site, product, user, again=wanted.again)
+    elif wanted.email and not wanted.again:
+        await _refuse_payers(call.site, product, wanted.email)
     choice = checkouts.Choice(
         product=product,
         selling=selling,
@@ -131,7 +137,8 @@ async def _user(connection: Connection, wanted: CheckoutFor) -> User | None:
 
 
 def _offer(product: Product, selling: Selling, price: str | None) -> Offer:
-    found = next((one for one in selling.offers if price in (None, one.price_id)), None)
+    offers = selling.offers if price else selling.sellable or selling.offers
+    found = next((one for one in offers if price in (None, one.price_id)), None)
     if found is None and price is not None:
         raise ApiError(
             422, "unknown_price", f"{price} isn't one of the prices that this product is sold at"
@@ -158,6 +165,20 @@ async def _refuse_owners(site: Site, product: Product, user: User, *, again: boo
             connection, user_id=user.id, product_id=product.id
         )
         pending = await checkout.pending_order(connection, user_id=user.id, product_id=product.id)
+    _refuse(running, pending=pending)
+
+
+async def _refuse_payers(site: Site, product: Product, email: str) -> None:
+    """Somebody may have paid by this address without getting anything yet, so without a user."""
+    asked = {"key": email_key(email), "product_id": product.id}
+    async with site.pool.acquire() as connection:
+        running = await checkout.subscription_of_address(connection, **asked)
+        pending = await checkout.pending_of_address(connection, **asked)
+    _refuse(running, pending=pending)
+
+
+def _refuse(running: RunningSubscription | GuestSubscription | None, *, pending: bool) -> None:
+    """Raise `ApiError` for somebody who has bought the product already."""
     if running:
         raise ApiError(
             409,

@@ -1797,13 +1797,14 @@ export interface components {
          * CheckoutFor
          * @description What is bought, and by whom.
          *
-         *     `price` picks one of the product's offers; the first one if left out. `user` is the id of
-         *     somebody who is signed in on your site as this user: the purchase is theirs, and goes to their
-         *     own Stripe customer. `email` is an address that somebody typed: it is only filled in. Buyers go
-         *     to `return_url` after paying, with the session's id as `session`, and when they turn back; by
-         *     default to this site's own pages. `currency` is one of those that the price has; if it is left
-         *     out, or isn't one of them, Stripe chooses by the buyer's country. `again` asks for a session
-         *     although this person has a subscription of the product that isn't over, or a payment under way.
+         *     `price` picks one of the product's offers; if it is left out, the first that Stripe sells.
+         *     `user` is the id of somebody who is signed in on your site as this user: the purchase is theirs,
+         *     and goes to their own Stripe customer. `email` is an address that somebody typed: it is only
+         *     filled in. Buyers go to `return_url` after paying, with the session's id as `session`, and when
+         *     they turn back; by default to this site's own pages. `currency` is one of those that the price
+         *     has; if it is left out, or isn't one of them, Stripe chooses by the buyer's country. `again`
+         *     asks for a session although this person has a subscription of the product that isn't over, or a
+         *     payment under way.
          */
         CheckoutFor: {
             /** Product */

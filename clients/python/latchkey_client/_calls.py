@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 21b90b82b2e4eb3ef5d3219406871d99369e92255f324e2a0f1c8242a311d7ae
+Made from ab9fefb2a2923911aeefbe58168f1746b91e4f6530a49af794ce73499cfbadf8
 """
 
 from collections.abc import Mapping

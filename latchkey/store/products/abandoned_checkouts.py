@@ -211,8 +211,10 @@ async def is_served(
     if opens:
         return True
     if user_id is None:
-        return key is not None and await checkout.guest_is_served(
-            connection, key=key, product_id=product_id
+        return key is not None and (
+            await checkout.pending_of_address(connection, key=key, product_id=product_id)
+            or await checkout.subscription_of_address(connection, key=key, product_id=product_id)
+            is not None
         )
     return (
         await checkout.pending_order(connection, user_id=user_id, product_id=product_id)

@@ -665,29 +665,56 @@ async def pending_order(connection: Connection, *, user_id: int, product_id: str
     return found
 
 
-async def guest_is_served(connection: Connection, *, key: str, product_id: str) -> bool:
-    """Whether a payment for the product by this address is under way, or there is a subscription of
-    it that isn't over. Nobody has to have an account with the address."""
+async def pending_of_address(connection: Connection, *, key: str, product_id: str) -> bool:
+    """Whether somebody with this address has a delayed payment for this product under way; nobody
+    has to have an account with it."""
     found: bool = await connection.fetchval(
         """
-        with theirs as (select id from customers where email_key = $1),
-             bought as (select stripe_product from links
-                         where product_id = $2 and removed_at is null)
         select exists (
-            select from orders o join order_lines i on i.order_id = o.id
-             where o.state = 'pending' and i.stripe_product in (select stripe_product from bought)
-               and (o.email_key = $1 or o.customer_id in (select id from theirs)))
-            or exists (
-            select from subscriptions s join subscription_items i on i.subscription_id = s.id
-             where s.customer_id in (select id from theirs) and s.ended_at is null
-               and s.status = any($3::text[])
-               and i.stripe_product in (select stripe_product from bought))
+            select from orders o
+              join order_lines i on i.order_id = o.id
+              join links l on l.stripe_product = i.stripe_product and l.removed_at is null
+             where o.state = 'pending' and l.product_id = $2
+               and (o.email_key = $1
+                    or o.customer_id = any(array(select id from customers where email_key = $1))))
+        """,
+        key,
+        product_id,
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class GuestSubscription:
+    """A subscription by an address that nobody needs to have an account with."""
+
+    id: str
+    status: str
+
+
+async def subscription_of_address(
+    connection: Connection, *, key: str, product_id: str
+) -> GuestSubscription | None:
+    """The newest subscription of the product by this address that isn't over, whether it gives
+    access or not."""
+    row = await connection.fetchrow(
+        """
+        select s.id, s.status from subscriptions s
+          join customers c on c.id = s.customer_id
+          join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
+         where c.email_key = $1 and s.ended_at is null and s.status = any($3::text[])
+           and (s.scheduled_end is null or s.scheduled_end > now())
+           and exists (select from subscription_items i
+                         join links l on l.stripe_product = i.stripe_product
+                              and l.removed_at is null
+                        where i.subscription_id = s.id and l.product_id = $2)
+         order by s.created_at desc limit 1
         """,
         key,
         product_id,
         sorted(LIVE_STATUSES),
     )
-    return found
+    return GuestSubscription(**dict(row)) if row else None
 
 
 @dataclass(frozen=True)
