@@ -20,22 +20,30 @@ _AWAY = (
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+_Waiting = tuple[Asked, asyncio.Future[Answer]]
 
 
 class Batches(Generic[Asked, Answer]):
     """Requests that share statements. In a quiet process each has its own, and at once.
 
     `run` answers several in their order. At most `under_way` of its calls run at a time; what
-    arrives meanwhile shares the next one.
+    arrives meanwhile shares the next one. Requests with the same `subject` are never in two calls
+    at a time, so that a later one sees what an earlier one did; by default, each has its own.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]], *, under_way: int
+        self,
+        run: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]],
+        *,
+        under_way: int,
+        subject: Callable[[Asked], object] = id,
     ) -> None:
         self._run = run
         self._under_way = under_way
-        self._arrived: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._subject = subject
+        self._arrived: list[_Waiting[Asked, Answer]] = []
         self._runners: set[asyncio.Task[None]] = set()
+        self._subjects: set[object] = set()
 
     async def ask(self, asked: Asked) -> Answer:
         """What `run` answers to this alone. Its errors are those of this request alone, unless the
@@ -49,11 +57,25 @@ class Batches(Generic[Asked, Answer]):
         return await answer
 
     async def _run_all(self) -> None:
-        while self._arrived:
-            together, self._arrived = self._arrived[:MOST], self._arrived[MOST:]
-            await self._answer(together)
+        """Run what has arrived. What has a subject of another runner is left to that one."""
+        while together := self._taken():
+            subjects = {self._subject(asked) for asked, _ in together}
+            self._subjects |= subjects
+            try:
+                await self._answer(together)
+            finally:
+                self._subjects -= subjects
 
-    async def _answer(self, together: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    def _taken(self) -> list[_Waiting[Asked, Answer]]:
+        together: list[_Waiting[Asked, Answer]] = []
+        left: list[_Waiting[Asked, Answer]] = []
+        for one in self._arrived:
+            free = len(together) < MOST and self._subject(one[0]) not in self._subjects
+            (together if free else left).append(one)
+        self._arrived = left
+        return together
+
+    async def _answer(self, together: list[_Waiting[Asked, Answer]]) -> None:
         try:
             found = await self._run([asked for asked, _ in together])
         except BaseException as error:

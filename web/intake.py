@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from latchkey.rules.routing import TargetKind
 from latchkey.store.pool import Pool
 from latchkey.store.stripe import inbox
 from web.batching import Batches
@@ -16,7 +17,7 @@ class Intake:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._batches = Batches(self._stored, under_way=WRITERS)
+        self._batches = Batches(self._stored, under_way=WRITERS, subject=_subject)
 
     async def store(self, event: inbox.Arrival) -> timedelta | None:
         """When an event is due, or None if it is known or not relayed. It has been committed when
@@ -26,3 +27,8 @@ class Intake:
     async def _stored(self, together: Sequence[inbox.Arrival]) -> list[timedelta | None]:
         due = await inbox.store(self._pool, together)
         return [due.get(event.id) for event in together]
+
+
+def _subject(event: inbox.Arrival) -> str:
+    """An event that follows another one of its object closely is only held if it sees that one."""
+    return event.id if event.target.kind is TargetKind.NONE else event.target.id

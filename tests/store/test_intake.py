@@ -71,6 +71,33 @@ async def test_each_event_gets_its_own_answer(pool: Pool) -> None:
     assert await pool.fetchval(pause) == inbox.BURST
 
 
+class Gated(Counted):
+    """A pool whose statements wait until `opened`."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.began = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def fetch(self, *given: Any) -> Any:
+        self.began.set()
+        await self.opened.wait()
+        return await super().fetch(*given)
+
+
+async def test_an_event_waits_while_another_one_of_its_object_is_stored(pool: Pool) -> None:
+    gated = Gated(pool)
+    intake = Intake(cast(Pool, gated))
+    first = asyncio.create_task(intake.store(arrival(1)))
+    await gated.began.wait()
+    given = [replace(arrival(n), target=arrival(1).target) for n in (2, 3)]
+    others = asyncio.gather(*map(intake.store, [*given, arrival(4)]))
+    gated.opened.set()
+    assert await first == timedelta()
+    assert await others == [inbox.BURST, inbox.BURST, timedelta()]
+    assert gated.statements == 3, "the first, the other object's, and one for the two that waited"
+
+
 async def test_an_event_that_cannot_be_stored_fails_alone(pool: Pool) -> None:
     intake = Intake(pool)
     wrong = replace(arrival(2), type=cast(str, None))
