@@ -16,8 +16,9 @@ from latchkey.store.webhooks.deliveries import Delivery
 VERSION = 1
 """Of the payload. It rises only if something goes or changes its meaning."""
 LONGEST_NAME = 100
-LONGEST_TEXT = 1900
-"""Discord takes 2,000 characters."""
+"""Characters of a name that are said. Even with all of them escaped, a sentence is shorter than the
+2,000 characters that Discord takes and the 4,000 that Slack advises, so none is cut: that could
+break an escape."""
 
 
 def payload(delivery: Delivery) -> dict[str, Any]:
@@ -48,14 +49,14 @@ def body(delivery: Delivery, format_: WebhookFormat, *, site: str) -> str:
             return orjson.dumps(payload(delivery)).decode()
         case WebhookFormat.SLACK:
             return _json(
-                text=_cut(_slack(sentence(delivery, site=site))),
+                text=_slack(sentence(delivery, site=site)),
                 mrkdwn=False,
                 unfurl_links=False,
                 unfurl_media=False,
             )
         case WebhookFormat.DISCORD:
             return _json(
-                content=_cut(_discord(sentence(delivery, site=site))),
+                content=_discord(sentence(delivery, site=site)),
                 allowed_mentions={"parse": []},
                 flags=_NO_PREVIEWS,
             )
@@ -164,10 +165,6 @@ def _slack(text: str) -> str:
 def _discord(text: str) -> str:
     """Without what Discord reads as formatting or a link with another text; mentions are off."""
     return re.sub(r"([\\*_~`|<>\[\]()#:@-])", r"\\\1", text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
 def _json(**values: object) -> str:

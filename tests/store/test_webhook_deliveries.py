@@ -1,7 +1,9 @@
 """Outgoing webhooks arrive, signed and in order, whatever the receiver does."""
 
 import asyncio
+import html
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -480,6 +482,21 @@ def test_a_receiver_needs_the_right_body() -> None:
     assert Webhook(secret).verify('{"a": 1}', headers) == {"a": 1}
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify('{"a": 2}', headers)
+
+
+@pytest.mark.parametrize("type_", [*WebhookType, "future.type"])
+@pytest.mark.parametrize("name", ["&" * 500, "*" * 500, "\N{CRAB}" * 500])
+def test_the_longest_names_fit_with_every_escape_whole(name: str, type_: str) -> None:
+    user, product = ToldUser(7, name, name), ToldProduct("p", name, name)
+    data = {"until": NOW.isoformat(), "amount": 5, "currency": "usd", "merged_user": 8}
+    delivery = Delivery(1, "msg_1", type_, NOW, user, product, data, 0, None)
+    said = webhook_messages.sentence(delivery, site=name)
+    slack = json.loads(webhook_messages.body(delivery, WebhookFormat.SLACK, site=name))["text"]
+    assert html.unescape(slack) == said
+    assert len(slack) <= 4000
+    made = json.loads(webhook_messages.body(delivery, WebhookFormat.DISCORD, site=name))
+    assert re.sub(r"\\(.)", r"\1", made["content"]) == said
+    assert len(made["content"].encode("utf-16-le")) // 2 <= 2000
 
 
 def test_every_type_is_described_as_it_is_sent() -> None:
