@@ -58,10 +58,12 @@ _warnings: deque[Any] = deque(maxlen=100)
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long tests first: the processes that share the tests then end at the same time. A
-    test with a Latchkey of its own counts as one of them, and so does each of `life`. Processes
-    begin with two tests each, so every other one of the first is among the longest."""
+    test with a Latchkey of its own counts as one of them, and so does each of some folders.
+    Processes begin with two tests each, so every other one of the first is among the longest."""
     for item in items:
-        if "site" in getattr(item, "fixturenames", ()) or item.path.parent.name == "life":
+        fixtures = getattr(item, "fixturenames", ())
+        alone = "temporal_address" in fixtures and "shared" not in fixtures
+        if alone or "site" in fixtures or item.path.parent.name in ("drill", "life"):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     longest = [item for item in items if item.get_closest_marker("longest")]
