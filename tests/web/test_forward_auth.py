@@ -292,6 +292,7 @@ async def test_a_cookie_of_another_site_lets_nobody_in(course: Course) -> None:
         signin_links.sign_unsubscribe(1, "x", secrets=SECRETS),
         signin_links.sign(1, "nonce", secrets=SECRETS),
     ],
+    ids=["nothing", "a letter", "no signature", "another secret", "another purpose", "a link"],
 )
 async def test_a_forged_cookie_lets_nobody_in(course: Course, forged: str) -> None:
     course.there.cookies["__Host-latchkey_pass"] = forged
