@@ -40,7 +40,7 @@ from tests.life.test_mail import Inbox, everything_sent
 
 pytestmark = pytest.mark.anyio
 
-BEFORE, BEYOND, ENOUGH, WHILE_AWAY = 12, 6, 50, 5
+BEFORE, BEYOND, ENOUGH, WHILE_AWAY = 12, 6, 30, 5
 
 
 class Shop:

@@ -437,6 +437,9 @@ async def test_what_temporal_has_forgotten_is_sent_all_the_same(pool: Pool) -> N
     await doing(pool, lambda c: endpoints.pause(c, paused))
     async with pool.acquire() as connection:
         assert await deliveries.forsaken(connection) == [], "it is sent any moment"
+        assert await deliveries.forsaken(connection, overdue=timedelta()) == [one], (
+            "unless Temporal has just lost its runs"
+        )
         await connection.execute("update webhook_deliveries set due_at = now() - interval '1 hour'")
         assert await deliveries.forsaken(connection) == [one]
 
