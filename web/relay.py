@@ -6,7 +6,8 @@ their own loop, so other work can't delay them.
 """
 
 import asyncio
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -68,9 +69,8 @@ BURSTS = 3
 """How many handovers are made side by side. What arrives meanwhile gathers for the next, however
 long they take."""
 
-KEPT_UP = 5
-"""Once objects are handed over, this goes on until no more than this part of the threshold
-waits."""
+LAUNCH_SECONDS = 2.0
+"""Handing over goes on as long as so many seconds bring as many objects as the threshold says."""
 
 BURST_SECONDS = 8.0
 """After this long, a handover isn't waited for any more: Stripe may be unavailable for longer."""
@@ -107,7 +107,7 @@ class Relay:
         self._wake = wake
         self._sending: set[asyncio.Task[None]] = set()
         self._bursts: set[asyncio.Task[None]] = set()
-        self._many = False
+        self._handed_over: deque[tuple[float, int]] = deque(maxlen=MANY.limit)
         self._outage = Outage()
 
     @property
@@ -158,13 +158,12 @@ class Relay:
             return False
         gathering = await self._handovers_last()
         probing = self._outage.lasts
-        size = PROBE if probing else APART if gathering else MANY if self._many else ROUND
+        size = PROBE if probing else APART if gathering else MANY if self._many() else ROUND
         waiting = await inbox.claim(self._pool, **asdict(size))
         groups: dict[Target, list[Waiting]] = defaultdict(list)
         for event in await inbox.drop_echoes(self._pool, waiting):
             groups[await self._placed(event.target)].append(event)
         together = await self._together(groups)
-        self._many = bool(together) or gathering
         left: list[str] = []
         for target, events in groups.items():
             if target.id in together:
@@ -178,12 +177,21 @@ class Relay:
         objects = list(together.items())
         for first in range(0, len(objects), BURST):
             batch = dict(objects[first : first + BURST])
+            self._handed_over.append((time.monotonic(), len(batch)))
             await self._start(self._bursts, BURSTS, self._hand_over(batch))
         return len(waiting) >= size.limit
 
+    def _many(self) -> bool:
+        """Whether so much comes that each object had better wait for others."""
+        if self._bursts:
+            return True
+        since = time.monotonic() - LAUNCH_SECONDS
+        lately = sum(count for at, count in self._handed_over if at > since)
+        return self._burst_from != "off" and lately >= self._burst_from
+
     async def _handovers_last(self) -> bool:
         """While many wait, let some gather; whether handovers are still being made afterwards."""
-        if not self._many:
+        if not self._many():
             return False
         await asyncio.sleep(GATHER_SECONDS)
         if self._bursts:
@@ -209,8 +217,7 @@ class Relay:
         for target, events in groups.items():
             if all(_read_together(event.target) for event in events):
                 found[target.id] += events
-        wanted = self._burst_from // KEPT_UP if self._many else self._burst_from
-        missing = wanted - len(found)
+        missing = 0 if self._many() else self._burst_from - len(found)
         if not found or (missing > 0 and await inbox.awaited(self._pool, most=missing) < missing):
             return {}
         given = [event for events in found.values() for event in events]

@@ -203,6 +203,7 @@ async def test_objects_gather_while_handovers_last(
 ) -> None:
     """No worker takes the first handover, so it lasts until it is ended here."""
     monkeypatch.setattr("web.relay.BURST_SECONDS", PATIENCE)
+    monkeypatch.setattr("web.relay.LAUNCH_SECONDS", 10 * PATIENCE)
     client = await new_namespace(temporal_address)
     await temporal.register_search_attributes(client)
 
@@ -264,7 +265,7 @@ async def test_objects_gather_while_handovers_last(
     await client.get_workflow_handle(burst_workflow_id(["sub_5"])).terminate()
     await asyncio.gather(*relay._bursts)
     await pool.execute("update events set state = 'handled'")
-    await relayed()
+    monkeypatch.setattr("web.relay.LAUNCH_SECONDS", 0)
     await relayed("sub_6")
     run = client.get_workflow_handle("subscription/sub_6")
     assert (await run.describe()).id == "subscription/sub_6", "calm again: by itself"
