@@ -223,6 +223,7 @@ async def site(
     dsn: str, temporal_address: str, stripe: Stripe, request: pytest.FixtureRequest
 ) -> AsyncIterator[Latchkey]:
     """A whole Latchkey for this test alone."""
+    stripe.never_settles()
     async with run_latchkey(dsn, temporal_address, stripe) as running:
         yield running
         if FAILED in request.node.stash:
@@ -235,6 +236,7 @@ async def shared(
 ) -> AsyncIterator[Latchkey]:
     """A whole Latchkey that tests share, each with its own products and people."""
     with run_sandbox(published, chance=1) as stripe:
+        stripe.never_settles()
         async with run_latchkey(await postgres.create(), temporal_address, stripe) as running:
             yield running
         assert stripe.problems() == []

@@ -345,6 +345,10 @@ class Stripe:
     async def buy(self, email: str, *prices: str, mode: str = "subscription", **buyer: Any) -> Json:
         return await self.pay(await self.checkout(*prices, mode=mode), email, **buyer)
 
+    def never_settles(self) -> None:
+        """Leave bank debits pending until a test settles them. By themselves they take seconds."""
+        self.box.shop.settings.delayed_seconds = 86_400.0
+
     async def past(self) -> None:
         """Wait until no sale lies in this second. Stripe's times are whole seconds: a sale in the
         second of a link may count as before it or after it. Sales of test clocks may lie ahead."""

@@ -272,6 +272,7 @@ async def test_a_lost_site_comes_back(
                 "select count(*) from users where email like '%@drill.example'"
             )
             assert users == buyers + 2
+            await everything_runs(site)
             assert await lost_runs.mend(site.pool, site.temporal) == 0
     with capsys.disabled():
         print(  # noqa: T201

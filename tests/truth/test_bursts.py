@@ -237,6 +237,7 @@ async def test_bursts_follow_delayed_payments_as_single_readings_do(
 ) -> None:
     """A debit that comes, one that fails, and one that comes although credit notes had left nothing
     to pay: that was never bought."""
+    desk.stripe.never_settles()
     other_dsn = await postgres.create()
     other = await _desk(other_dsn, desk.stripe, desk.client)
     try:

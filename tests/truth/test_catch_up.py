@@ -196,7 +196,11 @@ async def test_all_pages_of_a_listing_share_its_start_time(site: Latchkey) -> No
         "update catch_up set anchor_id = null, anchor_at = null, since = now() - interval '1 hour'"
     )
     await look(site)
-    [walk] = [jobs for jobs in await pages(site) if len(jobs) > 1]
+
+    async def walked() -> list[list[CatchUpPageInput]]:
+        return [jobs for jobs in await pages(site) if len(jobs) > 1]
+
+    [walk] = await until(walked, "the look that walked is listed")
     assert [job.pages for job in walk] == list(range(len(walk)))
     assert {job.as_of for job in walk} == {walk[0].as_of}
     looked = await site.pool.fetchval("select looked_at from catch_up where part = 'often-1'")

@@ -270,7 +270,7 @@ async def test_what_fails_at_once_is_retried_on_its_queue(
 async def test_a_slow_answer_does_not_hold_up_the_workflow_task(
     environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "AT_ONCE", timedelta(milliseconds=50))
+    monkeypatch.setattr(steps, "AT_ONCE", timedelta(seconds=1))
     effects = Effects(lambda job: DONE, hold=asyncio.Event())
     handle, main, stripe = await start(environment.client, effects)
     async with main, stripe:
