@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from typing import Self
@@ -52,10 +52,11 @@ class NoAnswerError(OSError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: the status, and the beginning of its body."""
+    """What a server answered: the status, the beginning of its body, and where it redirects to."""
 
     status: int
     body: bytes
+    location: str = field(default="", compare=False)
 
     @property
     def accepted(self) -> bool:
@@ -122,10 +123,19 @@ class OutgoingHttp:
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post once. Raises `RefusedAddressError` and `NoAnswerError`."""
         assert len(body) <= LONGEST_BODY, "a body is small"
+        return await self._request("POST", url, body, headers)
+
+    async def get(self, url: str) -> Answer:
+        """Get once. Raises `RefusedAddressError` and `NoAnswerError`."""
+        return await self._request("GET", url, b"", {})
+
+    async def _request(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
         self.check(url)
         try:
             async with asyncio.timeout(self._total):
-                return await self._post(url, body, headers)
+                return await self._send(method, url, body, headers)
         except TimeoutError:
             raise NoAnswerError(f"it didn't answer within {self._total:g} s") from None
         except httpcore.ConnectTimeout:
@@ -139,17 +149,18 @@ class OutgoingHttp:
                 raise
             raise NoAnswerError(_words(error)) from None
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         limits = dict.fromkeys(("read", "write", "pool"), self._total)
         request = self._pool(destination_of(url).scheme).stream(
-            "POST",
+            method,
             url,
             headers=[("accept", "*/*"), *headers.items()],
             content=body,
             extensions={"timeout": {"connect": CONNECT_SECONDS, **limits}},
         )
         async with request as response:
-            return Answer(response.status, await _beginning(response))
+            location = dict(response.headers).get(b"location", b"").decode("latin-1")
+            return Answer(response.status, await _beginning(response), location)
 
     def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
         """The connections of a scheme, made with the first one: certificates take long to load."""

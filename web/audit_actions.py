@@ -119,6 +119,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/collections/{id}/delete": A.COLLECTION_DELETED,
     "POST /admin/collections/{id}/grants": A.ACCESS_GIVEN,
     "POST /admin/collections/{id}/grants/{holder}/end": A.ACCESS_ENDED,
+    "POST /admin/connect/{kind}": None,
     "POST /admin/connectors/stripe": A.CONNECTION_CHANGED,
     "POST /admin/connectors/stripe/check": None,
     "POST /admin/connectors/stripe/disconnect": A.CONNECTION_REMOVED,

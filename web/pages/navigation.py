@@ -66,6 +66,7 @@ MENU = (
         "Setup",
         (
             Entry("/admin/connectors", "Connectors", "connector"),
+            Entry("/admin/connect", "Connect your site", "link"),
             Entry("/admin/policy", "Access policy", "policy"),
             Entry("/admin/tokens", "API tokens", "token"),
             Entry("/admin/clients", "Clients", "key"),

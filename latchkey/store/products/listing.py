@@ -114,3 +114,12 @@ async def names(connection: Connection, *, limit: int = 500) -> list[tuple[str, 
         "select id, name from products order by lower(name), id limit $1", limit
     )
     return [(row["id"], row["name"]) for row in rows]
+
+
+async def live_slugs(connection: Connection, *, limit: int = 500) -> list[tuple[str, str]]:
+    """Slugs and names of the live products, by name."""
+    rows = await connection.fetch(
+        "select slug, name from products where status = 'live' order by lower(name), id limit $1",
+        limit,
+    )
+    return [(row["slug"], row["name"]) for row in rows]

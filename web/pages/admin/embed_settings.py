@@ -6,13 +6,12 @@ from starlette.routing import Route
 
 from latchkey.rules.forward_auth import origin_of, unfit_origin
 from latchkey.store import site_settings
-from latchkey.store.products import products
+from latchkey.store.products import listing
 from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
 MOST_ORIGINS = 50
-PRODUCTS_SHOWN = 200
 
 
 def routes() -> list[Route]:
@@ -42,9 +41,9 @@ async def settings(request: Request) -> Response:
 
 async def _page(request: Request, origins: str, problem: str | None = None) -> Response:
     async with site_of(request).pool.acquire() as connection:
-        rows = await products.listed(connection, after=None, limit=PRODUCTS_SHOWN)
-    live = [row.product for row in rows if row.product.status == "live"]
-    wanted = request.query_params.get("product")
+        live = await listing.live_slugs(connection)
+    wanted = request.query_params.get("product", "")
+    slugs = [slug for slug, _ in live]
     return page(
         request,
         "admin/embed_settings.html",
@@ -52,6 +51,6 @@ async def _page(request: Request, origins: str, problem: str | None = None) -> R
         origins=origins,
         errors={"origins": problem} if problem else {},
         products=live,
-        chosen=next((one for one in live if one.slug == wanted), live[0] if live else None),
+        chosen=wanted if wanted in slugs else next(iter(slugs), None),
         public_url=site_of(request).public_url,
     )

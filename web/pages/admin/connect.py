@@ -1,0 +1,279 @@
+"""Connect your site: the steps for what one has, with this site's own values, and a check of what
+works."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey.outgoing_addresses import RefusedAddressError
+from latchkey.outgoing_http import Answer, NoAnswerError
+from latchkey.rules.forward_auth import origin_of, unfit_origin
+from latchkey.store.oauth import connecting
+from latchkey.store.oauth.connecting import ConnectionFacts
+from latchkey.store.products import listing
+from latchkey.store.users import signin
+from web.pages.errors import NotFoundError
+from web.pages.guard import TooManyError, admin_page, form, text
+from web.pages.render import page
+from web.site import Site, site_of
+from web.wording.times import ago
+
+CHECKS_PER_HOUR = 60
+EXAMPLE = "https://course.example.com"
+
+
+class Way(StrEnum):
+    """How a site finds out who may open what."""
+
+    SIGN_IN = "sign_in"
+    PROXY = "proxy"
+    PROGRAM = "program"
+    BUTTONS = "buttons"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What somebody has. `callback` is where a site of this kind has people come back to."""
+
+    slug: str
+    name: str
+    way: Way
+    text: str
+    callback: str = ""
+
+
+KINDS = (
+    Kind(
+        "wordpress",
+        "WordPress",
+        Way.SIGN_IN,
+        "People sign in there, and a shortcode shows parts of a page to who has a product.",
+    ),
+    Kind(
+        "discourse",
+        "Discourse",
+        Way.SIGN_IN,
+        "People sign in to the forum with their account here.",
+        "/auth/oidc/callback",
+    ),
+    Kind(
+        "apache",
+        "Apache",
+        Way.SIGN_IN,
+        "A static site, or anything behind Apache, opens by product.",
+        "/oidc/callback",
+    ),
+    Kind(
+        "openid-connect",
+        "Anything with OpenID Connect",
+        Way.SIGN_IN,
+        "A course platform, a wiki, a shop: whatever offers “Sign in with OpenID Connect”.",
+    ),
+    Kind("nginx", "nginx", Way.PROXY, "It asks here before each request."),
+    Kind("caddy", "Caddy", Way.PROXY, "It asks here before each request."),
+    Kind("traefik", "Traefik", Way.PROXY, "It asks here before each request."),
+    Kind("haproxy", "HAProxy", Way.PROXY, "It asks here before each request."),
+    Kind("nextjs", "Next.js", Way.PROGRAM, "Your route handlers ask who has access."),
+    Kind("express", "Express", Way.PROGRAM, "Your routes ask who has access."),
+    Kind("fastapi", "FastAPI", Way.PROGRAM, "Your dependencies ask who has access."),
+    Kind("django", "Django", Way.PROGRAM, "Your views ask who has access."),
+    Kind("program", "A program of your own", Way.PROGRAM, "In any language, by our JSON API."),
+    Kind("page", "A page of HTML", Way.BUTTONS, "A button with the price. No server is needed."),
+)
+GROUPS = (
+    ("People sign in there with their account here", Way.SIGN_IN),
+    ("A web server asks for each visitor", Way.PROXY),
+    ("Your program asks", Way.PROGRAM),
+    ("A page without a server", Way.BUTTONS),
+)
+
+
+class Tone(StrEnum):
+    """How a finding looks."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class SiteFinding:
+    """One thing that was looked at: what there is, and the page on which to change it."""
+
+    tone: Tone
+    text: str
+    address: str | None = None
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/connect", index),
+        Route("/admin/connect/{kind}", steps, methods=["GET", "POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    groups = [(name, [kind for kind in KINDS if kind.way is way]) for name, way in GROUPS]
+    return page(request, "admin/connect.html", groups=groups)
+
+
+@admin_page
+async def steps(request: Request) -> Response:
+    """The steps for one kind of site; posting its address checks what works."""
+    fields = await form(request) if request.method == "POST" else None
+    kind = next((one for one in KINDS if one.slug == request.path_params["kind"]), None)
+    if kind is None:
+        raise NotFoundError("There is no such kind of site.")
+    if fields is None:
+        return await _page(request, kind, request.query_params.get("address", ""))
+    address = text(fields, "address")
+    if wrong := unfit_origin(address):
+        return await _page(request, kind, address, problem=f"The address {wrong}.")
+    async with site_of(request).pool.acquire() as connection:
+        who = f"checks of sites {request.state.user.id}"
+        if not await signin.try_once(connection, who, most=CHECKS_PER_HOUR, seconds=3600):
+            raise TooManyError(
+                f"You have checked {CHECKS_PER_HOUR} sites within the last hour. Wait an hour."
+            )
+    origin = origin_of(address)
+    findings = await _check(site_of(request), kind, origin)
+    return await _page(request, kind, origin, findings=findings)
+
+
+async def _page(
+    request: Request,
+    kind: Kind,
+    address: str,
+    *,
+    problem: str | None = None,
+    findings: list[SiteFinding] | None = None,
+) -> Response:
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        products = await listing.live_slugs(connection)
+    chosen = request.query_params.get("product", "")
+    if chosen not in dict(products):
+        chosen = products[0][0] if products else "your-product"
+    public = urlsplit(site.public_url)
+    return page(
+        request,
+        "admin/connect_steps.html",
+        422 if problem else 200,
+        kind=kind,
+        address=address,
+        origin=origin_of(address) if not unfit_origin(address) else EXAMPLE,
+        errors={"address": problem} if problem else {},
+        findings=findings,
+        products=products,
+        product=chosen,
+        public_url=site.public_url,
+        host=public.netloc,
+    )
+
+
+async def _check(site: Site, kind: Kind, origin: str) -> list[SiteFinding]:
+    """What works of a site's connection. Nothing is changed."""
+    answer, reached = await _reach(site, origin)
+    async with site.pool.acquire() as connection:
+        host = urlsplit(origin).hostname or ""
+        facts = await connecting.facts(connection, origin=origin, host=host)
+    match kind.way:
+        case Way.SIGN_IN:
+            return [reached, *signing_in(facts)]
+        case Way.PROXY:
+            return [reached, *proxied(facts, answer, site.public_url)]
+        case Way.PROGRAM:
+            return [reached, *asking(facts)]
+        case Way.BUTTONS:
+            named = origin in site.look.embed_origins
+            return [reached, *embedding(answer, site.public_url, named=named)]
+
+
+async def _reach(site: Site, origin: str) -> tuple[Answer | None, SiteFinding]:
+    try:
+        answer = await site.outgoing.get(f"{origin}/")
+    except RefusedAddressError as error:
+        return None, SiteFinding(Tone.WARN, f"It isn't asked from here: {error}.")
+    except NoAnswerError as error:
+        return None, SiteFinding(Tone.BAD, f"It can't be reached from here: {error}.")
+    if answer.status >= 500:
+        return answer, SiteFinding(Tone.BAD, f"It is reachable, and answers {answer.status}.")
+    return answer, SiteFinding(Tone.GOOD, f"It is reachable, and answers {answer.status}.")
+
+
+def signing_in(facts: ConnectionFacts) -> list[SiteFinding]:
+    """Whether people sign in there by OpenID Connect."""
+    if facts.client_id is None:
+        text = "No client has a redirect address there. Register one."
+        return [SiteFinding(Tone.BAD, text, "/admin/clients/new")]
+    client = f"/admin/clients/{facts.client_id}"
+    found = [SiteFinding(Tone.GOOD, f"The client “{facts.client_name}” belongs to it.", client)]
+    if facts.signed_in_at is None:
+        text = "Nobody has signed in there yet. Try it yourself."
+        return [*found, SiteFinding(Tone.WARN, text, client)]
+    when = ago(facts.signed_in_at)
+    return [*found, SiteFinding(Tone.GOOD, f"Somebody signed in there {when}.", client)]
+
+
+def proxied(facts: ConnectionFacts, answer: Answer | None, public_url: str) -> list[SiteFinding]:
+    """Whether a web server asks before it lets anybody in."""
+    if facts.protected_site_id is None:
+        text = "It isn't among the protected sites. Add it."
+        return [SiteFinding(Tone.BAD, text, "/admin/protected-sites/new")]
+    page = f"/admin/protected-sites/{facts.protected_site_id}"
+    found = [SiteFinding(Tone.GOOD, "It is among the protected sites.", page)]
+    if answer is not None and answer.status < 400:
+        if answer.location.startswith((f"{public_url}/", "/.latchkey/")):
+            text = "It sends visitors who aren't signed in here."
+            found.append(SiteFinding(Tone.GOOD, text))
+        else:
+            text = "It lets in visitors who aren't signed in: its web server doesn't ask here."
+            found.append(SiteFinding(Tone.BAD, text))
+    if facts.entered_at is None:
+        text = "Nobody has entered within the last day. Try it yourself."
+        return [*found, SiteFinding(Tone.WARN, text)]
+    return [*found, SiteFinding(Tone.GOOD, f"Somebody entered {ago(facts.entered_at)}.")]
+
+
+def asking(facts: ConnectionFacts) -> list[SiteFinding]:
+    """Whether a program asks, and is told."""
+    if facts.token_used_at is None:
+        text = "No API token made here has been used yet. Make one, and have your program ask."
+        found = [SiteFinding(Tone.BAD, text, "/admin/tokens")]
+    else:
+        text = f"An API token was last used {ago(facts.token_used_at)}."
+        found = [SiteFinding(Tone.GOOD, text, "/admin/tokens")]
+    if facts.endpoint_id is None:
+        text = "No webhook endpoint is at this host. Without one, it has to ask each time."
+        return [*found, SiteFinding(Tone.WARN, text, "/admin/webhooks/new")]
+    page = f"/admin/webhooks/{facts.endpoint_id}"
+    if facts.failing_since is not None:
+        text = f"Its webhook endpoint has been failing since {ago(facts.failing_since)}."
+        return [*found, SiteFinding(Tone.BAD, text, page)]
+    if facts.delivered_at is None:
+        text = "Its webhook endpoint hasn't taken an event yet. Send a test event."
+        return [*found, SiteFinding(Tone.WARN, text, page)]
+    text = f"Its webhook endpoint last took an event {ago(facts.delivered_at)}."
+    return [*found, SiteFinding(Tone.GOOD, text, page)]
+
+
+def embedding(answer: Answer | None, public_url: str, *, named: bool) -> list[SiteFinding]:
+    """Whether a page may show buttons, and does."""
+    settings = "/admin/settings/embed"
+    if named:
+        found = [SiteFinding(Tone.GOOD, "Its pages may show buttons.", settings)]
+    else:
+        text = "Its pages are told nothing yet. Name it under Settings, Buttons."
+        found = [SiteFinding(Tone.BAD, text, settings)]
+    if answer is not None and answer.accepted:
+        if f"{public_url}/embed.js".encode() in answer.body:
+            found.append(SiteFinding(Tone.GOOD, "The script is on its first page."))
+        else:
+            text = "The script isn't at the beginning of its first page. It may be on another one."
+            found.append(SiteFinding(Tone.WARN, text))
+    return found
