@@ -47,6 +47,7 @@ async def test_a_path_with_a_control_character_leads_nowhere(shared: Latchkey) -
         for path in [*placed, "/", "/login", "/static/site.css", "/nothing"]:
             answer = await owner.client.get(f"{at(path, 'x')}%00")
             refused = (404, 400) if "{token}" in path else (404,)
+            refused = (403,) if path.startswith("/embed/products/") else refused  # no named origin
             assert answer.status_code in refused, f"{path}: {answer.status_code}"
     called = [one for one in ENDPOINTS if "{" in one.path and one.method in ("GET", "DELETE")]
     assert len(called) > 15
@@ -60,7 +61,7 @@ async def test_a_query_with_a_nul_character_is_refused(shared: Latchkey) -> None
     product = await shared.product("Asked for", slug="asked-for")
     async with visit(shared) as owner:
         await owner.sign_in()
-        for path in set(paths("GET")) - {"/theme.css"}:
+        for path in set(paths("GET")) - {"/theme.css", "/embed.js"}:
             given = at(path, product)
             for query in ("q=a%00b", "%00=1"):
                 answer = await owner.client.get(f"{given}?{query}")

@@ -24,7 +24,14 @@ from latchkey.store.users import embedding
 from latchkey.store.users.embedding import EmbedVisitor
 from latchkey.vault import Purpose, Vault, VaultError
 from web.pages.errors import NotFoundError
-from web.pages.guard import NotYoursError, member_page, redirect, session_of, visitor_page
+from web.pages.guard import (
+    NotYoursError,
+    check_query,
+    member_page,
+    redirect,
+    session_of,
+    visitor_page,
+)
 from web.pages.render import price
 from web.security import session_token
 from web.site import Site, site_of
@@ -72,6 +79,7 @@ async def script(request: Request) -> Response:
 
 async def product(request: Request) -> Response:
     """What a product costs and where it is sold, the same for everybody."""
+    check_query(request)
     site, origin = site_of(request), await _origin(request)
     if origin is None:
         return _refused()
@@ -101,6 +109,7 @@ def _shown(site: Site, card: Card) -> dict[str, object]:
 async def access(request: Request) -> Response:
     """Which of the products in `product` the visitor may open. The signed reference is for Stripe's
     pricing table: it says who begins a purchase."""
+    check_query(request)
     site, origin = site_of(request), await _origin(request)
     if origin is None:
         return _refused()
