@@ -139,6 +139,17 @@ async def test_unhandled_events_do_not_delay_new_ones(pool: Pool) -> None:
     assert len(claimed) == 1 + inbox.FEW
 
 
+async def test_events_are_claimed_in_the_order_in_which_they_came(pool: Pool) -> None:
+    """So that objects that stand together at Stripe are handed over together."""
+    for number in range(5):
+        await arrived(pool, f"evt_{number}")
+    await pool.execute(
+        "update events set received_at = now() - right(id, 1)::integer * interval '1 second'"
+    )
+    claimed = [event.id for event in await inbox.claim(pool, limit=5)]
+    assert claimed == [f"evt_{number}" for number in reversed(range(5))]
+
+
 async def tried(pool: Pool) -> int:
     """How many events it was tried to deliver."""
     found: int = await pool.fetchval("select count(*) from events where error like 'Temporal did%'")

@@ -140,7 +140,7 @@ async def store(pool: Pool, events: Sequence[Arrival]) -> dict[str, timedelta]:
 async def claim(pool: Pool, *, limit: int, few: int = FEW, apart: bool = False) -> list[Waiting]:
     """Claim up to `limit` waiting events for `LEASE`, and up to `few` relayed ones that haven't
     been handled. Other relays skip them in the meantime. `apart` leaves those whose objects can be
-    read by lists."""
+    read by lists. In the order in which they came."""
     rows = await pool.fetch(
         """
         update events set not_before = now() + $2, attempts = attempts + 1
@@ -155,14 +155,14 @@ async def claim(pool: Pool, *, limit: int, few: int = FEW, apart: bool = False) 
                                where state = 'relayed' and not_before <= now()
                                order by not_before limit $3
                                  for update skip locked))
-        returning id, type, target_kind, target_id, checkout_session, attempts
+        returning id, type, target_kind, target_id, checkout_session, attempts, received_at
         """,
         limit,
         LEASE,
         few,
         apart,
     )
-    return [_waiting(row) for row in rows]
+    return [_waiting(row) for row in sorted(rows, key=lambda row: row["received_at"])]
 
 
 def _waiting(row: Any) -> Waiting:
