@@ -593,6 +593,32 @@ async def test_who_has_no_access_is_led_to_the_buy_page(course: Course) -> None:
     assert back.headers["location"] == f"{course.there.origin}/week/1"
 
 
+async def test_whoever_buys_without_an_account_goes_on_by_the_link_in_the_email(
+    course: Course,
+) -> None:
+    entry = await course.there.comes_to(product=course.slug)
+    await course.here.get(f"{entry}/buy", 303)
+    await course.give()
+    bought = f"/products/{course.slug}"
+    query = "select link_epoch from users where id = $1"
+    epoch = await course.site.pool.fetchval(query, course.user)
+
+    def link() -> str:
+        token = signin_links.sign(
+            course.user, f"bought-{free_port()}", secrets=SECRETS, epoch=epoch, kind="access"
+        )
+        return f"/login/{token}?next={bought}"
+
+    async with visit(course.site) as elsewhere:
+        sent = await elsewhere.send(link())
+        assert sent.headers["location"].startswith(bought), "another browser"
+    assert left_for(await course.here.send(link(), expect=200)) == entry
+    back = await course.there.goes_back(entry)
+    assert back.headers["location"] == f"{course.there.origin}/week/1"
+    sent = await course.here.send(link())
+    assert sent.headers["location"].startswith(bought), "nobody waits any more"
+
+
 async def test_several_products_are_offered_and_a_site_may_offer_none(course: Course) -> None:
     await course.sign_in()
     slug = f"another-{free_port()}"

@@ -350,7 +350,7 @@ async def _success_page(
     again: str | None = None,
     theirs: bool = False,
 ) -> Response:
-    onward = await returning.place(request) if outcome == "paid" and theirs else None
+    onward = await returning.place(request) if outcome == "paid" else None
     return page(
         request,
         "member/buy_success.html",

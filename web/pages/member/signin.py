@@ -27,7 +27,7 @@ from web.pages.guard import (
     visitor_page,
 )
 from web.pages.leaving import onward
-from web.pages.member import entering
+from web.pages.member import entering, returning
 from web.pages.render import page
 from web.security import SESSION_COOKIE, forget_cookie, read_cookie, session_token, set_cookie
 from web.site import Site, site_of
@@ -242,7 +242,8 @@ async def _mail(site: Site, email: str, kind: str, target: str | None, delay: ti
 async def use_link(request: Request) -> Response:
     """A link from an email. Opening it asks for a click, because mail scanners open links too.
 
-    Somebody who is signed in already, and follows a link that no longer works, is led on.
+    Somebody who is signed in already, and follows a link that no longer works, is led on. Whoever
+    bought on the way to another site, without an account, goes on there by the email's link.
     """
     site, current = site_of(request), request.state.user
     token = request.path_params["token"]
@@ -253,6 +254,8 @@ async def use_link(request: Request) -> Response:
         _note_refused_link()
         return _form(request, 400, target=target, error=str(refused))
     fields = await form(request) if request.method == "POST" else None
+    if fields is not None and link.kind == "access" and (waiting := await returning.place(request)):
+        target = waiting[0]
     try:
         async with site.pool.acquire() as connection:
             user = await _opened_by(connection, link)
