@@ -24,7 +24,8 @@ FEW = 4
 """From this many objects that stand together on, a list is asked for them."""
 
 WORTHWHILE = 10
-"""How many wanted objects a page must have held for the next one to be read."""
+"""How many wanted objects a page is to save one by one, on average over a group: as many pages are
+read as that allows. Newer objects may fill the first ones."""
 
 GAP = timedelta(minutes=2)
 """Objects further apart than this don't stand together."""
@@ -183,23 +184,23 @@ class _Reader:
         return found | await self._each(left, one)
 
     async def _listed(self, group: Mapping[str, datetime], walk: Walk) -> dict[str, Json]:
-        """What a list holds of a group, as long as its pages hold much of it that is new."""
+        """What a list holds of a group, within as many pages as are worthwhile."""
         since, until = min(group.values()), max(group.values())
         found: dict[str, Json] = {}
         after: str | None = None
-        while True:
+        for _ in range(max(1, len(group) // WORTHWHILE)):
             self._found.reads += 1
             try:
                 page = await walk(int(since.timestamp()), int(until.timestamp()), after)
             except StripeError as error:
                 if error.passing or error.refused:
                     raise
-                return found
-            held = {row["id"]: row for row in page.data if row["id"] in group.keys() - found.keys()}
-            found |= held
+                break
+            found |= {row["id"]: row for row in page.data if row["id"] in group}
             after = page.next
-            if after is None or len(held) < WORTHWHILE or len(found) == len(group):
-                return found
+            if after is None or len(found) == len(group):
+                break
+        return found
 
     async def _dated(self, found: dict[str, Subscription]) -> dict[str, Subscription]:
         """The readings, those that are overdue with when they became so."""

@@ -430,8 +430,8 @@ async def test_objects_of_another_account_are_left_to_their_runs(desk: Desk) -> 
     assert (result.applied, result.aside) == (len(objects) - 1, 1)
 
 
-async def test_only_a_list_that_holds_enough_is_walked(desk: Desk) -> None:
-    """A hundred others stand between the few that are wanted."""
+async def test_a_list_is_walked_as_far_as_that_may_save_reads(desk: Desk) -> None:
+    """Others stand before and between those that are wanted."""
     bulk = await desk.stripe.control("bulk", count=250)
     rows: list[Json] = []
     for page in range(3):
@@ -457,8 +457,9 @@ async def test_only_a_list_that_holds_enough_is_walked(desk: Desk) -> None:
     await desk.pool.execute("update links set stripe_product = 'prod_other'")
     assert await read(rows[:100]) == 1
     assert await read(rows[:3]) == 3, "too few for a list"
-    assert await read(rows[150:250]) == 1 + 100, "the first page holds none of them"
+    assert await read(rows[150:250]) == 3, "the first page holds none of them"
     assert await read(rows[50:150]) == 2
+    assert await read(rows[230:250]) == 2 + 20, "two pages hold none of so few"
 
 
 async def test_waiting_objects_are_counted_and_claimed_whole(pool: Pool) -> None:
