@@ -29,10 +29,11 @@ class BackupFileError(Exception):
 class Manifest:
     """What is in a backup.
 
-    `made_at` is in UTC. `home` is the address that the site acts for, None if it never ran.
-    `migrations` has the oldest release that each of them allows, if it says one. `counts` are the
-    rows of each table. `secrets` are the fingerprints of the values of LATCHKEY_SECRET, which the
-    sessions in the database carry as well; the secret itself isn't in a backup.
+    `made_at` is in UTC. `home` is the address that the site acts for, None if no release that
+    remembers it has run. `migrations` has the oldest release that each of them allows, if it says
+    one. `counts` are the rows of each table. `secrets` are the fingerprints of the values of
+    LATCHKEY_SECRET, which the sessions in the database carry as well; the secret itself isn't in a
+    backup.
     """
 
     format: int

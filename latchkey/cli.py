@@ -141,7 +141,7 @@ def restore_command(
     rows = counted(sum(done.manifest.counts.values()), "row")
     migrated = f" Migrated to this release ({', '.join(done.migrated)})." if done.migrated else ""
     console.print(
-        f"Restored {rows} of {done.manifest.home or 'a site that never ran'}, as of"
+        f"Restored {rows} of {done.manifest.home or 'a site without an address'}, as of"
         f" {done.manifest.made_at}.{migrated} Start web and worker: the site reads what happened"
         " since, but sends no email and writes nothing to Stripe. Once it looks right and the"
         " original doesn't run any more, run `latchkey adopt`.",

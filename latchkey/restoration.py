@@ -71,7 +71,7 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
         await connection.close()
     migrated = await migrate(dsn)
     unreadable = sum(each.unreadable for each in await rotate(dsn, secrets, dry_run=True))
-    await _finish(dsn, manifest)
+    await _finish(settings, manifest)
     return Restored(manifest, migrated, unreadable)
 
 
@@ -132,9 +132,9 @@ async def _check_counts(connection: Connection, manifest: Manifest) -> None:
         )
 
 
-async def _finish(dsn: str, manifest: Manifest) -> None:
-    async with _changing(dsn, "latchkey restore") as connection:
-        await backups.finish(connection, manifest.made_at)
+async def _finish(settings: Settings, manifest: Manifest) -> None:
+    async with _changing(settings.require_database(), "latchkey restore") as connection:
+        await backups.finish(connection, settings.public_url, manifest.made_at)
         audit_draft.note(after={"made_at": manifest.made_at, "release": manifest.release})
 
 
@@ -143,7 +143,7 @@ async def silence(settings: Settings) -> None:
     recovery, a copy that is silent until it is adopted."""
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     async with _changing(settings.require_database(), "latchkey silence") as connection:
-        await site_identity.silence(connection, now)
+        await site_identity.silence(connection, settings.public_url, now)
         audit_draft.note(after={"made_at": now})
 
 

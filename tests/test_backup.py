@@ -166,6 +166,19 @@ async def test_what_postgres_recovered_is_silent_once_that_is_said(dsn: str, poo
     assert await of_identity(settings(dsn)) == []
 
 
+async def test_a_site_that_no_release_gave_an_address_is_silent_too(
+    dsn: str, pool: Pool, empty: str, tmp_path: Path
+) -> None:
+    """Release 0.1.0 didn't remember it, and such a site may have emails that wait."""
+    made = await backup.back_up(settings(dsn), tmp_path)
+    assert made.manifest.home is None
+    await restoration.restore(settings(empty), made.path)
+    await restoration.silence(settings(dsn))
+    for database in (dsn, empty):
+        [check] = await of_identity(settings(database))
+        assert not check.ok
+
+
 async def test_a_restored_local_site_is_silent_too(
     dsn: str, pool: Pool, empty: str, tmp_path: Path
 ) -> None:

@@ -93,8 +93,8 @@ async def abandon(connection: Connection) -> None:
     await connection.execute(f"drop schema {RESTORING}")
 
 
-async def finish(connection: Connection, made_at: str) -> None:
+async def finish(connection: Connection, address: str, made_at: str) -> None:
     """Make the restored site a copy that stays silent until it is adopted, and let it start. The
     caller opens the transaction."""
-    await site_identity.silence(connection, made_at)
+    await site_identity.silence(connection, address, made_at)
     await connection.execute(f"drop schema {RESTORING}")

@@ -69,9 +69,11 @@ async def read(connection: Connection, address: str) -> SiteIdentity:
     return SiteIdentity(home, role, kept.get("restored"))
 
 
-async def silence(connection: Connection, made_at: str) -> None:
+async def silence(connection: Connection, address: str, made_at: str) -> None:
     """Make what was restored from a backup a copy, also at its own address: its original may still
-    run, and what waited in it may have been sent since."""
+    run, and what waited in it may have been sent since. One that a release before 0.2 left has no
+    address: it gets this one."""
+    await claim(connection, address)
     await connection.execute(
         """
         update site_settings
