@@ -2,11 +2,13 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from latchkey import backup_file, postgres_client
 from latchkey.backup_file import Manifest
@@ -18,6 +20,10 @@ from latchkey.store import audit_draft, backups, site_identity
 from latchkey.store.migrate import check_age, migrate
 from latchkey.store.pool import Connection, connect, create_pool, is_pooled
 from latchkey.vault import fingerprint
+
+TIMEOUT = b"\nSET transaction_timeout = 0;\n"
+TIMEOUT_SINCE = 17
+"""What `pg_restore` of this release and newer begins with, and older servers refuse."""
 
 
 class RestoreError(Exception):
@@ -58,11 +64,11 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
         )
     connection = await connect(dsn)
     try:
-        await _check_target(connection, manifest)
+        server = await _check_target(connection, manifest)
         pg_restore = postgres_client.program("pg_restore", at_least=manifest.client)
         await backups.begin(connection)
         try:
-            await _fill(pg_restore, dsn, path)
+            await _fill(pg_restore, dsn, path, server=server)
         except BaseException:
             await backups.abandon(connection)
             raise
@@ -75,7 +81,8 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
     return Restored(manifest, migrated, unreadable)
 
 
-async def _check_target(connection: Connection, manifest: Manifest) -> None:
+async def _check_target(connection: Connection, manifest: Manifest) -> int:
+    """The release of the server, if the backup can be restored into this database."""
     if not await backups.is_empty(connection):
         raise RestoreError(
             "the database isn't empty: create a new one, and give its address as DATABASE_URL"
@@ -86,30 +93,49 @@ async def _check_target(connection: Connection, manifest: Manifest) -> None:
             f"the backup is of Postgres {manifest.postgres}, and this server is {release}: restore"
             f" it into {manifest.postgres} or newer"
         )
+    return release
 
 
-async def _fill(pg_restore: Path, dsn: str, path: Path) -> None:
-    """Have `pg_restore` read the dump, all of it or nothing."""
+async def _fill(pg_restore: Path, dsn: str, path: Path, *, server: int) -> None:
+    """Restore the dump, all of it or nothing. Where `pg_restore` would begin with what the server
+    doesn't know, it writes a script, which `psql` runs without that."""
     address, environment = postgres_client.connection(dsn)
+    ours = ("--no-owner", "--no-privileges")
+    if not server < TIMEOUT_SINCE <= postgres_client.release(pg_restore):
+        whole = ("--single-transaction", "--exit-on-error", f"--dbname={address}")
+        await _run(pg_restore, *ours, *whole, environment=environment, stdin=path)
+        return
+    psql = postgres_client.program("psql", at_least=postgres_client.release(pg_restore))
+    with tempfile.NamedTemporaryFile() as script:
+        to_script = (*ours, f"--file={script.name}")
+        await _run(pg_restore, *to_script, environment=environment, stdin=path)
+        script.seek(script.read(4096).index(TIMEOUT))
+        script.write(b"\n--")
+        script.flush()
+        script.seek(0)
+        plain = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
+        await _run(psql, *plain, f"--dbname={address}", environment=environment, stdin=script)
+
+
+async def _run(
+    program: Path,
+    *arguments: str,
+    environment: Mapping[str, str],
+    stdin: Path | IO[bytes],
+) -> None:
+    """Run a program of Postgres that reads a script, or the dump of the backup at a path."""
     with tempfile.TemporaryFile() as said:
         process = await asyncio.create_subprocess_exec(
-            pg_restore,
-            *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"),
-            f"--dbname={address}",
+            program,
+            *arguments,
             env=environment,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if isinstance(stdin, Path) else stdin,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=said,
         )
-        assert process.stdin is not None, "it is a pipe"
         try:
-            try:
-                for chunk in backup_file.read_dump(path):
-                    process.stdin.write(chunk)
-                    await process.stdin.drain()
-                process.stdin.close()
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+            if isinstance(stdin, Path):
+                await _feed(process, stdin)
             status = await process.wait()
         except BaseException:
             process.kill()
@@ -117,9 +143,18 @@ async def _fill(pg_restore: Path, dsn: str, path: Path) -> None:
             raise
         if status:
             raise RestoreError(
-                f"pg_restore failed, and the database is as empty as it was:"
+                f"{program.name} failed, and the database is as empty as it was:"
                 f" {postgres_client.last_line(said)}"
             )
+
+
+async def _feed(process: Process, path: Path) -> None:
+    assert process.stdin is not None, "it is a pipe"
+    with suppress(BrokenPipeError, ConnectionResetError):
+        for chunk in backup_file.read_dump(path):
+            process.stdin.write(chunk)
+            await process.stdin.drain()
+        process.stdin.close()
 
 
 async def _check_counts(connection: Connection, manifest: Manifest) -> None:

