@@ -352,6 +352,7 @@ class Liar:
     names: str
     claims: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""
+    asked: int = 0
 
     def app(self) -> Starlette:
         return Starlette(
@@ -359,6 +360,7 @@ class Liar:
                 Route("/.well-known/openid-configuration", self.metadata),
                 Route("/token", self.token, methods=["POST"]),
                 Route("/revoke", self.revoke, methods=["POST"]),
+                Route("/i", self.introspect, methods=["POST"]),
             ]
         )
 
@@ -370,6 +372,10 @@ class Liar:
 
     async def revoke(self, request: Request) -> Response:
         return JSONResponse({})
+
+    async def introspect(self, request: Request) -> Response:
+        self.asked += 1
+        return JSONResponse({"error": "invalid_client"}, 401)
 
     async def token(self, request: Request) -> Response:
         now = int(time.time())
@@ -417,6 +423,14 @@ WRONG: tuple[Json, ...] = (
 )
 
 
+async def answered(liar: Liar, somebody: Reader, claims: Json) -> str | None:
+    """What a sign-in fails by whose ID token has these claims."""
+    begun = parse_qs(urlsplit(await somebody.begin()).query)
+    liar.claims, liar.nonce = claims, begun["nonce"][0]
+    fields = {"code": "c", "state": begun["state"][0], "iss": liar.url}
+    return problem(await somebody.comes_back(f"{begun['redirect_uri'][0]}&{urlencode(fields)}"))
+
+
 async def test_an_id_token_with_a_wrong_claim_signs_nobody_in(
     shared: Latchkey, wordpress: WordPress
 ) -> None:
@@ -424,20 +438,15 @@ async def test_an_id_token_with_a_wrong_claim_signs_nobody_in(
         await wordpress.configure(
             shared, issuer=liar.url, client_id="client_1", client_secret="secret"
         )
-
-        async def answered(claims: Json) -> str | None:
-            begun = parse_qs(urlsplit(await somebody.begin()).query)
-            liar.claims, liar.nonce = claims, begun["nonce"][0]
-            fields = {"code": "c", "state": begun["state"][0], "iss": liar.url}
-            return problem(
-                await somebody.comes_back(f"{begun['redirect_uri'][0]}&{urlencode(fields)}")
-            )
-
         for claims in WRONG:
-            assert await answered(claims) == "invalid", claims
+            assert await answered(liar, somebody, claims) == "invalid", claims
             assert not await somebody.known()
-        assert await answered({"azp": "client_1", "aud": ["client_1"]}) is None
+        assert await answered(liar, somebody, {"azp": "client_1", "aud": ["client_1"]}) is None
         assert await somebody.known()
+        await wordpress.a_minute_passes(666)
+        for _ in range(2):
+            assert await somebody.known(), "what was learned counts"
+        assert liar.asked == 1, "after no answer, nobody asks for a while"
         await wordpress.php("delete_transient( 'latchkey_metadata' );")
         liar.names = shared.url
         async with reading(wordpress, shared) as other:
@@ -515,6 +524,8 @@ async def test_what_is_protected_reaches_nobody_else(
         "unclosed": f"<p>Before</p>{tag}<p>{hidden}</p>",
         "nested": f"{tag}a{tag}b[/latchkey]<p>{hidden}</p>[/latchkey]",
         "stray": f"<p>{hidden}</p>[/latchkey]",
+        "closed": f'[latchkey product="{member.slug}" /]<p>{hidden}</p>[/latchkey]',
+        "half": f'[latchkey product="{member.slug}"a[/latchkey]<p>{hidden}</p>[/latchkey]',
         "paged": f"{tag}<p>a</p><!--nextpage--><p>{hidden}</p><!--nextpage-->[/latchkey]",
         "more": f"{tag}<p>{hidden}</p><!--more--><p>{hidden}</p>[/latchkey]",
         "nothing": f"[latchkey]<p>{hidden}</p>[/latchkey]",
@@ -536,12 +547,13 @@ async def test_what_is_protected_reaches_nobody_else(
             assert word not in answer.text.replace(f"search={word}", ""), path
         assert (await stranger.get(rest[1])).json() == [], "a search doesn't tell what is in it"
         assert posts["right"] not in (await stranger.get(f"/?s={word}")).text
-        found = (await stranger.get(f"/wp-json/wp/v2/posts?search={number}")).json()
+        titled = f"/wp-json/wp/v2/posts?per_page=50&search={number}"
+        found = (await stranger.get(titled)).json()
         assert len(found) == len(posts), "titles are searched"
     await reader.sign_in()
     for name in ("right", "inline", "blocks", "more", "paged"):
         assert word in await reader.reads(posts[name]), name
-    for name in ("unclosed", "stray", "nothing"):
+    for name in ("unclosed", "stray", "closed", "half", "nothing"):
         assert word not in await reader.reads(posts[name]), name
     assert word not in await reader.reads(f"{posts['right']}feed/"), "feeds are kept elsewhere"
 
