@@ -193,7 +193,7 @@ def calls(document: Json) -> str:
         for path, operations in document["paths"].items()
         for verb, operation in operations.items()
     ]
-    names = [one.name for one in methods]
+    names = [call.name for call in methods]
     assert len(names) == len(set(names)), "two calls would have the same name"
     text = [
         f'"""A method for each call of the JSON API. {HEADER}',
@@ -201,6 +201,7 @@ def calls(document: Json) -> str:
         f"Made from {digest()}",
         '"""',
         "",
+        "from abc import ABC, abstractmethod",
         "from collections.abc import Mapping",
         "from typing import Any, Literal",
         "from urllib.parse import quote",
@@ -214,18 +215,19 @@ def calls(document: Json) -> str:
     ]
     for name, wait in (("SyncCalls", False), ("AsyncCalls", True)):
         text += [
-            f"class {name}:",
+            f"class {name}(ABC):",
             '    """The calls. They raise `ApiError` and `UnavailableError`."""',
             "",
+            "    @abstractmethod",
             f"    {'async ' if wait else ''}def _call(",
             "        self, method: str, path: str, *, query: Mapping[str, Any] | None = None,",
             "        body: Any = None, idempotency_key: str | None = None,",
             "    ) -> Any:",
-            "        raise NotImplementedError",
+            '        """Send a request; what the site answered."""',
             "",
         ]
-        for one in methods:
-            text += one.lines(wait=wait)
+        for call in methods:
+            text += call.lines(wait=wait)
     return formatted("\n".join(text))
 
 

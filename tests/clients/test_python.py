@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import httpx
 import pytest
 from standardwebhooks import Webhook
 
@@ -17,6 +18,7 @@ from latchkey_client import (
     WebhookError,
     verify_webhook,
 )
+from latchkey_client._client import LONGEST_WAIT, _wait
 from latchkey_client.tokens import TokenError, TokenVerifier
 from tests.clients.trouble import HANG, HANG_UP, in_trouble
 from tests.harness import TOKEN
@@ -140,6 +142,22 @@ async def test_another_server_than_the_site_is_unavailable(shared: Site) -> None
             await client.has_access("course", email="ada@clients.example")
 
 
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        (b"3", 3.0, 3.0),
+        (b"86400", LONGEST_WAIT, LONGEST_WAIT),
+        (b"soon", 0.1, 0.25),
+        (b"-1", 0.1, 0.25),
+        (b"\xb2", 0.1, 0.25),
+    ],
+    ids=["three", "a day", "a word", "negative", "a raised two"],
+)
+def test_the_site_says_how_long_to_wait(asked: bytes, least: float, most: float) -> None:
+    answer = httpx.Response(503, headers=[(b"Retry-After", asked)])
+    assert least <= _wait(0, answer) <= most
+
+
 def test_a_webhook_is_verified_and_a_forged_one_refused() -> None:
     secret = webhook_signing.new_secret()
     event = {"type": "user.created", "version": 1, "timestamp": "2027-01-31T12:00:00.000Z"}
@@ -183,3 +201,20 @@ async def test_a_server_verifies_tokens_with_the_keys_of_the_site(shared: Site) 
     for by, token, product in refused:
         with pytest.raises(TokenError):
             await asyncio.to_thread(by.verify, token, product=product)
+
+
+async def test_keys_that_cannot_be_read_are_asked_for_once_a_minute(shared: Site) -> None:
+    async with in_trouble(shared.url, "200 OK") as trouble:
+        verifier = TokenVerifier(trouble.url, VIDEO)
+
+        async def refused(expected: type[Exception]) -> None:
+            with pytest.raises(expected):
+                await asyncio.to_thread(verifier.verify, "not a token", product="course")
+
+        await refused(UnavailableError)
+        await refused(TokenError)
+        verifier._read_at = -60.0
+        trouble.faults = [UNAVAILABLE]
+        await refused(UnavailableError)
+        await refused(TokenError)
+        assert len(trouble.keys) == 3, "the last token was refused without asking"

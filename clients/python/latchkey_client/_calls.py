@@ -3,6 +3,7 @@
 Made from ab9fefb2a2923911aeefbe58168f1746b91e4f6530a49af794ce73499cfbadf8
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
@@ -14,9 +15,10 @@ def _part(value: str | int) -> str:
     return quote(str(value), safe="")
 
 
-class SyncCalls:
+class SyncCalls(ABC):
     """The calls. They raise `ApiError` and `UnavailableError`."""
 
+    @abstractmethod
     def _call(
         self,
         method: str,
@@ -26,7 +28,7 @@ class SyncCalls:
         body: Any = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        raise NotImplementedError
+        """Send a request; what the site answered."""
 
     def get_access(
         self, *, product: str, email: str | None = None, user: int | None = None
@@ -794,9 +796,10 @@ class SyncCalls:
         return found
 
 
-class AsyncCalls:
+class AsyncCalls(ABC):
     """The calls. They raise `ApiError` and `UnavailableError`."""
 
+    @abstractmethod
     async def _call(
         self,
         method: str,
@@ -806,7 +809,7 @@ class AsyncCalls:
         body: Any = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        raise NotImplementedError
+        """Send a request; what the site answered."""
 
     async def get_access(
         self, *, product: str, email: str | None = None, user: int | None = None

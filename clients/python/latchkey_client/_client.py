@@ -23,8 +23,13 @@ LONGEST_WAIT = 10.0
 """Seconds before another attempt, whatever the site asks for."""
 
 
-def _headers(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}", "User-Agent": "latchkey-client/0.1"}
+def _options(url: str, token: str, timeout: float) -> dict[str, Any]:
+    """What both of httpx's clients are made with."""
+    return {
+        "base_url": f"{url.rstrip('/')}/api/v1",
+        "headers": {"Authorization": f"Bearer {token}", "User-Agent": "latchkey-client/0.1"},
+        "timeout": timeout,
+    }
 
 
 def _request(
@@ -53,7 +58,7 @@ def _wait(attempt: int, answer: httpx.Response | None) -> float:
     """Seconds before the next attempt: as the site says, or longer each time."""
     if answer is not None:
         asked = answer.headers.get("Retry-After", "")
-        if asked.isdigit():
+        if asked.isdecimal():
             return min(float(asked), LONGEST_WAIT)
     longest: float = min(0.25 * 2**attempt, LONGEST_WAIT)
     return longest * random.uniform(0.5, 1)
@@ -106,12 +111,7 @@ class Latchkey(SyncCalls):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._http = httpx.Client(
-            base_url=f"{url.rstrip('/')}/api/v1",
-            headers=_headers(token),
-            timeout=timeout,
-            transport=transport,
-        )
+        self._http = httpx.Client(**_options(url, token, timeout), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -191,12 +191,7 @@ class AsyncLatchkey(AsyncCalls):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = retries
-        self._http = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/api/v1",
-            headers=_headers(token),
-            timeout=timeout,
-            transport=transport,
-        )
+        self._http = httpx.AsyncClient(**_options(url, token, timeout), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

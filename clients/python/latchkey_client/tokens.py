@@ -18,8 +18,8 @@ class TokenError(Exception):
 
 @dataclass
 class TokenVerifier:
-    """Checks the tokens of one site for one audience. It keeps the site's keys, and reads them
-    again for a key that it doesn't know, at most once a minute."""
+    """Checks the tokens of one site for one audience. It keeps the site's keys, and tries to read
+    them again for a key that it doesn't know, at most once a minute."""
 
     url: str
     audience: str
@@ -56,10 +56,10 @@ class TokenVerifier:
         return jwt.decode(token, self._keys, algorithms=["RS256"])
 
     def _read(self) -> KeySet:
+        self._read_at = time.monotonic()
         try:
             answer = httpx.get(f"{self.url.rstrip('/')}/oauth/jwks", timeout=self.timeout)
             answer.raise_for_status()
-        except httpx.HTTPError as error:
+            return KeySet.import_key_set(answer.json())
+        except (httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
             raise UnavailableError(f"the site's keys can't be read: {error}") from None
-        self._read_at = time.monotonic()
-        return KeySet.import_key_set(answer.json())
