@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 from typing import IO
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from latchkey.embedded import postgres_binaries
 
@@ -59,9 +59,9 @@ def connection(dsn: str) -> tuple[str, dict[str, str]]:
     """The address without its password, for a command line that others of the machine can read,
     and the environment that has the password."""
     parts = urlsplit(dsn)
-    query = dict(parse_qsl(parts.query))
-    password = query.pop("password", None) or (parts.password and unquote(parts.password))
+    password = dict(parse_qsl(parts.query)).get("password") or unquote(parts.password or "")
+    rest = [part for part in parts.query.split("&") if not part.startswith("password=")]
     user, at, host = parts.netloc.rpartition("@")
-    bare = parts._replace(netloc=user.partition(":")[0] + at + host, query=urlencode(query))
+    bare = parts._replace(netloc=user.partition(":")[0] + at + host, query="&".join(rest))
     environment = dict(os.environ) | ({"PGPASSWORD": password} if password else {})
     return urlunsplit(bare), environment

@@ -340,8 +340,13 @@ def test_a_client_that_is_too_old_is_named() -> None:
         ),
         (
             "postgresql://postgres@/site?host=/run/pg",
-            "postgresql://postgres@/site?host=%2Frun%2Fpg",
+            "postgresql://postgres@/site?host=/run/pg",
             None,
+        ),
+        (
+            "postgresql://me@db/site?options=-c%20work_mem%3D8MB&password=x%20y",
+            "postgresql://me@db/site?options=-c%20work_mem%3D8MB",
+            "x y",
         ),
     ],
 )
