@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 DUMP, MANIFEST = "database.dump", "manifest.json"
 FORMAT = 1
@@ -53,6 +54,9 @@ class Manifest:
     @property
     def when(self) -> datetime:
         return datetime.fromisoformat(self.made_at)
+
+
+_OBJECT, _MANIFEST = TypeAdapter(dict[str, Any]), TypeAdapter(Manifest)
 
 
 class DumpWriter:
@@ -100,18 +104,24 @@ def read_manifest(path: Path) -> Manifest:
     try:
         with tarfile.open(path, "r:") as archive:
             text = archive.extractfile(MANIFEST)
-            given = orjson.loads(text.read()) if text else {}
-    except (tarfile.TarError, KeyError, orjson.JSONDecodeError) as error:
+            given = _OBJECT.validate_json(text.read() if text else b"")
+        if given.get("format", FORMAT) != FORMAT:
+            raise BackupFileError(
+                f"{path} has format {given['format']}: restore it by the release that made it"
+                f" ({given.get('release')})"
+            )
+        manifest = _MANIFEST.validate_python(given)
+        found = hashlib.sha256()
+        for chunk in read_dump(path):
+            found.update(chunk)
+    except (tarfile.TarError, KeyError) as error:
         raise BackupFileError(f"{path} isn't a whole backup of Latchkey ({error})") from None
-    if given.get("format") != FORMAT:
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, (MANIFEST, *wrong["loc"])))
         raise BackupFileError(
-            f"{path} has format {given.get('format')}: restore it by the release that made it"
-            f" ({given.get('release')})"
-        )
-    manifest = Manifest(**given)
-    found = hashlib.sha256()
-    for chunk in read_dump(path):
-        found.update(chunk)
+            f"{path} isn't a backup of Latchkey ({where}: {wrong['msg']})"
+        ) from None
     if found.hexdigest() != manifest.sha256:
         raise BackupFileError(f"{path} is damaged: its dump isn't the one that was written")
     return manifest
@@ -121,6 +131,7 @@ def read_dump(path: Path) -> Iterator[bytes]:
     """The dump, in chunks."""
     with tarfile.open(path, "r:") as archive:
         dump = archive.extractfile(DUMP)
-        assert dump is not None, "a backup has a dump"
+        if dump is None:
+            raise KeyError(f"{DUMP} isn't a file")
         while chunk := dump.read(CHUNK):
             yield chunk

@@ -1,5 +1,6 @@
 """Backups: what is in the file, what a restore refuses, and what it leaves."""
 
+import io
 import os
 import re
 import secrets
@@ -17,7 +18,7 @@ import pytest
 
 from latchkey import adoption, backup, backup_file, postgres_client, restoration
 from latchkey.backup import BackupError, MadeBackup
-from latchkey.backup_file import BackupFileError
+from latchkey.backup_file import MANIFEST, BackupFileError
 from latchkey.doctor_checks import of_identity
 from latchkey.embedded import postgres_binaries
 from latchkey.postgres_client import PostgresClientError
@@ -282,6 +283,37 @@ async def test_nothing_starts_on_a_restore_that_was_interrupted(
         await await_current(empty)
     with pytest.raises(RestoreError, match="isn't empty"):
         await restoration.restore(settings(empty), made.path)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"manifest.json": b"[]"}, "manifest.json: Input should be an object"),
+        ({"manifest.json": b"{"}, "manifest.json: Invalid JSON"),
+        ({"manifest.json": b'{"format": 1}'}, "manifest.json.release: Field required"),
+        ({"manifest.json": b'{"format": 2, "release": "9.0.0"}'}, "by the release that made it"),
+        ({"site.sql": b"--"}, "isn't a whole backup"),
+    ],
+)
+def test_what_is_not_a_backup_is_named(
+    members: dict[str, bytes], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(BackupFileError, match=said):
+        backup_file.read_manifest(path)
+
+
+async def test_a_backup_without_its_dump_is_named(made: MadeBackup) -> None:
+    path = made.path.with_name("without.tar")
+    with tarfile.open(made.path) as whole, tarfile.open(path, "w") as archive:
+        archive.addfile(whole.getmember(MANIFEST), whole.extractfile(MANIFEST))
+    with pytest.raises(BackupFileError, match="isn't a whole backup"):
+        backup_file.read_manifest(path)
 
 
 async def test_rows_that_did_not_come_back_are_named(
