@@ -75,7 +75,7 @@ async def restore(settings: Settings, path: Path, *, without_secret: bool = Fals
         await _check_counts(connection, manifest)
     finally:
         await connection.close()
-    migrated = await migrate(dsn)
+    migrated = await migrate(dsn, restoring=True)
     unreadable = sum(each.unreadable for each in await rotate(dsn, secrets, dry_run=True))
     await _finish(settings, manifest)
     return Restored(manifest, migrated, unreadable)

@@ -281,6 +281,8 @@ async def test_nothing_starts_on_a_restore_that_was_interrupted(
         await restoration.restore(settings(empty), made.path)
     with pytest.raises(MigrationError, match="is being restored"):
         await await_current(empty)
+    with pytest.raises(MigrationError, match="is being restored"):
+        await migrate(empty)
     with pytest.raises(RestoreError, match="isn't empty"):
         await restoration.restore(settings(empty), made.path)
 

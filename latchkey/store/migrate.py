@@ -88,14 +88,19 @@ async def pending(dsn: str) -> list[str]:
 async def missing(connection: Connection) -> list[str]:
     """Names of the migrations that a connection's database lacks. Raises `MigrationError` if it is
     too new for this release, or is being restored."""
+    await _check_whole(connection)
+    applied = await _applied(connection)
+    check_age(applied)
+    return [migration.name for migration in migrations() if migration.name not in applied]
+
+
+async def _check_whole(connection: Connection) -> None:
+    """Raise `MigrationError` while the database is being restored."""
     if await connection.fetchval("select to_regnamespace($1) is not null", backups.RESTORING):
         raise MigrationError(
             "the database is being restored, or that was interrupted: wait until `latchkey"
             " restore` has ended, or drop the database, create it and restore it again"
         )
-    applied = await _applied(connection)
-    check_age(applied)
-    return [migration.name for migration in migrations() if migration.name not in applied]
 
 
 async def await_current(dsn: str, *, seconds: float | None = None) -> None:
@@ -126,11 +131,12 @@ async def await_current(dsn: str, *, seconds: float | None = None) -> None:
         return
 
 
-async def migrate(dsn: str) -> list[str]:
+async def migrate(dsn: str, *, restoring: bool = False) -> list[str]:
     """Migrate the database at `dsn` to this release and return the names of the applied migrations.
 
-    A database that a newer release has migrated is left as it is. Raises `MigrationError` if that
-    release excluded this one, or if other transactions keep a migration from its locks.
+    A database that a newer release has migrated is left as it is. `restoring` is for the restore
+    itself. Raises `MigrationError` if that release excluded this one, if the database is being
+    restored by somebody else, or if other transactions keep a migration from its locks.
     """
     if is_pooled(dsn):
         raise MigrationError(
@@ -139,6 +145,8 @@ async def migrate(dsn: str) -> list[str]:
         )
     connection = await connect(dsn)
     try:
+        if not restoring:
+            await _check_whole(connection)
         await _alone(connection)
         await connection.execute(
             "create table if not exists schema_migrations (name text primary key,"
