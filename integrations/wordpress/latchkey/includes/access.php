@@ -194,7 +194,7 @@ function ask( int $user_id, array $session ): ?bool {
 	}
 	$answer = Provider\introspect( (string) $session['refresh_token'] );
 	if ( is_wp_error( $answer ) ) {
-		set_transient( AWAY, $answer->get_error_message(), PAUSE );
+		set_transient( AWAY, '1', PAUSE );
 		return null;
 	}
 	$theirs = true === ( $answer['active'] ?? null )

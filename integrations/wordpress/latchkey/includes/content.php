@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
 const TAG = 'latchkey';
 
 /** A pair of tags, with what is between them. */
-const PAIR = '/(?<!\[)\[latchkey(?=[\s\]\/]).*?\[\/latchkey\](?!\])/s';
+const PAIR = '/(?<!\[)\[latchkey(?=[\s\]\/])[^\]]*\].*?\[\/latchkey\](?!\])/s';
 
 /**
  * Hook into WordPress.
@@ -101,7 +101,7 @@ function closed( string $answer, string $product, string $text ): string {
  * @param string $text The text.
  */
 function unpaired_at( string $text ): ?int {
-	preg_match_all( '/(?<!\[)\[latchkey(?=[\s\]\/])|\[\/latchkey\](?!\])/', $text, $found, PREG_OFFSET_CAPTURE );
+	preg_match_all( '/(?<!\[)\[latchkey(?=[\s\]\/])[^\]]*\]?|\[\/latchkey\](?!\])/', $text, $found, PREG_OFFSET_CAPTURE );
 	$open = null;
 	foreach ( $found[0] as list( $tag, $offset ) ) {
 		if ( '[/latchkey]' === $tag ) {
@@ -109,10 +109,13 @@ function unpaired_at( string $text ): ?int {
 				return 0;
 			}
 			$open = null;
-		} elseif ( null === $open ) {
-			$open = $offset;
-		} else {
+		} elseif ( null !== $open ) {
 			return $open;
+		} elseif ( str_ends_with( $tag, '/]' ) ) {
+			// WordPress takes it as a pair of its own, with nothing in it.
+			return $offset;
+		} else {
+			$open = $offset;
 		}
 	}
 	return $open;
