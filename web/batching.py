@@ -50,7 +50,7 @@ class Batches(Generic[Asked, Answer]):
         database is away."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._arrived.append((asked, answer))
-        if len(self._runners) < self._under_way:
+        if sum(not runner.done() for runner in self._runners) < self._under_way:
             runner = asyncio.create_task(self._run_all())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
@@ -77,7 +77,8 @@ class Batches(Generic[Asked, Answer]):
 
     async def _answer(self, together: list[_Waiting[Asked, Answer]]) -> None:
         try:
-            found = await self._run([asked for asked, _ in together])
+            answers = await self._run([asked for asked, _ in together])
+            answered = list(zip(together, answers, strict=True))
         except BaseException as error:
             if len(together) > 1 and isinstance(error, Exception) and not isinstance(error, _AWAY):
                 for one in together:
@@ -89,6 +90,6 @@ class Batches(Generic[Asked, Answer]):
             if not isinstance(error, Exception):
                 raise
         else:
-            for (_, answer), given in zip(together, found, strict=True):
+            for (_, answer), given in answered:
                 if not answer.done():
                     answer.set_result(given)
