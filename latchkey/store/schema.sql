@@ -19,11 +19,16 @@ begin
         update subscriptions set user_id = new.id
          where id = any(array(select id from subscriptions
                                where customer_id = any(bound) and user_id is null
+                                 and not exists (select from matches m
+                                                  where m.source_id = subscriptions.id
+                                                    and m.state = 'open')
                                  for update skip locked));
     end if;
     update orders set user_id = new.id
      where id = any(array(select id from orders
                            where email_key = new.email_key and user_id is null
+                             and not exists (select from matches m
+                                              where m.source_id = orders.id and m.state = 'open')
                              for update skip locked));
     return null;
 end

@@ -9,7 +9,7 @@ from latchkey.rules.reading import Customer, Order, Payment, Subscription
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import checkout
-from latchkey.store.purchases import buyers
+from latchkey.store.purchases import buyers, matches
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe import portal
@@ -199,3 +199,21 @@ async def test_who_becomes_a_user_later_has_what_gave_nothing_before(
         owners = await connection.fetch("select distinct user_id from customers")
         assert [row["user_id"] for row in owners] == [person.id]
         assert await connection.fetchval("select count(*) from matches") == 0
+
+
+async def test_who_paid_as_somebody_unknown_gets_access_when_it_is_read_again(pool: Pool) -> None:
+    """Though somebody has become a user with their address in between; no match stays open."""
+    async with pool.acquire() as connection:
+        await linked(connection, "course", {})
+        await connection.execute(CONNECTED)
+        running = subscription(2, "active")
+        await apply(
+            connection, replace(running, customer=replace(running.customer, email=None)), 10
+        )
+        assert await matches.count_open(connection) == 1
+        await apply(connection, Customer("cus_2", OTHER, known=True), 20)
+        person, _ = await users.find_or_create(connection, OTHER)
+        await apply(connection, running, 30)
+        held = await connection.fetch("select user_id, source_id from live_grants")
+        assert [tuple(row) for row in held] == [(person.id, "sub_2")]
+        assert await matches.count_open(connection) == 0
