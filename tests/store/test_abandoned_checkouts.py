@@ -9,12 +9,13 @@ from latchkey import signin_links
 from latchkey.mail.render import render
 from latchkey.rules import reading
 from latchkey.rules.identity import Reference
-from latchkey.rules.reading import ExpiredSession
+from latchkey.rules.reading import Customer, ExpiredSession
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.feed import mails
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import abandoned_checkouts
 from latchkey.store.products.checkout_attempts import SoldAttempt
+from latchkey.store.purchases import buyers
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.site_settings import SiteSettings
@@ -217,6 +218,30 @@ async def test_a_guest_who_has_bought_meanwhile_gets_none(pool: Pool) -> None:
         other = replace(LEFT, email="e@left.example")
         assert "has the product" in await remind(connection, session=other)
         assert not await served("f@left.example")
+        by_customer = Customer("cus_9", "G@left.example", known=True)
+        waiting = replace(waiting, id="cs_10", email="other@left.example", customer=by_customer)
+        await apply_orders(connection, [waiting], context=context)
+        await buyers.mirror_customer(connection, by_customer, context=context)
+        assert await served("g@left.example"), "paid at another address, by a customer with this"
+
+
+async def test_a_guests_link_knows_the_account_that_they_have_made_since(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        member = await sells(connection)
+        for number, email in enumerate(("d@left.example", "e@left.example")):
+            session = replace(LEFT, id=f"cs_{number}", email=email.upper())
+            assert await remind(connection, session=session) == QUEUED
+        person, _ = await users.find_or_create(connection, "d@left.example")
+        await connection.execute(
+            """
+            insert into user_addresses (email_key, email, user_id, source)
+            values ('e@left.example', 'e@left.example', $1, 'claim')
+            """,
+            member,
+        )
+        ids = await connection.fetch("select id from abandoned_checkouts order by id")
+        found = [await abandoned_checkouts.find(connection, row["id"]) for row in ids]
+        assert [one and one.user_id for one in found] == [person.id, member]
 
 
 @pytest.mark.parametrize(
