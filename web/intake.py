@@ -20,8 +20,8 @@ class Intake:
         self._batches = Batches(self._stored, under_way=WRITERS, subject=_subject)
 
     async def store(self, event: inbox.Arrival) -> timedelta | None:
-        """When an event is due, or None if it is known or not relayed. It has been committed when
-        this returns."""
+        """How long an event waits before it is relayed; None if it was stored before, or isn't
+        relayed. It has been committed when this returns."""
         return await self._batches.ask(event)
 
     async def _stored(self, together: Sequence[inbox.Arrival]) -> list[timedelta | None]:
