@@ -24,9 +24,10 @@ pytestmark = pytest.mark.anyio
 
 SITE = "https://members.example.com"
 NOW = datetime.now(UTC)
-NOTHING = ConnectionFacts(None, None, None, None, None, None, None, None, None, None)
+NOTHING = ConnectionFacts(*[None] * 9)
 LET_IN = Answer(200, b"<h1>The course</h1>")
-SENT_HERE = Answer(302, b"", f"{SITE}/auth/enter/en_1")
+COURSE = "https://course.example.com"
+SENT_HERE = Answer(302, b"", f"{COURSE}/.latchkey/enter?to=%2F")
 
 
 def tones(found: list[SiteFinding]) -> str:
@@ -52,6 +53,11 @@ def test_signing_in_is_judged_by_the_client(facts: ConnectionFacts, expected: st
         (replace(NOTHING, protected_site_id=1), None, "good warn"),
         (replace(NOTHING, protected_site_id=1), LET_IN, "good bad warn"),
         (replace(NOTHING, protected_site_id=1), Answer(302, b"", "/login"), "good bad warn"),
+        (
+            replace(NOTHING, protected_site_id=1),
+            Answer(302, b"", "https://course.example.com.evil.example/.latchkey/enter?to=%2F"),
+            "good bad warn",
+        ),
         (replace(NOTHING, protected_site_id=1), SENT_HERE, "good good warn"),
         (replace(NOTHING, protected_site_id=1, entered_at=NOW), SENT_HERE, "good good good"),
         (replace(NOTHING, protected_site_id=1, entered_at=NOW), Answer(403, b""), "good good"),
@@ -60,7 +66,7 @@ def test_signing_in_is_judged_by_the_client(facts: ConnectionFacts, expected: st
 def test_a_web_server_has_to_send_strangers_here(
     facts: ConnectionFacts, answer: Answer | None, expected: str
 ) -> None:
-    assert tones(connect.proxied(facts, answer, SITE)) == expected
+    assert tones(connect.proxied(facts, answer, origin=COURSE)) == expected
 
 
 @pytest.mark.parametrize(

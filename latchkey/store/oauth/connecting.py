@@ -1,4 +1,4 @@
-"""What is known of another site that was connected to this one, by its origin."""
+"""What is known about another site that was connected to this one, by its origin."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,6 @@ class ConnectionFacts:
 
     client_id: str | None
     client_name: str | None
-    secret_used_at: datetime | None
     signed_in_at: datetime | None
     protected_site_id: int | None
     entered_at: datetime | None
@@ -27,12 +26,11 @@ class ConnectionFacts:
 
 
 async def facts(connection: Connection, *, origin: str, host: str) -> ConnectionFacts:
-    """What is known of the site, in one query."""
+    """What is known about a site, in one query. `origin` is as `origin_of` writes it, `host` its
+    host in lower case, without a port."""
     row = await connection.fetchrow(
         """
         select c.id as client_id, c.name as client_name,
-               (select max(s.last_used_at) from oauth_client_secrets s where s.client_id = c.id)
-                   as secret_used_at,
                (select max(a.code_used_at) from oauth_authorizations a where a.client_id = c.id)
                    as signed_in_at,
                p.id as protected_site_id,

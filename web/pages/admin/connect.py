@@ -16,6 +16,7 @@ from latchkey.store.oauth import connecting
 from latchkey.store.oauth.connecting import ConnectionFacts
 from latchkey.store.products import listing
 from latchkey.store.users import signin
+from web.forward_auth.verify import ENTER
 from web.pages.errors import NotFoundError
 from web.pages.guard import TooManyError, admin_page, form, text
 from web.pages.render import page
@@ -186,7 +187,7 @@ async def _check(site: Site, kind: Kind, origin: str) -> list[SiteFinding]:
         case Way.SIGN_IN:
             return [reached, *signing_in(facts)]
         case Way.PROXY:
-            return [reached, *proxied(facts, answer, site.public_url)]
+            return [reached, *proxied(facts, answer, origin=origin)]
         case Way.PROGRAM:
             return [reached, *asking(facts)]
         case Way.BUTTONS:
@@ -220,15 +221,16 @@ def signing_in(facts: ConnectionFacts) -> list[SiteFinding]:
     return [*found, SiteFinding(Tone.GOOD, f"Somebody signed in there {when}.", client)]
 
 
-def proxied(facts: ConnectionFacts, answer: Answer | None, public_url: str) -> list[SiteFinding]:
-    """Whether a web server asks before it lets anybody in."""
+def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> list[SiteFinding]:
+    """Whether a web server asks before it lets anybody in. One that does sends strangers to the
+    beginning of the way in, at its own address."""
     if facts.protected_site_id is None:
         text = "It isn't among the protected sites. Add it."
         return [SiteFinding(Tone.BAD, text, "/admin/protected-sites/new")]
     page = f"/admin/protected-sites/{facts.protected_site_id}"
     found = [SiteFinding(Tone.GOOD, "It is among the protected sites.", page)]
     if answer is not None and answer.status < 400:
-        if answer.location.startswith((f"{public_url}/", "/.latchkey/")):
+        if answer.location.startswith((f"{origin}{ENTER}?", f"{ENTER}?")):
             text = "It sends visitors who aren't signed in here."
             found.append(SiteFinding(Tone.GOOD, text))
         else:
