@@ -17,6 +17,7 @@ from latchkey.vault import Purpose, Vault
 from tests.digest import digest
 from tests.harness import Latchkey, http_client
 from tests.web.pages import Visitor, user, visit
+from web.pages.member import embed
 
 pytestmark = pytest.mark.anyio
 
@@ -253,6 +254,19 @@ async def test_browsers_may_ask_with_a_token(shared: Latchkey) -> None:
     assert answer.headers["access-control-allow-headers"] == "Authorization"
     assert len(script.content) < 6000
     assert script.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+@pytest.mark.usefixtures("named")
+async def test_a_strange_address_to_come_back_to_is_refused(shared: Latchkey) -> None:
+    long = f"{SHOP}/{'x' * embed.LONGEST_RETURN}"
+    async with visit(shared) as visitor:
+        for strange in ("", "https://[", f"{SHOP}℀/", f"{SHOP}\\@evil.example/", "\t"):
+            query = urlencode({"return": strange, "state": "s"})
+            assert "name its origin" in (await visitor.get(f"/embed/sign-in?{query}", 404)).text
+        query = urlencode({"return": long, "state": "s"})
+        assert "is too long" in (await visitor.get(f"/embed/sign-in?{query}", 404)).text
+        query = urlencode({"return": PAGE, "state": "s" * 65})
+        await visitor.get(f"/embed/sign-in?{query}", 404)
 
 
 async def test_a_strange_ticket_signs_nobody_in(shared: Latchkey, buyer: Buyer) -> None:

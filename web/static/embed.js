@@ -61,7 +61,9 @@
     event.preventDefault();
     const state = crypto.getRandomValues(new Uint32Array(4)).join("");
     keep(session, "latchkey-state", state);
-    const query = new URLSearchParams({ return: location.href.split("#")[0], state });
+    const here = location.href.split("#")[0];
+    const back = here.length > 300 ? here.split("?")[0] : here;
+    const query = new URLSearchParams({ return: back, state });
     location.assign(`${site}/embed/sign-in?${query}`);
   }
 

@@ -39,6 +39,8 @@ from web.site import Site, site_of
 SCRIPT = (Path(__file__).parents[2] / "static" / "embed.js").read_bytes()
 MOST_PRODUCTS = 50
 LONGEST_RETURN = 300
+"""The longest address to go back to: sealed, it has to fit into the address of the sign-in page.
+`embed.js` leaves out the query of a longer one."""
 RETURN_SECONDS = 24 * 3600
 """How long somebody may take to sign in."""
 TOKEN_SECONDS = 90 * 24 * 3600
@@ -53,7 +55,11 @@ class _Return:
 
     @property
     def origin(self) -> str:
-        parts = urlsplit(self.address)
+        """The origin of the address; empty if it isn't an address."""
+        try:
+            parts = urlsplit(self.address)
+        except ValueError:
+            return ""
         return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -156,10 +162,15 @@ async def begin(request: Request) -> Response:
     await site_of(request).refresh_look()
     wanted = _Return(request.query_params.get("return", ""), request.query_params.get("state", ""))
     named = wanted.origin in site_of(request).look.embed_origins
-    if not named or len(wanted.address) > LONGEST_RETURN or len(wanted.state) > 64:
+    if not named or len(wanted.state) > 64:
         raise NotFoundError(
-            "The page that you come from can't sign people in here. If it is yours: its origin has"
-            " to be named under Settings, Buttons."
+            "The page that you came from can't sign people in here. If it is yours, name its origin"
+            " under Settings, Buttons."
+        )
+    if len(wanted.address) > LONGEST_RETURN:
+        raise NotFoundError(
+            "The address of the page that you came from is too long to come back to. Sign in from"
+            " another page of that site."
         )
     sealed = {"address": wanted.address, "state": wanted.state, "ends": _now() + RETURN_SECONDS}
     vault = site_of(request).keyring.vault
@@ -182,7 +193,7 @@ async def sign_in(request: Request) -> Response:
         raise NotFoundError("This sign-in has expired. Go back to where it began, and try again.")
     wanted = _Return(found["address"], found["state"])
     if wanted.origin not in site.look.embed_origins:
-        raise NotFoundError("The page that you come from can't sign people in here any more.")
+        raise NotFoundError("The page that you came from can't sign people in here any more.")
     token = {
         "session": session_of(request).id,
         "origin": wanted.origin,
