@@ -147,13 +147,13 @@ async def test_a_check_says_what_works_and_changes_nothing(
         await register(shared, replace(FIELDS, name="Mine", redirect_uris=(f"{origin}/back",)))
         before = await digest(shared, without={"tries"})
         page = (await admin.send("/admin/connect/page", expect=200, address=origin)).text
-        assert "It is reachable, and answers 200." in page
-        assert "The script is on its first page." in page
+        assert "It answers with status 200." in page
+        assert "The script is on its home page." in page
         other = await admin.send("/admin/connect/openid-connect", expect=200, address=origin)
         assert "The client “Mine” belongs to it." in other.text
         assert "Nobody has signed in there yet." in other.text
         missing = await admin.send("/admin/connect/nginx", expect=200, address=origin)
-        assert "It isn&#39;t among the protected sites." in missing.text
+        assert "It isn&#39;t a protected site yet." in missing.text
         program = await admin.send("/admin/connect/express", expect=200, address=origin)
         assert "API token" in program.text
         assert await digest(shared, without={"tries"}) == before
@@ -164,7 +164,7 @@ async def test_wrong_addresses_are_refused(shared: Latchkey, admin: Visitor) -> 
         answer = await admin.send("/admin/connect/page", expect=422, address=wrong)
         assert "The address" in answer.text
     itself = await admin.send("/admin/connect/page", expect=200, address=shared.url)
-    assert "It isn&#39;t asked from here: it is this site&#39;s own address." in itself.text
+    assert "It can&#39;t be checked from here: it is this site&#39;s own address." in itself.text
     closed = await admin.send("/admin/connect/page", expect=200, address="http://127.0.0.1:1")
     assert "It can&#39;t be reached from here" in closed.text
 

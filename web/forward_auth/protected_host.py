@@ -85,8 +85,8 @@ async def enter(request: Request) -> Response:
             raise RefusedError(
                 429,
                 "Please wait a while",
-                "This site was opened from your network too many times within the last hour without"
-                " anybody being signed in. Try again later.",
+                "Too many people began to sign in to this site from your network within the last"
+                " hour. Try again later.",
             )
         entry_id = await entries.begin(
             connection,

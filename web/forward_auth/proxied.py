@@ -88,7 +88,7 @@ def unknown_product(origin: str) -> RefusedError:
 
 def copy_of_a_site() -> RefusedError:
     return RefusedError(
-        503, "Not available", "This is a copy of a site, which lets nobody in elsewhere."
+        503, "Not available", "This is a copy of a site. It lets nobody in on other sites."
     )
 
 
@@ -98,7 +98,7 @@ def database_away(error: BaseException) -> Response:
     response = message(
         503,
         "Back in a moment",
-        "We can't find out at the moment whether you may open this page. Please try again shortly.",
+        "We can't check right now whether you may open this page. Please try again shortly.",
     )
     response.headers["Retry-After"] = "5"
     return response

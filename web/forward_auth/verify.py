@@ -97,7 +97,5 @@ def _led(asked: OriginalRequest, product: str | None, *, signed_in: bool) -> Res
 
 def _refused(*, signed_in: bool) -> Response:
     if signed_in:
-        return message(403, "No access", "You don't have access to this, or not any more.")
-    return message(
-        401, "Please sign in", "You aren't signed in any more. Open the page again to sign in."
-    )
+        return message(403, "No access", "You don't have access to this page.")
+    return message(401, "Please sign in", "You aren't signed in. Open the page again to sign in.")

@@ -130,7 +130,7 @@ async def change(
 
 
 async def delete(connection: Connection, site: ProtectedSite) -> None:
-    """Protect a site no longer: its web server is told that nobody may enter."""
+    """Stop protecting a site: its web server is told to let nobody in."""
     await connection.execute("delete from protected_sites where id = $1", site.id)
     audit_draft.note(target=("protected_site", site.id), before=_noted_of(site))
 

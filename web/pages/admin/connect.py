@@ -1,5 +1,5 @@
-"""Connect your site: the steps for what one has, with this site's own values, and a check of what
-works."""
+"""Connect your site: the steps for each kind of site, with this site's own values, and a check of
+what works."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,7 +38,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """What somebody has. `callback` is where a site of this kind has people come back to."""
+    """A kind of site. `callback` is the path there that people come back to after signing in."""
 
     slug: str
     name: str
@@ -52,7 +52,7 @@ KINDS = (
         "wordpress",
         "WordPress",
         Way.SIGN_IN,
-        "People sign in there, and a shortcode shows parts of a page to who has a product.",
+        "People sign in there, and a shortcode shows parts of a page to members alone.",
     ),
     Kind(
         "discourse",
@@ -65,29 +65,29 @@ KINDS = (
         "apache",
         "Apache",
         Way.SIGN_IN,
-        "A static site, or anything behind Apache, opens by product.",
+        "Opens a static site, or anything else behind Apache, to people with a product.",
         "/oidc/callback",
     ),
     Kind(
         "openid-connect",
         "Anything with OpenID Connect",
         Way.SIGN_IN,
-        "A course platform, a wiki, a shop: whatever offers “Sign in with OpenID Connect”.",
+        "A course platform, a wiki, a shop: anything that offers “Sign in with OpenID Connect”.",
     ),
-    Kind("nginx", "nginx", Way.PROXY, "It asks here before each request."),
-    Kind("caddy", "Caddy", Way.PROXY, "It asks here before each request."),
-    Kind("traefik", "Traefik", Way.PROXY, "It asks here before each request."),
-    Kind("haproxy", "HAProxy", Way.PROXY, "It asks here before each request."),
+    Kind("nginx", "nginx", Way.PROXY, "It asks Latchkey before each request."),
+    Kind("caddy", "Caddy", Way.PROXY, "It asks Latchkey before each request."),
+    Kind("traefik", "Traefik", Way.PROXY, "It asks Latchkey before each request."),
+    Kind("haproxy", "HAProxy", Way.PROXY, "It asks Latchkey before each request."),
     Kind("nextjs", "Next.js", Way.PROGRAM, "Your route handlers ask who has access."),
     Kind("express", "Express", Way.PROGRAM, "Your routes ask who has access."),
     Kind("fastapi", "FastAPI", Way.PROGRAM, "Your dependencies ask who has access."),
     Kind("django", "Django", Way.PROGRAM, "Your views ask who has access."),
-    Kind("program", "A program of your own", Way.PROGRAM, "In any language, by our JSON API."),
-    Kind("page", "A page of HTML", Way.BUTTONS, "A button with the price. No server is needed."),
+    Kind("program", "Your own program", Way.PROGRAM, "In any language, with our JSON API."),
+    Kind("page", "An HTML page", Way.BUTTONS, "A button with the price. It needs no server."),
 )
 GROUPS = (
-    ("People sign in there with their account here", Way.SIGN_IN),
-    ("A web server asks for each visitor", Way.PROXY),
+    ("People sign in with their account here", Way.SIGN_IN),
+    ("A web server asks before each request", Way.PROXY),
     ("Your program asks", Way.PROGRAM),
     ("A page without a server", Way.BUTTONS),
 )
@@ -103,7 +103,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class SiteFinding:
-    """One thing that was looked at: what there is, and the page on which to change it."""
+    """What a check found about one thing, and the page on which to change it."""
 
     tone: Tone
     text: str
@@ -129,7 +129,7 @@ async def steps(request: Request) -> Response:
     fields = await form(request) if request.method == "POST" else None
     kind = next((one for one in KINDS if one.slug == request.path_params["kind"]), None)
     if kind is None:
-        raise NotFoundError("There is no such kind of site.")
+        raise NotFoundError("There are no steps for this kind of site.")
     if fields is None:
         return await _page(request, kind, request.query_params.get("address", ""))
     address = text(fields, "address")
@@ -199,12 +199,12 @@ async def _reach(site: Site, origin: str) -> tuple[Answer | None, SiteFinding]:
     try:
         answer = await site.outgoing.get(f"{origin}/")
     except RefusedAddressError as error:
-        return None, SiteFinding(Tone.WARN, f"It isn't asked from here: {error}.")
+        return None, SiteFinding(Tone.WARN, f"It can't be checked from here: {error}.")
     except NoAnswerError as error:
         return None, SiteFinding(Tone.BAD, f"It can't be reached from here: {error}.")
     if answer.status >= 500:
-        return answer, SiteFinding(Tone.BAD, f"It is reachable, and answers {answer.status}.")
-    return answer, SiteFinding(Tone.GOOD, f"It is reachable, and answers {answer.status}.")
+        return answer, SiteFinding(Tone.BAD, f"It answers with status {answer.status}.")
+    return answer, SiteFinding(Tone.GOOD, f"It answers with status {answer.status}.")
 
 
 def signing_in(facts: ConnectionFacts) -> list[SiteFinding]:
@@ -225,13 +225,13 @@ def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> li
     """Whether a web server asks before it lets anybody in. One that does sends strangers to the
     beginning of the way in, at its own address."""
     if facts.protected_site_id is None:
-        text = "It isn't among the protected sites. Add it."
+        text = "It isn't a protected site yet. Add it."
         return [SiteFinding(Tone.BAD, text, "/admin/protected-sites/new")]
     page = f"/admin/protected-sites/{facts.protected_site_id}"
-    found = [SiteFinding(Tone.GOOD, "It is among the protected sites.", page)]
+    found = [SiteFinding(Tone.GOOD, "It is a protected site.", page)]
     if answer is not None and answer.status < 400:
         if answer.location.startswith((f"{origin}{ENTER}?", f"{ENTER}?")):
-            text = "It sends visitors who aren't signed in here."
+            text = "It sends visitors here to sign in."
             found.append(SiteFinding(Tone.GOOD, text))
         else:
             text = "It lets in visitors who aren't signed in: its web server doesn't ask here."
@@ -243,24 +243,24 @@ def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> li
 
 
 def asking(facts: ConnectionFacts) -> list[SiteFinding]:
-    """Whether a program asks, and is told."""
+    """Whether a program asks, and hears of changes."""
     if facts.token_used_at is None:
-        text = "No API token made here has been used yet. Make one, and have your program ask."
+        text = "No API token has been used yet. Make one, and have your program ask with it."
         found = [SiteFinding(Tone.BAD, text, "/admin/tokens")]
     else:
         text = f"An API token was last used {ago(facts.token_used_at)}."
         found = [SiteFinding(Tone.GOOD, text, "/admin/tokens")]
     if facts.endpoint_id is None:
-        text = "No webhook endpoint is at this host. Without one, it has to ask each time."
+        text = "There's no webhook endpoint at this host. Without one, it has to ask each time."
         return [*found, SiteFinding(Tone.WARN, text, "/admin/webhooks/new")]
     page = f"/admin/webhooks/{facts.endpoint_id}"
     if facts.failing_since is not None:
-        text = f"Its webhook endpoint has been failing since {ago(facts.failing_since)}."
+        text = f"Its webhook endpoint began to fail {ago(facts.failing_since)}."
         return [*found, SiteFinding(Tone.BAD, text, page)]
     if facts.delivered_at is None:
-        text = "Its webhook endpoint hasn't taken an event yet. Send a test event."
+        text = "Its webhook endpoint hasn't received an event yet. Send a test event."
         return [*found, SiteFinding(Tone.WARN, text, page)]
-    text = f"Its webhook endpoint last took an event {ago(facts.delivered_at)}."
+    text = f"Its webhook endpoint last received an event {ago(facts.delivered_at)}."
     return [*found, SiteFinding(Tone.GOOD, text, page)]
 
 
@@ -270,12 +270,12 @@ def embedding(answer: Answer | None, public_url: str, *, named: bool) -> list[Si
     if named:
         found = [SiteFinding(Tone.GOOD, "Its pages may show buttons.", settings)]
     else:
-        text = "Its pages are told nothing yet. Name it under Settings, Buttons."
+        text = "Its pages can't show buttons yet. Add its origin under Settings, Buttons."
         found = [SiteFinding(Tone.BAD, text, settings)]
     if answer is not None and answer.accepted:
         if f"{public_url}/embed.js".encode() in answer.body:
-            found.append(SiteFinding(Tone.GOOD, "The script is on its first page."))
+            found.append(SiteFinding(Tone.GOOD, "The script is on its home page."))
         else:
-            text = "The script isn't at the beginning of its first page. It may be on another one."
+            text = "The script isn't near the top of its home page. It may be on another page."
             found.append(SiteFinding(Tone.WARN, text))
     return found

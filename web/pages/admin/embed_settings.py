@@ -1,4 +1,4 @@
-"""Settings of the buttons that other sites embed: whose pages may, and what to put there."""
+"""Settings of the buttons on other sites: which sites may show them, and the lines to put there."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +33,7 @@ async def settings(request: Request) -> Response:
             return await _page(request, given, f"“{line[:100]}” {wrong}.")
     origins = sorted({origin_of(line) for line in lines})
     if len(origins) > MOST_ORIGINS:
-        return await _page(request, given, f"Name {MOST_ORIGINS} origins at most.")
+        return await _page(request, given, f"List at most {MOST_ORIGINS} origins.")
     async with site.pool.acquire() as connection, connection.transaction():
         site.look = await site_settings.change(connection, embed_origins=origins)
     return redirect("/admin/settings/embed?done=saved")
