@@ -21,7 +21,7 @@ BOTH := $(MAKE) --no-print-directory --jobs 2 check
 run: $(VENV)/.runtime
 	$(BIN)/latchkey up
 
-## Run all tests, including browser tests, with linting, formatting, type and architecture checks.
+## Run the tests, including browser tests, with linting, formatting, type and architecture checks.
 test: $(VENV)/.tools
 	$(BOTH) suite
 
