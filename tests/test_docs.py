@@ -83,7 +83,10 @@ def test_every_test_that_the_list_of_mistakes_names_is_there() -> None:
                 assert (ROOT / "tests" / "life" / f"{module}.py").exists(), name
 
 
-PROSE = ("*.md", "*.py", "*.html", "*.js", "*.css", "*.sh", "*.y*ml", "*.example", "Makefile")
+PROSE = (
+    *("*.md", "*.py", "*.html", "*.js", "*.mjs", "*.ts", "*.php", "*.css", "*.sh", "*.y*ml"),
+    *("*.example", "Makefile"),
+)
 NOT_OURS = ("web/static/htmx.min.js", "tests/deploy/compose-spec.json")
 THE_PAST = ("tests/workflows/release_before/", "latchkey/store/migrations/", "CHANGELOG.md")
 SAYS_IT = ("tests/prose.py", "tests/test_docs.py")

@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name:       Latchkey
- * Description:       Sign in with Latchkey, roles by what people have bought, and parts of pages for those alone who have a product.
+ * Description:       Sign in with Latchkey, roles by what people have bought, and parts of pages only for people who have a product.
  * Version:           0.1.0
  * Requires at least: 6.1
  * Requires PHP:      8.2

@@ -160,8 +160,8 @@ function session( int $user_id ): ?array {
 }
 
 /**
- * On each request of somebody who has signed in with Latchkey: ask if it is time to, and let out
- * whose sign-in has ended there.
+ * On each request of somebody who has signed in with Latchkey: ask if it is time to, and sign out
+ * whoever's sign-in has ended there.
  */
 function keep_up(): void {
 	$user_id = get_current_user_id();
@@ -182,8 +182,8 @@ function keep_up(): void {
 }
 
 /**
- * Ask Latchkey what a session stands for, and keep the answer. False if it has ended; null if there
- * is no answer.
+ * Ask Latchkey what a session stands for, and keep the answer. False if it has ended; null without
+ * an answer.
  *
  * @param int   $user_id The account.
  * @param array $session What the session keeps.

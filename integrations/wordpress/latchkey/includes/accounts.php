@@ -21,7 +21,7 @@ const MADE    = 'latchkey_made';
 const ROLES   = 'latchkey_roles';
 
 /**
- * Who has one of these could change the site for everybody. They never sign in with Latchkey, and
+ * Whoever has one of these could change the site for everybody. They never sign in with Latchkey, and
  * no product gives them.
  */
 const POWERS = array(
@@ -51,7 +51,7 @@ const POWERS = array(
 );
 
 /**
- * Who has one of these, too, has written or managed something: their account isn't connected.
+ * Whoever has one of these, too, has written or managed something: their account isn't connected.
  */
 const STAFF = array( 'edit_posts', 'edit_pages', 'publish_posts', 'upload_files', 'list_users' );
 

@@ -1,6 +1,6 @@
 <?php
 /**
- * `[latchkey product="sailing"]…[/latchkey]`: content for those alone who have a product.
+ * `[latchkey product="sailing"]…[/latchkey]`: content only for people who have a product.
  *
  * @package Latchkey
  */
@@ -42,8 +42,8 @@ function has_tag( string $text ): bool {
 }
 
 /**
- * The content for who has the product, a sentence for everybody else. Who may edit the page sees it
- * as well. Feeds have the sentence alone: they are kept elsewhere.
+ * The content for whoever has the product, a sentence for everybody else. Whoever may edit the page
+ * sees it as well. Feeds have the sentence alone: they are kept elsewhere.
  *
  * @param array|string $attributes `product`: one slug, or several with commas. `text`: what to say
  *                                 in place of the usual sentence.
@@ -173,7 +173,7 @@ function excerpt( $excerpt, $post = null ): string {
 }
 
 /**
- * Have the search look at no more than the title and the excerpt of posts with our tags: who finds
+ * Have the search look at no more than the title and the excerpt of posts with our tags: whoever finds
  * a post by a word learns that the word is in it.
  *
  * @param string   $sql   A part of the search's SQL.

@@ -57,7 +57,7 @@ function say( WP_Error $errors ): WP_Error {
 }
 
 /**
- * Whether the page shows the form for passwords: to everybody, or to who asks for it.
+ * Whether the page shows the form for passwords: to everybody, or to whoever asks for it.
  */
 function shows_form(): bool {
 	return Settings\password_form() || '' !== Sign_In\parameter( 'password' ) || isset( $_POST['log'] ); // phpcs:ignore WordPress.Security.NonceVerification -- Nothing is done.

@@ -246,7 +246,7 @@ function page(): void {
 				?>
 			</table>
 			<h2><?php esc_html_e( 'Roles', 'latchkey' ); ?></h2>
-			<p><?php esc_html_e( 'Who has the product gets the role beside their own, and loses it with the product.', 'latchkey' ); ?></p>
+			<p><?php esc_html_e( 'Whoever has the product gets the role beside their own, and loses it with the product.', 'latchkey' ); ?></p>
 			<table class="widefat" style="max-width:44em">
 				<thead><tr><th scope="col"><?php esc_html_e( 'Product (slug)', 'latchkey' ); ?></th><th scope="col"><?php esc_html_e( 'Role', 'latchkey' ); ?></th></tr></thead>
 				<?php

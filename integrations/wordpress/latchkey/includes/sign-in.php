@@ -40,7 +40,7 @@ function hooks(): void {
  * The address that a link to sign in, or to buy, leads to.
  *
  * @param string $back    Where to go on afterwards.
- * @param string $product The slug of what is bought on the way by who doesn't have it.
+ * @param string $product The slug of what is bought on the way by whoever doesn't have it.
  */
 function address( string $back, string $product = '' ): string {
 	$query = array_filter(
@@ -235,7 +235,7 @@ function finish(): void {
 }
 
 /**
- * Sign somebody in, in place of who was.
+ * Sign somebody in, in place of whoever was.
  *
  * @param \WP_User $user   The account.
  * @param array    $claims The claims of the ID token.

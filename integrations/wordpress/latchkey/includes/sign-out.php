@@ -26,7 +26,7 @@ function hooks(): void {
 }
 
 /**
- * Have who signs out here be signed out of Latchkey as well: on a shared computer the next one would
+ * Sign whoever signs out here out of Latchkey as well: on a shared computer, the next person would
  * be them again with a click.
  */
 function lead_on(): void {
@@ -50,7 +50,7 @@ function lead_on(): void {
 }
 
 /**
- * Register the address that Latchkey tells of ended sessions.
+ * Register the address at which Latchkey says that a session has ended.
  */
 function register(): void {
 	register_rest_route(
