@@ -8,7 +8,7 @@ their own loop, so other work can't delay them.
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -321,9 +321,17 @@ class Relay:
             await dispatch.nudge(self._client, target, ids)
 
     async def _hand_over(self, objects: dict[str, list[Waiting]]) -> None:
-        """Have one workflow read these objects, and wait a while for it to end."""
+        """Have one workflow read these objects, and wait a while for it to end. Where Temporal
+        refuses that, each is sent by itself, so that none fails because of another."""
+
+        async def send_alone(_: list[str], error: str) -> None:
+            log.error("handover refused by Temporal, its objects are sent alone", reason=error)
+            for events in objects.values():
+                await self._send(events[0].target, events)
+
         handle = None
-        async with self._delivering([e for events in objects.values() for e in events]):
+        together = [event for events in objects.values() for event in events]
+        async with self._delivering(together, refused=send_alone):
             handle = await dispatch.hand_over(
                 self._client, list(map(_handed_over, objects.values()))
             )
@@ -334,9 +342,14 @@ class Relay:
             self._arrived.set()
 
     @asynccontextmanager
-    async def _delivering(self, events: list[Waiting]) -> AsyncIterator[list[str]]:
-        """Record what becomes of these events. If that can't be recorded, they are sent again once
-        their lease expires."""
+    async def _delivering(
+        self,
+        events: list[Waiting],
+        *,
+        refused: Callable[[list[str], str], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[list[str]]:
+        """Record what becomes of these events: what Temporal refuses has failed, or is `refused`'s
+        to deal with. If that can't be recorded, they are sent again once their lease expires."""
         ids = [event.id for event in events]
         try:
             try:
@@ -344,7 +357,7 @@ class Relay:
                 self._answered()
             except _REFUSED as error:
                 self._answered()
-                await self._give_up(ids, str(error))
+                await (refused or self._give_up)(ids, str(error))
                 return
             except dispatch.TemporalUnavailableError as error:
                 self._outage.failed()

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 import temporalio.api.operatorservice.v1 as operator
@@ -150,6 +151,34 @@ async def test_events_are_claimed_in_the_order_in_which_they_came(pool: Pool) ->
     assert claimed == [f"evt_{number}" for number in reversed(range(5))]
 
 
+def relay_to(client: Client, pool: Pool, *, burst_from: int | Literal["off"]) -> Relay:
+    return Relay(
+        pool,
+        client,
+        arrived=asyncio.Event(),
+        wake=asyncio.Event(),
+        refusals=Refusals(),
+        audit=AuditCounts(),
+        burst_from=burst_from,
+    )
+
+
+async def started(temporal_address: str) -> Client:
+    """A new namespace in which runs can be started. No worker takes them."""
+    client = await new_namespace(temporal_address)
+    await temporal.register_search_attributes(client)
+
+    async def starts() -> bool:
+        try:
+            await dispatch.nudge(client, Target(TargetKind.SUBSCRIPTION, "sub_none"), [])
+        except dispatch.TemporalUnavailableError:
+            return False
+        return True
+
+    await until(starts, "Temporal starts runs")
+    return client
+
+
 async def tried(pool: Pool) -> int:
     """How many events it was tried to deliver."""
     found: int = await pool.fetchval("select count(*) from events where error like 'Temporal did%'")
@@ -168,15 +197,8 @@ async def test_few_events_are_tried_while_temporal_is_away(
         """,
         BATCH + 100,
     )
-    relay = Relay(
-        pool,
-        await Client.connect(f"127.0.0.1:{free_port()}", lazy=True),
-        arrived=asyncio.Event(),
-        wake=asyncio.Event(),
-        refusals=Refusals(),
-        audit=AuditCounts(),
-        burst_from="off",
-    )
+    away = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True)
+    relay = relay_to(away, pool, burst_from="off")
 
     async def played() -> bool:
         more = await relay._relay_events()
@@ -215,26 +237,8 @@ async def test_objects_gather_while_handovers_last(
     """No worker takes the first handover, so it lasts until it is ended here."""
     monkeypatch.setattr("web.relay.BURST_SECONDS", PATIENCE)
     monkeypatch.setattr("web.relay.LAUNCH_SECONDS", 10 * PATIENCE)
-    client = await new_namespace(temporal_address)
-    await temporal.register_search_attributes(client)
-
-    async def starts() -> bool:
-        try:
-            await dispatch.nudge(client, Target(TargetKind.SUBSCRIPTION, "sub_none"), [])
-        except dispatch.TemporalUnavailableError:
-            return False
-        return True
-
-    await until(starts, "Temporal starts runs")
-    relay = Relay(
-        pool,
-        client,
-        arrived=asyncio.Event(),
-        wake=asyncio.Event(),
-        refusals=Refusals(),
-        audit=AuditCounts(),
-        burst_from=2,
-    )
+    client = await started(temporal_address)
+    relay = relay_to(client, pool, burst_from=2)
 
     async def relayed(*events: str) -> set[str]:
         """What has been relayed once these events have come."""
@@ -280,3 +284,27 @@ async def test_objects_gather_while_handovers_last(
     await relayed("sub_6")
     run = client.get_workflow_handle("subscription/sub_6")
     assert (await run.describe()).id == "subscription/sub_6", "calm again: by itself"
+
+
+async def test_an_object_that_cannot_be_handed_over_fails_alone(
+    pool: Pool, temporal_address: str
+) -> None:
+    """It has more events than Temporal takes in one call."""
+    relay = relay_to(await started(temporal_address), pool, burst_from=2)
+    await pool.execute(
+        """
+        insert into events (id, livemode, type, object_id, thin, created_at, target_kind, target_id)
+        select 'evt_' || least(n, 3) || '_' || repeat('x', 2000) || n, false,
+               'customer.subscription.updated', 'sub_1', false, now(), 'subscription',
+               'sub_' || least(n, 3)
+          from generate_series(1, 1500) n
+        """
+    )
+    await relay._relay_events()
+    await asyncio.gather(*relay._bursts)
+    rows = await pool.fetch("select distinct target_id, state from events where state <> 'waiting'")
+    assert {tuple(row) for row in rows} == {
+        ("sub_1", "relayed"),
+        ("sub_2", "relayed"),
+        ("sub_3", "failed"),
+    }
