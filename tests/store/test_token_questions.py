@@ -15,10 +15,11 @@ insert into users (id, email) overriding system value values
 insert into oauth_clients (id, name, confidential, first_party, pkce, redirect_uris,
                            post_logout_redirect_uris, scopes, product_required)
 values ('mine', 'Mine', true, true, true, '{}', '{}', '{openid}', false),
-       ('other', 'Other', true, true, true, '{}', '{}', '{openid}', false);
+       ('other', 'Other', true, true, true, '{}', '{}', '{openid}', false),
+       ('public', 'Public', false, true, true, '{}', '{}', '{openid}', false);
 insert into oauth_client_secrets (client_id, secret_hash, expires_at)
 values ('mine', sha256('secret'), null), ('mine', sha256('old'), now()),
-       ('other', sha256('theirs'), null);
+       ('other', sha256('theirs'), null), ('public', sha256('left'), null);
 insert into oauth_authorizations (id, client_id, user_id, session_id, sid, scopes, redirect_uri,
                                   auth_time, via, code_hash, code_expires_at, code_used_at)
 overriding system value
@@ -41,6 +42,7 @@ async def test_each_question_gets_its_own_answer(pool: Pool) -> None:
         TokenQuestion("first", ("mine", "wrong")): (False, None),
         TokenQuestion("first", ("mine", "old")): (False, None),
         TokenQuestion("first", ("mine", "theirs")): (False, None),
+        TokenQuestion("first", ("public", "left")): (False, None),
         TokenQuestion("first", mine): (True, 1),
         TokenQuestion("expired"): (False, None),
         TokenQuestion("unknown"): (False, None),

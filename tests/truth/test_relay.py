@@ -24,6 +24,9 @@ from web.relay import BATCH, CONCURRENCY, WAKEUPS, Relay
 
 pytestmark = pytest.mark.anyio
 
+KINDS = {"su": "subscription", "cs": "purchase", "in": "purchase", "cu": "object"}
+"""By how the ids of their objects begin."""
+
 
 async def replace_temporal(site: Latchkey) -> None:
     """Remove our search attributes, which leaves the namespace like a new one."""
@@ -243,7 +246,7 @@ async def test_objects_gather_while_handovers_last(
     async def relayed(*events: str) -> set[str]:
         """What has been relayed once these events have come."""
         for event in events:
-            kind = "subscription" if event.startswith("sub") else "object"
+            kind = KINDS[event[:2]]
             await pool.execute(
                 """
                 insert into events (id, livemode, type, object_id, thin, created_at, target_kind,
@@ -268,13 +271,15 @@ async def test_objects_gather_while_handovers_last(
     await relayed("sub_1", "sub_2")
     await recorded("sub_2")
     first = client.get_workflow_handle(burst_workflow_id(["sub_1", "sub_2"]))
-    assert await relayed("sub_3", "customer/cus_1") == {"sub_1", "sub_2", "customer/cus_1"}
+    others = {"customer/cus_1", "in_1"}
+    assert await relayed("sub_3", "cs_1", *others) == {"sub_1", "sub_2", *others}
     await first.terminate()
     await asyncio.gather(*relay._bursts)
     await relayed("sub_4")
     await recorded("sub_4")
-    await client.get_workflow_handle(burst_workflow_id(["sub_3", "sub_4"])).terminate()
+    await client.get_workflow_handle(burst_workflow_id(["sub_3", "cs_1", "sub_4"])).terminate()
     await asyncio.gather(*relay._bursts)
+    await pool.execute("update events set state = 'handled'")
     await relayed("sub_5")
     await recorded("sub_5")
     await client.get_workflow_handle(burst_workflow_id(["sub_5"])).terminate()
