@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ WORDPRESS_UNPACKED = (
     *("php-getid3", "libjs-cropper", "libjs-underscore"),
 )
 PATIENCE = 300
-"""Seconds after which one of Debian's packages can't be had."""
+"""Seconds after which a command that installs something is given up."""
 
 
 def apache() -> str | None:
@@ -130,8 +131,13 @@ def _changed(wanted: Path, installed: Path) -> bool:
 def _install_from_debian(packages: Collection[str]) -> None:
     if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    if _run("apt-get", "update", "-qq"):
+    if _update():
         _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+
+
+@cache
+def _update() -> bool:
+    return _run("apt-get", "update", "-qq")
 
 
 def _run(*command: str, folder: Path | None = None) -> bool:
@@ -173,21 +179,15 @@ def _install_from_npm() -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / "npm" / name, NODE / name)
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(["npm", "ci", *quiet], cwd=NODE, check=False)
-    if done.returncode:
+    if not _run("npm", "ci", *quiet, folder=NODE):
         (NODE / "package-lock.json").unlink()
 
 
 def _install_from_python(requirements: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     quiet = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
-    pip = [sys.executable, "-m", "pip", "install", *quiet]
-    done = subprocess.run(
-        [*pip, "--target", str(folder), "-r", str(requirements)],
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode == 0:
+    pip = (sys.executable, "-m", "pip", "install", *quiet)
+    if _run(*pip, "--target", str(folder), "-r", str(requirements)):
         shutil.copy(requirements, folder / requirements.name)
 
 
