@@ -260,6 +260,25 @@ async def test_a_restore_changes_nothing_that_it_refuses(
     assert await tables(empty) > 50
 
 
+async def test_a_restore_that_fails_half_way_leaves_nothing(
+    made: MadeBackup, pool: Pool, empty: str
+) -> None:
+    last = await pool.fetchval(
+        "select pg_get_functiondef(oid) from pg_proc"
+        " where pronamespace = 'public'::regnamespace order by proname desc limit 1"
+    )
+    there = "select array_agg(proname) from pg_proc where pronamespace = 'public'::regnamespace"
+    target = await create_pool(empty, max_size=1)
+    try:
+        await target.execute(f"set check_function_bodies = off; {last}")
+        before = await target.fetchval(there)
+        with pytest.raises(RestoreError, match="as empty as it was"):
+            await restoration.restore(settings(empty), made.path)
+        assert await target.fetchval(there) == before
+    finally:
+        await target.close()
+
+
 def _too_old(_: object) -> None:
     raise MigrationError("too old")
 
@@ -363,6 +382,21 @@ def test_a_client_that_is_too_old_is_named() -> None:
         postgres_client.program("pg_dump", at_least=99)
 
 
+def test_the_oldest_program_that_can_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for release in (14, 16, 17):
+        folder = tmp_path / str(release) / "bin"
+        folder.mkdir(parents=True)
+        program = folder / "pg_dump"
+        program.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {release}.1'\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(postgres_client, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "17/bin"))
+    assert postgres_client.program("pg_dump", at_least=15) == tmp_path / "16/bin/pg_dump"
+    assert postgres_client.program("pg_dump", at_least=17) == tmp_path / "17/bin/pg_dump"
+
+
 @pytest.mark.parametrize(
     ("dsn", "address", "password"),
     [
@@ -392,24 +426,40 @@ def test_no_password_is_on_a_command_line(
     assert (bare, environment.get("PGPASSWORD")) == (address, password)
 
 
+async def test_backup_and_restore_need_postgres_itself(
+    made: MadeBackup, dsn: str, empty: str
+) -> None:
+    with pytest.raises(BackupError, match="Postgres itself"):
+        await backup.back_up(settings(f"{dsn}&statement_cache_size=0"), made.path.parent)
+    with pytest.raises(RestoreError, match="Postgres itself"):
+        await restoration.restore(settings(f"{empty}&statement_cache_size=0"), made.path)
+
+
 async def test_the_commands_say_what_they_did(made: MadeBackup, dsn: str, empty: str) -> None:
-    def run(command: str, path: Path, database: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"DATABASE_URL": database, "LATCHKEY_SECRET": SECRET}
+    def run(
+        command: str, *arguments: object, database: str, secret: str = SECRET
+    ) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"DATABASE_URL": database, "LATCHKEY_SECRET": secret}
         return subprocess.run(
-            [sys.executable, "-m", "latchkey.cli", command, str(path)],
+            [sys.executable, "-m", "latchkey.cli", command, *map(str, arguments)],
             env=environment,
-            cwd=path.parent,
+            cwd=made.path.parent,
             capture_output=True,
             text=True,
         )
 
-    refused = run("backup", made.path, dsn)
+    refused = run("backup", made.path, database=dsn)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "exists already" in refused.stderr
     again = made.path.with_name("again.tar")
-    written = run("backup", again, dsn)
+    written = run("backup", again, database=dsn)
     assert written.returncode == 0, written.stderr
     assert str(again) in written.stdout
-    restored = run("restore", again, empty)
-    assert restored.returncode == 0, restored.stderr
+    restored = run("restore", again, "--without-secret", database=empty, secret="another " * 5)
+    assert restored.returncode == 3, restored.stderr
     assert f"of {HOME}, as of " in restored.stdout
+    assert "1 stored secret can't be opened" in restored.stderr
+    silenced = run("silence", database=dsn)
+    assert silenced.returncode == 0, silenced.stderr
+    [check] = await of_identity(settings(dsn))
+    assert not check.ok

@@ -3,7 +3,10 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from latchkey import lost_runs
+from latchkey import dispatch, lost_runs
+from latchkey.store.pool import Pool
+from latchkey.store.purchases import subscription_mirror
+from latchkey.store.stripe import wakeups
 from tests.harness import Latchkey, until
 from tests.life.play import linked
 
@@ -31,6 +34,11 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
 
     await until(all_run, "every object has its run")
     assert await lost_runs.mend(site.pool, site.temporal) == 0
+    assert await dispatch.is_running(site.temporal, f"product-link/{product}")
+    assert not await dispatch.is_running(site.temporal, "product-link/of another site")
+    async with site.pool.acquire() as connection:
+        [lifecycle] = await subscription_mirror.lifecycles(connection, [made[0]["id"]])
+    assert not await dispatch.start_lifecycle(site.temporal, lifecycle), "it runs already"
     await site.stop_worker()
     await site.terminate(lost_runs.RUNNING)
 
@@ -46,6 +54,7 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
     await until(shown, "the change of the policy is handed to Temporal")
     await site.terminate(lost_runs.RUNNING)
     await until(none_runs, "Temporal has lost that, too")
+    assert not await dispatch.is_running(site.temporal, f"product-link/{product}")
     await site.pool.execute(
         "update events set state = 'relayed', relayed_at = now(), not_before = now() + '1 day'"
         " where target_id = $1",
@@ -64,3 +73,40 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
     await until(applied, "what was being done goes on, without waiting for its events' next turn")
     await site.stripe.delete(f"subscriptions/{made[0]['id']}")
     await site.has(product, "lost0@runs.example", access=False)
+
+
+async def test_whatever_else_was_under_way_is_roused(pool: Pool) -> None:
+    """Where runs were lost, the rest may be as well: what has no list of its own is started again,
+    and events whose run is there are left to it."""
+    await pool.execute(
+        "insert into webhook_endpoints (id, format) values ('owed', 'json'), ('quiet', 'json')"
+    )
+    await pool.execute(
+        """
+        with event as (
+            insert into webhook_events (message_id, type, at) values ('msg_1', 'test', now())
+            returning id)
+        insert into webhook_deliveries (endpoint_id, event_id, due_at)
+        select 'owed', id, now() - interval '1 second' from event
+        """
+    )
+    await pool.execute(
+        """
+        insert into events (id, livemode, type, object_id, thin, created_at, target_kind, target_id,
+                            state, relayed_at, not_before)
+        select 'evt_' || target, false, 'customer.subscription.updated', target, false, now(), kind,
+               target, 'relayed', now(), now() + interval '1 hour'
+          from (values ('subscription', 'sub_lost'), ('subscription', 'sub_runs'),
+                       ('payment', 'pi_1')) found (kind, target)
+        """
+    )
+    async with pool.acquire() as connection, connection.transaction():
+        await lost_runs._rouse_the_rest(connection, {"subscription/sub_runs"})
+        waiting = await wakeups.waiting(connection, limit=10)
+    assert {(each.kind, each.ref) for each in waiting} == {
+        (wakeups.ENDINGS, ""),
+        (wakeups.LIFECYCLES, ""),
+        (wakeups.WEBHOOKS, "owed"),
+    }
+    again = await pool.fetch("select id from events where state = 'waiting'")
+    assert {row["id"] for row in again} == {"evt_sub_lost", "evt_pi_1"}
