@@ -57,7 +57,8 @@ def unfit_origin(address: str) -> str | None:
     parts = urlsplit(address)
     if parts.path not in ("", "/") or "?" in address:
         return "must be the beginning of the site's addresses alone, without a path"
-    if parts.port == 0 or parts.netloc.endswith((":", ".")):
+    named = set(parts.netloc) <= _HOST_CHARACTERS
+    if not named or parts.port == 0 or parts.netloc.endswith((":", ".")):
         return "isn't a web address"
     return None
 

@@ -149,6 +149,8 @@ def test_an_origin_that_can_be_protected(address: str, origin: str) -> None:
         "https://course.example.",
         "https://cöurse.example",
         "https://course.example\\evil",
+        "https://course.example;evil",
+        'https://course.example"{',
         "https://" + "x" * 1000,
     ],
 )
