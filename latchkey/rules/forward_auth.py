@@ -56,7 +56,7 @@ def unfit_origin(address: str) -> str | None:
         return wrong
     parts = urlsplit(address)
     if parts.path not in ("", "/") or "?" in address:
-        return "must be the beginning of the site's addresses alone, without a path"
+        return "must be the scheme and host alone, without a path"
     named = set(parts.netloc) <= _HOST_CHARACTERS
     if not named or parts.port == 0 or parts.netloc.endswith((":", ".")):
         return "isn't a web address"
