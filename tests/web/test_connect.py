@@ -169,6 +169,14 @@ async def test_wrong_addresses_are_refused(shared: Latchkey, admin: Visitor) -> 
     assert "It can&#39;t be reached from here" in closed.text
 
 
+async def test_checks_are_bounded(
+    shared: Latchkey, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "CHECKS_PER_HOUR", 0)
+    answer = await admin.send("/admin/connect/page", expect=429, address=shared.url)
+    assert "Wait an hour" in answer.text
+
+
 async def test_facts_belong_to_one_origin(shared: Latchkey) -> None:
     host = f"{uuid4().hex[:8]}.example"
     await register(shared, replace(FIELDS, redirect_uris=(f"https://{host}.evil.example/back",)))

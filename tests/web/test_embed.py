@@ -3,9 +3,9 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 import orjson
@@ -13,11 +13,14 @@ import pytest
 
 from latchkey import references
 from latchkey.store import site_settings
+from latchkey.store.users import embedding
+from latchkey.store.users.embedding import EmbedVisitor
 from latchkey.vault import Purpose, Vault
 from tests.digest import digest
 from tests.harness import Latchkey, http_client
 from tests.web.pages import Visitor, user, visit
 from web.pages.member import embed
+from web.site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +60,9 @@ async def buyer(shared: Latchkey) -> Buyer:
 @asynccontextmanager
 async def a_page(site: Latchkey, origin: str = SHOP, token: str = "") -> AsyncIterator[Any]:
     """Asks as a page of that origin does, in a browser that sends no cookies of ours."""
-    headers = {"Origin": origin} | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Origin": origin.encode()}
+    if token:
+        headers["Authorization"] = f"Bearer {token}".encode("latin-1")
     async with http_client(base_url=site.url, headers=headers) as client:
         yield client
 
@@ -81,6 +86,13 @@ async def asked(site: Latchkey, buyer: Buyer, token: str, origin: str = SHOP) ->
     return answer.json()
 
 
+def web_site(site: Latchkey) -> Site:
+    """What the request handlers of its web process share."""
+    assert site._app is not None
+    found: Site = site._app.state.site
+    return found
+
+
 NOBODY: dict[str, Any] = {"signed_in": False, "references": {}}
 
 
@@ -100,6 +112,9 @@ async def test_a_wrong_origin_is_refused_and_nothing_changes(shared: Latchkey) -
             given = f"{SHOP}\n{wrong}"
             answer = await admin.send("/admin/settings/embed", expect=422, origins=given)
             assert f"“{wrong}” " in answer.text
+        many = "\n".join(f"https://{n}.shop.example" for n in range(51))
+        answer = await admin.send("/admin/settings/embed", expect=422, origins=many)
+        assert "at most 50 origins" in answer.text
         assert await digest(shared) == before
 
 
@@ -215,7 +230,68 @@ async def test_a_token_counts_for_one_origin_and_for_its_time(
         "v2:nothing",
         "é",
     ):
-        assert (await asked(shared, buyer, quote(refused)))["signed_in"] is False
+        assert (await asked(shared, buyer, refused))["signed_in"] is False
+
+
+@pytest.mark.usefixtures("named")
+async def test_the_cookie_counts_before_a_token(shared: Latchkey, buyer: Buyer) -> None:
+    other = await user(shared, f"other-{buyer.slug}@embed.example")
+    async with visit(shared) as elsewhere, visit(shared) as visitor:
+        await elsewhere.sign_in_as(other, "other")
+        await visitor.sign_in_as(buyer.id, "embed")
+        token = await signed_in(elsewhere)
+        found = await visitor.get(
+            f"/embed/access?product={buyer.slug}",
+            headers={"Origin": SHOP, "Authorization": f"Bearer {token}"},
+        )
+    assert found.json()["access"] == {buyer.slug: True}
+    assert (await asked(shared, buyer, token))["access"][buyer.slug] is False
+
+
+@pytest.mark.usefixtures("named")
+async def test_an_origin_that_is_no_longer_named_gets_no_token(
+    shared: Latchkey, buyer: Buyer
+) -> None:
+    async with visit(shared) as visitor, visit(shared) as admin:
+        await visitor.sign_in_as(buyer.id, "embed")
+        query = urlencode({"return": PAGE, "state": "s"})
+        ticket = await visitor.goes(f"/embed/sign-in?{query}")
+        assert (await visitor.get(ticket, 303)).headers["referrer-policy"] == "no-referrer"
+        await admin.sign_in()
+        await admin.send("/admin/settings/embed", origins="")
+        await visitor.get(ticket, 404)
+
+
+async def test_what_a_visitor_has_depends_on_the_product(shared: Latchkey, buyer: Buyer) -> None:
+    async with visit(shared) as visitor:
+        await visitor.sign_in_as(buyer.id, "embed")
+    rules = web_site(shared).session_rules
+    session = await shared.pool.fetchval("select id from sessions where user_id = $1", buyer.id)
+    somebody = EmbedVisitor("", session, staff_factor=False, member_factor=False)
+    nobody = replace(somebody, session_id=None)
+
+    async def has(visitor: EmbedVisitor) -> list[tuple[int | None, bool]]:
+        async with shared.pool.acquire() as connection:
+            found = await embedding.answer(connection, [buyer.other], visitor, rules=rules)
+        return [(one.user_id, one.access) for one in found]
+
+    async def set_product(name: str, value: str) -> None:
+        await shared.pool.execute(
+            f"update products set {name} = $2 where slug = $1", buyer.other, value
+        )
+
+    assert await has(somebody) == [(buyer.id, False)]
+    await set_product("access_mode", "signed_in")
+    assert (await has(somebody), await has(nobody)) == ([(buyer.id, True)], [(None, False)])
+    without = replace(somebody, member_factor=True)
+    assert await has(without) == [(None, False)], "the second factor that the site requires"
+    assert await has(replace(somebody, staff_factor=True)) == [(buyer.id, True)]
+    await shared.pool.execute("update sessions set second_factor = 'app' where id = $1", session)
+    assert await has(without) == [(buyer.id, True)]
+    await set_product("access_mode", "public")
+    assert await has(nobody) == [(None, True)]
+    await set_product("status", "draft")
+    assert await has(somebody) == []
 
 
 @pytest.mark.usefixtures("named")
