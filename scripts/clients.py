@@ -209,6 +209,8 @@ def calls(document: Json) -> str:
         "",
         "",
         "def _part(value: str | int) -> str:",
+        '    if str(value) in ("", ".", ".."):',
+        '        raise ValueError(f"an id can\'t be {value!r}: that would be another call")',
         '    return quote(str(value), safe="")',
         "",
         "",

@@ -10,6 +10,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from latchkey import webhook_signing
+from latchkey.signing import SigningKeys
+from latchkey.vault import Vault
 from latchkey_client import (
     ApiError,
     AsyncLatchkey,
@@ -20,14 +22,13 @@ from latchkey_client import (
 )
 from latchkey_client._client import LONGEST_WAIT, _wait
 from latchkey_client.tokens import TokenError, TokenVerifier
-from tests.clients.trouble import HANG, HANG_UP, in_trouble
+from tests.clients.trouble import HANG, HANG_UP, IN_USE, UNAVAILABLE, in_trouble
 from tests.harness import TOKEN
 from tests.harness import Latchkey as Site
 
 pytestmark = pytest.mark.anyio
 
 VIDEO = "https://video.example"
-UNAVAILABLE = "503 Service Unavailable"
 
 
 async def given(site: Site) -> tuple[str, str]:
@@ -58,6 +59,9 @@ async def test_both_clients_say_who_may_open_what(shared: Site) -> None:
         user = (await client.get_users(search=email))["data"][0]["id"]
         assert await client.has_access(slug, user=user)
         assert not await client.has_access(slug, email=f"not-{email}")
+        await client.delete_product(slug)
+        with pytest.raises(ApiError, match="not_found"):
+            await client.has_access(slug, email=email)
 
 
 async def test_lists_are_read_page_by_page(shared: Site) -> None:
@@ -84,6 +88,12 @@ async def test_what_the_site_refuses_is_an_error_with_its_code(shared: Site) -> 
         with pytest.raises(ApiError) as invalid:
             await client.get_product_access(slug, on="yesterday")
         assert invalid.value.body["errors"][0]["name"] == "on"
+        with pytest.raises(ApiError) as elsewhere:
+            await client.get_product("../users")
+        assert elsewhere.value.status == 404
+        for name in ("", ".", ".."):
+            with pytest.raises(ValueError, match="another call"):
+                await client.delete_collection_grant("crew", name)
 
     def denied() -> ApiError:
         with Latchkey(shared.url, "lk_wrong") as client, pytest.raises(ApiError) as error:
@@ -93,7 +103,7 @@ async def test_what_the_site_refuses_is_an_error_with_its_code(shared: Site) -> 
     assert (await asyncio.to_thread(denied)).status == 401
 
 
-@pytest.mark.parametrize("fault", [UNAVAILABLE, HANG, HANG_UP])
+@pytest.mark.parametrize("fault", [UNAVAILABLE, IN_USE, HANG, HANG_UP])
 async def test_a_passing_trouble_is_waited_for(shared: Site, fault: str) -> None:
     slug, email = await given(shared)
     patience = 0.5 if fault == HANG else 60.0
@@ -110,11 +120,12 @@ async def test_a_passing_trouble_is_waited_for(shared: Site, fault: str) -> None
             with Latchkey(trouble.url, TOKEN, timeout=patience, retries=100) as client:
                 return client.has_access(made["slug"], email=email)
 
-        trouble.faults = [fault, fault]
+        trouble.faults, before = [fault, fault], len(trouble.keys)
         assert await asyncio.to_thread(by_the_other) is False
+        assert len(set(trouble.keys[before:])) == 1
 
 
-@pytest.mark.parametrize("fault", [UNAVAILABLE, HANG, HANG_UP])
+@pytest.mark.parametrize("fault", [UNAVAILABLE, IN_USE, HANG, HANG_UP])
 async def test_a_lasting_trouble_is_an_error(shared: Site, fault: str) -> None:
     patience = 0.2 if fault == HANG else 60.0
     async with in_trouble(shared.url, *[fault] * 4) as trouble:
@@ -192,7 +203,12 @@ async def test_a_server_verifies_tokens_with_the_keys_of_the_site(shared: Site) 
     claims = await asyncio.to_thread(verifier.verify, made["token"], product=slug)
     assert claims["product"] == slug
     head, payload, signature = made["token"].split(".")
+    signing = SigningKeys(shared.pool, Vault(shared.settings.require_secrets()))
+    endless = {name: value for name, value in claims.items() if name != "exp"}
     refused = [
+        (verifier, await signing.sign(claims), slug),
+        (verifier, await signing.sign(endless, kind="at+jwt"), slug),
+        (verifier, await signing.sign({**claims, "exp": 1}, kind="at+jwt"), slug),
         (verifier, made["token"], "another-product"),
         (verifier, f"{head}.{payload}.{signature[::-1]}", slug),
         (verifier, "not a token", slug),

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 HANG = "hang"
 HANG_UP = "hang up"
+UNAVAILABLE = "503 Service Unavailable"
+IN_USE = '409 Conflict\n{"code": "idempotency_key_in_use", "detail": "The first one is running."}'
 
 
 @dataclass
 class Trouble:
-    """`faults` are what the next requests meet, in turn: a status line's rest, `HANG` or `HANG_UP`.
-    Later ones reach the site. `keys` are the idempotency keys of all requests."""
+    """`faults` are what the next requests meet, in turn: `HANG`, `HANG_UP`, or a status line's rest
+    with perhaps a body on the lines after it. Later ones reach the site. `keys` are the idempotency
+    keys of all requests."""
 
     target: int
     url: str = ""
@@ -38,9 +41,10 @@ class Trouble:
                     await reader.read()
                 case "hang up":
                     pass
-                case status:
-                    more = "Retry-After: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-                    writer.write(f"HTTP/1.1 {status}\r\n{more}".encode())
+                case answer:
+                    status, _, content = answer.partition("\n")
+                    more = f"Retry-After: 0\r\nConnection: close\r\nContent-Length: {len(content)}"
+                    writer.write(f"HTTP/1.1 {status}\r\n{more}\r\n\r\n{content}".encode())
             await writer.drain()
 
     async def _answer(self, head: bytes, body: bytes) -> bytes:

@@ -15,8 +15,16 @@ const found = {
   unknown: await failing(latchkey.hasAccess("no-such-product", { email })),
   taken: await failing(latchkey.call("post", "/api/v1/products", { body: { name: "x", slug } })),
   denied: await failing(new Latchkey(url, "lk_wrong").hasAccess(slug, { email })),
+  elsewhere: await failing(
+    latchkey.call("get", "/api/v1/products/{id}", { path: { id: "../users" } }),
+  ),
+  another: [],
   slugs: [],
 };
+for (const id of ["", ".", ".."]) {
+  const deleted = latchkey.call("delete", "/api/v1/products/{id}", { path: { id } });
+  found.another.push(await failing(deleted));
+}
 for await (const product of latchkey.all("/api/v1/products", { query: { limit: 1 } })) {
   found.slugs.push(product.slug);
 }

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from latchkey import webhook_signing
-from tests.clients.trouble import HANG, HANG_UP, in_trouble
+from tests.clients.trouble import HANG, HANG_UP, IN_USE, UNAVAILABLE, in_trouble
 from tests.harness import PATIENCE, TOKEN, Latchkey
 from tests.integrations.conftest import Member
 from tests.integrations.examples import CLIENTS, build_js
@@ -22,7 +22,6 @@ from tests.npm.install import MODULES
 pytestmark = pytest.mark.anyio
 
 STORY = Path(__file__).with_name("client.mjs")
-UNAVAILABLE = "503 Service Unavailable"
 
 WRONG = (
     'latchkey.hasAccess("course", {})',
@@ -53,7 +52,7 @@ async def test_the_client_asks_retries_and_verifies(shared: Latchkey, member: Me
         "Webhook-Signature": f"v1,{'A' * 43}= {Webhook(secret).sign('msg_1', now, body)}",
     }
     async with (
-        in_trouble(shared.url, UNAVAILABLE, HANG, HANG_UP) as passing,
+        in_trouble(shared.url, UNAVAILABLE, IN_USE, HANG, HANG_UP) as passing,
         in_trouble(shared.url, UNAVAILABLE, HANG, HANG_UP) as lasting,
     ):
         given = {
@@ -86,6 +85,8 @@ async def test_the_client_asks_retries_and_verifies(shared: Latchkey, member: Me
     assert found["unknown"] == {"name": "ApiError", "code": "not_found", "status": 404}
     assert found["taken"] == {"name": "ApiError", "code": "slug_taken", "status": 409}
     assert found["denied"]["status"] == 401
+    assert found["elsewhere"]["status"] == 404
+    assert [error["name"] for error in found["another"]] == ["TypeError"] * 3
     assert member.slug in found["slugs"]
     assert len(found["slugs"]) == len(set(found["slugs"]))
     assert found["lasting"]["name"] == "UnavailableError"

@@ -133,8 +133,12 @@ export class Latchkey {
   #url(path: string, parts: object | undefined, query: object | undefined): string {
     const values = (parts ?? {}) as Record<string, unknown>;
     const filled = path.replace(/{(\w+)}/g, (_, name: string) => {
-      if (values[name] === undefined) throw new TypeError(`${path} needs \`${name}\` in \`path\``);
-      return encodeURIComponent(String(values[name]));
+      const value = String(values[name] ?? "");
+      // URLs have no such parts: the call would be another one.
+      if (["", ".", ".."].includes(value)) {
+        throw new TypeError(`${path} needs \`${name}\` in \`path\`, which can't be "${value}"`);
+      }
+      return encodeURIComponent(value);
     });
     const given = Object.entries(query ?? {}).filter(([, value]) => value != null);
     const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));

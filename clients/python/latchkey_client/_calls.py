@@ -12,6 +12,8 @@ from latchkey_client import types
 
 
 def _part(value: str | int) -> str:
+    if str(value) in ("", ".", ".."):
+        raise ValueError(f"an id can't be {value!r}: that would be another call")
     return quote(str(value), safe="")
 
 

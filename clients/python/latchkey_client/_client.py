@@ -41,11 +41,7 @@ def _request(
     idempotency_key: str | None,
 ) -> httpx.Request:
     """One request for all attempts, so that trying again can't do anything twice."""
-    params = {
-        name: str(value).lower() if isinstance(value, bool) else value
-        for name, value in (query or {}).items()
-        if value is not None
-    }
+    params = {name: value for name, value in (query or {}).items() if value is not None}
     headers = {}
     if method == "POST":
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
@@ -82,7 +78,7 @@ def _problem(answer: httpx.Response) -> ApiError:
 def _read(answer: httpx.Response) -> Any:
     """What the site answered. Raises `ApiError`, or `UnavailableError` where it is a passing
     trouble or the answer of something else than the site."""
-    if answer.status_code in AGAIN:
+    if _again(answer):
         raise UnavailableError(str(_problem(answer)))
     if not answer.is_success:
         raise _problem(answer)
