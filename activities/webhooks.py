@@ -134,13 +134,14 @@ class WebhookActivities:
     async def _attempt(self, round_: _Round, delivery: Delivery) -> Attempt:
         """Try once; whatever goes wrong is in the result."""
         begun = time.monotonic()
-        request, status, answer, error = "", None, None, None
+        request, status, answer, error, asked = "", None, None, None, None
         try:
             request = webhook_messages.body(delivery, round_.endpoint.format, site=round_.site)
             got = await self._outgoing.post(
                 round_.url, body=request.encode(), headers=_headers(round_, delivery, request)
             )
             status = got.status
+            asked = rules.asked_pause(status, got.headers.get("retry-after"), datetime.now(UTC))
             answer = got.body.decode(errors="replace").replace("\0", "")[:LONGEST_ANSWER]
         except (RefusedAddressError, NoAnswerError) as refusal:
             error = str(refusal)
@@ -148,7 +149,7 @@ class WebhookActivities:
             log.exception("webhook can't be written", delivery=delivery.id)
             error = f"it can't be written ({type(fault).__name__})"
         took = round((time.monotonic() - begun) * 1000)
-        return Attempt(request, status, answer, error, took)
+        return Attempt(request, status, answer, error, took, asked)
 
     async def _note(self, round_: _Round, delivery: Delivery, attempt: Attempt) -> None:
         endpoint_id = round_.endpoint.id
@@ -174,7 +175,7 @@ class WebhookActivities:
         standing = DeliveryStanding(
             delivery.attempts + 1, delivery.first_tried_at or now, failures, since
         )
-        then = rules.after_failure(standing, status=attempt.status, now=now)
+        then = rules.after_failure(standing, status=attempt.status, now=now, asked=attempt.asked)
         reason = attempt.error or f"it answered {attempt.status}"
         off = await deliveries.mark_tried(
             connection, endpoint_id, delivery, attempt, then, reason=reason

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
 LONGEST_BODY = 256 * 1024
 KEPT = 16 * 1024
-"""How many bytes of an answer are read."""
+"""How many bytes of an answer are read, if nothing else is said."""
 IDLE_CONNECTIONS = 20
 IDLE_SECONDS = 15.0
 LOOKUPS = 32
@@ -52,11 +53,17 @@ class NoAnswerError(OSError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: the status, the beginning of its body, and where it redirects to."""
+    """What a server answered: the status, the beginning of its body, and its headers, with names in
+    lower case."""
 
     status: int
     body: bytes
-    location: str = field(default="", compare=False)
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def location(self) -> str:
+        """Where it redirects to."""
+        return self.headers.get("location", "")
 
     @property
     def accepted(self) -> bool:
@@ -123,19 +130,27 @@ class OutgoingHttp:
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post once. Raises `RefusedAddressError` and `NoAnswerError`."""
         assert len(body) <= LONGEST_BODY, "a body is small"
-        return await self._request("POST", url, body, headers)
+        return await self.request("POST", url, body=body, headers=headers)
 
     async def get(self, url: str) -> Answer:
         """Get once. Raises `RefusedAddressError` and `NoAnswerError`."""
-        return await self._request("GET", url, b"", {})
+        return await self.request("GET", url)
 
-    async def _request(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        kept: int = KEPT,
     ) -> Answer:
+        """Send one request, and read up to `kept` bytes of the answer. Raises `RefusedAddressError`
+        and `NoAnswerError`."""
         self.check(url)
         try:
             async with asyncio.timeout(self._total):
-                return await self._send(method, url, body, headers)
+                return await self._send(method, url, body, headers, kept)
         except TimeoutError:
             raise NoAnswerError(f"it didn't answer within {self._total:g} s") from None
         except httpcore.ConnectTimeout:
@@ -149,7 +164,9 @@ class OutgoingHttp:
                 raise
             raise NoAnswerError(_words(error)) from None
 
-    async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _send(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], kept: int
+    ) -> Answer:
         limits = dict.fromkeys(("read", "write", "pool"), self._total)
         request = self._pool(destination_of(url).scheme).stream(
             method,
@@ -159,8 +176,11 @@ class OutgoingHttp:
             extensions={"timeout": {"connect": CONNECT_SECONDS, **limits}},
         )
         async with request as response:
-            location = dict(response.headers).get(b"location", b"").decode("latin-1")
-            return Answer(response.status, await _beginning(response), location)
+            given = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in response.headers
+            }
+            return Answer(response.status, await _beginning(response, kept), given)
 
     def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
         """The connections of a scheme, made with the first one: certificates take long to load."""
@@ -256,14 +276,14 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-async def _beginning(response: httpcore.Response) -> bytes:
+async def _beginning(response: httpcore.Response, most: int) -> bytes:
     """The first bytes of a body; the rest isn't waited for."""
     kept = bytearray()
     async for part in response.aiter_stream():
         kept += part
-        if len(kept) >= KEPT:
+        if len(kept) >= most:
             break
-    return bytes(kept[:KEPT])
+    return bytes(kept[:most])
 
 
 def _words(error: Exception) -> str:

@@ -2,11 +2,13 @@
 
 Each delivery is tried for three days, with growing pauses, as Stripe does it. An endpoint that
 fails again and again rests: one event at a time finds out whether it is back. One that has failed
-for three days is switched off.
+for three days is switched off. One that says when to come back (`Retry-After`) is left alone until
+then.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 PAUSES = (
     timedelta(seconds=5),
@@ -33,6 +35,11 @@ FAILS = 5
 """After so many failed attempts in a row, of whatever deliveries, an endpoint rests."""
 
 GONE = 410
+BUSY = (429, 503)
+"""The answers whose `Retry-After` is heeded."""
+
+SHORTEST_ASKED = timedelta(seconds=1)
+LONGEST_ASKED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -60,16 +67,39 @@ def rests(failures: int) -> bool:
     return failures >= FAILS
 
 
-def after_failure(standing: DeliveryStanding, *, status: int | None, now: datetime) -> Next:
+def asked_pause(status: int, retry_after: str | None, now: datetime) -> timedelta | None:
+    """How long a server asks to be left alone: seconds or a date (RFC 9110), within bounds. None if
+    it doesn't, or not in a way that can be read."""
+    if status not in BUSY or not retry_after:
+        return None
+    try:
+        pause = timedelta(seconds=float(retry_after))
+    except (ValueError, OverflowError):
+        try:
+            at = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        pause = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+    return min(max(pause, SHORTEST_ASKED), LONGEST_ASKED)
+
+
+def after_failure(
+    standing: DeliveryStanding,
+    *,
+    status: int | None,
+    now: datetime,
+    asked: timedelta | None = None,
+) -> Next:
     """What follows from an attempt that failed with this status, None if there was no answer.
+    `asked` is how long the endpoint asks to be left alone.
 
     What waits stays, for when somebody switches the endpoint on again.
     """
     if status == GONE or now - standing.failing_since >= PATIENCE:
         return Next(due_at=now, switch_off=True)
-    pause = PAUSES[min(standing.attempts, len(PAUSES)) - 1]
+    pause = asked or PAUSES[min(standing.attempts, len(PAUSES)) - 1]
     due = None if now - standing.first_tried_at >= PATIENCE else now + pause
-    rest = None
-    if rests(standing.failures):
+    rest = now + asked if asked else None
+    if rest is None and rests(standing.failures):
         rest = now + RESTS[min(standing.failures - FAILS, len(RESTS) - 1)]
     return Next(due, rest)

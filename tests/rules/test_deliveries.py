@@ -2,7 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-from latchkey.rules.deliveries import FAILS, PATIENCE, DeliveryStanding, Next, after_failure, rests
+import pytest
+
+from latchkey.rules.deliveries import (
+    FAILS,
+    PATIENCE,
+    DeliveryStanding,
+    Next,
+    after_failure,
+    asked_pause,
+    rests,
+)
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 HOURS = timedelta(hours=1)
@@ -45,3 +55,37 @@ def test_an_endpoint_that_fails_rests_and_is_switched_off_after_three_days() -> 
 def test_gone_means_off() -> None:
     then = after_failure(DeliveryStanding(1, NOW, 1, NOW), status=410, now=NOW)
     assert then == Next(due_at=NOW, switch_off=True)
+
+
+def test_an_endpoint_that_asks_to_be_left_alone_rests_as_long() -> None:
+    asked = timedelta(minutes=3)
+    standing = DeliveryStanding(attempts=4, first_tried_at=NOW, failures=9, failing_since=NOW)
+    then = after_failure(standing, status=429, now=NOW, asked=asked)
+    assert then == Next(due_at=NOW + asked, rests_until=NOW + asked)
+    late = NOW + PATIENCE
+    assert after_failure(standing, status=429, now=late, asked=asked).switch_off
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "seconds"),
+    [
+        (429, "120", 120),
+        (429, "0.65", 1),
+        (503, "Fri, 01 Jan 2027 00:01:00 GMT", 60),
+        (429, "Fri, 01 Jan 2027 00:01:00", 60),
+        (429, "Thu, 31 Dec 2026 00:00:00 GMT", 1),
+        (429, "-5", 1),
+        (429, "9999999999", 86400),
+        (500, "120", None),
+        (429, "soon", None),
+        (429, "nan", None),
+        (429, "1e999", None),
+        (429, "", None),
+        (429, None, None),
+    ],
+)
+def test_retry_after_is_read_within_bounds(
+    status: int, text: str | None, seconds: int | None
+) -> None:
+    asked = asked_pause(status, text, NOW)
+    assert asked == (None if seconds is None else timedelta(seconds=seconds))

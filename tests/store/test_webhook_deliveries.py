@@ -33,7 +33,7 @@ from latchkey.store.site_settings import SiteSettings
 from latchkey.store.webhooks import deliveries, endpoints, events
 from latchkey.store.webhooks.deliveries import Delivery, ToldProduct, ToldUser
 from latchkey.vault import Purpose, Vault
-from tests.harness import KEY, SECRETS
+from tests.harness import KEY, SECRETS, until
 from tests.receiver import Received, answering, receiving
 from web.api import openapi
 
@@ -319,6 +319,37 @@ async def test_an_event_that_alone_fails_for_three_days_is_given_up(pool: Pool) 
     newest, oldest = await log(pool, one)
     assert (oldest.state, newest.state) == ("failed", "delivered")
     assert (await state(pool, one)).off_at is None
+
+
+async def test_an_endpoint_says_when_to_come_back(pool: Pool) -> None:
+    """Also if another request, which was under way, is answered well afterwards."""
+    begun, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Received) -> str:
+        if "ada@" in request.body:
+            await begun.wait()
+            return "429 Slow down"
+        begun.set()
+        await answered.wait()
+        return "200 OK"
+
+    async with receiving(answer) as receiver, sending(pool) as send:
+        receiver.headers = "Retry-After: 90\r\n"
+        one = await endpoint(pool, receiver.url)
+        await give(pool, "ada@x.example", "bob@x.example")
+        sent = asyncio.create_task(send(one))
+
+        async def rests() -> bool:
+            return (await state(pool, one)).rests_until is not None
+
+        await until(rests, "the endpoint rests")
+        answered.set()
+        result = await sent
+        found = await state(pool, one)
+    assert found.rests_until is not None
+    tried = await pool.fetchval("select min(first_tried_at) from webhook_deliveries")
+    assert found.rests_until - tried == timedelta(seconds=90)
+    assert (result.delivered, result.failed, result.next_at) == (1, 1, found.rests_until)
 
 
 async def test_gone_switches_off_at_once(pool: Pool) -> None:

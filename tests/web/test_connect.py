@@ -25,9 +25,15 @@ pytestmark = pytest.mark.anyio
 SITE = "https://members.example.com"
 NOW = datetime.now(UTC)
 NOTHING = ConnectionFacts(*[None] * 9)
+
+
+def led_to(address: str) -> Answer:
+    return Answer(302, b"", {"location": address})
+
+
 LET_IN = Answer(200, b"<h1>The course</h1>")
 COURSE = "https://course.example.com"
-SENT_HERE = Answer(302, b"", f"{COURSE}/.latchkey/enter?to=%2F")
+SENT_HERE = led_to(f"{COURSE}/.latchkey/enter?to=%2F")
 
 
 def tones(found: list[SiteFinding]) -> str:
@@ -52,10 +58,10 @@ def test_signing_in_is_judged_by_the_client(facts: ConnectionFacts, expected: st
         (NOTHING, LET_IN, "bad"),
         (replace(NOTHING, protected_site_id=1), None, "good warn"),
         (replace(NOTHING, protected_site_id=1), LET_IN, "good bad warn"),
-        (replace(NOTHING, protected_site_id=1), Answer(302, b"", "/login"), "good bad warn"),
+        (replace(NOTHING, protected_site_id=1), led_to("/login"), "good bad warn"),
         (
             replace(NOTHING, protected_site_id=1),
-            Answer(302, b"", "https://course.example.com.evil.example/.latchkey/enter?to=%2F"),
+            led_to("https://course.example.com.evil.example/.latchkey/enter?to=%2F"),
             "good bad warn",
         ),
         (replace(NOTHING, protected_site_id=1), SENT_HERE, "good good warn"),

@@ -49,13 +49,14 @@ class Delivery:
 @dataclass(frozen=True)
 class Attempt:
     """What one attempt sent and got. `answer` is the beginning of the answer's body; `error` is why
-    there was none."""
+    there was none. `asked` is how long the endpoint asks to be left alone."""
 
     request: str
     status: int | None
     answer: str | None
     error: str | None
     milliseconds: int
+    asked: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ async def next_due(connection: Connection, endpoint_id: str) -> datetime | None:
 async def mark_delivered(
     connection: Connection, endpoint_id: str, delivery: Delivery, attempt: Attempt
 ) -> None:
-    """Note a success, which ends the endpoint's failures in a row."""
+    """Note a success, which ends the endpoint's failures in a row, but no rest: that was asked for
+    by an answer to a request that was under way at the same time."""
     await connection.execute(
         f"""
         with told as (
@@ -159,7 +161,8 @@ async def mark_delivered(
              where id = $1 returning id, user_id
         ), noted as ({_NOTE})
         update webhook_endpoints
-           set failures = 0, failing_since = null, rests_until = null, delivered_at = now()
+           set failures = 0, failing_since = null, delivered_at = now(),
+               rests_until = case when rests_until > now() then rests_until end
          where id = $7
            and (failures > 0 or delivered_at is null
                 or delivered_at < now() - interval '10 seconds')
