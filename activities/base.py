@@ -1,5 +1,6 @@
 """What every activity needs: the database, the Stripe keys and the secret that signs references."""
 
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,6 +48,7 @@ class ActivityDeps:
         account = await self.account()
         async with self.pool.acquire() as connection:
             ticket, events = await inbox.begin_reading(connection, kind, job.object_id)
+            read_at = time.perf_counter()
             here = {event.id for event in events}
             if passed_on := [event_id for event_id in job.event_ids if event_id not in here]:
                 await inbox.adopt(connection, passed_on, kind, job.object_id, job.checkout_session)
@@ -55,7 +57,8 @@ class ActivityDeps:
         named = next(filter(None, sessions), None)
         job = replace(job, event_ids=ids, checkout_session=job.checkout_session or named)
         cause = Cause.TIMER if job.by_timer else Cause.STRIPE
-        return job, ApplyContext(account, ticket, job.as_of, cause, ids)
+        arrivals = {event.id: read_at - event.age for event in events}
+        return job, ApplyContext(account, ticket, job.as_of, cause, ids, arrivals=arrivals)
 
     def reference(self, text: str | None) -> Reference | None:
         """What an order's `client_reference_id` says, None if it isn't ours."""

@@ -1,6 +1,7 @@
 """Reads and applies many objects at once, and starts the runs of what is new among them."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -93,6 +94,7 @@ class BurstActivities:
         targets = [Target(TargetKind(found.kind), found.id) for found in objects]
         async with self._deps.pool.acquire() as connection:
             ticket, events = await inbox.begin_readings(connection, targets)
+            read_at = time.perf_counter()
             elsewhere = await origins.elsewhere(
                 connection, [target.id for target in targets], account=account
             )
@@ -111,6 +113,7 @@ class BurstActivities:
             event_ids=[event.id for event in events],
             events_of=events_of
             | {p.order.id: events_of[p.id] for p in found.purchases if p.order is not None},
+            arrivals={event.id: read_at - event.age for event in events},
         )
         poison = await self._apply(found.purchases, context)
         aside = elsewhere | set(found.odd) | poison

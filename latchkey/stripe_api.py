@@ -29,6 +29,9 @@ PAGE = 100
 A_FEW = 20
 """Enough invoices to cover one overdue period and the paid invoice before it."""
 
+_SPACES = frozenset({"billing_portal", "checkout", "core"})
+"""First parts of paths that only group what follows."""
+
 _TIMEOUT_SECONDS = 20
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """What the text of every answer that holds such a character has; most answers don't."""
@@ -169,6 +172,19 @@ def _check_not_early(header: str, tolerance: int) -> None:
         raise SignatureError("the timestamp is in the future: check this machine's clock")
 
 
+def call_labels(method: str, path: str) -> tuple[str, str]:
+    """What metrics call a request: what it is about, by the words of its path without the ids, and
+    `read`, `list` or `write`."""
+    _, about, *rest = path.strip("/").split("/")
+    if about in _SPACES:
+        about = f"{about}/{rest.pop(0)}"
+    if len(rest) > 1:
+        about = f"{about}/{rest[1]}"
+    if method != "get":
+        return about, "write"
+    return about, "read" if len(rest) == 1 or about == "account" else "list"
+
+
 class StripeApi:
     """The Stripe API for one key, at our API version. With `writes` false, it only reads. Each call
     waits for a permit of `rate`, if there is one."""
@@ -219,7 +235,8 @@ class StripeApi:
                 self._rate.limited(pause=translated.retry_after or 0, reason=translated.limited)
             raise translated from None
         finally:
-            STRIPE_CALL.labels(outcome).observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            STRIPE_CALL.labels(*call_labels(method, path), outcome).observe(seconds)
         data = cast(Json, answer.data)
         if _ESCAPES.search(answer.body) and replace_unstorable(data):
             log.warning(

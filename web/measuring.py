@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from latchkey.timings import REQUEST
+from latchkey.timings import REQUEST, ROUTE
+from web.paths import EXACT
 
 _PARTS = (
     ("/webhooks/", "webhook"),
@@ -18,6 +19,8 @@ _PARTS = (
     ("/readyz", "probe"),
     ("/metrics", "probe"),
 )
+_BY_ROUTE = frozenset({"page", "admin", "api"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def part_of(path: str) -> str:
@@ -30,7 +33,8 @@ class Measured:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._measured: dict[tuple[str, str], Histogram] = {}
+        self._parts: dict[tuple[str, str], Histogram] = {}
+        self._routes: dict[tuple[str, str], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,11 +53,24 @@ class Measured:
             await self._app(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - began
-            self._histogram(part_of(scope["path"]), status).observe(seconds)
+            part = part_of(scope["path"])
+            _labelled(REQUEST, self._parts, part, status).observe(seconds)
+            if part in _BY_ROUTE and (route := route_of(scope)):
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                _labelled(ROUTE, self._routes, method, route).observe(seconds)
 
-    def _histogram(self, part: str, status: str) -> Histogram:
-        """Asking the metric itself takes a lock each time."""
-        found = self._measured.get((part, status))
-        if found is None:
-            found = self._measured[part, status] = REQUEST.labels(part, status)
-        return found
+
+def route_of(scope: Scope) -> str | None:
+    """The pattern of the route that answered, such as `/admin/products/{product}`; None if none
+    did."""
+    return scope.get(EXACT) or getattr(scope.get("route"), "path", None)
+
+
+def _labelled(
+    metric: Histogram, known: dict[tuple[str, str], Histogram], first: str, second: str
+) -> Histogram:
+    """Asking the metric itself takes a lock each time."""
+    found = known.get((first, second))
+    if found is None:
+        found = known[first, second] = metric.labels(first, second)
+    return found

@@ -8,6 +8,9 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 WEBHOOKS = "/webhooks/stripe"
+EXACT = "latchkey.exact"
+"""The key in the scope of what `ExactPaths` answers, with the path that it found."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _WEBHOOKS = re.compile(r"/+webhooks/+stripe/*")
 _PLAIN = re.compile("/|(?:/[^/\x00-\x1f\x7f]++)++")
@@ -49,7 +52,11 @@ class ExactPaths:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         app = self._app
         if scope["type"] == "http":
-            app = self._table.get((scope["method"], scope["path"]), app)
+            path = scope["path"]
+            found = self._table.get((scope["method"], path))
+            if found is not None:
+                scope[EXACT] = path
+                app = found
         return app(scope, receive, send)
 
 

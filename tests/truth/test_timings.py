@@ -2,11 +2,11 @@
 
 import httpx
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from latchkey.stripe_api import StripeError
-from tests.harness import Latchkey
+from latchkey.stripe_api import StripeError, call_labels
+from tests.harness import Latchkey, until
 from tests.life.play import linked
 from web.measuring import Measured, part_of
 
@@ -20,13 +20,16 @@ def counted(name: str, **labels: str) -> float:
 async def test_a_purchase_is_measured_from_its_delivery_to_its_effect(shared: Latchkey) -> None:
     product, _, price = await linked(shared)
     events = counted("latchkey_event_seconds")
-    calls = counted("latchkey_stripe_call_seconds", outcome="ok")
+    opened = counted("latchkey_access_seconds")
+    call = {"object": "checkout/sessions", "kind": "read", "outcome": "ok"}
+    calls = counted("latchkey_stripe_call_seconds", **call)
     webhooks = counted("latchkey_request_seconds", part="webhook", status="2xx")
     await shared.stripe.buy("measured@time.example", price)
     await shared.has(product, "measured@time.example")
     await shared.settled()
     assert counted("latchkey_event_seconds") >= events + 3
-    assert counted("latchkey_stripe_call_seconds", outcome="ok") > calls
+    assert counted("latchkey_access_seconds") > opened
+    assert counted("latchkey_stripe_call_seconds", **call) > calls
     assert counted("latchkey_request_seconds", part="webhook", status="2xx") >= webhooks + 3
 
 
@@ -42,6 +45,43 @@ async def test_a_purchase_is_measured_from_its_delivery_to_its_effect(shared: La
 )
 def test_outcomes_of_calls(status: int | None, outcome: str) -> None:
     assert StripeError(status=status, code=None, message="").outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "labels"),
+    [
+        ("get", "/v1/account", ("account", "read")),
+        ("get", "/v1/subscriptions", ("subscriptions", "list")),
+        ("get", "/v1/subscriptions/sub_1", ("subscriptions", "read")),
+        ("get", "/v1/products/prices", ("products", "read")),
+        ("get", "/v1/checkout/sessions/cs_1", ("checkout/sessions", "read")),
+        ("get", "/v1/checkout/sessions/cs_1/line_items", ("checkout/sessions/line_items", "list")),
+        ("get", "/v2/core/accounts/acct_1", ("core/accounts", "read")),
+        ("post", "/v1/payment_links/plink_1", ("payment_links", "write")),
+        ("delete", "/v1/webhook_endpoints/we_1", ("webhook_endpoints", "write")),
+    ],
+)
+def test_calls_are_told_apart_without_their_ids(
+    method: str, path: str, labels: tuple[str, str]
+) -> None:
+    assert call_labels(method, path) == labels
+
+
+async def test_pages_and_calls_are_told_apart_by_their_routes(shared: Latchkey) -> None:
+    product = await shared.product("Measured")
+    for path, route in {
+        f"/admin/products/{product}": "/admin/products/{id}",
+        f"/api/v1/products/{product}": "/api/v1/products/{id}",
+        "/api/v1/products": "/api/v1/products",
+    }.items():
+        before = counted("latchkey_route_seconds", method="GET", route=route)
+        await shared.api.get(f"{shared.url}{path}")
+
+        async def measured(route: str = route, before: float = before) -> bool:
+            return counted("latchkey_route_seconds", method="GET", route=route) > before
+
+        await until(measured, f"{path} is counted as {route}")
+    assert product not in generate_latest().decode()
 
 
 @pytest.mark.parametrize(

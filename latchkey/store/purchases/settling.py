@@ -3,6 +3,7 @@
 Everything here is keyed by the fact it records, so it is idempotent.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,7 @@ from latchkey.store.feed.outgoing import Opened, access_mails, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.purchases.linked_products import LinkedProduct
 from latchkey.store.stripe.context import ApplyContext
-from latchkey.timings import END
+from latchkey.timings import ACCESS, END
 
 _BY_RULE = frozenset({Cause.POLICY})
 """Causes that change what a purchase gives although nothing was bought: they don't write purchase
@@ -304,10 +305,19 @@ async def _grant(
     had_access = await _who_had_access(connection, entitlements, as_of=context.as_of)
     ids = await _insert(connection, entitlements, context=context)
     grants = _new_grants(entitlements, ids, begun=begun, given=given, context=context)
+    _measure(grants, context)
     await write_facts(
         connection, [fact for grant in grants for fact in _facts_of_grant(grant, context)]
     )
     await write_mails(connection, access_mails(_opened(grants, had_access)))
+
+
+def _measure(grants: list[_NewGrant], context: ApplyContext) -> None:
+    """How long purchases took to open what was bought."""
+    for grant in grants:
+        arrived = context.arrivals.get(context.event_of(grant.entitlement.source_id) or "")
+        if grant.begins and not grant.imported and arrived is not None:
+            ACCESS.observe(time.perf_counter() - arrived)
 
 
 async def _who_had_access(

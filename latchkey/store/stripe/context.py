@@ -22,7 +22,8 @@ class Account:
 class ApplyContext:
     """The context of an apply: its reading's ticket (a fencing token), the time to judge at (UTC)
     and the cause. `event_ids` are all the events that it serves; where it reads several objects,
-    `events_of` has those of each."""
+    `events_of` has those of each. `arrivals` says when they arrived, by this process's
+    `time.perf_counter`."""
 
     account: Account
     ticket: int
@@ -30,6 +31,7 @@ class ApplyContext:
     cause: Cause
     event_ids: Sequence[str] = ()
     events_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    arrivals: Mapping[str, float] = field(default_factory=dict)
 
     def event_of(self, object_id: str) -> str | None:
         """The event that caused the reading of an object, None if no event did."""

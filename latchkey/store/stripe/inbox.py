@@ -39,6 +39,12 @@ and its reading serves them all the same."""
 FEW = 20
 """How many unhandled events are taken at a time, few enough not to delay the waiting ones."""
 
+_AGE = """
+extract(epoch from clock_timestamp() - case e.source when 'webhook' then e.received_at
+                                       else e.created_at end)::float8 as age
+"""
+"""Seconds since a webhook delivered an event or, if none did, since Stripe made it."""
+
 _INSERT = """
 with gone as materialized (
     select id as name from customers where erased and id = any($16::text[])
@@ -100,12 +106,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An event to be delivered to its workflow."""
+    """An event to be delivered to its workflow, or to be served by a reading. `age` is then in
+    seconds: see `_AGE`."""
 
     id: str
     type: str
     target: Target
     attempts: int
+    age: float = 0.0
 
 
 async def store(pool: Pool, events: Sequence[Arrival]) -> dict[str, timedelta]:
@@ -267,8 +275,8 @@ async def begin_reading(
     therefore serves them too.
     """
     rows = await connection.fetch(
-        """
-        select taken.ticket, e.id, e.type, e.checkout_session, e.attempts
+        f"""
+        select taken.ticket, e.id, e.type, e.checkout_session, e.attempts, {_AGE}
           from (select nextval('reading_tickets') as ticket) taken
           left join events e on e.target_id = $1 and e.target_kind = $2
                and e.target_kind <> 'none' and e.state in ('waiting', 'relayed')
@@ -283,6 +291,7 @@ async def begin_reading(
             row["type"],
             Target(kind, target_id, row["checkout_session"]),
             row["attempts"],
+            row["age"],
         )
         for row in rows
         if row["id"] is not None
@@ -291,12 +300,14 @@ async def begin_reading(
 
 @dataclass(frozen=True)
 class Unprocessed:
-    """An unprocessed event with what Stripe sent, if that is stored."""
+    """An unprocessed event with what Stripe sent, if that is stored, and its age in seconds:
+    see `_AGE`."""
 
     id: str
     target: Target
     created_at: datetime
     body: str | None
+    age: float
 
 
 async def begin_readings(
@@ -304,12 +315,12 @@ async def begin_readings(
 ) -> tuple[int, list[Unprocessed]]:
     """`begin_reading` for many objects under one ticket."""
     rows = await connection.fetch(
-        """
+        f"""
         select taken.ticket, e.*
           from (select nextval('reading_tickets') as ticket) taken
           left join lateral (
                select e.id, e.target_kind, e.target_id, e.checkout_session, e.created_at,
-                      e.received_at, e.body
+                      e.received_at, e.body, {_AGE}
                  from unnest($1::text[], $2::text[]) as given (kind, id)
                  join events e on e.target_id = given.id and e.target_kind = given.kind
                 where e.target_kind <> 'none' and e.state in ('waiting', 'relayed')) e on true
@@ -324,6 +335,7 @@ async def begin_readings(
             Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
             row["created_at"],
             row["body"],
+            row["age"],
         )
         for row in rows
         if row["id"] is not None
