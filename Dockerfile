@@ -7,10 +7,12 @@ COPY . .
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11.14-slim-bookworm
-RUN useradd --system --uid 10001 latchkey
+RUN groupadd --system --gid 10001 latchkey \
+ && useradd --system --uid 10001 --gid 10001 latchkey
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 LATCHKEY_LOG_FORMAT=json
-USER latchkey
+# By numbers: Kubernetes can't tell whether a name is root.
+USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
 CMD ["latchkey", "web"]

@@ -82,10 +82,11 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.tools: $(VENV)/.development tests/npm/package-lock.json
+$(VENV)/.tools: $(VENV)/.development tests/npm/package-lock.json tests/deploy/kubernetes.txt
 	$(BIN)/python -m tests.browser.install
 	$(BIN)/python -m tests.npm.install
 	$(BIN)/python -m tests.deploy.promtool
+	$(BIN)/python -m tests.deploy.kubernetes
 	touch $@
 
 $(VENV)/.created:

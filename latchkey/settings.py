@@ -5,8 +5,16 @@ from email.utils import getaddresses
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchkey.addresses import mailbox
@@ -30,6 +38,7 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = Field(None, alias="STRIPE_API_BASE")
     stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
     register_webhook: Literal["auto", "off"] = Field("auto", alias="LATCHKEY_REGISTER_WEBHOOK")
+    database_password: SecretStr | None = Field(None, alias="DATABASE_PASSWORD")
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     temporal_address: str | None = Field(None, alias="TEMPORAL_ADDRESS")
     data: Path = Field(Path(".latchkey"), alias="LATCHKEY_DATA")
@@ -79,6 +88,25 @@ class Settings(BaseSettings):
     def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
         """An empty file counts as absent, as an empty variable does."""
         return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_password(cls, value: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+        """The URL with DATABASE_PASSWORD in it, whose characters don't need to suit a URL."""
+        password = given.data.get("database_password")
+        if value is None or password is None:
+            return value
+        parts = urlsplit(value.get_secret_value())
+        account, _, host = parts.netloc.rpartition("@")
+        role, _, present = account.partition(":")
+        wanted = password.get_secret_value()
+        if not role or unquote(present) not in ("", wanted):
+            raise ValueError(
+                "must name the role, and no other password than DATABASE_PASSWORD:"
+                " postgresql://role@host/name"
+            )
+        netloc = f"{role}:{quote(wanted, safe='')}@{host}"
+        return SecretStr(parts._replace(netloc=netloc).geturl())
 
     @field_validator("public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url")
     @classmethod

@@ -17,6 +17,8 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
+from latchkey.settings import secrets_folder
+
 LATCHKEY_PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
 STRIPE_PRODUCT = SearchAttributeKey.for_keyword("StripeProduct")
 STRIPE_CUSTOMER = SearchAttributeKey.for_keyword("StripeCustomer")
@@ -97,10 +99,19 @@ def target() -> tuple[str, bool]:
 
 
 def _config() -> ClientConnectConfig:
-    given = {name: value for name, value in dotenv_values(".env").items() if value}
-    config = ClientConfig.load_client_connect_config(override_env_vars=given | dict(os.environ))
+    variables = dotenv_values(".env") | dict(os.environ)
+    given = _files() | {name: value for name, value in variables.items() if value}
+    config = ClientConfig.load_client_connect_config(override_env_vars=given)
     config.setdefault("target_host", DEFAULT_ADDRESS)
     return config
+
+
+def _files() -> dict[str, str]:
+    """Temporal's variables that are files in LATCHKEY_SECRETS_DIR, as the other secrets are."""
+    folder = secrets_folder()
+    if folder is None:
+        return {}
+    return {path.name: path.read_text().strip() for path in folder.glob("TEMPORAL_*")}
 
 
 async def register_search_attributes(client: Client) -> list[str]:

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("TEMPORAL_ADDRESS", "LATCHKEY_PORT", "LATCHKEY_PUBLIC_URL"):
+    for name in ("TEMPORAL_ADDRESS", "LATCHKEY_PORT", "LATCHKEY_PUBLIC_URL", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -60,6 +61,48 @@ def test_secrets_may_lie_in_files(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(folder / "nowhere"))
     with pytest.raises(SettingsError, match="isn't a folder"):
         load_settings()
+
+
+async def test_temporal_s_secrets_may_lie_in_files_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "TEMPORAL_API_KEY").write_text("of Temporal Cloud\n")
+    (folder / "TEMPORAL_ADDRESS").write_text("file.example:7777\n")
+    monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(folder))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "other.example:7777")
+    client = await temporal.connect(lazy=True)
+    assert client.service_client.config.api_key == "of Temporal Cloud"
+    assert client.service_client.config.target_host == "other.example:7777"
+
+
+PASSWORD = "p/w@d#1?:%[é"
+
+
+async def test_the_database_s_password_may_have_any_characters(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "DATABASE_PASSWORD").write_text(PASSWORD)
+    monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(folder / "secrets"))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://latchkey_app@db.example:5433/one?sslmode=x")
+    url = load_settings().require_database()
+    parts = urlsplit(url)
+    assert (parts.username, parts.hostname, parts.port) == ("latchkey_app", "db.example", 5433)
+    assert unquote(parts.password or "") == PASSWORD
+    assert (parts.path, parts.query) == ("/one", "sslmode=x")
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert load_settings().require_database() == url, "a program started by another has both"
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:another@host/db", "postgresql://host/db"])
+def test_a_password_of_its_own_needs_a_role_without_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="DATABASE_URL: must name the role, and no other") as it:
+        load_settings()
+    assert "another" not in str(it.value)
 
 
 @pytest.mark.parametrize("sender", ["nobody", "Members <a@x.test>, b@y.test", "group:a@x.test;"])
