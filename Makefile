@@ -30,7 +30,7 @@ integrations: $(VENV)/.tools
 	$(BIN)/python -m tests.integrations.install
 	$(BIN)/python -m pytest tests/integrations
 
-## Back up a site under purchases, lose it, restore it, and check that everything is right.
+## Lose a site and restore it, and copy one under purchases: check that everything is right.
 drill: $(VENV)/.development
 	$(BIN)/python -m pytest tests/drill
 

@@ -40,6 +40,7 @@ from latchkey import (
     dispatch,
     logout_notices,
     lost_runs,
+    namespace_guard,
     presence,
     schedules,
     stripe_leases,
@@ -51,6 +52,7 @@ from latchkey.mail import outbox
 from latchkey.outgoing_http import OutgoingHttp
 from latchkey.settings import Settings, load_settings
 from latchkey.signing import SigningKeys
+from latchkey.store import site_identity
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_rate import StripeRate
@@ -94,6 +96,8 @@ WORKFLOW_TASKS, AT_ONCE_SLOTS = 64, 32
 Temporal, where the urgent come first."""
 GRACE = timedelta(seconds=20)
 POOL_SIZE = 16
+SITE_SECONDS = 60.0
+"""How often a worker asks whether the site is still the one at its address."""
 STRIPE_SLOTS = 100
 """More than there are connections: those that wait for a permit to call Stripe hold none."""
 
@@ -219,15 +223,28 @@ def _activities(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish the work under way."""
-    with worker_port.measured(settings.worker_metrics_port) as runtime:
-        client = await temporal.await_connected(stop, runtime=runtime)
-        if client is not None:
-            await _run(settings, stop, client)
-
-
-async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
-    await adoption.claim(pool, settings)
+    try:
+        with worker_port.measured(settings.worker_metrics_port) as runtime:
+            while not stop.is_set():
+                await adoption.claim(pool, settings)
+                await adoption.is_beside_another(pool, settings)
+                async with pool.acquire() as connection:
+                    identity = await site_identity.read(connection, settings.public_url)
+                client = await temporal.await_connected(
+                    stop,
+                    runtime=runtime,
+                    identity=namespace_guard.worker_identity(identity),
+                )
+                if client is not None:
+                    await namespace_guard.await_free(client, pool, settings.public_url, stop)
+                if client is not None and not stop.is_set():
+                    await _run(settings, stop, client, pool)
+    finally:
+        await pool.close()
+
+
+async def _run(settings: Settings, stop: asyncio.Event, client: Client, pool: Pool) -> None:
     rate = StripeRate(settings.stripe_rate, stripe_leases.lender(pool, settings.stripe_rate))
     keyring = Keyring(
         pool,
@@ -260,16 +277,42 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client) -> None:
             supervisor.once("start", lambda: _greet(client, settings, keyring, pool)), name="start"
         )
         log.info("worker ready", rate=settings.stripe_rate)
-        await stop.wait()
+        displaced = asyncio.create_task(_displaced(settings, client, pool, supervisor))
+        ended = asyncio.create_task(stop.wait())
+        await asyncio.wait([displaced, ended], return_when=asyncio.FIRST_COMPLETED)
         supervisor.stop()
+        ended.cancel()
         greeting.cancel()
-    await asyncio.gather(mailer, notifier, greeting, return_exceptions=True)
+    await asyncio.gather(mailer, notifier, greeting, displaced, ended, return_exceptions=True)
     await outgoing.aclose()
     await keyring.close()
     await rate.close()
-    await pool.close()
     await asyncio.sleep(0.05)
     """Core's threads must return before the interpreter exits, or it crashes."""
+
+
+async def _displaced(
+    settings: Settings, client: Client, pool: Pool, supervisor: LoopSupervisor
+) -> None:
+    """Return once this worker mustn't go on: the public URL leads to another database, or this is a
+    copy and its original's workers are back in the namespace."""
+    over = asyncio.Event()
+
+    async def look() -> bool:
+        async with pool.acquire() as connection:
+            identity = await site_identity.read(connection, settings.public_url)
+        if await adoption.is_beside_another(pool, settings) or await namespace_guard.is_taken(
+            client, identity
+        ):
+            over.set()
+        return False
+
+    looking = asyncio.create_task(supervisor.repeat("site", look, every=SITE_SECONDS))
+    waiting = asyncio.create_task(over.wait())
+    await asyncio.wait([looking, waiting], return_when=asyncio.FIRST_COMPLETED)
+    supervisor.stop()
+    waiting.cancel()
+    await asyncio.gather(looking, waiting, return_exceptions=True)
 
 
 async def _greet(client: Client, settings: Settings, keyring: Keyring, pool: Pool) -> None:

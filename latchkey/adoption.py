@@ -1,27 +1,42 @@
 """`latchkey adopt`: says what a copy of a site is to be."""
 
+import structlog
+
+from latchkey import address_proof
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.settings import Settings
 from latchkey.store import audit_draft, site_identity
 from latchkey.store.pool import Pool, create_pool
-from latchkey.store.site_identity import SiteRole
-from latchkey.urls import is_local
+from latchkey.store.site_identity import SiteIdentity, SiteRole
+
+log = structlog.get_logger("adoption")
 
 
 class AdoptionError(Exception):
     """The site can't be what was asked for. The message says why."""
 
 
-async def claim(pool: Pool, settings: Settings) -> None:
-    """Have a database that never ran act for the public URL. One that was only ever used on this
-    machine or its network moves along: that is how a site goes live."""
+async def claim(pool: Pool, settings: Settings) -> SiteIdentity:
+    """Have a database that never ran act for the public URL; what it is. One that was copied from
+    another database is a copy from now on."""
     async with pool.acquire() as connection, connection.transaction():
-        await site_identity.claim(connection, settings.public_url)
-        found = await site_identity.read(connection, settings.public_url)
-        moved = found.role is SiteRole.COPY and not found.restored
-        if moved and found.home and is_local(found.home):
-            await site_identity.choose(connection, settings.public_url, SiteRole.ORIGINAL)
+        return await site_identity.settle(connection, settings.public_url)
+
+
+async def is_beside_another(pool: Pool, settings: Settings) -> bool:
+    """Make the database a copy, if it is the site although the public URL leads to another one;
+    whether it was so. An address that doesn't answer says nothing."""
+    async with pool.acquire() as connection:
+        identity = await site_identity.read(connection, settings.public_url)
+    if identity.role is not SiteRole.ORIGINAL:
+        return False
+    if await address_proof.leads_here(pool, settings) is not False:
+        return False
+    log.error("another database answers at the public URL: this one is a copy from now on")
+    async with pool.acquire() as connection, connection.transaction():
+        await site_identity.become_copy(connection, beside=True)
+    return True
 
 
 async def adopt(settings: Settings, role: SiteRole) -> str:
@@ -34,6 +49,11 @@ async def adopt(settings: Settings, role: SiteRole) -> str:
         )
     pool = await create_pool(settings.require_database(), max_size=1)
     try:
+        if role is SiteRole.ORIGINAL and await address_proof.leads_here(pool, settings) is False:
+            raise AdoptionError(
+                f"the original still answers at {settings.public_url}: stop it, or give this site"
+                " another LATCHKEY_PUBLIC_URL"
+            )
         draft = audit_draft.of_command("latchkey adopt", AuditAction.SITE_ADOPTED)
         with audit_draft.recording(draft):
             async with pool.acquire() as connection, connection.transaction():

@@ -147,11 +147,13 @@ async def of_identity(settings: Settings) -> list[Check]:
             return []
         case SiteRole.COPY:
             what = f"restored from a backup of {found.restored}" if found.restored else "a copy"
+            where = ", where another database answers" if found.beside else ""
             return [
                 Check(
                     "site",
                     False,
-                    f"{what} of {found.home}: it sends no email and writes nothing to Stripe",
+                    f"{what} of {found.home}{where}: it sends no email and writes nothing to"
+                    " Stripe",
                     "if the site has moved here, run `latchkey adopt`; otherwise `latchkey adopt"
                     " --read-only` or `--rehearsal`",
                 )

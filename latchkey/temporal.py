@@ -5,13 +5,14 @@ import math
 import os
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 import temporalio.api.enums.v1 as enums
 import temporalio.api.operatorservice.v1 as operator
 from dotenv import dotenv_values
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
@@ -50,7 +51,13 @@ DEFAULT_ADDRESS = "127.0.0.1:7233"
 log = structlog.get_logger("temporal")
 
 
-async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+async def connect(
+    *,
+    lazy: bool = False,
+    runtime: Runtime | None = None,
+    identity: str | None = None,
+    interceptors: Sequence[Interceptor] = (),
+) -> Client:
     """A client configured by Temporal's own variables (from the environment or `.env`) and its
     profile file.
 
@@ -64,11 +71,15 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
         **config,
         lazy=lazy,
         runtime=runtime,
+        identity=identity,
+        interceptors=interceptors,
         grpc_compression=GrpcCompression.NONE if beside else GrpcCompression.GZIP,
     )
 
 
-async def await_connected(stop: asyncio.Event, *, runtime: Runtime | None = None) -> Client | None:
+async def await_connected(
+    stop: asyncio.Event, *, runtime: Runtime | None = None, identity: str | None = None
+) -> Client | None:
     """Wait until Temporal answers, connect, and register our search attributes.
 
     Says what it waits for. None if `stop` is set meanwhile. Raises `RPCError` for what waiting
@@ -77,7 +88,7 @@ async def await_connected(stop: asyncio.Event, *, runtime: Runtime | None = None
     said_at = -math.inf
     while not stop.is_set():
         try:
-            client = await connect(runtime=runtime)
+            client = await connect(runtime=runtime, identity=identity)
             await register_search_attributes(client)
             return client
         except (RuntimeError, RPCError) as error:

@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     SIGNING_KEY = "signing_key"
     EMBED_RETURN = "embed_return"
     EMBED_TOKEN = "embed_token"
+    ADDRESS_PROOF = "address_proof"
 
 
 class VaultError(Exception):

@@ -15,8 +15,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latchkey import adoption, first_owner, presence, temporal
+from latchkey import address_proof, adoption, first_owner, presence, temporal
 from latchkey.keyring import Keyring
+from latchkey.namespace_guard import NamespaceGuard
 from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
@@ -119,6 +120,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
+            Route(address_proof.PATH, health.which_database),
             Mount("/static", StaticAssets(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
@@ -154,7 +156,10 @@ async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
         api_base=settings.stripe_api_base,
         address=settings.public_url,
     )
-    site = Site(settings, pool, keyring, await temporal.connect(lazy=True), drain)
+    guard = NamespaceGuard(pool, settings.public_url)
+    client = await temporal.connect(lazy=True, interceptors=[guard])
+    guard.watch(client)
+    site = Site(settings, pool, keyring, client, drain)
     try:
         await adoption.claim(pool, settings)
         await first_owner.ensure(pool, settings)

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`."""
+"""`/healthz`, `/readyz`, `/metrics`, and which database this is."""
 
 import asyncio
 from contextlib import suppress
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from temporalio.service import RPCError
 
+from latchkey import address_proof
 from latchkey.store.migrate import MigrationError, missing
 from web.site import Site, site_of
 
@@ -49,6 +50,17 @@ async def readyz(request: Request) -> Response:
     ready = all(state == "ok" for state in counting)
     stripe = (await site.keyring.connection()).state if checks["postgres"] == "ok" else "unknown"
     return JSONResponse({"ready": ready, **checks, "stripe": stripe}, 200 if ready else 503)
+
+
+async def which_database(request: Request) -> Response:
+    """Whether a proof was written to the database of this site: how a copy finds out that it isn't
+    the one at its address."""
+    site = site_of(request)
+    proof = request.query_params.get("proof", "")
+    if not address_proof.is_proof(proof):
+        return PlainTextResponse("Not found.\n", 404)
+    signature = await address_proof.answer(site.pool, site.keyring.vault, proof)
+    return JSONResponse({"signature": signature}, headers={"Cache-Control": "no-store"})
 
 
 async def metrics(request: Request) -> Response:

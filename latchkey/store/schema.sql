@@ -230,6 +230,21 @@ begin
 end
 $$;
 
+CREATE FUNCTION this_database() RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+    server text;
+begin
+    begin
+        select system_identifier::text into server from pg_control_system();
+    exception when insufficient_privilege then
+        server := 'unknown';
+    end;
+    return server || '/' || (select oid from pg_database where datname = current_database());
+end
+$$;
+
 CREATE TABLE abandoned_checkouts (
     id bigint NOT NULL,
     session_id text NOT NULL,
@@ -275,6 +290,11 @@ ALTER TABLE activities ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE address_proofs (
+    proof text NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE api_tokens (
@@ -1701,6 +1721,9 @@ ALTER TABLE ONLY activities
 
 ALTER TABLE ONLY activities
     ADD CONSTRAINT activities_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY address_proofs
+    ADD CONSTRAINT address_proofs_pkey PRIMARY KEY (proof);
 
 ALTER TABLE ONLY api_tokens
     ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (id);

@@ -1,12 +1,13 @@
 """Which site this database is: the address that it acts for.
 
-A database that is copied, or restored elsewhere, knows the address of its original. Under another
-address it is a copy: it goes on reading and answering, but sends no email and writes nothing to
-Stripe until somebody says what it is to be.
+A database that is copied, or restored elsewhere, knows the address and the database of its
+original. Under another address, or in another database, it is a copy: it goes on reading and
+answering, but sends no email and writes nothing to Stripe until somebody says what it is to be.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from secrets import token_hex
 
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -27,11 +28,14 @@ class SiteRole(StrEnum):
 @dataclass(frozen=True)
 class SiteIdentity:
     """`home` is the address that the database acts for, None before its first start. `restored` is
-    when the backup was made that a copy came from, in UTC, if it came from one."""
+    when the backup was made that a copy came from, in UTC, if it came from one. `instance` names
+    this database among its copies. `beside`: another database answers at the address."""
 
     home: str | None = None
     role: SiteRole = SiteRole.ORIGINAL
     restored: str | None = None
+    instance: str | None = None
+    beside: bool = False
 
     @property
     def sends_email(self) -> bool:
@@ -60,34 +64,90 @@ class SiteIdentity:
 async def read(connection: Connection, address: str) -> SiteIdentity:
     """What the database is for programs whose public URL is `address`. All local addresses are one
     place: nobody else reaches them."""
-    kept = await connection.fetchval("select value from site_settings where key = $1", KEY)
-    if kept is None:
+    row = await connection.fetchrow(
+        "select value, this_database() as database from site_settings where key = $1", KEY
+    )
+    if row is None:
         return SiteIdentity()
-    home = kept["home"]
-    same = home == address or (is_local(home) and is_local(address))
-    role = SiteRole(kept["role"]) if same else SiteRole.COPY
-    return SiteIdentity(home, role, kept.get("restored"))
+    kept, home = row["value"], row["value"]["home"]
+    same_place = home == address or (is_local(home) and is_local(address))
+    same_database = kept.get("database") in (None, row["database"])
+    return SiteIdentity(
+        home,
+        role=SiteRole(kept["role"]) if same_place and same_database else SiteRole.COPY,
+        restored=kept.get("restored"),
+        instance=kept.get("instance"),
+        beside=kept.get("beside", False),
+    )
+
+
+async def settle(connection: Connection, address: str) -> SiteIdentity:
+    """Have the database act for an address, unless it acts for one already, and note which database
+    it is.
+
+    One that was only ever used on this machine or its network moves along: that is how a site goes
+    live. Any other one that turns out to be a copy of another database is a copy from now on, with
+    a name of its own. The caller opens the transaction.
+    """
+    await _claim(connection, address)
+    row = await connection.fetchrow(
+        "select value, this_database() as database from site_settings where key = $1 for update",
+        KEY,
+    )
+    assert row is not None, "it was claimed"
+    kept, database = row["value"], row["database"]
+    goes_live = is_local(kept["home"]) and not is_local(address)
+    if goes_live and kept["role"] == SiteRole.ORIGINAL:
+        await choose(connection, address, SiteRole.ORIGINAL)
+    elif kept.get("database") is None:
+        await _note(connection, database=database, instance=token_hex(8))
+    elif kept["database"] != database:
+        await become_copy(connection)
+    return await read(connection, address)
+
+
+async def become_copy(connection: Connection, **why: str | bool) -> None:
+    """Make the database a copy until somebody says what it is to be, whatever it was. The processes
+    that it lists are those of its original."""
+    database = await connection.fetchval("select this_database()")
+    await _note(connection, role=SiteRole.COPY, database=database, instance=token_hex(8), **why)
+    await connection.execute("delete from processes")
 
 
 async def silence(connection: Connection, address: str, made_at: str) -> None:
     """Make what was restored from a backup a copy, also at its own address: its original may still
     run, and what waited in it may have been sent since. One that a release before 0.2 left has no
     address: it gets this one."""
-    await claim(connection, address)
+    await _claim(connection, address)
+    await become_copy(connection, restored=made_at)
+
+
+async def prove(connection: Connection, proof: str) -> None:
+    """Write a proof, which a program that runs on this database can find. Removes earlier ones that
+    were left behind."""
     await connection.execute(
         """
-        update site_settings
-           set value = value || jsonb_build_object('role', $2::text, 'restored', $3::text)
-         where key = $1
+        with old as (delete from address_proofs where made_at < now() - interval '1 hour')
+        insert into address_proofs (proof) values ($1)
         """,
-        KEY,
-        SiteRole.COPY,
-        made_at,
+        proof,
     )
 
 
-async def claim(connection: Connection, address: str) -> None:
-    """Have the database act for an address, unless it acts for one already."""
+async def is_here(connection: Connection, proof: str) -> bool:
+    """Whether a proof was written to this database."""
+    found: bool = await connection.fetchval(
+        "select exists (select from address_proofs where proof = $1)", proof
+    )
+    return found
+
+
+async def forget_proof(connection: Connection, proof: str) -> None:
+    """Remove a proof that has been asked about."""
+    await connection.execute("delete from address_proofs where proof = $1", proof)
+
+
+async def _claim(connection: Connection, address: str) -> None:
     await connection.execute(
         """
         insert into site_settings (key, value)
@@ -96,6 +156,12 @@ async def claim(connection: Connection, address: str) -> None:
         """,
         KEY,
         address,
+    )
+
+
+async def _note(connection: Connection, **what: str | bool) -> None:
+    await connection.execute(
+        "update site_settings set value = value || $2::jsonb where key = $1", KEY, what
     )
 
 
@@ -110,12 +176,17 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
     await connection.execute(
         """
         insert into site_settings (key, value)
-        values ($1, jsonb_build_object('home', $2::text, 'role', $3::text))
-        on conflict (key) do update set value = excluded.value
+        values ($1, jsonb_build_object('home', $2::text, 'role', $3::text,
+                                       'database', this_database(), 'instance', $4::text))
+        on conflict (key) do update set value = excluded.value || case
+            when site_settings.value ->> 'database' = this_database()
+            then jsonb_build_object('instance', site_settings.value -> 'instance')
+            else '{}'::jsonb end
         """,
         KEY,
         address,
         role,
+        token_hex(8),
     )
     await connection.execute("delete from signing_keys")
     await connection.execute("delete from oauth_logouts")

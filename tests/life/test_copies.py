@@ -5,21 +5,36 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from pydantic import SecretStr
+from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.base import ActivityDeps
 from activities.connection import ConnectionActivities
-from latchkey import adoption, dispatch
+from latchkey import address_proof, adoption, dispatch, namespace_guard
 from latchkey.adoption import AdoptionError
+from latchkey.dispatch import TemporalUnavailableError
 from latchkey.doctor_checks import of_identity
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
+from latchkey.namespace_guard import NamespaceGuard
 from latchkey.settings import Settings
 from latchkey.store import site_identity
 from latchkey.store.pool import Pool
 from latchkey.store.site_identity import SiteRole
 from latchkey.vault import Vault
-from tests.harness import KEY, SECRETS, Latchkey, Postgres, Stripe, free_port, run_latchkey, until
+from tests.harness import (
+    KEY,
+    SECRETS,
+    Latchkey,
+    Postgres,
+    Stripe,
+    free_port,
+    http_client,
+    run_latchkey,
+    until,
+)
 from tests.life.play import linked
 from tests.life.test_mail import Inbox
 from tests.web.pages import user, visit
@@ -169,3 +184,101 @@ async def test_what_a_copy_can_become(dsn: str, pool: Pool) -> None:
     async with pool.acquire() as connection:
         found = await site_identity.read(connection, staging.public_url)
     assert (found.sends_email, found.writes_to_stripe) == (False, True)
+
+
+async def test_a_database_that_was_dumped_and_restored_elsewhere_is_a_copy(
+    dsn: str, pool: Pool
+) -> None:
+    settings = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
+    original = await adoption.claim(pool, settings)
+    assert await adoption.claim(pool, settings) == original, "a restart changes nothing"
+    await pool.execute("insert into processes (id, kind, release) values ('web-1', 'web', '1')")
+    await came_from_elsewhere(pool)
+    async with pool.acquire() as connection:
+        found = await site_identity.read(connection, HOME)
+    assert found.role is SiteRole.COPY, "from the first moment on"
+    copied = await adoption.claim(pool, settings)
+    assert (copied.home, copied.role) == (HOME, SiteRole.COPY)
+    assert copied.instance not in (None, original.instance)
+    assert await adoption.claim(pool, settings) == copied
+    assert not await pool.fetchval("select count(*) from processes"), "those are its original's"
+    await adoption.adopt(settings, SiteRole.ORIGINAL)
+    adopted = await adoption.claim(pool, settings)
+    assert (adopted.role, adopted.instance) == (SiteRole.ORIGINAL, copied.instance)
+
+
+async def test_a_copy_on_the_same_machine_is_a_copy_until_it_goes_live(
+    dsn: str, pool: Pool
+) -> None:
+    def settings(url: str) -> Settings:
+        return Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": url})
+
+    here = "http://127.0.0.1:8000"
+    await adoption.claim(pool, settings(here))
+    await came_from_elsewhere(pool)
+    assert (await adoption.claim(pool, settings(HOME))).role is SiteRole.ORIGINAL
+    await adoption.adopt(settings(here), SiteRole.ORIGINAL)
+    await came_from_elsewhere(pool)
+    assert (await adoption.claim(pool, settings(here))).role is SiteRole.COPY
+    assert (await adoption.claim(pool, settings(HOME))).role is SiteRole.COPY
+
+
+async def test_what_runs_beside_the_site_at_its_address_becomes_a_copy(
+    shared: Latchkey, dsn: str, pool: Pool
+) -> None:
+    """As the clone of a whole machine does: nothing in its database tells it apart."""
+    assert not await adoption.is_beside_another(shared.pool, shared.settings)
+    beside = shared.settings.model_copy(update={"database_url": SecretStr(dsn)})
+    assert (await adoption.claim(pool, beside)).role is SiteRole.ORIGINAL
+    strange = beside.model_copy(update={"secret": SecretStr("another secret that is long enough")})
+    assert not await adoption.is_beside_another(pool, strange), "somebody else's site says nothing"
+    closed = beside.model_copy(update={"public_url": f"http://127.0.0.1:{free_port()}"})
+    assert not await adoption.is_beside_another(pool, closed), "neither does one that doesn't run"
+    assert await adoption.is_beside_another(pool, beside)
+    [check] = await of_identity(beside)
+    assert "where another database answers" in check.found
+    assert not await adoption.is_beside_another(pool, beside), "it is known"
+    with pytest.raises(AdoptionError, match="the original still answers"):
+        await adoption.adopt(beside, SiteRole.ORIGINAL)
+    await adoption.adopt(closed, SiteRole.ORIGINAL)
+    for database in (pool, shared.pool):
+        assert not await database.fetchval("select count(*) from address_proofs")
+
+
+async def test_proofs_are_answered_for_anybody_but_odd_ones_arent(shared: Latchkey) -> None:
+    async with http_client(base_url=shared.url) as visitor:
+        answer = await visitor.get(address_proof.PATH, params={"proof": "unknown"})
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.json().keys() == {"signature"}
+        for odd in ("", "x" * 65, "\u00fc", "\0"):
+            refused = await visitor.get(address_proof.PATH, params={"proof": odd})
+            assert refused.status_code == 404, odd
+
+
+async def test_a_copy_starts_nothing_in_the_namespace_of_its_original(
+    shared: Latchkey, temporal_address: str, dsn: str, pool: Pool
+) -> None:
+    settings = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
+    guard = NamespaceGuard(pool, HOME)
+    client = await Client.connect(
+        temporal_address, namespace=shared.namespace, interceptors=[guard]
+    )
+    guard.watch(client)
+    original = await adoption.claim(pool, settings)
+    assert not await namespace_guard.is_taken(client, original), "the site itself never waits"
+    await came_from_elsewhere(pool)
+    copied = await adoption.claim(pool, settings)
+    assert await namespace_guard.is_taken(client, copied)
+    with pytest.raises(TemporalUnavailableError):
+        await dispatch.check_connection(client, join=True)
+    with pytest.raises(RPCError, match="original of this copy"):
+        await client.get_schedule_handle("catch-up").trigger()
+
+
+async def came_from_elsewhere(pool: Pool) -> None:
+    """Have a database be a copy that a dump made of another one."""
+    await pool.execute(
+        'update site_settings set value = value || \'{"database": "1/1"}\' where key = $1',
+        site_identity.KEY,
+    )

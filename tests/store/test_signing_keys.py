@@ -75,7 +75,7 @@ async def test_a_key_that_no_secret_opens_is_replaced(pool: Pool) -> None:
 async def test_a_copy_that_becomes_a_site_of_its_own_gets_other_keys(pool: Pool) -> None:
     before = await ids(pool)
     async with pool.acquire() as connection, connection.transaction():
-        await site_identity.claim(connection, "https://members.example")
+        await site_identity.settle(connection, "https://members.example")
         await site_identity.choose(connection, "https://try.example", SiteRole.REHEARSAL)
     assert not {*before} & {*await ids(pool)}
 

@@ -428,7 +428,7 @@ async def test_a_paused_endpoint_gets_what_happened_once_it_is_resumed(pool: Poo
 async def test_a_copy_of_a_site_sends_nothing(pool: Pool) -> None:
     async with receiving() as receiver:
         one = await endpoint(pool, receiver.url)
-        await doing(pool, lambda c: site_identity.claim(c, SITE))
+        await doing(pool, lambda c: site_identity.settle(c, SITE))
         await give(pool, "ada@x.example")
         async with sending(pool, public_url="https://staging.example.com") as send:
             assert await send(one) == SendWebhooksResult()

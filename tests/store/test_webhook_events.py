@@ -247,7 +247,7 @@ async def test_imports_wait_behind_what_people_do(pool: Pool) -> None:
 async def test_a_copy_that_becomes_the_site_tells_nothing_that_waited(pool: Pool) -> None:
     one = await endpoint(pool)
     user, product = await _product(pool)
-    await doing(pool, lambda c: site_identity.claim(c, "https://a.example"))
+    await doing(pool, lambda c: site_identity.settle(c, "https://a.example"))
     await buy(pool, "cs_1", user, product)
     await made(pool)
     await buy(pool, "cs_2", user, product)

@@ -1,0 +1,69 @@
+"""Finds out whether a site's own address leads to its database, or to another copy of it.
+
+Copies that were made of the files of a server or of a whole machine know nothing that their
+original doesn't know. So the asking program writes something new to its database, and asks whoever
+answers at the public URL whether they have it. The answer is signed with LATCHKEY_SECRET, which
+copies share and nobody else has.
+"""
+
+import re
+from secrets import token_urlsafe
+
+import httpx
+
+from latchkey.settings import Settings
+from latchkey.store import site_identity
+from latchkey.store.pool import Pool
+from latchkey.vault import Purpose, Vault
+
+PATH = "/.well-known/latchkey"
+PATIENCE_SECONDS = 5.0
+_PROOF = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+async def leads_here(pool: Pool, settings: Settings) -> bool | None:
+    """Whether the public URL leads to the database of `pool`. None if nobody answers there who has
+    the site's secret."""
+    if settings.secret is None:
+        return None
+    proof = token_urlsafe(24)
+    async with pool.acquire() as connection:
+        await site_identity.prove(connection, proof)
+    try:
+        return await _ask(settings, proof)
+    finally:
+        async with pool.acquire() as connection:
+            await site_identity.forget_proof(connection, proof)
+
+
+async def _ask(settings: Settings, proof: str) -> bool | None:
+    address = f"{settings.public_url.rstrip('/')}{PATH}"
+    encrypted = address.startswith("https:")
+    """Loading certificates takes longer than the request."""
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, verify=encrypted) as client:
+            answer = await client.get(address, params={"proof": proof})
+        signature = answer.json()["signature"]
+    except (httpx.HTTPError, ValueError, TypeError, KeyError):
+        return None
+    vault = Vault(settings.require_secrets())
+    for here in (True, False):
+        if signature in vault.signatures(_statement(proof, here=here), Purpose.ADDRESS_PROOF):
+            return here
+    return None
+
+
+def is_proof(text: str) -> bool:
+    """Whether a text can be a proof."""
+    return _PROOF.fullmatch(text) is not None
+
+
+async def answer(pool: Pool, vault: Vault, proof: str) -> str:
+    """The signed answer to whether a proof is in the database of `pool`."""
+    async with pool.acquire() as connection:
+        here = await site_identity.is_here(connection, proof)
+    return vault.sign(_statement(proof, here=here), Purpose.ADDRESS_PROOF)
+
+
+def _statement(proof: str, *, here: bool) -> str:
+    return f"{proof} {'is' if here else 'is not'} here"
