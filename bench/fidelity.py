@@ -24,6 +24,7 @@ from tests.sandbox import agreement
 from tests.sandbox.alone import run_alone
 from tests.sandbox.parameter_effects.engine import look
 from tests.sandbox.parameter_effects.scenes import SCENES
+from tests.sandbox.recorded.accounts import accounts
 from tests.sandbox.recorded.changelog import ENTRIES, hidden
 from tests.sandbox.recorded.differences import RULES, reason
 from tests.sandbox.recorded.replay import dialogues, replay
@@ -121,18 +122,19 @@ async def recorded(published: Published) -> Recorded:
     rules: Counter[str] = Counter()
     entries: list[Json] = []
     faults = []
-    for path in RECORDED:
-        for name, dialogue in dialogues(path).items():
-            entries += dialogue
-            result = await replay(dialogue, published)
-            counts["left out"] += result.left_out
-            for differences in result.each:
-                reasons = [(found, reason(found)) for found in differences]
-                unexplained = [found for found, why in reasons if why is None]
-                faults += [f"{name}: {found.what} {found.where}" for found in unexplained]
-                if not unexplained:
-                    rules.update({why for _, why in reasons if why})
-                    counts["explained" if differences else "agree"] += 1
+    known = {name: made for path in RECORDED for name, made in dialogues(path).items()}
+    owners = accounts(known)
+    for name, dialogue in known.items():
+        entries += dialogue
+        result = await replay(dialogue, published, owners[name])
+        counts["left out"] += result.left_out
+        for differences in result.each:
+            reasons = [(found, reason(found)) for found in differences]
+            unexplained = [found for found, why in reasons if why is None]
+            faults += [f"{name}: {found.what} {found.where}" for found in unexplained]
+            if not unexplained:
+                rules.update({why for _, why in reasons if why})
+                counts["explained" if differences else "agree"] += 1
     lines = [f"{rules[one.name]:>6} {one.name}: {one.meaning} ({one.address})" for one in RULES]
     left_out, _ = hidden(published, entries)
     lines += [

@@ -50,8 +50,6 @@ def build(
     account = world.blanks.make(
         "account",
         id=world.private["account"]["id"],
-        country="US",
-        default_currency="usd",
         email="owner@sandbox.example",
         charges_enabled=True,
         payouts_enabled=True,
@@ -61,7 +59,7 @@ def build(
     )
     account["settings"] = seeds.account_settings(world)
     shop = Shop(world, account)
-    shop.settings.update(world.private.get("settings", {}))
+    shop.set_up(world.private.get("settings", {}))
     deliveries = Deliveries(shop)
     shop.outgoing = deliveries.send
     shop.resend = deliveries.resend_event

@@ -179,6 +179,7 @@ def _declined(shop: Shop, session: Json, method: Json, code: str, billing: Json)
         customer=session["customer"],
         method=method,
     )
+    shop.save(intent, "payment_intent.created")
     payments.confirm(shop, intent, on_session=True, billing=billing)
     return code
 
@@ -212,6 +213,7 @@ def _buy(
             intent[key] = snapshot(given)
     if found := (session["collected_information"] or {}).get("shipping_details"):
         intent["shipping"] = snapshot(found)
+    shop.save(intent, "payment_intent.created")
     session["payment_intent"] = intent["id"]
     outcome = payments.confirm(shop, intent, on_session=True, billing=billing)
     session["payment_status"] = "paid" if outcome == "succeeded" else "unpaid"

@@ -6,6 +6,8 @@ from sandbox import (
     collecting,
     configurations,
     discounts,
+    offers,
+    payments,
     pricing,
     shipping,
     taxes,
@@ -185,11 +187,8 @@ def _open(
         currency=lines[0]["currency"] if lines else currency,
         metadata=metadata,
         expires_at=expires,
-        payment_method_types=["card"],
         ui_mode="hosted_page",
         managed_payments={"enabled": False},
-        payment_method_configuration_details=configurations.named(shop),
-        payment_method_options={"card": {"request_three_d_secure": "automatic"}},
         branding_settings={**_BRANDING, "display_name": _name(shop)},
         customer_creation=kept["customer_creation"] if mode == "payment" else "always",
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
@@ -203,8 +202,6 @@ def _open(
     if customer:
         _know(shop, made)
     made["url"] = f"{world.base_url}/c/pay/{made['id']}"
-    if made["allowed_payment_method_types"]:
-        made["payment_method_types"] = list(made["allowed_payment_method_types"])
     collecting.show(shop, made, asks)
     for given in kept["discounts"]:
         total = sum(line["amount_subtotal"] for line in lines)
@@ -224,9 +221,38 @@ def _open(
         made["setup_intent"] = _setup_intent(shop, made, kept["setup_intent_data"])
     else:
         _total(shop, made)
+    _offer(shop, made, asks, kept)
     automatic_tax.begin(shop, made, asks.get("automatic_tax"), kept["customer_update"])
     world.schedule("expire_session", made["id"], made["expires_at"])
     return shop.save(made)
+
+
+def _offer(shop: Shop, session: Json, asks: Json, kept: Json) -> None:
+    """Show the kinds of payment methods that a session names, or else those that suit it."""
+    mode, data = session["mode"], kept["payment_intent_data"]
+    named = session["allowed_payment_method_types"] or asks.get("payment_method_types")
+    if named:
+        kinds = list(named)
+    else:
+        configuration = configurations.chosen(shop, asks.get("payment_method_configuration"))
+        session["payment_method_configuration_details"] = configurations.named(configuration)
+        payment = offers.Payment(
+            currency=session["currency"],
+            amount=session["amount_total"],
+            saved=mode == "setup" or bool(data.get("setup_future_usage")),
+            held=data.get("capture_method") == "manual",
+            where=offers.Where.RENEWED_PAGE if mode == "subscription" else offers.Where.PAGE,
+        )
+        excluded = session.get("excluded_payment_method_types") or ()
+        kinds = offers.kinds(shop, payment, configuration=configuration, excluded=excluded)
+    session["payment_method_types"] = kinds
+    session["payment_method_options"] = offers.page_options(kinds, setup=mode == "setup")
+    if mode == "setup":
+        intent = shop.find("setup_intent", session["setup_intent"])
+        payments.offer(intent, kinds)
+        shop.save(intent, "setup_intent.created")
+    wanted = (asks.get("adaptive_pricing") or {}).get("enabled", shop.settings.adaptive_pricing)
+    session["adaptive_pricing"] = {"enabled": bool(wanted) and mode != "setup"}
 
 
 _BRANDING = {
@@ -270,12 +296,11 @@ def _setup_intent(shop: Shop, session: Json, data: Json) -> str:
         usage="off_session",
         status="requires_payment_method",
         customer=session["customer"],
-        payment_method_types=["card"],
         description=data.get("description"),
         metadata=merge_metadata({}, data.get("metadata")),
     )
     made["client_secret"] = f"{made['id']}_secret_{shop.world.new_id('s', 12)}"
-    return str(shop.save(made, "setup_intent.created")["id"])
+    return str(shop.save(made)["id"])
 
 
 def _invoice_creation(shop: Shop, given: Json) -> Json:

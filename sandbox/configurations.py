@@ -1,16 +1,37 @@
 """Configurations of payment methods: which ones an account offers."""
 
-from sandbox.shop import Shop
+from collections.abc import Iterable
+
+from sandbox.shop import Shop, invalid
 from sandbox.world import Json
 
 KIND = "payment_method_configuration"
-_ON = ("card", "apple_pay", "google_pay", "link")
-"""Payment methods that an account offers by itself."""
+_ON = frozenset(
+    {
+        *("affirm", "amazon_pay", "apple_pay", "bancontact", "card", "cashapp", "eps"),
+        *("google_pay", "klarna", "link"),
+    }
+)
+"""Payment methods that a new account has on, as recorded of such."""
 
 
-def named(shop: Shop) -> Json:
-    """The account's configuration, as what it applies to names it."""
-    return {"id": default(shop)["id"], "parent": None}
+def named(configuration: Json) -> Json:
+    """A configuration, as what it applies to names it."""
+    return {"id": configuration["id"], "parent": configuration["parent"]}
+
+
+def chosen(shop: Shop, given: str | None) -> Json:
+    """The configuration that a call names, or else the account's own. Raises Stripe's 400 for one
+    that isn't there or is no longer active."""
+    if not given:
+        return default(shop)
+    found = shop.find(KIND, given, param="payment_method_configuration")
+    if not found["active"]:
+        raise invalid(
+            f"The payment method configuration {given} is not active.",
+            param="payment_method_configuration",
+        )
+    return found
 
 
 def default(shop: Shop) -> Json:
@@ -35,11 +56,28 @@ def new(shop: Shop, params: Json, *, is_default: bool = False) -> Json:
     for name, part in schema.get("else", schema)["properties"].items():
         blank = shop.world.blanks.part(part)
         if isinstance(blank, dict) and "display_preference" in blank:
-            value = "on" if name in _ON else "off"
-            preference = {"overridable": None, "preference": value, "value": value}
-            made[name] = {"available": name in _ON, "display_preference": preference}
+            made[name] = _shown("on" if name in _ON else "off")
     prefer(made, params)
     return made
+
+
+def on(configuration: Json) -> frozenset[str]:
+    """The payment methods that a configuration offers."""
+    return frozenset(
+        name
+        for name, value in configuration.items()
+        if isinstance(value, dict) and value.get("available")
+    )
+
+
+def choose(configuration: Json, wanted: Iterable[str]) -> Json:
+    """Turn on these payment methods, and the others off. Raises Stripe's 400 for an unknown one."""
+    names = set(wanted)
+    known = {n for n, value in configuration.items() if isinstance(value, dict)}
+    if unknown := sorted(names - known):
+        raise invalid(f"There is no payment method {unknown[0]}.", param="on")
+    configuration.update({name: _shown("on" if name in names else "off") for name in known})
+    return configuration
 
 
 def prefer(made: Json, params: Json) -> None:
@@ -47,7 +85,12 @@ def prefer(made: Json, params: Json) -> None:
     for name, given in params.items():
         wanted = given.get("display_preference") if isinstance(given, dict) else None
         if wanted and name in made:
-            value = wanted.get("preference", "none")
-            shown = ("on" if name in _ON else "off") if value == "none" else value
-            preference = {"overridable": None, "preference": value, "value": shown}
-            made[name] = {"available": shown == "on", "display_preference": preference}
+            made[name] = _shown(wanted.get("preference", "none"), "on" if name in _ON else "off")
+
+
+def _shown(preference: str, otherwise: str = "off") -> Json:
+    value = otherwise if preference == "none" else preference
+    return {
+        "available": value == "on",
+        "display_preference": {"overridable": None, "preference": preference, "value": value},
+    }

@@ -14,7 +14,7 @@ NO_TAX = {
     "location": None,
     "provider": "stripe",
 }
-_CARD_OPTIONS = {
+CARD_OPTIONS = {
     "installments": None,
     "mandate_options": None,
     "network": None,
@@ -73,14 +73,14 @@ DEFAULTS: dict[str, Json] = {
         "amount_details": {"tip": {}},
         "managed_payments": {"enabled": False},
         "transfer_data": None,
-        "payment_method_options": {"card": _CARD_OPTIONS},
+        "payment_method_options": {"card": CARD_OPTIONS},
     },
     "credit_note": {"customer_balance_transaction": None, "voided_at": None},
     "payment_method": {"allow_redisplay": "unspecified", "metadata": {}},
     "setup_intent": {
         "flow_directions": None,
         "payment_method_options": {
-            "card": {key: _CARD_OPTIONS[key] for key in _CARD_OPTIONS if key != "installments"}
+            "card": {key: CARD_OPTIONS[key] for key in CARD_OPTIONS if key != "installments"}
         },
     },
     "subscription": {

@@ -7,6 +7,7 @@ from sandbox import (
     declines,
     invoice_lines,
     numbering,
+    offers,
     payments,
     taxes,
 )
@@ -52,6 +53,7 @@ def draft(
         test_clock=customer.get("test_clock"),
         customer_email=customer["email"],
         customer_name=customer["name"],
+        account_country=shop.account["country"],
         account_name=shop.account["settings"]["dashboard"]["display_name"],
         billing_reason=reason,
         collection_method=method,
@@ -184,10 +186,27 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         reference = invoice["id"][:_REFERENCE_LENGTH]
         intent["payment_details"] = {"customer_reference": None, "order_reference": reference}
         intent["setup_future_usage"] = "off_session"
+    payments.offer(intent, _offered(shop, invoice, method), invoice=True)
+    shop.save(intent, "payment_intent.created")
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
     shop.world.keep(intent["id"], invoice=invoice["id"])
     record_payment(shop, invoice, intent)
     return intent
+
+
+def _offered(shop: Shop, invoice: Json, method: Json | None) -> list[str]:
+    """The kinds of payment methods that an invoice can be paid with: those that it names, or
+    the invoice template's, and that of the method that is on file."""
+    if named := invoice["payment_settings"]["payment_method_types"]:
+        return list(named)
+    payment = offers.Payment(
+        currency=invoice["currency"],
+        amount=invoice["amount_remaining"],
+        saved=bool(invoice["parent"]),
+        where=offers.Where.INVOICE,
+    )
+    on_file = {method["type"]} if method else set()
+    return sorted({*offers.kinds_of_invoices(shop, payment), *on_file})
 
 
 def reprice_intent(shop: Shop, invoice: Json) -> None:

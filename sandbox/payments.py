@@ -1,6 +1,6 @@
 """Money: payment intents and charges."""
 
-from sandbox import bank_transfers, cards, declines, disputes
+from sandbox import bank_transfers, cards, declines, disputes, offers
 from sandbox.shop import Shop, snapshot
 from sandbox.transactions import is_at_once, transaction
 from sandbox.world import Json
@@ -31,8 +31,9 @@ def new_intent(
     description: str | None = None,
     capture_method: str = "automatic",
 ) -> Json:
-    """A payment intent, to be confirmed. With `automatic_async`, the API's default, a charge
-    doesn't have a balance transaction yet when it succeeds."""
+    """A payment intent, to be confirmed, which offers its method's kind or cards. With
+    `automatic_async`, the API's default, a charge doesn't have a balance transaction yet when it
+    succeeds."""
     intent = shop.world.make(
         "payment_intent",
         "pi",
@@ -46,13 +47,24 @@ def new_intent(
         description=description,
         metadata=metadata or {},
         payment_method=method["id"] if method else None,
-        payment_method_types=[method["type"]] if method else ["card"],
         status="requires_confirmation" if method else "requires_payment_method",
     )
-    if "card" not in intent["payment_method_types"]:
-        intent["payment_method_options"] = {}
+    offer(intent, [method["type"] if method else "card"])
     intent["client_secret"] = f"{intent['id']}_secret_{shop.world.new_id('s', 12)}"
-    return shop.save(intent, "payment_intent.created")
+    return intent
+
+
+def offer(intent: Json, kinds: list[str], *, invoice: bool = False) -> None:
+    """Have an intent offer these kinds of payment methods; what it says of one stays."""
+    if intent["object"] == "setup_intent":
+        options = offers.setup_options(kinds)
+    else:
+        options = offers.options(kinds, invoice=invoice)
+    known = intent["payment_method_options"] or {}
+    intent["payment_method_types"] = kinds
+    intent["payment_method_options"] = {
+        name: known.get(name, option) for name, option in options.items()
+    }
 
 
 def confirm(

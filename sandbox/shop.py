@@ -10,7 +10,7 @@ import orjson
 from sandbox.listening import Listeners
 from sandbox.schema import API_VERSION
 from sandbox.search_index import Index
-from sandbox.settings import Settings
+from sandbox.settings import CURRENCIES, Settings
 from sandbox.world import Json, World
 
 DOCS = "https://stripe.com/docs/error-codes"
@@ -99,6 +99,12 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.index = Index(self.world)
+
+    def set_up(self, settings: Json) -> None:
+        """Change the named account settings. Raises ValueError as `Settings.update` does."""
+        self.settings.update(settings)
+        country = self.settings.country
+        self.account.update(country=country, default_currency=CURRENCIES[country])
 
     def find(self, kind: str, object_id: object, *, param: str = "id") -> Json:
         """An object by id. Raises Stripe's 404."""

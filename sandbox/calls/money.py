@@ -8,6 +8,7 @@ from sandbox import (
     declines,
     disputes,
     methods,
+    offers,
     payments,
     refunds,
     settling,
@@ -48,15 +49,16 @@ def create_setup_intent(c: Call) -> Json:
         "seti",
         usage="off_session",
         status="requires_payment_method",
-        payment_method_types=["card"],
         metadata={},
     )
     apply(c.shop, "setup_intent", made, c.params, "payment_method", *_WAYS)
     _set_ways(c.shop, made, c.params, fresh=True)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
-    c.shop.save(made, "setup_intent.created")
-    if (method := _method(c)) is not None:
+    method = _method(c)
+    if method is not None:
         _demand_allowed(made, method)
+    c.shop.save(made, "setup_intent.created")
+    if method is not None:
         made["payment_method"] = method["id"]
         made["status"] = "requires_confirmation"
         if c.params.get("confirm"):
@@ -159,19 +161,40 @@ def _set_ways(shop: Shop, intent: Json, params: Json, *, fresh: bool) -> None:
     """How an intent may be paid: by whatever suits, which is what a new one says by itself, or by
     the kinds that are named."""
     _check_ways(params)
-    wanted = params.get("automatic_payment_methods")
-    if wanted or (fresh and not params.get("allowed_payment_method_types")):
+    wanted, named = (
+        params.get("automatic_payment_methods"),
+        params.get("allowed_payment_method_types"),
+    )
+    if wanted or (fresh and not named):
         intent["automatic_payment_methods"] = {
             "allow_redirects": "always",
             "enabled": True,
             **(wanted or {}),
         }
-        if intent["automatic_payment_methods"]["enabled"]:
-            intent["payment_method_configuration_details"] = configurations.named(shop)
-    if kinds := params.get("allowed_payment_method_types"):
-        intent["payment_method_types"] = list(kinds)
-        if "card" not in kinds:
-            intent["payment_method_options"] = {}
+    if named:
+        intent.update(automatic_payment_methods=None, payment_method_configuration_details=None)
+        payments.offer(intent, list(named))
+    elif (intent["automatic_payment_methods"] or {}).get("enabled"):
+        payments.offer(intent, _suiting(shop, intent, params.get("payment_method_configuration")))
+    elif fresh:
+        payments.offer(intent, ["card"])
+
+
+def _suiting(shop: Shop, intent: Json, configuration: str | None) -> list[str]:
+    """The kinds of payment methods that suit an intent as it is now, by the configuration that a
+    call names, the intent's own, or the account's."""
+    known = intent["payment_method_configuration_details"] or {}
+    chosen = configurations.chosen(shop, configuration or known.get("id"))
+    intent["payment_method_configuration_details"] = configurations.named(chosen)
+    payment = offers.Payment(
+        currency=(intent.get("currency") or "").lower() or None,
+        amount=intent.get("amount"),
+        saved=intent["object"] == "setup_intent" or bool(intent["setup_future_usage"]),
+        held=intent.get("capture_method") == "manual",
+        leads_away=intent["automatic_payment_methods"]["allow_redirects"] == "always",
+    )
+    excluded = intent.get("excluded_payment_method_types") or ()
+    return offers.kinds(shop, payment, configuration=chosen, excluded=excluded)
 
 
 def _written(amount: int, currency: str) -> str:
@@ -223,6 +246,7 @@ def create_intent(c: Call) -> Json:
         _describe(c, made, "amount", "currency", "customer", fresh=True)
         if method:
             _demand_allowed(made, method)
+        c.shop.save(made, "payment_intent.created")
         made["confirmation_method"] = params.get("confirmation_method", "automatic")
         if params.get("confirm"):
             _confirm(c, made)
@@ -413,6 +437,7 @@ def create_charge(c: Call) -> Json:
         )
         for name in _OF_CHARGES:
             intent[name] = params.get(name) or None
+        c.shop.save(intent, "payment_intent.created")
         _confirm(c, intent, off_session=True)
     return c.shop.find("charge", intent["latest_charge"])
 

@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from sandbox import configurations
 from sandbox.control.registry import Command, control
 from sandbox.shop import StripeApiError
 from sandbox.world import Json
@@ -19,12 +20,21 @@ def ready(command: Command) -> Json:
 def settings(command: Command) -> Json:
     """The settings an owner makes in the Dashboard: `dunning_ends`, `retry_days`,
     `delayed_seconds`, `upcoming_days`, `expiring_days`, `billing_mode`, `dispute_cancels`,
-    `events_version`, `portal_saved`, `customer_accounts` (`none`, `beside` or `alone`)."""
-    command.shop.settings.update(command.body)
+    `events_version`, `portal_saved`, `country`, `adaptive_pricing`, `invoice_payment_methods`,
+    `customer_accounts` (`none`, `beside` or `alone`)."""
+    command.shop.set_up(command.body)
     shown = command.shop.settings.shown()
     if command.body:
         command.shop.world.keep("settings", **shown)
     return shown
+
+
+@control("POST", "/payment_methods")
+def payment_methods(command: Command) -> Json:
+    """Which payment methods the account's default configuration has on: `on`, a list. The rest is
+    off."""
+    found = configurations.default(command.shop)
+    return command.shop.save(configurations.choose(found, command.body.get("on", ())))
 
 
 @control("POST", "/keys")

@@ -200,7 +200,7 @@ class ControlPages(Frame):
         return "/?note=Month length saved. It applies to new periods."
 
     def _settings(self, entered: Json) -> str:
-        self.shop.settings.update({"dunning_ends": entered["dunning_ends"]})
+        self.shop.set_up({"dunning_ends": entered["dunning_ends"]})
         self.shop.world.keep("settings", **self.shop.settings.shown())
         return "/?note=Settings saved."
 

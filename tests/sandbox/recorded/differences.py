@@ -1,8 +1,9 @@
 """Why some of the sandbox's responses differ from recorded ones.
 
 The recordings are of older API versions (2025-10-29.clover, 2026-03-25.dahlia, 2026-06-24.dahlia)
-and of accounts with their own settings. The sandbox answers in each version's shape, so a version
-explains no difference but that a version isn't spoken; `changelog` says what it leaves out.
+and of accounts with their own settings, with which the sandbox is set up (`accounts`). It answers
+in each version's shape, so a version explains no difference but that a version isn't spoken;
+`changelog` says what it leaves out.
 """
 
 from dataclasses import dataclass
@@ -21,41 +22,8 @@ class Rule:
     patterns: tuple[str, ...]
 
 
-_ACCOUNT_WIDE = "https://docs.stripe.com/payments/payment-methods/dynamic-payment-methods"
 _DOCS = "https://docs.stripe.com"
 RULES = (
-    Rule(
-        "methods",
-        "the recorded account offers payment methods that it chose in its Dashboard",
-        _ACCOUNT_WIDE,
-        (
-            *(
-                f"value {kind}.payment_method_types[[]]"
-                for kind in ("checkout.session", "payment_intent", "setup_intent")
-            ),
-            *(
-                f"missing {kind}.payment_method_options.{method}"
-                for kind, methods in (
-                    ("checkout.session", ("us_bank_account",)),
-                    (
-                        "payment_intent",
-                        (
-                            *("acss_debit", "afterpay_clearpay", "alipay", "cashapp", "klarna"),
-                            *("link", "us_bank_account", "wechat_pay"),
-                        ),
-                    ),
-                    ("setup_intent", ("us_bank_account",)),
-                )
-                for method in methods
-            ),
-        ),
-    ),
-    Rule(
-        "pricing",
-        "the recorded account has Adaptive Pricing on in its Dashboard",
-        f"{_DOCS}/payments/currencies/localize-prices/adaptive-pricing",
-        ("value checkout.session.adaptive_pricing.enabled",),
-    ),
     Rule(
         "browser",
         "what Stripe.js needs in a browser for 3-D Secure, whose contents Stripe doesn't promise",

@@ -21,6 +21,7 @@ from sandbox.schema import Published
 from sandbox.server import create_app
 from sandbox.versions.families import OLDEST
 from tests.harness import KEY
+from tests.sandbox.recorded.accounts import Account, objects
 
 Json = dict[str, Any]
 ID = re.compile(
@@ -73,9 +74,13 @@ def dialogues(path: Path) -> dict[str, list[Json]]:
     return found
 
 
-async def replay(dialogue: list[Json], published: Published) -> Replay:
-    """Make the requests of a dialogue to a fresh sandbox."""
+async def replay(
+    dialogue: list[Json], published: Published, account: Account | None = None
+) -> Replay:
+    """Make the requests of a dialogue to a fresh sandbox, set up as the recorded account: the given
+    one, or what the dialogue alone shows of it."""
     box = build(base_url="http://sandbox", published=published, chance=1)
+    (account or Account.of(dialogue)).set_up(box)
     result = Replay()
     forms = " ".join(unquote(entry["form"] or "") for entry in dialogue)
     known = {name: name for name in _TAKEN.findall(forms)}
@@ -84,7 +89,6 @@ async def replay(dialogue: list[Json], published: Published) -> Replay:
     async with httpx.AsyncClient(
         transport=transport, base_url="http://sandbox", headers=headers
     ) as client:
-        _be_their_account(box, dialogue)
         await _take_for_granted(client, box, dialogue)
         for entry in dialogue:
             if not _is_ours(entry, known):
@@ -120,18 +124,6 @@ async def _ask(client: httpx.AsyncClient, entry: Json, known: dict[str, str]) ->
             "Stripe-Version": entry["version"],
         },
     )
-
-
-def _be_their_account(box: Sandbox, dialogue: list[Json]) -> None:
-    """Give the account the name that the recorded one shows, and what it writes on statements."""
-    settings = box.shop.account["settings"]
-    for entry in dialogue:
-        for one in objects(entry["body"]):
-            branding = one.get("branding_settings") or {}
-            if name := one.get("account_name") or branding.get("display_name"):
-                settings["dashboard"]["display_name"] = name
-            if words := one.get("calculated_statement_descriptor"):
-                settings["payments"]["statement_descriptor"] = words
 
 
 async def _take_for_granted(client: httpx.AsyncClient, box: Sandbox, dialogue: list[Json]) -> None:
@@ -196,18 +188,6 @@ def _first_count(dialogue: list[Json], coupon: str) -> int:
 def _lines(dialogue: list[Json]) -> Iterator[Json]:
     for entry in dialogue:
         yield from (one for one in objects(entry["body"]) if one.get("object") == "line_item")
-
-
-def objects(node: Any) -> Iterator[Json]:
-    """Every Stripe object in an answer, the expanded ones too."""
-    if isinstance(node, dict):
-        if isinstance(node.get("object"), str) and "id" in node:
-            yield node
-        for value in node.values():
-            yield from objects(value)
-    elif isinstance(node, list):
-        for entry in node:
-            yield from objects(entry)
 
 
 def _compare(

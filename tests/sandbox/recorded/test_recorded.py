@@ -14,6 +14,7 @@ import pytest
 from sandbox.schema import Published
 from sandbox.versions import added
 from tests.harness import Json
+from tests.sandbox.recorded.accounts import accounts
 from tests.sandbox.recorded.changelog import ENTRIES, hidden
 from tests.sandbox.recorded.differences import RULES, patterns, reason
 from tests.sandbox.recorded.replay import Difference, dialogues, replay
@@ -35,11 +36,12 @@ def found() -> dict[str, list[Json]]:
 
 
 FOUND = found()
+ACCOUNTS = accounts(FOUND)
 
 
 @pytest.mark.parametrize("name", FOUND)
 async def test_our_answers_match_the_recorded_ones(name: str, published: Published) -> None:
-    result = await replay(FOUND[name], published)
+    result = await replay(FOUND[name], published, ACCOUNTS[name])
     unexplained = [one for one in result.differences if reason(one) is None]
     assert unexplained == []
     assert result.made or name not in dialogues(SAMPLE)
@@ -69,8 +71,8 @@ async def test_no_explanation_outlives_its_difference(published: Published) -> N
     """If the recordings are available, each pattern must explain a real difference; without them
     the table is only checked for its form."""
     seen: list[Difference] = []
-    for entries in FOUND.values():
-        seen += (await replay(entries, published)).differences
+    for name, entries in FOUND.items():
+        seen += (await replay(entries, published, ACCOUNTS[name])).differences
     assert {reason(one) for one in seen} <= {rule.name for rule in RULES}
     said = [f"{one.what} {one.where}" for one in seen]
     unused = [p for p in patterns() if not any(fnmatchcase(one, p) for one in said)]

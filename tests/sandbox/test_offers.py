@@ -1,0 +1,173 @@
+"""Which payment methods a payment offers where a call leaves the choice to Stripe; as recorded."""
+
+import pytest
+
+from sandbox import configurations
+from sandbox.schema import Published
+from tests.harness import Json
+from tests.sandbox.inside import Inside
+
+SHOP = (
+    *("acss_debit", "afterpay_clearpay", "alipay", "bancontact", "card", "ideal", "klarna"),
+    *("link", "sepa_debit", "us_bank_account", "wechat_pay"),
+)
+PAGE = {"success_url": "https://shop.example/ok"}
+
+
+def account_of(published: Published, *on: str, **settings: object) -> Inside:
+    """An account whose configuration has these payment methods on, where any are named."""
+    account = Inside.empty(published)
+    account.shop.set_up(settings)
+    if on:
+        found = configurations.default(account.shop)
+        account.shop.save(configurations.choose(found, on))
+    return account
+
+
+def price_of(account: Inside, **params: object) -> str:
+    product = account.make("products", name="Thing")["id"]
+    price = {"product": product, "currency": "usd", "unit_amount": 1000, **params}
+    return str(account.make("prices", **price)["id"])
+
+
+def session(account: Inside, **params: object) -> Json:
+    return account.make("checkout/sessions", **PAGE, **params)
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        (
+            {"amount": 2900, "currency": "usd"},
+            "card acss_debit afterpay_clearpay alipay klarna link us_bank_account wechat_pay",
+        ),
+        ({"amount": 2900, "currency": "eur"}, "card bancontact ideal sepa_debit link"),
+        ({"amount": 2900, "currency": "pln"}, "card link"),
+        (
+            {"amount": 2900, "currency": "usd", "setup_future_usage": "off_session"},
+            "card acss_debit klarna link us_bank_account",
+        ),
+        (
+            {"amount": 2900, "currency": "usd", "capture_method": "manual"},
+            "card afterpay_clearpay klarna link",
+        ),
+        (
+            {"amount": 2900, "currency": "usd", "automatic_payment_methods[enabled]": True}
+            | {"automatic_payment_methods[allow_redirects]": "never"},
+            "card acss_debit link us_bank_account wechat_pay",
+        ),
+        (
+            {"amount": 2900, "currency": "usd", "excluded_payment_method_types[0]": "alipay"},
+            "card acss_debit afterpay_clearpay klarna link us_bank_account wechat_pay",
+        ),
+        ({"amount": 50, "currency": "usd", "capture_method": "manual"}, "card klarna link"),
+        (
+            {"amount": 900, "currency": "usd", "automatic_payment_methods[enabled]": False},
+            "card",
+        ),
+    ],
+)
+def test_an_intent_offers_what_suits_it(published: Published, asked: Json, offered: str) -> None:
+    made = account_of(published, *SHOP).make("payment_intents", **asked)
+    assert made["payment_method_types"] == offered.split()
+    assert set(made["payment_method_options"]) == set(offered.split())
+
+
+def test_a_setup_intent_offers_what_can_be_saved(published: Published) -> None:
+    made = account_of(published, *SHOP).make("setup_intents")
+    assert made["payment_method_types"] == [
+        *("card", "bancontact", "ideal", "sepa_debit", "acss_debit", "klarna", "link"),
+        "us_bank_account",
+    ]
+    assert list(made["payment_method_options"]) == ["card", "us_bank_account"]
+
+
+def test_an_intent_follows_its_amount_and_currency(published: Published) -> None:
+    account = account_of(published, "card", "affirm", "bancontact")
+    made = account.make("payment_intents", amount=4999, currency="usd")
+    assert made["payment_method_types"] == ["card"]
+    path = f"payment_intents/{made['id']}"
+    assert account.make(path, amount=5000)["payment_method_types"] == ["card", "affirm"]
+    assert account.make(path, currency="eur")["payment_method_types"] == ["card", "bancontact"]
+    named = account.make(path, allowed_payment_method_types=["card"])
+    assert named["automatic_payment_methods"] is named["payment_method_configuration_details"]
+    assert named["payment_method_types"] == ["card"]
+
+
+def test_sessions_and_links_offer_what_suits_them(published: Published) -> None:
+    account = account_of(published, *SHOP, adaptive_pricing=True)
+    once = [{"price": price_of(account), "quantity": 1}]
+    monthly = [{"price": price_of(account, recurring={"interval": "month"}), "quantity": 1}]
+    paid = session(account, mode="payment", line_items=once)
+    assert paid["payment_method_types"] == [
+        *("card", "afterpay_clearpay", "alipay", "klarna", "link", "us_bank_account"),
+        "wechat_pay",
+    ]
+    assert paid["adaptive_pricing"] == {"enabled": True}
+    renewed = session(account, mode="subscription", line_items=monthly)
+    saved = session(account, mode="setup", currency="usd")
+    for made in (renewed, saved):
+        assert made["payment_method_types"] == ["card", "klarna", "link", "us_bank_account"]
+    assert list(renewed["payment_method_options"]) == ["card"]
+    assert list(saved["payment_method_options"]) == ["card", "us_bank_account"]
+    intent = account.get(f"setup_intents/{saved['setup_intent']}")
+    assert intent["payment_method_types"] == saved["payment_method_types"]
+    named = session(
+        account, mode="payment", line_items=once, allowed_payment_method_types=["klarna"]
+    )
+    assert (named["payment_method_types"], named["payment_method_options"]) == (["klarna"], {})
+    assert named["payment_method_configuration_details"] is None
+
+
+@pytest.mark.parametrize(
+    ("country", "currency", "offered"),
+    [
+        ("US", "usd", "card klarna link cashapp amazon_pay"),
+        ("US", "eur", "card bancontact eps link"),
+        ("GR", "eur", "card bancontact eps klarna link"),
+        ("NL", "eur", "card bancontact eps klarna link amazon_pay"),
+        ("JP", "jpy", "card link"),
+    ],
+)
+def test_a_new_account_offers_what_its_country_has(
+    published: Published, country: str, currency: str, offered: str
+) -> None:
+    account = account_of(published, country=country)
+    made = account.make("payment_intents", amount=2500, currency=currency)
+    assert made["payment_method_types"] == offered.split()
+    assert account.get("account")["country"] == country
+
+
+def test_an_invoice_offers_what_its_template_has(published: Published) -> None:
+    account = account_of(published)
+    customer = account.make("customers", payment_method="pm_card_visa")["id"]
+    price = price_of(account, recurring={"interval": "month"})
+    made = account.make(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": price}],
+        payment_behavior="default_incomplete",
+        expand=["latest_invoice.payments"],
+    )
+    (row,) = made["latest_invoice"]["payments"]["data"]
+    intent = account.get(f"payment_intents/{row['payment']['payment_intent']}")
+    assert intent["payment_method_types"] == ["amazon_pay", "card", "cashapp", "klarna", "link"]
+    assert intent["automatic_payment_methods"] is None
+
+
+def test_the_events_of_new_intents_show_what_they_offer(published: Published) -> None:
+    account = account_of(published, "card", "link")
+    account.shop.silent = False
+    for path in ("payment_intents", "setup_intents"):
+        made = account.make(path, **({"amount": 900, "currency": "usd"} if path[0] == "p" else {}))
+        (event,) = account.get("events", type=f"{made['object']}.created")["data"]
+        assert event["data"]["object"]["payment_method_types"] == ["card", "link"]
+
+
+def test_the_account_is_set_up_by_control_calls(published: Published) -> None:
+    account = account_of(published)
+    with pytest.raises(ValueError, match="country must be one of"):
+        account.shop.set_up({"country": "XX"})
+    assert account.get("account")["country"] == "US"
+    found = configurations.default(account.shop)
+    assert configurations.on(configurations.choose(found, ["card"])) == {"card"}
