@@ -13,7 +13,8 @@ from sandbox.world import Json
 @dataclass(frozen=True)
 class Card:
     """How a payment method behaves. `decline` is the decline code of its charges, which holds for
-    the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`;
+    the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`,
+    or is `optional`;
     `dispute` and `refund` say what happens to a charge and to its refund, `risk` how a charge is
     rated."""
 
@@ -52,7 +53,7 @@ CARDS = {
     "6200000000000005": Card("unionpay", "0005", country="CN"),
     "4000000000000077": Card("visa", "0077"),
     "4000000000009235": Card("visa", "9235", risk="elevated"),
-    "4000000000003055": Card("visa", "3055"),
+    "4000000000003055": Card("visa", "3055", authenticates="optional"),
     "4000000000000002": Card("visa", "0002", decline="generic_decline", attachable=False),
     "4000000000000341": Card("visa", "0341", decline="generic_decline"),
     "4000000000009995": Card("visa", "9995", decline="insufficient_funds", attachable=False),

@@ -91,6 +91,8 @@ def draft(
                 "subscription": subscription["id"],
             },
         }
+        kinds = subscription["payment_settings"]["payment_method_types"]
+        made["payment_settings"] = {**made["payment_settings"], "payment_method_types": kinds}
     elif quote is not None:
         made["parent"] = {
             "type": "quote_details",
@@ -247,6 +249,8 @@ def mark_paid(shop: Shop, invoice: Json, *, intent: Json | None, out_of_band: bo
         auto_advance=False,
     )
     invoice["status_transitions"] = {**invoice["status_transitions"], "paid_at": world.now()}
+    if intent is not None:
+        _keep_method(shop, invoice, intent)
     shop.save(invoice, "invoice.paid", before)
     if not out_of_band:
         shop.emit("invoice.payment_succeeded", invoice)
@@ -256,6 +260,16 @@ def mark_paid(shop: Shop, invoice: Json, *, intent: Json | None, out_of_band: bo
             made.update(status="paid", amount_paid=left)
             made["status_transitions"] = {**made["status_transitions"], "paid_at": world.now()}
             shop.save(made, "invoice_payment.paid")
+
+
+def _keep_method(shop: Shop, invoice: Json, intent: Json) -> None:
+    """What paid becomes the subscription's own payment method, where it says so."""
+    found = subscription_of(shop, invoice)
+    if found is None or not intent["payment_method"]:
+        return
+    if found["payment_settings"]["save_default_payment_method"] == "on_subscription":
+        found["default_payment_method"] = intent["payment_method"]
+        shop.save(found)
 
 
 def credit_outside(shop: Shop, invoice: Json, amount: int) -> None:

@@ -83,7 +83,7 @@ def confirm(
         return bank_transfers.wait(shop, intent)
     if method.get("card"):
         method["card"] = cards.checked(method["card"])
-    if card.needs_authentication and not _authenticated(shop, intent):
+    if asks(shop, intent) and not _authenticated(shop, intent):
         if on_session:
             intent["next_action"] = step(shop, intent, return_url)
             return _awaiting(shop, intent, "requires_action", "payment_intent.requires_action")
@@ -102,6 +102,17 @@ def confirm(
     return succeed(shop, intent, billing)
 
 
+def asks(shop: Shop, intent: Json) -> bool:
+    """Whether the bank, or the intent where the bank leaves it open, asks for 3-D Secure."""
+    method = shop.find("payment_method", intent["payment_method"], param="payment_method")
+    card = cards.card_of(shop, method)
+    wanted = (intent["payment_method_options"] or {}).get("card") or {}
+    optional = card.authenticates == "optional"
+    return card.needs_authentication or (
+        optional and wanted.get("request_three_d_secure") in ("any", "challenge")
+    )
+
+
 def _authenticated(shop: Shop, intent: Json) -> bool:
     """Whether the buyer did what was asked, and the server has yet to confirm again."""
     return bool(shop.world.private.get(intent["id"], {}).get("authenticated"))
@@ -118,6 +129,7 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
         charge = _charge(shop, intent, method, billing, status="succeeded")
     if intent["capture_method"] == "manual" and method["type"] == "card":
         return _hold(shop, intent, charge)
+    _save_method(shop, intent, method)
     charge.update(amount_captured=charge["amount"])
     at_once = intent["capture_method"] != "automatic_async" or is_at_once(shop, charge)
     if at_once:
@@ -138,6 +150,14 @@ def succeed(shop: Shop, intent: Json, billing: Json | None = None) -> str:
     return "succeeded"
 
 
+def _save_method(shop: Shop, intent: Json, method: Json) -> None:
+    """Attach what paid to the customer, where an intent says that it will be used again."""
+    wanted = (intent["payment_method_options"] or {}).get(method["type"]) or {}
+    usage = wanted.get("setup_future_usage") or intent["setup_future_usage"]
+    if usage and usage != "none" and intent["customer"]:
+        cards.attach(shop, method, shop.find("customer", intent["customer"]))
+
+
 def _hold(shop: Shop, intent: Json, charge: Json) -> str:
     """The bank sets the money aside; it is taken later, or let go of after some days."""
     until = shop.world.now() + shop.world.span(HELD_SECONDS)
@@ -149,6 +169,7 @@ def _hold(shop: Shop, intent: Json, charge: Json) -> str:
         given = wanted.get(f"request_{feature}") == "if_available"
         card[feature] = {"status": "available" if given else "unavailable"}
     shop.save(charge, "charge.succeeded")
+    _save_method(shop, intent, shop.find("payment_method", intent["payment_method"]))
     intent.update(
         status="requires_capture",
         amount_capturable=intent["amount"],

@@ -210,6 +210,7 @@ def create_invoice(c: Call) -> Json:
         for key in ("description", "footer", "due_date", "default_payment_method"):
             if params.get(key):
                 bill[key] = params[key]
+        _set_payment_settings(bill, params)
         if params.get("shipping_cost"):
             shipping.put_on_invoice(c.shop, bill, params["shipping_cost"])
             invoice_lines.total(c.shop, bill)
@@ -267,11 +268,19 @@ def _added(c: Call, bill: Json, entry: Json, where: str) -> Json:
     return invoice_lines.item_line(c.shop, c.shop.save(item))
 
 
+def _set_payment_settings(bill: Json, params: Json) -> None:
+    given = params.get("payment_settings") or {}
+    if "payment_method_types" in given:
+        kinds = given["payment_method_types"] or None
+        bill["payment_settings"] = {**bill["payment_settings"], "payment_method_types": kinds}
+
+
 @call("POST", "/v1/invoices/{}")
 def update_invoice(c: Call) -> Json:
     found = c.find("invoice")
     before = snapshot(found)
     apply(c.shop, "invoice", found, c.params, "payment_settings", "discounts", *_RECKONED)
+    _set_payment_settings(found, c.params)
     if "shipping_cost" in c.params:
         _only_draft(found)
         found.update(shipping_cost=None, amount_shipping=0)

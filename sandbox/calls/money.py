@@ -335,7 +335,7 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
     shop = c.shop
     if off_session is None:
         off_session = bool(c.params.get("off_session"))
-    if not off_session and c.params.get("error_on_requires_action") and _asks(shop, intent):
+    if not off_session and c.params.get("error_on_requires_action") and payments.asks(shop, intent):
         raise declines.fault("authentication_required")
     outcome = payments.confirm(
         shop, intent, on_session=not off_session, return_url=c.params.get("return_url")
@@ -348,11 +348,6 @@ def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
         settling.arrived(shop, intent)
     if cash.waits(intent) and intent["customer"]:
         cash.reconcile(shop, shop.find("customer", intent["customer"]))
-
-
-def _asks(shop: Shop, intent: Json) -> bool:
-    method = shop.find("payment_method", intent["payment_method"], param="payment_method")
-    return cards.card_of(shop, method).needs_authentication
 
 
 @call("POST", "/v1/payment_intents/{}/confirm")

@@ -62,6 +62,7 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
             found[key] = params[key] or None
     if given := params.get("default_payment_method"):
         found["default_payment_method"] = cards.payment_method(shop, given)["id"]
+    creation.set_payment_settings(found, params)
     if "metadata" in params:
         found["metadata"] = merge_metadata(found["metadata"], params["metadata"])
     if "pause_collection" in params:

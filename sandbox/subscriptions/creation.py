@@ -32,6 +32,7 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     if (params.get("automatic_tax") or {}).get("enabled"):
         made["automatic_tax"] = params["automatic_tax"]
     _set_mode(made, params)
+    set_payment_settings(made, params)
     items.set_items(shop, made, params.get("items") or [], currency=params.get("currency"))
     _begin(shop, made, params)
     _check_payable(shop, made, customer, params, paid_by)
@@ -52,6 +53,18 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
         shop.save(made, "customer.subscription.created")
     agenda.plan(shop, made)
     return made
+
+
+def set_payment_settings(made: Json, params: Json) -> None:
+    """Set what the invoices of a subscription may be paid with, and whether what pays is kept."""
+    given = params.get("payment_settings") or {}
+    made["payment_settings"] = {
+        **made["payment_settings"],
+        **{key: value or _UNSET[key] for key, value in given.items() if key in _UNSET},
+    }
+
+
+_UNSET = {"payment_method_types": None, "save_default_payment_method": "off"}
 
 
 def _set_mode(made: Json, params: Json) -> None:

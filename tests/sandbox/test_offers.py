@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox import configurations
+from sandbox import checkout, configurations
 from sandbox.schema import Published
 from tests.harness import Json
 from tests.sandbox.inside import Inside
@@ -171,3 +171,104 @@ def test_the_account_is_set_up_by_control_calls(published: Published) -> None:
     assert account.get("account")["country"] == "US"
     found = configurations.default(account.shop)
     assert configurations.on(configurations.choose(found, ["card"])) == {"card"}
+
+
+def test_a_call_may_name_another_configuration(published: Published) -> None:
+    account = account_of(published, "card", "link")
+    other = account.make(
+        "payment_method_configurations",
+        **{
+            f"{name}[display_preference][preference]": "off"
+            for name in ("affirm", "amazon_pay", "bancontact", "cashapp", "link")
+        },
+    )["id"]
+    once = [{"price": price_of(account), "quantity": 1}]
+    for made in (
+        account.make(
+            "payment_intents", amount=900, currency="usd", payment_method_configuration=other
+        ),
+        account.make("setup_intents", payment_method_configuration=other),
+        session(account, mode="payment", line_items=once, payment_method_configuration=other),
+    ):
+        assert made["payment_method_types"] == ["card", "klarna"]
+        assert made["payment_method_configuration_details"]["id"] == other
+    account.make(f"payment_method_configurations/{other}", active=False)
+    status, body = account.ask("POST", "setup_intents", payment_method_configuration=other)
+    assert (status, body["error"]["param"]) == (400, "payment_method_configuration")
+
+
+def test_a_link_hands_its_kinds_to_its_sessions(published: Published) -> None:
+    account = account_of(published)
+    once = [{"price": price_of(account), "quantity": 1}]
+    link = account.make(
+        "payment_links", line_items=once, payment_method_types=["card", "us_bank_account"]
+    )
+    assert link["payment_method_types"] == ["card", "us_bank_account"]
+    opened = checkout.open_link(account.shop, account.shop.find("payment_link", link["id"]))
+    assert opened["payment_method_types"] == ["card", "us_bank_account"]
+
+
+def test_a_subscription_says_what_pays_its_invoices_and_keeps_it(published: Published) -> None:
+    account = account_of(published)
+    customer = account.make("customers", email="keeps@box.example")["id"]
+    made = account.make(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": price_of(account, recurring={"interval": "month"})}],
+        payment_behavior="default_incomplete",
+        payment_settings={
+            "payment_method_types": ["card", "link"],
+            "save_default_payment_method": "on_subscription",
+        },
+        expand=["latest_invoice.payments"],
+    )
+    bill = made["latest_invoice"]
+    assert bill["payment_settings"]["payment_method_types"] == ["card", "link"]
+    (row,) = bill["payments"]["data"]
+    path = f"payment_intents/{row['payment']['payment_intent']}"
+    assert account.get(path)["payment_method_types"] == ["card", "link"]
+    method = account.make(f"{path}/confirm", payment_method="pm_card_visa")["payment_method"]
+    assert account.get(f"payment_methods/{method}")["customer"] == customer
+    kept = account.get(f"subscriptions/{made['id']}")
+    assert (kept["status"], kept["default_payment_method"]) == ("active", method)
+
+
+def test_what_pays_is_attached_where_it_will_be_used_again(published: Published) -> None:
+    account = account_of(published)
+    customer = account.make("customers", email="again@box.example")["id"]
+    paid = {"amount": 900, "currency": "usd", "confirm": True, "payment_method": "pm_card_visa"}
+    for asked, owner in (
+        ({}, None),
+        ({"setup_future_usage": "off_session"}, customer),
+        ({"setup_future_usage": "off_session", "capture_method": "manual"}, customer),
+        ({"payment_method_options[card][setup_future_usage]": "on_session"}, customer),
+    ):
+        made = account.make(
+            "payment_intents", **paid, **asked, customer=customer, return_url="https://a.example"
+        )
+        assert account.get(f"payment_methods/{made['payment_method']}")["customer"] == owner, asked
+
+
+@pytest.mark.parametrize(
+    ("card", "wanted", "status"),
+    [
+        ("pm_card_threeDSecureOptional", "automatic", "succeeded"),
+        ("pm_card_threeDSecureOptional", "any", "requires_action"),
+        ("pm_card_threeDSecureOptional", "challenge", "requires_action"),
+        ("pm_card_visa", "any", "succeeded"),
+    ],
+)
+def test_an_intent_may_ask_for_3d_secure(
+    published: Published, card: str, wanted: str, status: str
+) -> None:
+    made = account_of(published).make(
+        "payment_intents",
+        amount=900,
+        currency="usd",
+        payment_method=card,
+        confirm=True,
+        return_url="https://a.example",
+        payment_method_options={"card": {"request_three_d_secure": wanted}},
+    )
+    assert made["status"] == status
+    assert made["payment_method_options"]["card"]["request_three_d_secure"] == wanted
