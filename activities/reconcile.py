@@ -29,6 +29,7 @@ from latchkey.rules.vocabulary import Cause, ComparisonCause, GrantSource
 from latchkey.store.checks import comparing, invariants
 from latchkey.store.checks import reconciliations as store
 from latchkey.store.checks.comparing import Difference
+from latchkey.store.purchases import second_subscriptions
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.context import ApplyContext
@@ -144,8 +145,9 @@ class ReconcileActivities:
 
     @activity.defn(name=contracts.CHECK_INVARIANTS)
     async def check(self, job: CompareBatch) -> Compared:
-        """Record which runs exist, then check the invariants."""
+        """Record which runs exist, then check the invariants, and who has a second subscription."""
         async with discreet():
+            context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             ids: list[str] = []
             async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
                 ids.append(run.id)
@@ -163,6 +165,7 @@ class ReconcileActivities:
                 if job.repair:
                     await store.choose_safe(connection, run_row.id)
                 await store.compared(connection, run_row.id)
+                await second_subscriptions.notice_all(connection, context=context)
                 counted = await store.find(connection, run_row.id)
                 assert counted is not None, "it was written in this transaction"
                 total = counted.safe + counted.person + counted.foreign

@@ -37,6 +37,7 @@ _CHECKS = {
     "background loops": (FindingKind.LOOP_STUCK, FindingKind.WAKEUPS_WAITING),
     "emails": (FindingKind.EMAILS_WAITING, FindingKind.EMAILS_FAILED),
     "sales": (FindingKind.UNSOLD, FindingKind.SALES_REFUSED),
+    "second subscriptions": (FindingKind.SECOND_SUBSCRIPTIONS,),
     "webhooks": (FindingKind.WEBHOOKS_OFF, FindingKind.WEBHOOKS_GIVEN_UP),
     "visitors": (FindingKind.VISITORS_ALIKE,),
 }
@@ -55,6 +56,7 @@ _FOUND = {
     FindingKind.LOOP_STUCK: "no progress: {detail}",
     FindingKind.UNSOLD: "can't be bought at the moment: {detail}",
     FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout of: {detail}",
+    FindingKind.SECOND_SUBSCRIPTIONS: "{count} beside another one of the same product and person",
     FindingKind.VISITORS_ALIKE: "all of them seem to come from {detail}, a private address",
     FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
     FindingKind.WEBHOOKS_OFF: "switched off after three days of failures: {detail}",
@@ -87,6 +89,10 @@ _ADVICE = {
     FindingKind.SALES_REFUSED: (
         "open Health in the admin pages: it has Stripe's words, such as a permission that the key"
         " lacks"
+    ),
+    FindingKind.SECOND_SUBSCRIPTIONS: (
+        "open Subscriptions, then Second subscriptions in the admin pages: cancel and refund one of"
+        " the two in Stripe, or say that it is meant"
     ),
     FindingKind.WEBHOOKS_OFF: (
         "open Webhooks in the admin pages: the endpoint's log says what failed; resume it there"

@@ -35,6 +35,7 @@ _PAGES = {
     FindingKind.VISITORS_ALIKE: "/admin/health",
     FindingKind.UNSOLD: "/admin/health",
     FindingKind.SALES_REFUSED: "/admin/health",
+    FindingKind.SECOND_SUBSCRIPTIONS: "/admin/subscriptions/second",
     FindingKind.WEBHOOKS_OFF: "/admin/webhooks",
     FindingKind.WEBHOOKS_GIVEN_UP: "/admin/webhooks",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
@@ -154,6 +155,9 @@ def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.WEBHOOKS_GIVEN_UP:
         lost = counted(finding.count, "webhook", most=MANY)
         return f"{lost} couldn't be delivered within three days, and won't be tried again"
+    if finding.kind is FindingKind.SECOND_SUBSCRIPTIONS:
+        twice = counted(finding.count, "subscription", most=MANY)
+        return f"{twice} sold to somebody who has another one of the same product"
     more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
     if finding.kind is FindingKind.WEBHOOKS_OFF:
         return f"Webhooks failed for three days and were switched off: {finding.detail}{more}"

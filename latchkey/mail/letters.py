@@ -17,6 +17,7 @@ KINDS = {
     "recovery": "Password reset",
     "cancellation": "Cancellation",
     "payment_problem": "Payment problem",
+    "second_subscription": "Second subscription",
     "abandoned_checkout": "Checkout left without paying",
     "email_change": "Confirm new email address",
     "email_changed": "Email address changed",
@@ -176,6 +177,29 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
             " will end.",
         ],
         "Update your card",
+        "/account",
+        _SIGNS_IN,
+    )
+
+
+def _second_subscription(mail: OutMail, site: SiteSettings) -> Letter:
+    what, ends = _names(mail), _day(mail.data.get("ends"))
+    two = (
+        f"You've just subscribed to {what} at {line(site.name)}, but you already had a subscription"
+        " to it."
+    )
+    if ends:
+        paid = f" The earlier one ends by itself on {ends}. Until then you pay for both."
+    else:
+        paid = " Both are running, so you'll be charged twice."
+    return Letter(
+        f"You have two subscriptions to {what}",
+        [
+            two + paid,
+            "If that isn't what you want, cancel one of the two in your account. If you'd like the"
+            " money back for what you didn't mean to buy, reply to this email.",
+        ],
+        "Go to your account",
         "/account",
         _SIGNS_IN,
     )
@@ -409,6 +433,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "recovery": _recovery,
     "cancellation": _cancellation,
     "payment_problem": _payment_problem,
+    "second_subscription": _second_subscription,
     "abandoned_checkout": _abandoned_checkout,
     "email_change": _email_change,
     "email_changed": _email_changed,

@@ -30,6 +30,8 @@ TERMINAL = frozenset({"canceled", "incomplete_expired"})
 PAST_DUE_STATUSES = frozenset({"past_due", "unpaid"})
 LIVE_STATUSES = frozenset({"incomplete", "trialing", "active", "past_due", "unpaid", "paused"})
 """Those of a subscription that isn't over, whether it gives access or not."""
+HELD_STATUSES = LIVE_STATUSES - {"incomplete"}
+"""Those of a subscription that lasts unless somebody ends it; an incomplete one expires."""
 
 
 @dataclass(frozen=True)

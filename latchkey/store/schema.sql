@@ -656,6 +656,98 @@ ALTER TABLE grants ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE stripe_connection (
+    singleton boolean DEFAULT true NOT NULL,
+    state text DEFAULT 'disconnected'::text NOT NULL,
+    account_id text,
+    account_name text,
+    livemode boolean,
+    key_fingerprint text,
+    key_encrypted bytea,
+    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    error text,
+    endpoint_id text,
+    endpoint_url text,
+    endpoint_state text DEFAULT 'missing'::text NOT NULL,
+    endpoint_error text,
+    secrets_encrypted bytea,
+    dispatched_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    endpoint_found jsonb,
+    endpoint_checked_at timestamp with time zone,
+    connected_at timestamp with time zone,
+    country text,
+    CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
+    CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
+    CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
+);
+
+CREATE TABLE subscription_items (
+    subscription_id text NOT NULL,
+    id text NOT NULL,
+    stripe_product text NOT NULL,
+    price_id text NOT NULL,
+    quantity integer,
+    period_end timestamp with time zone,
+    period_start timestamp with time zone
+);
+
+CREATE TABLE subscriptions (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text NOT NULL,
+    user_id bigint,
+    status text NOT NULL,
+    scheduled_end timestamp with time zone,
+    cancellations integer DEFAULT 0 NOT NULL,
+    period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    past_due_since timestamp with time zone,
+    collection_paused boolean DEFAULT false NOT NULL,
+    ended_at timestamp with time zone,
+    cancel_reason text,
+    checkout_session text,
+    created_at timestamp with time zone NOT NULL,
+    state text DEFAULT ''::text NOT NULL,
+    wake_at timestamp with time zone,
+    wake text,
+    lifecycle_at timestamp with time zone,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    canceled_at timestamp with time zone,
+    cancelled_by_customer boolean DEFAULT false NOT NULL,
+    resumes_at timestamp with time zone,
+    pause_reason text,
+    phase text GENERATED ALWAYS AS (
+CASE
+    WHEN ((ended_at IS NOT NULL) OR (status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text]))) THEN 'ended'::text
+    WHEN (status = ANY (ARRAY['past_due'::text, 'unpaid'::text])) THEN 'payment_problem'::text
+    WHEN (status = 'incomplete'::text) THEN 'incomplete'::text
+    WHEN ((status = 'paused'::text) OR (collection_paused AND (status = ANY (ARRAY['active'::text, 'trialing'::text])))) THEN 'paused'::text
+    WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
+    WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
+    ELSE 'other'::text
+END) STORED NOT NULL,
+    untold boolean DEFAULT false NOT NULL
+);
+
+CREATE VIEW held_subscriptions AS
+ SELECT s.id,
+    s.user_id,
+    s.customer_id,
+    c.email_key,
+    s.created_at,
+    s.scheduled_end,
+    l.product_id
+   FROM ((((subscriptions s
+     JOIN customers c ON ((c.id = s.customer_id)))
+     JOIN stripe_connection k ON (((k.account_id = s.account_id) AND (k.livemode = s.livemode))))
+     JOIN subscription_items i ON (((i.subscription_id = s.id) AND (COALESCE(i.quantity, 1) > 0))))
+     JOIN links l ON (((l.stripe_product = i.stripe_product) AND (l.removed_at IS NULL) AND (l.account_id = s.account_id) AND (l.livemode = s.livemode))))
+  WHERE ((s.ended_at IS NULL) AND (s.status = ANY (ARRAY['trialing'::text, 'active'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text])) AND ((s.scheduled_end IS NULL) OR (s.scheduled_end > now())));
+
 CREATE TABLE idempotency_keys (
     token text NOT NULL,
     key text NOT NULL,
@@ -699,33 +791,6 @@ CREATE TABLE prices (
     nickname text,
     created_at timestamp with time zone NOT NULL,
     ticket bigint NOT NULL
-);
-
-CREATE TABLE stripe_connection (
-    singleton boolean DEFAULT true NOT NULL,
-    state text DEFAULT 'disconnected'::text NOT NULL,
-    account_id text,
-    account_name text,
-    livemode boolean,
-    key_fingerprint text,
-    key_encrypted bytea,
-    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
-    error text,
-    endpoint_id text,
-    endpoint_url text,
-    endpoint_state text DEFAULT 'missing'::text NOT NULL,
-    endpoint_error text,
-    secrets_encrypted bytea,
-    dispatched_at timestamp with time zone,
-    checked_at timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    endpoint_found jsonb,
-    endpoint_checked_at timestamp with time zone,
-    connected_at timestamp with time zone,
-    country text,
-    CONSTRAINT stripe_connection_endpoint_state_check CHECK ((endpoint_state = ANY (ARRAY['missing'::text, 'registered'::text, 'manual'::text, 'failed'::text]))),
-    CONSTRAINT stripe_connection_singleton_check CHECK (singleton),
-    CONSTRAINT stripe_connection_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'checking'::text, 'connected'::text, 'refused'::text])))
 );
 
 CREATE TABLE stripe_products (
@@ -1357,6 +1422,13 @@ CREATE TABLE schema_migrations (
     oldest_release text
 );
 
+CREATE TABLE second_subscriptions (
+    subscription_id text NOT NULL,
+    product_id text NOT NULL,
+    noticed_at timestamp with time zone DEFAULT now() NOT NULL,
+    allowed_at timestamp with time zone
+);
+
 CREATE TABLE sent_events (
     type text NOT NULL,
     event_id text NOT NULL,
@@ -1431,61 +1503,67 @@ CREATE TABLE stripe_rate (
 )
 WITH (fillfactor='10');
 
-CREATE TABLE subscription_items (
-    subscription_id text NOT NULL,
-    id text NOT NULL,
-    stripe_product text NOT NULL,
-    price_id text NOT NULL,
-    quantity integer,
-    period_end timestamp with time zone,
-    period_start timestamp with time zone
-);
-
-CREATE TABLE subscriptions (
-    id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    customer_id text NOT NULL,
-    user_id bigint,
-    status text NOT NULL,
-    scheduled_end timestamp with time zone,
-    cancellations integer DEFAULT 0 NOT NULL,
-    period_end timestamp with time zone,
-    trial_end timestamp with time zone,
-    past_due_since timestamp with time zone,
-    collection_paused boolean DEFAULT false NOT NULL,
-    ended_at timestamp with time zone,
-    cancel_reason text,
-    checkout_session text,
-    created_at timestamp with time zone NOT NULL,
-    state text DEFAULT ''::text NOT NULL,
-    wake_at timestamp with time zone,
-    wake text,
-    lifecycle_at timestamp with time zone,
-    ticket bigint NOT NULL,
-    read_at timestamp with time zone DEFAULT now() NOT NULL,
-    canceled_at timestamp with time zone,
-    cancelled_by_customer boolean DEFAULT false NOT NULL,
-    resumes_at timestamp with time zone,
-    pause_reason text,
-    phase text GENERATED ALWAYS AS (
-CASE
-    WHEN ((ended_at IS NOT NULL) OR (status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text]))) THEN 'ended'::text
-    WHEN (status = ANY (ARRAY['past_due'::text, 'unpaid'::text])) THEN 'payment_problem'::text
-    WHEN (status = 'incomplete'::text) THEN 'incomplete'::text
-    WHEN ((status = 'paused'::text) OR (collection_paused AND (status = ANY (ARRAY['active'::text, 'trialing'::text])))) THEN 'paused'::text
-    WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
-    WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
-    ELSE 'other'::text
-END) STORED NOT NULL,
-    untold boolean DEFAULT false NOT NULL
-);
+CREATE VIEW subscription_pairs AS
+ SELECT h.id,
+    h.product_id,
+    h.user_id,
+    h.created_at,
+    h.scheduled_end,
+    o.id AS other_id,
+    o.user_id AS other_user_id,
+    o.created_at AS other_created_at,
+    o.scheduled_end AS other_scheduled_end,
+    (ROW(o.created_at, o.id) < ROW(h.created_at, h.id)) AS second
+   FROM (held_subscriptions h
+     CROSS JOIN LATERAL ( SELECT t.id,
+            t.user_id,
+            t.customer_id,
+            t.email_key,
+            t.created_at,
+            t.scheduled_end,
+            t.product_id
+           FROM held_subscriptions t
+          WHERE (t.user_id = h.user_id)
+        UNION ALL
+         SELECT t.id,
+            t.user_id,
+            t.customer_id,
+            t.email_key,
+            t.created_at,
+            t.scheduled_end,
+            t.product_id
+           FROM held_subscriptions t
+          WHERE ((t.customer_id = h.customer_id) AND ((t.user_id IS NULL) OR (h.user_id IS NULL)))
+        UNION ALL
+         SELECT t.id,
+            t.user_id,
+            t.customer_id,
+            t.email_key,
+            t.created_at,
+            t.scheduled_end,
+            t.product_id
+           FROM held_subscriptions t
+          WHERE ((t.email_key = h.email_key) AND (t.customer_id <> h.customer_id) AND ((t.user_id IS NULL) OR (h.user_id IS NULL)))) o)
+  WHERE ((o.product_id = h.product_id) AND (o.id <> h.id));
 
 CREATE UNLOGGED TABLE tries (
     who bytea NOT NULL,
     window_ends timestamp with time zone NOT NULL,
     count integer DEFAULT 1 NOT NULL
 );
+
+CREATE VIEW unsettled_second_subscriptions AS
+ SELECT n.subscription_id,
+    n.product_id,
+    n.noticed_at,
+    e.other_id AS earlier_id
+   FROM (second_subscriptions n
+     CROSS JOIN LATERAL ( SELECT subscription_pairs.other_id
+           FROM subscription_pairs
+          WHERE ((subscription_pairs.id = n.subscription_id) AND (subscription_pairs.product_id = n.product_id) AND subscription_pairs.second AND (subscription_pairs.scheduled_end IS NULL) AND (subscription_pairs.other_scheduled_end IS NULL))
+          ORDER BY subscription_pairs.other_created_at, subscription_pairs.other_id
+         LIMIT 1) e)
+  WHERE (n.allowed_at IS NULL);
 
 CREATE TABLE unsubscribed_addresses (
     digest bytea NOT NULL,
@@ -1920,6 +1998,9 @@ ALTER TABLE ONLY sales_pages
 ALTER TABLE ONLY schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY second_subscriptions
+    ADD CONSTRAINT second_subscriptions_pkey PRIMARY KEY (subscription_id, product_id);
+
 ALTER TABLE ONLY sent_events
     ADD CONSTRAINT sent_events_pkey PRIMARY KEY (type);
 
@@ -2207,6 +2288,8 @@ CREATE INDEX protected_site_products_product ON protected_site_products USING bt
 CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at DESC, id);
 
 CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created_at) WHERE (dispatched_at IS NULL);
+
+CREATE INDEX second_subscriptions_product ON second_subscriptions USING btree (product_id);
 
 CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
 
@@ -2515,6 +2598,12 @@ ALTER TABLE ONLY recovery_codes
 
 ALTER TABLE ONLY sales_pages
     ADD CONSTRAINT sales_pages_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY second_subscriptions
+    ADD CONSTRAINT second_subscriptions_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY second_subscriptions
+    ADD CONSTRAINT second_subscriptions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_acting_as_fkey FOREIGN KEY (acting_as) REFERENCES users(id) ON DELETE CASCADE;

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from ab9fefb2a2923911aeefbe58168f1746b91e4f6530a49af794ce73499cfbadf8
+Made from e585510296af8bc69ee1ae3494faa70baef1fa917c69a489d6cd273b35f7097f
 """
 
 from abc import ABC, abstractmethod
@@ -156,6 +156,7 @@ class SyncCalls(ABC):
             "merge_undone",
             "purchase_assigned",
             "match_dismissed",
+            "second_subscription_allowed",
             "user_erased",
             "note_added",
             "note_deleted",
@@ -937,6 +938,7 @@ class AsyncCalls(ABC):
             "merge_undone",
             "purchase_assigned",
             "match_dismissed",
+            "second_subscription_allowed",
             "user_erased",
             "note_added",
             "note_deleted",

@@ -30,6 +30,7 @@ class FindingKind(StrEnum):
     LOOP_STUCK = "loop_stuck"
     UNSOLD = "unsold"
     SALES_REFUSED = "sales_refused"
+    SECOND_SUBSCRIPTIONS = "second_subscriptions"
     WEBHOOKS_OFF = "webhooks_off"
     WEBHOOKS_GIVEN_UP = "webhooks_given_up"
     VISITORS_ALIKE = "visitors_alike"
@@ -85,6 +86,8 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     if since and figures.now - since > expected.catch_up_late:
         found.append(Finding(FindingKind.CATCH_UP_LATE, since=since))
     found += _of_sales(figures)
+    if figures.second_subscriptions:
+        found.append(Finding(FindingKind.SECOND_SUBSCRIPTIONS, figures.second_subscriptions))
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
     found += _of_webhooks(figures)

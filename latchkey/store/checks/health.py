@@ -26,9 +26,10 @@ class HealthFigures:
 
     `oldest_unsent` is since when an email is due while none is being sent; `stuck_loops` are named
     by kind of process; `unsold` are the names of products on sale that nobody can buy,
-    `refused_sales` of those whose checkout Stripe last refused to open; `only_address` is where the
-    last sessions of several people all come from. `webhooks_off` are the hosts of endpoints that
-    were switched off, and `webhooks_given_up` counts what was given up within three days.
+    `refused_sales` of those whose checkout Stripe last refused to open; `second_subscriptions`
+    counts those that nobody has settled. `only_address` is where the last sessions of several
+    people all come from. `webhooks_off` are the hosts of endpoints that were switched off, and
+    `webhooks_given_up` counts what was given up within three days.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
@@ -54,6 +55,7 @@ class HealthFigures:
     stuck_loops: list[str]
     unsold: list[str]
     refused_sales: list[str]
+    second_subscriptions: int
     webhooks_off: list[str]
     webhooks_given_up: int
     only_address: str | None
@@ -168,6 +170,9 @@ async def figures(connection: Connection) -> HealthFigures:
                   from (select distinct p.name from refused_sales f
                           join products p on p.id = f.product_id
                          where p.status = 'live') f) as refused_sales,
+               (select count(*) from (select distinct subscription_id
+                                        from unsettled_second_subscriptions limit $1) u)
+                   as second_subscriptions,
                (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
                  where off_at is not null) as webhooks_off,
                (select count(*) from (select from webhook_deliveries

@@ -770,6 +770,7 @@ class Bought:
 
     `products` are (slug, name) of the products it opened. `account` is the address of the user who
     has the purchase. `other_payer` is the address that paid, if it isn't proven to be that user's.
+    `second` says whether the buyer has an earlier subscription of it that isn't over.
     """
 
     state: str
@@ -777,16 +778,22 @@ class Bought:
     products: tuple[tuple[str, str], ...]
     account: str | None = None
     other_payer: str | None = None
+    recurring: bool = False
+    second: bool = False
 
 
 async def bought(connection: Connection, session_id: str) -> Bought:
     """What is stored about a checkout session."""
     row = await connection.fetchrow(
         """
-        select b.user_id, b.state, b.source_id, u.email as account
-          from (select user_id, money_state as state, id as source_id from orders where id = $1
+        select b.user_id, b.state, b.source_id, b.recurring, u.email as account,
+               b.recurring and exists (select from subscription_pairs
+                                        where id = b.source_id and second) as second
+          from (select user_id, money_state as state, id as source_id, false as recurring
+                  from orders where id = $1
                 union all
-                select user_id, status, id from subscriptions where checkout_session = $1) b
+                select user_id, status, id, true from subscriptions
+                 where checkout_session = $1) b
           left join users u on u.id = b.user_id and u.erased_at is null
         """,
         session_id,
@@ -809,4 +816,12 @@ async def bought(connection: Connection, session_id: str) -> Bought:
     elif state not in ("pending", "failed", "paid"):
         state = "none" if state == "open" else "closed"
     other_payer = await other_payers.unproven(connection, [row["source_id"], session_id])
-    return Bought(state, row["user_id"], opened_now, row["account"], other_payer)
+    return Bought(
+        state,
+        row["user_id"],
+        opened_now,
+        row["account"],
+        other_payer,
+        recurring=row["recurring"],
+        second=row["second"],
+    )

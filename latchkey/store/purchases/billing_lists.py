@@ -145,6 +145,15 @@ class BillingList(Generic[Row]):
         )
         return self.make(dict(row)) if row else None
 
+    async def several(self, connection: Connection, ids: Sequence[str]) -> dict[str, Row]:
+        """The rows with these ids."""
+        rows = await connection.fetch(
+            f"with page as (select t.* from {self.table} t where t.id = any($1::text[]))"
+            f" {self.rows}",
+            list(ids),
+        )
+        return {row["id"]: self.make(dict(row)) for row in rows}
+
     async def count(
         self, connection: Connection, wanted: BillingFilter, *, most: int | None = None
     ) -> int:

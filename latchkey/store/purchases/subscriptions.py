@@ -20,7 +20,13 @@ from latchkey.rules.reading import Subscription
 from latchkey.rules.vocabulary import Cause, GrantSource
 from latchkey.store.feed.facts import Fact, write_cause, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import buyers, customer_accounts, matches, tombstones
+from latchkey.store.purchases import (
+    buyers,
+    customer_accounts,
+    matches,
+    second_subscriptions,
+    tombstones,
+)
 from latchkey.store.purchases import subscription_mirror as mirror
 from latchkey.store.purchases.buyers import Buyer, resolve
 from latchkey.store.purchases.cancellations import cancellers
@@ -297,6 +303,17 @@ async def _apply(
     await write_facts(connection, results)
     if answered:
         await write_cause(connection, answered, Cause.CUSTOMER)
+    held = [r.id for r in readings if _newly_held(r, old[r.id], context)]
+    await second_subscriptions.notice(connection, held, context=context)
+
+
+def _newly_held(
+    reading: Subscription, before: mirror.RecordedSubscription, context: ApplyContext
+) -> bool:
+    """Whether it may have become a second subscription of its buyer: it is new, it was incomplete
+    or over, or it is judged again, since its buyer may be another one."""
+    known = before.ticket and context.ticket and before.status in access.HELD_STATUSES
+    return reading.status in access.HELD_STATUSES and not known
 
 
 def _moved(applied: Applied, before: mirror.RecordedSubscription) -> bool:

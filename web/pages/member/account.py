@@ -7,6 +7,7 @@ from starlette.routing import Route
 from latchkey import dispatch, password_rules, passwords, signin_links
 from latchkey.addresses import email_key
 from latchkey.store import audit_draft, site_settings
+from latchkey.store.purchases import second_subscriptions
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, sessions, signin, users
 from web import billing
@@ -54,6 +55,7 @@ async def show(request: Request) -> Response:
     user_id = request.state.user.id
     async with site_of(request).pool.acquire() as connection:
         subscriptions = await account.subscriptions(connection, user_id)
+        seconds = await second_subscriptions.of_user(connection, user_id)
         orders = await account.orders(connection, user_id)
         customers = await portal.customers(connection, user_id)
         site = await site_settings.read(connection)
@@ -61,6 +63,7 @@ async def show(request: Request) -> Response:
         request,
         "member/account.html",
         subscriptions=subscriptions,
+        seconds=seconds,
         orders=orders,
         billing=bool(customers) and site.portal,
         may_cancel=site.portal_cancel,
