@@ -1,9 +1,14 @@
 """Amounts in Stripe's minor unit, as output and input."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from tests.harness import Latchkey
+from tests.web.pages import visit
 from web.pages.admin.new_price import typed_price
-from web.pages.render import money
+from web.wording.amounts import line_money, money
 
 SHOWN = [
     (1050, "usd", "$10.50"),
@@ -21,6 +26,31 @@ SHOWN = [
 @pytest.mark.parametrize(("minor", "currency", "text"), SHOWN)
 def test_each_currency_has_stripes_decimals(minor: int, currency: str, text: str) -> None:
     assert money(minor, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "text"),
+    [
+        ("refunded", {"amount": 1050, "currency": "eur", "full": False}, "€10.50 refunded in part"),
+        ("refunded", {"amount": 1050, "currency": "jpy", "full": True}, "¥1,050 refunded in full"),
+        ("refund_failed", {"amount": 0, "currency": "usd"}, "Nothing refunded any more"),
+        ("refund_failed", {"amount": 500, "currency": "usd"}, "$5.00 still refunded"),
+        (
+            "credited",
+            {"amount": 10500, "currency": "kwd", "full": True},
+            "KWD10.500 credited in full",
+        ),
+        ("credit_withdrawn", {"amount": 500, "currency": "isk"}, "ISK5.00 still credited"),
+        ("refunded", {"amount": 500}, ""),
+        ("refunded", {"amount": "500", "currency": "usd"}, ""),
+        ("disputed", {"status": "lost"}, ""),
+        ("access_granted", {"amount": 500, "currency": "usd"}, ""),
+    ],
+)
+def test_lines_of_the_feed_say_how_much_went_back(
+    type_: str, data: dict[str, Any], text: str
+) -> None:
+    assert line_money(SimpleNamespace(type=type_, data=data)) == text
 
 
 @pytest.mark.parametrize(
@@ -62,3 +92,20 @@ def test_a_price_of_0_is_created_once_it_is_confirmed() -> None:
     read = typed_price({"amount": "0", "currency": "usd", "interval": "month", "free": "yes"})
     assert read.price is not None
     assert read.price.amount == 0
+
+
+@pytest.mark.anyio
+async def test_the_feed_shows_them(shared: Latchkey) -> None:
+    line = await shared.pool.fetchval(
+        """
+        insert into activities (fact, type, at, cause, source_id, data)
+        values ('refunded:shown', 'refunded', now(), 'stripe', 'cs_shown', $1) returning id
+        """,
+        {"amount": 1050, "currency": "eur", "full": False, "invoice": "in_1"},
+    )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        for path in ("/admin/activity?q=cs_shown", f"/admin/activity/{line}"):
+            text = (await admin.get(path)).text
+            assert "€10.50 refunded in part" in text, path
+            assert "1050" not in text, path

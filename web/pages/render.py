@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
@@ -14,13 +14,13 @@ from starlette.responses import HTMLResponse, Response
 
 from latchkey.addresses import masked
 from latchkey.rules import remedies
-from latchkey.rules.money import decimals, in_major_units
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
 from web.pages.navigation import Group, menu_of
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
+from web.wording.amounts import line_money, money, price
 from web.wording.standing import purchase, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, late, when
@@ -75,32 +75,9 @@ def text_of(request: Request, template: str, **values: Any) -> str:
     )
 
 
-def money(amount: int | None, currency: str | None) -> str:
-    """An amount in the minor unit, formatted: `€29.00`."""
-    if amount is None or not currency:
-        return "varying amount"
-    code = currency.upper()
-    return format_currency(
-        in_major_units(amount, code),
-        code,
-        locale="en",
-        currency_digits=decimals(code) == get_currency_precision(code),
-    )
-
-
 def thousands(number: int) -> str:
     """A number with thousands separators."""
     return format_decimal(number, locale="en")
-
-
-def price(entry: Any) -> str:
-    """A price with its interval."""
-    text = money(entry.unit_amount, entry.currency)
-    if not entry.interval:
-        return f"{text} once"
-    count = entry.interval_count or 1
-    period = entry.interval if count == 1 else counted(count, entry.interval)
-    return f"{text} every {period}"
 
 
 def _asset(name: str) -> str:
@@ -157,6 +134,7 @@ _ENVIRONMENT.filters |= {
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "line_due": labels.line_due,
+    "line_money": line_money,
     "money_note": labels.money_note,
     "remedy_badge": labels.remedy_badge,
     "remedy_button": labels.remedy_button,

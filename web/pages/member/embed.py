@@ -32,9 +32,9 @@ from web.pages.guard import (
     session_of,
     visitor_page,
 )
-from web.pages.render import price
 from web.security import session_token
 from web.site import Site, site_of
+from web.wording.amounts import price
 
 SCRIPT = (Path(__file__).parents[2] / "static" / "embed.js").read_bytes()
 MOST_PRODUCTS = 50
