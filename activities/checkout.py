@@ -55,16 +55,14 @@ class CheckoutActivities:
             ticket = await connections.next_ticket(connection)
         if not link.wanted:
             assert link.stripe_id is not None, "only a link that exists in Stripe is active"
-            await api.update_payment_link(link.stripe_id, active=False)
+            await self._close(api, link.stripe_id)
             async with self._deps.pool.acquire() as connection:
                 await checkout.retired(connection, link.id, ticket=ticket)
             return
         if link.stripe_id is None:
             made = await self._found(api, job) or await self._made(api, job)
         else:
-            made = await api.update_payment_link(
-                link.stripe_id, active=True, allow_promotion_codes=job.codes
-            )
+            made = await self._reopened(api, job, link.stripe_id)
         async with self._deps.pool.acquire() as connection:
             await checkout.opened(
                 connection,
@@ -74,6 +72,27 @@ class CheckoutActivities:
                 codes=job.codes,
                 ticket=ticket,
             )
+
+    async def _close(self, api: StripeApi, stripe_id: str) -> None:
+        try:
+            await api.update_payment_link(stripe_id, active=False)
+        except StripeError as error:
+            if not error.missing:
+                raise
+
+    async def _reopened(self, api: StripeApi, job: PaymentLinkJob, stripe_id: str) -> Json:
+        """The link, active again. A limit that it has reached is lifted, and if Stripe lost it, as
+        by deleting test data, another one is made: else saving again would never mend it."""
+        try:
+            source = await api.retrieve("payment_links", stripe_id)
+            lifted = {"restrictions": ""} if reading.payment_link_spent(source) else {}
+            return await api.update_payment_link(
+                stripe_id, active=True, allow_promotion_codes=job.codes, **lifted
+            )
+        except StripeError as error:
+            if not error.missing:
+                raise
+        return await self._found(api, job) or await self._made(api, job)
 
     async def _found(self, api: StripeApi, job: PaymentLinkJob) -> Json | None:
         """The link that an earlier attempt created but whose answer was lost. The idempotency key
@@ -96,7 +115,7 @@ class CheckoutActivities:
             redirect=self._redirect,
             metadata=_marks(job),
             idempotency_key=f"latchkey-payment-link-{link.product_id}-{link.id}"
-            f"-{int(job.codes)}-{attempt}",
+            f"-{int(job.codes)}-{attempt}{'-after-' + link.stripe_id if link.stripe_id else ''}",
         )
 
     @activity.defn(name=contracts.LOOK_AT_SESSION)

@@ -106,6 +106,7 @@ class ObjectActivities:
                         connection,
                         object_id,
                         active=reading.payment_link_active(source),
+                        spent=reading.payment_link_spent(source),
                         ticket=context.ticket,
                     )
                 case _:

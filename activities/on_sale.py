@@ -39,8 +39,13 @@ async def look(deps: ActivityDeps, api: StripeApi, product_id: str, *, account: 
     async with deps.pool.acquire() as connection, connection.transaction():
         await _mirror(connection, product, prices, on_sale.stripe_product, account, ticket)
         for link, source in links.items():
-            active = reading.payment_link_active(source)
-            await checkout.mirror_link(connection, link, active=active, ticket=ticket)
+            await checkout.mirror_link(
+                connection,
+                link,
+                active=reading.payment_link_active(source),
+                spent=reading.payment_link_spent(source),
+                ticket=ticket,
+            )
         await checkout.looked(connection, product_id)
 
 

@@ -542,7 +542,14 @@ def price(source: Json) -> Price:
 
 def payment_link_active(source: Json) -> bool:
     """Whether buyers can pay by a payment link; False for one that is gone."""
-    return source.get("active") is True
+    return source.get("active") is True and not payment_link_spent(source)
+
+
+def payment_link_spent(source: Json) -> bool:
+    """Whether a payment link has made as many sales as it is limited to."""
+    sales: Json = (source.get("restrictions") or {}).get("completed_sessions") or {}
+    limit, count = _count(sales.get("limit")), _count(sales.get("count"))
+    return limit is not None and count is not None and count >= limit
 
 
 def _pause_reason(source: Json) -> str | None:

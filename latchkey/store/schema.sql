@@ -850,7 +850,8 @@ CREATE TABLE payment_links (
     told_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     retired_at timestamp with time zone,
-    ticket bigint DEFAULT 0 NOT NULL
+    ticket bigint DEFAULT 0 NOT NULL,
+    spent boolean DEFAULT false NOT NULL
 );
 
 CREATE VIEW payment_link_states AS
@@ -870,8 +871,9 @@ CREATE VIEW payment_link_states AS
                     WHEN (NOT r.active) THEN 'price_archived'::text
                     WHEN (k.wanted AND k.settled AND (NOT k.active)) THEN
                     CASE
-                        WHEN (k.error IS NULL) THEN 'link_off'::text
-                        ELSE 'link_refused'::text
+                        WHEN (k.error IS NOT NULL) THEN 'link_refused'::text
+                        WHEN k.spent THEN 'link_spent'::text
+                        ELSE 'link_off'::text
                     END
                     ELSE NULL::text
                 END AS obstacle) o);

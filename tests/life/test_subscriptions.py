@@ -243,7 +243,9 @@ async def test_two_subscriptions_are_two_grants(shared: Latchkey) -> None:
     assert (await shared.access(product, "two@life.example"))["access"] is True
     mails = await shared.pool.fetch("select kind from mails where product_id = $1", product)
     kinds = sorted(row["kind"] for row in mails)
-    assert kinds == ["cancellation", "product_access"], "the second reason sends no second email"
+    assert kinds == ["cancellation", "product_access", "second_subscription"], (
+        "the second reason sends no second email about access"
+    )
 
 
 async def test_a_bundle_opens_every_product_linked_to_it(shared: Latchkey) -> None:

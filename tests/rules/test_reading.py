@@ -1,5 +1,7 @@
 """Reading Stripe's objects."""
 
+from typing import Any
+
 import pytest
 
 from latchkey.rules import reading
@@ -56,3 +58,25 @@ def test_odd_numbers_and_texts_are_taken_as_what_fits() -> None:
     assert found.customer is not None
     assert (found.customer.email, len(found.customer.name or "")) == (None, 1000)
     assert [(line.quantity, line.amount) for line in found.lines] == [(2**31 - 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "spent"),
+    [
+        (None, False),
+        ({}, False),
+        ({"completed_sessions": None}, False),
+        ({"completed_sessions": {"limit": 2, "count": 1}}, False),
+        ({"completed_sessions": {"limit": 2, "count": 2}}, True),
+        ({"completed_sessions": {"limit": 2, "count": 3}}, True),
+        ({"completed_sessions": {"limit": 2}}, False),
+        ({"completed_sessions": {"limit": "2", "count": 2}}, False),
+    ],
+)
+def test_a_payment_link_with_all_its_sales_made_sells_nothing(
+    restrictions: dict[str, Any] | None, spent: bool
+) -> None:
+    for active in (True, False):
+        source = {"id": "plink_1", "active": active, "restrictions": restrictions}
+        assert reading.payment_link_spent(source) is spent
+        assert reading.payment_link_active(source) is (active and not spent)

@@ -11,7 +11,9 @@ import pytest
 from latchkey.store.products.checkout import Obstacle
 from tests.harness import Latchkey, until
 from tests.web.pages import Visitor, user, visit
+from tests.web.test_member_checkout import opened
 from tests.web.test_member_library import sold, tile
+from web.wording import labels
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +55,12 @@ class Sale:
             return Obstacle.PRICE_ARCHIVED
         if self.target == "stripe":
             return None
-        link = await stripe.get(f"payment_links/{now['payment_link']}")
+        link = stripe.box.shop.world.table("payment_link").get(now["payment_link"])
+        if link is None:
+            return Obstacle.LINK_OFF
+        limit = (link["restrictions"] or {}).get("completed_sessions")
+        if limit and limit["count"] >= limit["limit"]:
+            return Obstacle.LINK_SPENT
         return None if link["active"] else Obstacle.LINK_OFF
 
     async def look(self) -> None:
@@ -101,9 +108,37 @@ async def admin(shared: Latchkey) -> AsyncIterator[Visitor]:
         yield made
 
 
+async def spend(sale: Sale, *, heard: bool) -> str:
+    """Limit the payment link to one sale, and make it; unheard, Stripe leaves it active."""
+    stripe, link = sale.site.stripe, (await sale.checkout())["payment_link"]
+    limit = {"completed_sessions": {"limit": 1}}
+    made = stripe.box.shop.world.table("payment_link").get(link)
+    if made is None or await sale.obstacle() is not None:
+        return "not sold"
+    if heard:
+        await stripe.post(f"payment_links/{link}", restrictions=limit)
+        session = await stripe.control(f"payment_links/{link}/open")
+        await stripe.pay(session, f"spends-{link[-8:].lower()}@states.example")
+        await sale.site.settled()
+    else:
+        made["restrictions"] = {"completed_sessions": {"limit": 1, "count": 1}}
+        await sale.look()
+    return f"spent, {'heard' if heard else 'unheard'}"
+
+
+async def lose(sale: Sale) -> str:
+    """Stripe has the payment link no more, as after its test data was deleted."""
+    link = (await sale.checkout())["payment_link"]
+    sale.site.stripe.box.shop.world.table("payment_link").remove(link)
+    await sale.look()
+    return "lost"
+
+
 async def step(sale: Sale, chance: random.Random) -> str:
     """Change something, in Stripe or here. What is changed without an event is seen by the look
     that every product gets once a day."""
+    if sale.target == "payment_link" and (roll := chance.random()) < 0.3:
+        return await lose(sale) if roll < 0.1 else await spend(sale, heard=roll < 0.2)
     stripe, on = sale.site.stripe, chance.random() < 0.5
     world = stripe.box.shop.world
     kind, thing = {
@@ -116,12 +151,16 @@ async def step(sale: Sale, chance: random.Random) -> str:
         sold_there = await stripe.get(f"products/{sale.stripe_product}")
         may = sold_there["active"] and (await stripe.get(f"prices/{thing}"))["active"]
         assert await sale.choose(thing) == (200 if may else 422)
+        assert not may or await sale.obstacle() is None, "saving mends it"
         return f"choose {thing}: {may}"
     if chance.random() < 0.3:
         table = {"prices": "price", "products": "product", "payment_links": "payment_link"}[kind]
-        world.table(table)[thing]["active"] = on
+        if thing in world.table(table):
+            world.table(table)[thing]["active"] = on
         await sale.look()
         return f"{what} {on}, unheard"
+    if what == "link" and thing not in world.table("payment_link"):
+        return "no link to switch"
     await stripe.post(f"{kind}/{thing}", active=on)
     await sale.site.settled()
     return f"{what} {on}"
@@ -220,3 +259,29 @@ async def test_a_foreign_payment_link_is_left_alone(shared: Latchkey) -> None:
         made["id"],
     )
     assert [row["state"] for row in states] == ["handled"]
+
+
+@pytest.mark.parametrize("trouble", ["spent", "unheard", "lost"])
+async def test_saving_mends_a_payment_link(
+    shared: Latchkey, stranger: Visitor, admin: Visitor, trouble: str
+) -> None:
+    """One that has made all the sales it is limited to, and one that Stripe lost."""
+    sale = await on_sale(shared, f"Link {trouble}", target="payment_link")
+    before = await sale.checkout()
+    if trouble == "lost":
+        await lose(sale)
+    else:
+        await spend(sale, heard=trouble == "spent")
+    off = Obstacle.LINK_OFF if trouble == "lost" else Obstacle.LINK_SPENT
+    assert (await sale.checkout())["obstacle"] == off
+    shown = unescape((await admin.get(f"/admin/products/{sale.product}/checkout")).text)
+    assert labels.obstacle(off) in shown
+    await stranger.get(f"/buy/{sale.slug}", 404)
+    assert await sale.choose(sale.prices[0]) == 200
+    now = await sale.checkout()
+    assert now["obstacle"] is None
+    assert (now["payment_link"] == before["payment_link"]) is (trouble != "lost")
+    session = await opened(shared, await stranger.goes(f"/buy/{sale.slug}"))
+    buyer = f"{trouble}@states.example"
+    await shared.stripe.pay(session, buyer)
+    await shared.has(sale.product, buyer)

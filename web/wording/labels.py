@@ -390,6 +390,10 @@ OBSTACLES: dict[Obstacle, str] = {
         "The payment link was deactivated in Stripe. Save again to activate it, or turn off the"
         " checkout."
     ),
+    Obstacle.LINK_SPENT: (
+        "The payment link has made as many sales as it is limited to in Stripe. Save again to lift"
+        " the limit, or turn off the checkout."
+    ),
     Obstacle.LINK_REFUSED: "Stripe refused the payment link. Choose another price, or save again.",
 }
 NOTICES = {

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from e585510296af8bc69ee1ae3494faa70baef1fa917c69a489d6cd273b35f7097f
+Made from 22b9d490640c142ea7f42d898ddefe1fc0c181f22261432e922a5a18f11ca626
 """
 
 from abc import ABC, abstractmethod

@@ -124,7 +124,7 @@ class Checkout(TypedDict):
     """
     `url` is the payment link's URL, null while there is none. `obstacle` is what keeps buyers
     from paying, as Stripe was last read: `product_deleted`, `product_archived`, `price_archived`,
-    `link_off` or `link_refused`.
+    `link_off`, `link_spent` (as many sales as its limit) or `link_refused`.
     """
 
     enabled: bool

@@ -30,6 +30,7 @@ class Obstacle(StrEnum):
     PRODUCT_ARCHIVED = "product_archived"
     PRICE_ARCHIVED = "price_archived"
     LINK_OFF = "link_off"
+    LINK_SPENT = "link_spent"
     LINK_REFUSED = "link_refused"
 
 
@@ -556,19 +557,24 @@ async def knows_link(connection: Connection, stripe_id: str) -> bool:
     return found
 
 
-async def mirror_link(connection: Connection, stripe_id: str, *, active: bool, ticket: int) -> None:
-    """Write whether a payment link is active in Stripe; an older reading changes nothing. One that
-    isn't the chosen one stays closed here, whatever became of it in Stripe."""
+async def mirror_link(
+    connection: Connection, stripe_id: str, *, active: bool, spent: bool, ticket: int
+) -> None:
+    """Write whether buyers can pay by a payment link in Stripe, and whether it has made all its
+    sales; an older reading changes nothing. One that isn't the chosen one stays closed here,
+    whatever became of it in Stripe."""
     await connection.execute(
         """
         update payment_links
-           set active = $2, ticket = $3, error = case when $2 then null else error end,
+           set active = $2, ticket = $3, spent = $4,
+               error = case when $2 then null else error end,
                retired_at = case when $2 then null else coalesce(retired_at, now()) end
          where stripe_id = $1 and ticket <= $3 and (wanted or not $2)
         """,
         stripe_id,
         active,
         ticket,
+        spent,
     )
 
 
@@ -616,7 +622,7 @@ async def opened(
     await connection.execute(
         """
         update payment_links set stripe_id = $2, url = $3, promotion_codes = $4, active = true,
-               error = null, retired_at = null, ticket = greatest(ticket, $5),
+               spent = false, error = null, retired_at = null, ticket = greatest(ticket, $5),
                settled = wanted and $4 = (select p.promotion_codes from products p
                                            where p.id = product_id)
          where id = $1
