@@ -27,7 +27,7 @@ import uvicorn
 from google.protobuf.duration_pb2 import Duration
 from starlette.applications import Starlette
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker
@@ -503,8 +503,23 @@ class Latchkey:
             info = (await schedule.describe()).info
             return bool(info.recent_actions) and not info.running_actions
 
-        await until(looked, "the worker that started has looked for missed events")
+        try:
+            await until(looked, "the worker that started has looked for missed events")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{await self._runs_of(schedule)}") from None
         await schedule.pause(note=note)
+
+    async def _runs_of(self, schedule: ScheduleHandle) -> str:
+        """What a schedule has started, and what its running workflows wait for."""
+        info = (await schedule.describe()).info
+        said = [f"started: {info.recent_actions}, running: {info.running_actions}"]
+        for action in info.running_actions:
+            assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+            run = self.temporal.get_workflow_handle(
+                action.workflow_id, run_id=action.first_execution_run_id
+            )
+            said.append(str((await run.describe()).raw_description))
+        return "\n".join(said)
 
     async def start_worker(self) -> None:
         os.environ["TEMPORAL_NAMESPACE"] = self.namespace
