@@ -233,6 +233,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                     identity = await site_identity.read(connection, settings.public_url)
                 client = await temporal.await_connected(
                     stop,
+                    keys=settings.payload_keys,
                     runtime=runtime,
                     identity=namespace_guard.worker_identity(identity),
                 )

@@ -233,6 +233,29 @@ def owner_command(
     console.print(recovered.link, highlight=False, markup=False, soft_wrap=True)
 
 
+@app.command("codec-server")
+def codec_server_command() -> None:
+    """Decrypt what workflows keep for Temporal's UI and command line."""
+    import uvicorn
+
+    from latchkey import codec_server
+    from latchkey.logging import configure_logging
+    from latchkey.settings import load_settings
+
+    settings = load_settings()
+    app = codec_server.app(settings)
+    configure_logging()
+    uvicorn.run(
+        app,
+        host=settings.codec_host,
+        port=settings.codec_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
     """Run only the stand-in for Stripe. Options go after "--" (try: latchkey sandbox -- --help)."""

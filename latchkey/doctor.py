@@ -36,7 +36,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
     checks = [
         await _database(settings),
         *await _secrets(settings),
-        *await _temporal(),
+        *await _temporal(settings),
         *await _stripe(settings),
         *await doctor_checks.of_identity(settings),
         *await doctor_checks.of_database(settings),
@@ -134,10 +134,10 @@ async def _secrets(settings: Settings) -> list[Check]:
     return [Check("secrets", True, "everything stored is sealed under the first one")]
 
 
-async def _temporal() -> list[Check]:
+async def _temporal(settings: Settings) -> list[Check]:
     try:
         async with asyncio.timeout(5):
-            client = await temporal.connect()
+            client = await temporal.connect(keys=settings.payload_keys)
             known = await client.operator_service.list_search_attributes(
                 operator.ListSearchAttributesRequest(namespace=client.namespace)
             )

@@ -18,9 +18,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchkey.addresses import mailbox
+from latchkey.payload_codec import PayloadKeys
 from latchkey.urls import is_local
 
 SHORTEST_SECRET = 16
+NO_TOKEN = "none"
 
 
 class SettingsError(Exception):
@@ -71,6 +73,10 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
+    temporal_keys: SecretStr | None = Field(None, alias="LATCHKEY_TEMPORAL_KEYS")
+    codec_host: str = Field("127.0.0.1", alias="LATCHKEY_CODEC_HOST")
+    codec_port: int = Field(8234, alias="LATCHKEY_CODEC_PORT", ge=1, le=65535)
+    codec_token: SecretStr | None = Field(None, alias="LATCHKEY_CODEC_TOKEN")
     outgoing_networks: str = Field("", alias="LATCHKEY_OUTGOING_NETWORKS")
 
     mail_from: str = Field("Latchkey <latchkey@localhost>", alias="LATCHKEY_MAIL_FROM")
@@ -148,6 +154,32 @@ class Settings(BaseSettings):
         if isinstance(value, int) and value < 1:
             raise ValueError("must be 1 or more, or off")
         return value
+
+    @field_validator("temporal_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            PayloadKeys.of(value.get_secret_value())
+        return value
+
+    @field_validator("codec_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        given = value.get_secret_value() if value else NO_TOKEN
+        if given != NO_TOKEN and len(given) < SHORTEST_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_SECRET} characters, or be {NO_TOKEN}")
+        return value
+
+    @property
+    def payload_keys(self) -> PayloadKeys | None:
+        """The keys that encrypt what workflows keep in Temporal."""
+        return PayloadKeys.of(self.temporal_keys.get_secret_value()) if self.temporal_keys else None
+
+    @property
+    def temporal_ui_origin(self) -> str | None:
+        """The origin of the Temporal UI's pages, as browsers name it."""
+        parts = urlsplit(self.temporal_ui_url or "")
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
 
     @property
     def is_local(self) -> bool:

@@ -18,6 +18,8 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
+from latchkey import payload_codec
+from latchkey.payload_codec import PayloadKeys
 from latchkey.settings import secrets_folder
 
 LATCHKEY_PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
@@ -53,13 +55,14 @@ log = structlog.get_logger("temporal")
 
 async def connect(
     *,
+    keys: PayloadKeys | None = None,
     lazy: bool = False,
     runtime: Runtime | None = None,
     identity: str | None = None,
     interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """A client configured by Temporal's own variables (from the environment or `.env`) and its
-    profile file.
+    profile file. With `keys`, what it sends is encrypted.
 
     `lazy` connects on the first call, so that a process can start while Temporal is unavailable.
     Compression is off for a server on the same machine: it would cost both sides a sixth of their
@@ -69,6 +72,7 @@ async def connect(
     beside = config["target_host"].startswith(("127.0.0.1:", "localhost:", "[::1]:"))
     return await Client.connect(
         **config,
+        data_converter=payload_codec.converter(keys),
         lazy=lazy,
         runtime=runtime,
         identity=identity,
@@ -78,7 +82,11 @@ async def connect(
 
 
 async def await_connected(
-    stop: asyncio.Event, *, runtime: Runtime | None = None, identity: str | None = None
+    stop: asyncio.Event,
+    *,
+    keys: PayloadKeys | None = None,
+    runtime: Runtime | None = None,
+    identity: str | None = None,
 ) -> Client | None:
     """Wait until Temporal answers, connect, and register our search attributes.
 
@@ -88,7 +96,7 @@ async def await_connected(
     said_at = -math.inf
     while not stop.is_set():
         try:
-            client = await connect(runtime=runtime, identity=identity)
+            client = await connect(keys=keys, runtime=runtime, identity=identity)
             await register_search_attributes(client)
             return client
         except (RuntimeError, RPCError) as error:

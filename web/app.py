@@ -157,7 +157,7 @@ async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
         address=settings.public_url,
     )
     guard = NamespaceGuard(pool, settings.public_url)
-    client = await temporal.connect(lazy=True, interceptors=[guard])
+    client = await temporal.connect(keys=settings.payload_keys, lazy=True, interceptors=[guard])
     guard.watch(client)
     site = Site(settings, pool, keyring, client, drain)
     try:

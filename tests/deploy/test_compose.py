@@ -20,7 +20,7 @@ from latchkey.settings import variables
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "web", "worker")
+OURS = ("migrate", "web", "worker", "codec-server")
 ROLE_PASSWORDS = {"LATCHKEY_POSTGRES_PASSWORD", "TEMPORAL_POSTGRES_PASSWORD"}
 
 
@@ -127,7 +127,7 @@ NEEDED = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 def test_databases_have_no_way_out() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     reaching = {name for name, one in SERVICES.items() if "outside" in one["networks"]}
-    assert reaching == {"web", "worker", "temporal-ui"}
+    assert reaching == {"web", "worker", "temporal-ui", "codec-server"}
 
 
 def test_services_have_only_the_secrets_they_need() -> None:
@@ -141,7 +141,7 @@ def test_services_have_only_the_secrets_they_need() -> None:
         }
 
     assert holders("POSTGRES_PASSWORD") == {"postgres", "postgres-roles"}
-    assert holders("LATCHKEY_POSTGRES_PASSWORD") == {"postgres-roles", *OURS}
+    assert holders("LATCHKEY_POSTGRES_PASSWORD") == {"postgres-roles", "migrate", "web", "worker"}
     assert holders("TEMPORAL_POSTGRES_PASSWORD") == {
         "postgres-roles",
         "temporal-schema",
@@ -150,6 +150,8 @@ def test_services_have_only_the_secrets_they_need() -> None:
     assert set(SERVICES["migrate"]["environment"]) == {"DATABASE_URL", "DATABASE_PASSWORD"}
     for secret in ("LATCHKEY_ADMIN_PASSWORD", "LATCHKEY_API_TOKEN"):
         assert holders(secret) == {"web"}
+    assert holders("LATCHKEY_TEMPORAL_KEYS") == {"web", "worker", "codec-server"}
+    assert holders("LATCHKEY_CODEC_TOKEN") == {"codec-server"}
     for secret in ("LATCHKEY_SECRET", "STRIPE_SECRET_KEY", "SMTP_URL"):
         assert holders(secret) == {"web", "worker"}
 

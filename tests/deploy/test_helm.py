@@ -20,10 +20,11 @@ from starlette.routing import Mount, Route
 from temporalio.client import Client
 
 import worker
-from latchkey import cli, worker_port
+from latchkey import cli, codec_server, worker_port
 from latchkey.settings import Settings, load_settings, variables
 from latchkey.supervision import LoopSupervisor
 from tests.deploy import kubernetes
+from tests.test_payload_codec import OLD
 from web import app as web_app
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,7 @@ postgres: {caSecretName: postgres-ca, maxConnections: 400}
 web: {autoscaling: {minReplicas: 3, maxReplicas: 9}, drainSeconds: 30}
 worker: {replicas: 4}
 backup: {enabled: true, claimName: backups}
+codecServer: {enabled: true}
 ingress: {enabled: true, className: nginx, tlsSecretName: members, annotations: {a.example/b: c}}
 gateway: {enabled: true, parentRefs: [{name: public}]}
 monitoring: {enabled: true, labels: {release: prometheus}}
@@ -272,7 +274,8 @@ def test_secrets_are_mounted_only_where_they_are_needed() -> None:
     objects = rendered(MOST)
     assert not [each for each in objects if each["kind"] == "Secret"]
     held = {name: files(spec) for name, spec in pods(objects).items()}
-    assert held["web"].keys() == secret_names() | {"TEMPORAL_API_KEY"}
+    assert held["web"].keys() == secret_names() - {"LATCHKEY_CODEC_TOKEN"} | {"TEMPORAL_API_KEY"}
+    assert held["codec-server"].keys() == {"LATCHKEY_TEMPORAL_KEYS", "LATCHKEY_CODEC_TOKEN"}
     only_web = {
         *("LATCHKEY_ADMIN_EMAIL", "LATCHKEY_ADMIN_PASSWORD", "LATCHKEY_API_TOKEN"),
         "LATCHKEY_METRICS_TOKEN",
@@ -341,7 +344,8 @@ def paths_of(served: Starlette) -> set[str]:
     return found
 
 
-def test_probes_ask_for_paths_and_ports_that_are_served() -> None:
+def test_probes_ask_for_paths_and_ports_that_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHKEY_TEMPORAL_KEYS", OLD)
     objects = rendered(LEAST)
     data = one(objects, "ConfigMap", "latchkey")["data"]
     served = {
@@ -362,6 +366,11 @@ def test_probes_ask_for_paths_and_ports_that_are_served() -> None:
         assert {each["port"] for each in asked.values()} == {only["name"]}
         assert asked["readiness"]["path"] == "/readyz"
         assert asked["liveness"]["path"] == "/healthz"
+    codec = container(rendered(MOST), "codec-server")
+    decoding = paths_of(codec_server.app(load_settings()))
+    assert codec["livenessProbe"]["httpGet"]["path"] in decoding
+    assert codec["readinessProbe"]["httpGet"]["path"] in decoding
+    assert str(codec["ports"][0]["containerPort"]) == data["LATCHKEY_CODEC_PORT"]
     assert "/metrics" in served["web"] & served["worker"]
 
 

@@ -44,6 +44,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 LATCHKEY_HOST: 0.0.0.0
 LATCHKEY_PORT: "8000"
 LATCHKEY_DRAIN_SECONDS: {{ include "latchkey.text" .Values.web.drainSeconds | quote }}
+LATCHKEY_CODEC_HOST: 0.0.0.0
+LATCHKEY_CODEC_PORT: "8234"
 LATCHKEY_WORKER_METRICS_HOST: 0.0.0.0
 LATCHKEY_WORKER_METRICS_PORT: "9464"
 LATCHKEY_LOG_FORMAT: json
