@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.worker import (
+    Interceptor,
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
@@ -25,6 +26,7 @@ from activities.checkout_sessions import CheckoutSessionActivities
 from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
+from activities.log_fields import LogFields
 from activities.objects import ObjectActivities
 from activities.policy import PolicyActivities
 from activities.portal import PortalActivities
@@ -45,6 +47,7 @@ from latchkey import (
     schedules,
     stripe_leases,
     temporal,
+    tracing,
     worker_port,
 )
 from latchkey.keyring import Keyring
@@ -136,7 +139,7 @@ def build_workers(
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Heartbeats(), Urgency()],
+            interceptors=[*_tracing(), LogFields(), Heartbeats(), Urgency()],
         ),
         Worker(
             client,
@@ -146,7 +149,7 @@ def build_workers(
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Heartbeats(), Urgency()],
+            interceptors=[*_tracing(), LogFields(), Heartbeats(), Urgency()],
         ),
         Worker(
             client,
@@ -154,9 +157,17 @@ def build_workers(
             activities=[webhooks.send],
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[Heartbeats()],
+            interceptors=[*_tracing(), LogFields(), Heartbeats()],
         ),
     )
+
+
+def _tracing() -> Sequence[Interceptor]:
+    if (tracer := tracing.tracer()) is None:
+        return []
+    from latchkey import temporal_tracing
+
+    return [temporal_tracing.of_worker(tracer)]
 
 
 def _activities(

@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from latchkey import references
+from structlog.contextvars import bind_contextvars
+
+from latchkey import references, tracing
 from latchkey.contracts import SyncInput
 from latchkey.keyring import Keyring
 from latchkey.rules.identity import Reference
@@ -53,6 +55,8 @@ class ActivityDeps:
             if passed_on := [event_id for event_id in job.event_ids if event_id not in here]:
                 await inbox.adopt(connection, passed_on, kind, job.object_id, job.checkout_session)
         ids = list(dict.fromkeys([*job.event_ids, *(event.id for event in events)]))
+        bind_contextvars(object=job.object_id, events=ids)
+        tracing.link([event.trace for event in events])
         sessions = [event.target.checkout_session for event in events]
         named = next(filter(None, sessions), None)
         job = replace(job, event_ids=ids, checkout_session=job.checkout_session or named)

@@ -43,7 +43,7 @@ def web() -> None:
 
     from latchkey import first_owner, serving
 
-    settings = _ready()
+    settings = _ready("web")
     _run(first_owner.check(settings))
     from web.app import create_app
 
@@ -52,6 +52,7 @@ def web() -> None:
         create_app(settings, drain),
         host=settings.host,
         port=settings.port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,
@@ -66,7 +67,7 @@ def web() -> None:
 @app.command()
 def worker() -> None:
     """Run the Temporal worker: workflows, Temporal activities and outgoing email."""
-    _ready()
+    _ready("worker")
     from worker import main as run_worker
 
     _run(run_worker())
@@ -283,17 +284,23 @@ def version() -> None:
     console.print(installed_version("latchkey"))
 
 
-def _ready() -> "Settings":
-    """Check what web and worker need to start. Raises an error that says in one line what is
-    missing."""
+def _ready(program: str) -> "Settings":
+    """Check what web and worker need to start, and set up what they report. Raises an error that
+    says in one line what is missing."""
+    from temporalio.runtime import Runtime
+
+    from latchkey import tracing
     from latchkey.logging import configure_logging
     from latchkey.settings import load_settings
     from latchkey.store.migrate import await_current
+    from latchkey.temporal import make_runtime
 
     settings = load_settings()
     dsn = settings.require_database()
     settings.require_secrets()
     configure_logging()
+    Runtime.set_default(make_runtime())
+    tracing.start(settings.otlp_endpoint, program=program)
     _run(await_current(dsn))
     return settings
 

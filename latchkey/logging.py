@@ -4,16 +4,21 @@ import logging
 import os
 import re
 import sys
+from types import TracebackType
 
 import structlog
+
+from latchkey.redaction import redacted
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure_logging() -> None:
-    """Set up structlog and the standard library's loggers for this process.
+    """Set up structlog and the standard library's loggers for this process, warnings and uncaught
+    errors included.
 
-    `LATCHKEY_LOG_FORMAT` (console or json) overrides the format.
+    `LATCHKEY_LOG_FORMAT` (console or json) overrides the format. Each line has the fields that are
+    bound to the current task: ids of the request, events, object, workflow and run.
     """
     wanted = os.environ.get("LATCHKEY_LOG_FORMAT")
     console = wanted == "console" or (wanted is None and sys.stdout.isatty())
@@ -29,10 +34,9 @@ def configure_logging() -> None:
         if console
         else structlog.processors.JSONRenderer()
     )
+    last = [renderer, _redacted, *([_harmless] if console else [])]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer]
-        if not console
-        else [*shared, renderer, _harmless],
+        processors=[*shared, *([] if console else [structlog.processors.format_exc_info]), *last],
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -41,13 +45,23 @@ def configure_logging() -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
-                *([_harmless] if console else []),
+                *([] if console else [structlog.processors.format_exc_info]),
+                *last,
             ],
             foreign_pre_chain=shared,
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    structlog.get_logger("process").critical("ended by an error", exc_info=(kind, error, trace))
+
+
+def _redacted(_: object, __: str, line: object) -> str:
+    return redacted(str(line))
 
 
 def _harmless(_: object, __: str, line: object) -> str:

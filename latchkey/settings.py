@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     temporal_ui_port: int = Field(8233, alias="LATCHKEY_TEMPORAL_UI_PORT", ge=1, le=65535)
     worker_metrics_host: str = Field("127.0.0.1", alias="LATCHKEY_WORKER_METRICS_HOST")
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
+    otlp_endpoint: str | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     metrics_token: SecretStr | None = Field(None, alias="LATCHKEY_METRICS_TOKEN", min_length=16)
 
     @model_validator(mode="before")
@@ -114,7 +115,9 @@ class Settings(BaseSettings):
         netloc = f"{role}:{quote(wanted, safe='')}@{host}"
         return SecretStr(parts._replace(netloc=netloc).geturl())
 
-    @field_validator("public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url")
+    @field_validator(
+        "public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url", "otlp_endpoint"
+    )
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

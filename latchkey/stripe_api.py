@@ -15,6 +15,7 @@ from typing import Any, cast
 import stripe
 import structlog
 
+from latchkey import tracing
 from latchkey.stripe_ids import in_path, is_account, owner
 from latchkey.stripe_rate import BusyError, StripeRate, calling
 from latchkey.texts import made_storable, storable
@@ -219,12 +220,14 @@ class StripeApi:
         if self._rate is not None:
             await self._permitted(self._rate)
         began = time.perf_counter()
+        about, kind = call_labels(method, path)
         outcome = "unavailable"
         try:
-            async with asyncio.timeout(calling.get().answer):
-                answer = await self._client.raw_request_async(
-                    method, path, **dict(params or {}), **options
-                )
+            with tracing.span("stripe", about=about, kind=kind):
+                async with asyncio.timeout(calling.get().answer):
+                    answer = await self._client.raw_request_async(
+                        method, path, **dict(params or {}), **options
+                    )
             outcome = "ok"
         except TimeoutError:
             raise SlowAnswerError from None
@@ -236,13 +239,13 @@ class StripeApi:
             raise translated from None
         finally:
             seconds = time.perf_counter() - began
-            STRIPE_CALL.labels(*call_labels(method, path), outcome).observe(seconds)
+            STRIPE_CALL.labels(about, kind, outcome).observe(seconds)
         data = cast(Json, answer.data)
         if _ESCAPES.search(answer.body) and replace_unstorable(data):
             log.warning(
                 "characters that can't be stored replaced in an answer of Stripe's",
                 kind=path.split("/")[2],
-                request=answer.request_id,
+                stripe_request=answer.request_id,
             )
         return data
 

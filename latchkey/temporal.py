@@ -1,6 +1,7 @@
 """Connecting to Temporal, and the search attributes for finding runs."""
 
 import asyncio
+import logging
 import math
 import os
 import re
@@ -15,10 +16,17 @@ from dotenv import dotenv_values
 from temporalio.client import Client, Interceptor
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.runtime import Runtime
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
-from latchkey import payload_codec
+from latchkey import payload_codec, tracing
 from latchkey.payload_codec import PayloadKeys
 from latchkey.settings import secrets_folder
 
@@ -53,6 +61,17 @@ DEFAULT_ADDRESS = "127.0.0.1:7233"
 log = structlog.get_logger("temporal")
 
 
+def make_runtime(metrics: PrometheusConfig | None = None) -> Runtime:
+    """A runtime whose core logs the way everything else in the process does."""
+    ours = logging.getLogger("temporalio")
+    forwarding = LogForwardingConfig(ours, append_target_to_name=False)
+    levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    logs = LoggingConfig(levels, forwarding=forwarding)
+    if metrics is None:
+        return Runtime(telemetry=TelemetryConfig(logging=logs))
+    return Runtime(telemetry=TelemetryConfig(logging=logs, metrics=metrics))
+
+
 async def connect(
     *,
     keys: PayloadKeys | None = None,
@@ -76,9 +95,17 @@ async def connect(
         lazy=lazy,
         runtime=runtime,
         identity=identity,
-        interceptors=interceptors,
+        interceptors=[*interceptors, *_tracing()],
         grpc_compression=GrpcCompression.NONE if beside else GrpcCompression.GZIP,
     )
+
+
+def _tracing() -> Sequence[Interceptor]:
+    if (tracer := tracing.tracer()) is None:
+        return []
+    from latchkey import temporal_tracing
+
+    return [temporal_tracing.of_client(tracer)]
 
 
 async def await_connected(

@@ -20,10 +20,10 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import PrometheusConfig, Runtime
 from temporalio.service import RPCError
 
-from latchkey import contracts
+from latchkey import contracts, temporal
 from latchkey.serving import InnerServer
 from latchkey.supervision import LoopSupervisor
 
@@ -64,7 +64,7 @@ def measured(port: int | None) -> Iterator[Runtime | None]:
     REGISTRY.register(core)
     try:
         config = PrometheusConfig(bind_address=f"{HOST}:{inner}")
-        yield Runtime(telemetry=TelemetryConfig(metrics=config))
+        yield temporal.make_runtime(config)
     finally:
         REGISTRY.unregister(core)
 
@@ -80,7 +80,9 @@ async def served(
         return
     with socket.create_server((host, port)) as listening:
         server = InnerServer(
-            uvicorn.Config(app(client, supervisor), log_level="error", access_log=False)
+            uvicorn.Config(
+                app(client, supervisor), log_config=None, log_level="error", access_log=False
+            )
         )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

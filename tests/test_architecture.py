@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "latchkey/stripe_ids.py": set(),
     "latchkey/texts.py": set(),
     "latchkey/timings.py": set(),
+    "latchkey/tracing.py": set(),
     "latchkey/urls.py": set(),
     "latchkey/store": {
         "latchkey.store",
@@ -26,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "latchkey.stripe_ids",
         "latchkey.texts",
         "latchkey.timings",
+        "latchkey.tracing",
         "latchkey.urls",
     },
     "latchkey/stripe_api.py": {
@@ -33,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "latchkey.stripe_rate",
         "latchkey.texts",
         "latchkey.timings",
+        "latchkey.tracing",
     },
     "latchkey/stripe_rate.py": set(),
     "workflows": {"workflows", "latchkey.contracts", "latchkey.rules"},
@@ -157,6 +160,7 @@ def test_pages_and_api_do_not_reach_into_each_other() -> None:
         ("webauthn", {"latchkey/passkeys.py"}),
         ("pyotp", {"latchkey/totp.py"}),
         ("joserfc", {"latchkey/jose.py"}),
+        ("opentelemetry", {"latchkey/tracing.py", "latchkey/temporal_tracing.py"}),
     ],
 )
 def test_libraries_are_used_only_where_they_belong(library: str, only: set[str]) -> None:

@@ -1,26 +1,25 @@
 """Logs: one line per event, whatever somebody puts into it."""
 
 import logging
+import sys
 from collections.abc import Iterator
 
 import orjson
 import pytest
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from latchkey.logging import configure_logging
+from latchkey.redaction import redacted
+from tests.log_lines import json_log, lines_of, logging_restored
 
 EVIL = "/p\x1b[2J\r\n12:00:00 [info     ] signed in\x9b31m\u2028"
 
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """Leave the logging of the other tests as it was."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
-    root.handlers[:], root.level = handlers, level
+    with logging_restored():
+        yield
 
 
 @pytest.mark.parametrize("format_", ["console", "json"])
@@ -49,3 +48,33 @@ def test_nothing_in_a_line_looks_like_another(
     else:
         began = [line for line in lines if not line.startswith("    ")]
         assert len(began) == 3, written
+
+
+def test_all_that_a_process_writes_is_json_with_the_ids_of_its_task() -> None:
+    with json_log() as written:
+        bind_contextvars(request_id="abc")
+        structlog.get_logger("test").warning("ours")
+        logging.getLogger("library").warning("theirs")
+        sys.excepthook(ValueError, ValueError("the last words"), None)
+        clear_contextvars()
+    lines = lines_of(written)
+    assert [line["event"].split()[0] for line in lines] == ["ours", "theirs", "ended"]
+    assert {line["request_id"] for line in lines} == {"abc"}
+    assert "the last words" in lines[-1]["exception"]
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("Key (email)=(ada@example.com) exists", "Key (email)=([address]) exists"),
+        ('{"to": "jos\\u00e9@example.com"}', '{"to": "[address]"}'),
+        ("at postgres://me:p%40ss@db:5432/latchkey", "at postgres://db:5432/latchkey"),
+        ("Invalid API Key: sk_live_abc123DEF", "Invalid API Key: sk_live_…"),
+        ("rk_test_1234 whsec_5678 lk_9abc lks_9abc", "rk_test_… whsec_… lk_… lks_…"),
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer …"),
+        ("token eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI1In0.c2ln", "token [token]"),
+        ("@wraps(page) sub_1 evt_2 subscription/sub_1", None),
+    ],
+)
+def test_addresses_and_secrets_are_taken_out(text: str, instead: str | None) -> None:
+    assert redacted(text) == (text if instead is None else instead)

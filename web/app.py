@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latchkey import address_proof, adoption, first_owner, presence, temporal
+from latchkey import address_proof, adoption, first_owner, presence, temporal, tracing
 from latchkey.keyring import Keyring
 from latchkey.namespace_guard import NamespaceGuard
 from latchkey.serving import Drain
@@ -28,8 +28,10 @@ from web.hosts import KnownHosts
 from web.measuring import Measured
 from web.paths import WEBHOOKS, ExactPaths, PlainPaths
 from web.relay import Relay
+from web.request_ids import RequestIds
 from web.security import SecurityHeaders
 from web.site import Site
+from web.traced import Traced
 from web.visitors import VisitorAddresses
 from web.webhooks import WebhookEndpoint
 
@@ -66,8 +68,10 @@ class _WebProcess(Starlette):
         settings = self._settings
         app: ASGIApp = ExactPaths(super().build_middleware_stack(), table=self._exact)
         app = KnownHosts(BoundedBodies(app), settings=settings)
-        app = VisitorAddresses(PlainPaths(app), trusted=settings.trusted_proxies)
-        return Measured(SecurityHeaders(app, settings))
+        app = RequestIds(PlainPaths(app))
+        app = VisitorAddresses(app, trusted=settings.trusted_proxies)
+        app = SecurityHeaders(app, settings)
+        return Measured(app if tracing.tracer() is None else Traced(app))
 
 
 class _Webhooks:

@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 import structlog
 from prometheus_client import Counter
+from structlog.contextvars import bind_contextvars
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
-from latchkey import dispatch
+from latchkey import dispatch, tracing
 from latchkey.contracts import BurstObject
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.checks import reconciliations
@@ -316,9 +317,12 @@ class Relay:
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
 
     async def _send(self, target: Target, events: list[Waiting]) -> None:
-        """Nudge one object's workflow."""
-        async with self._delivering(events) as ids:
-            await dispatch.nudge(self._client, target, ids)
+        """Nudge one object's workflow, in a task of its own."""
+        bind_contextvars(object=target.id, events=[event.id for event in events])
+        first, *others = [event.trace for event in events]
+        with tracing.span("relay", parent=first, links=others, object=target.id):
+            async with self._delivering(events) as ids:
+                await dispatch.nudge(self._client, target, ids)
 
     async def _hand_over(self, objects: dict[str, list[Waiting]]) -> None:
         """Have one workflow read these objects, and wait a while for it to end. Where Temporal
@@ -331,10 +335,11 @@ class Relay:
 
         handle = None
         together = [event for events in objects.values() for event in events]
-        async with self._delivering(together, refused=send_alone):
-            handle = await dispatch.hand_over(
-                self._client, list(map(_handed_over, objects.values()))
-            )
+        with tracing.span("hand over", links=[event.trace for event in together]):
+            async with self._delivering(together, refused=send_alone):
+                handle = await dispatch.hand_over(
+                    self._client, list(map(_handed_over, objects.values()))
+                )
         if handle is not None:
             with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError):
                 async with asyncio.timeout(BURST_SECONDS):

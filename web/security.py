@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latchkey.settings import Settings
 from latchkey.texts import host_of
+from web.request_ids import HEADER, REQUEST_ID
 from web.site import site_of
 
 CSRF_COOKIE = "latchkey_csrf"
@@ -44,8 +45,8 @@ _HSTS = {"off": "", "host": "max-age=31536000", "subdomains": "max-age=31536000;
 
 
 class SecurityHeaders:
-    """Adds to every response the security headers that it doesn't set itself: pages, API, webhooks,
-    files and errors alike. Over https browsers are told to stay there.
+    """Adds to every response the security headers that it doesn't set itself, and the request's id:
+    pages, API, webhooks, files and errors alike. Over https browsers are told to stay there.
 
     What may be cached says so itself.
     """
@@ -72,7 +73,10 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
                 named = {name for name, _ in given}
-                message["headers"] = given + [header for header in ours if header[0] not in named]
+                added = [header for header in ours if header[0] not in named]
+                if (name := scope.get(REQUEST_ID)) is not None:
+                    added.append((HEADER, name.encode()))
+                message["headers"] = given + added
             return send(message)
 
         return self._app(scope, receive, with_headers)

@@ -47,7 +47,12 @@ def _forwarded(scope: Scope) -> bool:
 
 def from_trusted_proxy(request: HTTPConnection) -> bool:
     """Whether a proxy that is trusted says in headers what was requested of it."""
-    return request.scope.get(_PROXIED, False) is True
+    return is_proxied(request.scope)
+
+
+def is_proxied(scope: Scope) -> bool:
+    """The same for a bare request."""
+    return scope.get(_PROXIED, False) is True
 
 
 def address(text: str) -> str | None:

@@ -9,6 +9,7 @@ be slow.
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,7 +18,9 @@ import orjson
 import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
+from latchkey import tracing
 from latchkey.rules.cancelling import reports_cancelling, was_requested
 from latchkey.rules.routing import Target, route_snapshot, route_thin
 from latchkey.store.pool import Pool
@@ -115,7 +118,9 @@ class WebhookEndpoint:
         account = await self._keyring.account()
         if account is None:
             raise RefusedError(503, "not_connected", "Stripe isn't connected here yet")
-        return await self._intake.store(read_event(body, account=account))
+        event = replace(read_event(body, account=account), trace=tracing.traceparent())
+        bind_contextvars(events=[event.id], object=event.target.id)
+        return await self._intake.store(event)
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
         try:

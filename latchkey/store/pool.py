@@ -10,6 +10,8 @@ import asyncpg
 import orjson
 from asyncpg.transaction import Transaction
 
+from latchkey import tracing
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -39,12 +41,20 @@ class _HookedTransaction(Transaction):
         super().__init__(connection, *options)
         self.connection = connection
         self.outermost = False
+        self.span = tracing.span("transaction")
 
     async def __aenter__(self) -> None:
         self.outermost = not self.connection.is_in_transaction()
         await super().__aenter__()
+        self.span.__enter__()
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            await self._finish(kind, error, trace)
+        finally:
+            self.span.__exit__(kind, error, trace)
+
+    async def _finish(self, kind: Any, error: Any, trace: Any) -> None:
         hook = before_commit.get()
         if hook is not None and kind is None and self.outermost:
             try:

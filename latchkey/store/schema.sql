@@ -612,6 +612,7 @@ CREATE TABLE events (
     relayed_at timestamp with time zone,
     requested boolean,
     cancels boolean,
+    trace text,
     CONSTRAINT events_source_check CHECK ((source = ANY (ARRAY['webhook'::text, 'catch_up'::text]))),
     CONSTRAINT events_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'relayed'::text, 'handled'::text, 'ignored'::text, 'failed'::text])))
 );

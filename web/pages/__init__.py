@@ -73,6 +73,7 @@ from web.pages.member import (
     signin,
 )
 from web.pages.render import page
+from web.request_ids import request_id_of
 from web.security import ForgeryError
 
 log = structlog.get_logger("pages")
@@ -155,7 +156,10 @@ async def _message(request: Request, status: int, heading: str, text: str) -> Re
         await current_user(request)
     else:
         request.state.user = request.state.session = None
-    return page(request, "message.html", status, heading=heading, text=text, back="/")
+    ours = request_id_of(request.scope) if status >= 500 else None
+    return page(
+        request, "message.html", status, heading=heading, text=text, back="/", request_id=ours
+    )
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from latchkey import tracing
 from latchkey.rules.access import Verdict
 from latchkey.rules.ends import End, end_of
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource, Reason
@@ -306,6 +307,7 @@ async def _grant(
     ids = await _insert(connection, entitlements, context=context)
     grants = _new_grants(entitlements, ids, begun=begun, given=given, context=context)
     _measure(grants, context)
+    tracing.note(granted=len(grants))
     await write_facts(
         connection, [fact for grant in grants for fact in _facts_of_grant(grant, context)]
     )

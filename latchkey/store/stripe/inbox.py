@@ -61,19 +61,19 @@ erased as materialized (
     select n.event from unnest($15::text[], $16::text[]) as n (event, name) join gone using (name))
 insert into events (id, account_id, livemode, type, object_id, thin, api_version, created_at,
                     target_kind, target_id, checkout_session, state, body, requested, cancels,
-                    not_before)
+                    not_before, trace)
 select g.id, g.account_id, g.livemode, g.type, g.object_id, g.thin, g.api_version, g.created_at,
        g.target_kind, g.target_id, g.checkout_session,
        case g.target_kind when 'none' then 'ignored' else 'waiting' end,
        case when g.id in (select event from erased)
             then jsonb_build_object('id', g.id, 'type', g.type, 'erased', true)::text
             else g.body end,
-       g.requested, g.cancels, now() + coalesce(before.pause, interval '0')
+       g.requested, g.cancels, now() + coalesce(before.pause, interval '0'), g.trace
   from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::boolean[],
               $7::text[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[],
-              $13::boolean[], $14::boolean[])
+              $13::boolean[], $14::boolean[], $18::text[])
          as g (id, account_id, livemode, type, object_id, thin, api_version, created_at,
-               target_kind, target_id, checkout_session, body, requested, cancels)
+               target_kind, target_id, checkout_session, body, requested, cancels, trace)
   left join lateral (
        select $17::interval as pause from events e
         where g.target_kind <> 'none' and e.target_kind <> 'none' and e.target_id = g.target_id
@@ -88,7 +88,7 @@ returning id, target_kind <> 'none' as relayed, not_before > now() as waits
 class Arrival:
     """An event as it arrived; `body` is exactly what Stripe sent, and isn't stored if one of the
     objects that it `names` belongs to somebody who was erased. `requested` and `cancels` are what
-    `rules.cancelling.Telling` says."""
+    `rules.cancelling.Telling` says. `trace` is the span that it arrived in, if traces are on."""
 
     id: str
     account: Account
@@ -102,6 +102,7 @@ class Arrival:
     names: frozenset[str] = frozenset()
     requested: bool | None = None
     cancels: bool | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Waiting:
     type: str
     target: Target
     attempts: int
+    trace: str | None = None
     age: float = 0.0
 
 
@@ -141,6 +143,7 @@ async def store(pool: Pool, events: Sequence[Arrival]) -> dict[str, timedelta]:
         [event_id for event_id, _ in named],
         [name for _, name in named],
         BURST,
+        [event.trace for event in events],
     )
     return {row["id"]: BURST if row["waits"] else timedelta() for row in rows if row["relayed"]}
 
@@ -163,7 +166,7 @@ async def claim(pool: Pool, *, limit: int, few: int = FEW, apart: bool = False) 
                                where state = 'relayed' and not_before <= now()
                                order by not_before limit $3
                                  for update skip locked))
-        returning id, type, target_kind, target_id, checkout_session, attempts, received_at
+        returning id, type, target_kind, target_id, checkout_session, attempts, trace, received_at
         """,
         limit,
         LEASE,
@@ -179,6 +182,7 @@ def _waiting(row: Any) -> Waiting:
         row["type"],
         Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
         row["attempts"],
+        row["trace"],
     )
 
 
@@ -195,7 +199,7 @@ async def claim_others(
                    on e.target_id = given.id and e.target_kind = given.kind
                 where e.state = 'waiting' and e.target_kind <> 'none' and e.id <> all($3::text[])
                 order by e.received_at limit $5 for update of e skip locked))
-        returning id, type, target_kind, target_id, checkout_session, attempts
+        returning id, type, target_kind, target_id, checkout_session, attempts, trace
         """,
         [target.kind.value for target in targets],
         [target.id for target in targets],
@@ -276,7 +280,7 @@ async def begin_reading(
     """
     rows = await connection.fetch(
         f"""
-        select taken.ticket, e.id, e.type, e.checkout_session, e.attempts, {_AGE}
+        select taken.ticket, e.id, e.type, e.checkout_session, e.attempts, e.trace, {_AGE}
           from (select nextval('reading_tickets') as ticket) taken
           left join events e on e.target_id = $1 and e.target_kind = $2
                and e.target_kind <> 'none' and e.state in ('waiting', 'relayed')
@@ -291,6 +295,7 @@ async def begin_reading(
             row["type"],
             Target(kind, target_id, row["checkout_session"]),
             row["attempts"],
+            row["trace"],
             row["age"],
         )
         for row in rows
