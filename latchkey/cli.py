@@ -289,7 +289,7 @@ def _ready(program: str) -> "Settings":
     says in one line what is missing."""
     from temporalio.runtime import Runtime
 
-    from latchkey import tracing
+    from latchkey import error_reports, tracing
     from latchkey.logging import configure_logging
     from latchkey.settings import load_settings
     from latchkey.store.migrate import await_current
@@ -301,6 +301,7 @@ def _ready(program: str) -> "Settings":
     configure_logging()
     Runtime.set_default(make_runtime())
     tracing.start(settings.otlp_endpoint, program=program)
+    error_reports.start(settings.sentry_dsn, program=program, release=installed_version("latchkey"))
     _run(await_current(dsn))
     return settings
 

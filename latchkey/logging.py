@@ -8,6 +8,7 @@ from types import TracebackType
 
 import structlog
 
+from latchkey.error_reports import reported
 from latchkey.redaction import redacted
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -24,6 +25,7 @@ def configure_logging() -> None:
     console = wanted == "console" or (wanted is None and sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        reported,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
     ]

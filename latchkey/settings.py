@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     temporal_ui_port: int = Field(8233, alias="LATCHKEY_TEMPORAL_UI_PORT", ge=1, le=65535)
     worker_metrics_host: str = Field("127.0.0.1", alias="LATCHKEY_WORKER_METRICS_HOST")
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
+    sentry_dsn: str | None = Field(None, alias="SENTRY_DSN")
     otlp_endpoint: str | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     metrics_token: SecretStr | None = Field(None, alias="LATCHKEY_METRICS_TOKEN", min_length=16)
 
@@ -116,7 +117,12 @@ class Settings(BaseSettings):
         return SecretStr(parts._replace(netloc=netloc).geturl())
 
     @field_validator(
-        "public_url", "stripe_api_base", "sandbox_url", "temporal_ui_url", "otlp_endpoint"
+        "public_url",
+        "stripe_api_base",
+        "sandbox_url",
+        "temporal_ui_url",
+        "otlp_endpoint",
+        "sentry_dsn",
     )
     @classmethod
     def _address(cls, value: str | None) -> str | None:

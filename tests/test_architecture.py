@@ -160,6 +160,7 @@ def test_pages_and_api_do_not_reach_into_each_other() -> None:
         ("webauthn", {"latchkey/passkeys.py"}),
         ("pyotp", {"latchkey/totp.py"}),
         ("joserfc", {"latchkey/jose.py"}),
+        ("sentry_sdk", {"latchkey/error_reports.py"}),
         ("opentelemetry", {"latchkey/tracing.py", "latchkey/temporal_tracing.py"}),
     ],
 )
