@@ -55,7 +55,7 @@ class Up:
     def wait_ready(self) -> None:
         assert self.process is not None
         deadline = time.monotonic() + READY
-        while "Latchkey is ready" not in self.log.read_text():
+        while "Press Ctrl-C to stop everything" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
