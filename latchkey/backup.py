@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -62,6 +63,7 @@ async def back_up(settings: Settings, target: Path) -> MadeBackup:
         raise BackupError(
             f"{partial} exists: another backup is being written there; if none is, remove it"
         ) from None
+    await _note(dsn, now, manifest.bytes)
     return MadeBackup(path, manifest)
 
 
@@ -101,6 +103,17 @@ async def _write(dsn: str, secrets: tuple[str, ...], now: datetime, file: Binary
     )
     writer.finish(manifest)
     return manifest
+
+
+async def _note(dsn: str, now: datetime, size: int) -> None:
+    """Have Health and the metrics know of a backup. Where that can't be written, such as on a
+    standby, it is as good."""
+    with suppress(asyncpg.PostgresError, OSError):
+        connection = await connect(dsn)
+        try:
+            await backups.note(connection, now, size)
+        finally:
+            await connection.close()
 
 
 async def _dump(pg_dump: Path, dsn: str, snapshot: str, writer: DumpWriter) -> None:

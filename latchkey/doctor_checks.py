@@ -40,6 +40,7 @@ _CHECKS = {
     "second subscriptions": (FindingKind.SECOND_SUBSCRIPTIONS,),
     "webhooks": (FindingKind.WEBHOOKS_OFF, FindingKind.WEBHOOKS_GIVEN_UP),
     "visitors": (FindingKind.VISITORS_ALIKE,),
+    "backup": (FindingKind.BACKUP_LATE,),
 }
 """What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
 calling Stripe."""
@@ -57,6 +58,7 @@ _FOUND = {
     FindingKind.UNSOLD: "can't be bought at the moment: {detail}",
     FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout of: {detail}",
     FindingKind.SECOND_SUBSCRIPTIONS: "{count} beside another one of the same product and person",
+    FindingKind.BACKUP_LATE: "the last one was made at {since}",
     FindingKind.VISITORS_ALIKE: "all of them seem to come from {detail}, a private address",
     FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
     FindingKind.WEBHOOKS_OFF: "switched off after three days of failures: {detail}",
@@ -99,6 +101,10 @@ _ADVICE = {
     ),
     FindingKind.WEBHOOKS_GIVEN_UP: (
         "open Webhooks in the admin pages: the log says why, and can send them again"
+    ),
+    FindingKind.BACKUP_LATE: (
+        "see why `latchkey backup` doesn't run, or set LATCHKEY_BACKUP_HOURS to 0 if backups are"
+        " made by other means"
     ),
     FindingKind.VISITORS_ALIKE: (
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
@@ -176,6 +182,7 @@ def expectations(settings: Settings) -> Expectations:
         api_version=API_VERSION,
         sends_email=settings.smtp_url is not None,
         is_public=not settings.is_local,
+        backup_every=timedelta(hours=settings.backup_hours) if settings.backup_hours else None,
     )
 
 
@@ -198,7 +205,9 @@ def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator
         bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
         if bad is not None:
             yield Check(name, False, _found(bad, figures), _ADVICE[bad.kind])
-        elif name not in ("emails", "visitors", "webhooks"):
+        elif name not in ("emails", "visitors", "webhooks") and (
+            name != "backup" or figures.backed_up_at is not None
+        ):
             yield Check(name, True, _right(name, figures))
 
 
@@ -214,6 +223,8 @@ def _right(name: str, figures: HealthFigures) -> str:
     match name:
         case "background loops":
             return "all of them make progress"
+        case "backup":
+            return f"made at {figures.backed_up_at:%Y-%m-%d %H:%M} UTC"
         case "sales":
             return "everything on sale can be bought"
         case "events":

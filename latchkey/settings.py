@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     )
     event_body_days: int = Field(90, alias="LATCHKEY_EVENT_BODY_DAYS", ge=1)
     audit_days: int = Field(400, alias="LATCHKEY_AUDIT_DAYS", ge=30)
+    backup_hours: int = Field(36, alias="LATCHKEY_BACKUP_HOURS", ge=0)
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")

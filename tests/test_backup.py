@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 import asyncpg
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 
 from latchkey import adoption, backup, backup_file, postgres_client, restoration
 from latchkey.backup import BackupError, MadeBackup
 from latchkey.backup_file import MANIFEST, BackupFileError
-from latchkey.doctor_checks import of_identity
+from latchkey.doctor_checks import of_database, of_identity
 from latchkey.embedded import postgres_binaries
 from latchkey.postgres_client import PostgresClientError
 from latchkey.restoration import RestoreError
@@ -30,6 +31,7 @@ from latchkey.store.pool import Connection, Pool, create_pool
 from latchkey.store.site_identity import SiteRole
 from latchkey.vault import Purpose, Vault
 from tests.harness import SECRET, Postgres
+from web.alarms import AlarmCache
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +72,38 @@ async def tables(dsn: str) -> int:
         return len(await backups.counts(connection))
     finally:
         await connection.close()
+
+
+async def test_health_and_metrics_know_how_old_the_last_backup_is(
+    made: MadeBackup, dsn: str, pool: Pool
+) -> None:
+    async def said(watching: Settings) -> list[str]:
+        return [check.found for check in await of_database(watching) if check.name == "backup"]
+
+    public = settings(dsn)
+    assert await said(public) == [f"made at {made.manifest.made_at[:16].replace('T', ' ')} UTC"]
+    assert await backup_alarms(pool, public) == []
+    await pool.execute("update chores set done_at = now() - interval '37 hours'")
+    elsewhere = public.model_copy(update={"backup_hours": 0})
+    weekly = public.model_copy(update={"backup_hours": 170})
+    for patient in (elsewhere, weekly):
+        assert (await said(patient))[0].startswith("made at ")
+        assert await backup_alarms(pool, patient) == []
+    assert (await said(public))[0].startswith("the last one was made at ")
+    [alarm] = await backup_alarms(pool, public)
+    assert alarm.startswith("The last backup was made on ")
+    await AlarmCache(public).measure(pool)
+    age = REGISTRY.get_sample_value("latchkey_backup_age_seconds")
+    assert age is not None
+    assert 37 * 3600 <= age < 38 * 3600
+    await pool.execute("delete from chores")
+    assert await said(public) == [], "backups may be made by other means"
+    assert await backup_alarms(pool, public) == []
+
+
+async def backup_alarms(pool: Pool, watching: Settings) -> list[str]:
+    alarms = await AlarmCache(watching).alarms(pool)
+    return [alarm.text for alarm in alarms.raised if "backup" in alarm.text]
 
 
 async def test_a_backup_is_a_tar_that_others_can_read_too(made: MadeBackup) -> None:

@@ -33,6 +33,7 @@ _PAGES = {
     FindingKind.ENDPOINT: "/admin/health",
     FindingKind.CATCH_UP_LATE: "/admin/health",
     FindingKind.VISITORS_ALIKE: "/admin/health",
+    FindingKind.BACKUP_LATE: "/admin/health",
     FindingKind.UNSOLD: "/admin/health",
     FindingKind.SALES_REFUSED: "/admin/health",
     FindingKind.SECOND_SUBSCRIPTIONS: "/admin/subscriptions/second",
@@ -78,6 +79,7 @@ _COMPARED = Gauge("latchkey_comparison_age_seconds", "Time since the last full c
 _OVERDUE = Gauge("latchkey_deadlines_overdue", "Subscriptions past their deadline.")
 _LOOKED = Gauge("latchkey_catch_up_age_seconds", "Time since the last catch-up run.")
 _ENDPOINT = Gauge("latchkey_webhook_endpoint_ok", "1 if the webhook endpoint is set up correctly.")
+_BACKED_UP = Gauge("latchkey_backup_age_seconds", "Age of the last backup; 0 if none is known.")
 _WEBHOOKS_OFF = Gauge("latchkey_webhook_endpoints_off", "Endpoints that were switched off.")
 _MAILS = Gauge("latchkey_mails_failed", "Emails that could not be sent, counted up to 1000.")
 
@@ -131,6 +133,7 @@ class AlarmCache:
         _COMPARED.set(_age(figures, compared).total_seconds())
         _OVERDUE.set(figures.overdue)
         _MAILS.set(figures.mails_failed)
+        _BACKED_UP.set(_age(figures, figures.backed_up_at).total_seconds())
         _WEBHOOKS_OFF.set(len(figures.webhooks_off))
         _ENDPOINT.set(0 if endpoint_problems(figures, api_version=API_VERSION) else 1)
 
@@ -161,6 +164,8 @@ def _text(finding: Finding) -> str:
     more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
     if finding.kind is FindingKind.WEBHOOKS_OFF:
         return f"Webhooks failed for three days and were switched off: {finding.detail}{more}"
+    if finding.kind is FindingKind.BACKUP_LATE and finding.since:
+        return f"The last backup was made on {finding.since:%-d %B at %H:%M} UTC"
     if finding.kind is FindingKind.UNSOLD:
         return f"On sale, but nobody can buy it at the moment: {finding.detail}{more}"
     if finding.kind is FindingKind.SALES_REFUSED:

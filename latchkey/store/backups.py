@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from latchkey.store import site_identity
 from latchkey.store.pool import Connection
@@ -45,6 +46,18 @@ async def describe(connection: Connection) -> Described:
         migrations={each["name"]: each["oldest_release"] for each in applied},
         counts=await counts(connection),
         **dict(row),
+    )
+
+
+async def note(connection: Connection, made_at: datetime, size: int) -> None:
+    """Remember when a backup of the database was made, and its size in bytes."""
+    await connection.execute(
+        """
+        insert into chores (name, position, done_at) values ('backup', $1, $2)
+        on conflict (name) do update set position = excluded.position, done_at = excluded.done_at
+        """,
+        size,
+        made_at,
     )
 
 

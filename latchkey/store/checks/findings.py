@@ -34,6 +34,7 @@ class FindingKind(StrEnum):
     WEBHOOKS_OFF = "webhooks_off"
     WEBHOOKS_GIVEN_UP = "webhooks_given_up"
     VISITORS_ALIKE = "visitors_alike"
+    BACKUP_LATE = "backup_late"
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ class Finding:
 class Expectations:
     """What the settings promise: how often missed events are looked for, whether everything is
     compared every night, the API version that the webhook endpoint has to send, whether emails are
-    sent, and whether visitors come from the internet."""
+    sent, whether visitors come from the internet, and how old the last backup may be, if that is
+    watched here."""
 
     catch_up_every: timedelta
     compares_nightly: bool
     api_version: str
     sends_email: bool
     is_public: bool
+    backup_every: timedelta | None
 
     @property
     def catch_up_late(self) -> timedelta:
@@ -91,6 +94,9 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
     found += _of_webhooks(figures)
+    made, every = figures.backed_up_at, expected.backup_every
+    if made and every and figures.now - made > every:
+        found.append(Finding(FindingKind.BACKUP_LATE, since=made))
     alike = figures.only_address
     if expected.is_public and alike and not ip_address(alike).is_global:
         found.append(Finding(FindingKind.VISITORS_ALIKE, detail=alike))

@@ -30,6 +30,7 @@ class HealthFigures:
     counts those that nobody has settled. `only_address` is where the last sessions of several
     people all come from. `webhooks_off` are the hosts of endpoints that were switched off, and
     `webhooks_given_up` counts what was given up within three days.
+    `backed_up_at` is when `latchkey backup` last wrote this database to a file, if it ever did.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
     `drift` what the newest left open, without what is foreign: nobody can settle that.
@@ -59,6 +60,7 @@ class HealthFigures:
     webhooks_off: list[str]
     webhooks_given_up: int
     only_address: str | None
+    backed_up_at: datetime | None
 
     @property
     def uncompared(self) -> bool:
@@ -182,7 +184,8 @@ async def figures(connection: Connection) -> HealthFigures:
                (select min(ip) from (select user_id, ip from sessions
                                       where acting_as is null and ip <> 'unknown'
                                       order by id desc limit $3) s
-                having count(distinct ip) = 1 and count(distinct user_id) >= $4) as only_address
+                having count(distinct ip) = 1 and count(distinct user_id) >= $4) as only_address,
+               (select done_at from chores where name = 'backup') as backed_up_at
           from stripe_connection c
         """,
         MANY,
