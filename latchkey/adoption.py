@@ -39,14 +39,19 @@ async def is_beside_another(pool: Pool, settings: Settings) -> bool:
     return True
 
 
-async def adopt(settings: Settings, role: SiteRole) -> str:
-    """Make the database what `role` says, at the public URL of the settings; returns what that
-    means, in sentences. Raises `AdoptionError`."""
+def check_role(settings: Settings, role: SiteRole) -> None:
+    """Raise `AdoptionError` if the settings don't fit what a database is to be."""
     if role is SiteRole.REHEARSAL and not settings.stripe_api_base:
         raise AdoptionError(
             "a rehearsal needs a sandbox in place of Stripe: set STRIPE_API_BASE to its address,"
             " and STRIPE_SECRET_KEY to one of its keys"
         )
+
+
+async def adopt(settings: Settings, role: SiteRole) -> str:
+    """Make the database what `role` says, at the public URL of the settings; returns what that
+    means, in sentences. Raises `AdoptionError`."""
+    check_role(settings, role)
     pool = await create_pool(settings.require_database(), max_size=1)
     try:
         if role is SiteRole.ORIGINAL and await address_proof.leads_here(pool, settings) is False:
@@ -54,6 +59,10 @@ async def adopt(settings: Settings, role: SiteRole) -> str:
                 f"the original still answers at {settings.public_url}: stop it, or give this site"
                 " another LATCHKEY_PUBLIC_URL"
             )
+        async with pool.acquire() as connection:
+            scrubbed = (await site_identity.read(connection, settings.public_url)).scrubbed
+        if role is SiteRole.ORIGINAL and scrubbed:
+            raise AdoptionError("the people in this database are made up: it can't be the site")
         draft = audit_draft.of_command("latchkey adopt", AuditAction.SITE_ADOPTED)
         with audit_draft.recording(draft):
             async with pool.acquire() as connection, connection.transaction():

@@ -208,6 +208,37 @@ def adopt_command(
     console.print(_run(adopt(settings, role)), highlight=False, soft_wrap=True)
 
 
+@app.command("scrub")
+def scrub_command(
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal", help="To try things, with a sandbox instead of Stripe.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
+) -> None:
+    """Replace everything personal in a copy of a site by made-up data, for staging. The copy is
+    then for looking at, or with --rehearsal for trying things; it can't be the site any more."""
+    from latchkey.rules.plurals import counted
+    from latchkey.scrubbing import scrub_copy
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+    from latchkey.store.site_identity import SiteRole
+
+    settings = load_settings()
+    _run(await_current(settings.require_database(), seconds=30))
+    if not yes:
+        console.print("Addresses, names, secrets and logs in this database will be destroyed.")
+        typer.confirm("Continue?", abort=True)
+    role = SiteRole.REHEARSAL if rehearsal else SiteRole.READ_ONLY
+    done = _run(scrub_copy(settings, role))
+    console.print(
+        f"{counted(done.people, 'address', 'addresses')} replaced by made-up ones, and"
+        f" {counted(done.deleted, 'row')} of secrets, logs and texts deleted."
+    )
+    for table, rows in done.replaced.items():
+        console.print(f"{table}: {counted(rows, 'row')} written", highlight=False)
+    console.print("Let yourself in: latchkey owner you@example.com", highlight=False)
+
+
 @app.command("owner")
 def owner_command(
     email: Annotated[str, typer.Argument(help="Whose address. The account is created if needed.")],

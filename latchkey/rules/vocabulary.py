@@ -304,6 +304,7 @@ class AuditAction(StrEnum):
     SECRETS_ROTATED = "secrets_rotated"
     SITE_ADOPTED = "site_adopted"
     SITE_RESTORED = "site_restored"
+    SITE_SCRUBBED = "site_scrubbed"
     WEBHOOK_ADDED = "webhook_added"
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_SECRET_RENEWED = "webhook_secret_renewed"

@@ -29,13 +29,15 @@ class SiteRole(StrEnum):
 class SiteIdentity:
     """`home` is the address that the database acts for, None before its first start. `restored` is
     when the backup was made that a copy came from, in UTC, if it came from one. `instance` names
-    this database among its copies. `beside`: another database answers at the address."""
+    this database among its copies. `beside`: another database answers at the address. `scrubbed`:
+    its people are made up."""
 
     home: str | None = None
     role: SiteRole = SiteRole.ORIGINAL
     restored: str | None = None
     instance: str | None = None
     beside: bool = False
+    scrubbed: bool = False
 
     @property
     def sends_email(self) -> bool:
@@ -78,6 +80,7 @@ async def read(connection: Connection, address: str) -> SiteIdentity:
         restored=kept.get("restored"),
         instance=kept.get("instance"),
         beside=kept.get("beside", False),
+        scrubbed=kept.get("scrubbed", False),
     )
 
 
@@ -165,7 +168,9 @@ async def _note(connection: Connection, **what: str | bool) -> None:
     )
 
 
-async def choose(connection: Connection, address: str, role: SiteRole) -> int:
+async def choose(
+    connection: Connection, address: str, role: SiteRole, *, scrubbed: bool = False
+) -> int:
     """Say what the database is to be at an address, and have it act for that address from now on.
 
     Emails and webhooks that wait were meant by the original, or written while the copy didn't act:
@@ -177,7 +182,8 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
         """
         insert into site_settings (key, value)
         values ($1, jsonb_build_object('home', $2::text, 'role', $3::text,
-                                       'database', this_database(), 'instance', $4::text))
+                                       'database', this_database(), 'instance', $4::text,
+                                       'scrubbed', $5::boolean))
         on conflict (key) do update set value = excluded.value || case
             when site_settings.value ->> 'database' = this_database()
             then jsonb_build_object('instance', site_settings.value -> 'instance')
@@ -187,6 +193,7 @@ async def choose(connection: Connection, address: str, role: SiteRole) -> int:
         address,
         role,
         token_hex(8),
+        scrubbed or before.scrubbed,
     )
     await connection.execute("delete from signing_keys")
     await connection.execute("delete from oauth_logouts")

@@ -3,7 +3,6 @@ same settings: the copy does nothing, and the original misses nothing."""
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -18,11 +17,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from latchkey import postgres_client
 from latchkey.settings import Settings
-from latchkey.store import backups
 from latchkey.store.pool import Pool, create_pool
 from tests.drill.test_drill import Shop, as_paid, mail_server
+from tests.dumps import copy_database
 from tests.harness import (
     PATIENCE,
     Latchkey,
@@ -60,25 +58,6 @@ def requests_to(stripe: Stripe) -> Iterator[list[tuple[str, str, str]]]:
         yield calls
     finally:
         stripe.box.api.note = note  # type: ignore[method-assign]
-
-
-async def copy(source: str, target: str) -> None:
-    """`pg_dump source | psql target`, as an operator copies a site that runs."""
-    async with await create_pool(source, max_size=1) as pool, pool.acquire() as connection:
-        release = await backups.server_release(connection)
-    pg_dump = postgres_client.program("pg_dump", at_least=release)
-    psql = postgres_client.program("psql", at_least=release)
-    reading, writing = os.pipe()
-    dumping = await asyncio.create_subprocess_exec(pg_dump, f"--dbname={source}", stdout=writing)
-    os.close(writing)
-    filling = await asyncio.create_subprocess_exec(
-        *(psql, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--dbname={target}"),
-        stdin=reading,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    os.close(reading)
-    assert await dumping.wait() == 0
-    assert await filling.wait() == 0
 
 
 @dataclass(frozen=True)
@@ -163,7 +142,7 @@ async def test_a_copy_beside_its_original_does_nothing(
         buying = asyncio.create_task(shop.keep_buying(stop))
         await shop.has_sold(BEFORE)
         await receiver.got(BEFORE)
-        await copy(original, copied)
+        await copy_database(original, copied)
         stop.set()
         await buying
         settings = site.settings.model_copy(

@@ -158,6 +158,7 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.WEBHOOKS_RESENT: "Webhooks sent by hand",
     AuditAction.SITE_ADOPTED: "Copy of the site adopted",
     AuditAction.SITE_RESTORED: "Site restored from a backup",
+    AuditAction.SITE_SCRUBBED: "Personal data of a copy replaced",
     AuditAction.CONNECTION_CHANGED: "Stripe connected",
     AuditAction.CONNECTION_REMOVED: "Stripe disconnected",
     AuditAction.CONNECTION_REPAIRED: "Stripe connection repaired",

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 22b9d490640c142ea7f42d898ddefe1fc0c181f22261432e922a5a18f11ca626
+Made from ebaf3219868f51ada0de70bfcddb6598d2171dee3732a17a842940ce2ac5dfd1
 """
 
 from abc import ABC, abstractmethod
@@ -169,6 +169,7 @@ class SyncCalls(ABC):
             "secrets_rotated",
             "site_adopted",
             "site_restored",
+            "site_scrubbed",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",
@@ -951,6 +952,7 @@ class AsyncCalls(ABC):
             "secrets_rotated",
             "site_adopted",
             "site_restored",
+            "site_scrubbed",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",
