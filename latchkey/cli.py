@@ -231,8 +231,8 @@ def scrub_command(
     role = SiteRole.REHEARSAL if rehearsal else SiteRole.READ_ONLY
     done = _run(scrub_copy(settings, role))
     console.print(
-        f"{counted(done.people, 'address', 'addresses')} replaced by made-up ones, and"
-        f" {counted(done.deleted, 'row')} of secrets, logs and texts deleted."
+        f"Replaced {counted(done.people, 'address', 'addresses')} by made-up ones, and deleted"
+        f" secrets, logs and texts ({counted(done.deleted, 'row')})."
     )
     for table, rows in done.replaced.items():
         console.print(f"{table}: {counted(rows, 'row')} written", highlight=False)

@@ -1,10 +1,12 @@
-"""The table of OWASP's ASVS leaves nothing out, and names only what exists."""
+"""The table of OWASP's ASVS leaves nothing out and names only what exists; every column of the
+database is named as personal or not."""
 
 import re
 from collections import Counter
 
 import pytest
 
+from latchkey.store.personal_data import EMPTIED, KEPT, REPLACED
 from tests.prose import ROOT
 
 LEVELS = {
@@ -25,6 +27,13 @@ LEVELS = {
     "17.1": "23", "17.2": "22223333", "17.3": "22",
 }  # fmt: skip
 """The sections of ASVS 5.0.0, and the level of each of their requirements, in their order."""
+
+TABLE = r"CREATE (?:UNLOGGED )?TABLE (\w+)"
+TYPES = (
+    *("bigint", "boolean", "bytea", "double precision", "integer", "jsonb", "text", "timestamp"),
+    "uuid",
+)
+"""Of the columns of our tables."""
 
 STATES = {"met", "yours", "partly", "not met", "none"}
 ROWS = [
@@ -78,3 +87,22 @@ TESTS = {
     for path in (ROOT / "tests").rglob("test_*.py")
     for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.M)
 }
+
+
+def test_every_column_is_named_as_personal_or_not() -> None:
+    """`latchkey scrub` goes by it."""
+    schema = (ROOT / "latchkey/store/schema.sql").read_text()
+    found = {
+        (table, column.strip('"'))
+        for table, body in re.findall(rf"{TABLE} \(\n(.*?)\n\)", schema, re.S)
+        for column in re.findall(rf"^    (\"?\w+\"?) (?:{'|'.join(TYPES)})\b", body, re.M)
+    }
+    tables = {table for table, _ in found}
+    assert tables == set(re.findall(TABLE, schema))
+    assert not EMPTIED - tables, "these tables are gone: take them out of personal_data.py"
+    assert not EMPTIED & (REPLACED.keys() | KEPT.keys())
+    replaced = {(table, column) for table, columns in REPLACED.items() for column in columns}
+    kept = {(table, column) for table, columns in KEPT.items() for column in columns.split()}
+    assert not replaced & kept
+    decided = replaced | kept | {each for each in found if each[0] in EMPTIED}
+    assert found == decided, "decide in latchkey/store/personal_data.py what is personal"

@@ -137,7 +137,7 @@ KEPT: Mapping[str, str] = {
     ),
     "payment_links": (
         "id product_id account_id livemode price_id wanted stripe_id url active promotion_codes"
-        " settled told_at created_at retired_at ticket"
+        " settled told_at created_at retired_at ticket spent"
     ),
     "previews": "id product_id stripe_product state dispatched_at created_at",
     "reconciliations": (
@@ -183,6 +183,7 @@ KEPT: Mapping[str, str] = {
         "product_id status headline body image_url price_line button edition created_at updated_at"
     ),
     "schema_migrations": "name applied_at oldest_release",
+    "second_subscriptions": "subscription_id product_id allowed_at noticed_at",
     "sent_events": "type event_id created_at",
     "stripe_products": (
         "id account_id livemode name description image_url active deleted active_subscriptions"

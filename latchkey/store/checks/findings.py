@@ -94,9 +94,7 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
     found += _of_emails(figures, sends=expected.sends_email)
     found += _of_webhooks(figures)
-    made, every = figures.backed_up_at, expected.backup_every
-    if made and every and figures.now - made > every:
-        found.append(Finding(FindingKind.BACKUP_LATE, since=made))
+    found += _of_backups(figures, every=expected.backup_every)
     alike = figures.only_address
     if expected.is_public and alike and not ip_address(alike).is_global:
         found.append(Finding(FindingKind.VISITORS_ALIKE, detail=alike))
@@ -141,6 +139,13 @@ def _of_webhooks(figures: HealthFigures) -> list[Finding]:
     if figures.webhooks_given_up:
         found.append(Finding(FindingKind.WEBHOOKS_GIVEN_UP, figures.webhooks_given_up))
     return found
+
+
+def _of_backups(figures: HealthFigures, *, every: timedelta | None) -> list[Finding]:
+    made = figures.backed_up_at
+    if made and every and figures.now - made > every:
+        return [Finding(FindingKind.BACKUP_LATE, since=made)]
+    return []
 
 
 def _of_comparisons(figures: HealthFigures, *, nightly: bool) -> list[Finding]:
