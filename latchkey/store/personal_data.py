@@ -125,7 +125,7 @@ KEPT: Mapping[str, str] = {
     "events": (
         "id seq account_id livemode type object_id thin api_version created_at received_at"
         " target_kind target_id checkout_session state attempts not_before handled_at source"
-        " failed_at ignored_by relayed_at requested cancels"
+        " failed_at ignored_by relayed_at requested cancels trace"
     ),
     "links": (
         "id product_id account_id livemode stripe_product create_params state mail members progress"
