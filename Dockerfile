@@ -4,11 +4,13 @@ COPY requirements.txt .
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY . .
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && deploy/slim.sh /venv
 
 FROM python:3.11.14-slim-bookworm
 RUN groupadd --system --gid 10001 latchkey \
- && useradd --system --uid 10001 --gid 10001 latchkey
+ && useradd --system --uid 10001 --gid 10001 latchkey \
+ && install -d -o 10001 -g 10001 /backups
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 LATCHKEY_LOG_FORMAT=json
 # By numbers: Kubernetes can't tell whether a name is root.

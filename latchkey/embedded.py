@@ -66,6 +66,11 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Postgres:
     crash can then lose data. Raises `EmbeddedError`.
     """
     bin_folder = postgres_binaries()
+    if not (bin_folder / "postgres").exists():
+        raise EmbeddedError(
+            "Postgres's server isn't part of this installation, as in the image for production:"
+            " set DATABASE_URL"
+        )
     folder = folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)

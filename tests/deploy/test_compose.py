@@ -3,6 +3,7 @@ Specification's own schema, Apache License 2.0.)"""
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 import yaml
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+import worker
 from latchkey.settings import variables
+from web import app as web_app
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -41,7 +44,7 @@ def test_images_are_pinned(name: str) -> None:
 def test_long_running_services_are_watched_and_restarted() -> None:
     for name in ("postgres", "temporal", "web", "worker"):
         assert SERVICES[name]["healthcheck"]["test"], name
-    for name in ("postgres", "temporal", "temporal-ui", "web", "worker"):
+    for name in ("postgres", "temporal", "temporal-ui", "web", "worker", "caddy", "backup"):
         assert SERVICES[name]["restart"] == "unless-stopped", name
     assert SERVICES["postgres"]["volumes"]
 
@@ -49,7 +52,7 @@ def test_long_running_services_are_watched_and_restarted() -> None:
 @pytest.mark.slow
 def test_our_services_run_commands_that_exist() -> None:
     for name in OURS:
-        program, command = SERVICES[name]["command"]
+        program, command = SERVICES[name]["command"]  # the backup's script has a test of its own
         assert program == "latchkey"
         done = subprocess.run(
             [sys.executable, "-m", "latchkey.cli", command, "--help"], capture_output=True
@@ -112,8 +115,11 @@ def test_services_are_confined() -> None:
         assert (
             set(service.get("cap_add", [])) <= NEEDED
             if name == "postgres"
-            else ("cap_add" not in service)
+            else service.get("cap_add", ["NET_BIND_SERVICE"]) == ["NET_BIND_SERVICE"]
         ), name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert service["logging"]["options"]["max-size"], name
         assert not service.get("privileged"), name
     for name in OURS:
         assert SERVICES[name]["read_only"], name
@@ -127,7 +133,7 @@ NEEDED = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 def test_databases_have_no_way_out() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     reaching = {name for name, one in SERVICES.items() if "outside" in one["networks"]}
-    assert reaching == {"web", "worker", "temporal-ui", "codec-server"}
+    assert reaching == {"web", "worker", "temporal-ui", "codec-server", "caddy"}
 
 
 def test_services_have_only_the_secrets_they_need() -> None:
@@ -141,7 +147,9 @@ def test_services_have_only_the_secrets_they_need() -> None:
         }
 
     assert holders("POSTGRES_PASSWORD") == {"postgres", "postgres-roles"}
-    assert holders("LATCHKEY_POSTGRES_PASSWORD") == {"postgres-roles", "migrate", "web", "worker"}
+    assert holders("LATCHKEY_POSTGRES_PASSWORD") == {
+        *("postgres-roles", "migrate", "web", "worker", "backup"),
+    }
     assert holders("TEMPORAL_POSTGRES_PASSWORD") == {
         "postgres-roles",
         "temporal-schema",
@@ -152,14 +160,50 @@ def test_services_have_only_the_secrets_they_need() -> None:
         assert holders(secret) == {"web"}
     assert holders("LATCHKEY_TEMPORAL_KEYS") == {"web", "worker", "codec-server"}
     assert holders("LATCHKEY_CODEC_TOKEN") == {"codec-server"}
-    for secret in ("LATCHKEY_SECRET", "STRIPE_SECRET_KEY", "SMTP_URL"):
+    assert holders("LATCHKEY_SECRET") == {"web", "worker", "backup"}
+    for secret in ("STRIPE_SECRET_KEY", "SMTP_URL"):
         assert holders(secret) == {"web", "worker"}
 
 
-def test_only_loopback_is_published() -> None:
+def test_only_the_proxy_is_published() -> None:
     for name, service in SERVICES.items():
         for port in service.get("ports", []):
-            assert port.startswith("127.0.0.1:"), f"{name} publishes {port}"
+            assert port.startswith("127.0.0.1:") or name == "caddy", f"{name} publishes {port}"
+    assert SERVICES["caddy"]["profiles"] == ["tls"]
+
+
+def test_postgres_has_connections_for_all() -> None:
+    (option,) = [each for each in SERVICES["postgres"]["command"] if "max_connections" in each]
+    offered = int(option.partition("=")[2])
+    temporal = SERVICES["temporal"]["environment"]
+    theirs = 4 * (int(temporal["SQL_MAX_CONNS"]) + int(temporal["SQL_VIS_MAX_CONNS"]))
+    reserved, commands = 3, 4
+    assert offered >= 2 * (web_app.POOL_SIZE + worker.POOL_SIZE) + theirs + reserved + commands
+
+
+def test_backups_are_made_every_night_and_the_newest_kept(tmp_path: Path) -> None:
+    """The script itself, with a stand-in for `latchkey` that names files and one for `sleep`."""
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    for day in range(1, 5):
+        (backups / f"latchkey-2026110{day}-021700.tar").touch()
+    (backups / "notes.txt").touch()
+    made = backups / "latchkey-20261105-021700.tar"
+    programs = {
+        "latchkey": f'[ "$1 $2" = "backup /backups" ] && touch {made}',
+        "sleep": f'echo "$1" > {tmp_path}/slept; kill $PPID',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    script = (ROOT / "deploy" / "backup.sh").read_text()
+    here = script.replace("ls -1 /backups", f"ls -1 {backups}")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LATCHKEY_BACKUPS_KEPT": "3"}
+    subprocess.run(["sh", "-c", here], env=environment, timeout=30)
+    kept = sorted(path.name for path in backups.iterdir())
+    names = [f"latchkey-2026110{day}-021700.tar" for day in (3, 4, 5)]
+    assert kept == [*names, "notes.txt"]
+    assert 0 < int((tmp_path / "slept").read_text()) <= 2 * 86_400
 
 
 def test_mounted_files_exist() -> None:

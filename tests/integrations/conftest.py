@@ -20,6 +20,7 @@ collect_ignore = [
     *([] if install.pgbouncer() else ["test_pgbouncer.py"]),
     *([] if install.from_npm("openid-client") else ["test_openid_client.py"]),
     *([] if install.proxies() else ["test_proxies.py"]),
+    *([] if "caddy" in install.proxies() else ["test_caddyfile.py"]),
     *([] if install.NODE.is_dir() and install.examples() else ["test_examples.py"]),
     *([] if install.wordpress() else ["test_wordpress.py"]),
 ]
