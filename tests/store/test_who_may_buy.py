@@ -100,9 +100,9 @@ async def test_nobody_is_sold_what_they_have(pool: Pool, seed: int) -> None:
             ]
             found: Any
             if person % 2:
-                found = await checkout.running_subscription(
-                    connection, user_id=person, product_id="course"
-                )
+                found = (
+                    await checkout.bought_before(connection, user_id=person, product_id="course")
+                ).running
             else:
                 found = await checkout.subscription_of_address(
                     connection, key=f"p{person}@who.example", product_id="course"

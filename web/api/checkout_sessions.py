@@ -161,11 +161,8 @@ async def _refuse_owners(site: Site, product: Product, user: User, *, again: boo
     if again:
         return
     async with site.pool.acquire() as connection:
-        running = await checkout.running_subscription(
-            connection, user_id=user.id, product_id=product.id
-        )
-        pending = await checkout.pending_order(connection, user_id=user.id, product_id=product.id)
-    _refuse(running, pending=pending)
+        had = await checkout.bought_before(connection, user_id=user.id, product_id=product.id)
+    _refuse(had.running, pending=had.pending)
 
 
 async def _refuse_payers(site: Site, product: Product, email: str) -> None:

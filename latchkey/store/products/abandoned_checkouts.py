@@ -216,11 +216,8 @@ async def is_served(
             or await checkout.subscription_of_address(connection, key=key, product_id=product_id)
             is not None
         )
-    return (
-        await checkout.pending_order(connection, user_id=user_id, product_id=product_id)
-        or await checkout.running_subscription(connection, user_id=user_id, product_id=product_id)
-        is not None
-    )
+    had = await checkout.bought_before(connection, user_id=user_id, product_id=product_id)
+    return had.pending or had.running is not None
 
 
 async def is_sold(connection: Connection, product_id: str, price_id: str) -> bool:

@@ -120,7 +120,8 @@ async def selling(connection: Connection, product_id: str) -> Selling:
         """
         select p.id as product_id, p.purchase_method, p.checkout_target, p.external_url,
                p.promotion_codes, p.show_locked, p.one_trial, l.stripe_product,
-               s.status as sales_page, i.obstacle
+               s.status as sales_page, i.obstacle,
+               exists (select from payment_links where product_id = p.id) as linked
           from products p
           left join links l on l.product_id = p.id and l.removed_at is null
           left join sales_pages s on s.product_id = p.id
@@ -131,18 +132,24 @@ async def selling(connection: Connection, product_id: str) -> Selling:
     )
     if row is None:
         raise KeyError(product_id)
-    links = await connection.fetch(
+    values = dict(row)
+    links = await _links(connection, product_id) if values.pop("linked") else ()
+    return Selling(
+        **values | {"obstacle": _obstacle(row["obstacle"])},
+        links=links,
+        offers=await offers.of_product(connection, product_id),
+    )
+
+
+async def _links(connection: Connection, product_id: str) -> tuple[PaymentLink, ...]:
+    rows = await connection.fetch(
         f"""
         select {_LINK} from payment_links k join payment_link_states n on n.id = k.id
          where k.product_id = $1 order by k.id
         """,
         product_id,
     )
-    return Selling(
-        **dict(row) | {"obstacle": _obstacle(row["obstacle"])},
-        links=tuple(_payment_link(dict(link)) for link in links),
-        offers=await offers.of_product(connection, product_id),
-    )
+    return tuple(_payment_link(dict(row)) for row in rows)
 
 
 async def selling_to(connection: Connection, product_id: str, user_id: int | None) -> Selling:
@@ -655,22 +662,6 @@ async def refused(connection: Connection, link_id: int, error: str) -> None:
     )
 
 
-async def pending_order(connection: Connection, *, user_id: int, product_id: str) -> bool:
-    """Whether the user has a delayed payment for this product under way."""
-    found: bool = await connection.fetchval(
-        """
-        select exists (
-            select from orders o
-              join order_lines i on i.order_id = o.id
-              join links l on l.stripe_product = i.stripe_product and l.removed_at is null
-             where o.user_id = $1 and o.state = 'pending' and l.product_id = $2)
-        """,
-        user_id,
-        product_id,
-    )
-    return found
-
-
 async def pending_of_address(connection: Connection, *, key: str, product_id: str) -> bool:
     """Whether somebody with this address has a delayed payment for this product under way; nobody
     has to have an account with it."""
@@ -741,33 +732,52 @@ class RunningSubscription:
         return remedy(self.status, ends=self.ends, pause_reason=self.pause_reason)
 
 
-async def running_subscription(
-    connection: Connection, *, user_id: int, product_id: str
-) -> RunningSubscription | None:
-    """The user's newest subscription of the product that isn't over, whether it gives access or
-    not; one whose end has come is over, even if Stripe hasn't said so yet."""
+@dataclass(frozen=True)
+class BoughtBefore:
+    """What keeps a user from buying a product again: a delayed payment for it under way, or their
+    newest subscription of it that isn't over, whether it gives access or not. One whose end has
+    come is over, even if Stripe hasn't said so yet."""
+
+    pending: bool
+    running: RunningSubscription | None
+
+
+async def bought_before(connection: Connection, *, user_id: int, product_id: str) -> BoughtBefore:
+    """What the user has bought of the product already, in one query."""
     row = await connection.fetchrow(
         """
-        select s.id, s.status, s.scheduled_end is not null as ends, s.pause_reason,
-               c.billing_user is not distinct from s.user_id and not c.deleted as yours,
-               (select email from other_payers where source_id = s.id and proven_at is null)
-                   as other_payer
-          from subscriptions s
-          join customers c on c.id = s.customer_id
-          join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
-         where s.user_id = $1 and s.ended_at is null and s.status = any($3::text[])
-           and (s.scheduled_end is null or s.scheduled_end > now())
-           and exists (select from subscription_items i
+        select exists (select from orders o
+                         join order_lines i on i.order_id = o.id
                          join links l on l.stripe_product = i.stripe_product
                               and l.removed_at is null
-                        where i.subscription_id = s.id and l.product_id = $2)
-         order by s.created_at desc limit 1
+                        where o.user_id = $1 and o.state = 'pending' and l.product_id = $2)
+                   as pending, r.*
+          from (values (1)) always
+          left join lateral (
+               select s.id, s.status, s.scheduled_end is not null as ends, s.pause_reason,
+                      c.billing_user is not distinct from s.user_id and not c.deleted as yours,
+                      (select email from other_payers
+                        where source_id = s.id and proven_at is null) as other_payer
+                 from subscriptions s
+                 join customers c on c.id = s.customer_id
+                 join stripe_connection k on k.account_id = s.account_id
+                      and k.livemode = s.livemode
+                where s.user_id = $1 and s.ended_at is null and s.status = any($3::text[])
+                  and (s.scheduled_end is null or s.scheduled_end > now())
+                  and exists (select from subscription_items i
+                                join links l on l.stripe_product = i.stripe_product
+                                     and l.removed_at is null
+                               where i.subscription_id = s.id and l.product_id = $2)
+                order by s.created_at desc limit 1) r on true
         """,
         user_id,
         product_id,
         sorted(LIVE_STATUSES),
     )
-    return RunningSubscription(**dict(row)) if row else None
+    assert row is not None, "it joins to one row"
+    found = dict(row)
+    pending: bool = found.pop("pending")
+    return BoughtBefore(pending, RunningSubscription(**found) if found["id"] else None)
 
 
 @dataclass(frozen=True)

@@ -130,18 +130,15 @@ def _by_link(selling: Selling, wanted: str | None) -> bool:
 async def _has_one(request: Request, product: Product, user: User) -> Response | None:
     """Whoever has bought the product already is led to what they have, not to pay again."""
     async with site_of(request).pool.acquire() as connection:
-        pending = await checkout.pending_order(connection, user_id=user.id, product_id=product.id)
-        running = await checkout.running_subscription(
-            connection, user_id=user.id, product_id=product.id
-        )
-    if pending:
+        had = await checkout.bought_before(connection, user_id=user.id, product_id=product.id)
+    if had.pending:
         return page(request, "member/buy_pending.html", product=product)
-    if running:
+    if had.running:
         return page(
             request,
             "member/buy_running.html",
             product=product,
-            subscription=running,
+            subscription=had.running,
             portal=site_of(request).look.portal,
         )
     return None
