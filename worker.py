@@ -191,7 +191,15 @@ def _activities(
     )
     repairs = RepairActivities(deps, client)
     reconcile = ReconcileActivities(deps, client, repairs)
-    at_once: list[Activity] = [subscriptions.sync, purchases.sync, objects.sync]
+    at_once: list[Activity] = [
+        subscriptions.sync,
+        purchases.sync,
+        objects.sync,
+        checkout.look_at_session,
+        checkout_sessions.open_checkout,
+        portal.open_portal,
+        portal.find_receipt,
+    ]
     main: list[Activity] = [
         *at_once,
         subscriptions.end_due_access,
@@ -219,10 +227,6 @@ def _activities(
         connection.check_key,
         connection.register_endpoint,
         checkout.settle,
-        checkout.look_at_session,
-        checkout_sessions.open_checkout,
-        portal.open_portal,
-        portal.find_receipt,
         connection.check_endpoint,
         catch_up.page,
         reconcile.page,

@@ -5,11 +5,12 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from latchkey import contracts
 from latchkey.stripe_rate import URGENT, Calling, calling
 
 AT_ONCE_SECONDS, ANSWER_SECONDS = 0.25, 4.0
 """A local activity holds up its workflow task, so it neither queues for a permit nor waits for a
-slow answer. It only reads, so it can be cut off."""
+slow answer. It can be cut off: it only reads, or repeats its write under the same key."""
 
 
 class Urgency(Interceptor):
@@ -23,7 +24,8 @@ class _Urgent(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         if info.is_local:
-            who = Calling(URGENT, AT_ONCE_SECONDS, ANSWER_SECONDS)
+            person = info.workflow_type == contracts.STRIPE_CALL
+            who = Calling(1 if person else URGENT, AT_ONCE_SECONDS, ANSWER_SECONDS)
         else:
             who = Calling(info.priority.priority_key or URGENT)
         token = calling.set(who)

@@ -23,6 +23,7 @@ from tests.workflows.recording import record
 from tests.workflows.release_before.catch_up import CatchUp as OldCatchUp
 from tests.workflows.release_before.product_link import ProductLink as OldProductLink
 from tests.workflows.release_before.reconciliation import Reconciliation as OldReconciliation
+from tests.workflows.release_before.stripe_call import StripeCall as OldStripeCall
 from tests.workflows.release_before.subscription import Subscription as OldSubscription
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -32,6 +33,7 @@ BEFORE: dict[str, type] = {
     "CatchUp": OldCatchUp,
     "ProductLink": OldProductLink,
     "Reconciliation": OldReconciliation,
+    "StripeCall": OldStripeCall,
     "Subscription": OldSubscription,
 }
 OLD: list[type] = [BEFORE.get(kind.__name__, kind) for kind in NEW]
