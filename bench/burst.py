@@ -1,13 +1,16 @@
-"""`python -m bench.burst`: 3,000 events of 1,000 purchases at once, to access for all."""
+"""`python -m bench.burst`: 4,000 events of 1,000 purchases at once, to access for all.
 
+`--purchases 3000` plays another number; `off` or a number as argument is another threshold.
+"""
+
+import argparse
 import asyncio
 import collections
 import hashlib
 import hmac
 import re
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import httpx
 import orjson
@@ -23,8 +26,8 @@ POLL_SECONDS = 0.05
 USUAL = "50"
 
 
-async def buy(running: Stack, price: str) -> None:
-    """Have everybody buy, by eight buyers at a time."""
+async def buy(running: Stack, price: str, purchases: int) -> None:
+    """Have so many buy, by eight buyers at a time."""
     headers = {"Authorization": "Bearer sk_test_bench"}
     async with httpx.AsyncClient(base_url=running.sandbox, headers=headers, timeout=60) as client:
         gate = asyncio.Semaphore(8)
@@ -36,36 +39,37 @@ async def buy(running: Stack, price: str) -> None:
                 paid = await client.post(f"/_sandbox/checkout/{session}/pay", json={"email": email})
                 paid.raise_for_status()
 
-        await asyncio.gather(*(one(number) for number in range(PURCHASES)))
+        await asyncio.gather(*(one(number) for number in range(purchases)))
 
 
-def happened(running: Stack, since: str) -> list[Json]:
+def happened(running: Stack, since: str) -> Iterator[Json]:
     """The sandbox's events of the types that Latchkey asks for, oldest first."""
-    found: list[Json] = []
-    while True:
-        given = {"limit": "100", "after": since}
-        page = httpx.get(f"{running.sandbox}/_sandbox/events", params=given, timeout=60).json()
-        if not page["data"]:
-            return [event for event in found if event["type"] in HANDLED_EVENTS]
-        found += page["data"]
-        since = page["data"][-1]["id"]
+    with httpx.Client(base_url=running.sandbox, timeout=60) as client:
+        while True:
+            page = client.get("/_sandbox/events", params={"limit": "100", "after": since})
+            events = orjson.loads(page.content)["data"]
+            if not events:
+                return
+            yield from (event for event in events if event["type"] in HANDLED_EVENTS)
+            since = events[-1]["id"]
 
 
-def signed(events: list[Json], key: str) -> Iterator[bytes]:
-    """The requests that deliver these events."""
-    made = []
-    for event in events:
-        body, at = orjson.dumps(event), int(time.time())
+def signed(bodies: Iterable[bytes], key: str) -> Iterator[bytes]:
+    """The requests that deliver these events, each signed when it is asked for."""
+    for body in bodies:
+        at = int(time.time())
         digest = hmac.new(key.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
         headers = {"Stripe-Signature": f"t={at},v1={digest}", "Content-Type": "application/json"}
-        made.append(load.request("POST", "/webhooks/stripe", headers, body))
-    return iter(made)
+        yield load.request("POST", "/webhooks/stripe", headers, body)
 
 
-async def until_all(running: Stack, query: str, wanted: int) -> int:
+PATIENCE = 200
+
+
+async def until_all(running: Stack, query: str, wanted: int, *, seconds: float = PATIENCE) -> int:
     """Wait until a query counts so many. Returns the most memory that the worker took."""
     peak = 0
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + seconds
     while True:
         peak = max(peak, running.memory("worker"))
         rows = await fetch(running.dsn, query)
@@ -92,7 +96,7 @@ def reads(running: Stack) -> collections.Counter[str]:
     )
 
 
-def rush(burst_from: str) -> float:
+def rush(burst_from: str, purchases: int) -> float:
     """Play the launch on a fresh stack; returns the events per second, to access for all."""
     with stack(LATCHKEY_BURST_FROM=burst_from, LATCHKEY_CATCHUP_SECONDS="86400") as running:
         made = running.control("bulk", count=1)
@@ -106,9 +110,9 @@ def rush(burst_from: str) -> float:
         headers = {"Authorization": "Bearer sk_test_bench"}
         httpx.post(f"{running.sandbox}/v1/products", data={"name": "First"}, headers=headers)
         [first] = httpx.get(f"{running.sandbox}/_sandbox/events?limit=1", timeout=60).json()["data"]
-        asyncio.run(buy(running, made["monthly"]))
-        events = happened(running, first["id"])
-        requests = signed(events, key)
+        asyncio.run(buy(running, made["monthly"], purchases))
+        events = [orjson.dumps(event) for event in happened(running, first["id"])]
+        requests = iter(list(signed(events, key)))
         httpx.delete(f"{running.sandbox}/_sandbox/requests")
         before, used = running.memory("worker"), running.cpu()
 
@@ -118,7 +122,7 @@ def rush(burst_from: str) -> float:
             sending = asyncio.create_task(load.run(port, requests, connections=CONNECTIONS))
             opened = "select count(*) as n from live_grants g join users u on u.id = g.user_id"
             opened += " where u.email like 'buyer-%'"
-            peak = await until_all(running, opened, PURCHASES)
+            peak = await until_all(running, opened, purchases)
             return await sending, time.perf_counter() - began, peak
 
         taken, seconds, peak = asyncio.run(play())
@@ -129,14 +133,14 @@ def rush(burst_from: str) -> float:
         settled = time.perf_counter() - began
         counted = reads(running)
         runs = "select count(*) as n from subscriptions where lifecycle_at is not null"
-        most = asyncio.run(until_all(running, runs, PURCHASES))
+        most = asyncio.run(until_all(running, runs, purchases))
         started = time.perf_counter() - began
         each = ", ".join(f"{path} {count}" for path, count in counted.most_common(4))
         print(
-            f"from {burst_from:>4}: {len(events)} events of {PURCHASES} purchases:"
+            f"from {burst_from:>4}: {len(events)} events of {purchases} purchases:"
             f" {len(events) / seconds:6.0f} events/s to access for all ({seconds:.1f} s;"
             f" taken in {taken.words()}), handled {settled:.1f} s later, every run started"
-            f" {started:.1f} s later; Stripe calls {sum(counted.values()) / PURCHASES:.2f} a"
+            f" {started:.1f} s later; Stripe calls {sum(counted.values()) / purchases:.2f} a"
             f" purchase: {each}; worker {before / 2**20:.0f} MB before,"
             f" {peak / 2**20:.0f} MB at most until then, {most / 2**20:.0f} MB with all runs;"
             f" CPU seconds until access {cost}",
@@ -147,7 +151,11 @@ def rush(burst_from: str) -> float:
 
 def main() -> None:
     """With every purchase by itself and with the default, or with the thresholds given."""
-    rates = [rush(given) for given in sys.argv[1:] or ["off", USUAL]]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("thresholds", nargs="*", default=["off", USUAL])
+    parser.add_argument("--purchases", type=int, default=PURCHASES)
+    asked = parser.parse_args()
+    rates = [rush(given, asked.purchases) for given in asked.thresholds]
     print(f"ratio {rates[-1] / rates[0]:.1f}; wanted: at least 400 events/s, 0.2 calls a purchase")
 
 

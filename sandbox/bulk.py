@@ -8,17 +8,28 @@ from sandbox.subscriptions import agenda
 from sandbox.world import Json
 
 AGE_SECONDS = 60
-"""How long ago they bought."""
+"""How long ago the last of them bought."""
+
+WAVE = 100
+"""How many of those who came in the course of some time came in the same second."""
 
 
 def subscribers(
-    shop: Shop, *, count: int, product: str | None = None, one_off: int = 0, name: str = "Bulk"
+    shop: Shop,
+    *,
+    count: int,
+    product: str | None = None,
+    one_off: int = 0,
+    name: str = "Bulk",
+    within: int = 0,
 ) -> Json:
-    """Create `count` customers with an active subscription to one product, and `one_off` with a
-    paid order each. Returns the ids of the product and its prices."""
+    """Create `count` customers with an active subscription to one product, who came in the course
+    of `within` seconds, and `one_off` with a paid order each. Returns the ids of the product and
+    its prices."""
     world = shop.world
     shop.silent = True
-    world.settle_clock(time.time() - AGE_SECONDS)
+    newest = time.time() - AGE_SECONDS
+    world.settle_clock(newest - within)
     try:
         if product is None:
             product = catalog.create_product(shop, {"name": name})["id"]
@@ -36,8 +47,13 @@ def subscribers(
         )
         method = cards.payment_method(shop, "pm_card_visa")
         first = _subscription(shop, 0, monthly, method)
+        model = first
         for number in range(1, count):
-            _like(shop, first, number, monthly, method)
+            if within and number % WAVE == 0:
+                world.settle_clock(newest - within * (count - number) / count)
+                model = _subscription(shop, number, monthly, method)
+            else:
+                _like(shop, model, number, monthly, method)
         for _ in range(one_off):
             _order(shop, once)
         if not count:
