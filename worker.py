@@ -53,6 +53,7 @@ from latchkey import (
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.outgoing_http import OutgoingHttp
+from latchkey.serving import collect_rarely
 from latchkey.settings import Settings, load_settings
 from latchkey.signing import SigningKeys
 from latchkey.store import site_identity
@@ -357,4 +358,5 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    collect_rarely()
     await run(load_settings(), stop)

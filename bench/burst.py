@@ -23,7 +23,7 @@ from latchkey.rules.routing import HANDLED_EVENTS
 PURCHASES = 1000
 CONNECTIONS = 16
 POLL_SECONDS = 0.05
-USUAL = "50"
+USUAL = "20"
 
 
 async def buy(running: Stack, price: str, purchases: int) -> None:

@@ -144,10 +144,14 @@ def temporal_away() -> None:
         with second_web(running) as port:
             rates = {}
             for name, kind in (("not relayed", UNHANDLED), ("waiting", HANDLED)):
-                found = [played(port, f"{name[0]}{n}", kind) for n in range(ROUNDS + 1)][1:]
+                played(port, f"{name[0]}0", kind)
+                used = running.cpu()["web2"]
+                found = [played(port, f"{name[0]}{n + 1}", kind) for n in range(ROUNDS)]
+                spent = (running.cpu()["web2"] - used) / (ROUNDS * EVENTS) * 1e6
                 rates[name] = statistics.median(result.rate for result in found)
                 for result in found:
                     print(f"{name:12} {result.words()}")
+                print(f"{name:12} {spent:.0f} us of web's CPU an event")
             print(f"ratio of medians {rates['waiting'] / rates['not relayed']:.2f}")
             waiting = EVENTS * (ROUNDS + 1)
             print(f"{STEADY_RATE} a second, {waiting} waiting already: {steadily(running, port)}")

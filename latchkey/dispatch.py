@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import (
@@ -52,6 +52,9 @@ is unavailable."""
 
 
 STRIPE_CALL_LIFE = timedelta(minutes=2)
+
+EARLIER = timedelta(seconds=2)
+"""How long before its deadline a run that was started asleep is handed to a worker."""
 
 
 class TemporalUnavailableError(Exception):
@@ -111,7 +114,9 @@ async def hand_over(client: Client, objects: list[BurstObject]) -> WorkflowHandl
 async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
     """Start the workflow of an imported subscription, asleep until its first deadline.
 
-    An existing run knows more and is left alone: False then. Raises `TemporalUnavailableError`.
+    Temporal keeps its first workflow task back until it is nudged or until just before the
+    deadline: a run that sleeps costs no worker anything. An existing run knows more and is left
+    alone: False then. Raises `TemporalUnavailableError`.
     """
     async with _bounded(client):
         try:
@@ -126,6 +131,7 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
                 id=contracts.subscription_workflow_id(lifecycle.subscription_id),
                 task_queue=contracts.MAIN_QUEUE,
                 static_summary=f"Subscription {lifecycle.subscription_id}",
+                start_delay=_until_it_wakes(lifecycle.wake_at),
                 priority=Priority(priority_key=4),
                 search_attributes=TypedSearchAttributes(
                     [
@@ -141,6 +147,14 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
         except WorkflowAlreadyStartedError:
             return False
     return True
+
+
+def _until_it_wakes(wake_at: datetime | None) -> timedelta | None:
+    """How long a run can do without its first workflow task, in which it sets its timer. Only
+    signal-with-start, which `nudge` uses, ends that early."""
+    if wake_at is None:
+        return None
+    return max(wake_at - datetime.now(UTC) - EARLIER, timedelta()) or None
 
 
 async def is_running(client: Client, workflow_id: str) -> bool:

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     staff_idle_hours: int = Field(12, alias="LATCHKEY_STAFF_IDLE_HOURS", ge=1, le=9600)
     staff_session_days: int = Field(7, alias="LATCHKEY_STAFF_SESSION_DAYS", ge=1, le=400)
     stripe_rate: float = Field(20.0, alias="LATCHKEY_STRIPE_RATE", gt=0)
-    burst_from: int | Literal["off"] = Field(50, alias="LATCHKEY_BURST_FROM")
+    burst_from: int | Literal["off"] = Field(20, alias="LATCHKEY_BURST_FROM")
     catchup_seconds: int = Field(600, alias="LATCHKEY_CATCHUP_SECONDS", ge=10)
     reconciliation: Literal["report", "repair", "off"] = Field(
         "report", alias="LATCHKEY_RECONCILIATION"

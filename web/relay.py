@@ -57,9 +57,11 @@ APART = Claim(limit=BATCH, apart=True)
 """What a round claims after one that handed over: what a few hundred objects send, or only what
 can't be handed over while handovers are waited for."""
 
-GATHER_SECONDS = 0.25
-"""How long events gather after a handover at least, and how much longer those that can't be handed
-over wait for it to end."""
+GATHER_SECONDS = 0.1
+"""How long events gather after a handover at least."""
+
+APART_SECONDS = 0.25
+"""How much longer those that can't be handed over wait for a handover to end."""
 
 WAKEUPS = 50
 POLL_SECONDS = 1.0
@@ -71,7 +73,9 @@ BURSTS = 3
 long they take."""
 
 LAUNCH_SECONDS = 2.0
-"""Handing over goes on as long as so many seconds bring as many objects as the threshold says."""
+LAUNCH = 2.5
+"""Handing over goes on as long as so many seconds bring so many times the threshold, which is more
+than could be read one by one. They count from the end of a handover, however long it took."""
 
 BURST_SECONDS = 8.0
 """After this long, a handover isn't waited for any more: Stripe may be unavailable for longer."""
@@ -178,7 +182,6 @@ class Relay:
         objects = list(together.items())
         for first in range(0, len(objects), BURST):
             batch = dict(objects[first : first + BURST])
-            self._handed_over.append((time.monotonic(), len(batch)))
             await self._start(self._bursts, BURSTS, self._hand_over(batch))
         return len(waiting) >= size.limit
 
@@ -188,7 +191,7 @@ class Relay:
             return True
         since = time.monotonic() - LAUNCH_SECONDS
         lately = sum(count for at, count in self._handed_over if at > since)
-        return self._burst_from != "off" and lately >= self._burst_from
+        return self._burst_from != "off" and lately >= LAUNCH * self._burst_from
 
     async def _handovers_last(self) -> bool:
         """While many wait, let some gather; whether handovers are still being made afterwards."""
@@ -196,7 +199,7 @@ class Relay:
             return False
         await asyncio.sleep(GATHER_SECONDS)
         if self._bursts:
-            await asyncio.wait(self._bursts, timeout=GATHER_SECONDS)
+            await asyncio.wait(self._bursts, timeout=APART_SECONDS)
         return bool(self._bursts)
 
     async def _start(
@@ -344,6 +347,7 @@ class Relay:
             with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError):
                 async with asyncio.timeout(BURST_SECONDS):
                     await handle.result()
+            self._handed_over.append((time.monotonic(), len(objects)))
             self._arrived.set()
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -11,9 +11,10 @@ import temporalio.api.operatorservice.v1 as operator
 from temporalio.client import Client
 
 from latchkey import dispatch, temporal
-from latchkey.contracts import burst_workflow_id
+from latchkey.contracts import Wake, burst_workflow_id
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Pool
+from latchkey.store.purchases.subscription_mirror import Lifecycle
 from latchkey.store.stripe import inbox, wakeups
 from tests.harness import PATIENCE, Json, Latchkey, free_port, new_namespace, until
 from tests.life.play import linked
@@ -313,3 +314,30 @@ async def test_an_object_that_cannot_be_handed_over_fails_alone(
         ("sub_2", "relayed"),
         ("sub_3", "failed"),
     }
+
+
+async def test_a_run_that_sleeps_is_given_to_no_worker_until_it_is_nudged_or_due(
+    temporal_address: str,
+) -> None:
+    client = await started(temporal_address)
+
+    async def handed_out(name: str) -> bool:
+        """Whether the run has a workflow task to be done."""
+        history = await client.get_workflow_handle(f"subscription/{name}").fetch_history()
+        return any(
+            event.HasField("workflow_task_scheduled_event_attributes") for event in history.events
+        )
+
+    now = datetime.now(UTC)
+    for name, wake_at in {
+        "sub_later": now + timedelta(days=30),
+        "sub_due": now,
+        "sub_soon": now + dispatch.EARLIER,
+        "sub_open": None,
+    }.items():
+        lifecycle = Lifecycle(name, "cus_1", wake_at, Wake.RENEWAL_DUE)
+        assert await dispatch.start_lifecycle(client, lifecycle)
+    assert [await handed_out(name) for name in ("sub_due", "sub_soon", "sub_open")] == [True] * 3
+    assert not await handed_out("sub_later")
+    await dispatch.nudge(client, Target(TargetKind.SUBSCRIPTION, "sub_later"), ["evt_1"])
+    assert await handed_out("sub_later")

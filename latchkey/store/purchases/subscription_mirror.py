@@ -130,14 +130,16 @@ async def mark_started(connection: Connection, started: Sequence[Lifecycle]) -> 
 async def mark_untold(connection: Connection, ids: Sequence[str]) -> bool:
     """Record that the last readings of these subscriptions weren't made by their runs; returns
     whether some have no run yet."""
-    rows = await connection.fetch(
+    alone: bool = await connection.fetchval(
         """
-        update subscriptions set untold = true where id = any($1::text[])
-        returning lifecycle_at is null as alone
+        with marked as (
+            update subscriptions set untold = true where id = any($1::text[]) and not untold)
+        select exists (select from subscriptions
+                        where id = any($1::text[]) and lifecycle_at is null)
         """,
         list(ids),
     )
-    return any(row["alone"] for row in rows)
+    return alone
 
 
 async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
