@@ -19,6 +19,9 @@ JUST_BOUGHT = timedelta(days=2)
 """For how long after a second subscription began its buyer is told by email. What is found later,
 by an import or a comparison, is for the admins to settle."""
 
+AT_ONCE = 1000
+"""How many subscriptions of a whole site are compared by one query."""
+
 _PAIRS = """
 select distinct on (id, product_id) id, product_id, created_at, user_id, other_id as earlier,
        other_scheduled_end as earlier_ends
@@ -49,21 +52,34 @@ async def notice(connection: Connection, ids: Sequence[str], *, context: ApplyCo
         list(ids),
     )
     if pairs:
-        seconds = [row["id"] for row in pairs]
-        await _write(connection, "id = any($1::text[])", seconds, context=context)
+        await _write(connection, [row["id"] for row in pairs], context=context)
 
 
 async def notice_all(connection: Connection, *, context: ApplyContext) -> None:
-    """Note all that nobody has noted yet, such as two that were applied at the same moment."""
-    await _write(connection, "$1::text[] is null", None, context=context)
+    """Note all that nobody has noted yet, such as two that were applied at the same moment. Only
+    those that share a user, customer or address with another are compared one by one."""
+    rows = await connection.fetch(
+        """
+        select distinct id from (
+            select id, user_id, email_key,
+                   count(*) over (partition by product_id, user_id) as by_user,
+                   count(*) over (partition by product_id, customer_id) as by_customer,
+                   count(*) over (partition by product_id, email_key) as by_address
+              from held_subscriptions) h
+         where (user_id is not null and by_user > 1) or by_customer > 1
+            or (email_key is not null and by_address > 1)
+         order by id
+        """
+    )
+    ids = [row["id"] for row in rows]
+    for first in range(0, len(ids), AT_ONCE):
+        await _write(connection, ids[first : first + AT_ONCE], context=context)
 
 
-async def _write(
-    connection: Connection, which: str, ids: list[str] | None, *, context: ApplyContext
-) -> None:
+async def _write(connection: Connection, ids: list[str], *, context: ApplyContext) -> None:
     rows = await connection.fetch(
         f"""
-        with pairs as ({_PAIRS.format(which)}), noted as (
+        with pairs as ({_PAIRS.format("id = any($1::text[])")}), noted as (
             insert into second_subscriptions (subscription_id, product_id)
             select id, product_id from pairs order by id, product_id
             on conflict do nothing returning subscription_id, product_id
