@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from temporalio import activity
 
 from activities.base import ActivityDeps
+from activities.communities import CommunitySettler
 from activities.errors import discreet
 from latchkey import contracts, webhook_messages, webhook_signing
 from latchkey.contracts import SendWebhooksResult
@@ -19,8 +20,9 @@ from latchkey.outgoing_addresses import RefusedAddressError
 from latchkey.outgoing_http import NoAnswerError, OutgoingHttp
 from latchkey.rules import deliveries as rules
 from latchkey.rules.deliveries import DeliveryStanding
-from latchkey.rules.vocabulary import WebhookFormat
+from latchkey.rules.vocabulary import COMMUNITIES, WebhookFormat
 from latchkey.store import site_identity, site_settings
+from latchkey.store.communities.communities import Community
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.webhooks import deliveries, endpoints
@@ -32,9 +34,15 @@ ONE_ROUND = timedelta(seconds=10)
 """A round begins nothing new after so long, so that the workflow can look at what it was told."""
 BATCH = 100
 AT_ONCE = {WebhookFormat.JSON: 8}
-"""Requests at once to one endpoint; chats get one."""
-BETWEEN = {WebhookFormat.SLACK: 1.0, WebhookFormat.DISCORD: 1.0}
-"""Seconds between messages, which is what chats take."""
+"""Requests at once to one endpoint; chats get one, and so do communities: an account that goes from
+one member to another is never settled twice at a time."""
+BETWEEN = {
+    WebhookFormat.SLACK: 1.0,
+    WebhookFormat.DISCORD: 1.0,
+    WebhookFormat.DISCORD_ROLES: 0.1,
+}
+"""Seconds between messages, which is what chats take, and between members of a community: some
+three calls each, of Discord's 50 a second."""
 LONGEST_ANSWER = 1000
 VERSION = metadata.version("latchkey")
 
@@ -51,6 +59,7 @@ class _Round:
     secrets: list[str]
     site: str
     failures: int
+    community: Community | None = None
     delivered: int = 0
     failed: int = 0
     over: bool = False
@@ -63,6 +72,7 @@ class WebhookActivities:
         self._deps = deps
         self._outgoing = outgoing
         self._public_url = public_url
+        self._settler = CommunitySettler(deps.pool, deps.keyring.vault, outgoing)
 
     @activity.defn(name=contracts.SEND_WEBHOOKS)
     async def send(self, endpoint_id: str) -> SendWebhooksResult:
@@ -87,6 +97,8 @@ class WebhookActivities:
                 )
                 next_at = None if due else await deliveries.next_due(connection, endpoint_id)
             if not due:
+                if round_.community is not None and next_at is None:
+                    await self._settler.finish_leaving(endpoint_id)
                 return SendWebhooksResult(delivered, failed, next_at=next_at)
             await self._deliver(round_, due, until)
             delivered, failed = delivered + round_.delivered, failed + round_.failed
@@ -100,6 +112,9 @@ class WebhookActivities:
             site = await site_settings.read(connection)
         if not identity.sends_webhooks or endpoint is None or not endpoint.active:
             return None
+        if endpoint.format in COMMUNITIES:
+            community = await self._settler.find(endpoint_id)
+            return _Round(endpoint, "", [], site.name, endpoint.failures, community)
         if endpoint.format is WebhookFormat.DIGEST or endpoint.url is None:
             return None
         vault = self._deps.keyring.vault
@@ -133,14 +148,16 @@ class WebhookActivities:
 
     async def _attempt(self, round_: _Round, delivery: Delivery) -> Attempt:
         """Try once; whatever goes wrong is in the result."""
+        if round_.community is not None:
+            return await self._settler.attempt(round_.community, delivery)
         begun = time.monotonic()
-        request, status, answer, error, asked = "", None, None, None, None
+        request, status, answer, error, asked, accepted = "", None, None, None, None, False
         try:
             request = webhook_messages.body(delivery, round_.endpoint.format, site=round_.site)
             got = await self._outgoing.post(
                 round_.url, body=request.encode(), headers=_headers(round_, delivery, request)
             )
-            status = got.status
+            status, accepted = got.status, got.accepted
             asked = rules.asked_pause(status, got.headers.get("retry-after"), datetime.now(UTC))
             answer = got.body.decode(errors="replace").replace("\0", "")[:LONGEST_ANSWER]
         except (RefusedAddressError, NoAnswerError) as refusal:
@@ -149,11 +166,11 @@ class WebhookActivities:
             log.exception("webhook can't be written", delivery=delivery.id)
             error = f"it can't be written ({type(fault).__name__})"
         took = round((time.monotonic() - begun) * 1000)
-        return Attempt(request, status, answer, error, took, asked)
+        return Attempt(request, status, answer, error, took, asked, accepted=accepted)
 
     async def _note(self, round_: _Round, delivery: Delivery, attempt: Attempt) -> None:
         endpoint_id = round_.endpoint.id
-        if attempt.status is not None and 200 <= attempt.status < 300:
+        if attempt.accepted:
             SENT.labels("delivered").inc()
             round_.delivered, round_.failures = round_.delivered + 1, 0
             async with self._deps.pool.acquire() as connection:
@@ -171,11 +188,19 @@ class WebhookActivities:
         self, connection: Connection, round_: _Round, delivery: Delivery, attempt: Attempt
     ) -> None:
         endpoint_id = round_.endpoint.id
-        failures, since, now = await deliveries.count_failure(connection, endpoint_id)
+        failures, since, now = await deliveries.count_failure(
+            connection, endpoint_id, alone=attempt.alone
+        )
         standing = DeliveryStanding(
             delivery.attempts + 1, delivery.first_tried_at or now, failures, since
         )
-        then = rules.after_failure(standing, status=attempt.status, now=now, asked=attempt.asked)
+        then = rules.after_failure(
+            standing,
+            status=attempt.status,
+            now=now,
+            asked=attempt.asked,
+            hopeless=attempt.hopeless,
+        )
         reason = attempt.error or f"it answered {attempt.status}"
         off = await deliveries.mark_tried(
             connection, endpoint_id, delivery, attempt, then, reason=reason
@@ -184,7 +209,7 @@ class WebhookActivities:
         round_.over = round_.over or then.rests_until is not None or then.switch_off
         if off:
             log.error("endpoint of outgoing webhooks switched off", endpoint=endpoint_id)
-            await _tell_staff(connection, round_.endpoint, since)
+            await _tell_staff(connection, round_.endpoint, since, reason=reason)
 
 
 def _headers(round_: _Round, delivery: Delivery, request: str) -> dict[str, str]:
@@ -199,7 +224,9 @@ def _headers(round_: _Round, delivery: Delivery, request: str) -> dict[str, str]
     )
 
 
-async def _tell_staff(connection: Connection, endpoint: Endpoint, since: datetime) -> None:
+async def _tell_staff(
+    connection: Connection, endpoint: Endpoint, since: datetime, *, reason: str
+) -> None:
     """Email the site's owners and admins that an endpoint was switched off."""
     staff = await endpoints.in_charge(connection)
     await write_mails(
@@ -209,7 +236,13 @@ async def _tell_staff(connection: Connection, endpoint: Endpoint, since: datetim
                 key=f"webhooks_off:{endpoint.id}:{since:%Y%m%d%H%M%S%f}:{user_id}",
                 kind="webhooks_off",
                 user_id=user_id,
-                data={"host": endpoint.host, "endpoint": endpoint.id, "since": since.isoformat()},
+                data={
+                    "host": endpoint.host,
+                    "endpoint": endpoint.id,
+                    "since": since.isoformat(),
+                    "format": endpoint.format,
+                    "reason": reason,
+                },
             )
             for user_id in staff
         ],

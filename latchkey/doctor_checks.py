@@ -38,7 +38,12 @@ _CHECKS = {
     "emails": (FindingKind.EMAILS_WAITING, FindingKind.EMAILS_FAILED),
     "sales": (FindingKind.UNSOLD, FindingKind.SALES_REFUSED),
     "second subscriptions": (FindingKind.SECOND_SUBSCRIPTIONS,),
-    "webhooks": (FindingKind.WEBHOOKS_OFF, FindingKind.WEBHOOKS_GIVEN_UP),
+    "webhooks": (
+        FindingKind.WEBHOOKS_OFF,
+        FindingKind.COMMUNITIES_OFF,
+        FindingKind.ROLES_REFUSED,
+        FindingKind.WEBHOOKS_GIVEN_UP,
+    ),
     "visitors": (FindingKind.VISITORS_ALIKE,),
     "backup": (FindingKind.BACKUP_LATE,),
 }
@@ -63,6 +68,8 @@ _FOUND = {
     FindingKind.WAKEUPS_WAITING: "a change hasn't reached its workflow since {since}",
     FindingKind.WEBHOOKS_OFF: "switched off after three days of failures: {detail}",
     FindingKind.WEBHOOKS_GIVEN_UP: "given up within three days: {count}",
+    FindingKind.COMMUNITIES_OFF: "roles are neither given nor taken on: {detail}",
+    FindingKind.ROLES_REFUSED: "roles that can't be given: {detail}",
 }
 
 _ADVICE = {
@@ -106,6 +113,10 @@ _ADVICE = {
         "see why `latchkey backup` doesn't run, or set LATCHKEY_BACKUP_HOURS to 0 if backups are"
         " made by other means"
     ),
+    FindingKind.COMMUNITIES_OFF: (
+        "open Communities in the admin pages: the server's page says why; mend it and resume it"
+    ),
+    FindingKind.ROLES_REFUSED: "open Communities in the admin pages: the server's page says why",
     FindingKind.VISITORS_ALIKE: (
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
         " then, one visitor's wrong passwords slow down all others"

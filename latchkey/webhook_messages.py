@@ -60,8 +60,8 @@ def body(delivery: Delivery, format_: WebhookFormat, *, site: str) -> str:
                 allowed_mentions={"parse": []},
                 flags=_NO_PREVIEWS,
             )
-        case WebhookFormat.DIGEST:
-            raise ValueError("a digest isn't posted")
+        case WebhookFormat.DIGEST | WebhookFormat.DISCORD_ROLES:
+            raise ValueError(f"nothing is posted as {format_}")
 
 
 _NO_PREVIEWS = 1 << 2

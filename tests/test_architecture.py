@@ -93,8 +93,8 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 STORE = (
-    *("", "stripe", "feed", "purchases", "products", "access", "webhooks", "checks", "users"),
-    *("oauth", "forward_auth"),
+    *("", "stripe", "feed", "purchases", "products", "access", "webhooks", "communities"),
+    *("checks", "users", "oauth", "forward_auth"),
 )
 """Folders of `latchkey/store`, from ground to roof: each imports only from those before it."""
 

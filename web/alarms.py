@@ -39,6 +39,8 @@ _PAGES = {
     FindingKind.SECOND_SUBSCRIPTIONS: "/admin/subscriptions/second",
     FindingKind.WEBHOOKS_OFF: "/admin/webhooks",
     FindingKind.WEBHOOKS_GIVEN_UP: "/admin/webhooks",
+    FindingKind.COMMUNITIES_OFF: "/admin/communities",
+    FindingKind.ROLES_REFUSED: "/admin/communities",
     FindingKind.COMPARISON_FAILED: "/admin/drift",
     FindingKind.COMPARISON_OVERDUE: "/admin/drift",
 }
@@ -64,6 +66,15 @@ _TEXTS = {
         " FORWARDED_ALLOW_IPS, or it doesn't set X-Forwarded-For"
     ),
 }
+
+_NAMING = {
+    FindingKind.WEBHOOKS_OFF: "Webhooks failed for three days and were switched off:",
+    FindingKind.COMMUNITIES_OFF: "Roles are neither given nor taken any more on",
+    FindingKind.ROLES_REFUSED: "Roles that can't be given:",
+    FindingKind.UNSOLD: "On sale, but nobody can buy it at the moment:",
+    FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout:",
+}
+"""Texts that the names of what is concerned follow."""
 
 _BADGES = {
     FindingKind.EVENTS_FAILED: "/admin/inbox",
@@ -161,15 +172,11 @@ def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.SECOND_SUBSCRIPTIONS:
         twice = counted(finding.count, "subscription", most=MANY)
         return f"{twice} sold to somebody who has another one of the same product"
-    more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
-    if finding.kind is FindingKind.WEBHOOKS_OFF:
-        return f"Webhooks failed for three days and were switched off: {finding.detail}{more}"
+    if finding.kind in _NAMING:
+        more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
+        return f"{_NAMING[finding.kind]} {finding.detail}{more}"
     if finding.kind is FindingKind.BACKUP_LATE and finding.since:
         return f"The last backup was made on {finding.since:%-d %B at %H:%M} UTC"
-    if finding.kind is FindingKind.UNSOLD:
-        return f"On sale, but nobody can buy it at the moment: {finding.detail}{more}"
-    if finding.kind is FindingKind.SALES_REFUSED:
-        return f"Stripe last refused to open the checkout: {finding.detail}{more}"
     return _TEXTS.get(finding.kind, "{detail}").format(detail=finding.detail)
 
 

@@ -24,6 +24,7 @@ from latchkey import dispatch, tracing
 from latchkey.contracts import BurstObject
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.checks import reconciliations
+from latchkey.store.communities import accounts
 from latchkey.store.pool import Pool
 from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
@@ -65,6 +66,8 @@ APART_SECONDS = 0.25
 
 WAKEUPS = 50
 POLL_SECONDS = 1.0
+LOOK_SECONDS = 60.0
+"""Between looks for accounts at communities that are due."""
 BURST = 100
 """How many objects are handed over at once at most."""
 
@@ -130,6 +133,7 @@ class Relay:
                 "relay of commits", self._relay_commits, every=POLL_SECONDS, wake=self._wake
             ),
             supervisor.repeat("outgoing webhooks", self._make_webhooks, every=POLL_SECONDS),
+            supervisor.repeat("communities", self._look_again, every=LOOK_SECONDS),
         )
         for burst in self._bursts:
             burst.cancel()
@@ -154,6 +158,13 @@ class Relay:
         if made:
             self._wake.set()
         return more
+
+    async def _look_again(self) -> bool:
+        """Have accounts looked at that weren't for long; True if there may be more."""
+        found = await accounts.write_due(self._pool, limit=WAKEUPS)
+        if found:
+            self._wake.set()
+        return found == WAKEUPS
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this

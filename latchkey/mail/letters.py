@@ -377,6 +377,19 @@ def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
 def _webhooks_off(mail: OutMail, site: SiteSettings) -> Letter:
     host = line(mail.data.get("host") or "an endpoint")
     since = _day(mail.data.get("since"))
+    if mail.data.get("format") == "discord_roles":
+        return Letter(
+            f"Roles on {host} are neither given nor taken any more",
+            [
+                f"Members of {line(site.name)} get roles on {host}. That was switched off"
+                f" after a failure: {line(mail.data.get('reason') or 'every attempt failed')}.",
+                "In the admin pages, under Communities, its page says more. Once that is mended,"
+                " resume it there, and everybody gets what they should have.",
+            ],
+            None,
+            None,
+            None,
+        )
     failed = f"has failed since {since}" if since else "no longer exists there"
     return Letter(
         f"Webhooks to {host} were switched off",

@@ -89,13 +89,15 @@ def after_failure(
     status: int | None,
     now: datetime,
     asked: timedelta | None = None,
+    hopeless: bool = False,
 ) -> Next:
     """What follows from an attempt that failed with this status, None if there was no answer.
-    `asked` is how long the endpoint asks to be left alone.
+    `asked` is how long the endpoint asks to be left alone; `hopeless` says that nothing will work
+    before somebody does something.
 
     What waits stays, for when somebody switches the endpoint on again.
     """
-    if status == GONE or now - standing.failing_since >= PATIENCE:
+    if hopeless or status == GONE or now - standing.failing_since >= PATIENCE:
         return Next(due_at=now, switch_off=True)
     pause = asked or PAUSES[min(standing.attempts, len(PAUSES)) - 1]
     due = None if now - standing.first_tried_at >= PATIENCE else now + pause

@@ -41,6 +41,8 @@ class ActivityType(StrEnum):
     FACTOR_CHANGED = "factor_changed"
     OWNER_RECOVERED = "owner_recovered"
     TOKEN_REPLAYED = "token_replayed"
+    COMMUNITY_JOINED = "community_joined"
+    COMMUNITY_LEFT = "community_left"
     PURCHASE_CLAIMED = "purchase_claimed"
     USERS_MERGED = "users_merged"
     MERGE_UNDONE = "merge_undone"
@@ -173,12 +175,20 @@ class WebhookType(StrEnum):
 
 
 class WebhookFormat(StrEnum):
-    """How an endpoint is told."""
+    """How an endpoint is told. `DISCORD_ROLES` is told by roles for its members."""
 
     JSON = "json"
     SLACK = "slack"
     DISCORD = "discord"
     DIGEST = "digest"
+    DISCORD_ROLES = "discord_roles"
+
+
+COMMUNITIES = frozenset({WebhookFormat.DISCORD_ROLES})
+"""The formats whose endpoints are communities."""
+
+COMMUNITY_SYNC = "community.sync"
+"""The type of an event for one community alone: a user's accounts there have to be looked at."""
 
 
 class DeliveryState(StrEnum):
@@ -305,6 +315,11 @@ class AuditAction(StrEnum):
     SITE_ADOPTED = "site_adopted"
     SITE_RESTORED = "site_restored"
     SITE_SCRUBBED = "site_scrubbed"
+    COMMUNITY_ADDED = "community_added"
+    COMMUNITY_CHANGED = "community_changed"
+    COMMUNITY_REMOVED = "community_removed"
+    COMMUNITY_JOINED = "community_joined"
+    COMMUNITY_LEFT = "community_left"
     WEBHOOK_ADDED = "webhook_added"
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_SECRET_RENEWED = "webhook_secret_renewed"

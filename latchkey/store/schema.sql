@@ -470,6 +470,51 @@ CREATE TABLE collections (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE communities (
+    endpoint_id text NOT NULL,
+    space_id text DEFAULT ''::text NOT NULL,
+    bot_id text NOT NULL,
+    token bytea NOT NULL,
+    client_id text DEFAULT ''::text NOT NULL,
+    client_secret bytea,
+    leaving_at timestamp with time zone
+);
+
+CREATE TABLE community_accounts (
+    id bigint NOT NULL,
+    endpoint_id text NOT NULL,
+    user_id bigint NOT NULL,
+    external_id text NOT NULL,
+    name text,
+    bound_at timestamp with time zone DEFAULT now() NOT NULL,
+    unbound_at timestamp with time zone,
+    away_since timestamp with time zone,
+    settled_at timestamp with time zone
+);
+
+ALTER TABLE community_accounts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME community_accounts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE community_given (
+    account_id bigint NOT NULL,
+    role_id text NOT NULL,
+    given_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE community_roles (
+    endpoint_id text NOT NULL,
+    product_id text NOT NULL,
+    role_id text NOT NULL,
+    role_name text NOT NULL,
+    problem text
+);
+
 CREATE TABLE links (
     id bigint NOT NULL,
     product_id text NOT NULL,
@@ -1733,7 +1778,7 @@ CREATE TABLE webhook_endpoints (
     every text DEFAULT 'day'::text NOT NULL,
     digested_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT webhook_endpoints_every_check CHECK ((every = ANY (ARRAY['hour'::text, 'day'::text]))),
-    CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text])))
+    CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text, 'discord_roles'::text])))
 );
 
 CREATE TABLE webhook_events (
@@ -1847,6 +1892,21 @@ ALTER TABLE ONLY collection_products
 
 ALTER TABLE ONLY collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY communities
+    ADD CONSTRAINT communities_pkey PRIMARY KEY (endpoint_id);
+
+ALTER TABLE ONLY community_accounts
+    ADD CONSTRAINT community_accounts_endpoint_id_external_id_key UNIQUE (endpoint_id, external_id);
+
+ALTER TABLE ONLY community_accounts
+    ADD CONSTRAINT community_accounts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY community_given
+    ADD CONSTRAINT community_given_pkey PRIMARY KEY (account_id, role_id);
+
+ALTER TABLE ONLY community_roles
+    ADD CONSTRAINT community_roles_pkey PRIMARY KEY (endpoint_id, product_id, role_id);
 
 ALTER TABLE ONLY customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (id);
@@ -2143,6 +2203,10 @@ CREATE INDEX collection_holders_due ON collection_holders USING btree (until) WH
 CREATE UNIQUE INDEX collection_holders_live ON collection_holders USING btree (collection_id, user_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX collection_products_by_product ON collection_products USING btree (product_id);
+
+CREATE INDEX community_accounts_user_id ON community_accounts USING btree (user_id);
+
+CREATE INDEX community_roles_product_id ON community_roles USING btree (product_id);
 
 CREATE INDEX customers_by_account ON customers USING btree (customer_account) WHERE (customer_account IS NOT NULL);
 
@@ -2454,6 +2518,24 @@ ALTER TABLE ONLY collection_products
 
 ALTER TABLE ONLY collection_products
     ADD CONSTRAINT collection_products_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY communities
+    ADD CONSTRAINT communities_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY community_accounts
+    ADD CONSTRAINT community_accounts_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES communities(endpoint_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY community_accounts
+    ADD CONSTRAINT community_accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY community_given
+    ADD CONSTRAINT community_given_account_id_fkey FOREIGN KEY (account_id) REFERENCES community_accounts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY community_roles
+    ADD CONSTRAINT community_roles_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES communities(endpoint_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY community_roles
+    ADD CONSTRAINT community_roles_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY customers
     ADD CONSTRAINT customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);

@@ -35,6 +35,8 @@ SEALED_COLUMNS = (
     SealedColumn("webhook_endpoints", ("id",), "url", "webhook_url"),
     SealedColumn("webhook_endpoints", ("id",), "secret", "outgoing_secret"),
     SealedColumn("webhook_endpoints", ("id",), "earlier_secret", "outgoing_secret"),
+    SealedColumn("communities", ("endpoint_id",), "token", "community_token"),
+    SealedColumn("communities", ("endpoint_id",), "client_secret", "community_secret"),
     SealedColumn("idempotency_keys", ("token", "key"), "body", "api_answer", as_text=True),
 )
 

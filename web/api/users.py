@@ -5,6 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from latchkey.store.access import grants
+from latchkey.store.communities import accounts
+from latchkey.store.communities.accounts import ConnectedAccount
 from latchkey.store.users import users
 from web import numbers
 from web.api.cursors import cursor, number
@@ -24,6 +26,20 @@ class Customer(Output):
     deleted: bool
 
 
+class CommunityAccount(Output):
+    """An account that the user connected at a community, such as a Discord server. `id` is the
+    account's there. `away` says that it isn't on the server at present; `roles` are what it was
+    given by access here."""
+
+    community: str
+    kind: str
+    id: str
+    name: str | None
+    connected_at: datetime
+    away: bool
+    roles: list[str]
+
+
 class User(Output):
     id: int
     email: str
@@ -31,6 +47,7 @@ class User(Output):
     role: str
     created_at: datetime
     customers: list[Customer]
+    communities: list[CommunityAccount]
 
 
 class UserList(Output):
@@ -44,7 +61,9 @@ class UserSearch(Paging):
     )
 
 
-def _user(user: users.User, customers: list[users.StripeCustomer]) -> User:
+def _user(
+    user: users.User, customers: list[users.StripeCustomer], connected: list[ConnectedAccount]
+) -> User:
     return User(
         id=user.id,
         email=user.email,
@@ -52,12 +71,24 @@ def _user(user: users.User, customers: list[users.StripeCustomer]) -> User:
         role=user.role,
         created_at=user.created_at,
         customers=[Customer.model_validate(vars(customer)) for customer in customers],
+        communities=[
+            CommunityAccount(
+                community=account.community,
+                kind=account.kind,
+                id=account.external_id,
+                name=account.name,
+                connected_at=account.bound_at,
+                away=account.away_since is not None,
+                roles=list(account.roles),
+            )
+            for account in connected
+        ],
     )
 
 
 @endpoint("GET", "/users", query=UserSearch, answer=UserList)
 async def list_users(call: Call) -> UserList:
-    """List users, newest first, with their Stripe customers."""
+    """List users, newest first, with their Stripe customers and connected accounts."""
     paging: UserSearch = call.query
     async with call.site.pool.acquire() as connection:
         rows = await users.listed(
@@ -65,20 +96,22 @@ async def list_users(call: Call) -> UserList:
         )
         page = rows[: paging.limit]
         known = await users.customers(connection, [row.id for row in page])
+        connected = await accounts.of_users(connection, [row.id for row in page])
     more = len(rows) > paging.limit
     return UserList(
-        data=[_user(row, known[row.id]) for row in page],
+        data=[_user(row, known[row.id], connected[row.id]) for row in page],
         next=cursor(page[-1].id) if more else None,
     )
 
 
 @endpoint("GET", "/users/{id}", answer=User)
 async def get_user(call: Call) -> User:
-    """Get one user with their Stripe customers."""
+    """Get one user with their Stripe customers and connected accounts."""
     async with call.site.pool.acquire() as connection:
         found = await user_of(connection, call.path["id"])
         known = await users.customers(connection, [found.id])
-    return _user(found, known[found.id])
+        connected = await accounts.of_users(connection, [found.id])
+    return _user(found, known[found.id], connected[found.id])
 
 
 class Grant(Output):

@@ -18,6 +18,7 @@ from web.pages.admin import (
     categories,
     clients,
     collections,
+    communities,
     connect,
     connectors,
     customers,
@@ -72,6 +73,7 @@ from web.pages.member import (
     second_step,
     signin,
 )
+from web.pages.member import communities as member_communities
 from web.pages.render import page
 from web.request_ids import request_id_of
 from web.security import ForgeryError
@@ -96,6 +98,7 @@ def routes() -> list[Route]:
         *clients.routes(),
         *protected_sites.routes(),
         *webhooks.routes(),
+        *communities.routes(),
         *activity.routes(),
         *policy.routes(),
         *matches.routes(),
@@ -123,6 +126,7 @@ def routes() -> list[Route]:
         *entering.routes(),
         *logout.routes(),
         *connected_sites.routes(),
+        *member_communities.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),

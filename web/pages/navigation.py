@@ -72,6 +72,7 @@ MENU = (
             Entry("/admin/clients", "Clients", "key"),
             Entry("/admin/protected-sites", "Protected sites", "door"),
             Entry("/admin/webhooks", "Webhooks", "webhook"),
+            Entry("/admin/communities", "Communities", "users"),
             Entry("/admin/settings", "Settings", "settings"),
         ),
     ),

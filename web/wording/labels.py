@@ -70,6 +70,8 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.OWNER_RECOVERED: "Owner recovered on the server",
     ActivityType.TOKEN_REPLAYED: "Used token shown again",
     ActivityType.REPAIRED: "Repaired by reconciliation",
+    ActivityType.COMMUNITY_JOINED: "Account connected",
+    ActivityType.COMMUNITY_LEFT: "Account disconnected",
 }
 TOKEN_SCOPES: dict[str, str] = {
     TokenScope.ACCESS: "Ask who has access, nothing else",
@@ -106,6 +108,7 @@ WEBHOOK_FORMATS: dict[str, str] = {
     WebhookFormat.SLACK: "Slack",
     WebhookFormat.DISCORD: "Discord",
     WebhookFormat.DIGEST: "Email digest",
+    WebhookFormat.DISCORD_ROLES: "Roles on Discord",
 }
 DELIVERY_STATES: dict[str, str] = {
     DeliveryState.WAITING: "Waiting",
@@ -151,6 +154,11 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.MAIL_SETTINGS_CHANGED: "Email settings changed",
     AuditAction.ROLE_CHANGED: "Role changed",
     AuditAction.OWNER_RECOVERED: "Owner let back in",
+    AuditAction.COMMUNITY_ADDED: "Community connected",
+    AuditAction.COMMUNITY_CHANGED: "Community changed",
+    AuditAction.COMMUNITY_REMOVED: "Community removed",
+    AuditAction.COMMUNITY_JOINED: "Account connected to a community",
+    AuditAction.COMMUNITY_LEFT: "Account disconnected from a community",
     AuditAction.WEBHOOK_ADDED: "Webhook endpoint added",
     AuditAction.WEBHOOK_CHANGED: "Webhook endpoint changed",
     AuditAction.WEBHOOK_SECRET_RENEWED: "Webhook secret renewed",
@@ -421,6 +429,12 @@ NOTICES = {
     "revoked": "Token revoked.",
     "secret-revoked": "Secret revoked. It isn't accepted any more.",
     "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
+    "community-syncs": "Saved. Everybody concerned is being looked at.",
+    "community-paused": "Paused. Nobody gets or loses a role until you resume it.",
+    "community-resumed": "Resumed. Everybody is being looked at.",
+    "community-leaves": "Roles are being taken back. Then the community goes.",
+    "community-joined": "Connected. Your roles follow in a moment.",
+    "community-left": "Disconnected. Your roles there are being taken away.",
     "webhook-added": "Endpoint added. Send a test event to see whether it works.",
     "webhook-paused": "Paused. What happens is kept and sent once you resume it.",
     "webhook-resumed": "Resumed. What waited is sent now.",
@@ -602,6 +616,8 @@ def cause(name: str) -> str:
 _OWN_ACCOUNT = {
     ActivityType.EMAIL_CHANGED,
     ActivityType.FACTOR_CHANGED,
+    ActivityType.COMMUNITY_JOINED,
+    ActivityType.COMMUNITY_LEFT,
     ActivityType.PURCHASE_CLAIMED,
     ActivityType.USERS_MERGED,
 }

@@ -1089,7 +1089,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List users, newest first, with their Stripe customers.
+         * List users, newest first, with their Stripe customers and connected accounts.
          * @description Needs a token with the scope `read` or a wider one.
          */
         get: operations["get_users"];
@@ -1109,7 +1109,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get one user with their Stripe customers.
+         * Get one user with their Stripe customers and connected accounts.
          * @description Needs a token with the scope `read` or a wider one.
          */
         get: operations["get_users_id"];
@@ -1911,6 +1911,31 @@ export interface components {
             data: components["schemas"]["Collection"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * CommunityAccount
+         * @description An account that the user connected at a community, such as a Discord server. `id` is the
+         *     account's there. `away` says that it isn't on the server at present; `roles` are what it was
+         *     given by access here.
+         */
+        CommunityAccount: {
+            /** Community */
+            community: string;
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /**
+             * Connected At
+             * Format: date-time
+             */
+            connected_at: string;
+            /** Away */
+            away: boolean;
+            /** Roles */
+            roles: string[];
         };
         /**
          * Customer
@@ -3481,6 +3506,8 @@ export interface components {
             created_at: string;
             /** Customers */
             customers: components["schemas"]["Customer"][];
+            /** Communities */
+            communities: components["schemas"]["CommunityAccount"][];
         };
         /** UserList */
         UserList: {
@@ -3941,7 +3968,7 @@ export interface operations {
                 limit?: number;
                 after?: string;
                 actor?: string;
-                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
+                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
                 since?: string;
             };
             header?: never;

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from ebaf3219868f51ada0de70bfcddb6598d2171dee3732a17a842940ce2ac5dfd1
+Made from 5c4ace876d16eb6347c3294550f0c868ee0b2c8aef9a9f32f7eb3833052fc53b
 """
 
 from abc import ABC, abstractmethod
@@ -170,6 +170,11 @@ class SyncCalls(ABC):
             "site_adopted",
             "site_restored",
             "site_scrubbed",
+            "community_added",
+            "community_changed",
+            "community_removed",
+            "community_joined",
+            "community_left",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",
@@ -758,14 +763,14 @@ class SyncCalls(ABC):
     def get_users(
         self, *, limit: int | None = None, after: str | None = None, search: str | None = None
     ) -> types.UserList:
-        """List users, newest first, with their Stripe customers."""
+        """List users, newest first, with their Stripe customers and connected accounts."""
         found: types.UserList = self._call(
             "GET", "/users", query={"limit": limit, "after": after, "search": search}
         )
         return found
 
     def get_user(self, id: str | int) -> types.User:
-        """Get one user with their Stripe customers."""
+        """Get one user with their Stripe customers and connected accounts."""
         found: types.User = self._call("GET", f"/users/{_part(id)}")
         return found
 
@@ -953,6 +958,11 @@ class AsyncCalls(ABC):
             "site_adopted",
             "site_restored",
             "site_scrubbed",
+            "community_added",
+            "community_changed",
+            "community_removed",
+            "community_joined",
+            "community_left",
             "webhook_added",
             "webhook_changed",
             "webhook_secret_renewed",
@@ -1553,14 +1563,14 @@ class AsyncCalls(ABC):
     async def get_users(
         self, *, limit: int | None = None, after: str | None = None, search: str | None = None
     ) -> types.UserList:
-        """List users, newest first, with their Stripe customers."""
+        """List users, newest first, with their Stripe customers and connected accounts."""
         found: types.UserList = await self._call(
             "GET", "/users", query={"limit": limit, "after": after, "search": search}
         )
         return found
 
     async def get_user(self, id: str | int) -> types.User:
-        """Get one user with their Stripe customers."""
+        """Get one user with their Stripe customers and connected accounts."""
         found: types.User = await self._call("GET", f"/users/{_part(id)}")
         return found
 

@@ -216,6 +216,22 @@ class CollectionList(TypedDict):
     next: str | None
 
 
+class CommunityAccount(TypedDict):
+    """
+    An account that the user connected at a community, such as a Discord server. `id` is the
+    account's there. `away` says that it isn't on the server at present; `roles` are what it was
+    given by access here.
+    """
+
+    community: str
+    kind: str
+    id: str
+    name: str | None
+    connected_at: str
+    away: bool
+    roles: list[str]
+
+
 class Customer(TypedDict):
     """
     A Stripe customer that belongs to the user.
@@ -959,6 +975,7 @@ class User(TypedDict):
     role: str
     created_at: str
     customers: list[Customer]
+    communities: list[CommunityAccount]
 
 
 class UserList(TypedDict):

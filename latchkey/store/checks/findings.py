@@ -33,6 +33,8 @@ class FindingKind(StrEnum):
     SECOND_SUBSCRIPTIONS = "second_subscriptions"
     WEBHOOKS_OFF = "webhooks_off"
     WEBHOOKS_GIVEN_UP = "webhooks_given_up"
+    COMMUNITIES_OFF = "communities_off"
+    ROLES_REFUSED = "roles_refused"
     VISITORS_ALIKE = "visitors_alike"
     BACKUP_LATE = "backup_late"
 
@@ -138,6 +140,12 @@ def _of_webhooks(figures: HealthFigures) -> list[Finding]:
         found.append(Finding(FindingKind.WEBHOOKS_OFF, len(hosts), detail=named))
     if figures.webhooks_given_up:
         found.append(Finding(FindingKind.WEBHOOKS_GIVEN_UP, figures.webhooks_given_up))
+    for kind, names in (
+        (FindingKind.COMMUNITIES_OFF, figures.communities_off),
+        (FindingKind.ROLES_REFUSED, figures.roles_refused),
+    ):
+        if names:
+            found.append(Finding(kind, len(names), detail=", ".join(names[:NAMED])))
     return found
 
 

@@ -29,7 +29,8 @@ class HealthFigures:
     `refused_sales` of those whose checkout Stripe last refused to open; `second_subscriptions`
     counts those that nobody has settled. `only_address` is where the last sessions of several
     people all come from. `webhooks_off` are the hosts of endpoints that were switched off, and
-    `webhooks_given_up` counts what was given up within three days.
+    `webhooks_given_up` counts what was given up within three days; `communities_off` and
+    `roles_refused` are communities that were, and roles that they don't let be given.
     `backed_up_at` is when `latchkey backup` last wrote this database to a file, if it ever did.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
@@ -59,6 +60,8 @@ class HealthFigures:
     second_subscriptions: int
     webhooks_off: list[str]
     webhooks_given_up: int
+    communities_off: list[str]
+    roles_refused: list[str]
     only_address: str | None
     backed_up_at: datetime | None
 
@@ -176,10 +179,16 @@ async def figures(connection: Connection) -> HealthFigures:
                                         from unsettled_second_subscriptions limit $1) u)
                    as second_subscriptions,
                (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
-                 where off_at is not null) as webhooks_off,
-               (select count(*) from (select from webhook_deliveries
-                                       where state = 'failed'
-                                         and done_at > now() - interval '3 days'
+                 where off_at is not null and format <> 'discord_roles') as webhooks_off,
+               (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
+                 where off_at is not null and format = 'discord_roles') as communities_off,
+               (select coalesce(array_agg(distinct role_name), '{}') from community_roles
+                 where problem is not null) as roles_refused,
+               (select count(*) from (select from webhook_deliveries d
+                                        join webhook_endpoints e on e.id = d.endpoint_id
+                                         and e.format <> 'discord_roles'
+                                       where d.state = 'failed'
+                                         and d.done_at > now() - interval '3 days'
                                        limit $1) g) as webhooks_given_up,
                (select min(ip) from (select user_id, ip from sessions
                                       where acting_as is null and ip <> 'unknown'

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from latchkey.store.communities import accounts
 from latchkey.store.pool import Pool
 from latchkey.store.products import abandoned_checkouts, checkout_attempts
 from latchkey.store.purchases import tombstones
@@ -64,6 +65,7 @@ async def forget_records(pool: Pool) -> None:
         await checkout_attempts.forget_old(connection)
         await events.forget_old(connection)
         await abandoned_checkouts.forget_old(connection)
+        await accounts.forget_erased(connection)
     await pool.execute(
         "delete from webhook_refusals where hour < now() - $1::interval", RECORDS_LIFE
     )

@@ -8,6 +8,7 @@ from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
 from latchkey.store.access import collections
+from latchkey.store.communities import accounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import abandoned_checkouts
@@ -61,6 +62,8 @@ STEPS = (
     """,
     "delete from oauth_authorizations where user_id = $1",
     "delete from oauth_consents where user_id = $1",
+    "update community_accounts set unbound_at = coalesce(unbound_at, now()), name = null"
+    " where user_id = $1",
 )
 
 
@@ -139,6 +142,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         for place, n in enumerate(wanted, start=1):
             text = text.replace(f"${n}", f"${place}")
         await connection.execute(text, *(values[n - 1] for n in wanted))
+    await accounts.sync(connection, user_id)
     fact = Fact(
         key=f"user_erased:{user_id}",
         type=ActivityType.USER_ERASED,

@@ -11,6 +11,7 @@ import asyncpg
 
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
+from latchkey.store.communities import accounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import other_payers
@@ -65,6 +66,7 @@ async def merge(
     check(people, into=into, other=other)
     person = people[other]
     await _revoke_tokens(connection, other)
+    await accounts.merge(connection, into=into, other=other)
     kept: dict[str, Any] = {
         "user": _plain(person),
         "into": into,
@@ -76,6 +78,7 @@ async def merge(
         **await _move_all(connection, into=into, other=other),
     }
     await _drop(connection, into=into, other=other)
+    await accounts.sync(connection, into)
     await _remember(connection, person, into, kept, reason=reason, actor=actor)
     if proven:
         await connection.execute(

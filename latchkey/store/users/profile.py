@@ -50,6 +50,11 @@ _EXPORTED = {
                                                  where a.client_id = c.id and a.user_id = $1)
          order by c.name
     """,
+    "communities": """
+        select e.host as community, a.external_id as account, a.name, a.bound_at, a.unbound_at
+          from community_accounts a join webhook_endpoints e on e.id = a.endpoint_id
+         where a.user_id = $1 order by a.id
+    """,
     "notes": "select text, created_at from user_notes where user_id = $1 order by id",
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 from latchkey.addresses import email_key
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
+from latchkey.store.communities import accounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
@@ -114,6 +115,8 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
         "delete from sessions where user_id = $1 and user_id is distinct from $2", into, actor
     )
     await wakeups.add(connection, wakeups.ENDINGS, [""])
+    for user_id in (into, from_user):
+        await accounts.sync(connection, user_id)
     counts = {name: count for name, count in moved.items() if count}
     await write_facts(
         connection,

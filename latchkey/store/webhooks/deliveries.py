@@ -49,7 +49,9 @@ class Delivery:
 @dataclass(frozen=True)
 class Attempt:
     """What one attempt sent and got. `answer` is the beginning of the answer's body; `error` is why
-    there was none. `asked` is how long the endpoint asks to be left alone."""
+    there was none, or why it counts as a failure. `asked` is how long the endpoint asks to be left
+    alone, `hopeless` says that trying again is of no use, `alone` that a failure says nothing about
+    the rest of what is sent there."""
 
     request: str
     status: int | None
@@ -57,6 +59,9 @@ class Attempt:
     error: str | None
     milliseconds: int
     asked: timedelta | None = None
+    hopeless: bool = False
+    accepted: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,16 +195,22 @@ def _noted(attempt: Attempt) -> tuple[object, ...]:
     )
 
 
-async def count_failure(connection: Connection, endpoint_id: str) -> tuple[int, datetime, datetime]:
-    """Count a failed attempt at an endpoint; returns how many in a row, since when, and the time of
-    the database. The caller opens the transaction."""
+async def count_failure(
+    connection: Connection, endpoint_id: str, *, alone: bool = False
+) -> tuple[int, datetime, datetime]:
+    """Count a failed attempt at an endpoint, unless it stands `alone`; returns how many in a row,
+    since when, and the time of the database. The caller opens the transaction."""
     row = await connection.fetchrow(
         """
         update webhook_endpoints
-           set failures = failures + 1, failing_since = coalesce(failing_since, now())
-         where id = $1 returning failures, failing_since, now() as now
+           set failures = case when $2 then failures else failures + 1 end,
+               failing_since = case when $2 then failing_since
+                               else coalesce(failing_since, now()) end
+         where id = $1 returning failures, coalesce(failing_since, now()) as failing_since,
+                                 now() as now
         """,
         endpoint_id,
+        alone,
     )
     if row is None:
         raise LookupError("the endpoint was deleted")
@@ -327,7 +338,7 @@ async def replay(connection: Connection, endpoint_id: str, *, since: datetime) -
             insert into webhook_deliveries (endpoint_id, event_id, user_id, bulk)
             select e.id, v.id, v.user_id, v.bulk
               from webhook_endpoints e join webhook_events v on v.at >= $2
-             where e.id = $1 and v.type <> 'test'
+             where e.id = $1 and v.type not in ('test', 'community.sync')
                and (e.types = '{{}}' or v.type = any(e.types))
              order by v.id
             on conflict (endpoint_id, event_id) do update set {_AGAIN}

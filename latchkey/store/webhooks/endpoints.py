@@ -97,7 +97,10 @@ async def create(
 
 async def listed(connection: Connection) -> list[Endpoint]:
     rows = await connection.fetch(
-        f"select {_COLUMNS} from webhook_endpoints order by created_at, id"
+        f"""
+        select {_COLUMNS} from webhook_endpoints
+         where format <> 'discord_roles' order by created_at, id
+        """
     )
     return [_endpoint(row) for row in rows]
 

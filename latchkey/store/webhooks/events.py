@@ -94,7 +94,16 @@ async def write(connection: Connection, events: Sequence[WebhookEvent]) -> None:
             insert into webhook_deliveries (endpoint_id, event_id, user_id, bulk)
             select e.id, m.id, m.user_id, m.bulk
               from made m join webhook_endpoints e on e.types = '{}' or m.type = any(e.types)
-            returning endpoint_id
+             where e.format <> 'discord_roles'
+                or exists (select from community_accounts a
+                            where a.endpoint_id = e.id and a.user_id = m.user_id)
+            returning endpoint_id, user_id, bulk
+        ), sooner as (
+            update webhook_deliveries d set bulk = false
+              from given g join webhook_endpoints e on e.id = g.endpoint_id
+             where e.format = 'discord_roles' and not g.bulk
+               and d.endpoint_id = g.endpoint_id and d.user_id = g.user_id
+               and d.state = 'waiting' and d.bulk
         )
         select distinct e.id from given join webhook_endpoints e on e.id = given.endpoint_id
          where e.format <> 'digest' and e.paused_at is null and e.off_at is null
@@ -108,18 +117,43 @@ async def write(connection: Connection, events: Sequence[WebhookEvent]) -> None:
 async def write_test(connection: Connection, endpoint_id: str) -> int:
     """Store a test event for one endpoint and rouse it; returns its delivery. The caller opens the
     transaction and wakes the relay afterwards."""
-    delivery: int = await connection.fetchval(
+    [delivery] = await write_to(connection, endpoint_id, WebhookType.TEST.value, [None])
+    return delivery
+
+
+async def write_to(
+    connection: Connection,
+    endpoint_id: str,
+    type_: str,
+    user_ids: Sequence[int | None],
+    *,
+    bulk: bool = False,
+) -> list[int]:
+    """Store events for one endpoint alone, one about each of these users, and rouse it; returns the
+    deliveries. What waits about them comes no later than these, since `bulk` comes last. The caller
+    opens the transaction and wakes the relay afterwards."""
+    rows = await connection.fetch(
         """
-        with made as (
-            insert into webhook_events (message_id, type, at) values ($2, $3, now()) returning id)
-        insert into webhook_deliveries (endpoint_id, event_id) select $1, id from made returning id
+        with sooner as (
+            update webhook_deliveries set bulk = false
+             where endpoint_id = $1 and user_id = any($4::bigint[]) and state = 'waiting'
+               and bulk and not $5
+        ), made as (
+            insert into webhook_events (message_id, type, at, user_id, bulk)
+            select message_id, $3, now(), user_id, $5
+              from unnest($2::text[], $4::bigint[]) as given (message_id, user_id)
+            returning id, user_id)
+        insert into webhook_deliveries (endpoint_id, event_id, user_id, bulk)
+        select $1, id, user_id, $5 from made returning id
         """,
         endpoint_id,
-        f"msg_{secrets.token_hex(16)}",
-        WebhookType.TEST.value,
+        [f"msg_{secrets.token_hex(16)}" for _ in user_ids],
+        type_,
+        user_ids,
+        bulk,
     )
     await wakeups.add(connection, wakeups.WEBHOOKS, [endpoint_id])
-    return delivery
+    return [row["id"] for row in rows]
 
 
 async def forget_old(connection: Connection) -> None:

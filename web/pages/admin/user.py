@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.access import members
+from latchkey.store.communities import accounts
 from latchkey.store.feed import lines
 from latchkey.store.products import listing
 from latchkey.store.users import erasure, profile, sessions, signin, unmerging, users
@@ -180,6 +181,7 @@ async def _page(request: Request, note_problem: str | None = None) -> Response:
             mails=await profile.mails(connection, person.id, limit=RECENT),
             notes=await profile.notes(connection, person.id),
             note_problem=note_problem,
+            communities=(await accounts.of_users(connection, [person.id]))[person.id],
             sessions=await sessions.of_user(
                 connection,
                 person.id,

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from latchkey import webhook_signing
 from latchkey.outgoing_addresses import RefusedAddressError, destination_of
 from latchkey.outgoing_http import NoAnswerError
-from latchkey.rules.vocabulary import DeliveryState, WebhookFormat, WebhookType
+from latchkey.rules.vocabulary import COMMUNITIES, DeliveryState, WebhookFormat, WebhookType
 from latchkey.store.pool import Connection
 from latchkey.store.webhooks import deliveries, endpoints, events
 from latchkey.store.webhooks.deliveries import LoggedDelivery
@@ -264,6 +264,7 @@ async def delivery(request: Request) -> Response:
         endpoint=endpoint,
         row=row,
         attempts=attempts,
+        community=endpoint.format in COMMUNITIES,
         states=DELIVERY_STATES,
         types=WEBHOOK_TYPES,
     )
@@ -281,7 +282,9 @@ async def resend(request: Request) -> Response:
 
 async def _requested(connection: Connection, request: Request) -> Endpoint:
     endpoint = await endpoints.find(connection, request.path_params["id"])
-    if endpoint is None:
+    if endpoint is None or (
+        endpoint.format in COMMUNITIES and "delivery" not in request.path_params
+    ):
         raise NotFoundError("This endpoint doesn't exist, or it has been deleted.")
     return endpoint
 
@@ -302,7 +305,7 @@ def _form(request: Request, wanted: _Wanted, endpoint: Endpoint | None = None) -
         endpoint=endpoint,
         wanted=wanted,
         errors=wanted.errors,
-        formats=list(WEBHOOK_FORMATS.items()),
+        formats=[(f, label) for f, label in WEBHOOK_FORMATS.items() if f not in COMMUNITIES],
         periods=list(PERIODS.items()),
         types=[(t, label) for t, label in WEBHOOK_TYPES.items() if t is not WebhookType.TEST],
     )
@@ -315,7 +318,7 @@ async def _read(site: Site, fields: FormData, endpoint: Endpoint | None = None) 
     chosen = text(fields, "format")
     format_ = endpoint.format if endpoint else None
     if format_ is None:
-        format_ = WebhookFormat(chosen) if chosen in set(WebhookFormat) else None
+        format_ = WebhookFormat(chosen) if chosen in set(WebhookFormat) - COMMUNITIES else None
     if format_ is None:
         errors["format"] = "Choose how to send them."
     digest = format_ is WebhookFormat.DIGEST

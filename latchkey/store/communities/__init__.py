@@ -1,0 +1,1 @@
+"""Discord servers: what products give there, and whom it was given to."""

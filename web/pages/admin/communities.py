@@ -1,0 +1,351 @@
+"""Discord servers: connecting them, and what products give there."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import communities as apis
+from latchkey import discord
+from latchkey.community_api import CommunityApi, CommunityError, RoleChoice
+from latchkey.discord import Bot, Discord, Guild
+from latchkey.rules.vocabulary import WebhookFormat
+from latchkey.store.communities import communities
+from latchkey.store.communities.communities import Community
+from latchkey.store.pool import Connection
+from latchkey.store.products import listing
+from latchkey.store.webhooks import deliveries, endpoints
+from latchkey.vault import Purpose, VaultError
+from web.pages.errors import NotFoundError
+from web.pages.guard import admin_page, form, fresh_page, redirect, text
+from web.pages.render import page
+from web.site import Site, site_of
+from web.wording.labels import DELIVERY_STATES, WEBHOOK_FORMATS, WEBHOOK_TYPES
+
+RECENT = 20
+LONGEST_TOKEN = 500
+CALLBACK = "/account/communities/discord"
+
+
+def routes() -> list[Route]:
+    base = "/admin/communities/{id}"
+    return [
+        Route("/admin/communities", index),
+        Route("/admin/communities/new", create, methods=["GET", "POST"]),
+        Route(base, show),
+        Route(f"{base}/server", choose, methods=["POST"]),
+        Route(f"{base}/roles", add_role, methods=["POST"]),
+        Route(f"{base}/roles/remove", remove_role, methods=["POST"]),
+        Route(f"{base}/keys", change_keys, methods=["GET", "POST"]),
+        Route(f"{base}/sync", sync, methods=["POST"]),
+        Route(f"{base}/pause", pause, methods=["POST"]),
+        Route(f"{base}/resume", resume, methods=["POST"]),
+        Route(f"{base}/remove", remove, methods=["GET", "POST"]),
+    ]
+
+
+@admin_page
+async def index(request: Request) -> Response:
+    async with site_of(request).pool.acquire() as connection:
+        rows = await communities.listed(connection)
+        states = {row.id: await endpoints.find(connection, row.id) for row in rows}
+        figures = {row.id: await communities.figures(connection, row.id) for row in rows}
+    return page(
+        request,
+        "admin/communities.html",
+        rows=rows,
+        states=states,
+        figures=figures,
+        formats=WEBHOOK_FORMATS,
+    )
+
+
+@admin_page
+@fresh_page(back="/admin/communities/new")
+async def create(request: Request) -> Response:
+    """The form; posting it asks Discord whose token it is, and connects the server."""
+    if request.method == "GET":
+        return _keys_page(request, None, {})
+    site = site_of(request)
+    token, secret, errors = await _typed_keys(request)
+    bot: Bot | None = None
+    guilds: list[Guild] = []
+    if not errors:
+        try:
+            bot, guilds = await _ask_discord(site, token)
+        except CommunityError as error:
+            errors["token"] = _sentence(error)
+    if errors or bot is None:
+        return _keys_page(request, None, errors)
+    only = guilds[0] if len(guilds) == 1 else None
+    vault = site.keyring.vault
+    async with site.changing() as connection:
+        made = await communities.create(
+            connection,
+            kind=WebhookFormat.DISCORD_ROLES,
+            name=only.name if only else "Discord",
+            space_id=only.id if only else "",
+            bot_id=bot.id,
+            token=vault.seal(token, Purpose.COMMUNITY_TOKEN),
+            client_id=bot.client_id,
+            client_secret=vault.seal(secret, Purpose.COMMUNITY_SECRET),
+            actor=request.state.user.id,
+        )
+    return redirect(f"/admin/communities/{made}?done=saved")
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    return await _show(request, {})
+
+
+async def _show(request: Request, errors: dict[str, str]) -> Response:
+    """One community: its state, what products give, and what was done last. Discord is asked now
+    what there is."""
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        community = await _requested(connection, request)
+        endpoint = await endpoints.find(connection, community.id)
+        roles = await communities.roles(connection, community.id)
+        figures = await communities.figures(connection, community.id)
+        waiting = (await endpoints.figures(connection))[community.id]
+        rows = await deliveries.listed(connection, community.id, limit=RECENT)
+        products = await listing.names(connection)
+    offers, guilds, problem = await _look(site, community)
+    problems = {offer.id: offer.problem for offer in offers}
+    known = {offer.id for offer in offers}
+    return page(
+        request,
+        "admin/community.html",
+        422 if errors else 200,
+        community=community,
+        endpoint=endpoint,
+        roles=[
+            (role, role.problem or problems.get(role.role_id) or _gone(role.role_id, known))
+            for role in roles
+        ],
+        figures=figures,
+        waiting=waiting,
+        rows=rows,
+        products=products,
+        offers=[offer for offer in offers if offer.problem is None],
+        out_of_reach=[offer for offer in offers if offer.problem is not None],
+        guilds=guilds,
+        problem=problem,
+        errors=errors,
+        callback=f"{site.public_url}{CALLBACK}",
+        invitation=discord.invitation(community.client_id),
+        states=DELIVERY_STATES,
+        types=WEBHOOK_TYPES,
+        formats=WEBHOOK_FORMATS,
+    )
+
+
+def _gone(role_id: str, known: set[str]) -> str | None:
+    return "doesn't exist any more" if known and role_id not in known else None
+
+
+async def _look(
+    site: Site, community: Community
+) -> tuple[list[RoleChoice], list[Guild], str | None]:
+    """The roles to choose from, or the servers if none is chosen, and why it can't be said."""
+    try:
+        if not community.space_id:
+            return [], await _discord(site, community).guilds(), None
+        return await _api(site, community).offers(), [], None
+    except CommunityError as error:
+        return [], [], _sentence(error)
+    except VaultError as error:
+        return [], [], f"{error}."
+
+
+@admin_page
+async def choose(request: Request) -> Response:
+    """Choose the server, of those that the bot is on."""
+    site = site_of(request)
+    chosen = text(await form(request), "server")
+    async with site.pool.acquire() as connection:
+        community = await _requested(connection, request)
+    _, guilds, problem = await _look(site, community)
+    found = next((guild for guild in guilds if guild.id == chosen), None)
+    if found is None:
+        return await _show(request, {"server": problem or "Choose from the list."})
+    async with site.changing() as connection:
+        await communities.choose_space(connection, community.id, space_id=found.id, name=found.name)
+    return redirect(f"/admin/communities/{community.id}?done=saved")
+
+
+@admin_page
+async def add_role(request: Request) -> Response:
+    """Have a product give a role; everybody who has the product is given it."""
+    site = site_of(request)
+    fields = await form(request)
+    product, chosen = text(fields, "product"), text(fields, "role")
+    async with site.pool.acquire() as connection:
+        community = await _requested(connection, request)
+        products = await listing.names(connection)
+    errors: dict[str, str] = {}
+    if product not in {id_ for id_, _ in products}:
+        errors["product"] = "Choose a product."
+    offers, _, problem = await _look(site, community)
+    offer = next((one for one in offers if one.id == chosen), None)
+    if problem:
+        errors["role"] = problem
+    elif offer is None:
+        errors["role"] = "Choose from the list."
+    elif offer.problem:
+        errors["role"] = f"{offer.name} {offer.problem}."
+    if errors or offer is None:
+        return await _show(request, errors)
+    async with site.changing() as connection:
+        if (await _requested(connection, request)).leaving_at is not None:
+            return redirect(f"/admin/communities/{community.id}")
+        await communities.add_role(
+            connection, community.id, product_id=product, role_id=offer.id, name=offer.name
+        )
+    return redirect(f"/admin/communities/{community.id}?done=community-syncs")
+
+
+@admin_page
+async def remove_role(request: Request) -> Response:
+    """Have a product no longer give a role; whoever has it by that loses it."""
+    fields = await form(request)
+    async with site_of(request).changing() as connection:
+        community = await _requested(connection, request)
+        await communities.remove_role(
+            connection,
+            community.id,
+            product_id=text(fields, "product"),
+            role_id=text(fields, "role"),
+        )
+    return redirect(f"/admin/communities/{community.id}?done=community-syncs")
+
+
+@admin_page
+@fresh_page(back="/admin/communities/{id}/keys")
+async def change_keys(request: Request) -> Response:
+    """Enter another token and secret, of the same bot or another one of the same server."""
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        community = await _requested(connection, request)
+    if request.method == "GET":
+        return _keys_page(request, community, {})
+    token, secret, errors = await _typed_keys(request)
+    bot: Bot | None = None
+    if not errors:
+        try:
+            bot, guilds = await _ask_discord(site, token)
+            if community.space_id and community.space_id not in {guild.id for guild in guilds}:
+                errors["token"] = f"This bot isn't on {community.name}. Invite it first."
+        except CommunityError as error:
+            errors["token"] = _sentence(error)
+    if errors or bot is None:
+        return _keys_page(request, community, errors)
+    vault = site.keyring.vault
+    async with site.changing() as connection:
+        await communities.change_keys(
+            connection,
+            community.id,
+            bot_id=bot.id,
+            token=vault.seal(token, Purpose.COMMUNITY_TOKEN),
+            client_id=bot.client_id,
+            client_secret=vault.seal(secret, Purpose.COMMUNITY_SECRET),
+        )
+    return redirect(f"/admin/communities/{community.id}?done=saved")
+
+
+@admin_page
+async def sync(request: Request) -> Response:
+    """Look at everybody who is connected."""
+    await form(request)
+    async with site_of(request).changing() as connection:
+        community = await _requested(connection, request)
+        await communities.sync_all(connection, community.id)
+    return redirect(f"/admin/communities/{community.id}?done=community-syncs")
+
+
+@admin_page
+async def pause(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).changing() as connection:
+        community = await _requested(connection, request)
+        await endpoints.pause(connection, community.id)
+    return redirect(f"/admin/communities/{community.id}?done=community-paused")
+
+
+@admin_page
+async def resume(request: Request) -> Response:
+    await form(request)
+    async with site_of(request).changing() as connection:
+        community = await _requested(connection, request)
+        await endpoints.resume(connection, community.id)
+        await communities.sync_all(connection, community.id)
+    return redirect(f"/admin/communities/{community.id}?done=community-resumed")
+
+
+@admin_page
+@fresh_page(back="/admin/communities/{id}/remove")
+async def remove(request: Request) -> Response:
+    """Asks whether to take back what was given, then removes a community."""
+    site = site_of(request)
+    fields = await form(request) if request.method == "POST" else None
+    async with site.changing() as connection:
+        community = await _requested(connection, request)
+        if fields is None:
+            figures = await communities.figures(connection, community.id)
+            return page(
+                request, "admin/community_remove.html", community=community, figures=figures
+            )
+        if text(fields, "roles") == "take":
+            await communities.leave(connection, community.id)
+            return redirect(f"/admin/communities/{community.id}?done=community-leaves")
+        await endpoints.delete(connection, community.id)
+    return redirect("/admin/communities?done=deleted")
+
+
+async def _requested(connection: Connection, request: Request) -> Community:
+    found = await communities.find(connection, request.path_params["id"])
+    if found is None:
+        raise NotFoundError("This community doesn't exist, or it has been removed.")
+    return found
+
+
+async def _typed_keys(request: Request) -> tuple[str, str, dict[str, str]]:
+    """The token and the secret that were typed, and what is wrong with them by field."""
+    fields = await form(request)
+    token, secret = text(fields, "token"), text(fields, "secret")
+    errors = {
+        name: "Copy it from the Discord Developer Portal: letters, digits, dots and dashes."
+        for name, value in (("token", token), ("secret", secret))
+        if not value.isascii() or not value.isprintable() or " " in value or not value
+    }
+    return token, secret, errors
+
+
+async def _ask_discord(site: Site, token: str) -> tuple[Bot, list[Guild]]:
+    asked = Discord(site.outgoing, token)
+    return await asked.whose_token(), await asked.guilds()
+
+
+def _keys_page(request: Request, community: Community | None, errors: dict[str, str]) -> Response:
+    return page(
+        request,
+        "admin/community_keys.html",
+        422 if errors else 200,
+        community=community,
+        errors=errors,
+        callback=f"{site_of(request).public_url}{CALLBACK}",
+        longest=LONGEST_TOKEN,
+    )
+
+
+def _api(site: Site, community: Community) -> CommunityApi:
+    return apis.api_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
+
+
+def _discord(site: Site, community: Community) -> Discord:
+    return apis.discord_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
+
+
+def _sentence(error: CommunityError) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."
