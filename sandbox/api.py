@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import logging
 import re
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import accounts, calls, currencies, forms, played, unpublished, versions
+from sandbox import accounts, calls, currencies, forms, mistakes, played, unpublished, versions
 from sandbox.delivery import Faults
 from sandbox.expand import expand
 from sandbox.schema import API_VERSION, Route
@@ -23,6 +24,7 @@ from sandbox.shop import Request as Cause
 from sandbox.shop import Shop, StripeApiError, invalid, shortened
 from sandbox.world import Json
 
+logger = logging.getLogger(__name__)
 LOGGED = 5000
 _UNKEPT = (b"content-length", b"4096")
 """Promises a body that never comes, so the server closes the connection."""
@@ -124,7 +126,7 @@ class Api:
         route = self.shop.world.published.match(method, path)
         found = calls.handler(method, route.template) if route else None
         if route is None:
-            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).")
+            raise _unrecognized(method, path)
         if found is None:
             raise played.refuse_call(method, route.template)
         _permitted(permissions, path, method, self.shop.account["id"])
@@ -175,7 +177,8 @@ class Api:
             raise StripeApiError(
                 400,
                 "Keys for idempotent requests can only be used with the same parameters they"
-                f" were first used with. Try using a key other than '{key}'.",
+                f" were first used with. Try using a key other than '{key}' if you meant to"
+                " execute a different request.",
                 kind="idempotency_error",
             )
         headers = {"Idempotent-Replayed": "true", "Original-Request": known.get("request", "")}
@@ -209,7 +212,7 @@ class Api:
         route = self.shop.world.published.match(method, path)
         found = calls.handler(method, route.template) if route else None
         if route is None or found is None:
-            raise StripeApiError(404, f"Unrecognized request URL ({method}: {path}).")
+            raise _unrecognized(method, path)
         return self._do(route, found, path, text, True, Cause(), Faults())
 
     def _do(
@@ -241,6 +244,13 @@ class Api:
         except StripeApiError as fault:
             fault.body = self._shown(fault.body, [], version)
             raise
+        except Exception as error:
+            name = f"{route.method} {route.template}"
+            logger.exception("%s failed", name)
+            self.shop.problems.append(f"{name}: {error!r}")
+            raise StripeApiError(
+                500, f"{name} failed: {error!r}", kind="api_error", code="sandbox_bug"
+            ) from error
         finally:
             self.shop.request = Cause()
             world.settle_clock()
@@ -308,32 +318,30 @@ class Api:
         that our version doesn't know, which are let through for requests of another."""
         unknown: list[str] = []
         published = self.shop.world.published
-        for name in published.resolve(published.request_schema(route)).get("required", ()):
+        schema = published.request_schema(route)
+        for name in published.resolve(schema).get("required", ()):
             if tree.get(name) == "":
-                raise _empty(name)
-        for path, kind, message in self.shop.world.published.request_errors(route, tree):
-            names = [a or b for a, b in _NAMED.findall(message)]
-            if kind == "unknown":
-                if not strict:
-                    unknown += [f"{path}[{name}]" if path else name for name in names]
-                    continue
-                name = f"{path}[{names[0]}]" if path else names[0]
-                if name == "payment_method_types" and _OF_INTENTS.match(route.template):
+                raise mistakes.empty(name)
+        for path, kind, message in published.request_errors(route, tree):
+            named = [a or b for a, b in _NAMED.findall(message)]
+            names = [f"{path}[{name}]" if path else name for name in named]
+            if kind == "unknown" and not strict:
+                unknown += names
+            elif kind == "unknown":
+                if "payment_method_types" in names and _OF_INTENTS.match(route.template):
                     raise invalid(
                         "payment_method_types is no longer supported. Use dynamic payment methods,"
                         " allowed_payment_method_types or excluded_payment_method_types.",
-                        param=name,
+                        param="payment_method_types",
                         code="payment_method_types_no_longer_supported",
                     )
-                raise invalid(
-                    f"Received unknown parameter: {name}", param=name, code="parameter_unknown"
-                )
-            if kind == "missing":
-                name = f"{path}[{names[0]}]" if path else names[0]
-                raise invalid(
-                    f"Missing required param: {name}.", param=name, code="parameter_missing"
-                )
-            raise _invalid_value(path, tree, message)
+                raise mistakes.unknown(names)
+            elif kind == "missing":
+                raise mistakes.missing(names[0])
+            else:
+                raise mistakes.wrong(published, schema, path, tree)
+        if route.method == "POST" and (fault := mistakes.limits(tree)):
+            raise fault
         for path, value in currencies.unknown(tree):
             raise currencies.refuse(path, value)
         return unknown
@@ -345,7 +353,9 @@ class Api:
             raise StripeApiError(
                 401,
                 "You did not provide an API key. You need to provide your API key in the"
-                " Authorization header, using Bearer auth.",
+                " Authorization header, using Bearer auth (e.g. 'Authorization: Bearer"
+                " YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or"
+                " we can help at https://support.stripe.com/.",
             )
         if not key.startswith(("sk_test_", "rk_test_")):
             raise StripeApiError(401, f"Invalid API Key provided: {key[:8]}{'*' * 8}{key[-4:]}")
@@ -461,6 +471,14 @@ def _key(header: str) -> str:
     return ""
 
 
+def _unrecognized(method: str, path: str) -> StripeApiError:
+    return StripeApiError(
+        404,
+        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can"
+        " help at https://support.stripe.com/.",
+    )
+
+
 def _permitted(permissions: Json | None, path: str, method: str, account: str) -> None:
     """Raise Stripe's 403 where a restricted key lacks the area. Areas are the first part of the
     path, `read` or `write`."""
@@ -476,23 +494,3 @@ def _permitted(permissions: Json | None, path: str, method: str, account: str) -
             "The provided key does not have the required permissions for this endpoint on account"
             f" '{account}'. Having the '{needed}' permission would allow this request to continue.",
         )
-
-
-def _empty(name: str) -> StripeApiError:
-    return invalid(
-        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a"
-        f" parameter; however '{name}' cannot be unset.",
-        param=name,
-        code="parameter_invalid_empty",
-    )
-
-
-def _invalid_value(path: str, tree: Json, message: str) -> StripeApiError:
-    value: Any = tree
-    for part in re.findall(r"[^\[\]]+", path):
-        value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
-    if value == "":
-        return _empty(path)
-    if "\\d" in message:
-        return invalid(f"Invalid integer: {value}", param=path, code="parameter_invalid_integer")
-    return invalid(f"Invalid {path}: {message[:200]}", param=path)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from sandbox import declines
-from sandbox.shop import Shop, StripeApiError
+from sandbox.shop import Shop, StripeApiError, missing
 from sandbox.world import Json
 
 
@@ -152,10 +152,15 @@ def behaviour(given: str) -> Card | None:
 
 
 def payment_method(
-    shop: Shop, given: str, *, billing: Json | None = None, own_id: str | None = None
+    shop: Shop,
+    given: str,
+    *,
+    billing: Json | None = None,
+    own_id: str | None = None,
+    param: str = "payment_method",
 ) -> Json:
     """A payment method from a magic id, a token, a source or a card number, or one that exists.
-    Raises Stripe's 404."""
+    Raises Stripe's error for one that `param` names and isn't there."""
     found = shop.world.table("payment_method").get(given)
     if found is not None:
         return found
@@ -164,13 +169,24 @@ def payment_method(
     if card is None and other_kind(shop, given):
         card = Card(given, "", delayed=given)
     if card is None:
-        raise StripeApiError(
-            404,
-            f"No such PaymentMethod: '{given}'",
-            code="resource_missing",
-            param="payment_method",
-        )
+        if given.isdigit():
+            raise incorrect("number")
+        raise missing("token" if param == "source" else "payment_method", given, param=param)
     return _new_method(shop, card, billing, own_id)
+
+
+_INCORRECT = {
+    "number": ("incorrect_number", "Your card number is incorrect."),
+    "exp_month": ("invalid_expiry_month", "Your card's expiration month is invalid."),
+    "exp_year": ("invalid_expiry_year", "Your card's expiration year is invalid."),
+    "cvc": ("invalid_cvc", "Your card's security code is invalid."),
+}
+
+
+def incorrect(part: str) -> StripeApiError:
+    """Stripe's 402 for a part of a card that can't be right."""
+    code, message = _INCORRECT[part]
+    return StripeApiError(402, message, code=code, kind="card_error", param=part)
 
 
 def whole_address(given: Json) -> Json:

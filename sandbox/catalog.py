@@ -3,7 +3,7 @@
 from sandbox import collecting, pricing
 from sandbox.fields import apply
 from sandbox.plans import plan_of
-from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot, too_many
 from sandbox.world import Json
 
 
@@ -125,6 +125,12 @@ def create_coupon(shop: Shop, params: Json) -> Json:
             "You must pass either `percent_off` or `amount_off`.",
             code="parameter_missing",
             param="percent_off",
+        )
+    if params.get("percent_off") and params.get("amount_off"):
+        raise too_many("percent_off", "amount_off")
+    if not 0 < float(params.get("percent_off", 100)) <= 100:
+        raise invalid(
+            "Invalid percent_off: must be greater than 0 and at most 100", param="percent_off"
         )
     if params.get("amount_off") and not params.get("currency"):
         raise invalid(

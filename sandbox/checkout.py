@@ -6,6 +6,7 @@ from sandbox import (
     collecting,
     configurations,
     discounts,
+    mistakes,
     offers,
     payments,
     pricing,
@@ -249,7 +250,7 @@ def _offer(shop: Shop, session: Json, asks: Json, kept: Json) -> None:
     session["payment_method_options"] = offers.page_options(kinds, setup=mode == "setup")
     if mode == "setup":
         intent = shop.find("setup_intent", session["setup_intent"])
-        payments.offer(intent, kinds)
+        payments.offer(shop, intent, kinds)
         shop.save(intent, "setup_intent.created")
     wanted = (asks.get("adaptive_pricing") or {}).get("enabled", shop.settings.adaptive_pricing)
     session["adaptive_pricing"] = {"enabled": bool(wanted) and mode != "setup"}
@@ -558,11 +559,7 @@ def _check_ui(shop: Shop, params: Json) -> None:
             if params.get(name):
                 raise invalid(f"`{name}` can't be used with `ui_mode: hosted_page`.", param=name)
         if not params.get("success_url"):
-            raise invalid(
-                "Missing required param: success_url.",
-                param="success_url",
-                code="parameter_missing",
-            )
+            raise mistakes.missing("success_url")
         return
     for name in ("success_url", "cancel_url"):
         if params.get(name):
@@ -588,13 +585,24 @@ def _check_expiry(shop: Shop, params: Json) -> None:
         )
 
 
+def _check_quantities(params: Json) -> None:
+    for number, entry in enumerate(_entries(params)):
+        where = f"line_items[{number}]"
+        if "quantity" not in entry:
+            raise invalid(f"Quantity is required. Add `quantity` to `{where}`", param=where)
+        if fault := mistakes.outside(f"{where}[quantity]", entry["quantity"], least=1):
+            raise fault
+
+
 def _check(shop: Shop, mode: str, lines: list[Json], params: Json) -> None:
     _check_ui(shop, params)
     _check_expiry(shop, params)
     if not lines and mode != "setup":
-        raise invalid(
-            "Missing required param: line_items.", param="line_items", code="parameter_missing"
-        )
+        raise mistakes.missing("line_items")
+    named = params.get("currency") or params.get("allowed_payment_method_types")
+    if mode == "setup" and not named:
+        raise mistakes.missing("currency")
+    _check_quantities(params)
     recurring = [line["price"]["type"] == "recurring" for line in lines]
     if mode == "payment" and any(recurring):
         raise invalid(

@@ -35,6 +35,6 @@ def refuse(path: str, value: str) -> StripeApiError:
     """Stripe's 400."""
     return invalid(
         f"Invalid currency: {value}. Stripe currently supports these currencies:"
-        f" {', '.join(sorted(KNOWN))}",
+        f" {', '.join(_CODES.split())}",
         param=path,
     )

@@ -188,7 +188,7 @@ def intent_of(shop: Shop, invoice: Json, method: Json | None) -> Json:
         reference = invoice["id"][:_REFERENCE_LENGTH]
         intent["payment_details"] = {"customer_reference": None, "order_reference": reference}
         intent["setup_future_usage"] = "off_session"
-    payments.offer(intent, _offered(shop, invoice, method), invoice=True)
+    payments.offer(shop, intent, _offered(shop, invoice, method), invoice=True)
     shop.save(intent, "payment_intent.created")
     shop.world.keep(f"intent/{invoice['id']}", id=intent["id"])
     shop.world.keep(intent["id"], invoice=invoice["id"])

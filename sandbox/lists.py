@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from itertools import islice
 
-from sandbox.shop import Shop, invalid
+from sandbox import mistakes
+from sandbox.shop import Shop, invalid, missing
 from sandbox.world import Json
 
 MOST = 100
@@ -29,15 +30,15 @@ def page(
     limit = _limit(params)
     created = params.get("created")
     positions: dict[str, int | None] = {"starting_after": None, "ending_before": None}
+    if all(params.get(cursor) for cursor in positions):
+        raise invalid(
+            "Received both starting_after and ending_before parameters. Please pass in only one."
+        )
     for cursor in positions:
         if given := params.get(cursor):
             positions[cursor] = table.position(given)
             if positions[cursor] is None:
-                raise invalid(
-                    f"No such {kind.replace('_', ' ')}: '{given}'",
-                    param=cursor,
-                    code="resource_missing",
-                )
+                raise missing(kind, given, param=cursor)
     found = (
         source
         for source in table.newest_first(
@@ -70,13 +71,9 @@ def slice_of(url: str, rows: list[Json], params: Json) -> Json:
 
 
 def _limit(params: Json) -> int:
-    limit = params.get("limit", 10)
-    if not isinstance(limit, int) or not 1 <= limit <= MOST:
-        raise invalid(
-            f"Invalid limit: must be between 1 and {MOST}.",
-            param="limit",
-            code="parameter_invalid_integer",
-        )
+    limit = int(params.get("limit", 10))
+    if fault := mistakes.outside("limit", limit, least=1, most=MOST):
+        raise fault
     return limit
 
 

@@ -150,7 +150,7 @@ _OF_PAYMENTS: Json = {
     },
     "wechat_pay": {"app_id": None, "client": None},
 }
-"""What a payment intent says of each kind, as recorded; nothing of the others."""
+"""What a payment intent says of each kind, as recorded, over its blank."""
 _OF_INVOICES: Json = {
     "acss_debit": {
         "mandate_options": {
@@ -181,10 +181,17 @@ _OF_SETUP_PAGES: Json = {
 }
 
 
-def options(names: Iterable[str], *, invoice: bool = False) -> Json:
-    """What a payment intent says of the kinds that it offers."""
+def options(shop: Shop, names: Iterable[str], *, invoice: bool = False) -> Json:
+    """What a payment intent says of the kinds that it offers; nothing of those that Stripe's
+    description of the API doesn't have there."""
     known = {**_OF_PAYMENTS, **(_OF_INVOICES if invoice else {})}
-    return {name: snapshot(known.get(name, {})) for name in names}
+    field = ("payment_intent", "payment_method_options")
+    blanks = {name: shop.world.part_within(*field, name) for name in names}
+    return {
+        name: {**blank, **snapshot(known.get(name, {}))}
+        for name, blank in blanks.items()
+        if blank is not None
+    }
 
 
 def setup_options(names: Iterable[str]) -> Json:

@@ -49,17 +49,17 @@ def new_intent(
         payment_method=method["id"] if method else None,
         status="requires_confirmation" if method else "requires_payment_method",
     )
-    offer(intent, [method["type"] if method else "card"])
+    offer(shop, intent, [method["type"] if method else "card"])
     intent["client_secret"] = f"{intent['id']}_secret_{shop.world.new_id('s', 12)}"
     return intent
 
 
-def offer(intent: Json, kinds: list[str], *, invoice: bool = False) -> None:
+def offer(shop: Shop, intent: Json, kinds: list[str], *, invoice: bool = False) -> None:
     """Have an intent offer these kinds of payment methods; what it says of one stays."""
     if intent["object"] == "setup_intent":
         options = offers.setup_options(kinds)
     else:
-        options = offers.options(kinds, invoice=invoice)
+        options = offers.options(shop, kinds, invoice=invoice)
     known = intent["payment_method_options"] or {}
     intent["payment_method_types"] = kinds
     intent["payment_method_options"] = {

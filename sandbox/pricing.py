@@ -3,7 +3,7 @@
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sandbox.shop import Shop, invalid
+from sandbox.shop import Shop, invalid, too_many
 from sandbox.world import Json
 
 _SHAPE = ("custom_unit_amount", "tax_behavior", "tiers", "unit_amount", "unit_amount_decimal")
@@ -46,6 +46,8 @@ def _amounts(params: Json) -> Json:
     """`unit_amount` and its decimal, which alone holds fractions; or what the buyer may choose."""
     custom = params.get("custom_unit_amount")
     decimal = params.get("unit_amount_decimal")
+    if decimal is not None and params.get("unit_amount") is not None:
+        raise too_many("unit_amount", "unit_amount_decimal")
     if decimal is None and params.get("unit_amount") is not None:
         decimal = str(params["unit_amount"])
     if sum([bool(custom), decimal is not None, bool(params.get("tiers"))]) != 1:

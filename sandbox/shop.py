@@ -52,13 +52,29 @@ class StripeApiError(Exception):
             self.body["doc_url"] = f"{DOCS}/{words}"
 
 
+_SAID = {
+    "payment_intent": "payment_intent",
+    "payment_method": "PaymentMethod",
+    "setup_intent": "setupintent",
+    "subscription_item": "subscription_item",
+}
+"""Kinds as Stripe's errors name them; the others have spaces in place of underscores."""
+
+
 def missing(kind: str, object_id: object, *, param: str = "id") -> StripeApiError:
+    """Stripe's 404 for an object that the path names, its 400 for one that a parameter names."""
+    said = kind if "." in kind else _SAID.get(kind, kind.replace("_", " "))
     return StripeApiError(
-        404,
-        f"No such {kind.replace('_', ' ')}: '{object_id}'",
+        404 if param == "id" else 400,
+        f"No such {said}: '{object_id}'",
         code="resource_missing",
         param=param,
     )
+
+
+def too_many(*names: str) -> StripeApiError:
+    """Stripe's 400 for parameters that exclude each other."""
+    return invalid(f"You may only specify one of these parameters: {', '.join(names)}.")
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeApiError:
@@ -107,7 +123,10 @@ class Shop:
         self.account.update(country=country, default_currency=CURRENCIES[country])
 
     def find(self, kind: str, object_id: object, *, param: str = "id") -> Json:
-        """An object by id. Raises Stripe's 404."""
+        """An object by id. Raises Stripe's 404, or its 400 where a parameter should name it."""
+        if object_id is None and param != "id":
+            message = f"Missing required param: {param}."
+            raise invalid(message, param=param, code="parameter_missing")
         found = self.world.table(kind).get(object_id)
         if found is None:
             raise missing(kind, object_id, param=param)

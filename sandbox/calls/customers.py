@@ -1,6 +1,16 @@
 """Customers and their payment methods."""
 
-from sandbox import accounts, cards, discounts, lists, methods, numbering, sources, subscriptions
+from sandbox import (
+    accounts,
+    cards,
+    discounts,
+    lists,
+    methods,
+    mistakes,
+    numbering,
+    sources,
+    subscriptions,
+)
 from sandbox.calls.registry import Call, call, searchable
 from sandbox.fields import apply
 from sandbox.shop import invalid, missing, snapshot
@@ -127,7 +137,7 @@ searchable("customer", "/v1/customers")
 def read_payment_method(c: Call) -> Json:
     """A payment method; each reading of a test id (`pm_card_…`) makes a new one, as Stripe does."""
     if c.ids[0].startswith("pm_") and cards.behaviour(c.ids[0]):
-        return cards.payment_method(c.shop, c.ids[0])
+        return cards.payment_method(c.shop, c.ids[0], param="id")
     return c.find("payment_method")
 
 
@@ -155,6 +165,8 @@ def payment_method_of(c: Call) -> Json:
 
 @call("POST", "/v1/payment_methods")
 def create_payment_method(c: Call) -> Json:
+    if "type" not in c.params:
+        raise mistakes.missing("type")
     return methods.described(c.shop, c.params, param="card")
 
 
@@ -176,8 +188,9 @@ def payment_methods_of(c: Call) -> Json:
 
 @call("POST", "/v1/payment_methods/{}/attach")
 def attach(c: Call) -> Json:
-    method = cards.payment_method(c.shop, c.ids[0])
-    return cards.attach(c.shop, method, _living(c, c.params["customer"]))
+    method = cards.payment_method(c.shop, c.ids[0], param="id")
+    customer = c.shop.find("customer", c.params.get("customer"), param="customer")
+    return cards.attach(c.shop, method, customer)
 
 
 @call("POST", "/v1/payment_methods/{}/detach")

@@ -8,6 +8,7 @@ from sandbox import (
     declines,
     disputes,
     methods,
+    mistakes,
     offers,
     payments,
     refunds,
@@ -16,7 +17,7 @@ from sandbox import (
 )
 from sandbox.calls.registry import Call, call, listable, readable, searchable, updatable
 from sandbox.fields import apply
-from sandbox.shop import Shop, StripeApiError, invalid, snapshot
+from sandbox.shop import Shop, StripeApiError, invalid, snapshot, too_many
 from sandbox.world import Json
 
 for _kind, _url in (
@@ -51,6 +52,8 @@ def create_setup_intent(c: Call) -> Json:
         status="requires_payment_method",
         metadata={},
     )
+    if c.params.get("customer"):
+        c.shop.find("customer", c.params["customer"], param="customer")
     apply(c.shop, "setup_intent", made, c.params, "payment_method", *_WAYS)
     _set_ways(c.shop, made, c.params, fresh=True)
     made["client_secret"] = f"{made['id']}_secret_{c.shop.world.new_id('s', 12)}"
@@ -61,9 +64,20 @@ def create_setup_intent(c: Call) -> Json:
     if method is not None:
         made["payment_method"] = method["id"]
         made["status"] = "requires_confirmation"
-        if c.params.get("confirm"):
-            setups.confirm(c.shop, made, return_url=c.params.get("return_url"))
+    if c.params.get("confirm"):
+        _confirm_setup(c, made)
     return c.shop.save(made)
+
+
+def _confirm_setup(c: Call, intent: Json) -> None:
+    if not intent["payment_method"]:
+        raise invalid(
+            "You cannot confirm this SetupIntent because it's missing a payment method. You can"
+            " either update the SetupIntent with a payment method and then confirm it again, or"
+            " confirm it again directly with a payment method or ConfirmationToken.",
+            code="setup_intent_unexpected_state",
+        )
+    setups.confirm(c.shop, intent, return_url=c.params.get("return_url"))
 
 
 @call("POST", "/v1/setup_intents/{}/confirm")
@@ -72,12 +86,7 @@ def confirm_setup_intent(c: Call) -> Json:
     if (method := _method(c)) is not None:
         _demand_allowed(found, method)
         found["payment_method"] = method["id"]
-    if not found["payment_method"]:
-        raise invalid(
-            "You cannot confirm this SetupIntent because it's missing a payment method.",
-            code="setup_intent_unexpected_state",
-        )
-    setups.confirm(c.shop, found, return_url=c.params.get("return_url"))
+    _confirm_setup(c, found)
     return found
 
 
@@ -173,11 +182,13 @@ def _set_ways(shop: Shop, intent: Json, params: Json, *, fresh: bool) -> None:
         }
     if named:
         intent.update(automatic_payment_methods=None, payment_method_configuration_details=None)
-        payments.offer(intent, list(named))
+        payments.offer(shop, intent, list(named))
     elif (intent["automatic_payment_methods"] or {}).get("enabled"):
-        payments.offer(intent, _suiting(shop, intent, params.get("payment_method_configuration")))
+        payments.offer(
+            shop, intent, _suiting(shop, intent, params.get("payment_method_configuration"))
+        )
     elif fresh:
-        payments.offer(intent, ["card"])
+        payments.offer(shop, intent, ["card"])
 
 
 def _suiting(shop: Shop, intent: Json, configuration: str | None) -> list[str]:
@@ -199,17 +210,13 @@ def _suiting(shop: Shop, intent: Json, configuration: str | None) -> list[str]:
 
 def _written(amount: int, currency: str) -> str:
     """An amount as Stripe writes it in an error: `$0.50 usd`."""
-    whole = str(amount) if currency == "jpy" else f"{amount / 100:.2f}"
+    whole = f"{amount:,}" if currency == "jpy" else f"{amount / 100:,.2f}"
     return f"{_SIGNS.get(currency, '')}{whole} {currency}"
 
 
 def _check_amount(amount: int, currency: str) -> None:
-    if amount < 1:
-        raise invalid(
-            "This value must be greater than or equal to 1.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
+    if fault := mistakes.outside("amount", amount, least=1):
+        raise fault
     least = _LEAST.get(currency.lower(), 1)
     if amount < least:
         raise invalid(
@@ -219,7 +226,7 @@ def _check_amount(amount: int, currency: str) -> None:
         )
     if amount > _MOST:
         raise invalid(
-            f"Amount must be no more than {_MOST} in the smallest unit of {currency.lower()}.",
+            f"Amount must be no more than {_written(_MOST, currency.lower())}",
             param="amount",
             code="amount_too_large",
         )
@@ -333,6 +340,13 @@ _CARD_OPTIONS = (
 
 def _confirm(c: Call, intent: Json, *, off_session: bool | None = None) -> None:
     shop = c.shop
+    if not intent["payment_method"]:
+        raise _state(
+            intent,
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can"
+            " either update the PaymentIntent with a payment method and then confirm it again, or"
+            " confirm it again directly with a payment method or ConfirmationToken.",
+        )
     if off_session is None:
         off_session = bool(c.params.get("off_session"))
     if not off_session and c.params.get("error_on_requires_action") and payments.asks(shop, intent):
@@ -360,13 +374,6 @@ def confirm(c: Call) -> Json:
         if (method := _method(c)) is not None:
             _demand_allowed(intent, method)
             intent["payment_method"] = method["id"]
-        if not intent["payment_method"]:
-            raise invalid(
-                "You cannot confirm this PaymentIntent because it's missing a payment method. You"
-                " can either update the PaymentIntent with a payment method and then confirm it"
-                " again, or confirm it again directly with a payment method.",
-                code="payment_intent_unexpected_state",
-            )
         _confirm(c, intent)
     return intent
 
@@ -390,9 +397,26 @@ def cancel(c: Call) -> Json:
 
 
 def _unexpected(intent: Json, verb: str) -> StripeApiError:
-    return invalid(
-        f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
+    status = intent["status"]
+    if verb == "confirm" and status == "succeeded":
+        why = "it has already succeeded after being previously confirmed."
+    else:
+        why = f"it has a status of {status}."
+    if verb == "cancel":
+        why += (
+            " Only a PaymentIntent with one of the following statuses may be canceled:"
+            " requires_payment_method, requires_capture, requires_confirmation, requires_action,"
+            " processing."
+        )
+    return _state(intent, f"You cannot {verb} this PaymentIntent because {why}")
+
+
+def _state(intent: Json, message: str) -> StripeApiError:
+    return StripeApiError(
+        400,
+        message,
         code="payment_intent_unexpected_state",
+        extra={"payment_intent": snapshot(intent)},
     )
 
 
@@ -419,7 +443,7 @@ def create_charge(c: Call) -> Json:
     if not given:
         raise StripeApiError(400, "Must provide source or customer.", code="parameter_missing")
     with c.shop.row():
-        method = cards.payment_method(c.shop, given)
+        method = cards.payment_method(c.shop, given, param="source")
         intent = payments.new_intent(
             c.shop,
             amount=params["amount"],
@@ -441,6 +465,8 @@ def create_charge(c: Call) -> Json:
 def create_refund(c: Call) -> Json:
     params = c.params
     charge_id = params.get("charge")
+    if charge_id and params.get("payment_intent"):
+        raise too_many("charge", "payment_intent")
     if intent_id := params.get("payment_intent"):
         intent = c.shop.find("payment_intent", intent_id, param="payment_intent")
         charge_id = intent["latest_charge"]

@@ -91,7 +91,7 @@ class CheckoutPages(Frame):
             outcome = buying.pay(self.shop, session, buyer({**nested, "promotion_code": None}))
         except StripeApiError as fault:
             text = str(fault)
-            if fault.status == 404:
+            if fault.body.get("code") in ("incorrect_number", "resource_missing"):
                 text = "Your card number is invalid."
             return self._show(session, entered, error=text)
         self.box.flush()

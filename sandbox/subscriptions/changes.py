@@ -61,7 +61,8 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
         if key in params:
             found[key] = params[key] or None
     if given := params.get("default_payment_method"):
-        found["default_payment_method"] = cards.payment_method(shop, given)["id"]
+        method = cards.payment_method(shop, given, param="default_payment_method")
+        found["default_payment_method"] = method["id"]
     creation.set_payment_settings(found, params)
     if "metadata" in params:
         found["metadata"] = merge_metadata(found["metadata"], params["metadata"])

@@ -1,14 +1,23 @@
 """New subscriptions, with their first invoice."""
 
-from sandbox import cards, declines, discounts, invoice_lines, invoices, taxes
-from sandbox.shop import Shop, invalid, merge_metadata
+from sandbox import cards, declines, discounts, invoice_lines, invoices, mistakes, taxes
+from sandbox.shop import Shop, invalid, merge_metadata, too_many
 from sandbox.subscriptions import agenda, endings, items, pauses, proration
 from sandbox.world import Json
+
+LONGEST_TRIAL = 730
+"""The most days of a trial, by the reference: two years."""
 
 
 def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     """Create a subscription with its first invoice. `paid_by` is the payment method of a checkout,
     which creates the subscription only after the payment."""
+    for pair in (("trial_end", "trial_period_days"), ("cancel_at", "cancel_at_period_end")):
+        if all(params.get(name) for name in pair):
+            raise too_many(*pair)
+    days = params.get("trial_period_days") or 0
+    if fault := mistakes.outside("trial_period_days", days, least=0, most=LONGEST_TRIAL):
+        raise fault
     customer = shop.find("customer", params.get("customer"), param="customer")
     world = shop.world
     made = world.make(
@@ -28,7 +37,8 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
         ),
     )
     if given := params.get("default_payment_method"):
-        made["default_payment_method"] = cards.payment_method(shop, given)["id"]
+        method = cards.payment_method(shop, given, param="default_payment_method")
+        made["default_payment_method"] = method["id"]
     if (params.get("automatic_tax") or {}).get("enabled"):
         made["automatic_tax"] = params["automatic_tax"]
     _set_mode(made, params)

@@ -272,3 +272,27 @@ def test_an_intent_may_ask_for_3d_secure(
     )
     assert made["status"] == status
     assert made["payment_method_options"]["card"]["request_three_d_secure"] == wanted
+
+
+@pytest.mark.parametrize("path", ["payment_intents", "setup_intents", "checkout/sessions"])
+def test_every_kind_that_may_be_named_is_shown_as_published(
+    published: Published, path: str
+) -> None:
+    account = account_of(published)
+    lines = [{"price": price_of(account), "quantity": 1}]
+    forms: dict[str, Json] = {
+        "payment_intents": {"amount": 9000, "currency": "usd"},
+        "setup_intents": {},
+        "checkout/sessions": {**PAGE, "line_items": lines},
+    }
+    (route,) = (
+        route
+        for route in published.routes()
+        if (route.method, route.template) == ("POST", f"/v1/{path}")
+    )
+    properties = published.resolve(published.request_schema(route))["properties"]
+    kinds = published.alternatives(properties["allowed_payment_method_types"])[0]["items"]["enum"]
+    assert {"card", "customer_balance", "pix", "swish"} <= set(kinds)
+    for kind in kinds:
+        made = account.make(path, **forms[path], allowed_payment_method_types=[kind])
+        assert made["payment_method_types"] == [kind]
