@@ -1,6 +1,7 @@
 """What is wrong with a request's parameters, in Stripe's words."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,6 @@ from sandbox.shop import StripeApiError, invalid
 
 Json = dict[str, Any]
 _EMAILS = ("email", "receipt_email", "customer_email")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST = {"client_reference_id": 200, "email": 512, "phone": 20}
 """The most characters of a parameter, at the top of a call."""
 _ADDRESSES = ("success_url", "cancel_url", "return_url")
@@ -164,7 +164,7 @@ def limits(tree: Json) -> StripeApiError | None:
             return invalid(message, param=name)
     for name in _EMAILS:
         value = tree.get(name)
-        if isinstance(value, str) and value and not _EMAIL.fullmatch(value):
+        if isinstance(value, str) and value and not _is_email(value):
             return invalid(f"Invalid email address: {value}", param=name, code="email_invalid")
     for name in _ADDRESSES:
         value = tree.get(name)
@@ -174,6 +174,12 @@ def limits(tree: Json) -> StripeApiError | None:
         if fault := outside(where, count, least=0):
             return fault
     return next((fault for given in _metadata(tree) if (fault := _too_much(given))), None)
+
+
+def _is_email(text: str) -> bool:
+    """Whether something stands on both sides of an `@`, however that is written."""
+    local, _, domain = unicodedata.normalize("NFKC", text).strip().rpartition("@")
+    return bool(local and domain)
 
 
 def _quantities(node: Any, path: str = "") -> Iterator[tuple[str, int]]:

@@ -178,6 +178,11 @@ def test_a_card_that_cannot_be_right_is_refused(
     assert account.make("payment_methods", type="card", card=CARD)["card"]["last4"] == "4242"
 
 
+@pytest.mark.parametrize("email", [" a@b.example ", "a\uff20b.example", "A@B\u3002example"])
+def test_an_email_may_be_written_in_odd_ways(published: Published, email: str) -> None:
+    assert Inside.empty(published).make("customers", email=email)["email"] == email
+
+
 def test_what_excludes_each_other_is_refused(published: Published) -> None:
     account = Inside.empty(published)
     customer = account.make("customers", payment_method="pm_card_visa")["id"]
