@@ -5,15 +5,18 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from importlib.metadata import version as installed_version
 from typing import Any
 
 import structlog
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
+    WorkerDeploymentConfig,
     WorkflowRunner,
 )
 
@@ -99,6 +102,7 @@ WORKFLOW_TASKS, AT_ONCE_SLOTS = 64, 32
 """A local activity keeps its workflow task, which has ten seconds: what is more than these waits in
 Temporal, where the urgent come first."""
 GRACE = timedelta(seconds=20)
+DEPLOYMENT = "latchkey"
 POOL_SIZE = 16
 SITE_SECONDS = 60.0
 """How often a worker asks whether the site is still the one at its address."""
@@ -135,6 +139,7 @@ def build_workers(
             workflows=WORKFLOWS,
             activities=main,
             workflow_runner=workflow_runner(),
+            deployment_config=version_of(settings),
             max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             max_concurrent_local_activities=AT_ONCE_SLOTS,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -160,6 +165,18 @@ def build_workers(
             graceful_shutdown_timeout=GRACE,
             interceptors=[*_tracing(), LogFields(), Heartbeats()],
         ),
+    )
+
+
+def version_of(settings: Settings) -> WorkerDeploymentConfig | None:
+    """The version that this release is to Temporal, where its workers have versions. Runs last for
+    years, so they go on in whichever is current; patches keep their histories valid."""
+    if settings.worker_versioning == "off":
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(DEPLOYMENT, installed_version("latchkey")),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 
