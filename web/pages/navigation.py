@@ -59,6 +59,7 @@ MENU = (
             Entry("/admin/inbox", "Event inbox", "inbox"),
             Entry("/admin/drift", "Drift", "drift"),
             Entry("/admin/health", "Health", "health"),
+            Entry("/admin/speed", "Speed", "speed"),
             Entry("/admin/audit", "Audit log", "audit", private=True),
         ),
     ),

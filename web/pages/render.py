@@ -23,7 +23,7 @@ from web.wording import labels
 from web.wording.amounts import line_money, money, price
 from web.wording.standing import purchase, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
-from web.wording.times import ago, day, late, when
+from web.wording.times import ago, day, lasting, late, when
 
 STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
@@ -112,6 +112,7 @@ _ENVIRONMENT.filters |= {
     "when": when,
     "day": day,
     "ago": ago,
+    "lasting": lasting,
     "masked": masked,
     "price": price,
     "thousands": thousands,

@@ -54,6 +54,15 @@ def chosen(value: str, zone: str) -> datetime | None:
         ) from None
 
 
+def lasting(seconds: float) -> str:
+    """How long something took: `0.42 s`, `42 s`, `5 minutes`."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.2f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return str(format_timedelta(timedelta(seconds=seconds), threshold=1.2, locale="en"))
+
+
 def day_begins(value: str) -> datetime:
     """The first moment, in UTC, of a day such as 2027-01-31. Raises `ValueError`."""
     try:
