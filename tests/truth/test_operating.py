@@ -95,6 +95,7 @@ async def test_the_workers_metrics_are_temporals_and_ours(
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     for name in (
         "temporal_worker_task_slots_available",
+        "temporal_workflow_task_schedule_to_start_latency_bucket",
         "latchkey_events_given_up_total",
         "latchkey_events_missed_total",
         "latchkey_mails_total",
