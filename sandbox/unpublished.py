@@ -17,8 +17,7 @@ KEYS = {
     "payment_method": ("shared_payment_granted_token",),
     "subscription": ("plan", "quantity"),
 }
-"""By kind. The lists inside these objects have a `total_count` besides, and Amazon Pay among a
-payment intent's options says which element began it."""
+"""By kind. The lists inside these objects have a `total_count` besides."""
 _LISTS = ("items", "lines", "refunds")
 
 
@@ -38,10 +37,6 @@ def _add(shop: Shop, kind: str, node: Json) -> None:
         rows = node["items"]["data"]
         if len(rows) == 1:
             node.update(plan=rows[0].get("plan"), quantity=rows[0].get("quantity"))
-    elif kind == "payment_intent":
-        options = node["payment_method_options"] or {}
-        if "amazon_pay" in options:
-            options["amazon_pay"].setdefault("express_checkout_element_session_id", None)
     elif kind == "charge" and node["disputed"]:
         node["dispute"] = next(
             (
