@@ -558,12 +558,24 @@ class Latchkey:
         return await self.listening(product)
 
     async def know(self, stripe_product: str) -> None:
-        """Wait until the catalog has the Stripe product."""
+        """Wait until the catalog has the Stripe product and its prices. Events bring them for a
+        tenth of what reading the whole account costs, which is left for those made without any."""
+        await self.stripe.delivered()
+
+        async def heard() -> bool:
+            left = await self.pool.fetchval(
+                """
+                select count(*) from events
+                 where target_id ~ '^(product|price)/' and state in ('waiting', 'relayed')
+                """
+            )
+            return bool(left == 0)
 
         async def known() -> bool:
             answer = await self.call("GET", "/stripe/products", params={"search": stripe_product})
             return bool(answer["data"])
 
+        await until(heard, "every event about products and prices is handled")
         if not await known():
             await self.call("GET", "/stripe/products", params={"refresh": "true"})
         await until(known, f"{stripe_product} in the catalog")
