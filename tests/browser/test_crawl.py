@@ -30,7 +30,8 @@ OF_A_KIND = 2
 SERIOUS = ("serious", "critical")
 AXE = """
 async (options) => {
-  const found = await axe.run(document, { iframes: false, preload: false, ...options });
+  const lean = { iframes: false, preload: false, selectors: false, resultTypes: ["violations"] };
+  const found = await axe.run(document, { ...lean, ...options });
   return found.violations.map((v) => [v.impact, v.id, v.help,
                                       v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))]);
 }
@@ -105,7 +106,7 @@ class Crawl:
             if wide > width:
                 self._note(f"is {wide} wide at {width}")
             if new:
-                await self._axe(f"at {width}", {"resultTypes": ["violations"]})
+                await self._axe(f"at {width}", {})
                 await self.page.emulate_media(color_scheme="dark")
                 await self._axe(f"at {width} in the dark", {"runOnly": ["color-contrast"]})
                 await self.page.emulate_media(color_scheme="light")
