@@ -9,8 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES ?= 4
 
 # `check` has run the architecture's tests; `integrations` and `drill` have targets of their own.
-PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 \
-  --ignore tests/test_architecture.py --ignore tests/integrations --ignore tests/drill
+IGNORE := --ignore tests/test_architecture.py --ignore tests/integrations --ignore tests/drill
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 $(IGNORE)
 
 # The checks need one core, so they run beside the tests.
 BOTH := $(MAKE) --no-print-directory --jobs 2 check
@@ -38,10 +38,10 @@ drill: $(VENV)/.development
 fast: $(VENV)/.development
 	$(BOTH) quick
 
-suite:
+suite: $(VENV)/.compiled
 	$(PYTEST)
 
-quick:
+quick: $(VENV)/.compiled
 	$(PYTEST) -m "not browser and not slow"
 
 check: $(VENV)/.development
@@ -88,6 +88,10 @@ $(VENV)/.tools: $(VENV)/.development tests/npm/package-lock.json tests/deploy/ku
 	$(BIN)/python -m tests.deploy.promtool
 	$(BIN)/python -m tests.deploy.kubernetes
 	touch $@
+
+# Unless one process has compiled the tests before, all compile them at the same time.
+$(VENV)/.compiled: $(VENV)/.development
+	-$(BIN)/python -m pytest --collect-only -qq $(IGNORE) >$@ 2>&1
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
