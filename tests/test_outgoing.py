@@ -162,11 +162,12 @@ async def encrypted(
             if asked:
                 assert await reader.readexactly(len(asked)) == asked
                 writer.write(b"S")
-            await writer.start_tls(context)
+                await writer.start_tls(context)
             told.append(await reader.read(1000))
         writer.close()
 
-    server = await asyncio.start_server(serve, "localhost", free_port())
+    at_once = None if asked else context
+    server = await asyncio.start_server(serve, "localhost", free_port(), ssl=at_once)
     try:
         yield server.sockets[0].getsockname()[1], told
     finally:

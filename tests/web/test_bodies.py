@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 
@@ -193,10 +194,9 @@ async def test_who_does_not_read_is_cut_off(
 
     class Unread(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)
-            transport.pause_reading()
-            transport.write(request * 1000)
-            self.transport = transport
+            self.transport = cast(asyncio.Transport, transport)
+            self.transport.pause_reading()
+            self.transport.write(request * 1000)
 
         def connection_lost(self, exc: Exception | None) -> None:
             lost.set()
