@@ -61,7 +61,7 @@ async def test_what_cannot_be_stored_is_replaced_and_noted(
     assert found["name"] == "Zoë\ufffd 😀"
     assert found["metadata"] == {"list\ufffd": "a\ufffdb"}
     assert [one["name"] for one in page.data if one["id"] == customer] == [found["name"]]
-    assert [set(line) for line in logs] == [{"kind", "request"}] * 2
+    assert [set(line) for line in logs] == [{"kind", "stripe_request"}] * 2
     assert {line["kind"] for line in logs} == {"customers"}
 
 
