@@ -35,12 +35,12 @@ slowest as (
     select o.recorded_at, o.seconds, o.event_id, u.id as user_id, u.email, p.id as product_id,
            p.name as product
       from (select * from opened where seconds > $4 or seconds is null
-             order by seconds desc nulls first, id desc limit $6) o
+             order by seconds desc nulls last, id desc limit $6) o
       left join users u on u.id = o.user_id
       left join products p on p.id = o.product_id)
 select (select jsonb_agg(windows order by days) from windows) as windows,
        (select jsonb_agg(days order by day desc) from days) as days,
-       (select jsonb_agg(slowest order by seconds desc nulls first) from slowest) as slowest
+       (select jsonb_agg(slowest order by seconds desc nulls last) from slowest) as slowest
 """
 
 
