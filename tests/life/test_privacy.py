@@ -128,6 +128,8 @@ async def test_histories_hold_no_personal_data_and_replay(site: Latchkey) -> Non
         for word in ("zaphod", "beeblebrox", "heartofgold", "/p/session/"):
             assert word not in plain.lower(), f"{history.workflow_id} names somebody: {word}"
         assert not ADDRESS.findall(plain), f"{history.workflow_id} holds an address"
+        if len(history.events) == 1:
+            continue  # It sleeps until its deadline, and the SDK would wait for it for ever.
         await replayer.replay_workflow(history)
         record(history, re.sub(r"-\d{4}-.*", "", history.workflow_id.split("/")[0]))
     await _readable(site, product, subscription)
