@@ -44,7 +44,7 @@ PAGES: dict[str, A | None] = {
     "POST /account/security/passkeys/{id}/remove": A.FACTOR_REMOVED,
     "GET /account/communities/discord": A.COMMUNITY_JOINED,
     "POST /account/communities/{id}/connect": None,
-    "POST /account/communities/{id}/sync": None,
+    "POST /account/communities/sync": None,
     "POST /account/communities/{account}/disconnect": A.COMMUNITY_LEFT,
     "POST /account/claims": None,
     "POST /account/claims/{token}": A.PURCHASE_CLAIMED,

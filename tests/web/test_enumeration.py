@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from latchkey import passwords, signin_links
+from latchkey.rules.vocabulary import WebhookFormat
+from latchkey.store.communities import communities
 from latchkey.store.users import claims
 from tests.digest import digest
 from tests.harness import SECRETS, Latchkey
@@ -158,11 +160,30 @@ async def test_no_members_route_reaches_what_is_anothers(
             """,
             owner,
         )
+        server = await communities.create(
+            connection,
+            kind=WebhookFormat.DISCORD_ROLES,
+            name="Owners",
+            space_id="1",
+            bot_id="2",
+            token=b"",
+            actor=owner,
+        )
+        account = await connection.fetchval(
+            """
+            insert into community_accounts (endpoint_id, user_id, external_id)
+            values ($1, $2, '3') returning id
+            """,
+            server,
+            owner,
+        )
     tries = {
         "/account/claims/{token}": (signin_links.sign_claim(claim, secrets=SECRETS), 400),
         "/account/email/{token}": (signin_links.sign_change(change, secrets=SECRETS), 400),
         "/account/sessions/{id}/end": (str(session), 404),
         "/account/sites/{id}/disconnect": (forum.id, 404),
+        "/account/communities/{id}/connect": (str(account), 404),
+        "/account/communities/{account}/disconnect": (str(account), 404),
         "/account/security/passkeys/{id}/remove": (str(passkey), 404),
         "/account/security/passkeys/{id}/rename": (str(passkey), 404),
     }
@@ -179,3 +200,4 @@ async def test_no_members_route_reaches_what_is_anothers(
         fields: dict[str, Any] = {f"name-{passkey}": "Mine"}
         await visitor.send("/account/settings", address, status, **fields)
         assert await digest(shared, without={"tries", "sessions"}) == before, path
+    await shared.pool.execute("delete from webhook_endpoints where id = $1", server)

@@ -41,7 +41,7 @@ def routes() -> list[Route]:
         Route("/account/communities", show),
         Route(CALLBACK, connected),
         Route("/account/communities/{id}/connect", connect, methods=["POST"]),
-        Route("/account/communities/{id}/sync", sync, methods=["POST"]),
+        Route("/account/communities/sync", sync, methods=["POST"]),
         Route("/account/communities/{account}/disconnect", disconnect, methods=["POST"]),
     ]
 
