@@ -79,7 +79,8 @@ class InnerServer(uvicorn.Server):
 
 class _HeldHead:
     """The transport of one response. It sends the head together with the first part of the body, so
-    that an ordinary response is one system call and one packet."""
+    that an ordinary response is one system call and one packet. What is written after the client
+    has gone is dropped: uvloop would raise an error."""
 
     def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
         self._transport = transport
@@ -91,7 +92,7 @@ class _HeldHead:
         if not self._begun and self._cycle.response_started:
             self._begun = True
             self._head = data
-        else:
+        elif not self.is_closing():
             self._transport.write(self.taken() + data)
 
     def taken(self) -> bytes:
@@ -100,7 +101,8 @@ class _HeldHead:
         return head
 
     def close(self) -> None:
-        self._transport.write(self.taken())
+        if not self.is_closing():
+            self._transport.write(self.taken())
         self._transport.close()
 
     def is_closing(self) -> bool:

@@ -195,8 +195,6 @@ async def test_who_does_not_read_is_cut_off(
     class Unread(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast(asyncio.Transport, transport)
-            self.transport.pause_reading()
-            self.transport.write(request * 1000)
 
         def connection_lost(self, exc: Exception | None) -> None:
             lost.set()
@@ -204,6 +202,8 @@ async def test_who_does_not_read_is_cut_off(
     address, port = host.split(":")
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(Unread, address, int(port))
+    client.transport.pause_reading()
+    client.transport.write(request * 1000)
 
     mine = client.transport.get_extra_info("sockname")
 
