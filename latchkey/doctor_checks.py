@@ -249,6 +249,8 @@ def _right(name: str, figures: HealthFigures) -> str:
             return "none yet: Stripe isn't connected"
         case "comparison":
             return "none failed, none overdue"
+        case "second subscriptions":
+            return "nobody pays for two of one product"
         case _:
             return "no open differences since the last full comparison"
 

@@ -29,7 +29,8 @@ STUCK = Gauge("latchkey_loop_stuck", "1 where a background loop makes no progres
 @dataclass
 class Loop:
     """One background loop: when it last completed a round, and what it failed with since, if
-    anything. `patience` is how long a round may take, failures included."""
+    anything. `patience` is how long it may take until the next one is completed: the rest between
+    rounds, and the round itself, failures included."""
 
     name: str
     patience: timedelta
@@ -71,9 +72,9 @@ class LoopSupervisor:
         patience: timedelta = timedelta(minutes=1),
     ) -> None:
         """Do rounds until `stop`: again at once where one returns True, otherwise after `every`
-        seconds or when `wake` is set."""
+        seconds or when `wake` is set. A round may take `patience`, failures included."""
         wake = wake or asyncio.Event()
-        loop = self._begin(name, wake, patience)
+        loop = self._begin(name, wake, patience + timedelta(seconds=every))
         while not self._stopped.is_set():
             wake.clear()
             busy = await self._try(loop, round_)

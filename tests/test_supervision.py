@@ -59,10 +59,11 @@ async def test_a_loop_that_fails_or_hangs_for_too_long_is_stuck() -> None:
     async def fine() -> bool:
         return False
 
-    patience = timedelta(milliseconds=50)
+    short, patience = timedelta(milliseconds=1), timedelta(milliseconds=50)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
-        tasks.create_task(supervisor.repeat("failing", failing, every=1, patience=patience))
-        tasks.create_task(supervisor.repeat("hanging", hangs, every=1, patience=patience))
+        tasks.create_task(supervisor.repeat("resting", fine, every=3600, patience=short))
+        tasks.create_task(supervisor.repeat("failing", failing, every=0.001, patience=patience))
+        tasks.create_task(supervisor.repeat("hanging", hangs, every=0.001, patience=patience))
         tasks.create_task(supervisor.repeat("fine", fine, every=0.001))
         while {loop.name for loop in supervisor.stuck} != {"failing", "hanging"}:
             await asyncio.sleep(0.01)

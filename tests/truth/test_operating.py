@@ -28,7 +28,11 @@ async def test_doctor_reports_problems_and_what_to_do(
 ) -> None:
     async def well() -> bool:
         healthy, text = await said(site, monkeypatch)
-        right = ("last looked for at", "sales: everything on sale can be bought")
+        right = (
+            "last looked for at",
+            "sales: everything on sale can be bought",
+            "second subscriptions: nobody pays for two of one product",
+        )
         return healthy and all(words in text for words in right)
 
     await until(well, "doctor finds nothing wrong")
