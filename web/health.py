@@ -59,7 +59,8 @@ async def which_database(request: Request) -> Response:
     proof = request.query_params.get("proof", "")
     if not address_proof.is_proof(proof):
         return PlainTextResponse("Not found.\n", 404)
-    signature = await address_proof.answer(site.pool, site.keyring.vault, proof)
+    url = site.settings.public_url
+    signature = await address_proof.answer(site.pool, site.keyring.vault, url, proof)
     return JSONResponse({"signature": signature}, headers={"Cache-Control": "no-store"})
 
 

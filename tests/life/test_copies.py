@@ -1,8 +1,12 @@
 """A database that wakes under another address doesn't act for its original."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import orjson
 import pytest
 from aiosmtpd.controller import Controller
 from pydantic import SecretStr
@@ -26,6 +30,7 @@ from latchkey.store.site_identity import SiteRole
 from latchkey.vault import Vault
 from tests.harness import (
     KEY,
+    SECRET,
     SECRETS,
     Latchkey,
     Postgres,
@@ -254,6 +259,100 @@ async def test_proofs_are_answered_for_anybody_but_odd_ones_arent(shared: Latchk
         for odd in ("", "x" * 65, "\u00fc", "\0"):
             refused = await visitor.get(address_proof.PATH, params={"proof": odd})
             assert refused.status_code == 404, odd
+
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+
+
+class Impostor:
+    """What may answer at a site's address: each takes that address, the target and the proof."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def _denied(self, url: str, proof: str) -> bytes:
+        """The answer of a site whose database doesn't have the proof."""
+        async with self._pool.acquire() as connection:
+            await site_identity.forget_proof(connection, proof)
+        signature = await address_proof.answer(self._pool, Vault(SECRETS), url, proof)
+        return orjson.dumps({"signature": signature})
+
+    async def other_database(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + await self._denied(url, proof)
+
+    async def replayed(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + await self._denied(url, "an earlier one")
+
+    async def copy_elsewhere(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + await self._denied("https://staging.example.com", proof)
+
+    async def redirect(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        if target.startswith("/there"):
+            yield OK + await self._denied(url, proof)
+        else:
+            yield f"HTTP/1.1 302 Found\r\nLocation: /there?proof={proof}\r\n\r\n".encode()
+
+    async def huge(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + b" " * 4_000_000 + await self._denied(url, proof)
+
+    async def nested(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + b"[" * 100_000
+
+    async def odd(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK + b'{"signature": ["1", null]}'
+
+    async def trickling(self, url: str, target: str, proof: str) -> AsyncIterator[bytes]:
+        yield OK
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            yield b" "
+        yield await self._denied(url, proof)
+
+
+async def test_only_a_site_with_the_same_address_and_secret_displaces_one(
+    dsn: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impostor = Impostor(pool)
+
+    async def found(answers: Answers) -> bool | None:
+        async with answering(answers) as url:
+            settings = {"LATCHKEY_PUBLIC_URL": url, "LATCHKEY_SECRET": SECRET}
+            return await address_proof.leads_here(pool, Settings.model_validate(settings))
+
+    assert await found(impostor.other_database) is False
+    for answers in (impostor.replayed, impostor.copy_elsewhere, impostor.redirect):
+        assert await found(answers) is None, answers.__name__
+    for answers in (impostor.huge, impostor.nested, impostor.odd):
+        assert await found(answers) is None, answers.__name__
+    monkeypatch.setattr(address_proof, "PATIENCE_SECONDS", 0.5)
+    assert await found(impostor.trickling) is None, "in time, though each part comes soon"
+
+
+Answers = Callable[[str, str, str], AsyncIterator[bytes]]
+
+
+@asynccontextmanager
+async def answering(answers: Answers) -> AsyncIterator[str]:
+    """A server, at its own address, which is given that address, the target and the proof."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        [proof] = parse_qs(urlsplit(target).query)["proof"]
+        try:
+            async for part in answers(address, target, proof):
+                writer.write(part)
+                await writer.drain()
+        except ConnectionError:
+            """Whoever asked has heard enough."""
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield address
+    finally:
+        server.close()
 
 
 async def test_a_copy_starts_nothing_in_the_namespace_of_its_original(
