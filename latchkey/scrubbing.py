@@ -18,10 +18,12 @@ async def scrub_copy(settings: Settings, role: SiteRole) -> Scrubbed:
     adoption.check_role(settings, role)
     pool = await create_pool(settings.require_database(), max_size=1)
     try:
-        if (await adoption.claim(pool, settings)).role is SiteRole.ORIGINAL:
+        found = await adoption.claim(pool, settings)
+        if found.acts_for_home:
             raise AdoptionError(
-                "this is the site, not a copy of it: restore a backup into another database, and"
-                " scrub that"
+                f"this is the database of {found.home}, not a copy of it: restore a backup into"
+                " another database, and scrub that. If it is a clone of the whole server, run"
+                " `latchkey silence` on it first"
             )
         draft = audit_draft.of_command("latchkey scrub", AuditAction.SITE_SCRUBBED)
         with audit_draft.recording(draft):

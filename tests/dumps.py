@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+from urllib.parse import urlsplit
 
 from latchkey import postgres_client
 from latchkey.store import backups
 from latchkey.store.pool import connect
+from tests.harness import until
 
 
 async def copy_database(source: str, target: str) -> None:
@@ -41,5 +43,22 @@ async def _release(dsn: str) -> int:
     connection = await connect(dsn)
     try:
         return await backups.server_release(connection)
+    finally:
+        await connection.close()
+
+
+async def left_alone(dsn: str, *, besides: int = 0) -> None:
+    """Wait until no more than `besides` connections to a database are left: the server ends them
+    some time after they were closed."""
+    parts = urlsplit(dsn)
+    name = parts.path.removeprefix("/")
+    connection = await connect(parts._replace(path="/postgres").geturl())
+
+    async def alone() -> bool:
+        count = "select count(*) from pg_stat_activity where datname = $1 and usesysid is not null"
+        return bool(await connection.fetchval(count, name) <= besides)
+
+    try:
+        await until(alone, "no other connection is left")
     finally:
         await connection.close()

@@ -48,13 +48,14 @@ class Scrubbed:
 
 
 async def others(connection: Connection) -> list[str]:
-    """The programs that are connected to the database besides this one."""
+    """The programs that are connected to the database besides this one. Of other roles' connections
+    Postgres doesn't say whether they are a client's."""
     rows = await connection.fetch(
         """
         select coalesce(nullif(application_name, ''), 'a program without a name') as name
           from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()
-           and backend_type = 'client backend'
+           and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'
          order by 1
         """
     )

@@ -30,7 +30,8 @@ class SiteIdentity:
     """`home` is the address that the database acts for, None before its first start. `restored` is
     when the backup was made that a copy came from, in UTC, if it came from one. `instance` names
     this database among its copies. `beside`: another database answers at the address. `scrubbed`:
-    its people are made up."""
+    its people are made up. `acts_for_home`: under the address `home` it is the site, though the
+    programs may run under another one."""
 
     home: str | None = None
     role: SiteRole = SiteRole.ORIGINAL
@@ -38,6 +39,7 @@ class SiteIdentity:
     instance: str | None = None
     beside: bool = False
     scrubbed: bool = False
+    acts_for_home: bool = False
 
     @property
     def sends_email(self) -> bool:
@@ -81,6 +83,7 @@ async def read(connection: Connection, address: str) -> SiteIdentity:
         instance=kept.get("instance"),
         beside=kept.get("beside", False),
         scrubbed=kept.get("scrubbed", False),
+        acts_for_home=same_database and kept["role"] == SiteRole.ORIGINAL,
     )
 
 

@@ -202,6 +202,7 @@ async def test_a_database_that_was_dumped_and_restored_elsewhere_is_a_copy(
     async with pool.acquire() as connection:
         found = await site_identity.read(connection, HOME)
     assert found.role is SiteRole.COPY, "from the first moment on"
+    assert not found.acts_for_home
     copied = await adoption.claim(pool, settings)
     assert (copied.home, copied.role) == (HOME, SiteRole.COPY)
     assert copied.instance not in (None, original.instance)

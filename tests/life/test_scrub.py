@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from latchkey import recovery, scrubbing
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.site_identity import SiteRole
-from tests.dumps import copy_database, text_of
+from tests.dumps import copy_database, left_alone, text_of
 from tests.harness import Latchkey, Postgres, http_client, run_latchkey
 from tests.life.play import linked
 from tests.receiver import add_endpoint
@@ -89,6 +89,7 @@ async def test_nothing_of_anybody_is_left_in_a_scrubbed_copy(
     hashes = [row[0] for query in HASHES for row in await pool.fetch(query)]
     fitting = await counts(pool)
     await pool.close()
+    await left_alone(copied)
     addresses = set(ADDRESS.findall(before))
     assert addresses >= {f"{one}@past.example" for one in ("guest", "work", "listed")}
     original = [*addresses, *hashes, *NAMES, *WRITTEN, AGENT, IP, "Listed Person"]

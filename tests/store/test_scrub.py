@@ -1,13 +1,16 @@
 """Where `latchkey scrub` refuses to work, and what it leaves behind."""
 
+import secrets
+
 import pytest
 
-from latchkey import adoption, scrubbing
+from latchkey import adoption, restoration, scrubbing
 from latchkey.adoption import AdoptionError
 from latchkey.settings import Settings
-from latchkey.store import site_identity
+from latchkey.store import scrub, site_identity
 from latchkey.store.pool import Pool, create_pool
 from latchkey.store.site_identity import SiteRole
+from tests.dumps import left_alone
 
 pytestmark = pytest.mark.anyio
 
@@ -17,8 +20,24 @@ HOME, STAGING = "https://members.example.com", "https://staging.example.com"
 async def test_the_site_itself_isnt_scrubbed(dsn: str, pool: Pool) -> None:
     await pool.close()
     settings = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
-    with pytest.raises(AdoptionError, match="this is the site"):
+    with pytest.raises(AdoptionError, match=f"the database of {HOME}"):
         await scrubbing.scrub_copy(settings, SiteRole.READ_ONLY)
+    mistaken = settings.model_copy(update={"public_url": STAGING})
+    with pytest.raises(AdoptionError, match=f"the database of {HOME}"):
+        await scrubbing.scrub_copy(mistaken, SiteRole.READ_ONLY)
+
+
+async def test_connections_of_all_roles_are_seen(dsn: str, pool: Pool) -> None:
+    role = f"app_{secrets.token_hex(4)}"
+    await pool.execute(f"create role {role} login")
+    async with (
+        await create_pool(dsn.replace("//postgres@", f"//{role}@"), max_size=1) as as_role,
+        as_role.acquire() as connection,
+    ):
+        assert set(await scrub.others(connection)) == {"latchkey"}
+        await pool.close()
+        await left_alone(dsn, besides=1)
+        assert await scrub.others(connection) == []
 
 
 async def test_a_copy_in_use_isnt_scrubbed_and_a_scrubbed_one_is_never_the_site(
@@ -27,12 +46,15 @@ async def test_a_copy_in_use_isnt_scrubbed_and_a_scrubbed_one_is_never_the_site(
     original = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
     await adoption.claim(pool, original)
     copied = original.model_copy(update={"public_url": STAGING})
+    await restoration.silence(copied)
     with pytest.raises(AdoptionError, match="other programs are connected"):
         await scrubbing.scrub_copy(copied, SiteRole.READ_ONLY)
     with pytest.raises(AdoptionError, match="needs a sandbox"):
         await scrubbing.scrub_copy(copied, SiteRole.REHEARSAL)
     await pool.close()
+    await left_alone(dsn)
     await scrubbing.scrub_copy(copied, SiteRole.READ_ONLY)
+    await left_alone(dsn)
     await scrubbing.scrub_copy(copied, SiteRole.READ_ONLY)
     for settings in (copied, original):
         with pytest.raises(AdoptionError, match="made up"):
