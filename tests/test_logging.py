@@ -1,6 +1,7 @@
 """Logs: one line per event, whatever somebody puts into it."""
 
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from latchkey.logging import configure_logging
 from latchkey.redaction import redacted
+from tests.harness import PATIENCE
 from tests.log_lines import json_log, lines_of, logging_restored
 
 EVIL = "/p\x1b[2J\r\n12:00:00 [info     ] signed in\x9b31m\u2028"
@@ -73,8 +75,21 @@ def test_all_that_a_process_writes_is_json_with_the_ids_of_its_task() -> None:
         ("rk_test_1234 whsec_5678 lk_9abc lks_9abc", "rk_test_… whsec_… lk_… lks_…"),
         ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer …"),
         ("token eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI1In0.c2ln", "token [token]"),
-        ("@wraps(page) sub_1 evt_2 subscription/sub_1", None),
+        ("/search?email=ada%40example.com&page=1", "/search?email=[address]&page=1"),
+        (r"a key:\nsk_live_abc123\n and one", r"a key:\nsk_live_…\n and one"),
+        (r"two lines:\nada@a.example\nbob@b.example", "two lines:[address][address]"),
+        (r"\tBearer abcdefgh12345\neyJhbGciOiJ9.eyJzdWIi.c2ln", r"\tBearer …\n[token]"),
+        ("@wraps(page) sub_1 evt_2 subscription/sub_1 100%40", None),
     ],
 )
 def test_addresses_and_secrets_are_taken_out(text: str, instead: str | None) -> None:
     assert redacted(text) == (text if instead is None else instead)
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "é", "@", "a@", "%40", "eyJ-", "eyJabcdefgh.a", "://", "Bearer ", "lk_", r"\n"]
+)
+def test_a_long_line_is_cleaned_in_a_time_that_grows_with_its_length(part: str) -> None:
+    """A search of the rest from each character on would take an hour of a megabyte."""
+    code = f"from latchkey.redaction import redacted; redacted({part!r} * 1_000_000 + '@')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
