@@ -197,10 +197,14 @@ OPTIONS: dict[str, Any] = {
     "http": PatientProtocol,
     "proxy_headers": False,
     "server_header": False,
+    "reset_contextvars": True,
     "timeout_keep_alive": 75,
 }
 """Options of `uvicorn.Config` that the site relies on. `web/visitors.py` reads proxies' headers.
 
 Idle connections are kept longer than proxies keep theirs, usually 60 seconds. Otherwise a proxy may
 send a request on a connection at the moment at which the site closes it, and answers 502.
+
+Each request begins with no variables of a context: one that was sent before the response to the
+last one would have that one's log fields and span.
 """

@@ -11,7 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 
 import structlog
@@ -302,7 +302,9 @@ class StripeRate:
         now = time.monotonic()
         asked = self._permits.ask(now)
         if asked is not None:
-            self._asking = asyncio.create_task(self._ask(asked), name="lease of Stripe's rate")
+            self._asking = asyncio.create_task(
+                self._ask(asked), name="lease of Stripe's rate", context=Context()
+            )
         at = self._permits.next_at(now)
         if self._timer is not None:
             self._timer.cancel()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from web.batching import Batches
 
@@ -82,3 +83,16 @@ async def test_a_missing_answer_is_an_error() -> None:
     async with asyncio.timeout(20):
         found = await asyncio.gather(batches.ask(1), batches.ask(2), return_exceptions=True)
     assert [type(error) for error in found] == [ValueError, ValueError]
+
+
+async def test_a_call_has_the_log_fields_of_no_single_request() -> None:
+    async def answer(numbers: Sequence[int]) -> list[dict[str, object]]:
+        return [get_contextvars() for _ in numbers]
+
+    batches = Batches(answer, under_way=1)
+
+    async def asks(number: int) -> dict[str, object]:
+        bind_contextvars(request_id=str(number))
+        return await batches.ask(number)
+
+    assert list(await asyncio.gather(asks(1), asks(2))) == [{}, {}]

@@ -1,9 +1,13 @@
 """The Stripe client: one call is one request."""
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 import stripe as sdk
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from latchkey import stripe_api
 from latchkey.stripe_api import NoPermitError, SlowAnswerError, StripeApi, StripeError
@@ -117,6 +121,24 @@ async def test_each_call_takes_a_permit_and_reports_a_429(stripe: Stripe) -> Non
         calling.reset(token)
         await api.close()
         await rate.close()
+
+
+async def test_permits_are_fetched_with_the_log_fields_of_no_call() -> None:
+    """One call begins it, but it goes on for others, as long as the process lasts."""
+    found: list[Mapping[str, Any]] = []
+    asked = asyncio.Event()
+
+    async def lend(ask: Ask) -> Lease | None:
+        found.append(get_contextvars())
+        asked.set()
+        return Lease(ask.want, 1.0, 0.0, 0.0, 1)
+
+    rate = StripeRate(10, lend)
+    with bound_contextvars(object="sub_1"):
+        await rate.permit()
+    await until(asked.wait, "permits are fetched")
+    await rate.close()
+    assert found == [{}]
 
 
 async def test_who_cannot_wait_is_told_that_stripe_is_slow(stripe: Stripe) -> None:

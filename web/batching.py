@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 import asyncpg
@@ -29,6 +30,7 @@ class Batches(Generic[Asked, Answer]):
     `run` answers several in their order. At most `under_way` of its calls run at a time; what
     arrives meanwhile shares the next one. Requests with the same `subject` are never in two calls
     at a time, so that a later one sees what an earlier one did; by default, each has its own.
+    What is logged meanwhile is about no single request, so it has the ids of none.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Batches(Generic[Asked, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._arrived.append((asked, answer))
         if sum(not runner.done() for runner in self._runners) < self._under_way:
-            runner = asyncio.create_task(self._run_all())
+            runner = asyncio.create_task(self._run_all(), context=Context())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
         return await answer

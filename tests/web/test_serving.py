@@ -11,6 +11,7 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, get_contextvars
 from uvicorn.server import ServerState
 
 from latchkey import serving
@@ -40,6 +41,9 @@ class Transport:
 
     def get_extra_info(self, name: str) -> None:
         return None
+
+    def pause_reading(self) -> None:
+        pass
 
     def resume_reading(self) -> None:
         pass
@@ -111,6 +115,19 @@ async def test_a_client_that_waits_to_send_is_told_at_once() -> None:
     async with asyncio.timeout(PATIENCE):
         await transport.closed.wait()
     assert transport.sent[1].endswith(b"thanks")
+
+
+async def test_a_request_has_nothing_of_the_one_before_it_on_its_connection() -> None:
+    """The second one is sent before the response to the first."""
+    found: list[dict[str, Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        found.append(get_contextvars())
+        bind_contextvars(events=[f"evt_{len(found)}"])
+        await responding(b"done")(scope, receive, send)
+
+    await exchanged(app, head("GET").replace("close", "keep-alive") + head("GET"))
+    assert found == [{}, {}]
 
 
 async def test_what_a_failing_app_has_begun_is_sent() -> None:
