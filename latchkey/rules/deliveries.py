@@ -77,7 +77,7 @@ def asked_pause(status: int, retry_after: str | None, now: datetime) -> timedelt
     except (ValueError, OverflowError):
         try:
             at = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         pause = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
     return min(max(pause, SHORTEST_ASKED), LONGEST_ASKED)

@@ -80,6 +80,8 @@ def test_an_endpoint_that_asks_to_be_left_alone_rests_as_long() -> None:
         (429, "soon", None),
         (429, "nan", None),
         (429, "1e999", None),
+        (503, "Fri, 01 Jan 9999999999999999999999 00:01:00 GMT", None),
+        (503, "Fri, 01 Jan 2027 00:01:00 +99999999999999999999", None),
         (429, "", None),
         (429, None, None),
     ],

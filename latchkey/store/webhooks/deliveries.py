@@ -226,8 +226,8 @@ async def mark_tried(
     *,
     reason: str,
 ) -> bool:
-    """Note a failed attempt and what follows; True if that switches the endpoint off. The caller
-    opens the transaction."""
+    """Note a failed attempt and what follows; True if that switches the endpoint off. A rest that
+    another answer has begun is never cut short. The caller opens the transaction."""
     await connection.execute(
         f"""
         with told as (
@@ -246,7 +246,7 @@ async def mark_tried(
     off = await connection.fetchval(
         """
         update webhook_endpoints
-           set rests_until = $2,
+           set rests_until = greatest($2, case when rests_until > now() then rests_until end),
                off_at = case when $3 then coalesce(off_at, now()) end,
                off_reason = case when $3 then $4 end
          where id = $1 and off_at is null returning off_at is not null
