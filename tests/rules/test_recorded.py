@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from latchkey.rules import reading
 from latchkey.rules.access import judge_order, judge_subscription
 from latchkey.rules.policy import DEFAULT_POLICY
+from tests.sandbox.recorded.accounts import objects
 
 Json = dict[str, Any]
 NOW = datetime.now(UTC)
@@ -21,18 +21,6 @@ present = pytest.mark.skipif(
     not (FOLDER / "stripe-recorded.jsonl").exists(),
     reason="the recorded dialogues are not part of the project: set LATCHKEY_REFERENCE_DATA",
 )
-
-
-def objects(node: Any) -> Iterator[Json]:
-    """Every Stripe object in an answer, including expanded ones."""
-    if isinstance(node, dict):
-        if isinstance(node.get("object"), str) and "id" in node:
-            yield node
-        for value in node.values():
-            yield from objects(value)
-    elif isinstance(node, list):
-        for entry in node:
-            yield from objects(entry)
 
 
 def recorded(kind: str) -> list[Json]:
