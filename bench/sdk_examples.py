@@ -143,6 +143,7 @@ def _mandate(made: Made) -> str:
         "payment_intents",
         amount=900,
         currency="eur",
+        allowed_payment_method_types__0="sepa_debit",
         payment_method_data__type="sepa_debit",
         payment_method_data__sepa_debit__iban="AT321904300235473204",
         mandate_data__customer_acceptance__type="offline",
@@ -267,6 +268,7 @@ def _waiting(made: Made) -> str:
         amount=900,
         currency="eur",
         customer=customer,
+        allowed_payment_method_types__0="customer_balance",
         payment_method_data__type="customer_balance",
         confirm=True,
     )["id"]

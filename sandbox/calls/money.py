@@ -100,6 +100,7 @@ def update_setup_intent(c: Call) -> Json:
         )
     apply(c.shop, "setup_intent", found, c.params, "payment_method", "payment_method_data")
     if (method := _method(c)) is not None:
+        _demand_allowed(found, method)
         found.update(payment_method=method["id"], status="requires_confirmation")
     return c.shop.save(found)
 
@@ -261,14 +262,13 @@ def create_intent(c: Call) -> Json:
 
 
 def _demand_allowed(intent: Json, method: Json) -> None:
-    """Raise Stripe's 400 for a payment method that an intent doesn't allow."""
-    allowed = intent.get("allowed_payment_method_types")
-    excluded = intent.get("excluded_payment_method_types") or ()
-    if (allowed and method["type"] not in allowed) or method["type"] in excluded:
+    """Raise Stripe's 400 for a payment method of a kind that an intent doesn't offer."""
+    offered = intent["payment_method_types"]
+    if method["type"] not in offered:
         kind = "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
         raise invalid(
             f"The PaymentMethod provided ({method['type']}) is not allowed for this {kind}. Please"
-            f" attach a PaymentMethod of one of its types: {', '.join(allowed or ['card'])}.",
+            f" attach a PaymentMethod of one of the following types: {', '.join(offered)}.",
             param="payment_method",
         )
 
@@ -308,6 +308,7 @@ def update_intent(c: Call) -> Json:
     _describe(c, intent)
     intent["currency"] = intent["currency"].lower()
     if (method := _method(c)) is not None:
+        _demand_allowed(intent, method)
         intent.update(payment_method=method["id"], status="requires_confirmation")
     return c.shop.save(intent)
 

@@ -27,10 +27,13 @@ ADDRESS_PARTS = [
     ("country", "Country (two letters)"),
 ]
 METHODS = [
-    ("card", "Card"),
-    ("sepa_debit", "Bank debit (the money arrives later)"),
-    ("AT861904300235473202", "Bank debit (fails later)"),
+    ("card", "card", "Card"),
+    ("sepa_debit", "sepa_debit", "SEPA Direct Debit (the money arrives later)"),
+    ("sepa_debit", "AT861904300235473202", "SEPA Direct Debit (fails later)"),
+    ("us_bank_account", "us_bank_account", "US bank account (the money arrives later)"),
+    ("us_bank_account", "000111111113", "US bank account (fails later)"),
 ]
+"""What the page plays: a kind of payment method, what pays, and its words."""
 
 
 class CheckoutPages(Frame):
@@ -84,8 +87,12 @@ class CheckoutPages(Frame):
             return self._show(session, entered, error=text)
         if entered.get("do") == "promotion":
             return self._promote(session, entered)
-        if entered.get("method", "card") != "card":
-            entered = {**entered, "card": entered["method"]}
+        chosen = entered.get("method", "card")
+        if buying.needs_method(self.shop, session) and chosen not in dict(_methods(session)):
+            text = "This payment method isn't offered here. Please choose a different one."
+            return self._show(session, entered, error=text)
+        if chosen != "card":
+            entered = {**entered, "card": chosen}
         try:
             nested = forms.decode(urlencode(entered))
             outcome = buying.pay(self.shop, session, buyer({**nested, "promotion_code": None}))
@@ -150,7 +157,7 @@ class CheckoutPages(Frame):
             code=self._code(session),
             verb=self._verb(session),
             cards=CARDS,
-            methods=METHODS,
+            methods=_methods(session),
             **values,
         )
 
@@ -234,6 +241,13 @@ class CheckoutPages(Frame):
         )
         self.box.flush()
         return RedirectResponse(session["url"], 303)
+
+
+def _methods(session: Json) -> list[tuple[str, str]]:
+    """What a buyer may choose on the page, with its words: of what the session offers, that which
+    the page plays."""
+    offered = session["payment_method_types"]
+    return [(value, text) for kind, value, text in METHODS if kind in offered]
 
 
 def success_url(session: Json) -> str | None:

@@ -16,6 +16,7 @@ async def transfer(stripe: Stripe, customer: str, amount: int = 2000) -> Json:
         amount=amount,
         currency="eur",
         customer=customer,
+        allowed_payment_method_types=["customer_balance"],
         payment_method_data={"type": "customer_balance"},
         payment_method_options={
             "customer_balance": {
@@ -83,6 +84,7 @@ async def test_cash_is_applied_by_hand_or_pays_what_comes_later(stripe: Stripe) 
         amount=1000,
         currency="eur",
         customer=customer,
+        allowed_payment_method_types=["customer_balance"],
         payment_method_data={"type": "customer_balance"},
         confirm=True,
     )
@@ -127,6 +129,7 @@ async def test_a_debit_carries_its_mandate(stripe: Stripe) -> None:
         "payment_intents",
         amount=1000,
         currency="eur",
+        allowed_payment_method_types=["sepa_debit"],
         payment_method_data={"type": "sepa_debit", "sepa_debit": {"iban": "AT321904300235473204"}},
         mandate_data={"customer_acceptance": {"type": "offline"}},
         confirm=True,

@@ -12,6 +12,7 @@ SHOP = (
     *("link", "sepa_debit", "us_bank_account", "wechat_pay"),
 )
 PAGE = {"success_url": "https://shop.example/ok"}
+IBAN = "AT321904300235473204"
 
 
 def account_of(published: Published, *on: str, **settings: object) -> Inside:
@@ -71,6 +72,27 @@ def test_an_intent_offers_what_suits_it(published: Published, asked: Json, offer
     made = account_of(published, *SHOP).make("payment_intents", **asked)
     assert made["payment_method_types"] == offered.split()
     assert set(made["payment_method_options"]) == set(offered.split())
+
+
+@pytest.mark.parametrize("path", ["payment_intents", "setup_intents"])
+def test_an_intent_takes_only_what_it_offers(published: Published, path: str) -> None:
+    account = account_of(published, "card", "link")
+    debit = account.make("payment_methods", type="sepa_debit", sepa_debit={"iban": IBAN})["id"]
+    asked = {"amount": 900, "currency": "eur"} if path == "payment_intents" else {}
+    made = account.make(path, **asked)
+    for where, form in (
+        (path, {**asked, "payment_method": debit}),
+        (f"{path}/{made['id']}", {"payment_method": debit}),
+        (f"{path}/{made['id']}/confirm", {"payment_method": debit}),
+    ):
+        status, body = account.ask("POST", where, **form)
+        assert (status, body["error"]["param"]) == (400, "payment_method"), where
+        assert "(sepa_debit) is not allowed" in body["error"]["message"]
+        assert "of the following types: card, link." in body["error"]["message"]
+    assert account.get(f"{path}/{made['id']}")["payment_method"] is None
+    named = account.make(path, **asked, allowed_payment_method_types=["sepa_debit"])
+    done = account.make(f"{path}/{named['id']}/confirm", payment_method=debit)
+    assert done["payment_method"] == debit
 
 
 def test_a_setup_intent_offers_what_can_be_saved(published: Published) -> None:

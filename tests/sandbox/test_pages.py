@@ -86,13 +86,44 @@ async def test_3d_secure_is_a_step_that_can_be_refused(
 async def test_a_delayed_method_and_a_bad_address(
     stripe: Stripe, visitor: httpx.AsyncClient
 ) -> None:
-    path = await open_session(stripe)
-    bad = await visitor.post(path, data={**FORM, "email": "nobody"})
+    path = await open_session(stripe, allowed_payment_method_types=["sepa_debit"])
+    bad = await visitor.post(path, data={**FORM, "email": "nobody", "method": "sepa_debit"})
     assert "Your email is incomplete." in bad.text
     paid = await visitor.post(path, data={**FORM, "method": "sepa_debit", "card": ""})
     assert paid.status_code == 303
     session = await stripe.get(f"checkout/sessions/{path.rsplit('/', 1)[1]}")
     assert session["payment_status"] == "unpaid"
+
+
+@pytest.mark.parametrize(
+    ("listed", "offered", "other"),
+    [
+        (["card"], ["card"], "sepa_debit"),
+        (
+            ["us_bank_account", "card", "klarna"],
+            ["card", "us_bank_account", "000111111113"],
+            "sepa_debit",
+        ),
+        (["sepa_debit"], ["sepa_debit", "AT861904300235473202"], "card"),
+        (["klarna"], [], "card"),
+    ],
+)
+async def test_the_page_offers_what_its_session_lists(
+    stripe: Stripe,
+    visitor: httpx.AsyncClient,
+    listed: list[str],
+    offered: list[str],
+    other: str,
+) -> None:
+    path = await open_session(stripe, allowed_payment_method_types=listed)
+    shown = (await visitor.get(path)).text
+    assert re.findall(r'name="method" value="(\w+)"', shown) == offered
+    assert re.findall(r'value="(\w+)" checked', shown) == offered[:1]
+    assert ("Card number" in shown) == ("card" in offered)
+    assert ("offers: klarna" in shown) == (not offered)
+    refused = await visitor.post(path, data={**FORM, "method": other})
+    assert "This payment method isn&#39;t offered here." in refused.text
+    assert (await stripe.get(f"checkout/sessions/{path.rsplit('/', 1)[1]}"))["status"] == "open"
 
 
 async def test_a_payment_link_makes_a_session_for_each_visit(
