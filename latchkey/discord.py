@@ -4,6 +4,8 @@ The calls and codes are those of Discord's published OpenAPI description and doc
 10 of the API.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -16,6 +18,7 @@ from latchkey import community_api
 from latchkey.community_api import CommunityError, RoleChoice, Turns
 from latchkey.outgoing_http import Answer, OutgoingHttp
 from latchkey.rules.deliveries import LONGEST_ASKED, SHORTEST_ASKED, asked_pause
+from latchkey.texts import visible
 
 SITE = "https://discord.com"
 API = "/api/v10"
@@ -26,6 +29,10 @@ BOT_PERMISSIONS = CREATE_INSTANT_INVITE | MANAGE_ROLES
 
 UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_ROLE, UNKNOWN_USER = 10004, 10007, 10011, 10013
 MISSING_ACCESS, MISSING_PERMISSIONS = 50001, 50013
+LONGEST_NAME = 100
+"""Discord's own limit, of servers and roles."""
+LONGEST_REASON = 170
+"""Bytes. Each is at most three characters in an address's encoding; Discord takes 512."""
 _AGENT = f"DiscordBot (https://github.com/latchkey/latchkey, {metadata.version('latchkey')})"
 
 _WORDS = {
@@ -77,18 +84,21 @@ class Discord:
     async def whose_token(self) -> Bot:
         me = await self._call("GET", "/users/@me")
         application = await self._call("GET", "/applications/@me")
-        return Bot(me["id"], me["username"], application["id"])
+        with _as_published():
+            return Bot(_id(me), _name(me["username"]), _id(application))
 
     async def guilds(self) -> list[Guild]:
         """The servers that the bot is on, up to 200."""
         found = await self._call("GET", "/users/@me/guilds?limit=200")
-        return [Guild(one["id"], one["name"]) for one in found]
+        with _as_published():
+            return [Guild(_id(one), _name(one["name"])) for one in found]
 
     async def offers(self) -> list[RoleChoice]:
         """The server's roles, highest first, with what keeps the bot from giving each."""
         roles = await self._call("GET", "/guilds/{guild}/roles")
         me = await self._call("GET", "/guilds/{guild}/members/{member}", member=self.bot)
-        return offers_among(roles, guild=self.guild, held=me["roles"])
+        with _as_published():
+            return offers_among(roles, guild=self.guild, held=me["roles"])
 
     async def roles_of(self, member: str) -> set[str] | None:
         try:
@@ -97,7 +107,8 @@ class Discord:
             if error.gone and not error.of_role:
                 return None
             raise
-        return set(found["roles"])
+        with _as_published():
+            return set(found["roles"])
 
     async def give(self, member: str, role: str, *, reason: str) -> None:
         route = "/guilds/{guild}/members/{member}/roles/{role}"
@@ -125,7 +136,7 @@ class Discord:
         path = route.format(guild=self.guild, member=quote(member, safe=""), role=role)
         headers = {"authorization": f"Bot {self.token}", "user-agent": _AGENT}
         if reason:
-            headers["x-audit-log-reason"] = quote(reason[:400], safe=" ")[:512]
+            headers["x-audit-log-reason"] = _encoded(reason)
         if body is not None:
             headers["content-type"] = "application/json"
         await self.turns.take(f"{method} {route}")
@@ -163,7 +174,7 @@ def offers_among(roles: list[Any], *, guild: str, held: list[str]) -> list[RoleC
 
     others = [role for role in roles if role["id"] != guild]
     return [
-        RoleChoice(role["id"], role["name"], problem(role))
+        RoleChoice(_id(role), _name(role["name"]), problem(role))
         for role in sorted(others, key=_rank, reverse=True)
     ]
 
@@ -214,7 +225,7 @@ async def exchange(
     }
     found = await _post_form(outgoing, "/oauth2/token", form)
     token = found.get("access_token") if isinstance(found, dict) else None
-    if not isinstance(token, str):
+    if not isinstance(token, str) or not (token and token.isascii() and token.isprintable()):
         raise CommunityError("Discord's answer has no access token")
     return token
 
@@ -229,7 +240,8 @@ async def identify(outgoing: OutgoingHttp, access_token: str) -> Member:
         headers={"authorization": f"Bearer {access_token}", "user-agent": _AGENT},
     )
     found = _read(answer)
-    return Member(found["id"], found.get("global_name") or found["username"])
+    with _as_published():
+        return Member(_id(found), _name(found.get("global_name") or found["username"]))
 
 
 async def revoke(
@@ -261,6 +273,32 @@ def _read(answer: Answer) -> Any:
     raise _error(answer, found if isinstance(found, dict) else {})
 
 
+@contextmanager
+def _as_published() -> Iterator[None]:
+    """For reading an answer. Raises `CommunityError` if something is missing or of another type."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CommunityError("Discord's answer isn't as it publishes") from error
+
+
+def _id(found: Any) -> str:
+    """The id of a thing: digits, since it becomes a part of addresses. Raises `ValueError`."""
+    id_: str = found["id"]
+    if not (id_.isascii() and id_.isdecimal()):
+        raise ValueError("an id of Discord's is digits")
+    return id_
+
+
+def _name(text: str) -> str:
+    return visible(text, longest=LONGEST_NAME)
+
+
+def _encoded(reason: str) -> str:
+    """A reason for the header that Discord's audit log takes it from, cut between characters."""
+    return quote(reason.encode()[:LONGEST_REASON].decode(errors="ignore"), safe="")
+
+
 def _error(answer: Answer, found: dict[str, Any]) -> CommunityError:
     status, code = answer.status, found.get("code")
     if status == 401:
@@ -277,7 +315,7 @@ def _error(answer: Answer, found: dict[str, Any]) -> CommunityError:
     said = found.get("message") or found.get("error_description") or found.get("error")
     words = _WORDS.get(code) if isinstance(code, int) else None
     return CommunityError(
-        words or f"Discord refused: {str(said)[:200] if said else status}",
+        words or f"Discord refused: {visible(str(said), longest=200) if said else status}",
         status=status,
         gone=code in (UNKNOWN_MEMBER, UNKNOWN_USER, UNKNOWN_ROLE),
         of_role=code in (UNKNOWN_ROLE, MISSING_PERMISSIONS),
@@ -288,6 +326,7 @@ def _asked(answer: Answer, found: dict[str, Any]) -> timedelta:
     """How long to wait: the body is more exact than the header."""
     seconds = found.get("retry_after")
     if isinstance(seconds, int | float):
-        return min(max(timedelta(seconds=seconds), SHORTEST_ASKED), LONGEST_ASKED)
+        least, most = SHORTEST_ASKED.total_seconds(), LONGEST_ASKED.total_seconds()
+        return timedelta(seconds=min(max(seconds, least), most))
     header = answer.headers.get("retry-after")
     return asked_pause(answer.status, header, datetime.now(UTC)) or SHORTEST_ASKED

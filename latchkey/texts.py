@@ -24,6 +24,14 @@ def on_one_line(text: str) -> bool:
     return not any(unicodedata.category(character) in _BREAKING for character in text)
 
 
+def visible(text: str, *, longest: int) -> str:
+    """A name as one line of at most `longest` characters, without those that nobody sees, such as
+    the ones that turn the direction of writing."""
+    seen = (c if not unicodedata.category(c).startswith("C") else " " for c in text)
+    flat = " ".join("".join(seen).split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
 def is_web_address(text: str) -> bool:
     """Whether browsers can follow it: an address that names a host, in one piece."""
     return text.isprintable() and " " not in text and bool(host_of(text))

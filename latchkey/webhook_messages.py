@@ -1,7 +1,6 @@
 """What an outgoing webhook says, in each format."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from babel.dates import format_datetime
 from latchkey.rules.money import in_major_units
 from latchkey.rules.vocabulary import WebhookFormat, WebhookType
 from latchkey.store.webhooks.deliveries import Delivery
+from latchkey.texts import visible
 
 VERSION = 1
 """Of the payload. It rises only if something goes or changes its meaning."""
@@ -151,10 +151,7 @@ def _day(moment: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name as one line of limited length, without characters that nobody sees."""
-    seen = (c if not unicodedata.category(c).startswith("C") else " " for c in text)
-    flat = " ".join("".join(seen).split())
-    return flat if len(flat) <= LONGEST_NAME else flat[: LONGEST_NAME - 1] + "…"
+    return visible(text, longest=LONGEST_NAME)
 
 
 def _slack(text: str) -> str:
