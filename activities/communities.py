@@ -147,6 +147,7 @@ class CommunitySettler:
                 if not error.of_role:
                     raise
                 problem = str(error)
+                await self._note_taken(account, {role})
                 if not error.gone:
                     failures.append(error)
             async with self.pool.acquire() as connection:

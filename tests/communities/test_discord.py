@@ -138,7 +138,11 @@ async def test_a_pause_that_discord_asks_for_has_bounds(asked: object, seconds: 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", ["Course " * 100, "Курс " * 100, "🚢" * 100, "x" * 169 + "ж\n"])
+@pytest.mark.parametrize(
+    "name",
+    ["nine of x " * 100, "Курс " * 100, "🚢" * 200, "x" * 169 + "ж\n"],
+    ids=["ends in a space", "two bytes", "four bytes", "cut within a character"],
+)
 async def test_a_reason_of_any_length_fits_its_header(name: str) -> None:
     server = Answering(b"", 204)
     await server.discord.give("1", "2", reason=name)

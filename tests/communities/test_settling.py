@@ -215,6 +215,17 @@ async def test_who_is_not_on_the_server_is_no_failure_and_is_given_it_later(
     assert harbour.discord.members[ADA] == {LOW}
 
 
+async def test_who_was_never_settled_is_looked_at_again(harbour: Harbour) -> None:
+    """Once all attempts of three days have failed."""
+    await harbour.member()
+    await harbour.pool.execute("update webhook_deliveries set state = 'failed', done_at = now()")
+    assert await accounts.write_due(harbour.pool) == 0
+    await harbour.pool.execute("update community_accounts set bound_at = now() - interval '2 days'")
+    assert await accounts.write_due(harbour.pool) == 1
+    await harbour.settle()
+    assert harbour.discord.members[ADA] == {LOW}
+
+
 async def test_another_mapping_is_brought_to_everybody(harbour: Harbour) -> None:
     await harbour.member()
     await harbour.member("bob@x.example", BOB)
@@ -320,10 +331,13 @@ async def test_the_account_moves_with_a_merge_and_back(harbour: Harbour) -> None
 
 async def test_a_role_out_of_reach_is_said_and_given_once_it_is_within(harbour: Harbour) -> None:
     harbour.discord.members[BOT] = set()
-    await harbour.member()
+    user_id, _ = await harbour.member()
     result = await harbour.settle()
     assert (result.failed, result.next_at is None) == (1, False)
     assert "Manage Roles" in str(await harbour.problem())
+    async with harbour.pool.acquire() as connection:
+        [account] = (await accounts.of_users(connection, [user_id]))[user_id]
+    assert account.roles == [], "nobody is told that they have it"
     found = await state(harbour.pool, harbour.id)
     assert found.failing_since is None, "the rest of the server isn't concerned"
     harbour.discord.members[BOT] = {BOT_ROLE}

@@ -165,12 +165,12 @@ async def sync(connection: Connection, user_id: int) -> None:
 
 async def write_due(pool: Pool, *, limit: int = 200) -> int:
     """Have accounts looked at again that weren't for long: somebody may have joined, or have lost a
-    role. Returns how many users."""
+    role, or was given none because every attempt failed. Returns how many users."""
     due = """
         select a.endpoint_id, a.user_id from community_accounts a
           join communities c on c.endpoint_id = a.endpoint_id and c.leaving_at is null
           join webhook_endpoints e on e.id = a.endpoint_id
-         where e.paused_at is null and e.off_at is null and a.settled_at
+         where e.paused_at is null and e.off_at is null and coalesce(a.settled_at, a.bound_at)
                < now() - case when a.away_since is null then $1::interval else $2::interval end
            and not exists (select from webhook_deliveries d where d.endpoint_id = a.endpoint_id
                               and d.user_id = a.user_id and d.state = 'waiting')
