@@ -1,7 +1,9 @@
 """Compares grants with Stripe, a page at a time, and checks the invariants."""
 
 from dataclasses import asdict, replace
+from datetime import datetime
 
+import structlog
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -49,6 +51,8 @@ _STUCK = (
         "The workflow's code fails on its history: see the run in the Temporal UI",
     ),
 )
+
+log = structlog.get_logger("reconciliation")
 
 _NOT_CONNECTED = "Stripe isn't connected: connect it under Connectors, then compare again"
 
@@ -147,7 +151,6 @@ class ReconcileActivities:
     async def check(self, job: CompareBatch) -> Compared:
         """Record which runs exist, then check the invariants, and who has a second subscription."""
         async with discreet():
-            context = await self._deps.context(as_of=job.as_of, cause=Cause.RECONCILIATION)
             ids: list[str] = []
             async for run in self._client.list_workflows(_RUNNING, page_size=RUNS_PER_PAGE):
                 ids.append(run.id)
@@ -165,7 +168,6 @@ class ReconcileActivities:
                 if job.repair:
                     await store.choose_safe(connection, run_row.id)
                 await store.compared(connection, run_row.id)
-                await second_subscriptions.notice_all(connection, context=context)
                 counted = await store.find(connection, run_row.id)
                 assert counted is not None, "it was written in this transaction"
                 total = counted.safe + counted.person + counted.foreign
@@ -173,7 +175,17 @@ class ReconcileActivities:
                     job.progress, differences=total + counted.repaired + counted.failed
                 )
                 await store.write_progress(connection, run_row.id, asdict(progress))
+            await self._notice_second(as_of=job.as_of)
         return progress
+
+    async def _notice_second(self, *, as_of: datetime) -> None:
+        """Note second subscriptions. Whatever goes wrong there doesn't hold up the comparison."""
+        try:
+            context = await self._deps.context(as_of=as_of, cause=Cause.RECONCILIATION)
+            async with self._deps.pool.acquire() as connection, connection.transaction():
+                await second_subscriptions.notice_all(connection, context=context)
+        except Exception:
+            log.exception("second subscriptions not noticed")
 
     @activity.defn(name=contracts.FINISH_RECONCILIATION)
     async def finish(self, job: FinishReconciliation) -> None:

@@ -9,6 +9,8 @@ from temporalio.exceptions import ApplicationError
 from activities import errors
 from activities.errors import discreet
 from latchkey import keyring
+from latchkey.store.pool import Connection
+from latchkey.store.purchases import second_subscriptions
 from tests.harness import KEY, Json, Latchkey, until
 from tests.truth.conftest import token
 from tests.truth.test_operating import said
@@ -152,3 +154,19 @@ async def test_only_the_type_of_an_unexpected_error_is_reported() -> None:
         async with discreet():
             raise ValueError("somebody@private.example")
     assert told.value.message == "unexpected ValueError: see the worker's log"
+
+
+async def test_a_comparison_ends_whatever_is_wrong_with_second_subscriptions(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    async def fails(connection: Connection, **_: object) -> None:
+        nonlocal looked
+        looked += 1
+        await connection.execute("select 1 / 0")
+
+    monkeypatch.setattr(second_subscriptions, "notice_all", fails)
+    product = await shared.product("Compared")
+    await compared(shared, product=product)
+    assert looked
