@@ -21,6 +21,7 @@ from tests.communities.server import (
 from tests.harness import Latchkey, http_client, until
 from tests.web.pages import Visitor, left_for, user, visit
 from tests.web.test_admin_users import shown, words
+from web.pages.member import communities
 
 pytestmark = pytest.mark.anyio
 
@@ -180,6 +181,17 @@ async def test_an_answer_of_discord_works_once_for_who_began_it(
     assert await shared.pool.fetchval("select external_id from community_accounts") == ADA
 
 
+async def test_a_member_has_their_account_looked_at_a_few_times_an_hour(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(communities, "TRIES_PER_HOUR", 2)
+    member = await user(shared, "often@discord.example")
+    async with visit(shared) as visitor:
+        await visitor.sign_in_as(member, "communities: often")
+        for status in (303, 303, 429):
+            await visitor.send("/account/settings", f"{MINE}/sync", status)
+
+
 async def test_an_account_of_somebody_else_is_refused(
     shared: Latchkey, owner: Visitor, ada: Visitor, discord: DiscordServer
 ) -> None:
@@ -196,6 +208,7 @@ async def test_bad_input_is_explained_and_changes_nothing(
 ) -> None:
     for token, secret, why in (
         ("", SECRET, "Copy it from the Discord Developer Portal"),
+        ("x" * 501, SECRET, "Copy it from the Discord Developer Portal"),
         (TOKEN, "two words", "Copy it from the Discord Developer Portal"),
         ("wrong", SECRET, "Discord doesn't accept the bot's token"),
     ):

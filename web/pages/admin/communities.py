@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from latchkey import communities as apis
 from latchkey import discord
-from latchkey.community_api import CommunityApi, CommunityError, RoleChoice
+from latchkey.community_api import CommunityError, RoleChoice
 from latchkey.discord import Bot, Discord, Guild
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.store.communities import communities
@@ -151,7 +151,7 @@ async def _look(
     try:
         if not community.space_id:
             return [], await _discord(site, community).guilds(), None
-        return await _api(site, community).offers(), [], None
+        return await _discord(site, community).offers(), [], None
     except CommunityError as error:
         return [], [], _sentence(error)
     except VaultError as error:
@@ -316,7 +316,8 @@ async def _typed_keys(request: Request) -> tuple[str, str, dict[str, str]]:
     errors = {
         name: "Copy it from the Discord Developer Portal: letters, digits, dots and dashes."
         for name, value in (("token", token), ("secret", secret))
-        if not value.isascii() or not value.isprintable() or " " in value or not value
+        if not (value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TOKEN)
+        or " " in value
     }
     return token, secret, errors
 
@@ -336,10 +337,6 @@ def _keys_page(request: Request, community: Community | None, errors: dict[str, 
         callback=f"{site_of(request).public_url}{CALLBACK}",
         longest=LONGEST_TOKEN,
     )
-
-
-def _api(site: Site, community: Community) -> CommunityApi:
-    return apis.api_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
 
 
 def _discord(site: Site, community: Community) -> Discord:

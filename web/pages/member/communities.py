@@ -66,10 +66,8 @@ async def connect(request: Request) -> Response:
     await form(request)
     async with site.pool.acquire() as connection:
         community = await _open(connection, request.path_params["id"])
-        if not await signin.try_once(
-            connection, f"communities {user.id}", most=TRIES_PER_HOUR, seconds=3600
-        ):
-            return _refused(request, "You've tried this many times. Please wait an hour.", 429)
+        if not await _may_try(connection, user.id):
+            return _busy(request, "Not connected")
         if not site.identity.notifies_sites:
             return _refused(request, "This is a copy of the site. Nothing was changed.", 503)
         state = f"{community.id}.{secrets.token_urlsafe(32)}"
@@ -167,9 +165,12 @@ async def _identified(site: Site, community: Community, code: str, state: str) -
 @member_page
 async def sync(request: Request) -> Response:
     """Look at the member's account again, since they have joined the server."""
+    user_id = request.state.user.id
     await form(request)
     async with site_of(request).changing() as connection:
-        await accounts.sync(connection, request.state.user.id)
+        if not await _may_try(connection, user_id):
+            return _busy(request, "Not looked at")
+        await accounts.sync(connection, user_id)
     return redirect("/account/communities?done=community-syncs")
 
 
@@ -194,6 +195,13 @@ async def _open(connection: Connection, community_id: str) -> Community:
     return found
 
 
+async def _may_try(connection: Connection, user_id: int) -> bool:
+    """Counts a try. Each costs calls that everybody's roles wait for."""
+    return await signin.try_once(
+        connection, f"communities {user_id}", most=TRIES_PER_HOUR, seconds=3600
+    )
+
+
 def _digest(state: str) -> bytes:
     return hashlib.sha256(f"community {state}".encode()).digest()
 
@@ -203,12 +211,19 @@ def _verifier(site: Site, state: str) -> str:
     return site.keyring.vault.sign(state, Purpose.COMMUNITY_STATE)
 
 
-def _refused(request: Request, text: str, status: int) -> Response:
+def _busy(request: Request, heading: str) -> Response:
+    text = "You've tried this many times. Please wait an hour."
+    return _refused(request, text, 429, heading=heading)
+
+
+def _refused(
+    request: Request, text: str, status: int, *, heading: str = "Not connected"
+) -> Response:
     return page(
         request,
         "message.html",
         status,
-        heading="Not connected",
+        heading=heading,
         text=text,
         back="/account/communities",
     )
