@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from latchkey import communities as apis
-from latchkey.community_api import CommunityApi, CommunityError, Turns
+from latchkey.community_api import CommunityError, Turns
+from latchkey.discord import Discord
 from latchkey.outgoing_http import OutgoingHttp
 from latchkey.store.communities import accounts, communities
 from latchkey.store.communities.accounts import DueAccount
@@ -46,7 +47,7 @@ class CommunitySettler:
         calls: list[str] = []
         failure: CommunityError | None = None
         try:
-            api = apis.api_of(community, vault=self.vault, outgoing=self.outgoing, turns=turns)
+            api = apis.discord_of(community, vault=self.vault, outgoing=self.outgoing, turns=turns)
             calls = api.calls
             if delivery.user is not None:
                 said = await self._settle(api, community, delivery.user.id)
@@ -67,7 +68,7 @@ class CommunitySettler:
             alone=failure.of_role if failure else False,
         )
 
-    async def _settle(self, api: CommunityApi, community: Community, user_id: int) -> list[str]:
+    async def _settle(self, api: Discord, community: Community, user_id: int) -> list[str]:
         """Bring a user's accounts in line; returns what was done, in words. Raises
         `CommunityError`, once whatever can be done is done."""
         async with self.pool.acquire() as connection:
@@ -82,7 +83,7 @@ class CommunitySettler:
 
     async def _settle_one(
         self,
-        api: CommunityApi,
+        api: Discord,
         community: Community,
         account: DueAccount,
         said: list[str],
@@ -104,7 +105,7 @@ class CommunitySettler:
 
     async def _take(
         self,
-        api: CommunityApi,
+        api: Discord,
         account: DueAccount,
         has: set[str],
         said: list[str],
@@ -126,7 +127,7 @@ class CommunitySettler:
 
     async def _give(
         self,
-        api: CommunityApi,
+        api: Discord,
         community: Community,
         account: DueAccount,
         has: set[str],

@@ -1,11 +1,10 @@
-"""What Latchkey needs of a community: members, the roles they have, giving and taking these."""
+"""Calls to a community: what one may offer, why a call fails, and when the next one may be made."""
 
 import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
 
 from latchkey.outgoing_addresses import RefusedAddressError
 from latchkey.outgoing_http import Answer, NoAnswerError, OutgoingHttp
@@ -50,23 +49,6 @@ class RoleChoice:
     id: str
     name: str
     problem: str | None = None
-
-
-class CommunityApi(Protocol):
-    """One server. All raise `CommunityError`."""
-
-    calls: list[str]
-    """What was called and answered, for the log: without anybody's id or name."""
-
-    async def offers(self) -> list[RoleChoice]:
-        """The roles, with what is wrong with each."""
-
-    async def roles_of(self, member: str) -> set[str] | None:
-        """What somebody has; None if they aren't there."""
-
-    async def give(self, member: str, role: str, *, reason: str) -> None: ...
-
-    async def take(self, member: str, role: str, *, reason: str) -> None: ...
 
 
 @dataclass

@@ -72,7 +72,10 @@ class Member:
 
 @dataclass
 class Discord:
-    """Discord by the token of a bot."""
+    """Discord by the token of a bot. All calls raise `CommunityError`.
+
+    `calls` is what was called and answered, for the log: without anybody's id or name.
+    """
 
     outgoing: OutgoingHttp
     token: str
@@ -101,6 +104,7 @@ class Discord:
             return offers_among(roles, guild=self.guild, held=me["roles"])
 
     async def roles_of(self, member: str) -> set[str] | None:
+        """What somebody has; None if they aren't on the server."""
         try:
             found = await self._call("GET", "/guilds/{guild}/members/{member}", member=member)
         except CommunityError as error:

@@ -35,12 +35,15 @@ from tests.store.test_webhook_deliveries import VAULT, doing, end, give, sending
 pytestmark = pytest.mark.anyio
 
 
+Send = Callable[[str], Coroutine[None, None, SendWebhooksResult]]
+
+
 @dataclass
 class Harbour:
     """A site with a connected server, whose product `p` gives the role `LOW`."""
 
     pool: Pool
-    send: Callable[[str], Coroutine[None, None, SendWebhooksResult]]
+    send: Send
     discord: DiscordServer
     id: str
 
@@ -88,24 +91,28 @@ class Harbour:
 @pytest.fixture
 async def harbour(pool: Pool) -> AsyncIterator[Harbour]:
     async with run_discord() as discord, sending(pool) as send:
-        await pool.execute("insert into products (id, slug, name) values ('p', 'course', 'Course')")
-        made = await doing(
-            pool,
-            lambda c: communities.create(
-                c,
-                kind=WebhookFormat.DISCORD_ROLES,
-                name="The harbour",
-                space_id=GUILD,
-                bot_id=BOT,
-                token=VAULT.seal(TOKEN, Purpose.COMMUNITY_TOKEN),
-                client_id="1",
-                client_secret=VAULT.seal(SECRET, Purpose.COMMUNITY_SECRET),
-                actor=None,
-            ),
-        )
-        found = Harbour(pool, send, discord, made)
-        await found.map()
-        yield found
+        yield await connected(pool, send, discord)
+
+
+async def connected(pool: Pool, send: Send, discord: DiscordServer) -> Harbour:
+    await pool.execute("insert into products (id, slug, name) values ('p', 'course', 'Course')")
+    made = await doing(
+        pool,
+        lambda c: communities.create(
+            c,
+            kind=WebhookFormat.DISCORD_ROLES,
+            name="The harbour",
+            space_id=GUILD,
+            bot_id=BOT,
+            token=VAULT.seal(TOKEN, Purpose.COMMUNITY_TOKEN),
+            client_id="1",
+            client_secret=VAULT.seal(SECRET, Purpose.COMMUNITY_SECRET),
+            actor=None,
+        ),
+    )
+    found = Harbour(pool, send, discord, made)
+    await found.map()
+    return found
 
 
 async def test_a_role_comes_with_access_and_goes_with_its_end(harbour: Harbour) -> None:
@@ -446,27 +453,13 @@ async def test_leaving_takes_back_what_was_given_and_then_goes(harbour: Harbour)
 
 async def test_a_copy_of_the_site_gives_and_takes_nothing(pool: Pool) -> None:
     async with run_discord() as discord, sending(pool, public_url="https://copy.example") as send:
-        await pool.execute("insert into products (id, slug, name) values ('p', 'course', 'Course')")
         await pool.execute(
             """
             insert into site_settings (key, value) values
             ('identity', '{"home": "https://real.example", "role": "original"}')
             """
         )
-        made = await doing(
-            pool,
-            lambda c: communities.create(
-                c,
-                kind=WebhookFormat.DISCORD_ROLES,
-                name="The harbour",
-                space_id=GUILD,
-                bot_id=BOT,
-                token=VAULT.seal(TOKEN, Purpose.COMMUNITY_TOKEN),
-                actor=None,
-            ),
-        )
-        harbour = Harbour(pool, send, discord, made)
-        await harbour.map()
+        harbour = await connected(pool, send, discord)
         await harbour.member()
         await harbour.settle()
         assert discord.calls == []

@@ -19,9 +19,8 @@ _COLUMNS = """
 
 @dataclass(frozen=True)
 class Community:
-    """A Discord server. `token` and `client_secret` are sealed; `space_id` is
-    empty until the server is chosen. `active` is false while it is paused
-    or switched off."""
+    """A Discord server. `token` and `client_secret` are sealed; `space_id` is empty until the
+    server is chosen. `active` is false while it is paused or switched off."""
 
     id: str
     kind: WebhookFormat
