@@ -41,7 +41,7 @@ def web() -> None:
     """Serve the site, the admin pages, the JSON API and the webhook endpoint."""
     import uvicorn
 
-    from latchkey import first_owner, serving
+    from latchkey import first_owner, serving, tracing
 
     settings = _ready("web")
     _run(first_owner.check(settings))
@@ -59,7 +59,10 @@ def web() -> None:
         **serving.OPTIONS,
     )
     server = serving.DrainingServer(config, drain)
-    server.run()
+    try:
+        server.run()
+    finally:
+        tracing.stop()
     if not server.started:
         raise SystemExit(1)
 
@@ -67,10 +70,15 @@ def web() -> None:
 @app.command()
 def worker() -> None:
     """Run the Temporal worker: workflows, Temporal activities and outgoing email."""
+    from latchkey import tracing
+
     _ready("worker")
     from worker import main as run_worker
 
-    _run(run_worker())
+    try:
+        _run(run_worker())
+    finally:
+        tracing.stop()
 
 
 @app.command("migrate")

@@ -5,6 +5,7 @@ Without that setting nothing of OpenTelemetry is imported, and a span costs a fu
 hold ids, never addresses or bodies, and of errors only their type.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Link, Tracer
+
+STOP_SECONDS = 3.0
+"""How long the end of a process waits at most until its last spans are sent."""
 
 _OFF: AbstractContextManager[None] = nullcontext()
 _provider: "TracerProvider | None" = None
@@ -32,16 +36,21 @@ def start(endpoint: str | None, *, program: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    _provider = TracerProvider(resource=Resource.create({"service.name": f"latchkey-{program}"}))
+    _provider = TracerProvider(
+        resource=Resource.create({"service.name": f"latchkey-{program}"}), shutdown_on_exit=False
+    )
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces")))
     _tracer = _provider.get_tracer("latchkey")
 
 
 def stop() -> None:
-    """Send what is left, and trace no more."""
+    """Send what is left, for `STOP_SECONDS` at most, and trace no more. By itself, OpenTelemetry
+    waits half a minute for a receiver that doesn't answer."""
     global _provider, _tracer
     if _provider is not None:
-        _provider.shutdown()
+        sending = threading.Thread(target=_provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(STOP_SECONDS)
     _provider = _tracer = None
 
 

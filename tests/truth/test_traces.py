@@ -1,5 +1,6 @@
 """A purchase is one trace, from Stripe's webhook to the transaction that opens what was bought."""
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 from subprocess import run
@@ -8,7 +9,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from latchkey import tracing
-from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.harness import PATIENCE, Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.life.play import linked
 from tests.otlp import Spans, receiving_spans
 
@@ -107,6 +108,44 @@ async def test_what_happens_later_to_a_subscription_is_a_trace_of_its_own(
         return found if len(found) > 1 else None
 
     await until(synced, "the purchase and its end are two traces")
+
+
+def test_the_last_spans_are_sent_at_the_end() -> None:
+    with receiving_spans() as spans:
+        tracing.start(spans.url, program="test")
+        with tracing.span("last"):
+            pass
+        tracing.stop()
+        assert [span.name for span in spans.received] == ["last"]
+
+
+def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracing, "STOP_SECONDS", 0.1)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "25")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        tracing.start(f"http://127.0.0.1:{silent.getsockname()[1]}", program="test")
+        with tracing.span("last"):
+            pass
+        tracing.stop()
+        silent.settimeout(PATIENCE)
+        connection, _ = silent.accept()
+        connection.settimeout(PATIENCE)
+    with connection:
+        assert connection.recv(1) == b"P", "it posts them"
+        connection.setblocking(False)
+        assert awaits_an_answer(connection)
+
+
+def awaits_an_answer(connection: socket.socket) -> bool:
+    """Whether the other end has sent what it sends, and is still there."""
+    try:
+        while connection.recv(65536):
+            pass
+    except BlockingIOError:
+        return True
+    return False
 
 
 def test_without_the_setting_nothing_of_it_is_loaded() -> None:
