@@ -1,6 +1,7 @@
 """Test cards and bank accounts, by number, token or payment method id, and how each behaves."""
 
 import hashlib
+import re
 import string
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -187,6 +188,27 @@ def incorrect(part: str) -> StripeApiError:
     """Stripe's 402 for a part of a card that can't be right."""
     code, message = _INCORRECT[part]
     return StripeApiError(402, message, code=code, kind="card_error", param=part)
+
+
+def check(shop: Shop, given: Json) -> None:
+    """Raise Stripe's 402 for a card's date or security code that can't be right."""
+    today = datetime.fromtimestamp(shop.world.now(), UTC)
+    month = _number(given, "exp_month", today.month)
+    year = _number(given, "exp_year", today.year)
+    if not 1 <= month <= 12:
+        raise incorrect("exp_month")
+    if not (today.year, today.month) <= (year, month) or year > today.year + 50:
+        raise incorrect("exp_year")
+    if given.get("cvc") and not re.fullmatch(r"\d{3,4}", str(given["cvc"])):
+        raise incorrect("cvc")
+
+
+def _number(given: Json, name: str, otherwise: int) -> int:
+    """A part of a card's date, which a token's call gives as text."""
+    text = str(given.get(name, otherwise))
+    if not re.fullmatch(r"\d{1,4}", text):
+        raise incorrect(name)
+    return int(text)
 
 
 def whole_address(given: Json) -> Json:

@@ -1,8 +1,5 @@
 """Payment methods as calls describe them, their mandates, and what tries to save them came to."""
 
-import re
-from datetime import UTC, datetime
-
 from sandbox import banks, cards
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot
 from sandbox.world import Json
@@ -14,7 +11,7 @@ def described(shop: Shop, params: Json, *, param: str) -> Json:
     card = params.get("card") or {}
     kind = params.get("type", "card")
     if card.get("number"):
-        _check_card(shop, card)
+        cards.check(shop, card)
     given = card.get("token") or card.get("number")
     if kind != "card":
         details = params.get(kind) or {}
@@ -27,18 +24,6 @@ def described(shop: Shop, params: Json, *, param: str) -> Json:
     made["metadata"] = merge_metadata(made.get("metadata"), params.get("metadata"))
     made["allow_redisplay"] = params.get("allow_redisplay") or made["allow_redisplay"]
     return shop.save(made)
-
-
-def _check_card(shop: Shop, card: Json) -> None:
-    """Raise Stripe's 402 for a date or security code that can't be right."""
-    today = datetime.fromtimestamp(shop.world.now(), UTC)
-    month, year = int(card.get("exp_month") or today.month), int(card.get("exp_year") or today.year)
-    if not 1 <= month <= 12:
-        raise cards.incorrect("exp_month")
-    if not (today.year, today.month) <= (year, month) or year > today.year + 50:
-        raise cards.incorrect("exp_year")
-    if card.get("cvc") and not re.fullmatch(r"\d{3,4}", str(card["cvc"])):
-        raise cards.incorrect("cvc")
 
 
 def _detail(made: Json, kind: str, given: Json) -> None:

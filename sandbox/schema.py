@@ -33,7 +33,7 @@ from stripe.events._event_classes import get_v2_event_class
 from typing_extensions import is_typeddict
 
 API_VERSION: str = stripe.api_version
-INTEGER, NUMBER = r"^-?\d+$", r"^-?\d+(\.\d+)?$"
+INTEGER, NUMBER = r"^-?\d{1,18}$", r"^-?\d{1,18}(\.\d+)?$"
 BOOLEANS = ["true", "false", "True", "False"]
 """Stripe's SDKs for Python sent the latter two before their version 11."""
 

@@ -5,7 +5,7 @@ A card of a customer is a payment method too, under the same id, as it is with S
 
 from sandbox import cards
 from sandbox.fields import apply
-from sandbox.shop import Shop, StripeApiError, invalid, merge_metadata, missing, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, missing, snapshot
 from sandbox.world import Json
 
 KINDS = ("card", "bank_account", "source")
@@ -37,9 +37,9 @@ def new_token(shop: Shop, params: Json) -> Json:
         )
     if kind == "card":
         card = _behaviour(given["number"])
-        for name in ("exp_month", "exp_year"):
-            if not str(given[name]).isdecimal():
-                raise _expired(name)
+        if len(given["exp_year"]) == 2:
+            given = {**given, "exp_year": f"20{given['exp_year']}"}
+        cards.check(shop, given)
         made["card"] = _unused(_card(shop, card, given))
         shop.world.keep(f"token/{made['id']}", stands_for=given["number"], given=given)
     elif kind == "bank_account":
@@ -53,27 +53,10 @@ def new_token(shop: Shop, params: Json) -> Json:
 _TOKENS = ("card", "bank_account", "pii", "cvc_update", "account", "person")
 
 
-def _expired(name: str) -> StripeApiError:
-    what = name.removeprefix("exp_")
-    return StripeApiError(
-        402,
-        f"Your card's expiration {what} is invalid.",
-        code=f"invalid_expiry_{what}",
-        param=name,
-        kind="card_error",
-    )
-
-
 def _behaviour(number: str) -> cards.Card:
     found = cards.behaviour(number)
     if found is None or found.delayed:
-        raise StripeApiError(
-            402,
-            "Your card number is incorrect.",
-            code="incorrect_number",
-            param="number",
-            kind="card_error",
-        )
+        raise cards.incorrect("number")
     return found
 
 

@@ -163,6 +163,7 @@ def test_an_id_is_missing_from_the_path_or_from_a_parameter(published: Published
     [
         ({"number": "4242424242424241"}, "incorrect_number", "number"),
         ({"exp_month": 13}, "invalid_expiry_month", "exp_month"),
+        ({"exp_month": 10**12}, "invalid_expiry_month", "exp_month"),
         ({"exp_year": 2001}, "invalid_expiry_year", "exp_year"),
         ({"cvc": "1"}, "invalid_cvc", "cvc"),
     ],
@@ -171,11 +172,37 @@ def test_a_card_that_cannot_be_right_is_refused(
     published: Published, given: Json, code: str, param: str
 ) -> None:
     account = Inside.empty(published)
-    status, body = account.ask("POST", "payment_methods", type="card", card={**CARD, **given})
-    error = body["error"]
-    assert (status, error["type"], error["code"]) == (402, "card_error", code)
-    assert error["param"] == param
-    assert account.make("payment_methods", type="card", card=CARD)["card"]["last4"] == "4242"
+    for path, kind in (("payment_methods", {"type": "card"}), ("tokens", {})):
+        status, body = account.ask("POST", path, **kind, card={**CARD, **given})
+        error = body["error"]
+        assert (status, error["type"], error["code"]) == (402, "card_error", code)
+        assert error["param"] == param
+        assert account.make(path, **kind, card=CARD)["card"]["last4"] == "4242"
+
+
+def test_the_date_of_a_token_is_text(published: Published) -> None:
+    account = Inside.empty(published)
+    made = account.make("tokens", card={**CARD, "exp_year": 50})
+    assert made["card"]["exp_year"] == 2050
+    status, body = account.ask("POST", "tokens", card={**CARD, "exp_month": ""})
+    assert (status, body["error"]["code"]) == (402, "invalid_expiry_month")
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "-" + "9" * 5000])
+def test_a_number_that_no_computer_counts_to_is_refused(published: Published, number: str) -> None:
+    account = Inside.empty(published)
+    product = account.make("products", name="Thing")["id"]
+    for path, asked, name in (
+        ("payment_intents", MONEY, "amount"),
+        ("prices", {"product": product, "currency": "usd"}, "unit_amount"),
+    ):
+        status, body = account.ask("POST", path, **{**asked, name: number})
+        assert (status, body["error"]["code"], body["error"]["param"]) == (400, INTEGER, name)
+    status, body = account.ask(
+        "POST", "prices", product=product, currency="usd", unit_amount_decimal=number
+    )
+    assert (status, body["error"]["param"]) == (400, "unit_amount_decimal")
+    assert account.get("prices")["data"] == []
 
 
 @pytest.mark.parametrize("email", [" a@b.example ", "a\uff20b.example", "A@B\u3002example"])
