@@ -118,6 +118,16 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
+@pytest.fixture
+def usual_garbage() -> Iterator[None]:
+    """Lets a test set how the whole process looks for garbage, from Python's beginning on."""
+    found = gc.get_threshold()
+    gc.unfreeze()
+    yield
+    gc.freeze()
+    gc.set_threshold(*found)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quiet() -> None:
     """The tests read what happened from the database and the API, not from the log. Warnings are

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -150,16 +149,7 @@ async def test_a_server_that_is_asked_to_stop_serves_for_a_while(
     assert await server.on_tick(1), "asked again, it stops at once"
 
 
-@pytest.fixture
-def garbage() -> Iterator[None]:
-    """Puts back what is set for the whole process."""
-    found = gc.get_threshold()
-    yield
-    gc.unfreeze()
-    gc.set_threshold(*found)
-
-
-def test_garbage_is_not_sought_in_what_lasts(garbage: None) -> None:
+def test_garbage_is_not_sought_in_what_lasts(usual_garbage: None) -> None:
     lasting = [[] for _ in range(1000)]  # type: ignore[var-annotated]
     serving.collect_rarely()
     assert gc.get_freeze_count() > len(lasting)
