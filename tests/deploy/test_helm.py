@@ -65,6 +65,25 @@ podAnnotations: {a.example/b: c}
 nodeSelector: {kubernetes.io/arch: amd64}
 tolerations: [{key: members, operator: Exists}]
 """
+LIKE_NUMBERS = """
+settings: {LATCHKEY_PUBLIC_URL: "https://123"}
+image: {pullSecrets: ["123"]}
+secrets:
+  name: "123"
+  from:
+    DATABASE_URL: {name: "0x1f", key: "true"}
+    LATCHKEY_METRICS_TOKEN: {name: "42", key: "0"}
+temporal:
+  address: "temporal-frontend:7233"
+  namespace: "1"
+  tls: {enabled: true, serverName: "1", secretName: "1"}
+postgres: {caSecretName: "42"}
+backup: {enabled: true, claimName: "123"}
+codecServer: {enabled: true}
+ingress: {enabled: true, className: "1", tlsSecretName: "1"}
+gateway: {enabled: true, parentRefs: [{name: public}]}
+monitoring: {enabled: true, interval: 1m}
+"""
 FEW = """
 web: {replicas: 1, autoscaling: {enabled: false}}
 worker: {replicas: 1}
@@ -153,6 +172,11 @@ def test_all_objects_follow_the_schemas_of_kubernetes(
         assert faults(version, each) == []
 
 
+def test_names_that_look_like_numbers_stay_names() -> None:
+    for each in rendered(LIKE_NUMBERS, release="123"):
+        assert faults(kubernetes.VERSIONS[-1], each) == []
+
+
 def test_the_schemas_refuse_what_does_not_exist() -> None:
     for each in rendered(MOST):
         each = json.loads(json.dumps(each))
@@ -202,6 +226,16 @@ def test_helm_finds_nothing_wrong_with_the_chart() -> None:
         ("backup: {enabled: true}", "/backup/claimName"),
         ("gateway: {enabled: true}", "/gateway/parentRefs"),
         ("image: {digest: 'md5:1'}", "/image/digest"),
+        ("image: {pullSecrets: ['a: b']}", "/image/pullSecrets/0"),
+        ("secrets: {name: 'a}, optional: true, b: {c'}", "/secrets/name"),
+        ("secrets: {from: {SMTP_URL: {name: 'a b', key: c}}}", "/secrets/from/SMTP_URL/name"),
+        ("secrets: {from: {SMTP_URL: {name: a, key: 'b, c: d'}}}", "/secrets/from/SMTP_URL/key"),
+        ("temporal: {address: 'a:1', tls: {secretName: 'a}'}}", "/temporal/tls/secretName"),
+        ("postgres: {caSecretName: 'a: b'}", "/postgres/caSecretName"),
+        ('backup: {enabled: true, claimName: "a\\n  b: c"}', "/backup/claimName"),
+        ('ingress: {className: "a\\nb: c"}', "/ingress/className"),
+        ('ingress: {tlsSecretName: "a\\n"}', "/ingress/tlsSecretName"),
+        ('monitoring: {interval: "30s\\n"}', "/monitoring/interval"),
     ],
 )
 def test_wrong_values_are_refused_by_name(wrong: str, says: str) -> None:

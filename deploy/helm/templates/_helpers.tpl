@@ -8,7 +8,7 @@
 
 {{- define "latchkey.labels" -}}
 app.kubernetes.io/name: latchkey
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "latchkey.image" -}}
@@ -93,7 +93,7 @@ projected:
     {{- end }}
     {{- if $here }}
     - secret:
-        name: {{ $root.Values.secrets.name }}
+        name: {{ $root.Values.secrets.name | quote }}
         {{- if $index }}
         optional: true
         {{- end }}
@@ -105,9 +105,9 @@ projected:
     {{- end }}
     {{- range $apart }}
     - secret:
-        name: {{ (index $from .).name }}
+        name: {{ (index $from .).name | quote }}
         items:
-          - {key: {{ (index $from .).key }}, path: {{ . }}}
+          - {key: {{ (index $from .).key | quote }}, path: {{ . }}}
     {{- end }}
 {{- end -}}
 
@@ -124,7 +124,7 @@ securityContext:
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.nodeSelector }}
@@ -159,7 +159,7 @@ securityContext:
 {{- if .Values.postgres.caSecretName }}
 - name: postgres-ca
   secret:
-    secretName: {{ .Values.postgres.caSecretName }}
+    secretName: {{ .Values.postgres.caSecretName | quote }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- end }}
 {{- end -}}
@@ -173,7 +173,7 @@ securityContext:
 {{- define "latchkey.temporal.volume" -}}
 {{- if .Values.temporal.tls.secretName }}
 - name: temporal-tls
-  secret: {secretName: {{ .Values.temporal.tls.secretName }}, defaultMode: 0440}
+  secret: {secretName: {{ .Values.temporal.tls.secretName | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
 
