@@ -1,6 +1,7 @@
 """`latchkey codec-server`: decrypts payloads for Temporal's UI and command line, which ask by HTTP
 (https://docs.temporal.io/codec-server)."""
 
+from collections.abc import Sequence
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from temporalio.api.common.v1 import Payloads
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
 from latchkey.payload_codec import EncryptingCodec, PayloadKeyError
@@ -106,12 +107,28 @@ async def _coded(request: Request, door: _Door, codec: PayloadCodec, *, encode: 
     except (json_format.ParseError, ValueError):
         raise HTTPException(400, 'Send JSON of the form {"payloads": […]}.') from None
     try:
-        work = codec.encode if encode else codec.decode
-        coded = Payloads(payloads=await work(payloads.payloads))
+        work = codec.encode(payloads.payloads) if encode else _decoded(codec, payloads.payloads)
+        coded = Payloads(payloads=await work)
     except PayloadKeyError as error:
         raise HTTPException(400, f"{error}") from None
     made: dict[str, Any] = json_format.MessageToDict(coded)
     return JSONResponse(made, headers={"Cache-Control": "no-store"})
+
+
+async def _decoded(codec: PayloadCodec, payloads: Sequence[Payload]) -> list[Payload]:
+    """Payloads decrypted. One that can't be stays as it is: it doesn't hide the others on a page.
+    Raises `PayloadKeyError` if that is all of them."""
+    decoded: list[Payload] = []
+    errors: list[PayloadKeyError] = []
+    for payload in payloads:
+        try:
+            decoded += await codec.decode([payload])
+        except PayloadKeyError as error:
+            errors.append(error)
+            decoded.append(payload)
+    if errors and len(errors) == len(payloads):
+        raise errors[0]
+    return decoded
 
 
 async def _body(request: Request) -> bytes:

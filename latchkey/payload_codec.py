@@ -14,6 +14,7 @@ from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     DataConverter,
@@ -26,7 +27,8 @@ CIPHER = b"AES-256-GCM"
 PLAIN = "none"
 """In place of the first key: nothing is encrypted, but what was is read."""
 KEY_BYTES, NONCE_BYTES = 32, 12
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+LONGEST_NAME = 32
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
 
 
 class PayloadKeyError(Exception):
@@ -104,13 +106,13 @@ class EncryptingCodec(PayloadCodec):
         cipher = self._ciphers.get(name)
         if cipher is None:
             raise PayloadKeyError(
-                f"a payload was encrypted with the key {name}, which isn't in"
+                f"a payload was encrypted with the key {name:.{LONGEST_NAME}}, which isn't in"
                 " LATCHKEY_TEMPORAL_KEYS"
             )
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
         try:
             return Payload.FromString(cipher.decrypt(nonce, sealed, key_id))
-        except (InvalidTag, ValueError):
+        except (InvalidTag, DecodeError, ValueError):
             raise PayloadKeyError(
                 f"a payload can't be decrypted with the key {name}: the key isn't the one that"
                 " encrypted it, or the payload was changed"

@@ -73,9 +73,20 @@ async def test_what_was_changed_is_not_read() -> None:
         with pytest.raises(PayloadKeyError, match="was changed"):
             await codec(BOTH).decode([broken])
     other = dict(sealed.metadata) | {"encryption-key-id": b"2026"}
-    for broken in (Payload(metadata=other, data=sealed.data), Payload(metadata=sealed.metadata)):
+    nonce = bytes(payload_codec.NONCE_BYTES)
+    alien = PayloadKeys.of(BOTH).ciphers["2027"].encrypt(nonce, b"no payload", b"2027")
+    for broken in (
+        Payload(metadata=other, data=sealed.data),
+        Payload(metadata=sealed.metadata),
+        Payload(metadata=sealed.metadata, data=sealed.data[:20]),
+        Payload(metadata=sealed.metadata, data=nonce + alien),
+    ):
         with pytest.raises(PayloadKeyError):
             await codec(BOTH).decode([broken])
+    long = dict(sealed.metadata) | {"encryption-key-id": b"a" * 1_000_000}
+    with pytest.raises(PayloadKeyError) as refused:
+        await codec(BOTH).decode([Payload(metadata=long, data=sealed.data)])
+    assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize(
@@ -171,6 +182,8 @@ async def test_the_codec_server_speaks_temporals_protocol(folder: Path) -> None:
         unread = await codec(f"other:{FIRST}").encode([payload()])
         refused = await client.post("/decode", json=sent(*unread), headers=headers)
         assert (refused.status_code, "the key other" in refused.text) == (400, True)
+        mixed = await client.post("/decode", json=sent(*unread, *sealed), headers=headers)
+        assert mixed.json() == sent(*unread, payload()), "one doesn't hide its neighbours"
         for body in (b"", b"[]", b"1", b"{", b'{"payloads": 1}', b"\xff", b"[" * 9999):
             assert (await client.post("/decode", content=body)).status_code == 400, body
         too_much = b" " * (codec_server.MOST_BYTES + 1)
