@@ -16,6 +16,14 @@ _PEOPLE = """
      where email_key is not null and email_key not like 'erased-%@erased.invalid'
 """
 
+_CURRENCIES = """
+    insert into scrub_words
+    select currency from prices union select currency from orders where currency is not null
+"""
+
+_STRIPE_IDS = "acct|ch|cs|cus|dp|du|evt|il|in|ii|li|pi|plink|pm|price|prod|py|re|si|sub|txn|we"
+"""What the ids begin with that are kept. Other words with a number may be somebody's."""
+
 _WORDS_OF = r"""
     create function pg_temp.words_of(given jsonb) returns jsonb language plpgsql as $$
     begin
@@ -28,13 +36,12 @@ _WORDS_OF = r"""
                   from jsonb_array_elements(given))
             when 'string' then case
                 when given #>> '{}' in (select word from pg_temp.scrub_words)
-                  or given #>> '{}' ~ '^[a-z]{2,8}_[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*$'
+                  or given #>> '{}' ~ '^(STRIPE_IDS)_[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*$'
                   or given #>> '{}' ~ '^\d{4}-\d\d-\d\dT[\d:.+Z-]+$'
-                  or given #>> '{}' ~ '^[a-z]{3}$'
                 then given else to_jsonb('removed'::text) end
             else given end;
     end $$
-"""
+""".replace("STRIPE_IDS", _STRIPE_IDS)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ async def scrub(connection: Connection) -> Scrubbed:
     await connection.execute("create unique index on scrubbed_people (email_key)")
     await connection.execute("create temporary table scrub_words (word text) on commit drop")
     await connection.executemany("insert into scrub_words values ($1)", [(w,) for w in words])
+    await connection.execute(_CURRENCIES)
     await connection.execute(_WORDS_OF)
     counts = [await connection.fetchval(f"select count(*) from {name}") for name in EMPTIED]
     await connection.execute(f"truncate {', '.join(sorted(EMPTIED))}")

@@ -27,6 +27,22 @@ async def test_the_site_itself_isnt_scrubbed(dsn: str, pool: Pool) -> None:
         await scrubbing.scrub_copy(mistaken, SiteRole.READ_ONLY)
 
 
+async def test_texts_that_look_like_codes_or_ids_are_removed(dsn: str, pool: Pool) -> None:
+    written = ["amy", "anna_1990", "{column}", "2026-01-01 at noon", "Ottilie O'Hara", "\u202eevil"]
+    kept = ["usd", "sub_1Q2w3e", "in_1", "2026-01-01T02:03:04+00:00", "paid", 7, None, True]
+    price = "insert into prices (id, account_id, livemode, stripe_product, active, type, currency,"
+    price += " created_at, ticket) values ('price_1', 'a', false, 'p', true, 'one_time', 'usd',"
+    await pool.execute(f"{price} now(), 0)")
+    await pool.execute(
+        "insert into activities (fact, type, at, cause, data) values ('f', 't', now(), 'c', $1)",
+        {"reason": written, "deeper": {"kept": [kept]}},
+    )
+    async with pool.acquire() as connection, connection.transaction():
+        await scrub.scrub(connection)
+        data = await connection.fetchval("select data from activities")
+    assert data == {"reason": ["removed"] * len(written), "deeper": {"kept": [kept]}}
+
+
 async def test_connections_of_all_roles_are_seen(dsn: str, pool: Pool) -> None:
     role = f"app_{secrets.token_hex(4)}"
     await pool.execute(f"create role {role} login")
