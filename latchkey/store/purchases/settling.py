@@ -319,7 +319,7 @@ def _measure(grants: list[_NewGrant], context: ApplyContext) -> None:
     for grant in grants:
         arrived = context.arrivals.get(context.event_of(grant.entitlement.source_id) or "")
         if grant.begins and not grant.imported and arrived is not None:
-            ACCESS.observe(time.perf_counter() - arrived)
+            ACCESS.observe(max(0, time.perf_counter() - arrived))
 
 
 async def _who_had_access(
