@@ -6,6 +6,7 @@ a copy sees whether others take tasks. As long as they do, Temporal is away for 
 """
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -66,19 +67,19 @@ async def is_taken(client: Client, identity: SiteIdentity) -> bool:
 async def await_free(client: Client, pool: Pool, address: str, stop: asyncio.Event) -> None:
     """Wait until the namespace isn't taken, the site is adopted, or `stop` is set. Says what it
     waits for."""
-    said_at = 0.0
+    said_at = -math.inf
     while not stop.is_set():
         async with pool.acquire() as connection:
             identity = await site_identity.read(connection, address)
-        with suppress(RPCError, RuntimeError):
+        try:
             if not await is_taken(client, identity):
                 return
-        if time.monotonic() - said_at > SAY_EVERY_SECONDS or not said_at:
+            why = "this is a copy, and its original works in the same Temporal namespace: waiting"
+        except (RPCError, RuntimeError) as error:
+            why = f"this is a copy, and Temporal doesn't say whether its original works: {error}"
+        if time.monotonic() - said_at > SAY_EVERY_SECONDS:
             said_at = time.monotonic()
-            log.warning(
-                "this is a copy, and its original works in the same Temporal namespace: waiting",
-                namespace=client.namespace,
-            )
+            log.warning(why, namespace=client.namespace)
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await stop.wait()

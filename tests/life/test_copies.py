@@ -26,10 +26,11 @@ from latchkey.namespace_guard import NamespaceGuard
 from latchkey.settings import Settings
 from latchkey.store import site_identity
 from latchkey.store.pool import Pool
-from latchkey.store.site_identity import SiteRole
+from latchkey.store.site_identity import SiteIdentity, SiteRole
 from latchkey.vault import Vault
 from tests.harness import (
     KEY,
+    PATIENCE,
     SECRET,
     SECRETS,
     Latchkey,
@@ -357,7 +358,11 @@ async def answering(answers: Answers) -> AsyncIterator[str]:
 
 
 async def test_a_copy_starts_nothing_in_the_namespace_of_its_original(
-    shared: Latchkey, temporal_address: str, dsn: str, pool: Pool
+    shared: Latchkey,
+    temporal_address: str,
+    dsn: str,
+    pool: Pool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
     guard = NamespaceGuard(pool, HOME)
@@ -374,6 +379,26 @@ async def test_a_copy_starts_nothing_in_the_namespace_of_its_original(
         await dispatch.check_connection(client, join=True)
     with pytest.raises(RPCError, match="original of this copy"):
         await client.get_schedule_handle("catch-up").trigger()
+    looked = asyncio.Event()
+
+    async def looking(client: Client, identity: SiteIdentity) -> bool:
+        taken = await is_taken(client, identity)
+        looked.set()
+        return taken
+
+    is_taken = namespace_guard.is_taken
+    monkeypatch.setattr(namespace_guard, "is_taken", looking)
+    free = namespace_guard.await_free(client, pool, HOME, asyncio.Event())
+    waiting = asyncio.create_task(free)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.wait(
+            [waiting, asyncio.create_task(looked.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+    assert not waiting.done(), "a worker of the copy would have started"
+    async with pool.acquire() as connection, connection.transaction():
+        await site_identity.choose(connection, HOME, SiteRole.ORIGINAL)
+    async with asyncio.timeout(PATIENCE):
+        await waiting
 
 
 async def came_from_elsewhere(pool: Pool) -> None:
