@@ -2,13 +2,25 @@
 
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from subprocess import run
+from typing import cast
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    get_current_span,
+    set_span_in_context,
+)
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.worker import WorkflowInboundInterceptor
 
-from latchkey import tracing
+from latchkey import temporal_tracing, tracing
 from tests.harness import PATIENCE, Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.life.play import linked
 from tests.otlp import Spans, receiving_spans
@@ -108,6 +120,29 @@ async def test_what_happens_later_to_a_subscription_is_a_trace_of_its_own(
         return found if len(found) > 1 else None
 
     await until(synced, "the purchase and its end are two traces")
+
+
+def test_what_a_run_does_long_after_a_signal_is_in_no_trace_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [datetime.now(UTC)]
+    monkeypatch.setattr(workflow, "now", lambda: clock[0])
+
+    class Signalled(temporal_tracing._Inbound):
+        def traced(self, headers: Mapping[str, Payload]) -> Context:
+            return set_span_in_context(NonRecordingSpan(SpanContext(1, 2, is_remote=True)))
+
+    lasting = Signalled(cast(WorkflowInboundInterceptor, None))
+
+    def trace() -> int:
+        with lasting.followed():
+            return get_current_span().get_span_context().trace_id
+
+    assert trace() == 0
+    lasting._follow({})
+    assert trace() == 1
+    clock[0] += temporal_tracing.LASTING
+    assert trace() == 0
 
 
 def test_the_last_spans_are_sent_at_the_end() -> None:
