@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from latchkey.redaction import redacted
+from latchkey.settings import SettingsError
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -23,23 +24,30 @@ _report: Callable[[dict[str, Any]], None] | None = None
 
 
 def start(dsn: str | None, *, program: str, release: str) -> None:
-    """Report this process's errors; without a DSN, do nothing."""
+    """Report this process's errors; without a DSN, do nothing. Raises `SettingsError`."""
     global _report
     if dsn is None:
         return
     import sentry_sdk
     from sentry_sdk.integrations.atexit import AtexitIntegration
+    from sentry_sdk.utils import BadDsn
 
-    sentry_sdk.init(
-        dsn,
-        release=f"latchkey@{release}",
-        default_integrations=False,
-        auto_enabling_integrations=False,
-        integrations=[AtexitIntegration(callback=lambda *_: None)],
-        max_request_body_size="never",
-        include_local_variables=False,
-        before_send=_redacted,
-    )
+    try:
+        sentry_sdk.init(
+            dsn,
+            release=f"latchkey@{release}",
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[AtexitIntegration(callback=lambda *_: None)],
+            max_request_body_size="never",
+            include_local_variables=False,
+            before_send=_redacted,
+        )
+    except BadDsn as error:
+        raise SettingsError(
+            f"SENTRY_DSN: isn't a DSN such as https://key@host/7, which the settings of a project"
+            f" in Sentry show ({error})"
+        ) from None
     sentry_sdk.set_tag("program", program)
     _report = _sent
 

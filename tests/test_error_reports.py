@@ -10,6 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from latchkey import error_reports
+from latchkey.settings import SettingsError
 from tests.collector import collecting
 from tests.harness import Json, free_port
 from tests.log_lines import json_log
@@ -67,6 +68,12 @@ def test_errors_of_libraries_are_reported_too(reports: list[Json]) -> None:
     error_reports.stop()
     [event] = reports
     assert event["message"] == "it broke for [address]"
+
+
+@pytest.mark.parametrize("dsn", ["https://host/7", "https://key@host", "https://key@host/seven"])
+def test_a_text_that_is_not_a_dsn_is_refused_in_a_line(dsn: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SENTRY_DSN: isn't a DSN such as https://key@host/7"):
+        error_reports.start(dsn, program="web", release="1.2.3")
 
 
 def test_an_unreachable_receiver_harms_nothing() -> None:
