@@ -68,6 +68,22 @@ INTEGER = "parameter_invalid_integer"
             "metadata",
             "51 keys",
         ),
+        (
+            "POST",
+            "customers",
+            {"shipping": {"name": "A"}},
+            "parameter_missing",
+            "shipping[address]",
+            "param: shipping[address].",
+        ),
+        (
+            "POST",
+            "checkout/sessions",
+            {"client_reference_id": "x" * 201},
+            None,
+            "client_reference_id",
+            "at most 200 characters",
+        ),
         ("POST", "products", {"name": ""}, "parameter_invalid_empty", "name", "You should remove"),
         ("POST", "prices", {"currency": "usd"}, "parameter_missing", "product", "product."),
         ("POST", "coupons", {"percent_off": 101}, None, "percent_off", "at most 100"),
@@ -186,6 +202,25 @@ def test_the_date_of_a_token_is_text(published: Published) -> None:
     assert made["card"]["exp_year"] == 2050
     status, body = account.ask("POST", "tokens", card={**CARD, "exp_month": ""})
     assert (status, body["error"]["code"]) == (402, "invalid_expiry_month")
+
+
+def test_a_session_needs_quantities(published: Published) -> None:
+    account = Inside.empty(published)
+    product = account.make("products", name="Thing")["id"]
+    price = account.make("prices", product=product, currency="usd", unit_amount=900)["id"]
+    for line, words in (
+        ({}, "Add `quantity` to `line_items[0]`"),
+        ({"quantity": 0}, "must be greater than or equal to 1."),
+    ):
+        status, body = account.ask(
+            "POST",
+            "checkout/sessions",
+            mode="payment",
+            success_url="https://a.example",
+            line_items=[{"price": price, **line}],
+        )
+        assert status == 400
+        assert words in body["error"]["message"]
 
 
 @pytest.mark.parametrize("number", ["9" * 19, "-" + "9" * 5000])

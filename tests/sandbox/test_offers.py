@@ -134,6 +134,24 @@ def test_sessions_and_links_offer_what_suits_them(published: Published) -> None:
     assert list(saved["payment_method_options"]) == ["card", "us_bank_account"]
     intent = account.get(f"setup_intents/{saved['setup_intent']}")
     assert intent["payment_method_types"] == saved["payment_method_types"]
+    for params, offered in (
+        (
+            {"excluded_payment_method_types": ["alipay", "wechat_pay"]},
+            "card afterpay_clearpay klarna link us_bank_account",
+        ),
+        (
+            {"payment_intent_data": {"capture_method": "manual"}},
+            "card afterpay_clearpay klarna link",
+        ),
+        (
+            {"payment_intent_data": {"setup_future_usage": "off_session"}},
+            "card klarna link us_bank_account",
+        ),
+    ):
+        made = session(account, mode="payment", line_items=once, **params)
+        assert made["payment_method_types"] == offered.split()
+    abroad = session(account, mode="payment", line_items=once, adaptive_pricing={"enabled": False})
+    assert abroad["adaptive_pricing"] == {"enabled": False}
     named = session(
         account, mode="payment", line_items=once, allowed_payment_method_types=["klarna"]
     )
@@ -175,6 +193,23 @@ def test_an_invoice_offers_what_its_template_has(published: Published) -> None:
     intent = account.get(f"payment_intents/{row['payment']['payment_intent']}")
     assert intent["payment_method_types"] == ["amazon_pay", "card", "cashapp", "klarna", "link"]
     assert intent["automatic_payment_methods"] is None
+
+
+def test_an_invoice_offers_what_is_on_file(published: Published) -> None:
+    account = account_of(published, invoice_payment_methods=["card"])
+    customer = account.make("customers")["id"]
+    debit = account.make("payment_methods", type="sepa_debit", sepa_debit={"iban": IBAN})["id"]
+    account.make(f"payment_methods/{debit}/attach", customer=customer)
+    made = account.make(
+        "subscriptions",
+        customer=customer,
+        items=[{"price": price_of(account, currency="eur", recurring={"interval": "month"})}],
+        default_payment_method=debit,
+        expand=["latest_invoice.payments"],
+    )
+    (row,) = made["latest_invoice"]["payments"]["data"]
+    intent = account.get(f"payment_intents/{row['payment']['payment_intent']}")
+    assert intent["payment_method_types"] == ["card", "sepa_debit"]
 
 
 def test_the_events_of_new_intents_show_what_they_offer(published: Published) -> None:
