@@ -14,10 +14,9 @@ from sandbox.world import Json
 @dataclass(frozen=True)
 class Card:
     """How a payment method behaves. `decline` is the decline code of its charges, which holds for
-    the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`,
-    or is `optional`;
-    `dispute` and `refund` say what happens to a charge and to its refund, `risk` how a charge is
-    rated."""
+    the next `fails` ones where that isn't None; 3-D Secure is asked for `once` or `always`, or is
+    `optional`; `dispute` and `refund` say what happens to a charge and to its refund, `risk` how a
+    charge is rated."""
 
     brand: str
     last4: str

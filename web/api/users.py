@@ -27,9 +27,9 @@ class Customer(Output):
 
 
 class CommunityAccount(Output):
-    """An account that the user connected at a community, such as a Discord server. `id` is the
-    account's there. `away` says that it isn't on the server at present; `roles` are what it was
-    given by access here."""
+    """An account that the user has connected, in a community such as a Discord server. `id` is its
+    id there. `away` says that it isn't on the server at present; `roles` are those that access here
+    has given it."""
 
     community: str
     kind: str

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 5c4ace876d16eb6347c3294550f0c868ee0b2c8aef9a9f32f7eb3833052fc53b
+Made from 45d9a9015f6ae662c6e7b5b9a5b16e4d32897d45d52eba6e6460e8b44d58abbd
 """
 
 from abc import ABC, abstractmethod
