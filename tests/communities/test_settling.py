@@ -23,7 +23,6 @@ from tests.communities.server import (
     BOT,
     BOT_ROLE,
     GUILD,
-    HIGH,
     LOW,
     SECRET,
     TOKEN,
@@ -65,6 +64,12 @@ class Harbour:
         self.discord.members.setdefault(account, set())
         await self.bind(user_id, account)
         return user_id, grant
+
+    def add_role(self) -> str:
+        """Another role that the bot can give."""
+        id_ = "200000000000000009"
+        self.discord.roles.append(self.discord.roles[1] | {"id": id_, "name": "Mate"})
+        return id_
 
     async def map(self, role: str = LOW, product: str = "p") -> None:
         await doing(
@@ -169,12 +174,17 @@ async def test_access_is_the_union_of_what_gives_it(harbour: Harbour) -> None:
 
 
 async def test_what_somebody_else_gave_is_never_taken(harbour: Harbour) -> None:
-    harbour.discord.members[ADA] = {LOW, HIGH}
-    _, grant = await harbour.member()
+    """Neither the role that a product gives, nor others that the bot could take."""
+    mate = harbour.add_role()
+    harbour.discord.members |= {ADA: {LOW, mate}, BOB: {mate}}
+    _, first = await harbour.member()
+    _, second = await harbour.member("bob@x.example", BOB)
+    assert (await harbour.settle()).failed == 0
+    assert harbour.discord.members[BOB] == {LOW, mate}
+    await end(harbour.pool, first)
+    await end(harbour.pool, second)
     await harbour.settle()
-    await end(harbour.pool, grant)
-    await harbour.settle()
-    assert harbour.discord.members[ADA] == {LOW, HIGH}
+    assert (harbour.discord.members[ADA], harbour.discord.members[BOB]) == ({LOW, mate}, {mate})
 
 
 async def test_a_crash_between_giving_and_noting_leaves_no_role_behind(harbour: Harbour) -> None:
@@ -237,8 +247,7 @@ async def test_another_mapping_is_brought_to_everybody(harbour: Harbour) -> None
     await harbour.member()
     await harbour.member("bob@x.example", BOB)
     await harbour.settle()
-    other = "200000000000000009"
-    harbour.discord.roles.append(harbour.discord.roles[1] | {"id": other, "name": "Mate"})
+    other = harbour.add_role()
     await harbour.map(other)
     await doing(
         harbour.pool,
@@ -294,6 +303,16 @@ async def test_an_account_belongs_to_one_user(harbour: Harbour) -> None:
     assert harbour.discord.members[ADA] == {LOW}, "it is Bob's now, who has access, too"
 
 
+async def test_of_two_who_connect_an_account_at_once_one_is_refused(harbour: Harbour) -> None:
+    for email in ("ada@x.example", "bob@x.example"):
+        await give(harbour.pool, email)
+    people = [await harbour.user(email) for email in ("ada@x.example", "bob@x.example")]
+    results = await asyncio.gather(*map(harbour.bind, people), return_exceptions=True)
+    assert sorted(map(type, results), key=str) == [type(None), accounts.AccountTakenError]
+    rows = await harbour.pool.fetch("select user_id from community_accounts")
+    assert [row["user_id"] for row in rows] == [people[results.index(None)]]
+
+
 async def test_erasing_takes_the_roles_and_forgets_the_ids(harbour: Harbour) -> None:
     user_id, _ = await harbour.member()
     await harbour.settle()
@@ -304,6 +323,29 @@ async def test_erasing_takes_the_roles_and_forgets_the_ids(harbour: Harbour) -> 
     left = await harbour.pool.fetch("select request, answer from webhook_attempts")
     assert left
     assert ADA not in str([dict(row) for row in left])
+
+
+async def test_who_is_erased_while_discord_is_asked_is_not_connected(harbour: Harbour) -> None:
+    await give(harbour.pool, "ada@x.example")
+    user_id = await harbour.user("ada@x.example")
+    await doing(harbour.pool, lambda c: erasure.erase(c, user_id, actor=user_id))
+    with pytest.raises(LookupError):
+        await harbour.bind(user_id)
+    assert await harbour.pool.fetchval("select count(*) from community_accounts") == 0
+
+
+async def test_ids_of_the_erased_go_though_their_roles_cannot_be_taken(harbour: Harbour) -> None:
+    user_id, _ = await harbour.member()
+    await harbour.settle()
+    harbour.discord.on_server = False
+    await doing(harbour.pool, lambda c: erasure.erase(c, user_id, actor=user_id))
+    await harbour.settle()
+    for days, left in ((29, 1), (31, 0)):
+        await harbour.pool.execute(
+            "update users set erased_at = now() - make_interval(days => $1)", days
+        )
+        await doing(harbour.pool, accounts.forget_erased)
+        assert await harbour.pool.fetchval("select count(*) from community_accounts") == left
 
 
 async def test_merged_users_keep_one_account(harbour: Harbour) -> None:

@@ -55,9 +55,14 @@ async def bind(
 ) -> None:
     """Connect an account, in place of another one of the user's, and have it looked at.
 
-    Raises `AccountTakenError`. The caller opens the transaction and wakes the relay afterwards.
+    Raises `AccountTakenError`, and `LookupError` if the user was erased meanwhile. The caller opens
+    the transaction and wakes the relay afterwards.
     """
-    await connection.execute("select from users where id = $1 for no key update", user_id)
+    known = await connection.fetchval(
+        "select true from users where id = $1 and erased_at is null for no key update", user_id
+    )
+    if not known:
+        raise LookupError("the user was erased")
     bound = await connection.fetchval(
         """
         insert into community_accounts as a (endpoint_id, user_id, external_id, name)

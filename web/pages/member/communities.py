@@ -130,6 +130,8 @@ async def connected(request: Request) -> Response:
             " first, or sign in to Discord with another one.",
             409,
         )
+    except LookupError:
+        raise NotFoundError("Your account isn't here any more.") from None
     return redirect("/account/communities?done=community-joined")
 
 
