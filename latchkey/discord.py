@@ -38,7 +38,8 @@ _AGENT = f"DiscordBot (https://github.com/latchkey/latchkey, {metadata.version('
 _WORDS = {
     UNKNOWN_GUILD: "there is no such server, or the bot isn't on it any more: invite it again",
     UNKNOWN_ROLE: "this role doesn't exist any more",
-    MISSING_ACCESS: "the bot isn't on the server any more, or mustn't see it: invite it again",
+    MISSING_ACCESS: "the bot isn't on the server any more, or isn't allowed to see it: invite it"
+    " again",
     MISSING_PERMISSIONS: "the bot may not give this role: it needs the permission Manage Roles, and"
     " its own role has to be above this one, in Server Settings, Roles",
 }

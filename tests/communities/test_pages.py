@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from latchkey.store.site_identity import SiteIdentity
 from tests.communities.server import (
     ADA,
     BOB,
@@ -192,6 +193,31 @@ async def test_a_member_has_their_account_looked_at_a_few_times_an_hour(
             await visitor.send("/account/settings", f"{MINE}/sync", status)
 
 
+async def test_an_admin_who_views_the_site_as_a_member_connects_nothing_for_them(
+    shared: Latchkey, owner: Visitor, discord: DiscordServer
+) -> None:
+    here = await connect_server(owner, await shared.product("Lighthouse"))
+    member = await user(shared, "seen@discord.example")
+    handover = await owner.handover(member)
+    await owner.send(f"/admin/users/{member}/sign-in-as", handover=handover)
+    assert "The harbour" in await shown(owner, MINE)
+    await owner.send(MINE, f"{MINE}/{here.rpartition('/')[2]}/connect", 403)
+    await owner.get(f"{MINE}/discord?state=x&code=x", 403)
+
+
+async def test_a_copy_of_the_site_connects_nobody(
+    shared: Latchkey,
+    owner: Visitor,
+    ada: Visitor,
+    discord: DiscordServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = await connect_server(owner, await shared.product("Mirror"))
+    monkeypatch.setattr(SiteIdentity, "notifies_sites", False)
+    refused = await ada.send(MINE, f"{MINE}/{here.rpartition('/')[2]}/connect", 503)
+    assert "This is a copy of the site" in words(refused.text)
+
+
 async def test_an_account_of_somebody_else_is_refused(
     shared: Latchkey, owner: Visitor, ada: Visitor, discord: DiscordServer
 ) -> None:
@@ -226,6 +252,10 @@ async def test_bad_input_is_explained_and_changes_nothing(
         assert why in words(answer.text)
     assert await shared.pool.fetchval("select count(*) from community_roles") == 1
     await owner.get(f"/admin/webhooks/{here.rpartition('/')[2]}", 404)
+    discord.on_server = False
+    answer = await owner.send(f"{here}/keys", expect=422, token=TOKEN, secret=SECRET)
+    assert "This bot isn't on The harbour" in words(answer.text)
+    discord.on_server = True
     discord.token = "another"
     assert "enter a new one" in await shown(owner, here)
     discord.members[BOT] = set()
