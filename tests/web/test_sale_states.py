@@ -285,3 +285,20 @@ async def test_saving_mends_a_payment_link(
     buyer = f"{trouble}@states.example"
     await shared.stripe.pay(session, buyer)
     await shared.has(sale.product, buyer)
+
+
+async def test_a_payment_link_that_stripe_lost_can_be_closed(shared: Latchkey) -> None:
+    """Nobody has heard yet that it is lost."""
+    sale = await on_sale(shared, "Link lost and closed", target="payment_link")
+    lost = (await sale.checkout())["payment_link"]
+    shared.stripe.box.shop.world.table("payment_link").remove(lost)
+    assert await sale.choose(sale.prices[1]) == 200
+
+    async def closed() -> bool:
+        found: bool = await shared.pool.fetchval(
+            "select settled and not active from payment_links where stripe_id = $1", lost
+        )
+        return found
+
+    await until(closed, "the link counts as closed")
+    assert await sale.obstacle() is None
