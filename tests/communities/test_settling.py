@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from latchkey.contracts import SendWebhooksResult
+from latchkey.mail import letters
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.store.access import complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.communities import accounts, communities
+from latchkey.store.feed import mails
 from latchkey.store.pool import Pool
+from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import erasure, merging, unmerging
 from latchkey.store.webhooks import deliveries, endpoints
 from latchkey.vault import Purpose
@@ -413,8 +416,11 @@ async def test_a_revoked_token_switches_off_at_once_and_a_new_one_goes_on(
     found = await state(harbour.pool, harbour.id)
     assert found.off_reason is not None
     assert "enter a new one" in found.off_reason
-    mails = await harbour.pool.fetchval("select count(*) from mails where kind = 'webhooks_off'")
-    assert mails == 1
+    async with harbour.pool.acquire() as connection:
+        [mail] = await mails.listed(connection, kind="webhooks_off")
+    said = letters.letter(mail, SiteSettings())
+    assert said.subject == "Roles on The harbour are neither given nor taken any more"
+    assert "enter a new one" in said.paragraphs[0]
     await doing(
         harbour.pool,
         lambda c: communities.change_keys(

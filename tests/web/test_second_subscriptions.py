@@ -165,6 +165,22 @@ async def test_who_types_the_address_at_stripes_checkout_is_told(
     assert len(await shared.lines(product=product, type="second_subscription")) == 1
 
 
+async def test_one_that_was_incomplete_counts_once_it_is_paid(shared: Latchkey) -> None:
+    product, _, price, _ = await for_sale(shared, "Paid later", payment_link=False)
+    email = "paid-later@two.example"
+    await shared.stripe.subscribe(email, price)
+    await shared.has(product, email)
+    await shared.stripe.past()
+    later = await shared.stripe.subscribe(email, price, payment_behavior="default_incomplete")
+    await shared.settled()
+    assert await shared.lines(product=product, type="second_subscription") == []
+    invoice = later["latest_invoice"]
+    await shared.stripe.post(f"invoices/{invoice}/pay", payment_method="pm_card_visa")
+    await shared.settled()
+    lines = await shared.lines(product=product, type="second_subscription")
+    assert [line["source_id"] for line in lines] == [later["id"]]
+
+
 async def test_an_import_finds_them_and_writes_to_nobody(shared: Latchkey) -> None:
     """Two subscriptions from before the product was linked, of one customer and of one address."""
     stripe_product = await shared.stripe.product("Twice before")
