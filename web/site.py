@@ -21,6 +21,7 @@ from latchkey.store import site_identity, site_settings
 from latchkey.store.access import grants
 from latchkey.store.access.grants import AccessQuestion
 from latchkey.store.checks.dashboard import Numbers
+from latchkey.store.communities import communities
 from latchkey.store.forward_auth import standings
 from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from latchkey.store.oauth import authorizations
@@ -48,7 +49,8 @@ class Site:
     """The process's settings and connections.
 
     `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
-    name and colours, `identity` whether it is a copy. `numbers` caches the dashboard's counts with
+    name and colours, `identity` whether it is a copy, `has_communities` whether members can connect
+    an account with one. `numbers` caches the dashboard's counts with
     the time they were taken, `members` the member counts of products with too many members to
     count for every page.
     `access` answers whether people may open products, `tokens` what OAuth tokens stand for,
@@ -68,6 +70,7 @@ class Site:
     supervisor: LoopSupervisor = field(default_factory=LoopSupervisor)
     look: SiteSettings = field(default_factory=SiteSettings)
     identity: SiteIdentity = field(default_factory=SiteIdentity)
+    has_communities: bool = False
     bell: AlarmCache = field(init=False)
     signing: SigningKeys = field(init=False)
     outgoing: OutgoingHttp = field(init=False)
@@ -99,6 +102,7 @@ class Site:
             async with self.pool.acquire() as connection:
                 self.look = await site_settings.read(connection)
                 self.identity = await site_identity.read(connection, self.public_url)
+                self.has_communities = await communities.any_open(connection)
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Connection]:

@@ -246,6 +246,14 @@ async def test_the_menu_on_a_phone_without_javascript(
     await phone.get_by_role("button", name="Menu").click()
     await follow(users)
     await expect(phone.get_by_role("heading", name="Users")).to_be_visible()
+    await phone.get_by_role("button", name="Menu").click()
+    await expect(users).to_have_attribute("aria-current", "page")
+    webhooks = phone.get_by_role("link", name="Webhooks", exact=True)
+    await expect(webhooks).to_be_hidden()
+    await phone.locator("summary", has_text="Connections").click()
+    await follow(webhooks)
+    await phone.get_by_role("button", name="Menu").click()
+    await expect(webhooks).to_have_attribute("aria-current", "page")
 
 
 async def test_a_colour_reaches_the_buttons(shared: Latchkey, page: Page) -> None:

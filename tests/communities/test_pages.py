@@ -85,6 +85,11 @@ async def test_a_member_with_a_product_gets_its_role_and_loses_it(
     assert "The harbour" in page
     assert "Captain is above the bot" in page
     assert "Booster belongs to an app" in page
+
+    async def tab() -> bool:
+        return f'href="{MINE}"' in (await ada.get("/account")).text
+
+    await until(tab, "the account has a tab for communities")
     await agree(ada, here)
     assert discord.members[ADA] == set(), "who agreed has joined the server"
     assert discord.member_tokens == {}, "the member's token was given back"

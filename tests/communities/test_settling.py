@@ -487,6 +487,20 @@ async def test_the_bot_was_removed_from_the_server(harbour: Harbour) -> None:
     assert (await state(harbour.pool, harbour.id)).failing_since is not None
 
 
+async def test_accounts_have_a_tab_while_there_is_a_server_to_connect_with(
+    harbour: Harbour,
+) -> None:
+    async def shown() -> bool:
+        async with harbour.pool.acquire() as connection:
+            return await communities.any_open(connection)
+
+    assert await shown()
+    await harbour.pool.execute("update communities set leaving_at = now()")
+    assert not await shown()
+    await harbour.pool.execute("update communities set leaving_at = null, space_id = ''")
+    assert not await shown()
+
+
 async def test_leaving_takes_back_what_was_given_and_then_goes(harbour: Harbour) -> None:
     harbour.discord.members[BOB] = {LOW}
     await harbour.member()

@@ -147,7 +147,14 @@ def private_admin_page(handle: Page) -> Page:
 
     Raises `ForbiddenError` for other signed-in users.
     """
-    return _staff(handle, support_posts=False, support_reads=False)
+    guarded = _staff(handle, support_posts=False, support_reads=False)
+    guarded.private = True  # type: ignore[attr-defined]
+    return guarded
+
+
+def is_private(page: Callable[..., Any]) -> bool:
+    """Whether support can't read the page."""
+    return getattr(page, "private", False)
 
 
 def admin_page(handle: Page) -> Page:

@@ -1,19 +1,22 @@
-"""The admin's side menu. Only entries whose pages exist are shown."""
+"""The admin's side menu, grouped by what people do, the most used first. Only entries whose pages
+exist are shown. A new page is one line in the group where people look for it."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from starlette.routing import BaseRoute, Route
+
+from web.pages.guard import is_private
 
 
 @dataclass(frozen=True)
 class Entry:
-    """`icon` is a name in `web.pages.icons`; with `exact`, subpages don't mark it as current.
-    Support doesn't see a `private` one."""
+    """`icon` is a name in `web.pages.icons`; with `exact`, subpages don't mark it as current."""
 
     address: str
     name: str
     icon: str
     exact: bool = False
-    private: bool = False
 
     def current(self, path: str) -> bool:
         return path == self.address or (not self.exact and path.startswith(f"{self.address}/"))
@@ -21,22 +24,48 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
+    """A `folded` group is closed until it is opened, or holds the current page or a badge."""
+
     name: str
     entries: tuple[Entry, ...]
+    folded: bool = False
+
+    def open(self, path: str, badges: Collection[str]) -> bool:
+        """Whether its entries are shown at once."""
+        return not self.folded or any(
+            entry.current(path) or entry.address in badges for entry in self.entries
+        )
 
 
 MENU = (
-    Group("", (Entry("/admin", "Dashboard", "home", exact=True),)),
     Group(
-        "Catalog",
+        "",
+        (
+            Entry("/admin", "Dashboard", "home", exact=True),
+            Entry("/admin/activity", "Activity", "activity"),
+        ),
+    ),
+    Group(
+        "Site",
         (
             Entry("/admin/products", "Products", "product"),
             Entry("/admin/collections", "Collections", "collection"),
             Entry("/admin/sales", "Sales pages", "page"),
+            Entry("/admin/policy", "Access policy", "policy"),
+            Entry("/admin/settings", "Settings", "settings"),
         ),
     ),
     Group(
-        "Billing",
+        "People",
+        (
+            Entry("/admin/users", "Users", "users"),
+            Entry("/admin/mails", "Emails", "mail"),
+            Entry("/admin/grants", "Bulk access", "grant"),
+            Entry("/admin/merges", "Identity matches", "merge"),
+        ),
+    ),
+    Group(
+        "Money",
         (
             Entry("/admin/subscriptions", "Subscriptions", "clock"),
             Entry("/admin/purchases", "Purchases", "money"),
@@ -44,53 +73,41 @@ MENU = (
         ),
     ),
     Group(
-        "People",
+        "Health",
         (
-            Entry("/admin/users", "Users", "users"),
-            Entry("/admin/grants", "Bulk access", "grant"),
-            Entry("/admin/merges", "Identity matches", "merge"),
-        ),
-    ),
-    Group(
-        "Monitoring",
-        (
-            Entry("/admin/activity", "Activity", "activity"),
-            Entry("/admin/mails", "Emails", "mail"),
+            Entry("/admin/health", "Health", "health"),
             Entry("/admin/inbox", "Event inbox", "inbox"),
             Entry("/admin/drift", "Drift", "drift"),
-            Entry("/admin/health", "Health", "health"),
             Entry("/admin/speed", "Speed", "speed"),
-            Entry("/admin/audit", "Audit log", "audit", private=True),
+            Entry("/admin/audit", "Audit log", "audit"),
         ),
     ),
     Group(
-        "Setup",
+        "Connections",
         (
             Entry("/admin/connectors", "Connectors", "connector"),
             Entry("/admin/connect", "Connect your site", "link"),
-            Entry("/admin/policy", "Access policy", "policy"),
-            Entry("/admin/tokens", "API tokens", "token"),
             Entry("/admin/clients", "Clients", "key"),
             Entry("/admin/protected-sites", "Protected sites", "door"),
             Entry("/admin/webhooks", "Webhooks", "webhook"),
             Entry("/admin/communities", "Communities", "users"),
-            Entry("/admin/settings", "Settings", "settings"),
+            Entry("/admin/tokens", "API tokens", "token"),
         ),
+        folded=True,
     ),
 )
 
 
-def menu_of(paths: Collection[str], *, admin: bool) -> list[Group]:
-    """The menu of a site that has pages at `paths`, for an admin or for support."""
+def menu_of(routes: Iterable[BaseRoute], *, admin: bool) -> list[Group]:
+    """The menu of a site that has these pages, for an admin or for support, who doesn't see the
+    pages that they can't open."""
+    paths = {
+        route.path
+        for route in routes
+        if isinstance(route, Route) and (admin or not is_private(route.endpoint))
+    }
     groups = [
-        Group(
-            group.name,
-            tuple(
-                entry
-                for entry in group.entries
-                if entry.address in paths and (admin or not entry.private)
-            ),
-        )
+        replace(group, entries=tuple(one for one in group.entries if one.address in paths))
         for group in MENU
     ]
     return [group for group in groups if group.entries]

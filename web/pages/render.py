@@ -67,6 +67,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         notice=labels.NOTICES.get(request.query_params.get("done", "")),
         sandbox_url=site.settings.sandbox_url,
         identity=site.identity,
+        has_communities=site.has_communities,
         temporal_ui=site.settings.temporal_ui_url,
         temporal_namespace=site.temporal.namespace,
         stripe_address=partial(dashboard_address, site),
@@ -98,8 +99,7 @@ def _menu(request: Request) -> list[Group] | None:
     user = getattr(request.state, "user", None)
     if user is None or not user.is_staff or not request.url.path.startswith("/admin"):
         return None
-    paths = {getattr(route, "path", "") for route in request.app.routes}
-    return menu_of(paths, admin=user.is_admin)
+    return menu_of(request.app.routes, admin=user.is_admin)
 
 
 def _csrf_field(request: Request) -> Markup:

@@ -109,6 +109,14 @@ async def listed(connection: Connection) -> list[Community]:
     return [_community(row) for row in rows]
 
 
+async def any_open(connection: Connection) -> bool:
+    """Whether there is a community with which members can connect their accounts."""
+    found: bool = await connection.fetchval(
+        "select exists (select from communities where space_id <> '' and leaving_at is null)"
+    )
+    return found
+
+
 async def find(connection: Connection, community_id: str) -> Community | None:
     row = await connection.fetchrow(
         f"""
