@@ -1,34 +1,20 @@
 """Checks the Stripe key and sets up the webhook endpoint."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from temporalio import activity
 
 from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
 from latchkey.contracts import KeyCheck
+from latchkey.rules.key_permissions import PERMISSIONS, RESTRICTED, WRITE, KeyPermission
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.connection import NotConnectedError, PermissionCheck
-from latchkey.stripe_api import API_VERSION, Json, StripeApi, StripeError
+from latchkey.stripe_api import API_VERSION, CopyError, Json, StripeApi, StripeError
 from latchkey.vault import Purpose
-
-AREAS = (
-    ("Products", "/v1/products", "choosing and creating products to link"),
-    ("Prices", "/v1/prices", "finding who has paid for a product"),
-    ("Payment Links", "/v1/payment_links", "selling"),
-    ("Checkout Sessions", "/v1/checkout/sessions", "selling, purchases and their import"),
-    ("Subscriptions", "/v1/subscriptions", "access and its end"),
-    ("Invoices", "/v1/invoices", "purchases, one-off invoices and who is past due"),
-    ("Credit Notes", "/v1/credit_notes", "distinguishing credits from refunds"),
-    ("Customers", "/v1/customers", "identifying buyers"),
-    ("Payment Intents", "/v1/payment_intents", "refunds and pending payments"),
-    ("Charges and Refunds", "/v1/charges", "refunds"),
-    ("Disputes", "/v1/disputes", "disputes"),
-    ("Customer portal", "/v1/billing_portal/configurations", "letting members manage billing"),
-    ("Webhook Endpoints", "/v1/webhook_endpoints", "receiving changes"),
-    ("Events", "/v1/events", "finding missed events"),
-)
-"""Permission areas as the Stripe Dashboard names them, with one cheap read each."""
 
 
 class ConnectionActivities:
@@ -42,7 +28,7 @@ class ConnectionActivities:
 
     @activity.defn(name=contracts.CHECK_KEY)
     async def check_key(self) -> KeyCheck:
-        """Read the account, probe each permission area and record the findings."""
+        """Read the account, try each permission and record the findings."""
         async with retried():
             await self._deps.keyring.reload()
             try:
@@ -59,7 +45,8 @@ class ConnectionActivities:
                 if error.passing:
                     raise
                 return await self._refuse(f"Stripe refused the key: {error.message}")
-            findings = [await _probe(api, *area) for area in AREAS]
+            restricted = key.startswith(RESTRICTED)
+            findings = [await _tried(api, one, restricted=restricted) for one in PERMISSIONS]
         name = _account_name(account)
         livemode = "_live_" in key
         async with self._deps.pool.acquire() as connection:
@@ -206,14 +193,29 @@ def _account_name(account: Json) -> str | None:
     return name if isinstance(name, str) else None
 
 
-async def _probe(api: StripeApi, area: str, path: str, used_for: str) -> PermissionCheck:
+async def _tried(api: StripeApi, wanted: KeyPermission, *, restricted: bool) -> PermissionCheck:
+    """Whether the key allows it. Only a restricted key may read and not write, so only its writes
+    are tried; a site that is a copy writes nothing, not even that."""
+    refusal = await _refusal(api, "get", wanted.path, {"limit": 1})
+    if refusal is None and restricted and wanted.level == WRITE:
+        refusal = await _refusal(api, "post", wanted.written, wanted.refused)
+    return PermissionCheck(
+        wanted.name, wanted.used_for, ok=refusal is None, message=refusal, level=wanted.level
+    )
+
+
+async def _refusal(api: StripeApi, method: str, path: str, params: Mapping[str, Any]) -> str | None:
+    """Why the key may not send a request, in Stripe's words; None if it may."""
     try:
-        await api.call("get", path, {"limit": 1})
+        await api.call(method, path, params)
+    except CopyError:
+        return None
     except StripeError as error:
         if error.passing:
             raise
-        return PermissionCheck(area, used_for, ok=False, message=error.message)
-    return PermissionCheck(area, used_for, ok=True)
+        if method == "get" or error.refused:
+            return error.message
+    return None
 
 
 def _up_to_date(endpoint: Json) -> bool:

@@ -479,6 +479,18 @@ def _unrecognized(method: str, path: str) -> StripeApiError:
     )
 
 
+_SLUGS = {
+    "account": "accounts_kyc_basic",
+    "billing_portal": "customer_portal",
+    "checkout": "checkout_session",
+    "payment_links": "payment_links",
+    "prices": "plan",
+    "refunds": "charge",
+    "webhook_endpoints": "webhook",
+}
+"""Areas that Stripe's permissions don't call by the singular of their path."""
+
+
 def _permitted(permissions: Json | None, path: str, method: str, account: str) -> None:
     """Raise Stripe's 403 where a restricted key lacks the area. Areas are the first part of the
     path, `read` or `write`."""
@@ -488,7 +500,7 @@ def _permitted(permissions: Json | None, path: str, method: str, account: str) -
     wanted = "read" if method == "GET" else "write"
     granted = permissions.get(area)
     if granted != "write" and granted != wanted:
-        needed = f"rak_{area.removesuffix('s')}_{wanted}"
+        needed = f"rak_{_SLUGS.get(area, area.removesuffix('s'))}_{wanted}"
         raise StripeApiError(
             403,
             "The provided key does not have the required permissions for this endpoint on account"

@@ -11,6 +11,16 @@ from tests.harness import KEY, Latchkey, Stripe, run_latchkey
 from tests.life.test_bad_input import AREAS
 from tests.web.pages import user
 
+WRITTEN = {
+    "billing_portal": "customer_portal",
+    "checkout": "checkout_session",
+    "payment_links": "payment_links",
+    "prices": "plan",
+    "products": "product",
+    "webhook_endpoints": "webhook",
+}
+"""Areas that Latchkey writes to, and what Stripe's permissions call them."""
+
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
@@ -22,8 +32,9 @@ async def enter(page: Page, key: str) -> None:
 async def test_a_typed_key_is_checked_and_connects(
     dsn: str, temporal_address: str, stripe: Stripe, page: Page
 ) -> None:
-    """A wrong prefix, a refused key, a key that lacks a permission, a key with all permissions."""
-    lacking = {area: "write" for area in AREAS if area != "subscriptions"}
+    """A wrong prefix, a refused key, a key that lacks permissions, a key with all permissions."""
+    lacking = dict.fromkeys(AREAS, "write") | {"subscriptions": "none"}
+    lacking |= dict.fromkeys(WRITTEN, "read")
     await stripe.control("keys", key="rk_test_lacking", permissions=lacking)
     unset = {"STRIPE_SECRET_KEY": None}
     async with run_latchkey(dsn, temporal_address, stripe, **unset) as site:
@@ -52,10 +63,19 @@ async def test_a_typed_key_is_checked_and_connects(
         await enter(page, "rk_test_lacking")
         await expect(card).to_contain_text("The key is missing permissions.")
         missing = card.get_by_role("listitem")
-        await expect(missing).to_have_count(1)
-        await expect(missing).to_contain_text("Subscriptions, for access and its end.")
-        await expect(missing).to_contain_text("Stripe says: “The provided key does not have")
-        await expect(missing).to_contain_text("rak_subscription_read")
+        await expect(missing).to_have_count(1 + len(WRITTEN))
+        subscriptions = missing.filter(has_text="Subscriptions: read, for access and its end.")
+        await expect(subscriptions).to_contain_text("Stripe says: “The provided key does not have")
+        await expect(subscriptions).to_contain_text("rak_subscription_read")
+        for slug in WRITTEN.values():
+            await expect(missing.filter(has_text=f"rak_{slug}_write")).to_have_count(1)
+        created = ("product", "price", "payment_link", "checkout.session", "webhook_endpoint")
+        assert not [kind for kind in created if len(stripe.box.shop.world.table(kind).values())]
+        assert stripe.problems() == []
+
+        for mode, path in (("live", "/apikeys/create?"), ("test", "/test/apikeys/create?")):
+            link = page.get_by_role("link", name=f"Create a {mode} key in Stripe")
+            await expect(link).to_have_attribute("href", re.compile(re.escape(f".com{path}name=")))
 
         await enter(page, KEY)
         await expect(card).to_contain_text("Connected")

@@ -20,7 +20,8 @@ STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 AREAS = (
     "account", "billing_portal", "charges", "checkout", "credit_notes", "customers", "disputes",
     "events", "invoice_payments", "invoices", "payment_intents", "payment_links", "prices",
-    "products", "refunds", "subscription_items", "subscriptions", "webhook_endpoints",
+    "products", "promotion_codes", "refunds", "subscription_items", "subscriptions",
+    "webhook_endpoints",
 )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ async def test_the_connectors_page_lists_missing_permissions(shared: Latchkey) -
         await shared.pool.execute("update stripe_connection set findings = $1::jsonb", missing)
         text = await shown(admin, "/admin/connectors")
         await shared.pool.execute("update stripe_connection set findings = $1::jsonb", findings)
-        assert "Disputes , for disputes. Stripe says: “No <rak_disputes>”" in text
+        assert "Disputes : read, for disputes. Stripe says: “No <rak_disputes>”" in text
 
         form = "/admin/connectors/stripe/portal"
         await admin.send(

@@ -68,7 +68,7 @@ async def health(site: Latchkey) -> str:
 @pytest.mark.parametrize(
     ("denied", "granted", "reason"),
     [
-        ({"permissions": ONLY_READS}, {"permissions": None}, "rak_checkout_write"),
+        ({"permissions": ONLY_READS}, {"permissions": None}, "rak_checkout_session_write"),
         ({"revoked": True}, {"revoked": False}, "Expired API Key"),
     ],
     ids=["403", "401"],

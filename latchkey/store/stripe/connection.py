@@ -12,12 +12,14 @@ from latchkey.store.stripe.context import Account
 
 @dataclass(frozen=True)
 class PermissionCheck:
-    """The result of a key check for one permission area."""
+    """The result of a key check for one permission area. `level` is what is needed of it, `read` or
+    `write`; findings of earlier releases have none."""
 
     area: str
     used_for: str
     ok: bool
     message: str | None = None
+    level: str | None = None
 
 
 class NotConnectedError(Exception):

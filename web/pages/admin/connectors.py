@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.rules import key_permissions
 from latchkey.store import site_settings
 from latchkey.store.stripe import connection
 from latchkey.vault import Purpose
@@ -148,4 +149,9 @@ async def _page(
         options=options,
         from_environment=site.settings.stripe_secret_key is not None,
         webhook_url=f"{site.public_url}/webhooks/stripe",
+        permissions=key_permissions.PERMISSIONS,
+        key_pages={
+            "live": key_permissions.creation_address(site.public_url, livemode=True),
+            "test": key_permissions.creation_address(site.public_url, livemode=False),
+        },
     )
