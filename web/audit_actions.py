@@ -61,6 +61,7 @@ PAGES: dict[str, A | None] = {
     "GET /admin/subscriptions.csv": A.EXPORTED,
     "GET /admin/purchases.csv": A.EXPORTED,
     "GET /admin/customers.csv": A.EXPORTED,
+    "GET /admin/at-risk.csv": A.EXPORTED,
     "POST /admin/users/import": None,
     "POST /admin/users/import/{id}": A.USERS_IMPORTED,
     "POST /admin/users/{id}/grant": A.ACCESS_GIVEN,

@@ -95,6 +95,16 @@ class SubscriptionPhase(StrEnum):
     OTHER = "other"
 
 
+class Risk(StrEnum):
+    """Why money may be lost (view `money_at_risk`): a payment failed and access goes on for now, or
+    is over; a subscription is set to end; a payment is disputed."""
+
+    GRACE = "grace"
+    PAST_DUE = "past_due"
+    ENDING = "ending"
+    DISPUTED = "disputed"
+
+
 class CustomerState(StrEnum):
     """Whose a Stripe customer is: a user's, nobody's, or gone from Stripe."""
 

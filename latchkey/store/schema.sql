@@ -1097,6 +1097,134 @@ ALTER TABLE merge_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE orders (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text,
+    user_id bigint,
+    state text NOT NULL,
+    payment_intent text,
+    invoice text,
+    subscription_id text,
+    currency text,
+    amount bigint DEFAULT 0 NOT NULL,
+    amount_refunded bigint DEFAULT 0 NOT NULL,
+    disputed boolean DEFAULT false NOT NULL,
+    dispute_status text,
+    created_at timestamp with time zone NOT NULL,
+    paid_at timestamp with time zone,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    email text,
+    name text,
+    charged bigint DEFAULT 0 NOT NULL,
+    refunded boolean DEFAULT false NOT NULL,
+    money_changes integer DEFAULT 0 NOT NULL,
+    compared_at timestamp with time zone,
+    email_key text,
+    credited_before bigint DEFAULT 0 NOT NULL,
+    credited_after bigint DEFAULT 0 NOT NULL,
+    written_off boolean DEFAULT false NOT NULL,
+    money_state text GENERATED ALWAYS AS (
+CASE
+    WHEN ((state = 'paid'::text) AND (dispute_status = 'lost'::text)) THEN 'dispute_lost'::text
+    WHEN ((state = 'paid'::text) AND disputed AND (dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]))) THEN 'disputed'::text
+    WHEN ((state = 'paid'::text) AND (refunded OR ((0 < charged) AND (charged <= amount_refunded)))) THEN 'refunded'::text
+    WHEN ((0 < amount) AND ((0)::numeric < ((credited_before)::numeric + (credited_after)::numeric)) AND ((amount)::numeric <= (((credited_before)::numeric + (credited_after)::numeric) + (amount_refunded)::numeric))) THEN 'credited'::text
+    WHEN ((state = 'paid'::text) AND (0 < amount_refunded)) THEN 'partly_refunded'::text
+    WHEN ((state = 'paid'::text) AND (0 < credited_after)) THEN 'partly_credited'::text
+    WHEN (state = 'paid'::text) THEN 'paid'::text
+    WHEN written_off THEN 'written_off'::text
+    WHEN (state = ANY (ARRAY['pending'::text, 'failed'::text])) THEN state
+    ELSE 'open'::text
+END) STORED NOT NULL
+);
+
+CREATE VIEW money_at_risk AS
+ SELECT s.id,
+        CASE
+            WHEN g.open THEN 'grace'::text
+            ELSE 'past_due'::text
+        END AS kind,
+    COALESCE(s.past_due_since, s.read_at) AS at,
+    g.until AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    NULL::bigint AS amount,
+    NULL::text AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent
+   FROM (subscriptions s
+     CROSS JOIN LATERAL ( SELECT (count(*) > 0) AS open,
+                CASE
+                    WHEN (count(*) = count(live_grants.until)) THEN max(live_grants.until)
+                    ELSE NULL::timestamp with time zone
+                END AS until
+           FROM live_grants
+          WHERE ((live_grants.source = 'subscription'::text) AND (live_grants.source_id = s.id))) g)
+  WHERE (s.phase = 'payment_problem'::text)
+UNION ALL
+ SELECT s.id,
+    'ending'::text AS kind,
+    COALESCE(s.canceled_at, s.read_at) AS at,
+    s.scheduled_end AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    NULL::bigint AS amount,
+    NULL::text AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent
+   FROM subscriptions s
+  WHERE (s.phase = 'ending'::text)
+UNION ALL
+ SELECT o.id,
+    'disputed'::text AS kind,
+    COALESCE(( SELECT max(a.at) AS max
+           FROM activities a
+          WHERE ((a.source_id = o.id) AND (a.type = 'disputed'::text))), o.created_at) AS at,
+    NULL::timestamp with time zone AS ends_at,
+    o.livemode,
+    o.user_id,
+    o.customer_id,
+    NULL::text AS subscription_id,
+    o.id AS order_id,
+    (LEAST(((o.charged)::numeric - (o.amount_refunded)::numeric), (o.charged)::numeric))::bigint AS amount,
+    o.currency,
+    o.email,
+    o.name,
+    o.payment_intent
+   FROM orders o
+  WHERE (o.money_state = 'disputed'::text)
+UNION ALL
+ SELECT b.id,
+    'disputed'::text AS kind,
+    COALESCE(( SELECT max(a.at) AS max
+           FROM activities a
+          WHERE ((a.source_id = s.id) AND (a.type = 'disputed'::text))), s.created_at) AS at,
+    NULL::timestamp with time zone AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    NULL::bigint AS amount,
+    NULL::text AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent
+   FROM (bills b
+     JOIN subscriptions s ON ((s.id = b.subscription_id)))
+  WHERE (b.dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]));
+
 CREATE TABLE oauth_authorizations (
     id bigint NOT NULL,
     client_id text NOT NULL,
@@ -1215,50 +1343,6 @@ CREATE TABLE order_lines (
     price_id text NOT NULL,
     quantity integer,
     amount bigint DEFAULT 0 NOT NULL
-);
-
-CREATE TABLE orders (
-    id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    customer_id text,
-    user_id bigint,
-    state text NOT NULL,
-    payment_intent text,
-    invoice text,
-    subscription_id text,
-    currency text,
-    amount bigint DEFAULT 0 NOT NULL,
-    amount_refunded bigint DEFAULT 0 NOT NULL,
-    disputed boolean DEFAULT false NOT NULL,
-    dispute_status text,
-    created_at timestamp with time zone NOT NULL,
-    paid_at timestamp with time zone,
-    ticket bigint NOT NULL,
-    read_at timestamp with time zone DEFAULT now() NOT NULL,
-    email text,
-    name text,
-    charged bigint DEFAULT 0 NOT NULL,
-    refunded boolean DEFAULT false NOT NULL,
-    money_changes integer DEFAULT 0 NOT NULL,
-    compared_at timestamp with time zone,
-    email_key text,
-    credited_before bigint DEFAULT 0 NOT NULL,
-    credited_after bigint DEFAULT 0 NOT NULL,
-    written_off boolean DEFAULT false NOT NULL,
-    money_state text GENERATED ALWAYS AS (
-CASE
-    WHEN ((state = 'paid'::text) AND (dispute_status = 'lost'::text)) THEN 'dispute_lost'::text
-    WHEN ((state = 'paid'::text) AND disputed AND (dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]))) THEN 'disputed'::text
-    WHEN ((state = 'paid'::text) AND (refunded OR ((0 < charged) AND (charged <= amount_refunded)))) THEN 'refunded'::text
-    WHEN ((0 < amount) AND ((0)::numeric < ((credited_before)::numeric + (credited_after)::numeric)) AND ((amount)::numeric <= (((credited_before)::numeric + (credited_after)::numeric) + (amount_refunded)::numeric))) THEN 'credited'::text
-    WHEN ((state = 'paid'::text) AND (0 < amount_refunded)) THEN 'partly_refunded'::text
-    WHEN ((state = 'paid'::text) AND (0 < credited_after)) THEN 'partly_credited'::text
-    WHEN (state = 'paid'::text) THEN 'paid'::text
-    WHEN written_off THEN 'written_off'::text
-    WHEN (state = ANY (ARRAY['pending'::text, 'failed'::text])) THEN state
-    ELSE 'open'::text
-END) STORED NOT NULL
 );
 
 CREATE TABLE other_payers (
@@ -2183,6 +2267,8 @@ CREATE INDEX audit_log_action ON audit_log USING btree (action, id);
 CREATE INDEX audit_log_actor ON audit_log USING btree (actor_kind, actor_id, id);
 
 CREATE INDEX audit_log_at ON audit_log USING btree (at);
+
+CREATE INDEX bills_disputed ON bills USING btree (subscription_id) WHERE (dispute_status IS NOT NULL);
 
 CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
 

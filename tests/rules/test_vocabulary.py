@@ -18,6 +18,7 @@ from latchkey.rules.vocabulary import (
     GrantSource,
     MoneyState,
     Reason,
+    Risk,
     SubscriptionPhase,
     TokenScope,
 )
@@ -33,6 +34,7 @@ from web.wording.labels import (
     MONEY_STATES,
     PRESETS,
     REASONS,
+    RISKS,
     SEVERITIES,
     SIGN_IN_METHODS,
     SOURCES,
@@ -49,6 +51,7 @@ from web.wording.labels import (
         (Reason, REASONS),
         (MoneyState, MONEY_STATES),
         (SubscriptionPhase, SUBSCRIPTION_PHASES),
+        (Risk, RISKS),
         (CustomerState, CUSTOMER_STATES),
         (GrantSource, SOURCES),
         (AuditAction, AUDIT_ACTIONS),

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from web.pages.admin import (
     activity,
     api_tokens,
+    at_risk,
     audit_log,
     bulk_grants,
     categories,
@@ -111,6 +112,7 @@ def routes() -> list[Route]:
         *subscriptions.routes(),
         *purchases.routes(),
         *customers.routes(),
+        *at_risk.routes(),
         *users.routes(),
         *second_factors.routes(),
         *site_settings.routes(),

@@ -70,6 +70,7 @@ MENU = (
             Entry("/admin/subscriptions", "Subscriptions", "clock"),
             Entry("/admin/purchases", "Purchases", "money"),
             Entry("/admin/customers", "Customers", "person"),
+            Entry("/admin/at-risk", "Money at risk", "alert"),
         ),
     ),
     Group(

@@ -21,7 +21,7 @@ from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
 from web.wording.amounts import line_money, money, price
-from web.wording.standing import purchase, standing, subscription
+from web.wording.standing import purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, lasting, late, when
 
@@ -147,6 +147,8 @@ _ENVIRONMENT.filters |= {
     "standing": standing,
     "subscription": subscription,
     "purchase": purchase,
+    "risk": risk,
+    "risk_label": labels.RISKS.__getitem__,
 }
 _ENVIRONMENT.globals |= {
     "by_card": remedies.BY_CARD,

@@ -22,6 +22,7 @@ from latchkey.rules.vocabulary import (
     GrantSource,
     MoneyState,
     Reason,
+    Risk,
     SubscriptionPhase,
     TokenScope,
     WebhookFormat,
@@ -478,6 +479,12 @@ SUBSCRIPTION_PHASES: dict[str, str] = {
     SubscriptionPhase.INCOMPLETE: "First payment missing",
     SubscriptionPhase.ENDED: "Ended",
     SubscriptionPhase.OTHER: "Unknown status",
+}
+RISKS: dict[str, str] = {
+    Risk.GRACE: "Payment failed, still has access",
+    Risk.PAST_DUE: "Payment failed, no access",
+    Risk.ENDING: "Cancelled, still running",
+    Risk.DISPUTED: "Payment disputed",
 }
 CUSTOMER_STATES: dict[str, str] = {
     CustomerState.KNOWN: "With a user",

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from latchkey.rules.vocabulary import GrantSource, SubscriptionPhase
+from latchkey.rules.vocabulary import GrantSource, Risk, SubscriptionPhase
 from web.wording import labels
 from web.wording.times import day, late, when
 
@@ -66,6 +66,22 @@ def subscription(row: Any) -> Standing:
         case SubscriptionPhase.OTHER:
             return _say("{}", labels.plain(row.status)), "warn"
     return _say("{}{}", labels.SUBSCRIPTION_PHASES[row.phase], ends), "warn"
+
+
+def risk(row: Any) -> Standing:
+    """Why money is at risk, and the tone, for an `at_risk.MoneyAtRisk`."""
+    match row.kind:
+        case Risk.GRACE if row.ends_at:
+            return _say(
+                "Payment failed on {}, access until {}", day(row.at), day(row.ends_at)
+            ), "bad"
+        case Risk.GRACE:
+            return _say("Payment failed on {}, access goes on", day(row.at)), "bad"
+        case Risk.PAST_DUE:
+            return _say("Payment failed on {}, no access", day(row.at)), "bad"
+        case Risk.ENDING:
+            return _say("Cancelled on {}, ends on {}", day(row.at), day(row.ends_at)), "warn"
+    return _say("Disputed"), "bad"
 
 
 def purchase(row: Any) -> tuple[str, str]:

@@ -1,14 +1,15 @@
 """What the lists of subscriptions, purchases and customers share: filters, pages by key, CSV."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.rules.money import in_major_units
+from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
 from latchkey.store.purchases import billing_lists
 from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, Row
@@ -41,13 +42,15 @@ def each_alone(labels: Mapping[str, str]) -> dict[str, ListedState]:
 @dataclass(frozen=True)
 class AdminList(Generic[Row]):
     """One list at `/admin/<name>`, and its CSV. `states` are the choices by their value in the
-    query string; `cells` are a row's, for `columns`."""
+    query string; `cells` are a row's, for `columns`. `more_values` reads what else the page shows
+    about the filtered list."""
 
     name: str
     source: BillingList[Row]
     states: Mapping[str, ListedState]
     columns: tuple[str, ...]
     cells: Callable[[Row], list[object]]
+    more_values: Callable[[Connection, BillingFilter], Awaitable[dict[str, Any]]] | None = None
 
     def routes(self) -> list[Route]:
         return [
@@ -66,10 +69,11 @@ class AdminList(Generic[Row]):
                 total = await self.source.count(connection, wanted, most=most)
             products = await product_listing.names(connection)
             prices = await billing_lists.sold_prices(connection)
+            values = await self.more_values(connection, wanted) if self.more_values else {}
         place = written(rows[PAGE - 1].place) if len(rows) > PAGE else None
         return page(
             request,
-            f"admin/{self.name}.html",
+            f"admin/{self.name.replace('-', '_')}.html",
             422 if problem else 200,
             rows=rows[:PAGE],
             total=total if after is None else None,
@@ -82,6 +86,7 @@ class AdminList(Generic[Row]):
             products=products,
             prices=prices,
             problem=problem,
+            **values,
         )
 
     async def export(self, request: Request) -> Response:
