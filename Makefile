@@ -30,7 +30,7 @@ integrations: $(VENV)/.tools
 	$(BIN)/python -m tests.integrations.install
 	$(BIN)/python -m pytest tests/integrations
 
-## Lose a site and restore it, copy one, rotate its secrets, all while people buy.
+## Lose a site, copy one, rotate its secrets, roll a release out and back, all while people buy.
 drill: $(VENV)/.development
 	$(BIN)/python -m pytest tests/drill
 

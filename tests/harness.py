@@ -458,6 +458,17 @@ class Latchkey:
 
         await until(started, "the web process starts")
 
+    async def connected(self) -> None:
+        """Wait until Stripe is connected and the endpoint registered."""
+
+        async def connected() -> bool:
+            state = await self.pool.fetchval(
+                "select state || endpoint_state from stripe_connection"
+            )
+            return state in ("connectedregistered", "connectedmanual")
+
+        await until(connected, "Stripe is connected and the endpoint registered")
+
     async def stop_web(self) -> None:
         if self._server and self._serving:
             self._server.should_exit = True
@@ -645,14 +656,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def run_latchkey(
+async def prepare_latchkey(
     dsn: str, temporal_address: str, stripe: Stripe, **given: Any
 ) -> AsyncIterator[Latchkey]:
-    """Web and worker in this event loop; Temporal is found by its environment variables.
-
-    With `STRIPE_SECRET_KEY` None it isn't connected until a key is entered. `LATCHKEY_PORT` has it
-    return to an address.
-    """
+    """A site that nothing runs yet, with a namespace of its own; see `run_latchkey`."""
     port = given.get("LATCHKEY_PORT") or free_port()
     url = f"http://127.0.0.1:{port}"
     client = await new_namespace(temporal_address)
@@ -672,7 +679,6 @@ async def run_latchkey(
             **given,
         }
     )
-    pool = await create_pool(dsn)
     api = httpx.AsyncClient(
         base_url=f"{url}/api/v1",
         headers={"Authorization": f"Bearer {TOKEN}"},
@@ -680,20 +686,26 @@ async def run_latchkey(
         verify=False,
         limits=httpx.Limits(keepalive_expiry=2),
     )
-    site = Latchkey(settings, stripe, pool, url, api, client, client.namespace)
-    await site.start_web()
-    await site.start_worker()
+    async with api, await create_pool(dsn) as pool:
+        yield Latchkey(settings, stripe, pool, url, api, client, client.namespace)
 
-    async def connected() -> bool:
-        state = await pool.fetchval("select state || endpoint_state from stripe_connection")
-        return state in ("connectedregistered", "connectedmanual")
 
-    try:
-        if settings.stripe_secret_key is not None:
-            await until(connected, "Stripe is connected and the endpoint registered")
-        yield site
-    finally:
-        await site.stop_worker()
-        await site.stop_web()
-        await api.aclose()
-        await pool.close()
+@contextlib.asynccontextmanager
+async def run_latchkey(
+    dsn: str, temporal_address: str, stripe: Stripe, **given: Any
+) -> AsyncIterator[Latchkey]:
+    """Web and worker in this event loop; Temporal is found by its environment variables.
+
+    With `STRIPE_SECRET_KEY` None it isn't connected until a key is entered. `LATCHKEY_PORT` has it
+    return to an address.
+    """
+    async with prepare_latchkey(dsn, temporal_address, stripe, **given) as site:
+        await site.start_web()
+        await site.start_worker()
+        try:
+            if site.settings.stripe_secret_key is not None:
+                await site.connected()
+            yield site
+        finally:
+            await site.stop_worker()
+            await site.stop_web()

@@ -3,14 +3,8 @@ same settings: the copy does nothing, and the original misses nothing."""
 
 import asyncio
 import contextlib
-import signal
-import subprocess
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -19,14 +13,13 @@ from pydantic import SecretStr
 
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool, create_pool
+from tests.drill.programs import program
 from tests.drill.test_drill import Shop, as_paid, mail_server
 from tests.dumps import copy_database
 from tests.harness import (
-    PATIENCE,
     Latchkey,
     Postgres,
     Stripe,
-    environment_of,
     free_port,
     new_namespace,
     run_latchkey,
@@ -58,38 +51,6 @@ def requests_to(stripe: Stripe) -> Iterator[list[tuple[str, str, str]]]:
         yield calls
     finally:
         stripe.box.api.note = note  # type: ignore[method-assign]
-
-
-@dataclass(frozen=True)
-class Program:
-    """A process of Latchkey, and the file that it logs to."""
-
-    log: Path
-
-    async def says(self, text: str) -> None:
-        async def said() -> bool:
-            return text in self.log.read_text()
-
-        await until(said, text)
-
-
-@contextlib.asynccontextmanager
-async def program(name: str, settings: Settings, namespace: str) -> AsyncIterator[Program]:
-    """`latchkey web` or `latchkey worker` as a process of its own."""
-    with tempfile.NamedTemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "latchkey.cli", name],
-            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        made = Program(Path(log.name))
-        try:
-            yield made
-            assert process.poll() is None, made.log.read_text()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, PATIENCE)
 
 
 async def says_it_is_a_copy(url: str) -> None:

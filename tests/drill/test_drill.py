@@ -3,7 +3,6 @@ restored into empty ones. Everything that anybody paid for is open, and nobody h
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -22,14 +21,13 @@ from latchkey.contracts import (
     purchase_workflow_id,
     subscription_workflow_id,
 )
-from latchkey.settings import Settings
 from latchkey.store.checks import expected_runs
+from tests.drill.programs import command
 from tests.harness import (
     Json,
     Latchkey,
     Postgres,
     Stripe,
-    environment_of,
     free_port,
     run_latchkey,
     shortly,
@@ -76,19 +74,6 @@ class Shop:
             return len(self.subscriptions) >= count
 
         await until(sold, f"{count} purchases")
-
-
-async def command(settings: Settings, *arguments: str) -> str:
-    """Run a command of Latchkey as an operator does; what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "latchkey.cli", *arguments),
-        env=environment_of(settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    return said.decode()
 
 
 @contextlib.asynccontextmanager

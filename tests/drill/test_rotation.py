@@ -7,7 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.drill.test_drill import Shop, as_paid, command
+from tests.drill.programs import command
+from tests.drill.test_drill import Shop, as_paid
 from tests.harness import (
     SECRET,
     Latchkey,
