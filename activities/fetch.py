@@ -96,8 +96,8 @@ async def _payment(api: StripeApi, bill: Json) -> Payment | None:
     ]
     parts = [part for part in found if part is not None]
     whole = reading.together(parts)
-    disputes = [part.dispute_status for part in parts if part.dispute_status]
-    return replace(whole, dispute_status=access.gravest_dispute(disputes)) if whole else None
+    disputes = [part.dispute for part in parts if part.dispute]
+    return replace(whole, dispute=access.gravest_dispute(disputes)) if whole else None
 
 
 def _intents(source: Json, *, paid: bool) -> list[str]:
@@ -113,5 +113,5 @@ def _intents(source: Json, *, paid: bool) -> list[str]:
 async def _with_dispute(api: StripeApi, payment: Payment | None) -> Payment | None:
     if payment is None or not payment.disputed:
         return payment
-    statuses = await api.dispute_statuses(payment.payment_intent)
-    return replace(payment, dispute_status=access.gravest_dispute(statuses))
+    found = [reading.dispute(entry) for entry in await api.disputes(payment.payment_intent)]
+    return replace(payment, dispute=access.gravest_dispute(found))

@@ -401,10 +401,9 @@ class StripeApi:
             "get", f"/v1/payment_intents/{in_path(intent_id)}", {"expand": ["latest_charge"]}
         )
 
-    async def dispute_statuses(self, payment_intent: str) -> list[str]:
-        """The statuses of a payment's disputes, newest first."""
-        found = await self.all("/v1/disputes", {"payment_intent": payment_intent})
-        return [entry["status"] for entry in found]
+    async def disputes(self, payment_intent: str) -> list[Json]:
+        """A payment's disputes, newest first."""
+        return await self.all("/v1/disputes", {"payment_intent": payment_intent})
 
     async def retrieve(self, kind: str, object_id: str) -> Json:
         """One object of a kind such as `customers`."""

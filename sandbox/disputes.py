@@ -6,6 +6,8 @@ from sandbox.world import Json
 
 OPENED = ("needs_response", "warning_needs_response")
 CLOSED = ("won", "lost", "warning_closed", "prevented")
+_DAYS = 9
+"""How long there is to answer: to the end of that day, in UTC, as Stripe's dates are."""
 _ANSWERS = {"winning_evidence": "won", "losing_evidence": "lost"}
 """How a dispute ends, by the `uncategorized_text` of its evidence."""
 
@@ -36,6 +38,7 @@ def open_dispute(
             status=status,
             is_charge_refundable=inquiry,
         )
+        made["evidence_details"]["due_by"] = _due_by(shop)
         if not inquiry:
             made["balance_transactions"] = [transaction(shop, made, kind="dispute")]
         shop.save(made, "charge.dispute.created")
@@ -54,7 +57,11 @@ def answer(shop: Shop, dispute: Json, evidence: Json, *, submit: bool) -> Json:
     before = snapshot(dispute)
     given = {key: value or None for key, value in evidence.items()}
     dispute["evidence"] = {**dispute["evidence"], **given}
+    details = dispute["evidence_details"]
+    details["has_evidence"] = any(given.values()) or details["has_evidence"]
     if submit:
+        details["submission_count"] += 1
+        details["past_due"] = shop.world.now() > details["due_by"]
         dispute["status"] = (
             "warning_under_review" if dispute["status"].startswith("warning") else "under_review"
         )
@@ -76,6 +83,7 @@ def escalate(shop: Shop, dispute: Json) -> Json:
         raise invalid(f"Only an inquiry can become a dispute; this is {dispute['status']}.")
     before = snapshot(dispute)
     dispute.update(status="needs_response", is_charge_refundable=False)
+    dispute["evidence_details"]["due_by"] = _due_by(shop)
     dispute["balance_transactions"] = [transaction(shop, dispute, kind="dispute")]
     with shop.row():
         shop.save(dispute, "charge.dispute.updated", before)
@@ -99,6 +107,11 @@ def close(shop: Shop, dispute: Json, outcome: str) -> Json:
         if withdrawn and outcome in ("won", "prevented"):
             shop.emit("charge.dispute.funds_reinstated", dispute)
     return dispute
+
+
+def _due_by(shop: Shop) -> int:
+    days = int(shop.world.now()) // 86_400 + _DAYS
+    return (days + 1) * 86_400 - 1
 
 
 def _still_open(dispute: Json) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from latchkey.contracts import Wake
 from latchkey.rules.policy import Policy
-from latchkey.rules.reading import Order, Payment, Subscription
+from latchkey.rules.reading import Dispute, Order, Payment, Subscription
 from latchkey.rules.vocabulary import Reason
 
 LOOK_AGAIN = timedelta(minutes=5)
@@ -241,17 +241,17 @@ _NO_PAYMENT = Payment("", state="")
 
 
 def dispute_phase(status: str) -> str:
-    """`open`, `won`, `lost`, `closed` (an inquiry without a dispute), or an unknown status as it
-    is: only a known loss counts as lost."""
+    """`inquiry`, `open`, `won`, `lost`, `closed` (without a dispute, or before one), or an unknown
+    status as it is: only a known loss counts as lost."""
     if status in DISPUTE_OPEN:
-        return "open"
+        return "inquiry" if status.startswith("warning_") else "open"
     return {"warning_closed": "closed", "prevented": "closed"}.get(status, status)
 
 
-def gravest_dispute(statuses: Iterable[str]) -> str | None:
+def gravest_dispute(disputes: Iterable[Dispute]) -> Dispute | None:
     """The deciding one of several disputes about a payment: lost first, then open, then others."""
-    rank = {"lost": 0, "open": 1}
-    return min(statuses, key=lambda status: rank.get(dispute_phase(status), 2), default=None)
+    rank = {"lost": 0, "open": 1, "inquiry": 2}
+    return min(disputes, key=lambda one: rank.get(dispute_phase(one.status), 3), default=None)
 
 
 DISPUTE_OPEN = frozenset(

@@ -128,6 +128,18 @@ class OrderLine:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A dispute about a payment, or an inquiry (status `warning_…`), in which no money is taken
+    yet. `amount` is what is disputed, in the minor unit. `evidence_due` is None where Stripe gives
+    no date. The mirror keeps the status alone."""
+
+    status: str
+    amount: int | None = None
+    currency: str | None = None
+    evidence_due: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Payment:
     """What happened to an order's payment. `state` is the payment intent's status; `amount` is what
     was captured. Letting go of the rest of an authorization isn't a refund."""
@@ -139,7 +151,11 @@ class Payment:
     amount_refunded: int = 0
     refunded: bool = False
     disputed: bool = False
-    dispute_status: str | None = None
+    dispute: Dispute | None = None
+
+    @property
+    def dispute_status(self) -> str | None:
+        return self.dispute.status if self.dispute else None
 
 
 @dataclass(frozen=True)
@@ -325,12 +341,7 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
 
 
 @_in_stripes_format
-def checkout_session(
-    source: Json,
-    *,
-    lines: Iterable[Json] | None = None,
-    dispute_status: str | None = None,
-) -> Order:
+def checkout_session(source: Json, *, lines: Iterable[Json] | None = None) -> Order:
     """A checkout session as an order; `lines` replaces its expanded line items if they were cut
     off. Raises `UnreadableError` if the id is missing."""
     inline: Json = source.get("line_items") or {}
@@ -347,7 +358,7 @@ def checkout_session(
         payment_status=_text(source.get("payment_status")) or "unpaid",
         subscription=object_id(source.get("subscription")),
         invoice=object_id(source.get("invoice")),
-        payment=payment(source.get("payment_intent"), dispute_status=dispute_status),
+        payment=payment(source.get("payment_intent")),
         amount=_amount(source.get("amount_total")),
         currency=_text(source.get("currency")),
         created=_created(source),
@@ -383,7 +394,6 @@ def invoice(
     *,
     paid_by: object = None,
     lines: Iterable[Json] | None = None,
-    dispute_status: str | None = None,
 ) -> Order:
     """An invoice as an order; `paid_by` is its expanded payment intent, if there is one.
 
@@ -402,7 +412,7 @@ def invoice(
         payment_status="paid" if status == "paid" else "unpaid",
         subscription=invoice_subscription(source),
         invoice=_required(source, "id"),
-        payment=payment(paid_by, dispute_status=dispute_status),
+        payment=payment(paid_by),
         amount=_amount(source.get("total")),
         currency=_text(source.get("currency")),
         created=_created(source),
@@ -468,7 +478,7 @@ def may_sell_once(source: Json) -> bool:
     return bool(lines.get("has_more")) or any(line and not line.recurring for line in found)
 
 
-def payment(value: object, *, dispute_status: str | None = None) -> Payment | None:
+def payment(value: object) -> Payment | None:
     """A payment intent with `latest_charge` expanded; a bare id gives a payment in unknown
     state."""
     found = object_id(value)
@@ -490,7 +500,17 @@ def payment(value: object, *, dispute_status: str | None = None) -> Payment | No
         amount_refunded=max(0, _amount(charge.get("amount_refunded")) - let_go),
         refunded=bool(charge.get("refunded")) and captured > 0,
         disputed=bool(charge.get("disputed")),
-        dispute_status=dispute_status,
+    )
+
+
+@_in_stripes_format
+def dispute(source: Json) -> Dispute:
+    details: Json = source.get("evidence_details") or {}
+    return Dispute(
+        status=_text(source.get("status")) or "unknown",
+        amount=_amount(source.get("amount")),
+        currency=_text(source.get("currency")),
+        evidence_due=moment(details.get("due_by")),
     )
 
 

@@ -1,5 +1,6 @@
 """What toy integrations get wrong about one-off purchases, by the numbers of docs/gotchas.md."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -186,12 +187,18 @@ async def test_disputes_in_all_outcomes(
     session = await shared.stripe.buy(email, price, mode="payment")
     await shared.has(product, email)
     charge = await charge_of(shared, session["payment_intent"])
-    made = await shared.stripe.control(f"charges/{charge}/dispute", status=opened)
+    made = await shared.stripe.control(f"charges/{charge}/dispute", status=opened, amount=900)
     await shared.settled()
     assert (await shared.access(product, email))["access"] is True
     await shared.stripe.control(f"disputes/{made['id']}/close", outcome=outcome)
     await shared.has(product, email, access=access)
     lines = await types(shared, product)
+    told = [line["data"] for line in await shared.lines(product=product, type="disputed")]
+    due = datetime.fromtimestamp(made["evidence_details"]["due_by"], UTC).isoformat()
+    assert [(data["status"], data["amount"], data["evidence_due"]) for data in told] == [
+        (outcome, 900, due),
+        (opened, 900, due),
+    ]
     assert lines.count("disputed") == 2
     assert lines.count("access_ended") == (0 if access else 1)
 

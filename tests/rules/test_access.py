@@ -15,6 +15,7 @@ from latchkey.rules.access import (
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import (
     Customer,
+    Dispute,
     Item,
     Order,
     OrderLine,
@@ -144,7 +145,9 @@ def orders(draw: st.DrawFn) -> Order:
                 amount_refunded=st.just(refunded),
                 refunded=st.just(amount > 0 and refunded == amount),
                 disputed=st.booleans(),
-                dispute_status=st.sampled_from([None, "needs_response", "won", "lost"]),
+                dispute=st.sampled_from(
+                    [None, Dispute("needs_response"), Dispute("won"), Dispute("lost")]
+                ),
             ),
         )
     )
@@ -197,9 +200,13 @@ def test_an_invoice_paid_in_parts_is_refunded_when_all_parts_are() -> None:
 
 
 def test_the_gravest_of_several_disputes_decides() -> None:
-    assert gravest_dispute(["won", "needs_response", "lost"]) == "lost"
-    assert gravest_dispute(["won", "warning_under_review"]) == "warning_under_review"
-    assert gravest_dispute(["haunted"]) == "haunted"
+    for statuses, gravest in (
+        (["won", "needs_response", "lost"], "lost"),
+        (["won", "warning_under_review"], "warning_under_review"),
+        (["warning_needs_response", "under_review"], "under_review"),
+        (["haunted"], "haunted"),
+    ):
+        assert gravest_dispute([Dispute(status) for status in statuses]) == Dispute(gravest)
     assert gravest_dispute([]) is None
 
 

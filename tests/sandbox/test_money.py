@@ -7,6 +7,8 @@ from tests.sandbox.lives import events_of, refused
 
 pytestmark = pytest.mark.anyio
 
+DAY = 86_400
+
 
 async def order(stripe: Stripe, card: str = "pm_card_visa", amount: int = 1500) -> Json:
     """A paid one-off order; its charge."""
@@ -93,6 +95,9 @@ async def test_an_inquiry_is_closed_or_becomes_a_dispute(stripe: Stripe) -> None
     made = (await stripe.get("disputes", charge=charge["id"]))["data"][0]
     assert (made["status"], made["is_charge_refundable"]) == ("warning_needs_response", True)
     assert "charge.dispute.funds_withdrawn" not in await events_of(stripe, made["id"])
+    due = made["evidence_details"]["due_by"]
+    assert due % DAY == DAY - 1, "the last second of a day"
+    assert 9 * DAY <= due - made["created"] < 10 * DAY
     grown = await stripe.control(f"disputes/{made['id']}/escalate")
     assert grown["status"] == "needs_response"
     other = await stripe.control(

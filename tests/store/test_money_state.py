@@ -7,7 +7,7 @@ import pytest
 
 from latchkey.rules.access import DISPUTE_OPEN, judge_order, order_state
 from latchkey.rules.policy import DEFAULT_POLICY
-from latchkey.rules.reading import Order, OrderLine, Payment
+from latchkey.rules.reading import Dispute, Order, OrderLine, Payment
 from latchkey.rules.vocabulary import MoneyState
 from latchkey.store.pool import Pool
 from latchkey.store.purchases import order_mirror
@@ -71,13 +71,13 @@ CASES = [
     (replace(PAID, payment=None, credited_before=1000), MoneyState.CREDITED),
     (replace(PAID, payment=None, credited_after=HUGE, amount=HUGE), MoneyState.CREDITED),
     *(
-        (paid(disputed=True, dispute_status=status), MoneyState.DISPUTED)
+        (paid(disputed=True, dispute=Dispute(status)), MoneyState.DISPUTED)
         for status in sorted(DISPUTE_OPEN)
     ),
-    (paid(disputed=True, dispute_status="won"), MoneyState.PAID),
-    (paid(disputed=True, dispute_status="haunted"), MoneyState.PAID),
-    (paid(disputed=True, dispute_status="lost"), MoneyState.DISPUTE_LOST),
-    (paid(disputed=True, dispute_status="lost", amount_refunded=1), MoneyState.DISPUTE_LOST),
+    (paid(disputed=True, dispute=Dispute("won")), MoneyState.PAID),
+    (paid(disputed=True, dispute=Dispute("haunted")), MoneyState.PAID),
+    (paid(disputed=True, dispute=Dispute("lost")), MoneyState.DISPUTE_LOST),
+    (paid(disputed=True, dispute=Dispute("lost"), amount_refunded=1), MoneyState.DISPUTE_LOST),
     (pending("processing"), MoneyState.PENDING),
     (pending("requires_capture"), MoneyState.PENDING),
     (pending("canceled"), MoneyState.FAILED),
@@ -145,7 +145,7 @@ async def test_the_word_and_the_access_agree_on_any_money(pool: Pool) -> None:
             amount_refunded=back,
             refunded=0 < charged == back,
             disputed=dispute is not None,
-            dispute_status=dispute,
+            dispute=Dispute(dispute) if dispute else None,
         )
         orders.append(
             replace(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from latchkey.rules.policy import DEFAULT_POLICY
-from latchkey.rules.reading import Customer, Item, Order, OrderLine, Payment, Subscription
+from latchkey.rules.reading import Customer, Dispute, Item, Order, OrderLine, Payment, Subscription
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.pool import Connection, Pool
@@ -55,7 +55,9 @@ def subscription(chance: random.Random, number: int) -> Subscription:
 
 def order(chance: random.Random, number: int) -> Order:
     refunded = chance.choice([0, 400, 1000])
-    status = chance.choice([None, None, "needs_response", "won", "lost"])
+    dispute = chance.choice(
+        [None, None, Dispute("needs_response"), Dispute("won"), Dispute("lost")]
+    )
     return Order(
         id=f"cs_{number}",
         livemode=False,
@@ -68,7 +70,14 @@ def order(chance: random.Random, number: int) -> Order:
         subscription=None,
         invoice=None,
         payment=Payment(
-            f"pi_{number}", "succeeded", NOW, 1000, refunded, refunded == 1000, bool(status), status
+            f"pi_{number}",
+            "succeeded",
+            NOW,
+            1000,
+            refunded,
+            refunded == 1000,
+            bool(dispute),
+            dispute,
         ),
         amount=1000,
         currency="usd",

@@ -10,6 +10,8 @@ from tests.web.pages import visit
 from web.pages.admin.new_price import typed_price
 from web.wording.amounts import line_money, money
 
+EURO = {"amount": 1050, "currency": "eur"}
+DUE = "2026-12-09T23:59:59+00:00"
 SHOWN = [
     (1050, "usd", "$10.50"),
     (1050, "EUR", "€10.50"),
@@ -44,6 +46,15 @@ def test_each_currency_has_stripes_decimals(minor: int, currency: str, text: str
         ("refunded", {"amount": 500}, ""),
         ("refunded", {"amount": "500", "currency": "usd"}, ""),
         ("disputed", {"status": "lost"}, ""),
+        ("disputed", {"status": "lost", **EURO, "evidence_due": DUE}, "€10.50 lost in a dispute"),
+        ("disputed", {"status": "won", **EURO}, "Dispute about €10.50 won"),
+        (
+            "disputed",
+            {"status": "under_review", **EURO, "evidence_due": DUE},
+            "€10.50 disputed, under review by the bank",
+        ),
+        ("disputed", {"status": "needs_response", **EURO, "evidence_due": None}, "€10.50 disputed"),
+        ("disputed", {"status": "<{b}>", **EURO}, "€10.50 disputed: <{b}>"),
         ("access_granted", {"amount": 500, "currency": "usd"}, ""),
     ],
 )
@@ -96,16 +107,31 @@ def test_a_price_of_0_is_created_once_it_is_confirmed() -> None:
 
 @pytest.mark.anyio
 async def test_the_feed_shows_them(shared: Latchkey) -> None:
-    line = await shared.pool.fetchval(
-        """
-        insert into activities (fact, type, at, cause, source_id, data)
-        values ('refunded:shown', 'refunded', now(), 'stripe', 'cs_shown', $1) returning id
-        """,
-        {"amount": 1050, "currency": "eur", "full": False, "invoice": "in_1"},
-    )
+    disputed = {"status": "warning_needs_response", "evidence_due": DUE}
+    lines = [
+        await shared.pool.fetchval(
+            """
+            insert into activities (fact, type, at, cause, source_id, data)
+            values ($1 || ':shown', $1, now(), 'stripe', 'cs_shown', $2) returning id
+            """,
+            type_,
+            {**EURO, **data},
+        )
+        for type_, data in (
+            ("refunded", {"full": False, "invoice": "in_1"}),
+            ("disputed", disputed),
+        )
+    ]
+    feed = "/admin/activity?q=cs_shown"
+    shown = [
+        "€10.50 refunded in part",
+        f'The bank asks about €10.50; evidence is due by <time datetime="{DUE}"',
+    ]
     async with visit(shared) as admin:
         await admin.sign_in()
-        for path in ("/admin/activity?q=cs_shown", f"/admin/activity/{line}"):
-            text = (await admin.get(path)).text
-            assert "€10.50 refunded in part" in text, path
-            assert "1050" not in text, path
+        for words, line in zip(shown, lines, strict=True):
+            for path in (feed, f"/admin/activity/{line}"):
+                text = (await admin.get(path)).text
+                assert words in text, path
+                assert "1050" not in text, path
+                assert "warning_needs_response" not in text, path

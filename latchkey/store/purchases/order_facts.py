@@ -5,7 +5,7 @@ from typing import Any
 
 from latchkey.contracts import subscription_workflow_id
 from latchkey.rules import access
-from latchkey.rules.reading import Order
+from latchkey.rules.reading import Dispute, Order
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -82,11 +82,20 @@ def _money_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int
     elif refunded < old.amount_refunded:
         found.append((f":{changes}", ActivityType.REFUND_FAILED, data))
     found += _credit_lines(reading, old, changes)
-    phase = _phase(payment.dispute_status if payment else None)
-    if payment and phase and phase != _phase(old.dispute_status):
-        status = {"status": payment.dispute_status}
-        found.append((f":{changes}", ActivityType.DISPUTED, status))
+    dispute = payment.dispute if payment else None
+    if dispute and access.dispute_phase(dispute.status) != _phase(old.dispute_status):
+        found.append((f":{changes}", ActivityType.DISPUTED, _dispute_data(dispute)))
     return found
+
+
+def _dispute_data(dispute: Dispute) -> dict[str, Any]:
+    due = dispute.evidence_due
+    return {
+        "status": dispute.status,
+        "amount": dispute.amount,
+        "currency": dispute.currency,
+        "evidence_due": due.isoformat() if due else None,
+    }
 
 
 def _credit_lines(reading: Order, old: RecordedOrder | RecordedBill, changes: int) -> list[_Line]:

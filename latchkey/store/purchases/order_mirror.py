@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchkey.rules import access
-from latchkey.rules.reading import Customer, Order, OrderLine, Payment
+from latchkey.rules.reading import Customer, Dispute, Order, OrderLine, Payment
 from latchkey.store import address_keys
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account
@@ -127,7 +127,7 @@ def _reading(row: Any) -> Order:
             amount_refunded=row["amount_refunded"],
             refunded=row["refunded"],
             disputed=row["disputed"],
-            dispute_status=row["dispute_status"],
+            dispute=Dispute(row["dispute_status"]) if row["dispute_status"] else None,
         )
     customer_id = row["customer_id"]
     return Order(
