@@ -258,27 +258,31 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish the work under way."""
     pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
     try:
-        with worker_port.measured(settings.worker_metrics_port) as runtime:
-            while not stop.is_set():
-                await adoption.claim(pool, settings)
-                await adoption.is_beside_another(pool, settings)
-                async with pool.acquire() as connection:
-                    identity = await site_identity.read(connection, settings.public_url)
-                client = await temporal.await_connected(
-                    stop,
-                    keys=settings.payload_keys,
-                    runtime=runtime,
-                    identity=namespace_guard.worker_identity(identity),
-                )
-                if client is not None:
-                    await namespace_guard.await_free(client, pool, settings.public_url, stop)
-                if client is not None and not stop.is_set():
-                    await _run(settings, stop, client, pool)
+        port, host = settings.worker_metrics_port, settings.worker_metrics_host
+        with worker_port.measured(port) as runtime:
+            async with worker_port.served(port, host=host) as work:
+                while not stop.is_set():
+                    await adoption.claim(pool, settings)
+                    await adoption.is_beside_another(pool, settings)
+                    async with pool.acquire() as connection:
+                        identity = await site_identity.read(connection, settings.public_url)
+                    client = await temporal.await_connected(
+                        stop,
+                        keys=settings.payload_keys,
+                        runtime=runtime,
+                        identity=namespace_guard.worker_identity(identity),
+                    )
+                    if client is not None:
+                        await namespace_guard.await_free(client, pool, settings.public_url, stop)
+                    if client is not None and not stop.is_set():
+                        await _run(settings, stop, client, pool, work)
     finally:
         await pool.close()
 
 
-async def _run(settings: Settings, stop: asyncio.Event, client: Client, pool: Pool) -> None:
+async def _run(
+    settings: Settings, stop: asyncio.Event, client: Client, pool: Pool, work: worker_port.Work
+) -> None:
     rate = StripeRate(settings.stripe_rate, stripe_leases.lender(pool, settings.stripe_rate))
     keyring = Keyring(
         pool,
@@ -303,10 +307,8 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client, pool: Po
         main,
         stripe,
         webhooks,
-        worker_port.served(
-            client, supervisor, settings.worker_metrics_port, host=settings.worker_metrics_host
-        ),
     ):
+        work.client, work.supervisor = client, supervisor
         greeting = asyncio.create_task(
             supervisor.once("start", lambda: _greet(client, settings, keyring, pool)), name="start"
         )
@@ -317,6 +319,7 @@ async def _run(settings: Settings, stop: asyncio.Event, client: Client, pool: Po
         supervisor.stop()
         ended.cancel()
         greeting.cancel()
+    work.client = work.supervisor = None
     await asyncio.gather(mailer, notifier, greeting, displaced, ended, return_exceptions=True)
     await outgoing.aclose()
     await keyring.close()

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
@@ -31,7 +32,16 @@ HOST = "127.0.0.1"
 PATIENCE_SECONDS = 2
 LONGEST_POLL = timedelta(seconds=150)
 """A poll lasts a minute at most; twice that and a reserve."""
-AWAY = "unreachable"
+AWAY, WAITING = "unreachable", "waiting"
+
+
+@dataclass
+class Work:
+    """What the worker is at: nothing while it waits for Temporal or, as a copy, for its original's
+    workers to leave the namespace."""
+
+    client: Client | None = None
+    supervisor: LoopSupervisor | None = None
 
 
 class _Core(Collector):
@@ -70,29 +80,26 @@ def measured(port: int | None) -> Iterator[Runtime | None]:
 
 
 @asynccontextmanager
-async def served(
-    client: Client, supervisor: LoopSupervisor, port: int | None, *, host: str = HOST
-) -> AsyncIterator[None]:
-    """Serve `/metrics`, `/healthz` and `/readyz` while the block runs. Raises `OSError` if the port
-    isn't free."""
+async def served(port: int | None, *, host: str = HOST) -> AsyncIterator[Work]:
+    """Serve `/metrics`, `/healthz` and `/readyz` while the block runs, which says what the worker
+    is at. Raises `OSError` if the port isn't free."""
+    work = Work()
     if port is None:
-        yield
+        yield work
         return
     with socket.create_server((host, port)) as listening:
         server = InnerServer(
-            uvicorn.Config(
-                app(client, supervisor), log_config=None, log_level="error", access_log=False
-            )
+            uvicorn.Config(app(work), log_config=None, log_level="error", access_log=False)
         )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            yield
+            yield work
         finally:
             server.should_exit = True
             await serving
 
 
-def app(client: Client, supervisor: LoopSupervisor) -> Starlette:
+def app(work: Work) -> Starlette:
     """The application that the port serves."""
 
     async def metrics(_: Request) -> Response:
@@ -100,15 +107,15 @@ def app(client: Client, supervisor: LoopSupervisor) -> Starlette:
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     async def answer(fine: set[str]) -> Response:
-        polls = await polling(client)
+        polls = await polling(work.client)
         healthy = fine.issuperset(polls.values())
-        loops = ", ".join(loop.name for loop in supervisor.stuck)
+        loops = ", ".join(loop.name for loop in work.supervisor.stuck) if work.supervisor else ""
         body = {"healthy": healthy, "polling": polls, "loops": f"stuck: {loops}" if loops else "ok"}
         return JSONResponse(body, 200 if healthy else 503)
 
     async def healthz(_: Request) -> Response:
         """503 where a restart may help: Temporal answers, but doesn't hear from this worker."""
-        return await answer({"ok", AWAY})
+        return await answer({"ok", AWAY, WAITING})
 
     async def readyz(_: Request) -> Response:
         """503 unless this worker takes tasks from Temporal."""
@@ -118,17 +125,20 @@ def app(client: Client, supervisor: LoopSupervisor) -> Starlette:
     return Starlette(routes=routes)
 
 
-async def polling(client: Client) -> dict[str, str]:
-    """Whether this process takes tasks, for each of its task queues: `ok`, `unreachable` if
-    Temporal doesn't answer, or since when Temporal hasn't heard from it."""
+async def polling(client: Client | None) -> dict[str, str]:
+    """Whether this process takes tasks, for each of its task queues: `ok`, `waiting` if it doesn't
+    want to yet, `unreachable` if Temporal doesn't answer, or since when Temporal hasn't heard from
+    it."""
     asked = [
         (contracts.MAIN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
         (contracts.MAIN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
         (contracts.STRIPE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
         (contracts.WEBHOOK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     ]
-    states = await asyncio.gather(*(_polls(client, queue, kind) for queue, kind in asked))
     labels = ["workflows", "activities", "stripe", "webhooks"]
+    if client is None:
+        return dict.fromkeys(labels, WAITING)
+    states = await asyncio.gather(*(_polls(client, queue, kind) for queue, kind in asked))
     return dict(zip(labels, states, strict=True))
 
 

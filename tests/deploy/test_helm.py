@@ -17,12 +17,10 @@ import yaml
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
-from temporalio.client import Client
 
 import worker
 from latchkey import cli, codec_server, worker_port
 from latchkey.settings import Settings, load_settings, variables
-from latchkey.supervision import LoopSupervisor
 from tests.deploy import kubernetes
 from tests.test_payload_codec import OLD
 from web import app as web_app
@@ -384,7 +382,7 @@ def test_probes_ask_for_paths_and_ports_that_are_served(monkeypatch: pytest.Monk
     data = one(objects, "ConfigMap", "latchkey")["data"]
     served = {
         "web": paths_of(web_app.create_app(load_settings())),
-        "worker": paths_of(worker_port.app(cast(Client, None), LoopSupervisor())),
+        "worker": paths_of(worker_port.app(worker_port.Work())),
     }
     for name, port in (
         ("web", data["LATCHKEY_PORT"]),

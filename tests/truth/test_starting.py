@@ -13,9 +13,9 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from latchkey import worker_port
+from latchkey import dispatch, worker_port
 from latchkey.supervision import LoopSupervisor
-from tests.harness import free_port, http_client, new_namespace, until
+from tests.harness import Latchkey, free_port, http_client, new_namespace, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -148,17 +148,20 @@ async def test_the_worker_waits_and_knows_whether_it_polls(
 ) -> None:
     database, bring = late
     temporal, port = free_port(), free_port()
-    site = f"http://127.0.0.1:{port}"
+    site = f"http://127.0.0.2:{port}"
     settings = {
         "DATABASE_URL": database,
         "TEMPORAL_ADDRESS": f"127.0.0.1:{temporal}",
         "TEMPORAL_NAMESPACE": (await new_namespace(temporal_address)).namespace,
+        "LATCHKEY_WORKER_METRICS_HOST": "127.0.0.2",
         "LATCHKEY_WORKER_METRICS_PORT": str(port),
     }
     async with started("worker", tmp_path, **settings) as worker:
         await worker.says("waiting for Postgres")
         bring()
         await worker.says("waiting for Temporal")
+        assert await answers(f"{site}/healthz", 200)(), "a restart doesn't help"
+        assert await answers(f"{site}/readyz", 503)()
         async with forwarding(temporal, temporal_address):
             await worker.says("worker ready")
             await until(answers(f"{site}/readyz", 200), "the worker takes tasks")
@@ -179,6 +182,14 @@ async def test_a_worker_that_waits_for_temporal_can_be_stopped(dsn: str, tmp_pat
         assert await worker.ended() == 0
 
 
+async def test_workers_that_start_leave_each_others_check_of_the_key_alone(
+    shared: Latchkey,
+) -> None:
+    """A check that was terminated raises `WorkflowFailedError`."""
+    starts = [dispatch.check_connection(shared.temporal, join=True) for _ in range(3)]
+    await asyncio.gather(*starts)
+
+
 async def test_a_process_that_takes_no_tasks_is_not_healthy(temporal_address: str) -> None:
     stranger = await new_namespace(temporal_address)
     assert set((await worker_port.polling(stranger)).values()) == {"never heard of"}
@@ -186,7 +197,7 @@ async def test_a_process_that_takes_no_tasks_is_not_healthy(temporal_address: st
 
 async def test_a_worker_is_alive_but_not_ready_without_temporal() -> None:
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True)
-    app = worker_port.app(nowhere, LoopSupervisor())
+    app = worker_port.app(worker_port.Work(nowhere, LoopSupervisor()))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://worker"
     ) as client:
