@@ -89,15 +89,19 @@ async def session_of_invoice(api: StripeApi, bill: Order) -> str | None:
 
 async def _payment(api: StripeApi, bill: Json) -> Payment | None:
     """What paid an invoice: usually one payment, none if paid outside Stripe, several if paid in
-    parts."""
+    parts. What was paid outside beside them counts as paid: refunding the rest isn't refunding
+    all."""
     found = [
         await _with_dispute(api, reading.payment(await api.payment_intent(intent)))
         for intent in _intents(bill, paid=True)
     ]
     parts = [part for part in found if part is not None]
     whole = reading.together(parts)
+    if whole is None:
+        return None
     disputes = [part.dispute for part in parts if part.dispute]
-    return replace(whole, dispute=access.gravest_dispute(disputes)) if whole else None
+    whole = replace(whole, dispute=access.gravest_dispute(disputes))
+    return reading.with_paid_outside(whole, bill)
 
 
 def _intents(source: Json, *, paid: bool) -> list[str]:

@@ -528,6 +528,14 @@ def together(payments: Sequence[Payment]) -> Payment | None:
     )
 
 
+def with_paid_outside(payment: Payment, bill: Json) -> Payment:
+    """The payment of an invoice, with what was paid outside Stripe beside it."""
+    outside = _amount(bill.get("amount_paid")) - payment.amount
+    if outside <= 0 or payment.state != "succeeded":
+        return payment
+    return replace(payment, amount=payment.amount + outside, refunded=False)
+
+
 @_in_stripes_format
 def stripe_product(source: Json) -> StripeProduct:
     images = source.get("images") or ()

@@ -11,6 +11,7 @@ HANDLED_EVENTS = (
     "charge.captured",
     "charge.dispute.closed",
     "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
     "charge.refunded",
     "checkout.session.async_payment_failed",
     "checkout.session.async_payment_succeeded",
@@ -52,7 +53,6 @@ invoice back for up to 72 hours until that event is acknowledged."""
 _ALSO = frozenset(
     {
         "charge.dispute.funds_reinstated",
-        "charge.dispute.funds_withdrawn",
         "charge.dispute.updated",
         "charge.expired",
         "charge.failed",

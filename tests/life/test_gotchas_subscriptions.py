@@ -495,6 +495,13 @@ async def test_a_removed_item_with_quantity_zero_buys_nothing(shared: Latchkey) 
     await shared.stripe.post(f"subscriptions/{made['id']}", items=[{"id": item, "quantity": 0}])
     await shared.has(product, "zero@gotcha.example", access=False)
     assert (await shared.access(other, "zero@gotcha.example"))["access"] is True
+    second = made["items"]["data"][1]["id"]
+    await shared.stripe.post(f"subscriptions/{made['id']}", items=[{"id": second, "quantity": 0}])
+    await shared.has(other, "zero@gotcha.example", access=False)
+    state = await shared.pool.fetchval("select state from subscriptions where id = $1", made["id"])
+    assert state == "It no longer includes a linked product"
+    await shared.stripe.post(f"subscriptions/{made['id']}", items=[{"id": item, "quantity": 1}])
+    await shared.has(product, "zero@gotcha.example")
 
 
 async def test_37_cancelled_subscriptions_are_checked_too(site: Latchkey) -> None:

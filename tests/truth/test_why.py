@@ -91,6 +91,10 @@ async def test_the_chain_leads_from_the_grant_to_everything_behind_it(
     text = (await shared_admin.get(f"/admin/users/{user}/why/{product}")).text
     for part in (subscription, "the next payment is due on", "customer.subscription.created"):
         assert part in text
+    await shared.stripe.post(f"subscriptions/{subscription}", pause_collection={"behavior": "void"})
+    await shared.settled()
+    paused = await why(shared, product, "chain@why.example")
+    assert paused["chain"][0]["explanation"] == "Lasts although billing is paused"
     await shared.stripe.post(f"subscriptions/{subscription}", cancel_at_period_end=True)
     await shared.settled()
     cancelled = await why(shared, product, "chain@why.example")

@@ -92,6 +92,9 @@ def _subscription(grant: Grant, read: dict[str, Any]) -> str:
         return f"Ends on {_day(until)}: the subscription is set to cancel then"
     if status == "trialing" and read.get("trial_end"):
         return f"On trial until {_day(read['trial_end'])}, then for as long as it is paid"
+    resumes = read.get("resumes_at")
+    if read.get("collection_paused") and (resumes is None or resumes > datetime.now(UTC)):
+        return f"Lasts although billing is paused{f' until {_day(resumes)}' if resumes else ''}"
     if read.get("period_end"):
         return f"Lasts while it is paid; the next payment is due on {_day(read['period_end'])}"
     return "Lasts while it is paid"

@@ -152,7 +152,8 @@ async def _subscriptions(
         """
         select s.id, 'subscription' as object, s.status, s.state, s.scheduled_end, s.period_end,
                s.trial_end, s.past_due_since, s.wake, s.wake_at, s.customer_id, s.livemode,
-               s.ended_at, s.cancel_reason, s.created_at, s.read_at
+               s.ended_at, s.cancel_reason, s.created_at, s.read_at, s.collection_paused,
+               s.resumes_at
           from subscriptions s
          where s.id = any($2::text[])
             or s.user_id = $1 and exists (

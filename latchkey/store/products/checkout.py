@@ -782,7 +782,8 @@ async def bought_before(connection: Connection, *, user_id: int, product_id: str
 
 @dataclass(frozen=True)
 class Bought:
-    """The outcome of a checkout session: `state` is paid, pending, failed or none (not known yet).
+    """The outcome of a checkout session: `state` is paid, unpublished (it opened only products that
+    aren't live), pending, failed, closed or none (not known yet).
 
     `products` are (slug, name) of the products it opened. `account` is the address of the user who
     has the purchase. `other_payer` is the address that paid, if it isn't proven to be that user's.
@@ -818,17 +819,18 @@ async def bought(connection: Connection, session_id: str) -> Bought:
         return Bought("none", None, ())
     products = await connection.fetch(
         """
-        select distinct p.slug, p.name from live_grants g join products p on p.id = g.product_id
-         where (g.source_id = $1 or g.source_id = $2) and p.status = 'live'
+        select distinct p.slug, p.name, p.status = 'live' as published
+          from live_grants g join products p on p.id = g.product_id
+         where g.source_id = $1 or g.source_id = $2
          order by p.name
         """,
         row["source_id"],
         session_id,
     )
-    opened_now = tuple((entry["slug"], entry["name"]) for entry in products)
+    opened_now = tuple((entry["slug"], entry["name"]) for entry in products if entry["published"])
     state = row["state"]
-    if opened_now:
-        state = "paid"
+    if products:
+        state = "paid" if opened_now else "unpublished"
     elif state not in ("pending", "failed", "paid"):
         state = "none" if state == "open" else "closed"
     other_payer = await other_payers.unproven(connection, [row["source_id"], session_id])

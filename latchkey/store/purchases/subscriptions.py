@@ -381,7 +381,7 @@ def _applied(
         own = access.judge_subscription(
             reading, DEFAULT_POLICY, past_due_since=since, as_of=context.as_of
         )
-        state = "None of its products are linked any more"
+        state = "It no longer includes a linked product"
         return unrecorded(reading.id, "Over" if own.terminal else state, relevant=False)
     verdicts = [verdict for _, verdict in judged]
     best = max(verdicts, key=lambda verdict: verdict.access)

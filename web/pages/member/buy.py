@@ -360,8 +360,9 @@ async def _success_page(
 
 
 def _words(state: str, bought: checkout.Bought) -> str:
-    """paid, pending, failed, closed, noted (a purchase of something that isn't linked) or later;
-    `settling` is what Stripe says is paid and what is stored here as pending."""
+    """paid, unpublished (bought, but not open to members yet), pending, failed, closed, noted (a
+    purchase of something that isn't linked) or later; `settling` is what Stripe says is paid and
+    what is stored here as pending."""
     if state == "settling":
         return "later"
     if bought.state != "none":
