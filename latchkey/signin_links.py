@@ -22,6 +22,7 @@ ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
 BROWSER_SECONDS = 400 * 86_400
 PASS_SECONDS = 12 * 3600
+CARD_SECONDS = 30 * 86_400
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 _EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
 """How 0.1.0 signed. Its links are still read, because people keep the one that unsubscribes."""
@@ -218,6 +219,39 @@ def read_checkout(token: str, *, secrets: tuple[str, ...]) -> int:
     if not isinstance(abandoned_id, int):
         raise LinkRefusedError("This link isn't valid. You can begin again on the product's page.")
     return abandoned_id
+
+
+@dataclass(frozen=True)
+class CardLink:
+    """The contents of a link to update a card: whose subscription it is for, and the user's link
+    epoch when it was sent. It opens Stripe's page for that, and nothing of the account."""
+
+    user_id: int
+    subscription_id: str
+    epoch: int
+
+
+def sign_card(link: CardLink, *, secrets: tuple[str, ...], issued_at: float) -> str:
+    """The token of a link to update a card, which lives for 30 days. `issued_at` is a Unix time."""
+    fields = [link.user_id, link.subscription_id, link.epoch, int(issued_at) + CARD_SECONDS]
+    token: str = _serializer(secrets, "latchkey card").dumps(fields)
+    return token
+
+
+def read_card(token: str, *, secrets: tuple[str, ...]) -> CardLink:
+    """Whose card a token is for. Raises `LinkRefusedError`. Doesn't check the epoch."""
+    try:
+        *fields, expires = _serializer(secrets, "latchkey card").loads(token)
+        link = CardLink(*fields)
+    except (BadSignature, ValueError, TypeError):
+        raise LinkRefusedError(
+            "You can update your card in your account, after signing in."
+        ) from None
+    if expires < time.time():
+        raise LinkRefusedError(
+            "It has expired. You can update your card in your account, after signing in."
+        )
+    return link
 
 
 def sign_merge(request_id: int, user_id: int, *, secrets: tuple[str, ...]) -> str:

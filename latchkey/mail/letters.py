@@ -17,6 +17,7 @@ KINDS = {
     "recovery": "Password reset",
     "cancellation": "Cancellation",
     "payment_problem": "Payment problem",
+    "payment_reminder": "Reminder to update a card",
     "second_subscription": "Second subscription",
     "abandoned_checkout": "Checkout left without paying",
     "email_change": "Confirm new email address",
@@ -179,6 +180,24 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
         "Update your card",
         "/account",
         _SIGNS_IN,
+    )
+
+
+def _payment_reminder(mail: OutMail, site: SiteSettings) -> Letter:
+    what = _names(mail)
+    return Letter(
+        "Please update your card",
+        [
+            f"The last payment for your subscription to {what} at {line(site.name)} didn't go"
+            " through, and is still open.",
+            "The button leads to a page where you can enter another card. The payment is then tried"
+            " again. If you've paid in the meantime, there's nothing to do.",
+        ],
+        "Update your card",
+        None if site.portal else "/account",
+        "The link is meant for you. It works for 30 days, and doesn't sign you in."
+        if site.portal
+        else _SIGNS_IN,
     )
 
 
@@ -446,6 +465,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "recovery": _recovery,
     "cancellation": _cancellation,
     "payment_problem": _payment_problem,
+    "payment_reminder": _payment_reminder,
     "second_subscription": _second_subscription,
     "abandoned_checkout": _abandoned_checkout,
     "email_change": _email_change,

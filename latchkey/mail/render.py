@@ -17,7 +17,7 @@ from latchkey import signin_links
 from latchkey.addresses import digest, mailbox
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
-from latchkey.store.feed.mails import OutMail
+from latchkey.store.feed.mails import REMINDER, OutMail
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.account import OPTIONAL_MAILS
 
@@ -156,6 +156,12 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind == "merge_request":
         token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
         return f"{public_url}/merge/{token}"
+    if mail.kind == REMINDER and said.path is None:
+        card = signin_links.CardLink(
+            mail.user_id, str(mail.data.get("source_id", "")), mail.link_epoch
+        )
+        token = signin_links.sign_card(card, secrets=secrets, issued_at=mail.issued_at.timestamp())
+        return f"{public_url}/billing/card/{token}"
     if said.path is None:
         return None
     token = signin_links.sign(

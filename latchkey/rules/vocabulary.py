@@ -317,6 +317,7 @@ class AuditAction(StrEnum):
     NOTE_DELETED = "note_deleted"
     LINK_MAILED = "link_mailed"
     MAIL_RESENT = "mail_resent"
+    REMINDER_SENT = "reminder_sent"
     EVENT_RESENT = "event_resent"
     EVENT_IGNORED = "event_ignored"
     COMPARISON_STARTED = "comparison_started"

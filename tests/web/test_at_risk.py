@@ -1,4 +1,4 @@
-"""Money at risk: the page and its CSV."""
+"""Money at risk: the page, its CSV, and the emails that ask for a card."""
 
 import csv
 import io
@@ -6,8 +6,13 @@ import re
 
 import pytest
 
-from tests.harness import Latchkey
-from tests.web.pages import visit
+from latchkey import signin_links
+from latchkey.mail.render import render
+from latchkey.store.feed import mails
+from latchkey.store.feed.mails import OutMail
+from latchkey.store.purchases import reminders
+from tests.harness import SECRETS, Latchkey
+from tests.web.pages import left_for, visit
 from tests.web.test_admin_users import buyer, shown
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +55,87 @@ async def test_the_page_says_what_is_at_risk_and_for_how_long(shared: Latchkey) 
         "usd",
         "owes@risk.example",
     )
+
+
+async def reminders_of(site: Latchkey, person: int) -> list[OutMail]:
+    async with site.pool.acquire() as connection:
+        rows = await mails.listed(connection, user_id=person, kind=mails.REMINDER)
+    return rows[::-1]
+
+
+async def past_due(site: Latchkey, email: str, name: str) -> tuple[int, str, str]:
+    """A person whose last payment failed: their id, the product and the subscription."""
+    person, product, subscription = await buyer(site, email, name)
+    await site.pool.execute(
+        "update subscriptions set status = 'past_due', past_due_since = now() where id = $1",
+        subscription,
+    )
+    return person, product, subscription
+
+
+async def test_a_click_sends_one_email_and_the_next_one_asks_first(shared: Latchkey) -> None:
+    person, product, subscription = await past_due(shared, "asked@risk.example", "Asked course")
+    here = f"/admin/at-risk?product={product}"
+    send = f"/admin/at-risk/{subscription}/mail"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        answer = await admin.send(here, send, back=here)
+        assert answer.headers["location"] == f"{here}&done=reminded"
+        asked = await admin.send(here, send, 200, back=here)
+        assert "Send another email?" in asked.text
+        [first] = await reminders_of(shared, person)
+        assert f'name="after" value="{first.id}"' in asked.text
+        away = await admin.send(here, send, after=first.id, back="https://elsewhere.example")
+        assert away.headers["location"] == "/admin/at-risk?done=reminded"
+        asked = await admin.send(here, send, 200, after=first.id)  # a double click
+        assert "Send another email?" in asked.text
+        assert len(await reminders_of(shared, person)) == 2
+        assert "Reminder to update a card" in await shown(admin, here)
+        text = await shown(admin, "/admin/audit")
+        assert "Payment reminder sent" in text
+        await shared.pool.execute(
+            "update users set mails_off = array['payment_reminder'] where id = $1", person
+        )
+        refused = await admin.send(here, send, 409)
+        assert "turned these emails off" in refused.text
+        await admin.send(here, "/admin/at-risk/sub_none/mail", 409)
+    assert len(await reminders_of(shared, person)) == 2
+
+
+async def test_the_emails_link_opens_stripes_page_for_the_card(shared: Latchkey) -> None:
+    person, _, subscription = await past_due(shared, "card@risk.example", "Card course")
+    async with shared.pool.acquire() as connection, connection.transaction():
+        assert await reminders.remind(connection, subscription) is None
+    [mail] = await reminders_of(shared, person)
+    rendered = render(mail, public_url=shared.url, secrets=SECRETS)
+    assert rendered.link is not None
+    path = rendered.link.removeprefix(shared.url)
+    async with visit(shared) as visitor:
+        page = await visitor.get(path)
+        assert "Your last payment failed" in page.text
+        assert left_for(await visitor.send(path, expect=200)).startswith(shared.stripe.url)
+        await shared.pool.execute(
+            "update subscriptions set status = 'active', past_due_since = null where id = $1",
+            subscription,
+        )
+        assert "Nothing is open" in (await visitor.get(path)).text
+        await shared.pool.execute("update users set link_epoch = 1 where id = $1", person)
+        await visitor.get(path, 404)
+        await visitor.get("/billing/card/nonsense", 400)
+        old = signin_links.CardLink(person, subscription, 1)
+        expired = signin_links.sign_card(old, secrets=SECRETS, issued_at=0)
+        assert "It has expired" in (await visitor.get(f"/billing/card/{expired}", 400)).text
+
+
+async def test_what_was_paid_before_it_went_out_isnt_sent(shared: Latchkey) -> None:
+    person, _, subscription = await past_due(shared, "paid@risk.example", "Paid course")
+    async with shared.pool.acquire() as connection, connection.transaction():
+        await reminders.remind(connection, subscription)
+        await connection.execute(
+            "update subscriptions set status = 'active' where id = $1", subscription
+        )
+        [mail] = await mails.listed(connection, user_id=person, kind=mails.REMINDER)
+        await mails.withdraw_reminders(connection, [mail.id])
+        found = await mails.find(connection, mail.id)
+        assert found is not None
+        assert found.state == "suppressed"

@@ -26,6 +26,7 @@ OPEN = {
     "/",
     "/auth/enter/{id}",
     "/auth/enter/{id}/buy",
+    "/billing/card/{token}",
     "/buy/{slug}",
     "/buy/{slug}/checkout",
     "/checkout/again/{token}",
@@ -56,6 +57,7 @@ OPEN = {
 }
 """For everybody. What they show depends on the visitor, or on a token in the address."""
 SUPPORT_MAY_POST = {
+    "/admin/at-risk/{id}/mail",
     "/admin/inbox/resend-failed",
     "/admin/inbox/{id}/resend",
     "/admin/mails/{id}/resend",

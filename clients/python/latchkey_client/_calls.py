@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 45d9a9015f6ae662c6e7b5b9a5b16e4d32897d45d52eba6e6460e8b44d58abbd
+Made from cc2b341bde572014de7822612121abe0de36ddd045a1747febc90612193212be
 """
 
 from abc import ABC, abstractmethod
@@ -162,6 +162,7 @@ class SyncCalls(ABC):
             "note_deleted",
             "link_mailed",
             "mail_resent",
+            "reminder_sent",
             "event_resent",
             "event_ignored",
             "comparison_started",
@@ -950,6 +951,7 @@ class AsyncCalls(ABC):
             "note_deleted",
             "link_mailed",
             "mail_resent",
+            "reminder_sent",
             "event_resent",
             "event_ignored",
             "comparison_started",

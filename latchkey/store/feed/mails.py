@@ -16,6 +16,8 @@ LEASE = timedelta(minutes=10)
 MOST_TRIES = 12
 LONGEST_PAUSE = timedelta(hours=4)
 STATES = ("queued", "sending", "sent", "failed", "suppressed")
+REMINDER = "payment_reminder"
+"""The kind of email that asks for a working card; it goes out only while a payment is open."""
 _SENDERS = 0x6D61696C
 """Advisory lock: only one process at a time counts what may be sent."""
 
@@ -93,7 +95,9 @@ async def claim(connection: Connection, *, limit: int, site: SiteSettings) -> li
         ids = await _take(connection, "now", room)
         share = max(1, site.spread_per_hour // 12)
         ids += await _take(connection, "spread", min(room - len(ids), share - used["spread"]))
-    return await _fetch(connection, "m.id = any($1::bigint[]) order by m.id", ids) if ids else []
+        await withdraw_reminders(connection, ids)
+    due = "m.id = any($1::bigint[]) and m.state = 'sending' order by m.id"
+    return await _fetch(connection, due, ids) if ids else []
 
 
 async def _take(connection: Connection, pace: str, most: int) -> list[int]:
@@ -113,6 +117,24 @@ async def _take(connection: Connection, pace: str, most: int) -> list[int]:
         LEASE,
     )
     return [row["id"] for row in rows]
+
+
+async def withdraw_reminders(connection: Connection, ids: Collection[int]) -> None:
+    """Don't send, of these emails, reminders of payments that aren't open any more, nor to somebody
+    who has turned them off meanwhile."""
+    if not ids:
+        return
+    await connection.execute(
+        """
+        update mails m set state = 'suppressed'
+         where m.id = any($1::bigint[]) and m.kind = $2
+           and not exists (select from subscriptions s join users u on u.id = m.user_id
+                            where s.id = m.data ->> 'source_id' and s.phase = 'payment_problem'
+                              and not $2 = any(u.mails_off))
+        """,
+        ids,
+        REMINDER,
+    )
 
 
 async def mark_sent(connection: Connection, mail: OutMail) -> None:
@@ -141,7 +163,11 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
 
 def _cause(mail: OutMail) -> Cause:
     """Who or what caused an email."""
-    if mail.issue or "grant" in mail.data or mail.kind in ("merge_request", "users_merged"):
+    if (
+        mail.issue
+        or mail.data.keys() & {"grant", "by_hand"}
+        or mail.kind in ("merge_request", "users_merged")
+    ):
         return Cause.ADMIN
     if mail.data.get("imported"):
         return Cause.IMPORT

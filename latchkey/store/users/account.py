@@ -9,7 +9,7 @@ import asyncpg
 from latchkey.addresses import email_key
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.rules.vocabulary import ActivityType, Cause
-from latchkey.store.feed import unsubscribed
+from latchkey.store.feed import mails, unsubscribed
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -21,7 +21,7 @@ CHANGE_LIFE = timedelta(hours=48)
 ON_REQUEST = ("abandoned_checkout",)
 """Kinds of email that a member has to turn on."""
 
-OPTIONAL_MAILS = ("product_access", "login_instructions", *ON_REQUEST)
+OPTIONAL_MAILS = ("product_access", "login_instructions", mails.REMINDER, *ON_REQUEST)
 """Kinds of email that a member can turn off. The others are about billing or their account."""
 
 

@@ -2,14 +2,22 @@
 
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import at_risk
+from latchkey.store.purchases import at_risk, reminders
 from latchkey.store.purchases.at_risk import AT_RISK, PAYMENT_PROBLEMS, MoneyAtRisk
 from latchkey.store.purchases.billing_lists import BillingFilter
 from web.pages.admin.billing_lists import AdminList, ListedState, amount, each_alone
+from web.pages.guard import form, mail_by_hand, redirect, support_page, text
+from web.pages.lists import number
+from web.pages.render import page
+from web.site import site_of
 from web.wording.labels import RISKS
+
+HERE = "/admin/at-risk"
 
 STATES = {"problem": ListedState("All whose payment failed", PAYMENT_PROBLEMS)} | each_alone(RISKS)
 _COLUMNS = (
@@ -30,11 +38,32 @@ def _cells(row: MoneyAtRisk) -> list[object]:
 
 
 async def _totals(connection: Connection, wanted: BillingFilter) -> dict[str, Any]:
-    return {"totals": await at_risk.totals(connection, wanted)}
+    return {"totals": await at_risk.totals(connection, wanted), "problems": PAYMENT_PROBLEMS}
 
 
 LIST = AdminList("at-risk", AT_RISK, STATES, _COLUMNS, _cells, _totals)
 
 
 def routes() -> list[Route]:
-    return LIST.routes()
+    return [*LIST.routes(), Route(HERE + "/{id}/mail", mail, methods=["POST"])]
+
+
+@support_page
+async def mail(request: Request) -> Response:
+    """Send the email with the link to update the card; within a day of another one, ask first."""
+    fields = await form(request)
+    back = text(fields, "back")
+    back = back if back.startswith(f"{HERE}?") else HERE
+    await mail_by_hand(request)
+    try:
+        async with site_of(request).pool.acquire() as connection, connection.transaction():
+            earlier = await reminders.remind(
+                connection, request.path_params["id"], after=number(text(fields, "after"))
+            )
+    except reminders.NotRemindedError as refused:
+        return page(
+            request, "message.html", 409, heading="No email was sent", text=str(refused), back=back
+        )
+    if earlier is not None:
+        return page(request, "admin/at_risk_mail.html", earlier=earlier, back=back)
+    return redirect(f"{back}{'&' if '?' in back else '?'}done=reminded")

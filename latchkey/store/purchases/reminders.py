@@ -1,0 +1,138 @@
+"""Emails that ask for a working card, and the page behind their link."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from latchkey.rules.vocabulary import SubscriptionPhase
+from latchkey.store.feed.mails import REMINDER
+from latchkey.store.feed.outgoing import Mail, write_mails
+from latchkey.store.pool import Connection
+from latchkey.store.purchases.subscription_list import COSTS
+
+AGAIN_AFTER = timedelta(days=1)
+"""An email within this time after another one about the same subscription is asked about first."""
+
+_PRODUCTS = """
+(select coalesce(array_agg(distinct l.product_id), '{}')
+   from subscription_items i join counting_links l on l.stripe_product = i.stripe_product
+  where i.subscription_id = s.id)
+"""
+"""The ids of the site's products that the subscription `s` is about."""
+
+
+class NotRemindedError(Exception):
+    """The email can't be sent. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class EarlierEmail:
+    """The newest email about a subscription's payment, and when it was queued."""
+
+    id: int
+    kind: str
+    at: datetime
+
+
+async def remind(
+    connection: Connection, subscription_id: str, *, after: int | None = None
+) -> EarlierEmail | None:
+    """Queue an email with the link to update the card. If one went out within `AGAIN_AFTER`, it is
+    returned instead and nothing is queued, unless its id is `after`.
+
+    Raises `NotRemindedError`. The caller opens the transaction.
+    """
+    row = await connection.fetchrow(
+        f"""
+        select s.phase, s.user_id, s.past_due_since, $2 = any(u.mails_off) as off, u.erased_at,
+               {_PRODUCTS} as products
+          from subscriptions s left join users u on u.id = s.user_id
+         where s.id = $1 for update of s
+        """,
+        subscription_id,
+        REMINDER,
+    )
+    if row is None or row["phase"] != SubscriptionPhase.PAYMENT_PROBLEM:
+        raise NotRemindedError("This payment isn't open any more, so no email was sent.")
+    if row["user_id"] is None or row["erased_at"]:
+        raise NotRemindedError("Nobody is known whom the email could be sent to.")
+    if row["off"]:
+        raise NotRemindedError(
+            "This member has turned these emails off, so none was sent. Write to them yourself."
+        )
+    earlier = await _earlier(connection, row["user_id"], subscription_id)
+    if earlier and earlier.id != after and earlier.at > datetime.now(UTC) - AGAIN_AFTER:
+        return earlier
+    key = f"{REMINDER}:{subscription_id}:after:{earlier.id if earlier else 0}"
+    await write_mails(
+        connection,
+        [_mail(key, row["user_id"], subscription_id, products=row["products"], by_hand=True)],
+    )
+    return None
+
+
+def _mail(
+    key: str, user_id: int, subscription_id: str, *, products: list[str], by_hand: bool = False
+) -> Mail:
+    data = {"source_id": subscription_id, "products": products}
+    return Mail(
+        key=key,
+        kind=REMINDER,
+        user_id=user_id,
+        product_id=products[0] if products else None,
+        data=data | ({"by_hand": True} if by_hand else {}),
+    )
+
+
+async def _earlier(
+    connection: Connection, user_id: int, subscription_id: str
+) -> EarlierEmail | None:
+    row = await connection.fetchrow(
+        """
+        select id, kind, created_at as at from mails
+         where user_id = $1 and data ->> 'source_id' = $2 and state <> 'suppressed'
+           and kind = any($3::text[])
+         order by id desc limit 1
+        """,
+        user_id,
+        subscription_id,
+        (REMINDER, "payment_problem"),
+    )
+    return EarlierEmail(**dict(row)) if row else None
+
+
+@dataclass(frozen=True)
+class CardPage:
+    """What the page behind an email's link is about. `owed` says whether a payment is open;
+    `amount` is that of one period in the currency's minor unit, None if it varies."""
+
+    customer_id: str
+    owed: bool
+    products: str | None
+    unit_amount: int | None
+    currency: str | None
+    interval: str | None
+    interval_count: int | None
+
+
+async def card_page(
+    connection: Connection, *, user_id: int, epoch: int, subscription_id: str
+) -> CardPage | None:
+    """The subscription that a link is about; None if it is over, its billing isn't the user's, or
+    the user's link epoch has risen since the link was made."""
+    row = await connection.fetchrow(
+        f"""
+        select s.customer_id, s.phase = $4 as owed, costs.products, costs.amount as unit_amount,
+               costs.currency, costs.interval, costs.interval_count
+          from subscriptions s
+          join customers c on c.id = s.customer_id
+          join users u on u.id = s.user_id
+         cross join {COSTS}
+         where s.id = $1 and u.id = $2 and u.link_epoch = $3 and u.erased_at is null
+           and s.ended_at is null and c.user_id = u.id and c.billing_user = u.id and not c.deleted
+        """,
+        subscription_id,
+        user_id,
+        epoch,
+        SubscriptionPhase.PAYMENT_PROBLEM,
+    )
+    return CardPage(**dict(row)) if row else None
