@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     OUTGOING_SECRET = "outgoing_secret"
     REFERENCE = "reference"
     SIGNING_KEY = "signing_key"
+    SMTP_PASSWORD = "smtp_password"
     COMMUNITY_TOKEN = "community_token"
     COMMUNITY_SECRET = "community_secret"
     COMMUNITY_STATE = "community_state"

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from latchkey import stripe_api, temporal
-from latchkey.mail import outbox
+from latchkey.mail import server as servers
+from latchkey.settings import Settings
 from latchkey.store.pool import create_pool
 from latchkey.stripe_api import StripeApi, StripeError
 from tests.harness import free_port
@@ -140,9 +141,15 @@ async def test_no_password_goes_to_a_mail_server_with_a_forged_certificate(
     loop, port = asyncio.get_running_loop(), free_port()
     context = forged if scheme == "smtps" else None
     server = await loop.create_server(serve, "localhost", port, ssl=context)
-    with pytest.raises((aiosmtplib.SMTPException, OSError)):
-        await outbox._connected(f"{scheme}://user:secret@localhost:{port}", "required")
+    url = f"{scheme}://user:secret@localhost:{port}"
+    target = servers.of_settings(Settings.model_validate({"SMTP_URL": url}))
+    assert target is not None
+    with pytest.raises((aiosmtplib.SMTPException, OSError)) as refused:
+        await servers.connected(target)
     server.close()
+    assert "The certificate of localhost isn't valid for that name" in servers.explained(
+        refused.value, target
+    )
     assert logins == []
 
 

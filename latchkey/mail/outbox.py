@@ -1,15 +1,15 @@
-"""Sends the emails in the outbox. Without an SMTP server they stay there, to be read."""
+"""Sends the emails in the outbox. Without a mail server they stay there, to be read."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import structlog
 from prometheus_client import Counter
 
 from latchkey.addresses import AddressError
+from latchkey.mail import server as servers
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
 from latchkey.store import site_identity, site_settings
@@ -36,28 +36,28 @@ class MailServerAwayError(OSError):
 
 
 async def run(pool: Pool, settings: Settings, supervisor: LoopSupervisor) -> None:
-    """Send due emails until the supervisor stops; does nothing where SMTP_URL is absent."""
-    if settings.smtp_url is None:
-        return
+    """Send due emails until the supervisor stops."""
     await supervisor.repeat(
         "email", lambda: send_due(pool, settings), every=POLL_SECONDS, patience=LONGEST_BATCH
     )
 
 
 async def send_due(pool: Pool, settings: Settings) -> bool:
-    """Send one batch; True where there may be more. A copy of a site sends nothing. Raises
-    `MailServerAwayError`."""
+    """Send one batch; True where there may be more. A copy of a site sends nothing, and so does one
+    that has no mail server. Raises `MailServerAwayError`."""
     async with pool.acquire() as connection:
         if not (await site_identity.read(connection, settings.public_url)).sends_email:
+            return False
+        target = await servers.current(connection, settings)
+        if target is None:
             return False
         site = await site_settings.read(connection)
         due = await mails.claim(connection, limit=BATCH, site=site)
     if not due:
         return False
-    assert settings.smtp_url is not None, "run checks it"
     try:
-        server = await _connected(settings.smtp_url.get_secret_value(), settings.smtp_tls)
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+        server = await servers.connected(target)
+    except servers.FAILURES as error:
         await _put_back(pool, due, f"can't reach the mail server: {error}")
         raise MailServerAwayError from error
     try:
@@ -132,26 +132,3 @@ async def _put_back(pool: Pool, due: Sequence[OutMail], error: str) -> None:
     log.warning("SMTP unavailable, emails postponed", count=len(due))
     async with pool.acquire() as connection:
         await mails.put_back(connection, [mail.id for mail in due], error=error, pause=SERVER_AWAY)
-
-
-async def _connected(url: str, policy: str) -> aiosmtplib.SMTP:
-    """A session with the server of an address such as `smtp://user:password@host:587` (STARTTLS)
-    or `smtps://…` (TLS from the start).
-
-    Without TLS nothing is sent, above all no password, except on this machine or where the setting
-    says `opportunistic`.
-    """
-    parts = urlsplit(url)
-    tls = parts.scheme == "smtps"
-    local = parts.hostname in (None, "localhost", "127.0.0.1", "::1")
-    server = aiosmtplib.SMTP(
-        hostname=parts.hostname or "localhost",
-        port=parts.port or (465 if tls else 25),
-        use_tls=tls,
-        start_tls=False if tls else None if local or policy == "opportunistic" else True,
-        timeout=20,
-    )
-    await server.connect()
-    if parts.username:
-        await server.login(unquote(parts.username), unquote(parts.password or ""))
-    return server

@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, make_msgid, parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -111,8 +112,7 @@ def message(
     recognised as the same email. Raises `AddressError` for a recipient that isn't one mailbox."""
     site = site or SiteSettings()
     made = EmailMessage(_POLICY)
-    name, address = parseaddr(sender)
-    made["From"] = _address(site.mail_from or address, line(site.sender_name or name))
+    made["From"] = sender_of(site, sender)
     if site.reply_to:
         made["Reply-To"] = _address(site.reply_to)
     made["To"] = _address(mail.email, line(mail.name or ""))
@@ -128,6 +128,29 @@ def message(
     made.set_content(rendered.text)
     made.add_alternative(rendered.html, subtype="html")
     return made
+
+
+def trial(to: str, *, sender: str, public_url: str, site: SiteSettings) -> EmailMessage:
+    """An email that shows that the mail server works. Raises `AddressError`."""
+    made = EmailMessage(_POLICY)
+    made["From"] = sender_of(site, sender)
+    made["To"] = _address(to)
+    made["Subject"] = f"Test email from {line(site.name)}"
+    made["Date"] = format_datetime(datetime.now(UTC))
+    made["Message-ID"] = make_msgid(domain=urlsplit(public_url).hostname or "localhost")
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(
+        f"The mail server works: {public_url} sent you this email through it.\n\n"
+        "If it landed in your spam folder, have the domain of the sender set up SPF, DKIM and"
+        " DMARC.\n"
+    )
+    return made
+
+
+def sender_of(site: SiteSettings, default: str) -> Address:
+    """Whom emails come from: what the email settings say, else `default`."""
+    name, address = parseaddr(default)
+    return _address(site.mail_from or address, line(site.sender_name or name))
 
 
 def nonce(mail: OutMail) -> str:

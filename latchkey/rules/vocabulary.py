@@ -50,6 +50,15 @@ class ActivityType(StrEnum):
     USER_ERASED = "user_erased"
 
 
+class MailSecurity(StrEnum):
+    """How the connection to a mail server is encrypted: from the start, by STARTTLS or not at all,
+    or by STARTTLS where the server offers it."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    OPPORTUNISTIC = "opportunistic"
+
+
 class Cause(StrEnum):
     """Who or what brought a change about."""
 

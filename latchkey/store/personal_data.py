@@ -27,6 +27,7 @@ EMPTIED = frozenset(
         "idempotency_keys",
         "mails",
         "matches",
+        "mail_server",
         "merge_requests",
         "oauth_authorizations",
         "oauth_client_secrets",

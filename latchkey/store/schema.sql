@@ -1012,6 +1012,21 @@ CREATE VIEW live_holders AS
    FROM collection_holders
   WHERE ((ended_at IS NULL) AND ((until IS NULL) OR (until > now())));
 
+CREATE TABLE mail_server (
+    singleton boolean DEFAULT true NOT NULL,
+    host text,
+    port integer,
+    security text,
+    username text,
+    password_encrypted bytea,
+    tested_server text,
+    tested_at timestamp with time zone,
+    CONSTRAINT mail_server_check CHECK ((((host IS NULL) = (port IS NULL)) AND ((host IS NULL) = (security IS NULL)))),
+    CONSTRAINT mail_server_port_check CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT mail_server_security_check CHECK ((security = ANY (ARRAY['tls'::text, 'starttls'::text, 'opportunistic'::text]))),
+    CONSTRAINT mail_server_singleton_check CHECK (singleton)
+);
+
 CREATE TABLE mails (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -2015,6 +2030,9 @@ ALTER TABLE ONLY idempotency_keys
 
 ALTER TABLE ONLY links
     ADD CONSTRAINT links_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mail_server
+    ADD CONSTRAINT mail_server_pkey PRIMARY KEY (singleton);
 
 ALTER TABLE ONLY mails
     ADD CONSTRAINT mails_key_key UNIQUE (key);

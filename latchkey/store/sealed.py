@@ -37,6 +37,7 @@ SEALED_COLUMNS = (
     SealedColumn("webhook_endpoints", ("id",), "earlier_secret", "outgoing_secret"),
     SealedColumn("communities", ("endpoint_id",), "token", "community_token"),
     SealedColumn("communities", ("endpoint_id",), "client_secret", "community_secret"),
+    SealedColumn("mail_server", ("singleton",), "password_encrypted", "smtp_password"),
     SealedColumn("idempotency_keys", ("token", "key"), "body", "api_answer", as_text=True),
 )
 

@@ -410,6 +410,9 @@ OBSTACLES: dict[Obstacle, str] = {
 NOTICES = {
     "created": "Product created.",
     "saved": "Saved.",
+    "mail-server-saved": "The test email was accepted, and the mail server is saved.",
+    "mail-tested": "The test email was accepted. See whether it arrives.",
+    "mail-server-removed": "Mail server removed. Emails stay in the outbox.",
     "deleted": "Deleted.",
     "linked": "Link saved. The import has started.",
     "unlinked": "Link removed.",

@@ -53,9 +53,9 @@ class Finding:
 @dataclass(frozen=True)
 class Expectations:
     """What the settings promise: how often missed events are looked for, whether everything is
-    compared every night, the API version that the webhook endpoint has to send, whether emails are
-    sent, whether visitors come from the internet, and how old the last backup may be, if that is
-    watched here."""
+    compared every night, the API version that the webhook endpoint has to send, whether SMTP_URL
+    names a mail server, whether visitors come from the internet, and how old the last backup may
+    be, if that is watched here."""
 
     catch_up_every: timedelta
     compares_nightly: bool
@@ -94,7 +94,8 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     if figures.second_subscriptions:
         found.append(Finding(FindingKind.SECOND_SUBSCRIPTIONS, figures.second_subscriptions))
     found += _of_comparisons(figures, nightly=expected.compares_nightly)
-    found += _of_emails(figures, sends=expected.sends_email)
+    sends = expected.sends_email or figures.mail_server
+    found += _of_emails(figures, sends=sends)
     found += _of_webhooks(figures)
     found += _of_backups(figures, every=expected.backup_every)
     alike = figures.only_address

@@ -31,6 +31,7 @@ class HealthFigures:
     people all come from. `webhooks_off` are the hosts of endpoints that were switched off, and
     `webhooks_given_up` counts what was given up within three days; `communities_off` and
     `roles_refused` are communities that were, and roles that they don't let be given.
+    `mail_server` says whether an admin entered one.
     `backed_up_at` is when `latchkey backup` last wrote this database to a file, if it ever did.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
@@ -53,6 +54,7 @@ class HealthFigures:
     overdue: int
     mails_failed: int
     oldest_unsent: datetime | None
+    mail_server: bool
     oldest_wakeup: datetime | None
     stuck_loops: list[str]
     unsold: list[str]
@@ -164,6 +166,7 @@ async def figures(connection: Connection) -> HealthFigures:
                    and not exists (select from mails
                                     where claimed_at > now() - interval '5 minutes'))
                    as oldest_unsent,
+               exists (select from mail_server where host is not null) as mail_server,
                (select min(at) from wakeups) as oldest_wakeup,
                (select coalesce(array_agg(distinct kind || ': ' || loop), '{}')
                   from processes, unnest(stuck) as loop

@@ -65,7 +65,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         unsold=unsold,
         refused_sales=refused_sales,
         dependencies={"Postgres": postgres, "Temporal": temporal},
-        smtp=site.settings.smtp_url is not None,
+        smtp=site.settings.smtp_url is not None or report.figures.mail_server,
         catch_up_seconds=site.settings.catchup_seconds,
         by_hand=site.keyring.secrets_by_hand or site.settings.register_webhook == "off",
         error=error,

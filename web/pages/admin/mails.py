@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from latchkey.mail import server as servers
 from latchkey.mail.letters import KINDS
 from latchkey.mail.render import Rendered, render
 from latchkey.store import site_settings
@@ -71,6 +72,7 @@ async def outbox(request: Request) -> Response:
             search=query["q"] or None,
         )
         counts = await mails.counts(connection)
+        sends = await servers.is_set(connection, site_of(request).settings)
     return page(
         request,
         "admin/mails.html",
@@ -80,7 +82,7 @@ async def outbox(request: Request) -> Response:
         kinds=KINDS,
         states=mails.STATES,
         counts=counts,
-        smtp=site_of(request).settings.smtp_url is not None,
+        smtp=sends,
     )
 
 
@@ -94,7 +96,9 @@ async def mail(request: Request) -> Response:
     email = await _mail(request)
     site = site_of(request)
     rendered = await _rendered(request, email)
-    open_link = _may_follow(request, email) and site.settings.smtp_url is None
+    async with site.pool.acquire() as connection:
+        sends = await servers.is_set(connection, site.settings)
+    open_link = _may_follow(request, email) and not sends
     response = page(
         request,
         "admin/mail.html",
@@ -153,7 +157,8 @@ async def settings(request: Request) -> Response:
     pool = site_of(request).pool
     if request.method == "GET":
         async with pool.acquire() as connection:
-            return _settings(request, vars(await site_settings.read(connection)), {})
+            current = await site_settings.read(connection)
+        return await _settings(request, vars(current), {})
     fields = await form(request)
     switches = ("login_mail", "cancellation_mail", "payment_mail", "abandoned_mail")
     values: dict[str, Any] = {
@@ -165,16 +170,18 @@ async def settings(request: Request) -> Response:
     try:
         wanted = SettingsForm.model_validate(values)
     except ValidationError as error:
-        return _settings(request, values, errors_of(error), 422)
+        return await _settings(request, values, errors_of(error), 422)
     async with pool.acquire() as connection, connection.transaction():
         await site_settings.change(connection, **wanted.model_dump())
     return redirect("/admin/mails/settings?done=saved")
 
 
-def _settings(
+async def _settings(
     request: Request, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> Response:
     site = site_of(request)
+    async with site.pool.acquire() as connection:
+        sends = await servers.is_set(connection, site.settings)
     return page(
         request,
         "admin/mail_settings.html",
@@ -183,7 +190,7 @@ def _settings(
         errors=errors,
         kinds=KINDS,
         default_from=site.settings.mail_from,
-        smtp=site.settings.smtp_url is not None,
+        smtp=sends,
     )
 
 

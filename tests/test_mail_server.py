@@ -1,0 +1,165 @@
+"""What people read when a mail server doesn't take an email."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from typing import Any
+
+import aiosmtplib
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+
+from latchkey.mail import server as servers
+from latchkey.mail.server import MailServer
+from latchkey.rules.vocabulary import MailSecurity
+from latchkey.settings import Settings
+from tests.harness import free_port
+
+pytestmark = pytest.mark.anyio
+
+NEARBY = "127.0.0.2"
+"""Another machine, as far as the rules for encryption are concerned."""
+
+
+class Choosy:
+    """Refuses what comes from or goes to `gone@`."""
+
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        envelope.mail_from = address
+        return "550 5.7.60 not your address" if address.startswith("gone@") else "250 OK"
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return "550 5.1.1 no such mailbox" if address.startswith("gone@") else "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        return "250 OK"
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    """A mail server without TLS, whose only account is `user` with the password `right`."""
+
+    def login(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == b"right", handled=False)
+
+    loop, port = asyncio.get_running_loop(), free_port()
+    server = await loop.create_server(
+        lambda: SMTP(Choosy(), authenticator=login, auth_require_tls=False), NEARBY, port
+    )
+    try:
+        yield port
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[int]:
+    """A server that accepts connections and says nothing."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    port = free_port()
+    server = await asyncio.start_server(listen, NEARBY, port)
+    try:
+        yield port
+    finally:
+        server.close()
+
+
+def letter(sender: str = "club@a.example", to: str = "ada@a.example") -> EmailMessage:
+    made = EmailMessage()
+    made["From"], made["To"] = sender, to
+    made.set_content("Hello")
+    return made
+
+
+async def problem(target: MailServer, message: EmailMessage | None = None) -> str:
+    with pytest.raises(servers.FAILURES) as refused:
+        await servers.deliver(target, message or letter(), timeout=0.5)
+    return servers.explained(refused.value, target)
+
+
+@pytest.mark.parametrize(
+    ("security", "account", "message", "said"),
+    [
+        (MailSecurity.STARTTLS, (None, None), letter(), "doesn't offer STARTTLS"),
+        (MailSecurity.TLS, (None, None), letter(), "The TLS handshake"),
+        (
+            MailSecurity.OPPORTUNISTIC,
+            ("user", "wrong"),
+            letter(),
+            "refused the user name or password. It said: 535 5.7.8",
+        ),
+        (
+            MailSecurity.OPPORTUNISTIC,
+            ("user", "right"),
+            letter(sender="gone@a.example"),
+            "may send from. It said: 550 5.7.60 not your address",
+        ),
+        (
+            MailSecurity.OPPORTUNISTIC,
+            ("user", "right"),
+            letter(to="gone@a.example"),
+            "refused the recipient. It said: 550 5.1.1 no such mailbox",
+        ),
+    ],
+    ids=["no STARTTLS", "no TLS", "password", "sender", "recipient"],
+)
+async def test_refusals_say_what_to_change(
+    security: MailSecurity, account: tuple[str, str], message: EmailMessage, said: str
+) -> None:
+    async with serving() as port:
+        target = MailServer(NEARBY, port, security, *account)
+        assert said in await problem(target, message)
+        assert account[1] is None or account[1] not in f"{target} {target.name}"
+
+
+async def test_a_server_that_cannot_be_reached_says_why() -> None:
+    nowhere = MailServer("smtp.club.invalid", 25, MailSecurity.STARTTLS)
+    assert "no server called smtp.club.invalid" in await problem(nowhere)
+    closed = MailServer(NEARBY, free_port(), MailSecurity.STARTTLS)
+    assert f"Nothing answers at {NEARBY}, port {closed.port}." in await problem(closed)
+    async with silent() as port:
+        assert "doesn't answer" in await problem(MailServer(NEARBY, port, MailSecurity.STARTTLS))
+
+
+async def test_a_server_that_fits_takes_the_email() -> None:
+    async with serving() as port:
+        target = MailServer(NEARBY, port, MailSecurity.OPPORTUNISTIC, "user", "right")
+        await servers.deliver(target, letter(), timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("url", "policy", "security", "port"),
+    [
+        ("smtp://a%40b.example:p%2Fw@mail.example", "required", MailSecurity.STARTTLS, 25),
+        (
+            "smtp://a%40b.example:p%2Fw@mail.example:2525",
+            "opportunistic",
+            MailSecurity.OPPORTUNISTIC,
+            2525,
+        ),
+        ("smtps://a%40b.example:p%2Fw@mail.example", "opportunistic", MailSecurity.TLS, 465),
+    ],
+)
+def test_smtp_url_names_the_server(
+    url: str, policy: str, security: MailSecurity, port: int
+) -> None:
+    settings = Settings.model_validate({"SMTP_URL": url, "LATCHKEY_SMTP_TLS": policy})
+    assert servers.of_settings(settings) == MailServer(
+        "mail.example", port, security, "a@b.example", "p/w"
+    )
+
+
+def test_an_answer_without_words_is_explained() -> None:
+    target = MailServer("mail.example", 25, MailSecurity.TLS)
+    broken = aiosmtplib.SMTPServerDisconnected("x")
+    assert "broke off" in servers.explained(broken, target)
