@@ -39,6 +39,7 @@ from web.pages.admin import (
     protected_sites,
     purchases,
     sales_pages,
+    search,
     second_factors,
     selling,
     site_settings,
@@ -89,6 +90,7 @@ def routes() -> list[Route]:
     """Every page, each with its line in the audit log."""
     pages = [
         *dashboard.routes(),
+        *search.routes(),
         *categories.routes(),
         *products.routes(),
         *product.routes(),

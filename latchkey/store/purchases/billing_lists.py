@@ -282,22 +282,23 @@ async def _of_address(
     return (row["users"], row["customers"]) if row["users"] or row["customers"] else None
 
 
+USERS_OF = """
+select user_id from customers where id = $1 and user_id is not null
+union select user_id from subscriptions where id = $1 and user_id is not null
+union select user_id from subscriptions where checkout_session = $1 and user_id is not null
+union select s.user_id from bills b join subscriptions s on s.id = b.subscription_id
+       where b.id = $1 and s.user_id is not null
+union select user_id from orders where id = $1 and user_id is not null
+union select user_id from orders where payment_intent = $1 and user_id is not null
+union select user_id from orders where invoice = $1 and user_id is not null
+"""
+"""A query for the users to whom the customer, subscription or purchase with the Stripe id `$1`
+belongs; also by the session, payment intent or invoice of one."""
+
+
 async def users_of(connection: Connection, stripe_id: str) -> list[int]:
-    """The users to whom the customer, subscription or purchase with this Stripe id belongs; also
-    by the session, payment intent or invoice of one."""
-    rows = await connection.fetch(
-        """
-        select user_id from customers where id = $1 and user_id is not null
-        union select user_id from subscriptions where id = $1 and user_id is not null
-        union select user_id from subscriptions
-               where checkout_session = $1 and user_id is not null
-        union select user_id from orders where id = $1 and user_id is not null
-        union select user_id from orders where payment_intent = $1 and user_id is not null
-        union select user_id from orders where invoice = $1 and user_id is not null
-        """,
-        stripe_id,
-    )
-    return [row["user_id"] for row in rows]
+    """The users that `USERS_OF` finds."""
+    return [row["user_id"] for row in await connection.fetch(USERS_OF, stripe_id)]
 
 
 async def stripe_products(connection: Connection, product_id: str) -> list[str]:

@@ -127,6 +127,7 @@ async def _add_conditions(connection: Connection, wanted: BillingFilter, where: 
         select id from subscriptions where id = $1
         union select id from subscriptions where customer_id = $1
         union select id from subscriptions where checkout_session = $1
+        union select subscription_id from bills where id = $1
         """,
     )
 
