@@ -8,6 +8,7 @@ RESTLESS = frozenset(
     {"catch_up", "chores", "idempotency_keys", "prices", "stripe_connection", "stripe_products"}
     | {"processes", "wakeups", "webhook_refusals", "audit_log", "sent_events", "signing_keys"}
     | {"oauth_logouts", "stripe_rate", "events", "address_proofs"}
+    | {"figure_cohorts", "figure_counts", "figure_days"}
     | {"webhook_facts", "webhook_events", "webhook_deliveries", "webhook_attempts"}
 )
 """Tables that background work writes to at any time, and counts of refusals. Whatever it asks of

@@ -94,7 +94,7 @@ def test_imports_point_one_way(path: Path) -> None:
 
 STORE = (
     *("", "stripe", "feed", "purchases", "products", "access", "webhooks", "communities"),
-    *("checks", "users", "oauth", "forward_auth"),
+    *("checks", "users", "oauth", "forward_auth", "figures"),
 )
 """Folders of `latchkey/store`, from ground to roof: each imports only from those before it."""
 

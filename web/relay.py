@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -25,6 +26,7 @@ from latchkey.contracts import BurstObject
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.checks import reconciliations
 from latchkey.store.communities import accounts
+from latchkey.store.figures import counting
 from latchkey.store.pool import Pool
 from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
@@ -66,6 +68,7 @@ APART_SECONDS = 0.25
 
 WAKEUPS = 50
 POLL_SECONDS = 1.0
+FIGURES_SECONDS = 10.0
 LOOK_SECONDS = 60.0
 """Between looks for accounts at communities that are due."""
 BURST = 100
@@ -134,6 +137,9 @@ class Relay:
             ),
             supervisor.repeat("outgoing webhooks", self._make_webhooks, every=POLL_SECONDS),
             supervisor.repeat("communities", self._look_again, every=LOOK_SECONDS),
+            supervisor.repeat(
+                "figures", partial(counting.count_if_due, self._pool), every=FIGURES_SECONDS
+            ),
         )
         for burst in self._bursts:
             burst.cancel()

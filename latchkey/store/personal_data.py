@@ -166,6 +166,9 @@ KEPT: Mapping[str, str] = {
         "id name confidential first_party pkce redirect_uris post_logout_redirect_uris"
         " backchannel_logout_uri scopes product_required product_id created_at"
     ),
+    "figure_cohorts": "product_id cohort month people joined",
+    "figure_counts": "singleton counted_at took",
+    "figure_days": "product_id day kind currency people amount",
     "order_lines": "order_id id stripe_product price_id quantity amount",
     "passed_over": "id ticket at",
     "policy_changes": (
@@ -184,6 +187,10 @@ KEPT: Mapping[str, str] = {
     ),
     "protected_site_products": "site_id product_id",
     "protected_sites": "id origin without_access created_at",
+    "recurring_spans": (
+        "id subscription_id item_id stripe_product price_id quantity trial since until recorded_at"
+        " imported"
+    ),
     "sales_pages": (
         "product_id status headline body image_url price_line button edition created_at updated_at"
     ),

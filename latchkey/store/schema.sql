@@ -198,6 +198,16 @@ begin
 end
 $$;
 
+CREATE FUNCTION note_recurring_spans() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from changed) then
+        perform record_recurring_spans(array(select distinct subscription_id from changed));
+    end if;
+    return null;
+end $$;
+
 CREATE FUNCTION note_users_created() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -229,6 +239,71 @@ begin
     return new;
 end
 $$;
+
+CREATE FUNCTION record_recurring_spans(ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
+                                 trial, since, until, imported)
+    select s.id, i.id, i.stripe_product, i.price_id, i.quantity, past.trial, past.since, past.until,
+           s.created_at < now() - interval '1 day'
+      from subscriptions s
+      join subscription_items i on i.subscription_id = s.id and i.quantity > 0
+     cross join lateral (
+           select greatest(s.trial_end, s.created_at) as trial_end, s.status = 'trialing' as trial,
+                  least(s.ended_at, now()) as ended_at) t
+     cross join lateral (
+           select true as trial, s.created_at as since,
+                  case when not t.trial or t.ended_at < now()
+                       then least(t.trial_end, t.ended_at) end as until
+            where t.trial or t.trial_end > s.created_at
+           union all
+           select false, t.trial_end,
+                  case when s.status in ('active', 'past_due') and not s.collection_paused
+                       then null
+                       when s.status = 'unpaid' then coalesce(s.past_due_since, t.ended_at)
+                       else t.ended_at end
+            where s.status in ('active', 'past_due', 'unpaid', 'canceled')
+              and t.trial_end < t.ended_at) past
+     where s.id = any(ids) and past.since < coalesce(past.until, 'infinity')
+       and not exists (select from recurring_spans r where r.subscription_id = s.id);
+
+    with wanted as (
+        select i.subscription_id, i.id as item_id, i.stripe_product, i.price_id, i.quantity,
+               s.status = 'trialing' as trial
+          from subscriptions s
+          join subscription_items i on i.subscription_id = s.id and i.quantity > 0
+         where s.id = any(ids) and s.ended_at is null and not s.collection_paused
+           and s.status in ('trialing', 'active', 'past_due')
+    ), changed as (
+        update recurring_spans r
+           set until = greatest(r.since,
+                   case when r.trial and s.trial_end <= now() then least(s.trial_end, s.ended_at)
+                        else least(s.ended_at, now()) end)
+          from subscriptions s
+         where s.id = r.subscription_id and r.subscription_id = any(ids) and r.until is null
+           and not exists (
+               select from wanted w
+                where w.subscription_id = r.subscription_id and w.item_id = r.item_id
+                  and (w.stripe_product, w.price_id, w.quantity, w.trial)
+                    = (r.stripe_product, r.price_id, r.quantity, r.trial))
+        returning r.subscription_id, r.item_id, r.trial, r.until
+    )
+    insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
+                                 trial, since)
+    select w.subscription_id, w.item_id, w.stripe_product, w.price_id, w.quantity, w.trial,
+           coalesce((select min(c.until) from changed c
+                      where c.subscription_id = w.subscription_id and c.item_id = w.item_id
+                        and c.trial and not w.trial), now())
+      from wanted w
+     where not exists (
+           select from recurring_spans r
+            where r.subscription_id = w.subscription_id and r.item_id = w.item_id
+              and r.until is null
+              and (r.stripe_product, r.price_id, r.quantity, r.trial)
+                = (w.stripe_product, w.price_id, w.quantity, w.trial));
+end $$;
 
 CREATE FUNCTION this_database() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -669,6 +744,30 @@ ALTER TABLE events ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE figure_cohorts (
+    product_id text NOT NULL,
+    cohort date NOT NULL,
+    month date NOT NULL,
+    people bigint NOT NULL,
+    joined bigint NOT NULL
+);
+
+CREATE TABLE figure_counts (
+    singleton boolean DEFAULT true NOT NULL,
+    counted_at timestamp with time zone,
+    took interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT figure_counts_singleton_check CHECK (singleton)
+);
+
+CREATE TABLE figure_days (
+    product_id text NOT NULL,
+    day date NOT NULL,
+    kind text NOT NULL,
+    currency text NOT NULL,
+    people bigint NOT NULL,
+    amount numeric NOT NULL
 );
 
 CREATE TABLE grants (
@@ -1541,6 +1640,29 @@ CREATE TABLE recovery_codes (
     used_at timestamp with time zone
 );
 
+CREATE TABLE recurring_spans (
+    id bigint NOT NULL,
+    subscription_id text NOT NULL,
+    item_id text NOT NULL,
+    stripe_product text NOT NULL,
+    price_id text NOT NULL,
+    quantity integer NOT NULL,
+    trial boolean NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    imported boolean DEFAULT false NOT NULL
+);
+
+ALTER TABLE recurring_spans ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME recurring_spans_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW refused_sales AS
  SELECT p.id AS product_id,
     o.price_id,
@@ -2022,6 +2144,15 @@ ALTER TABLE ONLY events
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_seq_key UNIQUE (seq);
 
+ALTER TABLE ONLY figure_cohorts
+    ADD CONSTRAINT figure_cohorts_pkey PRIMARY KEY (product_id, cohort, month);
+
+ALTER TABLE ONLY figure_counts
+    ADD CONSTRAINT figure_counts_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY figure_days
+    ADD CONSTRAINT figure_days_pkey PRIMARY KEY (product_id, day, kind, currency);
+
 ALTER TABLE ONLY grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
 
@@ -2156,6 +2287,9 @@ ALTER TABLE ONLY reconciliations
 
 ALTER TABLE ONLY recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
+
+ALTER TABLE ONLY recurring_spans
+    ADD CONSTRAINT recurring_spans_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY sales_pages
     ADD CONSTRAINT sales_pages_pkey PRIMARY KEY (product_id);
@@ -2460,6 +2594,14 @@ CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at D
 
 CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created_at) WHERE (dispatched_at IS NULL);
 
+CREATE INDEX recurring_spans_by_end ON recurring_spans USING btree (until);
+
+CREATE INDEX recurring_spans_by_start ON recurring_spans USING btree (since);
+
+CREATE INDEX recurring_spans_by_subscription ON recurring_spans USING btree (subscription_id);
+
+CREATE INDEX recurring_spans_imported ON recurring_spans USING btree (recorded_at) WHERE imported;
+
 CREATE INDEX second_subscriptions_product ON second_subscriptions USING btree (product_id);
 
 CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
@@ -2557,6 +2699,12 @@ CREATE TRIGGER note_grants_changed AFTER UPDATE ON grants REFERENCING OLD TABLE 
 CREATE TRIGGER note_grants_given AFTER INSERT ON grants REFERENCING NEW TABLE AS given FOR EACH STATEMENT EXECUTE FUNCTION note_grants_given();
 
 CREATE TRIGGER note_grants_gone AFTER DELETE ON grants REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_grants_gone();
+
+CREATE TRIGGER note_items_added AFTER INSERT ON subscription_items REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_recurring_spans();
+
+CREATE TRIGGER note_items_changed AFTER UPDATE ON subscription_items REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_recurring_spans();
+
+CREATE TRIGGER note_items_removed AFTER DELETE ON subscription_items REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_recurring_spans();
 
 CREATE TRIGGER note_users_created AFTER INSERT ON users REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION note_users_created();
 
@@ -2784,6 +2932,9 @@ ALTER TABLE ONLY reconciliations
 
 ALTER TABLE ONLY recovery_codes
     ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY recurring_spans
+    ADD CONSTRAINT recurring_spans_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY sales_pages
     ADD CONSTRAINT sales_pages_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;

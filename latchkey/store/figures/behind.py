@@ -1,0 +1,154 @@
+"""The people behind a figure: who joined, left, paid or bought in a period, or was there at its
+end."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from enum import StrEnum
+
+from latchkey.rules.figures import Movement, Period
+from latchkey.store.figures.movements import SCOPES, VALUES, movements
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases.billing_lists import ListPlace
+
+CHUNK = 1000
+
+
+class Level(StrEnum):
+    """What is counted at the end of a period, rather than in it."""
+
+    MEMBERS = "members"
+    SUBSCRIBERS = "subscribers"
+    TRIALS = "trials"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whom a point stands for: those of a movement in the period, or those who are there at its
+    end. None as `product_id` means the whole site; `currency` matters where there are amounts."""
+
+    kind: Movement | Level
+    period: Period
+    product_id: str | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone behind a figure: when it happened (or since when it is so), and the amount in the
+    currency's minor unit; less revenue is negative. `id` tells their rows of a list apart."""
+
+    id: str
+    at: datetime
+    user_id: int | None
+    email: str | None
+    name: str | None
+    customer_id: str | None
+    amount: int
+    currency: str
+
+    @property
+    def place(self) -> ListPlace:
+        return ListPlace(self.at, self.id)
+
+
+_ASKED = """
+asked as (
+    select $1::text as product_id, $2::timestamptz as since, $3::timestamptz as until,
+           $4::text as kind, $5::text as currency)
+"""
+_TOUCHED = """
+s.customer_id in (
+    select t.customer_id from subscriptions t join recurring_spans r on r.subscription_id = t.id
+     where r.since >= $2 and r.since < $3
+    union
+    select t.customer_id from subscriptions t join recurring_spans r on r.subscription_id = t.id
+     where r.until >= $2 and r.until < $3)
+"""
+_TOUCHED_USERS = """
+g.user_id in (
+    select t.user_id from grants t where t.since >= $2 and t.since < $3
+    union select t.user_id from grants t where t.ended_at >= $2 and t.ended_at < $3
+    union select t.user_id from grants t where t.until >= $2 and t.until < $3)
+"""
+_PAID = "o.paid_at >= $2 and o.paid_at < $3"
+
+_MOVED = f"""
+with {_ASKED}, {movements(customers=_TOUCHED, users=_TOUCHED_USERS, orders=_PAID)},
+found as (
+    select id, at, user_id, customer_id, amount, currency from moves
+     where product_id = $1 and at >= $2 and at < $3 and kind = $4 and currency in ('', $5))
+"""
+_OPEN_VALUES = VALUES.format(customers="r.since < $3 and coalesce(r.until >= $3, true)")
+_ON_TRIAL = "s.id in (select subscription_id from recurring_spans where trial and since < $3)"
+_NOBODY = "false"
+
+_AT_THE_END = {
+    Level.MEMBERS: f"""
+with {_ASKED},
+found as (
+    select user_id::text as id, min(since) as at, user_id, null::text as customer_id, 0 as amount,
+           '' as currency
+      from (select g.user_id, g.since, least(g.ended_at, g.until) as ended from grants g
+             where g.since < $3 and g.since <= now() and ($1 = '' or g.product_id = $1)) held
+     where ended is null or ended >= $3 or ended > now()
+     group by user_id)
+""",
+    Level.SUBSCRIBERS: f"""
+with {_ASKED}, {SCOPES}, {_OPEN_VALUES},
+found as (
+    select customer_id as id, min(since) as at, null::bigint as user_id, customer_id,
+           sum(monthly) as amount, currency
+      from scoped where product_id = $1 and not trial and monthly > 0 and currency = $5
+     group by customer_id, currency)
+""",
+    Level.TRIALS: f"""
+with {_ASKED}, {movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY)},
+found as (
+    select subscription_id as id, began as at, null::bigint as user_id, customer_id, 0 as amount,
+           '' as currency
+      from trials
+     where product_id = $1 and began < $3 and coalesce(coalesce(paid, ended) >= $3, true))
+""",
+}
+_PAGE = """
+select f.id, f.at, u.id as user_id, coalesce(u.email, c.email) as email,
+       coalesce(u.name, c.name) as name, f.customer_id, f.amount::bigint as amount, f.currency
+  from (select * from found
+         where $6::timestamptz is null or (at, id) < ($6, $7::text)
+         order by at desc, id desc limit $8) f
+  left join customers c on c.id = f.customer_id
+  left join users u on u.id = coalesce(f.user_id, c.user_id)
+ order by f.at desc, f.id desc
+"""
+
+
+async def page(
+    connection: Connection, wanted: Wanted, *, after: ListPlace | None = None, limit: int
+) -> list[Person]:
+    """The first people, the latest first, from the one after `after`."""
+    found = _MOVED if isinstance(wanted.kind, Movement) else _AT_THE_END[wanted.kind]
+    rows = await connection.fetch(
+        found + _PAGE,
+        wanted.product_id or "",
+        datetime.combine(wanted.period.start, time(), UTC),
+        datetime.combine(wanted.period.end, time(), UTC),
+        wanted.kind,
+        wanted.currency,
+        after.at if after else None,
+        after.id if after else None,
+        limit,
+    )
+    return [Person(**dict(row)) for row in rows]
+
+
+async def everyone(pool: Pool, wanted: Wanted) -> AsyncIterator[list[Person]]:
+    """All of them in chunks. Holds no connection between two."""
+    after = None
+    while True:
+        async with pool.acquire() as connection:
+            people = await page(connection, wanted, after=after, limit=CHUNK)
+        if not people:
+            return
+        yield people
+        after = people[-1].place

@@ -1,0 +1,405 @@
+"""Every figure is what a slow, plain walk through the mirror says: day by day, person by person."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from latchkey.rules.figures import Interval, Movement, Period, divided, first_day, monthly, share
+from latchkey.store.figures import behind, counting, series
+from latchkey.store.pool import Connection, Pool
+
+pytestmark = pytest.mark.anyio
+
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+DAYS = 400
+STRIPE_PRODUCTS = {"prod_a": ("prd_a", "prd_twin"), "prod_b": ("prd_b",), "prod_other": ()}
+PRODUCTS = (None, "prd_a", "prd_b", "prd_twin")
+PRICES: dict[str, tuple[str, int | None, str | None, int | None]] = {
+    "price_month": ("eur", 2900, "month", 1),
+    "price_year": ("eur", 9999, "year", 1),
+    "price_week": ("jpy", 500, "week", 2),
+    "price_day": ("kwd", 1234, "day", 1),
+    "price_free": ("eur", 0, "month", 1),
+    "price_tiers": ("eur", None, "month", 1),
+}
+SITE = """
+insert into stripe_connection (singleton, account_id, livemode) values (true, 'acct_1', true)
+    on conflict (singleton) do update set account_id = 'acct_1', livemode = true;
+insert into products (id, slug, name) values ('prd_a', 'a', 'A'), ('prd_b', 'b', 'B'),
+       ('prd_twin', 't', 'T');
+insert into links (product_id, account_id, livemode, stripe_product, state)
+values ('prd_a', 'acct_1', true, 'prod_a', 'listening'),
+       ('prd_twin', 'acct_1', true, 'prod_a', 'listening'),
+       ('prd_b', 'acct_1', true, 'prod_b', 'listening');
+insert into users (email, email_key, name)
+select n || '@x.example', n || '@x.example', 'User ' || n from generate_series(0, 3) n;
+insert into customers (id, account_id, livemode, user_id, email)
+select 'cus_' || n, 'acct_1', n <> 3, u.id, n || '@x.example'
+  from generate_series(0, 3) n left join users u on u.email_key = n || '@x.example' and n < 3;
+"""
+
+moments = st.integers(0, DAYS * 24).map(lambda hours: FIRST + timedelta(hours=hours))
+lasting = st.one_of(st.none(), st.integers(0, 200 * 24).map(lambda hours: timedelta(hours=hours)))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> dict[str, Any]:
+    since, length = draw(moments), draw(lasting)
+    return {
+        "subscription": draw(st.integers(0, 5)),
+        "item": draw(st.sampled_from(("si_1", "si_2"))),
+        "stripe_product": draw(st.sampled_from(tuple(STRIPE_PRODUCTS))),
+        "price": draw(st.sampled_from((*PRICES, "price_unknown"))),
+        "quantity": draw(st.integers(1, 5)),
+        "trial": draw(st.booleans()),
+        "since": since,
+        "until": since + length if length is not None else None,
+    }
+
+
+@st.composite
+def grants(draw: st.DrawFn) -> dict[str, Any]:
+    since, ended, until = draw(moments), draw(lasting), draw(lasting)
+    return {
+        "user": draw(st.integers(0, 3)),
+        "product": draw(st.sampled_from(("prd_a", "prd_b"))),
+        "since": since,
+        "ended": since + ended if ended is not None else None,
+        "until": since + until if until is not None else None,
+    }
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> dict[str, Any]:
+    amount = draw(st.integers(1, 9000))
+    return {
+        "customer": draw(st.integers(0, 3)),
+        "stripe_product": draw(st.sampled_from(tuple(STRIPE_PRODUCTS))),
+        "amount": amount,
+        "refunded": draw(st.one_of(st.just(0), st.integers(0, amount))),
+        "currency": draw(st.sampled_from(("eur", "jpy"))),
+        "paid_at": draw(st.one_of(st.none(), moments)),
+    }
+
+
+WORLDS = st.fixed_dictionaries(
+    {
+        "spans": st.lists(spans(), max_size=14),
+        "grants": st.lists(grants(), max_size=10),
+        "orders": st.lists(orders(), max_size=8),
+    }
+)
+
+
+async def build(connection: Connection, world: dict[str, Any]) -> None:
+    for statement in SITE.split(";\n"):
+        if statement.strip():
+            await connection.execute(statement)
+    await connection.executemany(
+        """
+        insert into prices (id, account_id, livemode, stripe_product, active, type, currency,
+                            unit_amount, interval, interval_count, created_at, ticket)
+        values ($1, 'acct_1', true, 'prod_a', true, 'recurring', $2, $3, $4, $5, now(), 1)
+        """,
+        [(name, *price) for name, price in PRICES.items()],
+    )
+    await connection.execute(
+        """
+        insert into subscriptions (id, account_id, livemode, customer_id, status, created_at,
+                                   ticket)
+        select 'sub_' || n, 'acct_1', n % 4 <> 3, 'cus_' || n % 4, 'active', $1, 1
+          from generate_series(0, 5) n
+        """,
+        FIRST,
+    )
+    await connection.executemany(
+        """
+        insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
+                                     trial, since, until)
+        values ('sub_' || $1::int, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        [tuple(span.values()) for span in world["spans"]],
+    )
+    await connection.executemany(
+        """
+        insert into grants (user_id, product_id, source, source_id, since, ended_at, until, cause)
+        select id, $2, 'order', $6, $3, $4, $5, 'import' from users
+         where email_key = $1::int || '@x.example'
+        """,
+        [(*grant.values(), str(n)) for n, grant in enumerate(world["grants"])],
+    )
+    for n, order in enumerate(world["orders"]):
+        await connection.execute(
+            """
+            insert into orders (id, account_id, livemode, customer_id, state, currency, amount,
+                                charged, amount_refunded, created_at, paid_at, ticket)
+            select $1, 'acct_1', livemode, id, case when $6::timestamptz is null then 'pending'
+                   else 'paid' end, $3, $4, $4, $5, $7, $6, 1 from customers where id = $2
+            """,
+            f"cs_{n}",
+            f"cus_{order['customer']}",
+            order["currency"],
+            order["amount"],
+            order["refunded"],
+            order["paid_at"],
+            FIRST,
+        )
+        await connection.execute(
+            """
+            insert into order_lines (order_id, id, stripe_product, price_id, quantity, amount)
+            values ($1, 'li', $2, 'price_once', 1, $3)
+            """,
+            f"cs_{n}",
+            order["stripe_product"],
+            order["amount"],
+        )
+
+
+def counts(stripe_product: str, product: str | None) -> bool:
+    return product is None or product in STRIPE_PRODUCTS[stripe_product]
+
+
+class Plain:
+    """The same figures, worked out from a world moment by moment."""
+
+    def __init__(self, world: dict[str, Any], product: str | None, currency: str) -> None:
+        self.world, self.product, self.currency = world, product, currency
+        self.spans = [
+            span
+            for span in world["spans"]
+            if span["subscription"] % 4 != 3 and counts(span["stripe_product"], product)
+        ]
+
+    def revenue(self, customer: int, at: datetime, *, included: bool) -> int:
+        """What a customer pays each month just before a moment, or with all that it changes."""
+        total = 0
+        for span in self.spans:
+            price = PRICES.get(span["price"])
+            if span["subscription"] % 4 != customer or span["trial"] or price is None:
+                continue
+            if price[0] == self.currency and _runs(span["since"], span["until"], at, included):
+                total += monthly(price[1], span["quantity"], price[2], price[3])
+        return total
+
+    def held(self, user: int, at: datetime, *, included: bool) -> bool:
+        for grant in self.world["grants"]:
+            ends = [end for end in (grant["ended"], grant["until"]) if end is not None]
+            end = min(ends, default=None)
+            concerns = grant["user"] == user and self.product in (None, grant["product"])
+            if concerns and _runs(grant["since"], end, at, included):
+                return True
+        return False
+
+    def moments(self) -> list[datetime]:
+        found = set()
+        for entry in [*self.spans, *self.world["grants"]]:
+            found |= {entry[key] for key in ("since", "until", "ended") if entry.get(key)}
+        return sorted(found)
+
+    def moves(self) -> list[tuple[Movement, datetime, int]]:
+        """Each movement with its amount."""
+        found: list[tuple[Movement, datetime, int]] = []
+        paid_before = set()
+        for at in self.moments():
+            for n in range(4):
+                before = self.revenue(n, at, included=False)
+                after = self.revenue(n, at, included=True)
+                if after != before:
+                    if before == 0:
+                        kind = Movement.REACTIVATED if n in paid_before else Movement.NEW
+                        paid_before.add(n)
+                    elif after == 0:
+                        kind = Movement.CHURNED
+                    else:
+                        kind = Movement.EXPANDED if after > before else Movement.CONTRACTED
+                    found.append((kind, at, abs(after - before)))
+                had, has = (self.held(n, at, included=x) for x in (False, True))
+                if had != has:
+                    found.append((Movement.JOINED if has else Movement.LEFT, at, 0))
+        return [*found, *self.trials(), *self.sales()]
+
+    def trials(self) -> Iterable[tuple[Movement, datetime, int]]:
+        for n in range(6):
+            own = [span for span in self.spans if span["subscription"] == n]
+            trials = [span for span in own if span["trial"]]
+            if not trials:
+                continue
+            began = min(span["since"] for span in trials)
+            yield Movement.TRIAL_STARTED, began, 0
+            paid = [s["since"] for s in own if not s["trial"] and s["since"] >= began]
+            if paid:
+                yield Movement.TRIAL_CONVERTED, min(paid), 0
+            elif all(span["until"] for span in trials):
+                yield Movement.TRIAL_LOST, max(span["until"] for span in trials), 0
+
+    def sales(self) -> Iterable[tuple[Movement, datetime, int]]:
+        for order in self.world["orders"]:
+            mine = order["customer"] != 3 and counts(order["stripe_product"], self.product)
+            if mine and order["paid_at"] and order["currency"] == self.currency:
+                yield Movement.SOLD, order["paid_at"], order["amount"] - order["refunded"]
+
+
+def _runs(since: datetime, until: datetime | None, at: datetime, included: bool) -> bool:
+    if included:
+        return since <= at and (until is None or until > at)
+    return since < at and (until is None or until >= at)
+
+
+def start_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+LIGHT = settings(
+    max_examples=40,
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class UndoneError(Exception):
+    """Rolls an example back."""
+
+
+@LIGHT
+@given(
+    world=WORLDS,
+    start=st.integers(1, 300),
+    length=st.integers(1, 300),
+    product=st.sampled_from(PRODUCTS),
+    currency=st.sampled_from(("eur", "jpy", "kwd")),
+    interval=st.sampled_from(tuple(Interval)),
+)
+async def test_every_figure_is_what_a_plain_walk_says(
+    pool: Pool,
+    world: dict[str, Any],
+    start: int,
+    length: int,
+    product: str | None,
+    currency: str,
+    interval: Interval,
+) -> None:
+    begin = FIRST.date() + timedelta(days=start)
+    period = Period(begin, begin + timedelta(days=length))
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await build(connection, world)
+            await counting.count(connection)
+            found = await series.read(
+                connection, period, interval, product_id=product, currency=currency
+            )
+            plain = Plain(world, product, currency)
+            moves = plain.moves()
+            assert [point.period for point in found.parts] == divided(period, interval)
+            for point in (*found.parts, found.whole, found.before):
+                _check(point, plain, moves)
+            await _check_people(connection, found, plain, moves)
+            await _check_cohorts(connection, world, product)
+            raise UndoneError
+    except UndoneError:
+        pass
+
+
+def _check(point: series.Point, plain: Plain, moves: list[tuple[Movement, datetime, int]]) -> None:
+    since, until = start_of(point.period.start), start_of(point.period.end)
+    inside = [move for move in moves if since <= move[1] < until]
+    for kind in Movement:
+        own = [amount for name, _, amount in inside if name is kind]
+        if kind not in (Movement.EXPANDED, Movement.CONTRACTED):
+            assert point.sums.of(kind) == len(own), kind
+        assert point.sums.amount(kind) == sum(own), kind
+    paying = [plain.revenue(n, until, included=False) for n in range(4)]
+    before = [plain.revenue(n, since, included=False) for n in range(4)]
+    assert point.mrr == sum(paying)
+    assert point.mrr_before == sum(before)
+    assert point.subscribers == sum(n > 0 for n in paying)
+    assert point.members == sum(plain.held(n, until, included=False) for n in range(4))
+    started = sum(at < until for kind, at, _ in moves if kind is Movement.TRIAL_STARTED)
+    decided = (Movement.TRIAL_CONVERTED, Movement.TRIAL_LOST)
+    assert point.trials == started - sum(at < until for kind, at, _ in moves if kind in decided)
+    names = [kind for kind, _, _ in inside]
+    gained = names.count(Movement.NEW) + names.count(Movement.REACTIVATED)
+    exposed = sum(n > 0 for n in before) + gained
+    assert point.churn_rate == share(names.count(Movement.CHURNED), exposed)
+
+
+async def _check_people(
+    connection: Connection,
+    found: series.Figures,
+    plain: Plain,
+    moves: list[tuple[Movement, datetime, int]],
+) -> None:
+    """Whom a point leads to are as many as it says, and bring as much."""
+    part = found.parts[-1].period
+    since, until = start_of(part.start), start_of(part.end)
+    for kind in Movement:
+        wanted = behind.Wanted(kind, part, product_id=plain.product, currency=plain.currency)
+        people = await behind.page(connection, wanted, limit=100)
+        own = [(at, a) for name, at, a in moves if name is kind and since <= at < until]
+        assert sorted((person.at, abs(person.amount)) for person in people) == sorted(own), kind
+    for level in behind.Level:
+        wanted = behind.Wanted(level, part, product_id=plain.product, currency=plain.currency)
+        people = await behind.page(connection, wanted, limit=100)
+        point = found.parts[-1]
+        expected = {
+            behind.Level.MEMBERS: point.members,
+            behind.Level.SUBSCRIBERS: point.subscribers,
+            behind.Level.TRIALS: point.trials,
+        }
+        assert len(people) == expected[level], level
+        if level is behind.Level.SUBSCRIBERS:
+            assert sum(person.amount for person in people) == point.mrr
+
+
+async def _check_cohorts(
+    connection: Connection, world: dict[str, Any], product: str | None
+) -> None:
+    """A cohort's customers are followed month by month, whatever the currency."""
+    last = date(2025, 2, 1)
+    found = await series.cohorts(connection, last_month=last, most=60, product_id=product)
+    plain = [Plain(world, product, currency) for currency in ("eur", "jpy", "kwd")]
+
+    def pays(n: int, at: datetime) -> bool:
+        return any(walk.revenue(n, at, included=False) for walk in plain)
+
+    moments = plain[0].moments()
+    expected: dict[date, list[int]] = {}
+    for n in range(4):
+        paid = [at for at in moments if any(walk.revenue(n, at, included=True) for walk in plain)]
+        if paid:
+            expected.setdefault(first_day(paid[0].date(), Interval.MONTH), []).append(n)
+    expected = {month: people for month, people in expected.items() if month <= last}
+    assert {cohort.month: cohort.joined for cohort in found} == {
+        month: len(people) for month, people in expected.items()
+    }
+    for cohort in found:
+        months = divided(Period(cohort.month, date(2025, 3, 1)), Interval.MONTH)
+        assert list(cohort.paying) == [
+            sum(pays(n, start_of(month.end)) for n in expected[cohort.month]) for month in months
+        ]
+
+
+@LIGHT
+@given(world=WORLDS)
+async def test_counting_again_writes_nothing(pool: Pool, world: dict[str, Any]) -> None:
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await build(connection, world)
+            await counting.count(connection)
+            first = await connection.fetch("select *, xmin, ctid from figure_days order by 1,2,3,4")
+            cohorts = await connection.fetch("select *, ctid from figure_cohorts order by 1, 2, 3")
+            await counting.count(connection)
+            again = await connection.fetch("select *, xmin, ctid from figure_days order by 1,2,3,4")
+            assert first == again
+            assert cohorts == await connection.fetch(
+                "select *, ctid from figure_cohorts order by 1, 2, 3"
+            )
+            raise UndoneError
+    except UndoneError:
+        pass
