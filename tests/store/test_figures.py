@@ -339,12 +339,16 @@ async def _check_people(
     part = found.parts[-1].period
     since, until = start_of(part.start), start_of(part.end)
     for kind in Movement:
-        wanted = behind.Wanted(kind, part, product_id=plain.product, currency=plain.currency)
+        wanted = behind.FigureQuestion(
+            kind, part, product_id=plain.product, currency=plain.currency
+        )
         people = await behind.page(connection, wanted, limit=100)
         own = [(at, a) for name, at, a in moves if name is kind and since <= at < until]
         assert sorted((person.at, abs(person.amount)) for person in people) == sorted(own), kind
     for level in behind.Level:
-        wanted = behind.Wanted(level, part, product_id=plain.product, currency=plain.currency)
+        wanted = behind.FigureQuestion(
+            level, part, product_id=plain.product, currency=plain.currency
+        )
         people = await behind.page(connection, wanted, limit=100)
         point = found.parts[-1]
         expected = {

@@ -23,7 +23,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FigureQuestion:
     """Whom a point stands for: those of a movement in the period, or those who are there at its
     end. None as `product_id` means the whole site; `currency` matters where there are amounts."""
 
@@ -34,7 +34,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonBehind:
     """Someone behind a figure: when it happened (or since when it is so), and the amount in the
     currency's minor unit; less revenue is negative. `id` tells their rows of a list apart."""
 
@@ -124,8 +124,8 @@ select f.id, f.at, u.id as user_id, coalesce(u.email, c.email) as email,
 
 
 async def page(
-    connection: Connection, wanted: Wanted, *, after: ListPlace | None = None, limit: int
-) -> list[Person]:
+    connection: Connection, wanted: FigureQuestion, *, after: ListPlace | None = None, limit: int
+) -> list[PersonBehind]:
     """The first people, the latest first, from the one after `after`."""
     found = _MOVED if isinstance(wanted.kind, Movement) else _AT_THE_END[wanted.kind]
     rows = await connection.fetch(
@@ -139,10 +139,10 @@ async def page(
         after.id if after else None,
         limit,
     )
-    return [Person(**dict(row)) for row in rows]
+    return [PersonBehind(**dict(row)) for row in rows]
 
 
-async def everyone(pool: Pool, wanted: Wanted) -> AsyncIterator[list[Person]]:
+async def everyone(pool: Pool, wanted: FigureQuestion) -> AsyncIterator[list[PersonBehind]]:
     """All of them in chunks. Holds no connection between two."""
     after = None
     while True:
