@@ -30,8 +30,8 @@ LEVELS = {
 
 TABLE = r"CREATE (?:UNLOGGED )?TABLE (\w+)"
 TYPES = (
-    *("bigint", "boolean", "bytea", "double precision", "integer", "jsonb", "text", "timestamp"),
-    "uuid",
+    *("bigint", "boolean", "bytea", "date", "double precision", "integer", "interval", "jsonb"),
+    *("numeric", "text", "timestamp", "uuid"),
 )
 """Of the columns of our tables."""
 
