@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from latchkey import communities as apis
-from latchkey.community_api import CommunityError, Turns
-from latchkey.discord import Discord
+from latchkey.community_api import CommunityApi, CommunityError, Turns
 from latchkey.outgoing_http import OutgoingHttp
 from latchkey.store.communities import accounts, communities
 from latchkey.store.communities.accounts import DueAccount
@@ -21,8 +20,9 @@ log = structlog.get_logger("communities")
 
 @dataclass
 class CommunitySettler:
-    """Gives and takes roles. What somebody should have is asked of the database each time, and what
-    they have of the community, so it doesn't matter which event says that, when, or how often."""
+    """Gives and takes roles and channels. What somebody should have is asked of the database each
+    time, and what they have of the community, so it doesn't matter which event says that, when, or
+    how often."""
 
     pool: Pool
     vault: Vault
@@ -47,7 +47,7 @@ class CommunitySettler:
         calls: list[str] = []
         failure: CommunityError | None = None
         try:
-            api = apis.discord_of(community, vault=self.vault, outgoing=self.outgoing, turns=turns)
+            api = apis.api_of(community, vault=self.vault, outgoing=self.outgoing, turns=turns)
             calls = api.calls
             if delivery.user is not None:
                 said = await self._settle(api, community, delivery.user.id)
@@ -65,10 +65,10 @@ class CommunitySettler:
             asked=failure.asked if failure else None,
             hopeless=failure.hopeless if failure else False,
             accepted=failure is None,
-            alone=failure.of_role if failure else False,
+            alone=failure.of_role or failure.of_member if failure else False,
         )
 
-    async def _settle(self, api: Discord, community: Community, user_id: int) -> list[str]:
+    async def _settle(self, api: CommunityApi, community: Community, user_id: int) -> list[str]:
         """Bring a user's accounts in line; returns what was done, in words. Raises
         `CommunityError`, once whatever can be done is done."""
         async with self.pool.acquire() as connection:
@@ -83,29 +83,39 @@ class CommunitySettler:
 
     async def _settle_one(
         self,
-        api: Discord,
+        api: CommunityApi,
         community: Community,
         account: DueAccount,
         said: list[str],
         failures: list[CommunityError],
     ) -> None:
-        has: set[str] | None = set()
-        before = len(failures)
-        if account.wanted or account.given:
-            has = await api.roles_of(account.external_id)
-        if has is None:
+        away, before = False, len(failures)
+        try:
+            has = await self._has(api, account)
+            away = has is None
+            if has is not None:
+                await self._take(api, account, has, said, failures)
+                await self._give(api, community, account, has, said, failures)
+        except CommunityError as error:
+            if not error.no_member:
+                raise
+            away = True
+        if away:
             said.append("not a member: given once they join")
-            await self._note_taken(account, account.given)
-        else:
-            await self._take(api, account, has, said, failures)
-            await self._give(api, community, account, has, said, failures)
+            await self._note_taken(account, account.given | account.wanted.keys())
         if len(failures) == before:
             async with self.pool.acquire() as connection:
-                await accounts.note_settled(connection, account.id, away=has is None)
+                await accounts.note_settled(connection, account.id, away=away)
+
+    async def _has(self, api: CommunityApi, account: DueAccount) -> set[str] | None:
+        """What somebody has. Nobody is asked about an account that nothing is to be done about."""
+        if not (account.wanted or account.given):
+            return set()
+        return await api.roles_of(account.external_id, given=account.given)
 
     async def _take(
         self,
-        api: Discord,
+        api: CommunityApi,
         account: DueAccount,
         has: set[str],
         said: list[str],
@@ -118,7 +128,7 @@ class CommunitySettler:
                     await api.take(account.external_id, role, reason="Latchkey: access ended")
                     said.append(f"took {role}")
             except CommunityError as error:
-                if not error.of_role:
+                if not (error.of_role or error.of_member):
                     raise
                 if not error.gone:
                     failures.append(error)
@@ -127,7 +137,7 @@ class CommunitySettler:
 
     async def _give(
         self,
-        api: Discord,
+        api: CommunityApi,
         community: Community,
         account: DueAccount,
         has: set[str],
@@ -145,10 +155,10 @@ class CommunitySettler:
                 await api.give(account.external_id, role, reason=reason)
                 said.append(f"gave {role}")
             except CommunityError as error:
-                if not error.of_role:
+                if not (error.of_role or error.of_member):
                     raise
-                problem = str(error)
-                await self._note_taken(account, {role})
+                problem = str(error) if error.of_role else None
+                await self._note_taken(account, {role} - account.given)
                 if not error.gone:
                     failures.append(error)
             async with self.pool.acquire() as connection:

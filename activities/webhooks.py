@@ -40,9 +40,10 @@ BETWEEN = {
     WebhookFormat.SLACK: 1.0,
     WebhookFormat.DISCORD: 1.0,
     WebhookFormat.DISCORD_ROLES: 0.1,
+    WebhookFormat.SLACK_CHANNELS: 1.25,
 }
 """Seconds between messages, which is what chats take, and between members of a community: some
-three calls each, of Discord's 50 a second."""
+three calls each, of Discord's 50 a second, or one of each kind, of Slack's 50 a minute."""
 LONGEST_ANSWER = 1000
 VERSION = metadata.version("latchkey")
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 from latchkey.outgoing_addresses import RefusedAddressError
 from latchkey.outgoing_http import Answer, NoAnswerError, OutgoingHttp
@@ -20,8 +21,8 @@ class CommunityError(Exception):
     in lower case.
 
     `asked` is how long we are to wait, `hopeless` says that nothing works before somebody does
-    something, `gone` that what the call named doesn't exist any more, and `of_role` that only this
-    role is concerned.
+    something, `gone` that what the call named doesn't exist any more: the role if only that is
+    concerned (`of_role`), the member otherwise. `of_member` says that only this member is.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class CommunityError(Exception):
         hopeless: bool = False,
         gone: bool = False,
         of_role: bool = False,
+        of_member: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -40,15 +42,49 @@ class CommunityError(Exception):
         self.hopeless = hopeless
         self.gone = gone
         self.of_role = of_role
+        self.of_member = of_member
+
+    @property
+    def no_member(self) -> bool:
+        """Whether the call named somebody who isn't in the community."""
+        return self.gone and not self.of_role
 
 
 @dataclass(frozen=True)
 class RoleChoice:
-    """A role that can be given. `problem` says why it can't, in words."""
+    """A role or channel that can be given. `problem` says why it can't, in words."""
 
     id: str
     name: str
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody's account at a community."""
+
+    id: str
+    name: str
+
+
+class CommunityApi(Protocol):
+    """A connected community: who has which roles there, or is in which channels. All calls raise
+    `CommunityError`. `calls` is what was called and answered, without anybody's id or name."""
+
+    calls: list[str]
+
+    async def offers(self) -> list[RoleChoice]:
+        """What products can give there."""
+        ...
+
+    async def roles_of(self, member: str, *, given: frozenset[str]) -> set[str] | None:
+        """What somebody has, of `given` also what can't be looked at; None if they aren't in the
+        community."""
+        ...
+
+    async def give(self, member: str, role: str, *, reason: str) -> None: ...
+
+    async def take(self, member: str, role: str, *, reason: str) -> None: ...
 
 
 @dataclass
@@ -76,7 +112,11 @@ class Turns:
             pause = float(headers.get("x-ratelimit-reset-after", ""))
         except ValueError:
             return
-        self._from[route] = time.monotonic() + min(max(pause, 0.0), 3600.0)
+        self.rest(route, timedelta(seconds=min(max(pause, 0.0), 3600.0)))
+
+    def rest(self, route: str, pause: timedelta) -> None:
+        """Make no such call for a while."""
+        self._from[route] = time.monotonic() + pause.total_seconds()
 
 
 async def ask(

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from latchkey import community_api
-from latchkey.community_api import CommunityError, RoleChoice, Turns
+from latchkey.community_api import CommunityError, Member, RoleChoice, Turns
 from latchkey.outgoing_http import Answer, OutgoingHttp
 from latchkey.rules.deliveries import LONGEST_ASKED, SHORTEST_ASKED, asked_pause
 from latchkey.texts import visible
@@ -63,14 +63,6 @@ class Bot:
     client_id: str
 
 
-@dataclass(frozen=True)
-class Member:
-    """A Discord account."""
-
-    id: str
-    name: str
-
-
 @dataclass
 class Discord:
     """Discord by the token of a bot. All calls raise `CommunityError`.
@@ -104,12 +96,12 @@ class Discord:
         with _as_published():
             return offers_among(roles, guild=self.guild, held=me["roles"])
 
-    async def roles_of(self, member: str) -> set[str] | None:
+    async def roles_of(self, member: str, *, given: frozenset[str]) -> set[str] | None:
         """What somebody has; None if they aren't on the server."""
         try:
             found = await self._call("GET", "/guilds/{guild}/members/{member}", member=member)
         except CommunityError as error:
-            if error.gone and not error.of_role:
+            if error.no_member:
                 return None
             raise
         with _as_published():

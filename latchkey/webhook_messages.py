@@ -60,7 +60,7 @@ def body(delivery: Delivery, format_: WebhookFormat, *, site: str) -> str:
                 allowed_mentions={"parse": []},
                 flags=_NO_PREVIEWS,
             )
-        case WebhookFormat.DIGEST | WebhookFormat.DISCORD_ROLES:
+        case WebhookFormat.DIGEST | WebhookFormat.DISCORD_ROLES | WebhookFormat.SLACK_CHANNELS:
             raise ValueError(f"nothing is posted as {format_}")
 
 

@@ -69,8 +69,8 @@ _TEXTS = {
 
 _NAMING = {
     FindingKind.WEBHOOKS_OFF: "Webhooks failed for three days and were switched off:",
-    FindingKind.COMMUNITIES_OFF: "Roles are neither given nor taken any more on",
-    FindingKind.ROLES_REFUSED: "Roles that can't be given:",
+    FindingKind.COMMUNITIES_OFF: "Roles and channels are neither given nor taken any more on",
+    FindingKind.ROLES_REFUSED: "Roles and channels that can't be given:",
     FindingKind.UNSOLD: "On sale, but nobody can buy it at the moment:",
     FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout:",
 }

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from babel.dates import format_date
 
-from latchkey.rules.vocabulary import GrantSource
+from latchkey.rules.vocabulary import GrantSource, WebhookFormat
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
 
@@ -393,14 +393,21 @@ def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
     )
 
 
+_GIVEN_BY: dict[str, str] = {
+    WebhookFormat.DISCORD_ROLES: "roles",
+    WebhookFormat.SLACK_CHANNELS: "channels",
+}
+
+
 def _webhooks_off(mail: OutMail, site: SiteSettings) -> Letter:
     host = line(mail.data.get("host") or "an endpoint")
     since = _day(mail.data.get("since"))
-    if mail.data.get("format") == "discord_roles":
+    given = _GIVEN_BY.get(str(mail.data.get("format")))
+    if given:
         return Letter(
-            f"Roles on {host} are neither given nor taken any more",
+            f"{given.capitalize()} on {host} are neither given nor taken any more",
             [
-                f"Members of {line(site.name)} get roles on {host}. That was switched off"
+                f"Members of {line(site.name)} get {given} on {host}. That was switched off"
                 f" after a failure: {line(mail.data.get('reason') or 'every attempt failed')}.",
                 "In the admin pages, under Communities, its page says more. Once that is mended,"
                 " resume it there, and everybody gets what they should have.",

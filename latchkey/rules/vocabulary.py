@@ -194,16 +194,18 @@ class WebhookType(StrEnum):
 
 
 class WebhookFormat(StrEnum):
-    """How an endpoint is told. `DISCORD_ROLES` is told by roles for its members."""
+    """How an endpoint is told. `DISCORD_ROLES` and `SLACK_CHANNELS` are told by roles and channels
+    for their members."""
 
     JSON = "json"
     SLACK = "slack"
     DISCORD = "discord"
     DIGEST = "digest"
     DISCORD_ROLES = "discord_roles"
+    SLACK_CHANNELS = "slack_channels"
 
 
-COMMUNITIES = frozenset({WebhookFormat.DISCORD_ROLES})
+COMMUNITIES = frozenset({WebhookFormat.DISCORD_ROLES, WebhookFormat.SLACK_CHANNELS})
 """The formats whose endpoints are communities."""
 
 COMMUNITY_SYNC = "community.sync"

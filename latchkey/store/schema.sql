@@ -552,7 +552,8 @@ CREATE TABLE communities (
     token bytea NOT NULL,
     client_id text DEFAULT ''::text NOT NULL,
     client_secret bytea,
-    leaving_at timestamp with time zone
+    leaving_at timestamp with time zone,
+    invite_url text
 );
 
 CREATE TABLE community_accounts (
@@ -1999,7 +2000,7 @@ CREATE TABLE webhook_endpoints (
     every text DEFAULT 'day'::text NOT NULL,
     digested_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT webhook_endpoints_every_check CHECK ((every = ANY (ARRAY['hour'::text, 'day'::text]))),
-    CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text, 'discord_roles'::text])))
+    CONSTRAINT webhook_endpoints_format_check CHECK ((format = ANY (ARRAY['json'::text, 'slack'::text, 'discord'::text, 'digest'::text, 'discord_roles'::text, 'slack_channels'::text])))
 );
 
 CREATE TABLE webhook_events (

@@ -102,7 +102,7 @@ async def test_an_answer_of_another_kind_is_a_failed_call(body: Any) -> None:
     server = Answering(body)
     calls = [
         server.discord.whose_token(),
-        server.discord.roles_of("1"),
+        server.discord.roles_of("1", given=frozenset()),
         server.discord.offers(),
         discord.identify(server.outgoing, "token"),
     ]

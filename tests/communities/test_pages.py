@@ -26,7 +26,7 @@ from web.pages.member import communities
 
 pytestmark = pytest.mark.anyio
 
-NEW = "/admin/communities/new"
+NEW = "/admin/communities/new/discord"
 MINE = "/account/communities"
 
 

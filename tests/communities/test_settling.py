@@ -430,6 +430,7 @@ async def test_a_revoked_token_switches_off_at_once_and_a_new_one_goes_on(
             token=VAULT.seal("another", Purpose.COMMUNITY_TOKEN),
             client_id="1",
             client_secret=None,
+            invite_url=None,
         ),
     )
     await harbour.settle()

@@ -43,7 +43,7 @@ FRESH = {
     "/admin/users/{id}/factors": "/admin/users/{id}/factors",
     "/admin/settings/team/{id}": "/admin/settings/team",
     "/admin/settings/embed": "/admin/settings/embed",
-    "/admin/communities/new": "/admin/communities/new",
+    "/admin/communities/new/{kind}": "/admin/communities/new/{kind}",
     "/admin/communities/{id}/keys": "/admin/communities/{id}/keys",
     "/admin/communities/{id}/remove": "/admin/communities/{id}/remove",
     "/admin/tokens": "/admin/tokens",
@@ -106,8 +106,11 @@ async def test_they_ask_for_a_fresh_sign_in_and_change_nothing(
     before = await digest(shared)
     for path, back in FRESH.items():
         number = str(victim)
-        answer = await visitor.send("/account/settings", path.replace("{id}", number), role="admin")
-        wanted = back.replace("{id}", number).replace("#", "%23")
+        path, back = (
+            one.replace("{id}", number).replace("{kind}", "discord") for one in (path, back)
+        )
+        answer = await visitor.send("/account/settings", path, role="admin")
+        wanted = back.replace("#", "%23")
         assert answer.headers["location"] == f"/login/again?next={wanted}", path
     assert await digest(shared) == before
 

@@ -110,6 +110,7 @@ WEBHOOK_FORMATS: dict[str, str] = {
     WebhookFormat.DISCORD: "Discord",
     WebhookFormat.DIGEST: "Email digest",
     WebhookFormat.DISCORD_ROLES: "Roles on Discord",
+    WebhookFormat.SLACK_CHANNELS: "Channels on Slack",
 }
 DELIVERY_STATES: dict[str, str] = {
     DeliveryState.WAITING: "Waiting",
@@ -436,11 +437,11 @@ NOTICES = {
     "secret-revoked": "Secret revoked. It isn't accepted any more.",
     "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
     "community-syncs": "Saved. Everybody concerned is being looked at.",
-    "community-paused": "Paused. Nobody gets or loses a role until you resume it.",
+    "community-paused": "Paused. Nobody gets or loses anything there until you resume it.",
     "community-resumed": "Resumed. Everybody is being looked at.",
     "community-leaves": "Roles are being taken back. Then the community goes.",
-    "community-joined": "Connected. Your roles follow in a moment.",
-    "community-left": "Disconnected. Your roles there are being taken away.",
+    "community-joined": "Connected. What you get there follows in a moment.",
+    "community-left": "Disconnected. What you got there is being taken away.",
     "webhook-added": "Endpoint added. Send a test event to see whether it works.",
     "webhook-paused": "Paused. What happens is kept and sent once you resume it.",
     "webhook-resumed": "Resumed. What waited is sent now.",

@@ -1914,9 +1914,9 @@ export interface components {
         };
         /**
          * CommunityAccount
-         * @description An account that the user has connected, in a community such as a Discord server. `id` is its
-         *     id there. `away` says that it isn't on the server at present; `roles` are those that access here
-         *     has given it.
+         * @description An account that the user has connected, in a community: a Discord server or Slack workspace.
+         *     `id` is its id there. `away` says that it isn't in the community at present; `roles` are the
+         *     roles or channels that access here has given it.
          */
         CommunityAccount: {
             /** Community */

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from cc2b341bde572014de7822612121abe0de36ddd045a1747febc90612193212be
+Made from 80fb77ea37588ad82e8f22060e2448f2c5f8040cd31c9344563cfc2e7b43b97c
 """
 
 from abc import ABC, abstractmethod

@@ -218,9 +218,9 @@ class CollectionList(TypedDict):
 
 class CommunityAccount(TypedDict):
     """
-    An account that the user has connected, in a community such as a Discord server. `id` is its
-    id there. `away` says that it isn't on the server at present; `roles` are those that access here
-    has given it.
+    An account that the user has connected, in a community: a Discord server or Slack workspace.
+    `id` is its id there. `away` says that it isn't in the community at present; `roles` are the
+    roles or channels that access here has given it.
     """
 
     community: str

@@ -182,15 +182,17 @@ async def figures(connection: Connection) -> HealthFigures:
                                         from unsettled_second_subscriptions limit $1) u)
                    as second_subscriptions,
                (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
-                 where off_at is not null and format <> 'discord_roles') as webhooks_off,
+                 where off_at is not null
+                   and id not in (select endpoint_id from communities)) as webhooks_off,
                (select coalesce(array_agg(host order by host), '{}') from webhook_endpoints
-                 where off_at is not null and format = 'discord_roles') as communities_off,
+                 where off_at is not null
+                   and id in (select endpoint_id from communities)) as communities_off,
                (select coalesce(array_agg(distinct role_name), '{}') from community_roles
                  where problem is not null) as roles_refused,
                (select count(*) from (select from webhook_deliveries d
-                                        join webhook_endpoints e on e.id = d.endpoint_id
-                                         and e.format <> 'discord_roles'
                                        where d.state = 'failed'
+                                         and d.endpoint_id not in
+                                             (select endpoint_id from communities)
                                          and d.done_at > now() - interval '3 days'
                                        limit $1) g) as webhooks_given_up,
                (select min(ip) from (select user_id, ip from sessions

@@ -1,1 +1,1 @@
-"""Discord servers: what products give there, and whom it was given to."""
+"""Discord servers and Slack workspaces: what products give there, and whom it was given to."""

@@ -1,4 +1,4 @@
-"""The connected servers, and which product gives which role there."""
+"""The connected servers and workspaces, and which product gives which role or channel there."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,16 @@ TYPES = (WebhookType.ACCESS_GRANTED, WebhookType.ACCESS_ENDED)
 
 _COLUMNS = """
     c.endpoint_id as id, e.format as kind, e.host as name, c.space_id, c.bot_id, c.token,
-    c.client_id, c.client_secret, c.leaving_at,
+    c.client_id, c.client_secret, c.invite_url, c.leaving_at,
     e.paused_at is null and e.off_at is null as active
 """
 
 
 @dataclass(frozen=True)
 class Community:
-    """A Discord server. `token` and `client_secret` are sealed; `space_id` is empty until the
-    server is chosen. `active` is false while it is paused or switched off."""
+    """A Discord server or Slack workspace. `token` and `client_secret` are sealed; `space_id` is
+    empty until the server is chosen. By `invite_url` people join the workspace. `active` is false
+    while it is paused or switched off."""
 
     id: str
     kind: WebhookFormat
@@ -30,6 +31,7 @@ class Community:
     token: bytes
     client_id: str
     client_secret: bytes | None
+    invite_url: str | None
     leaving_at: datetime | None
     active: bool
 
@@ -41,7 +43,7 @@ class Community:
 
 @dataclass(frozen=True)
 class CommunityRole:
-    """A role that a product gives. `problem` says why it can't be given now."""
+    """A role or channel that a product gives. `problem` says why it can't be given now."""
 
     product_id: str
     product_name: str
@@ -70,6 +72,7 @@ async def create(
     token: bytes,
     client_id: str = "",
     client_secret: bytes | None = None,
+    invite_url: str | None = None,
     actor: int | None,
 ) -> str:
     """Connect a community; returns its id. The caller opens the transaction."""
@@ -85,8 +88,9 @@ async def create(
     )
     await connection.execute(
         """
-        insert into communities (endpoint_id, space_id, bot_id, token, client_id, client_secret)
-        values ($1, $2, $3, $4, $5, $6)
+        insert into communities
+            (endpoint_id, space_id, bot_id, token, client_id, client_secret, invite_url)
+        values ($1, $2, $3, $4, $5, $6, $7)
         """,
         community_id,
         space_id,
@@ -94,6 +98,7 @@ async def create(
         token,
         client_id,
         client_secret,
+        invite_url,
     )
     audit_draft.note(target=("community", community_id), after={"kind": kind, "name": name})
     return community_id
@@ -164,12 +169,14 @@ async def change_keys(
     token: bytes,
     client_id: str,
     client_secret: bytes | None,
+    invite_url: str | None,
 ) -> None:
     """Use another token, and go on where the earlier one was refused. The caller opens the
     transaction and wakes the relay afterwards."""
     await connection.execute(
         """
-        update communities set bot_id = $2, token = $3, client_id = $4, client_secret = $5
+        update communities
+           set bot_id = $2, token = $3, client_id = $4, client_secret = $5, invite_url = $6
          where endpoint_id = $1
         """,
         community_id,
@@ -177,6 +184,7 @@ async def change_keys(
         token,
         client_id,
         client_secret,
+        invite_url,
     )
     await endpoints.resume(connection, community_id)
     audit_draft.note(target=("community", community_id), after={"token": "replaced"})

@@ -99,7 +99,7 @@ async def listed(connection: Connection) -> list[Endpoint]:
     rows = await connection.fetch(
         f"""
         select {_COLUMNS} from webhook_endpoints
-         where format <> 'discord_roles' order by created_at, id
+         where id not in (select endpoint_id from communities) order by created_at, id
         """
     )
     return [_endpoint(row) for row in rows]

@@ -94,14 +94,14 @@ async def write(connection: Connection, events: Sequence[WebhookEvent]) -> None:
             insert into webhook_deliveries (endpoint_id, event_id, user_id, bulk)
             select e.id, m.id, m.user_id, m.bulk
               from made m join webhook_endpoints e on e.types = '{}' or m.type = any(e.types)
-             where e.format <> 'discord_roles'
+             where not exists (select from communities c where c.endpoint_id = e.id)
                 or exists (select from community_accounts a
                             where a.endpoint_id = e.id and a.user_id = m.user_id)
             returning endpoint_id, user_id, bulk
         ), sooner as (
             update webhook_deliveries d set bulk = false
-              from given g join webhook_endpoints e on e.id = g.endpoint_id
-             where e.format = 'discord_roles' and not g.bulk
+              from given g join communities c on c.endpoint_id = g.endpoint_id
+             where not g.bulk
                and d.endpoint_id = g.endpoint_id and d.user_id = g.user_id
                and d.state = 'waiting' and d.bulk
         )

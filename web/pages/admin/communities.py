@@ -1,13 +1,15 @@
-"""Discord servers: connecting them, and what products give there."""
+"""Discord servers and Slack workspaces: connecting them, and what products give there."""
+
+from typing import TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import communities as apis
-from latchkey import discord
+from latchkey import discord, slack
 from latchkey.community_api import CommunityError, RoleChoice
-from latchkey.discord import Bot, Discord, Guild
+from latchkey.discord import Discord, Guild
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.store.communities import communities
 from latchkey.store.communities.communities import Community
@@ -15,22 +17,22 @@ from latchkey.store.pool import Connection
 from latchkey.store.products import listing
 from latchkey.store.webhooks import deliveries, endpoints
 from latchkey.vault import Purpose, VaultError
+from web.pages.admin.community_keys import LONGEST_TOKEN, CommunityKeys, checked_keys, sentence
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
 from web.site import Site, site_of
+from web.wording.communities import COMMUNITY_KINDS, COMMUNITY_WORDS
 from web.wording.labels import DELIVERY_STATES, WEBHOOK_FORMATS, WEBHOOK_TYPES
 
 RECENT = 20
-LONGEST_TOKEN = 500
-CALLBACK = "/account/communities/discord"
 
 
 def routes() -> list[Route]:
     base = "/admin/communities/{id}"
     return [
         Route("/admin/communities", index),
-        Route("/admin/communities/new", create, methods=["GET", "POST"]),
+        Route("/admin/communities/new/{kind}", create, methods=["GET", "POST"]),
         Route(base, show),
         Route(f"{base}/server", choose, methods=["POST"]),
         Route(f"{base}/roles", add_role, methods=["POST"]),
@@ -56,39 +58,31 @@ async def index(request: Request) -> Response:
         states=states,
         figures=figures,
         formats=WEBHOOK_FORMATS,
+        words=COMMUNITY_WORDS,
     )
 
 
 @admin_page
-@fresh_page(back="/admin/communities/new")
+@fresh_page(back="/admin/communities/new/{kind}")
 async def create(request: Request) -> Response:
-    """The form; posting it asks Discord whose token it is, and connects the server."""
+    """The form; posting it asks whose token it is, and connects the server or workspace."""
+    kind = COMMUNITY_KINDS.get(request.path_params["kind"])
+    if kind is None:
+        raise NotFoundError("There is no such kind of community.")
     if request.method == "GET":
-        return _keys_page(request, None, {})
+        return _keys_page(request, kind, None, {})
     site = site_of(request)
-    token, secret, errors = await _typed_keys(request)
-    bot: Bot | None = None
-    guilds: list[Guild] = []
-    if not errors:
-        try:
-            bot, guilds = await _ask_discord(site, token)
-        except CommunityError as error:
-            errors["token"] = _sentence(error)
-    if errors or bot is None:
-        return _keys_page(request, None, errors)
-    only = guilds[0] if len(guilds) == 1 else None
-    vault = site.keyring.vault
+    keys, errors = await checked_keys(site, kind, await form(request))
+    if keys is None:
+        return _keys_page(request, kind, None, errors)
     async with site.changing() as connection:
         made = await communities.create(
             connection,
-            kind=WebhookFormat.DISCORD_ROLES,
-            name=only.name if only else "Discord",
-            space_id=only.id if only else "",
-            bot_id=bot.id,
-            token=vault.seal(token, Purpose.COMMUNITY_TOKEN),
-            client_id=bot.client_id,
-            client_secret=vault.seal(secret, Purpose.COMMUNITY_SECRET),
+            kind=kind,
+            name=keys.name or COMMUNITY_WORDS[kind].site,
+            space_id=keys.space_id,
             actor=request.state.user.id,
+            **_sealed(site, keys),
         )
     return redirect(f"/admin/communities/{made}?done=saved")
 
@@ -99,8 +93,8 @@ async def show(request: Request) -> Response:
 
 
 async def _show(request: Request, errors: dict[str, str]) -> Response:
-    """One community: its state, what products give, and what was done last. Discord is asked now
-    what there is."""
+    """One community: its state, what products give, and what was done last. It is asked now what
+    there is."""
     site = site_of(request)
     async with site.pool.acquire() as connection:
         community = await _requested(connection, request)
@@ -111,6 +105,7 @@ async def _show(request: Request, errors: dict[str, str]) -> Response:
         rows = await deliveries.listed(connection, community.id, limit=RECENT)
         products = await listing.names(connection)
     offers, guilds, problem = await _look(site, community)
+    words = COMMUNITY_WORDS[community.kind]
     problems = {offer.id: offer.problem for offer in offers}
     known = {offer.id for offer in offers}
     return page(
@@ -120,7 +115,12 @@ async def _show(request: Request, errors: dict[str, str]) -> Response:
         community=community,
         endpoint=endpoint,
         roles=[
-            (role, role.problem or problems.get(role.role_id) or _gone(role.role_id, known))
+            (
+                role,
+                role.problem
+                or problems.get(role.role_id)
+                or _gone(community.kind, role.role_id, known),
+            )
             for role in roles
         ],
         figures=figures,
@@ -132,16 +132,21 @@ async def _show(request: Request, errors: dict[str, str]) -> Response:
         guilds=guilds,
         problem=problem,
         errors=errors,
-        callback=f"{site.public_url}{CALLBACK}",
+        callback=f"{site.public_url}{words.callback}",
         invitation=discord.invitation(community.client_id),
+        words=words,
         states=DELIVERY_STATES,
         types=WEBHOOK_TYPES,
         formats=WEBHOOK_FORMATS,
     )
 
 
-def _gone(role_id: str, known: set[str]) -> str | None:
-    return "doesn't exist any more" if known and role_id not in known else None
+def _gone(kind: WebhookFormat, role_id: str, known: set[str]) -> str | None:
+    if not known or role_id in known:
+        return None
+    if kind is WebhookFormat.SLACK_CHANNELS:
+        return "the app isn't in this channel, or the channel is gone"
+    return "doesn't exist any more"
 
 
 async def _look(
@@ -149,11 +154,12 @@ async def _look(
 ) -> tuple[list[RoleChoice], list[Guild], str | None]:
     """The roles to choose from, or the servers if none is chosen, and why it can't be said."""
     try:
-        if not community.space_id:
-            return [], await _discord(site, community).guilds(), None
-        return await _discord(site, community).offers(), [], None
+        api = apis.api_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
+        if not community.space_id and isinstance(api, Discord):
+            return [], await api.guilds(), None
+        return await api.offers(), [], None
     except CommunityError as error:
-        return [], [], _sentence(error)
+        return [], [], sentence(error)
     except VaultError as error:
         return [], [], f"{error}."
 
@@ -228,28 +234,12 @@ async def change_keys(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         community = await _requested(connection, request)
     if request.method == "GET":
-        return _keys_page(request, community, {})
-    token, secret, errors = await _typed_keys(request)
-    bot: Bot | None = None
-    if not errors:
-        try:
-            bot, guilds = await _ask_discord(site, token)
-            if community.space_id and community.space_id not in {guild.id for guild in guilds}:
-                errors["token"] = f"This bot isn't on {community.name}. Invite it first."
-        except CommunityError as error:
-            errors["token"] = _sentence(error)
-    if errors or bot is None:
-        return _keys_page(request, community, errors)
-    vault = site.keyring.vault
+        return _keys_page(request, community.kind, community, {})
+    keys, errors = await checked_keys(site, community.kind, await form(request), known=community)
+    if keys is None:
+        return _keys_page(request, community.kind, community, errors)
     async with site.changing() as connection:
-        await communities.change_keys(
-            connection,
-            community.id,
-            bot_id=bot.id,
-            token=vault.seal(token, Purpose.COMMUNITY_TOKEN),
-            client_id=bot.client_id,
-            client_secret=vault.seal(secret, Purpose.COMMUNITY_SECRET),
-        )
+        await communities.change_keys(connection, community.id, **_sealed(site, keys))
     return redirect(f"/admin/communities/{community.id}?done=saved")
 
 
@@ -293,7 +283,11 @@ async def remove(request: Request) -> Response:
         if fields is None:
             figures = await communities.figures(connection, community.id)
             return page(
-                request, "admin/community_remove.html", community=community, figures=figures
+                request,
+                "admin/community_remove.html",
+                community=community,
+                figures=figures,
+                words=COMMUNITY_WORDS[community.kind],
             )
         if text(fields, "roles") == "take":
             await communities.leave(connection, community.id)
@@ -309,40 +303,42 @@ async def _requested(connection: Connection, request: Request) -> Community:
     return found
 
 
-async def _typed_keys(request: Request) -> tuple[str, str, dict[str, str]]:
-    """The token and the secret that were typed, and what is wrong with them by field."""
-    fields = await form(request)
-    token, secret = text(fields, "token"), text(fields, "secret")
-    errors = {
-        name: "Copy it from the Discord Developer Portal: letters, digits, dots and dashes."
-        for name, value in (("token", token), ("secret", secret))
-        if not (value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TOKEN)
-        or " " in value
+class _Sealed(TypedDict):
+    """What is stored of the keys of a community."""
+
+    bot_id: str
+    token: bytes
+    client_id: str
+    client_secret: bytes
+    invite_url: str | None
+
+
+def _sealed(site: Site, keys: CommunityKeys) -> _Sealed:
+    vault = site.keyring.vault
+    return {
+        "bot_id": keys.bot_id,
+        "token": vault.seal(keys.token, Purpose.COMMUNITY_TOKEN),
+        "client_id": keys.client_id,
+        "client_secret": vault.seal(keys.secret, Purpose.COMMUNITY_SECRET),
+        "invite_url": keys.invite_url,
     }
-    return token, secret, errors
 
 
-async def _ask_discord(site: Site, token: str) -> tuple[Bot, list[Guild]]:
-    asked = Discord(site.outgoing, token)
-    return await asked.whose_token(), await asked.guilds()
-
-
-def _keys_page(request: Request, community: Community | None, errors: dict[str, str]) -> Response:
+def _keys_page(
+    request: Request,
+    kind: WebhookFormat,
+    community: Community | None,
+    errors: dict[str, str],
+) -> Response:
+    site, words = site_of(request), COMMUNITY_WORDS[kind]
+    callback = f"{site.public_url}{words.callback}"
     return page(
         request,
-        "admin/community_keys.html",
+        f"admin/community_keys_{words.name}.html",
         422 if errors else 200,
         community=community,
         errors=errors,
-        callback=f"{site_of(request).public_url}{CALLBACK}",
+        callback=callback,
+        creation=slack.creation_address(name=site.look.name, redirect_uri=callback),
         longest=LONGEST_TOKEN,
     )
-
-
-def _discord(site: Site, community: Community) -> Discord:
-    return apis.discord_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
-
-
-def _sentence(error: CommunityError) -> str:
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}."

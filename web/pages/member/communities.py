@@ -1,9 +1,7 @@
-"""Connecting a member's Discord account, for the roles that their products give."""
+"""Connecting a member's accounts at Discord and Slack, for what their products give there."""
 
-import base64
 import hashlib
 import secrets
-from contextlib import suppress
 
 import structlog
 from starlette.requests import Request
@@ -11,16 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import communities as apis
-from latchkey import discord
 from latchkey.community_api import CommunityError
-from latchkey.discord import Member
-from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.store.communities import accounts, communities
 from latchkey.store.communities.accounts import AccountTakenError
 from latchkey.store.communities.communities import Community
 from latchkey.store.pool import Connection
 from latchkey.store.users import passkeys, signin
-from latchkey.vault import Purpose
+from latchkey.vault import Purpose, VaultError
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, form, member_page, redirect
@@ -28,8 +23,8 @@ from web.pages.leaving import leave
 from web.pages.render import page
 from web.security import browser_of
 from web.site import Site, site_of
+from web.wording.communities import COMMUNITY_KINDS, COMMUNITY_WORDS, CommunityWords
 
-CALLBACK = "/account/communities/discord"
 ASKED_SECONDS = 600
 TRIES_PER_HOUR = 20
 
@@ -39,7 +34,7 @@ log = structlog.get_logger("communities")
 def routes() -> list[Route]:
     return [
         Route("/account/communities", show),
-        Route(CALLBACK, connected),
+        *(Route(f"/account/communities/{name}", connected) for name in COMMUNITY_KINDS),
         Route("/account/communities/{id}/connect", connect, methods=["POST"]),
         Route("/account/communities/sync", sync, methods=["POST"]),
         Route("/account/communities/{account}/disconnect", disconnect, methods=["POST"]),
@@ -56,12 +51,13 @@ async def show(request: Request) -> Response:
         "member/communities.html",
         communities=open_,
         mine={account.community_id: account for account in mine},
+        words=COMMUNITY_WORDS,
     )
 
 
 @member_page
 async def connect(request: Request) -> Response:
-    """Lead to Discord, where the member agrees."""
+    """Lead to Discord or Slack, where the member agrees."""
     site, user = site_of(request), request.state.user
     await form(request)
     async with site.pool.acquire() as connection:
@@ -78,22 +74,18 @@ async def connect(request: Request) -> Response:
             user_id=user.id,
             seconds=ASKED_SECONDS,
         )
-    verifier = _verifier(site, state)
-    challenge = hashlib.sha256(verifier.encode()).digest()
-    return leave(
-        request,
-        discord.consent_address(
-            client_id=community.client_id,
-            redirect_uri=f"{site.public_url}{CALLBACK}",
-            state=state,
-            challenge=base64.urlsafe_b64encode(challenge).decode().rstrip("="),
-        ),
+    address = apis.consent_address(
+        community,
+        redirect_uri=f"{site.public_url}{COMMUNITY_WORDS[community.kind].callback}",
+        state=state,
+        proof=_proof(site, state),
     )
+    return leave(request, address)
 
 
 @member_page
 async def connected(request: Request) -> Response:
-    """Where Discord leads back to. The state works once, for the user and browser that began."""
+    """Where members come back to. The state works once, for the user and browser that began."""
     site, user = site_of(request), request.state.user
     if user.acted_by:
         raise NotYoursError
@@ -107,13 +99,20 @@ async def connected(request: Request) -> Response:
                 request, "This answer is too old, or was used already. Please connect again.", 400
             )
         community = await _open(connection, state.partition(".")[0])
+    words = COMMUNITY_WORDS[community.kind]
     if not code:
-        return _refused(request, "You didn't agree at Discord, so nothing was changed.", 400)
+        return _refused(request, f"You didn't agree at {words.site}, so nothing was changed.", 400)
     try:
-        member = await _identified(site, community, code, state)
-    except CommunityError as error:
-        log.error("account at Discord not connected", reason=str(error))
-        return _refused(request, "Discord didn't confirm who you are. Please try again.", 502)
+        member = await apis.identify(
+            community,
+            vault=site.keyring.vault,
+            outgoing=site.outgoing,
+            code=code,
+            redirect_uri=f"{site.public_url}{words.callback}",
+            proof=_proof(site, state),
+        )
+    except (CommunityError, VaultError) as error:
+        return _not_identified(request, community, words, error)
     try:
         async with site.changing() as connection:
             await accounts.bind(
@@ -126,8 +125,8 @@ async def connected(request: Request) -> Response:
     except AccountTakenError:
         return _refused(
             request,
-            "This Discord account is connected to another account here. Disconnect it there"
-            " first, or sign in to Discord with another one.",
+            f"This {words.site} account is connected to another account here. Disconnect it there"
+            f" first, or sign in to {words.site} with another one.",
             409,
         )
     except LookupError:
@@ -135,38 +134,19 @@ async def connected(request: Request) -> Response:
     return redirect("/account/communities?done=community-joined")
 
 
-async def _identified(site: Site, community: Community, code: str, state: str) -> Member:
-    """Who agreed. They join the server, if they aren't there and it lets them, and their token is
-    given back. Raises `CommunityError`."""
-    assert community.client_secret is not None, "a Discord server has one"
-    secret = site.keyring.vault.open(community.client_secret, Purpose.COMMUNITY_SECRET)
-    token = await discord.exchange(
-        site.outgoing,
-        client_id=community.client_id,
-        client_secret=secret,
-        code=code,
-        redirect_uri=f"{site.public_url}{CALLBACK}",
-        verifier=_verifier(site, state),
-    )
-    member = await discord.identify(site.outgoing, token)
-    bot = apis.discord_of(community, vault=site.keyring.vault, outgoing=site.outgoing)
-    try:
-        await bot.join(member.id, access_token=token)
-    except CommunityError as error:
-        log.warning("member couldn't join the Discord server", reason=str(error))
-    with suppress(CommunityError):
-        await discord.revoke(
-            site.outgoing,
-            client_id=community.client_id,
-            client_secret=secret,
-            access_token=token,
-        )
-    return member
+def _not_identified(
+    request: Request, community: Community, words: CommunityWords, error: Exception
+) -> Response:
+    if isinstance(error, CommunityError) and error.of_member:
+        said = f"You signed in with an account that isn't in {community.name}. Please choose"
+        return _refused(request, f"{said} {community.name} at {words.site}.", 409)
+    log.error("account not connected", community=community.id, reason=str(error))
+    return _refused(request, f"{words.site} didn't confirm who you are. Please try again.", 502)
 
 
 @member_page
 async def sync(request: Request) -> Response:
-    """Look at the member's account again, since they have joined the server."""
+    """Look at the member's account again, since they have joined."""
     user_id = request.state.user.id
     await form(request)
     async with site_of(request).changing() as connection:
@@ -178,7 +158,7 @@ async def sync(request: Request) -> Response:
 
 @member_page
 async def disconnect(request: Request) -> Response:
-    """Disconnect an account; its roles are taken away."""
+    """Disconnect an account; what it was given is taken away."""
     await form(request)
     account = number(request.path_params["account"])
     async with site_of(request).changing() as connection:
@@ -192,7 +172,7 @@ async def disconnect(request: Request) -> Response:
 
 async def _open(connection: Connection, community_id: str) -> Community:
     found = await communities.find(connection, community_id)
-    if found is None or not found.open or found.kind is not WebhookFormat.DISCORD_ROLES:
+    if found is None or not found.open:
         raise NotFoundError("There is no such community to connect with.")
     return found
 
@@ -208,8 +188,8 @@ def _digest(state: str) -> bytes:
     return hashlib.sha256(f"community {state}".encode()).digest()
 
 
-def _verifier(site: Site, state: str) -> str:
-    """The PKCE verifier of an attempt, which only this site can make of its state."""
+def _proof(site: Site, state: str) -> str:
+    """The secret of an attempt, which only this site can make of its state."""
     return site.keyring.vault.sign(state, Purpose.COMMUNITY_STATE)
 
 
