@@ -205,7 +205,10 @@ def _activities(
     checkout_sessions = CheckoutSessionActivities(deps, client)
     portal = PortalActivities(deps, public_url=settings.public_url)
     catch_up = CatchUpActivities(
-        deps, body_days=settings.event_body_days, audit_days=settings.audit_days
+        deps,
+        body_days=settings.event_body_days,
+        event_days=settings.event_days,
+        audit_days=settings.audit_days,
     )
     repairs = RepairActivities(deps, client)
     reconcile = ReconcileActivities(deps, client, repairs)

@@ -33,10 +33,13 @@ FOUND = Counter("latchkey_events_missed_total", "Events that no webhook delivere
 class CatchUpActivities:
     """Reads Stripe's event list. Events it finds go through the inbox like any other."""
 
-    def __init__(self, deps: ActivityDeps, *, body_days: int, audit_days: int) -> None:
+    def __init__(
+        self, deps: ActivityDeps, *, body_days: int, event_days: int, audit_days: int
+    ) -> None:
         self._deps = deps
         self._audit_life = timedelta(days=audit_days)
         self._body_life = timedelta(days=body_days)
+        self._event_life = timedelta(days=event_days)
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
@@ -86,6 +89,7 @@ class CatchUpActivities:
     async def do_chores(self) -> int:
         """Delete expired data; returns how many event bodies were deleted."""
         deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
+        await retention.forget_events(self._deps.pool, older_than=self._event_life)
         await retention.forget_records(self._deps.pool)
         await audit.forget(self._deps.pool, older_than=self._audit_life)
         await self._rouse_forsaken()

@@ -736,7 +736,8 @@ CREATE TABLE events (
     trace text,
     CONSTRAINT events_source_check CHECK ((source = ANY (ARRAY['webhook'::text, 'catch_up'::text]))),
     CONSTRAINT events_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'relayed'::text, 'handled'::text, 'ignored'::text, 'failed'::text])))
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
 
 ALTER TABLE events ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME events_seq_seq

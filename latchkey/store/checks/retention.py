@@ -1,4 +1,4 @@
-"""Deletes expired data: bodies of old events, records of old comparisons and refusals."""
+"""Deletes expired data: old events and their bodies, records of old comparisons and refusals."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from latchkey.store.products import abandoned_checkouts, checkout_attempts
 from latchkey.store.purchases import tombstones
 from latchkey.store.webhooks import events
 
-BATCH = 1000
+BATCH, MOST_EVENTS = 1000, 200_000
 RECORDS_LIFE = timedelta(days=90)
 
 
@@ -54,6 +54,42 @@ async def forget_bodies(pool: Pool, *, older_than: timedelta) -> int:
         total += int(row["gone"])
         if reached is None or reached < start + 1 or reached - start < BATCH:
             return total
+
+
+async def forget_events(pool: Pool, *, older_than: timedelta) -> int:
+    """Delete handled and ignored events received before `older_than` ago, in batches, and at most
+    `MOST_EVENTS`, so that years of them don't hold up the rest. The newest event stays. Returns how
+    many were deleted.
+
+    Stripe sends and lists events for 30 days: one that comes again later than that is a new one.
+    """
+    total = reached = 0
+    while total < MOST_EVENTS:
+        row = await pool.fetchrow(
+            """
+            with next as (
+                select id, seq, received_at < now() - $3::interval as over,
+                       state in ('handled', 'ignored') as settled
+                  from events where seq > $1 and seq < (select max(seq) from events)
+                 order by seq limit $2
+            ), gone as (
+                delete from events e using next
+                 where e.id = next.id and next.over and next.settled
+                returning 1
+            )
+            select (select max(seq) from next having bool_and(over)) as reached,
+                   (select count(*) from gone) as gone
+            """,
+            reached,
+            BATCH,
+            older_than,
+        )
+        assert row is not None, "an aggregate returns a row"
+        total += int(row["gone"])
+        if row["reached"] is None:
+            break
+        reached = row["reached"]
+    return total
 
 
 async def forget_records(pool: Pool) -> None:
