@@ -63,6 +63,7 @@ PAGES: dict[str, A | None] = {
     "GET /admin/purchases.csv": A.EXPORTED,
     "GET /admin/customers.csv": A.EXPORTED,
     "GET /admin/at-risk.csv": A.EXPORTED,
+    "GET /admin/cancellations.csv": A.EXPORTED,
     "POST /admin/at-risk/{id}/mail": A.REMINDER_SENT,
     "POST /billing/card/{token}": None,
     "POST /admin/users/import": None,

@@ -33,6 +33,7 @@ _MOST_BIGINT, _MOST_INTEGER = 2**63 - 1, 2**31 - 1
 _LONGEST_ID = 255
 _LONGEST_EMAIL = 512
 _LONGEST_NAME = 1000
+_LONGEST_WORD, _LONGEST_COMMENT = 100, 5000
 
 
 class UnreadableError(ValueError):
@@ -68,7 +69,8 @@ class Item:
 @dataclass(frozen=True)
 class Subscription:
     """`customer` is `known` only if the read expanded it. `unpaid_since` is set only if the read
-    asked for open invoices: it is when the oldest should have been paid."""
+    asked for open invoices: it is when the oldest should have been paid. `cancel_feedback` is
+    Stripe's word for why the customer cancelled, `cancel_comment` what they wrote."""
 
     id: str
     livemode: bool
@@ -88,6 +90,8 @@ class Subscription:
     resumes_at: datetime | None
     pause_reason: str | None = None
     unpaid_since: datetime | None = None
+    cancel_feedback: str | None = None
+    cancel_comment: str | None = None
 
     def period_end_of(self, stripe_product: str | None) -> datetime | None:
         """The end of the period paid for this Stripe product; None asks for the latest end."""
@@ -337,6 +341,8 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
         collection_paused=bool(paused),
         resumes_at=moment(paused.get("resumes_at")),
         pause_reason=_pause_reason(source),
+        cancel_feedback=_cut(details.get("feedback"), _LONGEST_WORD),
+        cancel_comment=_cut(details.get("comment"), _LONGEST_COMMENT),
     )
 
 
@@ -655,8 +661,12 @@ def _email(value: object) -> str | None:
 
 
 def _name(value: object) -> str | None:
+    return _cut(value, _LONGEST_NAME)
+
+
+def _cut(value: object, most: int) -> str | None:
     found = _text(value)
-    return found[:_LONGEST_NAME] if found else None
+    return found[:most] if found else None
 
 
 def _whole(value: object, most: int) -> int | None:

@@ -104,6 +104,23 @@ class SubscriptionPhase(StrEnum):
     OTHER = "other"
 
 
+class CancelReason(StrEnum):
+    """Why a subscription was cancelled (view `cancellations`): Stripe's words for what customers
+    answer and, where it ended a subscription by itself, for what. Stripe may add others."""
+
+    TOO_EXPENSIVE = "too_expensive"
+    MISSING_FEATURES = "missing_features"
+    SWITCHED_SERVICE = "switched_service"
+    UNUSED = "unused"
+    CUSTOMER_SERVICE = "customer_service"
+    TOO_COMPLEX = "too_complex"
+    LOW_QUALITY = "low_quality"
+    OTHER = "other"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_DISPUTED = "payment_disputed"
+    NO_ANSWER = "no_answer"
+
+
 class Risk(StrEnum):
     """Why money may be lost (view `money_at_risk`): a payment failed and access goes on for now, or
     is over; a subscription is set to end; a payment is disputed."""

@@ -77,6 +77,7 @@ REPLACED: Mapping[str, Mapping[str, str]] = {
         "data": WORDS,
     },
     "grants": {"reason": NOTHING},
+    "subscriptions": {"cancel_comment": NOTHING},
     "collection_holders": {"reason": NOTHING},
     "events": {"body": NOTHING, "error": NOTHING, "ignored_reason": NOTHING},
     "links": {"error": NOTHING},
@@ -209,7 +210,7 @@ KEPT: Mapping[str, str] = {
         "id account_id livemode customer_id user_id status scheduled_end cancellations period_end"
         " trial_end past_due_since collection_paused ended_at cancel_reason checkout_session"
         " created_at state wake_at wake lifecycle_at ticket read_at canceled_at"
-        " cancelled_by_customer resumes_at pause_reason phase untold"
+        " cancel_feedback cancelled_by_customer resumes_at pause_reason phase untold"
     ),
     "webhook_refusals": "code hour count last_at",
 }

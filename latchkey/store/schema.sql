@@ -441,6 +441,67 @@ CREATE TABLE bills (
     credited_after bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE subscriptions (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text NOT NULL,
+    user_id bigint,
+    status text NOT NULL,
+    scheduled_end timestamp with time zone,
+    cancellations integer DEFAULT 0 NOT NULL,
+    period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    past_due_since timestamp with time zone,
+    collection_paused boolean DEFAULT false NOT NULL,
+    ended_at timestamp with time zone,
+    cancel_reason text,
+    checkout_session text,
+    created_at timestamp with time zone NOT NULL,
+    state text DEFAULT ''::text NOT NULL,
+    wake_at timestamp with time zone,
+    wake text,
+    lifecycle_at timestamp with time zone,
+    ticket bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    canceled_at timestamp with time zone,
+    cancelled_by_customer boolean DEFAULT false NOT NULL,
+    resumes_at timestamp with time zone,
+    pause_reason text,
+    phase text GENERATED ALWAYS AS (
+CASE
+    WHEN ((ended_at IS NOT NULL) OR (status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text]))) THEN 'ended'::text
+    WHEN (status = ANY (ARRAY['past_due'::text, 'unpaid'::text])) THEN 'payment_problem'::text
+    WHEN (status = 'incomplete'::text) THEN 'incomplete'::text
+    WHEN ((status = 'paused'::text) OR (collection_paused AND (status = ANY (ARRAY['active'::text, 'trialing'::text])))) THEN 'paused'::text
+    WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
+    WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
+    ELSE 'other'::text
+END) STORED NOT NULL,
+    untold boolean DEFAULT false NOT NULL,
+    cancel_feedback text,
+    cancel_comment text
+);
+
+CREATE VIEW cancellations AS
+ SELECT id,
+    canceled_at,
+    livemode,
+    user_id,
+    customer_id,
+    scheduled_end,
+    ended_at,
+    created_at,
+    cancelled_by_customer,
+    cancel_comment AS comment,
+        CASE
+            WHEN (cancel_feedback IS NOT NULL) THEN cancel_feedback
+            WHEN (cancel_reason = ANY (ARRAY['payment_failed'::text, 'payment_disputed'::text])) THEN cancel_reason
+            ELSE 'no_answer'::text
+        END AS why
+   FROM subscriptions
+  WHERE (canceled_at IS NOT NULL);
+
 CREATE TABLE catch_up (
     part text NOT NULL,
     account_id text NOT NULL,
@@ -838,46 +899,6 @@ CREATE TABLE subscription_items (
     quantity integer,
     period_end timestamp with time zone,
     period_start timestamp with time zone
-);
-
-CREATE TABLE subscriptions (
-    id text NOT NULL,
-    account_id text NOT NULL,
-    livemode boolean NOT NULL,
-    customer_id text NOT NULL,
-    user_id bigint,
-    status text NOT NULL,
-    scheduled_end timestamp with time zone,
-    cancellations integer DEFAULT 0 NOT NULL,
-    period_end timestamp with time zone,
-    trial_end timestamp with time zone,
-    past_due_since timestamp with time zone,
-    collection_paused boolean DEFAULT false NOT NULL,
-    ended_at timestamp with time zone,
-    cancel_reason text,
-    checkout_session text,
-    created_at timestamp with time zone NOT NULL,
-    state text DEFAULT ''::text NOT NULL,
-    wake_at timestamp with time zone,
-    wake text,
-    lifecycle_at timestamp with time zone,
-    ticket bigint NOT NULL,
-    read_at timestamp with time zone DEFAULT now() NOT NULL,
-    canceled_at timestamp with time zone,
-    cancelled_by_customer boolean DEFAULT false NOT NULL,
-    resumes_at timestamp with time zone,
-    pause_reason text,
-    phase text GENERATED ALWAYS AS (
-CASE
-    WHEN ((ended_at IS NOT NULL) OR (status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text]))) THEN 'ended'::text
-    WHEN (status = ANY (ARRAY['past_due'::text, 'unpaid'::text])) THEN 'payment_problem'::text
-    WHEN (status = 'incomplete'::text) THEN 'incomplete'::text
-    WHEN ((status = 'paused'::text) OR (collection_paused AND (status = ANY (ARRAY['active'::text, 'trialing'::text])))) THEN 'paused'::text
-    WHEN ((status = ANY (ARRAY['active'::text, 'trialing'::text])) AND (scheduled_end IS NOT NULL)) THEN 'ending'::text
-    WHEN (status = ANY (ARRAY['active'::text, 'trialing'::text])) THEN status
-    ELSE 'other'::text
-END) STORED NOT NULL,
-    untold boolean DEFAULT false NOT NULL
 );
 
 CREATE VIEW held_subscriptions AS
@@ -2621,6 +2642,8 @@ CREATE INDEX site_entries_site ON site_entries USING btree (site_id);
 CREATE INDEX subscription_items_by_price ON subscription_items USING btree (price_id);
 
 CREATE INDEX subscription_items_by_product ON subscription_items USING btree (stripe_product);
+
+CREATE INDEX subscriptions_by_cancellation ON subscriptions USING btree (canceled_at DESC, id DESC) WHERE (canceled_at IS NOT NULL);
 
 CREATE INDEX subscriptions_by_customer ON subscriptions USING btree (customer_id);
 

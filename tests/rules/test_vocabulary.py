@@ -13,6 +13,7 @@ from latchkey.rules.vocabulary import (
     AuditAction,
     AuditActor,
     AuditOutcome,
+    CancelReason,
     Cause,
     CustomerState,
     GrantSource,
@@ -40,6 +41,7 @@ from web.wording.labels import (
     SOURCES,
     SUBSCRIPTION_PHASES,
     TOKEN_SCOPES,
+    WHY_CANCELLED,
 )
 
 
@@ -52,6 +54,7 @@ from web.wording.labels import (
         (MoneyState, MONEY_STATES),
         (SubscriptionPhase, SUBSCRIPTION_PHASES),
         (Risk, RISKS),
+        (CancelReason, WHY_CANCELLED),
         (CustomerState, CUSTOMER_STATES),
         (GrantSource, SOURCES),
         (AuditAction, AUDIT_ACTIONS),

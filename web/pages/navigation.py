@@ -73,6 +73,7 @@ MENU = (
             Entry("/admin/purchases", "Purchases", "money", "orders payments refunds disputes"),
             Entry("/admin/customers", "Customers", "person", "buyers billing"),
             Entry("/admin/at-risk", "Money at risk", "alert", "past due dunning expiring cards"),
+            Entry("/admin/cancellations", "Cancellations", "cross", "churn reasons feedback left"),
         ),
     ),
     Group(

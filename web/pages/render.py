@@ -21,7 +21,7 @@ from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
 from web.wording.amounts import line_money, money, price
-from web.wording.standing import purchase, risk, standing, subscription
+from web.wording.standing import ended_by, purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, lasting, late, when
 
@@ -148,6 +148,8 @@ _ENVIRONMENT.filters |= {
     "subscription": subscription,
     "purchase": purchase,
     "risk": risk,
+    "ended_by": ended_by,
+    "why_cancelled": labels.why_cancelled,
     "risk_label": labels.RISKS.__getitem__,
 }
 _ENVIRONMENT.globals |= {

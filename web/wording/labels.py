@@ -16,6 +16,7 @@ from latchkey.rules.vocabulary import (
     AuditAction,
     AuditActor,
     AuditOutcome,
+    CancelReason,
     Cause,
     CustomerState,
     DeliveryState,
@@ -492,6 +493,19 @@ RISKS: dict[str, str] = {
     Risk.ENDING: "Cancelled, still running",
     Risk.DISPUTED: "Payment disputed",
 }
+WHY_CANCELLED: dict[str, str] = {
+    CancelReason.TOO_EXPENSIVE: "Too expensive",
+    CancelReason.MISSING_FEATURES: "Something is missing",
+    CancelReason.SWITCHED_SERVICE: "Switched to something else",
+    CancelReason.UNUSED: "Doesn't use it enough",
+    CancelReason.CUSTOMER_SERVICE: "Not satisfied with the support",
+    CancelReason.TOO_COMPLEX: "Too complex",
+    CancelReason.LOW_QUALITY: "Not good enough",
+    CancelReason.OTHER: "Another reason",
+    CancelReason.PAYMENT_FAILED: "Ended by Stripe: payment failed",
+    CancelReason.PAYMENT_DISPUTED: "Ended by Stripe: payment disputed",
+    CancelReason.NO_ANSWER: "No answer",
+}
 CUSTOMER_STATES: dict[str, str] = {
     CustomerState.KNOWN: "With a user",
     CustomerState.UNKNOWN: "Without a user",
@@ -739,3 +753,8 @@ def grant(entry: Any) -> str:
     if entry.ended_at is not None or (entry.until and entry.until <= datetime.now(UTC)):
         return f"{name}, ended"
     return f"{name}, with an end date" if entry.until else name
+
+
+def why_cancelled(reason: str) -> str:
+    """Why a subscription was cancelled, in words; Stripe's own for reasons that it added later."""
+    return WHY_CANCELLED.get(reason) or plain(reason)

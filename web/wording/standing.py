@@ -84,6 +84,12 @@ def risk(row: Any) -> Standing:
     return _say("Disputed"), "bad"
 
 
+def ended_by(row: Any) -> str:
+    """Who cancelled a subscription, for a `cancellation_list.Cancellation`; empty where nothing
+    says so."""
+    return _ENDED_BY.get(row.cancelled_by or "", "").removeprefix("cancelled ")
+
+
 def purchase(row: Any) -> tuple[str, str]:
     """Where the money of a `profile.UserOrder` or an `account.OwnOrder` is, in words, and the
     tone."""

@@ -277,6 +277,8 @@ def _reading(row: Any) -> Subscription:
         collection_paused=row["collection_paused"],
         resumes_at=row["resumes_at"],
         pause_reason=row["pause_reason"],
+        cancel_feedback=row["cancel_feedback"],
+        cancel_comment=row["cancel_comment"],
     )
 
 
@@ -320,6 +322,8 @@ def row_of(
         "cancelled_by_customer": reading.cancelled_by_customer,
         "ended_at": reading.ended_at,
         "cancel_reason": reading.cancel_reason,
+        "cancel_feedback": reading.cancel_feedback,
+        "cancel_comment": reading.cancel_comment,
         "checkout_session": checkout_session,
         "state": state,
         "wake_at": wake_at,
@@ -352,7 +356,10 @@ async def _write_subscriptions(
                collection_paused = g.collection_paused, resumes_at = g.resumes_at,
                pause_reason = g.pause_reason, canceled_at = g.canceled_at,
                cancelled_by_customer = g.cancelled_by_customer, ended_at = g.ended_at,
-               cancel_reason = g.cancel_reason,
+               cancel_reason = g.cancel_reason, cancel_feedback = g.cancel_feedback,
+               cancel_comment = case when not exists (
+                   select from customers c where c.id = s.customer_id and c.erased)
+                   then g.cancel_comment end,
                checkout_session = coalesce(g.checkout_session, s.checkout_session),
                state = g.state, wake_at = g.wake_at, wake = g.wake,
                ticket = greatest(s.ticket, $2),
@@ -362,7 +369,8 @@ async def _write_subscriptions(
                period_end timestamptz, trial_end timestamptz, past_due_since timestamptz,
                collection_paused boolean, resumes_at timestamptz, pause_reason text,
                canceled_at timestamptz, cancelled_by_customer boolean, ended_at timestamptz,
-               cancel_reason text, checkout_session text, state text, wake_at timestamptz,
+               cancel_reason text, cancel_feedback text, cancel_comment text,
+               checkout_session text, state text, wake_at timestamptz,
                wake text)
          where s.id = g.id
         """,

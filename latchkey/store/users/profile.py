@@ -19,7 +19,8 @@ _EXPORTED = {
           from grants g join products p on p.id = g.product_id where g.user_id = $1 order by g.id
     """,
     "subscriptions": """
-        select s.id, s.status, s.created_at, s.scheduled_end, s.period_end, s.trial_end, s.ended_at
+        select s.id, s.status, s.created_at, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
+               s.cancel_feedback, s.cancel_comment
           from subscriptions s where s.user_id = $1 order by s.created_at
     """,
     "purchases": """
