@@ -72,7 +72,7 @@ _FOUND = {
     FindingKind.ROLES_REFUSED: "roles that can't be given: {detail}",
 }
 
-_ADVICE = {
+ADVICE = {
     FindingKind.EVENTS_FAILED: (
         "open the inbox in the admin pages to see why, then resend or ignore them"
     ),
@@ -215,7 +215,7 @@ def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator
     for name, kinds in _CHECKS.items():
         bad = next((wrong[kind] for kind in kinds if kind in wrong), None)
         if bad is not None:
-            yield Check(name, False, _found(bad, figures), _ADVICE[bad.kind])
+            yield Check(name, False, _found(bad, figures), ADVICE[bad.kind])
         elif name not in ("emails", "visitors", "webhooks") and (
             name != "backup" or figures.backed_up_at is not None
         ):

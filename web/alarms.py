@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client import Gauge
 
-from latchkey.doctor_checks import expectations
+from latchkey.doctor_checks import ADVICE, expectations
 from latchkey.rules.plurals import counted
 from latchkey.settings import Settings
 from latchkey.store.checks import health
@@ -23,19 +23,21 @@ from latchkey.stripe_api import API_VERSION
 
 FRESH_SECONDS = 3.0
 
+HEALTH = "/admin/health"
+
 _PAGES = {
     FindingKind.KEY_REFUSED: "/admin/connectors",
     FindingKind.EVENTS_FAILED: "/admin/inbox?state=failed",
-    FindingKind.EVENTS_WAITING: "/admin/health",
-    FindingKind.LOOP_STUCK: "/admin/health",
-    FindingKind.WAKEUPS_WAITING: "/admin/health",
-    FindingKind.EMAILS_WAITING: "/admin/health",
-    FindingKind.ENDPOINT: "/admin/health",
-    FindingKind.CATCH_UP_LATE: "/admin/health",
-    FindingKind.VISITORS_ALIKE: "/admin/health",
-    FindingKind.BACKUP_LATE: "/admin/health",
-    FindingKind.UNSOLD: "/admin/health",
-    FindingKind.SALES_REFUSED: "/admin/health",
+    FindingKind.EVENTS_WAITING: HEALTH,
+    FindingKind.LOOP_STUCK: HEALTH,
+    FindingKind.WAKEUPS_WAITING: HEALTH,
+    FindingKind.EMAILS_WAITING: HEALTH,
+    FindingKind.ENDPOINT: HEALTH,
+    FindingKind.CATCH_UP_LATE: HEALTH,
+    FindingKind.VISITORS_ALIKE: HEALTH,
+    FindingKind.BACKUP_LATE: HEALTH,
+    FindingKind.UNSOLD: HEALTH,
+    FindingKind.SALES_REFUSED: HEALTH,
     FindingKind.SECOND_SUBSCRIPTIONS: "/admin/subscriptions/second",
     FindingKind.WEBHOOKS_OFF: "/admin/webhooks",
     FindingKind.WEBHOOKS_GIVEN_UP: "/admin/webhooks",
@@ -76,6 +78,16 @@ _NAMING = {
 }
 """Texts that the names of what is concerned follow."""
 
+_ADVICE = ADVICE | {
+    FindingKind.KEY_REFUSED: "enter a working key: events are kept, and imports wait until then",
+    FindingKind.ENDPOINT: "press Repair below: until then, purchases are noticed late",
+    FindingKind.UNSOLD: "Sales, below, says why, and where to mend it",
+    FindingKind.SALES_REFUSED: (
+        "Sales, below, has Stripe's words, such as a permission that the key lacks"
+    ),
+}
+"""What to do, said on the Health page; the rest is what `latchkey doctor` says."""
+
 _BADGES = {
     FindingKind.EVENTS_FAILED: "/admin/inbox",
     FindingKind.DRIFT: "/admin/drift",
@@ -104,11 +116,23 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class Todo:
+    """Anything that is wrong, what to do about it, and the page where: empty where it isn't on a
+    page of its own."""
+
+    text: str
+    advice: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Alarms:
-    """`badges` are the counts shown beside menu entries, by path."""
+    """`raised` stand on top of every page. `badges` are the counts shown beside menu entries, by
+    path. `todo` is everything that is wrong, the most urgent first."""
 
     raised: tuple[Alarm, ...]
     badges: dict[str, str]
+    todo: tuple[Todo, ...]
 
 
 class AlarmCache:
@@ -158,14 +182,23 @@ def _alarms(found: list[Finding]) -> Alarms:
         for finding in found
         if finding.kind in _BADGES
     }
-    if any(alarm.address == "/admin/health" for alarm in raised):
-        badges["/admin/health"] = "!"
-    return Alarms(raised, badges)
+    if any(alarm.address == HEALTH for alarm in raised):
+        badges[HEALTH] = "!"
+    return Alarms(raised, badges, tuple(_todo(finding) for finding in found))
+
+
+def _todo(finding: Finding) -> Todo:
+    page = _PAGES.get(finding.kind) or _BADGES[finding.kind]
+    return Todo(_text(finding), _ADVICE[finding.kind], page if page != HEALTH else "")
 
 
 def _text(finding: Finding) -> str:
     if finding.kind is FindingKind.EVENTS_FAILED:
         return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
+    if finding.kind is FindingKind.EMAILS_FAILED:
+        return f"{counted(finding.count, 'email', most=MANY)} couldn't be sent"
+    if finding.kind is FindingKind.DRIFT:
+        return f"{counted(finding.count, 'difference', most=MANY)} from Stripe left open"
     if finding.kind is FindingKind.WEBHOOKS_GIVEN_UP:
         lost = counted(finding.count, "webhook", most=MANY)
         return f"{lost} couldn't be delivered within three days, and won't be tried again"

@@ -17,6 +17,9 @@ from web.pages.guard import admin_page, form, redirect
 from web.pages.render import page
 from web.site import site_of
 
+UNUSUAL = ("missing", "caught up")
+"""States of an event type that somebody should look at."""
+
 
 def routes() -> list[Route]:
     return [
@@ -52,6 +55,23 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         unsold = await checkout.interrupted(connection, limit=health.MANY)
         refused_sales = await checkout.refused_sales(connection, limit=health.MANY)
     postgres, temporal = await asyncio.gather(probes.postgres(site), probes.temporal(site))
+    problems = endpoint_problems(report.figures, api_version=API_VERSION)
+    smtp = site.settings.smtp_url is not None or report.figures.mail_server
+    troubled = {
+        "endpoint": bool(problems) or report.figures.endpoint_found is None,
+        "types": any(seen.state in UNUSUAL for seen in report.types),
+        "events": bool(report.figures.failed or report.figures.overdue or report.refusals),
+        "sales": bool(unsold or refused_sales),
+        "missed": not report.looks,
+        "around": {postgres, temporal} != {"ok"}
+        or report.figures.connection != "connected"
+        or not smtp
+        or report.figures.mails_failed > 0,
+        "processes": any(process.stuck for process in running)
+        or all(process.kind != "worker" for process in running),
+    }
+    if report.findings:
+        troubled["key"] = not all(finding["ok"] for finding in report.findings)
     return page(
         request,
         "admin/health.html",
@@ -59,13 +79,16 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         report=report,
         figures=report.figures,
         endpoint=report.figures.endpoint_found,
-        endpoint_problems=endpoint_problems(report.figures, api_version=API_VERSION),
+        endpoint_problems=problems,
+        troubled=troubled,
+        unusual=UNUSUAL,
+        todo=(await site.bell.alarms(site.pool)).todo,
         version=API_VERSION,
         processes=running,
         unsold=unsold,
         refused_sales=refused_sales,
         dependencies={"Postgres": postgres, "Temporal": temporal},
-        smtp=site.settings.smtp_url is not None or report.figures.mail_server,
+        smtp=smtp,
         catch_up_seconds=site.settings.catchup_seconds,
         by_hand=site.keyring.secrets_by_hand or site.settings.register_webhook == "off",
         error=error,
