@@ -1614,6 +1614,7 @@ CREATE TABLE protected_sites (
     origin text NOT NULL,
     without_access text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    asked_at timestamp with time zone,
     CONSTRAINT protected_sites_without_access_check CHECK ((without_access = ANY (ARRAY['buy'::text, 'refuse'::text])))
 );
 

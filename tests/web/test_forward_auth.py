@@ -581,6 +581,35 @@ async def test_using_the_site_keeps_the_session_here_alive(course: Course) -> No
     assert seen
 
 
+async def test_admins_see_when_a_site_last_asked(course: Course) -> None:
+    """Noted every five minutes, and not for the address that the site had before."""
+
+    async def asked(*, minutes: int) -> bool:
+        await course.site.pool.execute(
+            "update protected_sites set asked_at = now() - make_interval(mins => $2) where id = $1",
+            course.id,
+            minutes,
+        )
+        await course.there.asks(302)
+        found: bool = await course.site.pool.fetchval(
+            "select asked_at > now() - interval '1 minute' from protected_sites where id = $1",
+            course.id,
+        )
+        return found
+
+    here = f"/admin/protected-sites/{course.id}"
+    async with visit(course.site) as admin:
+        await admin.sign_in()
+        assert "the web server of" in (await admin.get(here)).text
+        await course.there.asks(302)
+        assert "to within five minutes" in (await admin.get(here)).text
+        assert await asked(minutes=6)
+        assert not await asked(minutes=4)
+        moved = f"https://moved-{free_port()}.example"
+        await admin.send(here, origin=moved, products=course.product, without_access="buy")
+        assert "the web server of" in (await admin.get(here)).text
+
+
 async def test_who_has_no_access_is_led_to_the_buy_page(course: Course) -> None:
     entry = await course.there.comes_to(product=course.slug)
     login = (await course.here.get(await course.here.goes(entry))).text

@@ -21,13 +21,14 @@ class SiteProduct:
 
 @dataclass(frozen=True)
 class ProtectedSite:
-    """`products` are those of which one is needed, by name. Without any, nobody gets in."""
+    """`products` are those of which one is needed, by name. Without any, nobody gets in. Its web
+    server last asked at `asked_at`, or up to five minutes later; never if it is None."""
 
     id: int
     origin: str
     without_access: WithoutAccess
     products: tuple[SiteProduct, ...]
-    created_at: datetime
+    asked_at: datetime | None
 
     @property
     def host(self) -> str:
@@ -40,7 +41,7 @@ class ProtectedSite:
 
 
 _SELECT = """
-select d.id, d.origin, d.without_access, d.created_at,
+select d.id, d.origin, d.without_access, d.asked_at,
        (select jsonb_agg(jsonb_build_array(p.id, p.slug, p.name) order by lower(p.name), p.id)
           from protected_site_products o join products p on p.id = o.product_id
          where o.site_id = d.id) as products
@@ -73,7 +74,7 @@ def _site(row: Any) -> ProtectedSite:
         origin=row["origin"],
         without_access=WithoutAccess(row["without_access"]),
         products=tuple(SiteProduct(*fields) for fields in row["products"] or ()),
-        created_at=row["created_at"],
+        asked_at=row["asked_at"],
     )
 
 
@@ -119,7 +120,11 @@ async def change(
     ):
         raise OriginTakenError(origin)
     await connection.execute(
-        "update protected_sites set origin = $2, without_access = $3 where id = $1",
+        """
+        update protected_sites
+           set origin = $2, without_access = $3, asked_at = case when origin = $2 then asked_at end
+         where id = $1
+        """,
         site.id,
         origin,
         without_access.value,

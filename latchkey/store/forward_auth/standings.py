@@ -18,7 +18,7 @@ everybody, as it does for `/access`."""
 
 _STANDINGS = f"""
 with found as (
-    select q.n, d.id as site_id, s.id as session_id, a.id as user_id, a.email, a.role,
+    select q.n, d.id as site_id, d.asked_at, s.id as session_id, a.id as user_id, a.email, a.role,
            s.second_factor, {sessions.use("$3")},
            (select jsonb_agg(jsonb_build_array(p.slug, p.id,
                                                a.id is not null and {_MAY_OPEN.format(user="a.id")})
@@ -29,7 +29,14 @@ with found as (
       join protected_sites d on d.origin = q.origin
       left join (sessions s join users a on a.id = s.user_id and a.erased_at is null)
              on s.id = q.session_id and {sessions.live("$3", "$4")}
-), {sessions.NOTE_USE}
+), {sessions.NOTE_USE}, asked as (
+    update protected_sites d set asked_at = now()
+      from (select l.id from protected_sites l
+             where l.id in (select f.site_id from found f where f.asked_at is null
+                               or f.asked_at < now() - interval '5 minutes')
+               for no key update skip locked) due
+     where d.id = due.id
+)
 select * from found
 """
 
@@ -72,8 +79,8 @@ class SiteStanding:
 async def answer(
     pool: Pool, questions: Sequence[StandingQuestion], *, rules: SessionRules
 ) -> list[SiteStanding | None]:
-    """How sessions stand now, in one query for all, which also notes that they are used. None if no
-    such site is protected."""
+    """How sessions stand now, in one query for all. It also notes, every five minutes, that they
+    are used, and that the sites have asked. None if no such site is protected."""
     found: list[SiteStanding | None] = [None for _ in questions]
     rows = await pool.fetch(
         _STANDINGS,
