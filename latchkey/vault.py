@@ -68,7 +68,7 @@ class Vault:
         except InvalidToken:
             raise VaultError(
                 "a stored secret was sealed under another LATCHKEY_SECRET: add the earlier value"
-                " after the current one, separated by a comma, or connect Stripe again"
+                " after the current one, separated by a comma, or enter the secret again"
             ) from None
         if sealed_for != purpose:
             raise VaultError(f"a stored secret was sealed for another purpose ({sealed_for})")

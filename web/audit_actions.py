@@ -146,6 +146,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/connectors/stripe/check": None,
     "POST /admin/connectors/stripe/disconnect": A.CONNECTION_REMOVED,
     "POST /admin/connectors/stripe/portal": A.SETTINGS_CHANGED,
+    "POST /admin/go-live/{step}": A.SETTINGS_CHANGED,
     "POST /admin/health/repair": A.CONNECTION_REPAIRED,
     "POST /admin/settings": A.SETTINGS_CHANGED,
     "POST /admin/settings/embed": A.SETTINGS_CHANGED,

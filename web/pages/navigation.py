@@ -80,6 +80,7 @@ MENU = (
         "Health",
         (
             Entry("/admin/health", "Health", "health", "status problems permissions"),
+            Entry("/admin/go-live", "Go-live checklist", "check", "launch set up ready start"),
             Entry("/admin/inbox", "Event inbox", "inbox", "stripe events failed resend"),
             Entry("/admin/drift", "Drift", "drift", "compare reconcile repair reconciliation"),
             Entry("/admin/speed", "Speed", "speed", "latency performance slow"),

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey import go_live
+from latchkey.rules.go_live import done
 from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
 from latchkey.store.feed import lines
@@ -44,6 +46,7 @@ async def show(request: Request) -> Response:
         numbers = await _numbers(site_of(request), connection)
         attention = await dashboard.attention(connection)
         values = await _guide(request, connection)
+        left = await _left_to_go_live(request, connection)
         rows = await lines.lines(connection, limit=RECENT)
     return page(
         request,
@@ -51,6 +54,7 @@ async def show(request: Request) -> Response:
         numbers=numbers,
         attention=attention,
         rows=rows,
+        left=left,
         **values,
     )
 
@@ -70,6 +74,14 @@ async def _numbers(site: Site, connection: Connection) -> Numbers:
     return site.numbers[1]
 
 
+async def _left_to_go_live(request: Request, connection: Connection) -> int:
+    """How many steps of the go-live checklist are to be done. With the sandbox nobody goes live."""
+    settings = site_of(request).settings
+    if settings.sandbox_url:
+        return 0
+    return list(done(await go_live.facts(connection, settings)).values()).count(False)
+
+
 async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     sandbox = site_of(request).settings.sandbox_url
     begun = await dashboard.begun(connection)
@@ -77,10 +89,10 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
         steps = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
     else:
         steps = first_steps(begun)
-    done = [step.done for step in steps]
+    taken = [step.done for step in steps]
     return {
         "steps": steps,
-        "at": done.index(False) if False in done else len(done),
+        "at": taken.index(False) if False in taken else len(taken),
         "rehearsal": sandbox is not None,
     }
 

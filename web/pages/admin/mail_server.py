@@ -16,7 +16,7 @@ from latchkey.rules.vocabulary import MailSecurity
 from latchkey.store import mail_server, site_identity, site_settings
 from latchkey.store.feed import mails
 from latchkey.store.mail_server import StoredMailServer
-from latchkey.vault import Purpose
+from latchkey.vault import Purpose, VaultError
 from web.inputs import Email, Input, Line
 from web.pages.errors import errors_of
 from web.pages.guard import (
@@ -30,6 +30,7 @@ from web.pages.guard import (
 )
 from web.pages.render import page
 from web.site import site_of
+from web.wording.labels import upfirst
 
 HERE = "/admin/mails/server"
 TEST_SECONDS = 10.0
@@ -59,7 +60,7 @@ class ServerForm(Input):
     to: Email
 
 
-class TestForm(Input):
+class TrialForm(Input):
     """Where a test email goes."""
 
     to: Email
@@ -121,12 +122,15 @@ async def test(request: Request) -> Response:
     fields = await form(request)
     _owners_only(request)
     try:
-        to = TestForm.model_validate({"to": text(fields, "to") or None}).to
+        to = TrialForm.model_validate({"to": text(fields, "to") or None}).to
     except ValidationError as error:
         return await _page(request, errors=errors_of(error))
     site = site_of(request)
-    async with site.pool.acquire() as connection:
-        target = await servers.current(connection, site.settings)
+    try:
+        async with site.pool.acquire() as connection:
+            target = await servers.current(connection, site.settings)
+    except VaultError as error:
+        return await _page(request, problem=f"{upfirst(str(error))}.")
     if target is None:
         return await _page(request, problem="No mail server is set.")
     if problem := await _try(request, target, to):

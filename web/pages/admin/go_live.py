@@ -1,0 +1,194 @@
+"""The go-live checklist: ticks itself off from facts; what only a person knows has a button."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from latchkey import go_live as gathered
+from latchkey.rules.go_live import CLOCK_TOLERANCE, CONFIRMED, GoLiveFacts, GoLiveStep, done
+from latchkey.rules.plurals import counted
+from latchkey.settings import Settings
+from latchkey.store.checks import go_live
+from web.pages.errors import NotFoundError
+from web.pages.guard import admin_page, form, redirect
+from web.pages.render import page
+from web.site import site_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One step as the page shows it. `address` leads to where it is taken, if that is here."""
+
+    step: GoLiveStep
+    done: bool
+    title: str
+    text: str
+    address: str = ""
+    action: str = ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to say that it is done."""
+        return not self.done and self.step in CONFIRMED
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/admin/go-live", show),
+        Route("/admin/go-live/{step}", confirm, methods=["POST"]),
+    ]
+
+
+@admin_page
+async def show(request: Request) -> Response:
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        steps = shown(await gathered.facts(connection, site.settings), site.settings)
+    return page(
+        request,
+        "admin/go_live.html",
+        steps=steps,
+        count=sum(step.done for step in steps),
+    )
+
+
+@admin_page
+async def confirm(request: Request) -> Response:
+    """Tick off a step on a person's word."""
+    await form(request)
+    step = request.path_params["step"]
+    if step not in CONFIRMED:
+        raise NotFoundError("This step doesn't exist, or ticks itself off.")
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        await go_live.confirm(connection, GoLiveStep(step))
+    return redirect("/admin/go-live?done=saved")
+
+
+def shown(facts: GoLiveFacts, settings: Settings) -> list[Shown]:
+    """Every step with what was found and where it is taken."""
+    return [
+        Shown(step, is_done, *_words(step, facts, settings))
+        for step, is_done in done(facts).items()
+    ]
+
+
+def _words(step: GoLiveStep, facts: GoLiveFacts, settings: Settings) -> tuple[str, ...]:
+    """The title, what is found or to be done, and, where a page of ours is for it, the page's
+    address and a link's text."""
+    return {**_of_server(facts, settings), **_of_stripe(facts, settings)}[step]
+
+
+def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple[str, ...]]:
+    return {
+        GoLiveStep.HTTPS: (
+            "The site is reached by https",
+            f"Its address is {settings.public_url}. Put a proxy with TLS in front of it, and set"
+            " LATCHKEY_PUBLIC_URL to the https address."
+            if not facts.https
+            else f"Its address is {settings.public_url}.",
+        ),
+        GoLiveStep.MAIL: (
+            "Emails are sent",
+            "The mail server accepts emails."
+            if facts.mail_tested
+            else "Set the mail server up and send a test email. Members sign in by email.",
+            "/admin/mails/server",
+            "Mail server",
+        ),
+        GoLiveStep.FACTORS: (
+            "Everyone on the team has a second factor",
+            f"{counted(facts.without_factor, 'person has', 'people have')} none. An authenticator"
+            " app or a passkey takes a minute to set up in one's own account."
+            if facts.without_factor
+            else "Whoever learns a password can't do anything with it alone.",
+            "/admin/settings/team/second-factor",
+            "Second factors",
+        ),
+        GoLiveStep.SECRET: (
+            "LATCHKEY_SECRET is kept in a second place",
+            "Without it, a backup opens neither the Stripe key nor the team's authenticator apps."
+            " Keep a copy in a password manager. `latchkey up` has it in the file secret of its"
+            " data folder.",
+        ),
+        GoLiveStep.BACKUP: (
+            "The database is backed up",
+            "The last backup is recent, or other means make them."
+            if facts.backed_up
+            else f"Run `latchkey backup` every night: the last one should be no older than"
+            f" {counted(settings.backup_hours, 'hour')}. If other means back the database up, set"
+            " LATCHKEY_BACKUP_HOURS to 0.",
+        ),
+        GoLiveStep.CLOCK: (
+            "The clock is right",
+            f"It is off by {facts.clock_off.total_seconds():.0f} seconds, compared with the"
+            " database or Stripe. Switch on NTP on this machine and the database's."
+            if facts.clock_off > CLOCK_TOLERANCE
+            else "It agrees with the database and Stripe.",
+        ),
+    }
+
+
+def _of_stripe(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple[str, ...]]:
+    return {
+        GoLiveStep.KEY: (
+            "Stripe is connected",
+            "The key has every permission."
+            if facts.connected and not facts.missing
+            else f"The key lacks {counted(facts.missing, 'permission')}."
+            if facts.connected
+            else "Create a restricted key in Stripe, and enter it.",
+            "/admin/connectors",
+            "Connectors",
+        ),
+        GoLiveStep.WEBHOOK: (
+            "Stripe's events arrive",
+            "The webhook endpoint sends what is needed, and an event has arrived."
+            if facts.endpoint_problems == 0 and facts.heard
+            else "The webhook endpoint needs attention."
+            if facts.endpoint_problems
+            else "None has arrived since Stripe was connected. Any change will do: edit a product's"
+            " description in Stripe.",
+            "/admin/health",
+            "Health",
+        ),
+        GoLiveStep.PORTAL: (
+            "The customer portal has its links",
+            "It is switched off, or links to your privacy policy and terms."
+            if facts.portal_linked
+            else "Enter the addresses of your privacy policy and terms of service, which Stripe's"
+            " portal shows, or switch the portal off.",
+            "/admin/connectors#portal",
+            "Customer portal",
+        ),
+        GoLiveStep.PRODUCT: (
+            "A product is linked to Stripe",
+            "Whoever buys it in Stripe gets access."
+            if facts.linked
+            else "A preview shows who gets access before anything happens.",
+            "/admin/products",
+            "Products",
+        ),
+        GoLiveStep.PURCHASE: (
+            "A purchase has come through",
+            "The activity feed has it."
+            if facts.bought
+            else "Buy the linked product once: in test mode with the card 4242 4242 4242 4242, in"
+            " live mode for real, and refund it.",
+            "/admin/activity",
+            "Activity",
+        ),
+        GoLiveStep.MODE: (
+            "The key is a live one",
+            "Real purchases count."
+            if facts.livemode
+            else "The sandbox stands in for Stripe. Start a site with a live key and a database of"
+            " its own."
+            if settings.sandbox_url
+            else "This site is connected in test mode. Live mode needs a site with a database of"
+            " its own: docs/stripe.md says why.",
+            "/admin/connectors",
+            "Connectors",
+        ),
+    }
