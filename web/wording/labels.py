@@ -437,7 +437,7 @@ NOTICES = {
     "revoked": "Token revoked.",
     "secret-revoked": "Secret revoked. It isn't accepted any more.",
     "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
-    "community-syncs": "Saved. Everybody concerned is being looked at.",
+    "community-syncs": "Saved. Everybody affected is being checked.",
     "community-paused": "Paused. Nobody gets or loses anything there until you resume it.",
     "community-resumed": "Resumed. Everybody is being looked at.",
     "community-leaves": "Roles are being taken back. Then the community goes.",
