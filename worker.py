@@ -47,6 +47,7 @@ from latchkey import (
     lost_runs,
     namespace_guard,
     presence,
+    reminder_series,
     schedules,
     stripe_leases,
     temporal,
@@ -305,6 +306,7 @@ async def _run(
     notifier = asyncio.create_task(
         logout_notices.run(pool, settings, signing, outgoing, supervisor)
     )
+    reminding = asyncio.create_task(reminder_series.run(pool, settings, supervisor))
     async with (
         presence.reported(pool, supervisor, kind="worker"),
         main,
@@ -323,7 +325,9 @@ async def _run(
         ended.cancel()
         greeting.cancel()
     work.client = work.supervisor = None
-    await asyncio.gather(mailer, notifier, greeting, displaced, ended, return_exceptions=True)
+    await asyncio.gather(
+        mailer, notifier, reminding, greeting, displaced, ended, return_exceptions=True
+    )
     await outgoing.aclose()
     await keyring.close()
     await rate.close()

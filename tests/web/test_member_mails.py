@@ -96,12 +96,19 @@ async def test_email_settings_are_validated_and_saved(shared: Latchkey, admin: V
         ("mail_from", "nonsense"),
         ("mails_per_minute", "0"),
         ("reply_to", "a b@c"),
+        ("reminder_days", "0, 3, x"),
+        ("reminder_days", "3, 3"),
+        ("reminder_days", "61"),
+        ("reminder_days", "-1"),
+        ("reminder_days", "0,1,2,3,4,5,6"),
     ):
         answer = await admin.send(page, None, 422, **{**fields, name: value})
         assert f'id="{name}-error"' in answer.text
-    await admin.send(page, None, 303, **fields)
+    await admin.send(page, None, 303, **fields, reminder_mail="yes", reminder_days="5, 0,14")
     async with shared.pool.acquire() as connection:
         kept = await site_settings.read(connection)
     assert (kept.sender_name, kept.mail_from, kept.reply_to) == ("Ada", "ada@mails.example", None)
     assert (kept.payment_mail, kept.cancellation_mail, kept.mails_per_minute) == (True, False, 30)
+    assert (kept.reminder_mail, list(kept.reminder_days)) == (True, [0, 5, 14])
+    assert 'value="0, 5, 14"' in (await admin.get(page)).text
     await shared.pool.execute("delete from site_settings where key = 'site'")

@@ -126,13 +126,21 @@ async def write_notices(connection: Connection, facts: Sequence[Fact]) -> None:
     site = await site_settings.read(connection)
     groups: dict[tuple[str, int | None, str | None], list[Fact]] = {}
     for fact in told:
-        if _wanted(fact.type, site):
+        if _wanted(fact, site):
             groups.setdefault((fact.type, fact.user_id, fact.source_id), []).append(fact)
     await outgoing.write_mails(connection, [_mail(group) for group in groups.values()])
 
 
-def _wanted(type_: ActivityType, site: SiteSettings) -> bool:
-    return bool(getattr(site, _SWITCHES[type_]))
+def _wanted(fact: Fact, site: SiteSettings) -> bool:
+    """Whether the site sends the email. That about a failed renewal may also be day 0 of the series
+    of reminders."""
+    if fact.type is ActivityType.PAYMENT_FAILED and _is_renewal(fact) and site.reminder_mail:
+        return site.payment_mail or 0 in site.reminder_days
+    return bool(getattr(site, _SWITCHES[fact.type]))
+
+
+def _is_renewal(fact: Fact) -> bool:
+    return (fact.source_id or "").startswith("sub_")
 
 
 def _mail(facts: list[Fact]) -> Mail:
@@ -144,8 +152,7 @@ def _mail(facts: list[Fact]) -> Mail:
         ends = first.data.get("ends")
         data |= {"ends": ends, "over": ends is None or ends <= first.at}
     if first.type == ActivityType.PAYMENT_FAILED:
-        subscription = (first.source_id or "").startswith("sub_")
-        data["source"] = GrantSource.SUBSCRIPTION if subscription else GrantSource.ORDER
+        data["source"] = GrantSource.SUBSCRIPTION if _is_renewal(first) else GrantSource.ORDER
     return Mail(
         key=f"{_KINDS[first.type]}:{first.key}",
         kind=_KINDS[first.type],

@@ -171,6 +171,8 @@ def _cause(mail: OutMail) -> Cause:
         return Cause.ADMIN
     if mail.data.get("imported"):
         return Cause.IMPORT
+    if "day" in mail.data:
+        return Cause.TIMER
     by_themselves = (
         "sign_in", "recovery", "email_change", "email_changed", "paid_address", "paid_elsewhere",
     )  # fmt: skip

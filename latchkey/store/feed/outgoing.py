@@ -66,9 +66,9 @@ def access_mails(opened: Iterable[Opened]) -> list[Mail]:
     return mails
 
 
-async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
-    """Queue emails. A key that is already in the outbox isn't queued again, and a kind that the
-    user has turned off is stored unsent."""
+async def write_mails(connection: Connection, mails: Iterable[Mail]) -> int:
+    """Queue emails; returns how many are new. A key that is already in the outbox isn't queued
+    again, and a kind that the user has turned off is stored unsent."""
     rows = [
         {
             "key": m.key,
@@ -85,8 +85,8 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
         for m in mails
     ]
     if not rows:
-        return
-    await connection.execute(
+        return 0
+    done: str = await connection.execute(
         """
         insert into mails (key, kind, user_id, product_id, data, to_email, to_email_key,
                            pace, due_at, state)
@@ -103,3 +103,4 @@ async def write_mails(connection: Connection, mails: Iterable[Mail]) -> None:
         """,
         rows,
     )
+    return int(done.rpartition(" ")[2])

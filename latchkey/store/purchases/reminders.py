@@ -1,9 +1,10 @@
 """Emails that ask for a working card, and the page behind their link."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from latchkey.rules.vocabulary import SubscriptionPhase
+from latchkey.rules.vocabulary import ActivityType, SubscriptionPhase
 from latchkey.store.feed.mails import REMINDER
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -11,6 +12,10 @@ from latchkey.store.purchases.subscription_list import COSTS
 
 AGAIN_AFTER = timedelta(days=1)
 """An email within this time after another one about the same subscription is asked about first."""
+
+LATEST = timedelta(days=2)
+"""An email of the series that is due for longer isn't sent: it would come out of the blue, such as
+after the series was turned on."""
 
 _PRODUCTS = """
 (select coalesce(array_agg(distinct l.product_id), '{}')
@@ -65,21 +70,68 @@ async def remind(
     key = f"{REMINDER}:{subscription_id}:after:{earlier.id if earlier else 0}"
     await write_mails(
         connection,
-        [_mail(key, row["user_id"], subscription_id, products=row["products"], by_hand=True)],
+        [_mail(key, row["user_id"], subscription_id, products=row["products"])],
     )
     return None
 
 
+async def queue_due(connection: Connection, *, days: Sequence[int], as_of: datetime) -> int:
+    """Queue the emails of the series that are due at `as_of`, so many `days` after a payment
+    failed; returns how many are new. Day 0 isn't among them: that email is queued with the failure.
+
+    Only payments count that failed while Latchkey knew the subscription, so an import's past sends
+    nothing. Each email's key names the failure and the day, so two workers queue it once. The
+    caller opens the transaction.
+    """
+    rows = await connection.fetch(
+        f"""
+        select s.id, s.user_id, d.day, {_PRODUCTS} as products,
+               concat_ws(':', $1::text, s.id, extract(epoch from s.past_due_since)::bigint, d.day)
+                   as key
+          from subscriptions s
+          join users u on u.id = s.user_id and u.erased_at is null and not $1 = any(u.mails_off)
+          join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
+         cross join lateral (
+               select max(day) as day from unnest($2::int[]) day
+                where day > 0 and s.past_due_since + make_interval(days => day) <= $3
+                  and s.past_due_since + make_interval(days => day) > $3 - $4::interval) d
+         where s.phase = $5 and d.day is not null
+           and exists (select from activities a
+                        where a.source_id = s.id and a.type = $6 and a.at >= s.past_due_since)
+           and not exists (select from mails m
+                            where m.user_id = s.user_id and m.kind = $1
+                              and m.data ->> 'source_id' = s.id
+                              and m.created_at > $3 - $7::interval)
+         order by s.id
+        """,
+        REMINDER,
+        list(days),
+        as_of,
+        LATEST,
+        SubscriptionPhase.PAYMENT_PROBLEM,
+        ActivityType.PAYMENT_FAILED,
+        AGAIN_AFTER,
+    )
+    return await write_mails(
+        connection,
+        [
+            _mail(row["key"], row["user_id"], row["id"], products=row["products"], day=row["day"])
+            for row in rows
+        ],
+    )
+
+
 def _mail(
-    key: str, user_id: int, subscription_id: str, *, products: list[str], by_hand: bool = False
+    key: str, user_id: int, subscription_id: str, *, products: list[str], day: int | None = None
 ) -> Mail:
+    """An email by hand or, with a `day`, of the series."""
     data = {"source_id": subscription_id, "products": products}
     return Mail(
         key=key,
         kind=REMINDER,
         user_id=user_id,
         product_id=products[0] if products else None,
-        data=data | ({"by_hand": True} if by_hand else {}),
+        data=data | ({"by_hand": True} if day is None else {"day": day}),
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -28,8 +28,22 @@ FRAMED = (
 )
 """The content security policy of a page that shows an email in a frame."""
 
+DAYS, MOST_DAYS, LAST_DAY = (0, 3, 7), 6, 60
+"""When the emails of a series go out unless the site says otherwise, how many, and until when."""
+
 PROVING = ("claim", "paid_address", "merge_request")
 """Emails whose link moves things between accounts."""
+
+
+def _days(value: object) -> list[int]:
+    days = [part.strip() for part in str(value or "").split(",")] if value else DAYS
+    numbers = {int(day) for day in days if str(day).isascii() and str(day).isdigit()}
+    if len(numbers) != len(days) or len(days) > MOST_DAYS or max(numbers) > LAST_DAY:
+        raise ValueError(
+            f"Give up to {MOST_DAYS} different days from 0 to {LAST_DAY}, with commas between them,"
+            " such as 0, 3, 7."
+        )
+    return sorted(numbers)
 
 
 class SettingsForm(Input):
@@ -42,6 +56,8 @@ class SettingsForm(Input):
     cancellation_mail: bool
     payment_mail: bool
     abandoned_mail: bool
+    reminder_mail: bool
+    reminder_days: Annotated[tuple[int, ...], BeforeValidator(_days)]
     mails_per_minute: int = Field(ge=1, le=100_000)
     spread_per_hour: int = Field(ge=12, le=1_000_000)
 
@@ -157,10 +173,13 @@ async def settings(request: Request) -> Response:
     pool = site_of(request).pool
     if request.method == "GET":
         async with pool.acquire() as connection:
-            current = await site_settings.read(connection)
-        return await _settings(request, vars(current), {})
+            current = vars(await site_settings.read(connection))
+        days = ", ".join(map(str, current["reminder_days"]))
+        return await _settings(request, current | {"reminder_days": days}, {})
     fields = await form(request)
-    switches = ("login_mail", "cancellation_mail", "payment_mail", "abandoned_mail")
+    switches = (
+        "login_mail", "cancellation_mail", "payment_mail", "abandoned_mail", "reminder_mail",
+    )  # fmt: skip
     values: dict[str, Any] = {
         name: text(fields, name) or None
         for name in SettingsForm.model_fields

@@ -1,0 +1,121 @@
+"""The series of reminders: to whom, on which days, once, and when it stops."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from latchkey import reminder_series
+from latchkey.store import site_identity, site_settings
+from latchkey.store.feed import mails
+from latchkey.store.feed.mails import REMINDER
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import reminders
+from latchkey.store.site_identity import SiteRole
+from tests.store.test_billing_lists import SHOP
+
+pytestmark = pytest.mark.anyio
+
+DAY = timedelta(days=1)
+FAILED = datetime.now(UTC).replace(microsecond=0)
+DAYS = (0, 3, 7)
+HERE = "https://members.example"
+OWES = """
+update stripe_connection set account_id = 'acct_1', livemode = true, state = 'connected';
+update subscriptions set past_due_since = '{0}' where id in ('sub_2', 'sub_5');
+insert into activities (fact, type, at, cause, source_id)
+select 'failed:' || id, 'payment_failed', '{0}', 'stripe', id from subscriptions
+ where id in ('sub_2', 'sub_5');
+""".format(FAILED.isoformat())
+
+
+async def queued(connection: Connection, day: float) -> list[str]:
+    """The subscriptions that a look so many days after the failure sends an email about."""
+    before = await connection.fetchval("select coalesce(max(id), 0) from mails")
+    await reminders.queue_due(connection, days=DAYS, as_of=FAILED + day * DAY)
+    rows = await connection.fetch(
+        "update mails set created_at = $3 where kind = $1 and id > $2"
+        " returning data ->> 'source_id' as about",
+        REMINDER,
+        before,
+        FAILED + day * DAY,
+    )
+    return sorted(row["about"] for row in rows)
+
+
+async def test_each_day_sends_one_email_to_those_who_still_owe(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+        assert await queued(connection, 2.9) == []
+        assert await queued(connection, 3) == ["sub_2", "sub_5"]
+        assert await queued(connection, 3.1) == []
+        await connection.execute("update subscriptions set status = 'active' where id = 'sub_2'")
+        assert await queued(connection, 7.5) == ["sub_5"]
+        assert await queued(connection, 8.9) == []
+        assert await queued(connection, 30) == []
+
+
+async def test_an_email_that_is_long_overdue_isnt_sent(pool: Pool) -> None:
+    """Such as after the series was turned on, or the workers were away."""
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+        assert await queued(connection, 5.1) == []
+        assert await queued(connection, 7) == ["sub_2", "sub_5"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from activities where type = 'payment_failed'",
+        "update users set mails_off = array['payment_reminder']",
+        "update users set erased_at = now()",
+        "update subscriptions set ended_at = now()",
+        "update subscriptions set livemode = false",
+        "insert into mails (key, kind, user_id, data, created_at)"
+        " select id, 'payment_reminder', user_id, jsonb_build_object('source_id', id), '{}'"
+        " from subscriptions where user_id is not null",
+    ],
+    ids=["an import's past", "opted out", "erased", "ended", "another mode", "sent by hand"],
+)
+async def test_nobody_else_gets_one(pool: Pool, change: str) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+        await connection.execute(change.format((FAILED + 2.5 * DAY).isoformat()))
+        assert await queued(connection, 3) == []
+
+
+async def test_two_workers_queue_each_email_once(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+        await site_settings.change(connection, reminder_mail=True, reminder_days=DAYS)
+
+    async def look() -> int:
+        return await reminder_series.queue_due(pool, HERE, as_of=FAILED + 3 * DAY)
+
+    assert sum(await asyncio.gather(*(look() for _ in range(4)))) == 2
+    rows = await pool.fetch(
+        "select data ->> 'source_id' as about from mails where kind = $1", REMINDER
+    )
+    assert sorted(row["about"] for row in rows) == ["sub_2", "sub_5"]
+
+
+async def test_a_copy_and_a_site_without_the_series_queue_none(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+    assert await reminder_series.queue_due(pool, HERE, as_of=FAILED + 3 * DAY) == 0
+    async with pool.acquire() as connection:
+        await site_settings.change(connection, reminder_mail=True)
+        await site_identity.choose(connection, HERE, SiteRole.COPY)
+    assert await reminder_series.queue_due(pool, HERE, as_of=FAILED + 3 * DAY) == 0
+
+
+async def test_what_was_settled_before_it_went_out_isnt_sent(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(SHOP + OWES)
+        await queued(connection, 3)
+        await connection.execute("update subscriptions set status = 'active' where id = 'sub_2'")
+        claimed: Any = await mails.claim(
+            connection, limit=10, site=await site_settings.read(connection)
+        )
+    assert [mail.data["source_id"] for mail in claimed] == ["sub_5"]
