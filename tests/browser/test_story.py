@@ -66,6 +66,11 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
         await expect(
             page.get_by_role("listitem").filter(has_text="new@story.example").filter(has_text=words)
         ).to_have_count(1)
+    import_ = page.get_by_role("listitem").filter(has_text="3 people got access by its import")
+    await expect(page.get_by_text("old2@story.example")).to_have_count(0)
+    await follow(import_.get_by_role("link", name="Show who"))
+    await expect(page.get_by_role("listitem").filter(has_text="@story.example")).to_have_count(3)
+    await expect(page.get_by_role("link", name="old2@story.example")).to_be_visible()
     await follow(page.get_by_role("link", name="Emails"))
     mine = page.get_by_role("row").filter(has_text="new@story.example")
     await follow(mine.get_by_role("link", name="Product access"))

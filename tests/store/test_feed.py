@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
 TYPES = ("access_granted", "disputed", "refunded", "signed_in")
-CAUSES = ("admin", "customer", "timer")
+CAUSES = ("admin", "customer", "import", "timer")
 PEOPLE = (
     ("ada@feed.example", "Ada Lovelace"),
     ("Grace.Hopper@feed.example", None),
@@ -74,6 +74,7 @@ def fits(row: dict[str, Any], wanted: FeedFilter) -> bool:
             or wanted.search.lower() in (row["who"] or "")
             or wanted.search == row["source_id"]
         )
+        and not (wanted.folded and wanted.cause is None and row["cause"] == "import")
     )
 
 
@@ -100,22 +101,44 @@ async def test_every_combination_of_filters_finds_its_lines(
             (None, "timer"),
             ((None, None), (BEGIN + timedelta(hours=10), BEGIN + timedelta(hours=50))),
             (None, "Feed.exam", "sub_3"),
+            (False, True),
         )
         for most_lanes in (1000, 1):
             monkeypatch.setattr(lanes, "MOST_LANES", most_lanes)
             monkeypatch.setattr(lanes, "NARROWEST", 50)
-            for types, user, product, cause, (since, until), search in combinations:
-                wanted = FeedFilter(types, user, product, cause, since, until, None, search)
+            for types, user, product, cause, (since, until), search, folded in combinations:
+                wanted = FeedFilter(types, user, product, cause, since, until, None, search, folded)
                 expected = [row["id"] for row in rows if fits(row, wanted)]
                 assert await all_pages(connection, wanted, 45) == expected, wanted
             combinations = itertools.product(
                 ((), ("disputed",)), (None,), (None, "prd_a"), (None,),
-                ((None, BEGIN + timedelta(hours=40)),), ("feed.example", "Feed"),
+                ((None, BEGIN + timedelta(hours=40)),), ("feed.example", "Feed"), (False, True),
             )  # fmt: skip
         wanted = FeedFilter(source_id="sub_2", types=("refunded",))
         expected = [row["id"] for row in rows if fits(row, wanted)]
         assert await all_pages(connection, wanted, 3) == expected
         assert await lines.filtered(connection, FeedFilter(), after=10**9) == []
+
+
+async def test_the_line_of_a_link_sums_up_its_import(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            insert into products (id, slug, name) values ('prd_a', 'a', 'A');
+            insert into links (id, product_id, account_id, livemode, stripe_product, progress)
+            overriding system value
+            values (7, 'prd_a', 'acct_1', true, 'prod_a', '{"granted": 1234}');
+            insert into activities (fact, type, at, cause, product_id)
+            values ('link_created:7', 'link_created', now(), 'admin', 'prd_a'),
+                   ('link_created:8', 'link_created', now(), 'admin', 'prd_a'),
+                   ('imported:sub_1:prd_a', 'imported', now(), 'import', 'prd_a');
+            """
+        )
+        rows = await lines.filtered(connection, FeedFilter(folded=True))
+        assert [(row.type, row.imported) for row in rows] == [
+            ("link_created", None),
+            ("link_created", 1234),
+        ]
 
 
 @pytest.mark.parametrize(

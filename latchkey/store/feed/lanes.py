@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from latchkey.rules.vocabulary import Cause
 from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
 
@@ -29,7 +30,8 @@ class FeedFilter:
     """The filter of a list of lines; None and empty mean everything.
 
     `search` is part of an address or name, or a Stripe id: a subscription, customer, session,
-    invoice, payment intent or event.
+    invoice, payment intent or event. `folded` leaves out what imports brought, which the lines of
+    their links sum up, unless `cause` asks for it.
     """
 
     types: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class FeedFilter:
     until: datetime | None = None
     source_id: str | None = None
     search: str | None = None
+    folded: bool = False
 
 
 async def found(
@@ -68,7 +71,9 @@ async def found(
 async def _unsearched(
     connection: Connection, wanted: FeedFilter, place: Any, limit: int
 ) -> list[int]:
-    if not wanted.types or wanted.user_id is not None or wanted.source_id is not None:
+    folds = wanted.folded and wanted.cause is None
+    of_one = wanted.user_id is not None or wanted.source_id is not None
+    if of_one or not (wanted.types or folds):
         given: list[object] = [limit]
         return await _ids(
             connection,
@@ -78,17 +83,21 @@ async def _unsearched(
             """,
             given,
         )
-    given = [limit, list(dict.fromkeys(wanted.types))]
-    given.append([wanted.cause] if wanted.cause else await _causes(connection))
-    rest = _conditions(replace(wanted, types=(), cause=None), place, given)
+    causes = [wanted.cause] if wanted.cause else await _causes(connection)
+    given = [limit, [cause for cause in causes if not (folds and cause == Cause.IMPORT)]]
+    lanes, lane = "unnest($2::text[]) as c (cause)", "a.cause = c.cause"
+    if wanted.types:
+        given.append(list(dict.fromkeys(wanted.types)))
+        lanes += " cross join unnest($3::text[]) as t (type)"
+        lane += " and a.type = t.type"
+    rest = _conditions(replace(wanted, types=(), cause=None, folded=False), place, given)
     return await _ids(
         connection,
         f"""
         select l.id
-          from unnest($2::text[]) as t (type) cross join unnest($3::text[]) as c (cause)
+          from {lanes}
          cross join lateral (
-               select a.id, a.at from activities a
-                where a.type = t.type and a.cause = c.cause and {rest}
+               select a.id, a.at from activities a where {lane} and {rest}
                 order by a.at desc, a.id desc limit $1) l
          order by l.at desc, l.id desc limit $1
         """,
@@ -175,6 +184,7 @@ def _conditions(wanted: FeedFilter, place: Any, given: list[object]) -> str:
         ("a.user_id = {}", [wanted.user_id]),
         ("a.product_id = {}", [wanted.product_id]),
         ("a.cause = {}", [wanted.cause]),
+        ("a.cause <> {}", [Cause.IMPORT if wanted.folded and wanted.cause is None else None]),
         ("a.at >= {}", [wanted.since]),
         ("a.at < {}", [wanted.until]),
         ("a.source_id = {}", [wanted.source_id]),

@@ -16,7 +16,8 @@ CHUNK = 2000
 class FeedLine:
     """One fact: when, who, which product, its cause, and references to details.
 
-    `at` is when it happened here, `due_at` when it happened in Stripe or was due.
+    `at` is when it happened here, `due_at` when it happened in Stripe or was due. `imported` is how
+    many people a link's import has given access so far.
     """
 
     id: int
@@ -36,17 +37,20 @@ class FeedLine:
     recorded_at: datetime
     due_at: datetime | None
     data: dict[str, Any]
+    imported: int | None
 
 
 _COLUMNS = """
 a.id, a.type, a.at, a.cause, a.user_id, u.email, u.name as user_name, a.product_id,
 p.name as product_name, a.source_id, a.event_id, a.workflow_id, a.actor_id, b.email as actor,
-a.recorded_at, a.due_at, a.data
+a.recorded_at, a.due_at, a.data, (k.progress ->> 'granted')::int as imported
 """
 _JOINS = """
 left join users u on u.id = a.user_id
 left join products p on p.id = a.product_id
 left join users b on b.id = a.actor_id
+left join links k
+       on k.id = case a.type when 'link_created' then split_part(a.fact, ':', 2)::bigint end
 """
 
 

@@ -1,6 +1,7 @@
 """The activity feed: filters, search, a page per line, CSV."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -52,6 +53,7 @@ async def index(request: Request) -> Response:
         rows=rows[:PAGE],
         more=query.address(type=types, after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
         first=query.address(type=types),
+        folded=query.address(type=types, imports="each") if wanted.folded else None,
         csv_address=query.address(type=types).replace("/activity", "/activity.csv", 1),
         query=query,
         types=ACTIVITY_TYPES,
@@ -89,7 +91,7 @@ async def export(request: Request) -> Response:
     if problem:
         raise NotFoundError(problem)
     return StreamingResponse(
-        _csv(site_of(request), wanted),
+        _csv(site_of(request), replace(wanted, folded=False)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="activity.csv"'},
     )
@@ -110,7 +112,7 @@ def _cells(row: FeedLine) -> list[object]:
 
 
 def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
-    query = Query(request, ("q", "product", "cause", "user", "from", "to"))
+    query = Query(request, ("q", "product", "cause", "user", "from", "to", "imports"))
     kinds = request.query_params.getlist("type")
     problem = None
     try:
@@ -127,6 +129,8 @@ def _wanted(request: Request) -> tuple[Query, FeedFilter, str | None]:
         until=until,
         search=query["q"] or None,
     )
+    asks = wanted.search or wanted.user_id or wanted.cause or ActivityType.IMPORTED in wanted.types
+    wanted = replace(wanted, folded=not asks and query["imports"] != "each")
     return query, wanted, problem
 
 
@@ -144,6 +148,7 @@ def _chips(query: Query, wanted: FeedFilter, names: dict[str, str]) -> list[tupl
         "user": f"user {query['user']}",
         "from": f"from {query['from']}",
         "to": f"to {query['to']}",
+        "imports": "each imported person",
     }
     for name, text in texts.items():
         if query[name]:

@@ -13,6 +13,7 @@ from latchkey.rules.go_live import done
 from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
 from latchkey.store.feed import lines
+from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import Connection
 from web.pages.guard import admin_page
 from web.pages.render import page
@@ -47,7 +48,7 @@ async def show(request: Request) -> Response:
         attention = await dashboard.attention(connection)
         values = await _guide(request, connection)
         left = await _left_to_go_live(request, connection)
-        rows = await lines.lines(connection, limit=RECENT)
+        rows = await lines.filtered(connection, FeedFilter(folded=True), limit=RECENT)
     return page(
         request,
         "admin/dashboard.html",

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.feed import lines
+from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.products import categories, checkout, links, products
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog
@@ -90,9 +91,9 @@ async def activity(request: Request) -> Response:
     query = Query(request, ())
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
-        rows = await lines.lines(
+        rows = await lines.filtered(
             connection,
-            product_id=product.id,
+            FeedFilter(product_id=product.id, folded=True),
             after=number(request.query_params.get("after")),
             limit=PAGE + 1,
         )
