@@ -14,9 +14,11 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
     PollerBehaviorAutoscaling,
+    ResourceBasedSlotConfig,
     UnsandboxedWorkflowRunner,
     Worker,
     WorkerDeploymentConfig,
+    WorkerTuner,
     WorkflowRunner,
 )
 
@@ -99,9 +101,10 @@ WORKFLOWS = [
     Lifecycles,
     WebhookEndpoint,
 ]
-WORKFLOW_TASKS, AT_ONCE_SLOTS = 64, 32
+WORKFLOW_TASKS, AT_ONCE_SLOTS, ACTIVITY_SLOTS = 64, 32, 100
 """A local activity keeps its workflow task, which has ten seconds: what is more than these waits in
 Temporal, where the urgent come first."""
+FEWEST_SLOTS, MEMORY_SHARE, CPU_SHARE = 5, 0.8, 0.9
 GRACE = timedelta(seconds=20)
 DEPLOYMENT = "latchkey"
 POOL_SIZE = 16
@@ -141,8 +144,8 @@ def build_workers(
             activities=main,
             workflow_runner=workflow_runner(),
             deployment_config=version_of(settings),
-            max_concurrent_workflow_tasks=WORKFLOW_TASKS,
-            max_concurrent_local_activities=AT_ONCE_SLOTS,
+            tuner=tuner(settings),
+            max_cached_workflows=settings.worker_cache,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
@@ -166,6 +169,30 @@ def build_workers(
             graceful_shutdown_timeout=GRACE,
             interceptors=[*_tracing(), LogFields(), Heartbeats()],
         ),
+    )
+
+
+def tuner(settings: Settings) -> WorkerTuner:
+    """How many tasks the main queue's worker takes at a time. By resources, fewer where memory or
+    processors are short, but never more than is good for the tasks."""
+    if settings.worker_slots == "fixed":
+        return WorkerTuner.create_fixed(
+            workflow_slots=WORKFLOW_TASKS,
+            activity_slots=ACTIVITY_SLOTS,
+            local_activity_slots=AT_ONCE_SLOTS,
+        )
+
+    def up_to(most: int) -> ResourceBasedSlotConfig:
+        return ResourceBasedSlotConfig(
+            minimum_slots=FEWEST_SLOTS, maximum_slots=most, ramp_throttle=timedelta()
+        )
+
+    return WorkerTuner.create_resource_based(
+        target_memory_usage=MEMORY_SHARE,
+        target_cpu_usage=CPU_SHARE,
+        workflow_config=up_to(WORKFLOW_TASKS),
+        activity_config=up_to(ACTIVITY_SLOTS),
+        local_activity_config=up_to(AT_ONCE_SLOTS),
     )
 
 

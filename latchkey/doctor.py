@@ -1,16 +1,13 @@
 """`latchkey doctor`: checks everything Latchkey depends on and suggests fixes."""
 
-import asyncio
 import os
 
-import temporalio.api.operatorservice.v1 as operator
 from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
-from temporalio.service import RPCError
 
-from latchkey import doctor_checks, doctor_security, temporal
+from latchkey import doctor_checks, doctor_security, doctor_temporal
 from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
@@ -36,7 +33,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
     checks = [
         await _database(settings),
         *await _secrets(settings),
-        *await _temporal(settings),
+        *await doctor_temporal.of_temporal(settings),
         *await _stripe(settings),
         *await doctor_checks.of_identity(settings),
         *await doctor_checks.of_database(settings),
@@ -132,25 +129,6 @@ async def _secrets(settings: Settings) -> list[Check]:
         found = f"stored texts that an earlier one sealed: {earlier}"
         return [Check("secrets", True, f"{found}; `latchkey rotate` seals them again")]
     return [Check("secrets", True, "everything stored is sealed under the first one")]
-
-
-async def _temporal(settings: Settings) -> list[Check]:
-    try:
-        async with asyncio.timeout(5):
-            client = await temporal.connect(keys=settings.payload_keys)
-            known = await client.operator_service.list_search_attributes(
-                operator.ListSearchAttributesRequest(namespace=client.namespace)
-            )
-    except (RuntimeError, TimeoutError, OSError, RPCError) as error:
-        advice = "check that Temporal runs and that TEMPORAL_ADDRESS and _NAMESPACE are correct"
-        return [Check("Temporal", False, f"can't be reached ({type(error).__name__})", advice)]
-    missing = [k.name for k in temporal.SEARCH_ATTRIBUTES if k.name not in known.custom_attributes]
-    if missing:
-        advice = "start a worker, which registers them"
-        found = f"missing search attributes: {', '.join(missing)}"
-        return [Check("Temporal", False, found, advice)]
-    found = f"namespace {client.namespace}, search attributes registered"
-    return [Check("Temporal", True, found), *await doctor_checks.of_temporal(client)]
 
 
 async def _stripe(settings: Settings) -> list[Check]:

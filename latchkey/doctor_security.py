@@ -158,8 +158,8 @@ def _unencrypted(settings: Settings) -> Iterator[str]:
         mode = parse_qs(urlsplit(dsn).query).get("sslmode", [os.environ.get("PGSSLMODE", "")])[-1]
         if mode not in ENCRYPTED and any(map(_is_far, _database_hosts(dsn))):
             yield "DATABASE_URL"
-    address, encrypted = temporal.target()
-    if not encrypted and _is_far(urlsplit(f"//{address}").hostname or ""):
+    access = temporal.access()
+    if not access.encrypted and _is_far(urlsplit(f"//{access.address}").hostname or ""):
         yield "TEMPORAL_ADDRESS"
     base = urlsplit(settings.stripe_api_base or "")
     if base.scheme == "http" and _is_far(base.hostname or ""):

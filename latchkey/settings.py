@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
     worker_versioning: Literal["on", "off"] = Field("off", alias="LATCHKEY_WORKER_VERSIONING")
+    worker_slots: Literal["fixed", "by-resources"] = Field("fixed", alias="LATCHKEY_WORKER_SLOTS")
+    worker_cache: int = Field(1000, alias="LATCHKEY_WORKER_CACHE", ge=0, le=100_000)
     temporal_keys: SecretStr | None = Field(None, alias="LATCHKEY_TEMPORAL_KEYS")
     codec_host: str = Field("127.0.0.1", alias="LATCHKEY_CODEC_HOST")
     codec_port: int = Field(8234, alias="LATCHKEY_CODEC_PORT", ge=1, le=65535)

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 import temporalio.api.enums.v1 as enums
@@ -24,7 +25,7 @@ from temporalio.runtime import (
     TelemetryConfig,
     TelemetryFilter,
 )
-from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
+from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConfig
 
 from latchkey import payload_codec, tracing
 from latchkey.payload_codec import PayloadKeys
@@ -88,7 +89,6 @@ async def connect(
     time.
     """
     config = _config()
-    beside = config["target_host"].startswith(("127.0.0.1:", "localhost:", "[::1]:"))
     return await Client.connect(
         **config,
         data_converter=payload_codec.converter(keys),
@@ -96,7 +96,7 @@ async def connect(
         runtime=runtime,
         identity=identity,
         interceptors=[*interceptors, *_tracing()],
-        grpc_compression=GrpcCompression.NONE if beside else GrpcCompression.GZIP,
+        grpc_compression=GrpcCompression.NONE if access().is_beside else GrpcCompression.GZIP,
     )
 
 
@@ -131,17 +131,52 @@ async def await_connected(
                 raise
             if time.monotonic() - said_at > SAY_EVERY_SECONDS:
                 said_at = time.monotonic()
-                log.warning("waiting for Temporal", address=target()[0], error=str(error))
+                log.warning("waiting for Temporal", address=access().address, error=str(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(PAUSE_SECONDS):
                 await stop.wait()
     return None
 
 
-def target() -> tuple[str, bool]:
-    """The service's address, and whether the connection is encrypted."""
+@dataclass(frozen=True)
+class Access:
+    """How the settings say to reach Temporal. `certificate` is the client's, in PEM format."""
+
+    address: str
+    namespace: str
+    encrypted: bool
+    api_key: bool
+    certificate: bytes | None
+
+    @property
+    def is_cloud(self) -> bool:
+        return self.takes_keys_only or self._host.endswith(".tmprl.cloud")
+
+    @property
+    def takes_keys_only(self) -> bool:
+        """Whether it is one of Temporal Cloud's regional addresses."""
+        return self._host.endswith(".api.temporal.io")
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is on this machine."""
+        return self._host in ("127.0.0.1", "localhost", "[::1]")
+
+    @property
+    def _host(self) -> str:
+        return self.address.rpartition(":")[0].lower()
+
+
+def access() -> Access:
     config = _config()
-    return config["target_host"], bool(config.get("tls") or config.get("api_key"))
+    tls = config.get("tls")
+    return Access(
+        address=config["target_host"],
+        namespace=config.get("namespace", "default"),
+        encrypted=bool(tls or config.get("api_key")),
+        api_key=bool(config.get("api_key")),
+        certificate=tls.client_cert if isinstance(tls, TLSConfig) else None,
+    )
 
 
 def _config() -> ClientConnectConfig:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import pytest
 from temporalio.common import VersioningBehavior
+from temporalio.worker import FixedSizeSlotSupplier, ResourceBasedSlotSupplier
 
 import worker
 from latchkey.serving import YOUNG_OBJECTS
@@ -24,6 +25,23 @@ def test_workers_have_versions_only_if_asked() -> None:
     assert asked.default_versioning_behavior is VersioningBehavior.AUTO_UPGRADE, (
         "runs last for years: none may be left to a release that doesn't run any more"
     )
+
+
+@pytest.mark.parametrize("slots", ["fixed", "by-resources"])
+def test_a_worker_takes_a_bounded_number_of_tasks(slots: str) -> None:
+    tuner = worker.tuner(Settings.model_validate({"LATCHKEY_WORKER_SLOTS": slots}))
+    bounds: list[int | None] = []
+    for supplier in (
+        tuner._get_workflow_task_slot_supplier(),
+        tuner._get_activity_task_slot_supplier(),
+        tuner._get_local_activity_task_slot_supplier(),
+    ):
+        if isinstance(supplier, FixedSizeSlotSupplier):
+            bounds.append(supplier.num_slots)
+        else:
+            assert isinstance(supplier, ResourceBasedSlotSupplier)
+            bounds.append(supplier.slot_config.maximum_slots)
+    assert bounds == [worker.WORKFLOW_TASKS, worker.ACTIVITY_SLOTS, worker.AT_ONCE_SLOTS]
 
 
 def test_a_worker_rarely_looks_for_garbage_and_stops_when_asked(
