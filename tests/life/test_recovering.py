@@ -7,6 +7,7 @@ import pytest
 
 from latchkey import reminder_series
 from latchkey.store import site_settings
+from latchkey.store.purchases.recovered import by_month
 from tests.harness import Json, Latchkey, until
 from tests.life.play import linked
 
@@ -64,4 +65,7 @@ async def test_reminders_go_out_until_the_payment_arrives(site: Latchkey) -> Non
 
     await until(recovered, "the payment")
     assert await look(7.1) == 0
+    async with site.pool.acquire() as connection:
+        [back] = await by_month(connection)
+    assert (back.count, back.amount, back.currency, back.livemode) == (1, 1500, "usd", False)
     assert await kinds(site) == ["payment_problem", "payment_reminder"]

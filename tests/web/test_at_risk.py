@@ -47,6 +47,16 @@ async def test_the_page_says_what_is_at_risk_and_for_how_long(shared: Latchkey) 
         assert "No results" in await shown(admin, f"/admin/at-risk?product={product}&state=ending")
         answer = await admin.get(f"/admin/at-risk.csv?product={product}")
         await admin.get("/admin/at-risk?from=yesterday", 422)
+        await shared.pool.execute(
+            """
+            insert into activities (fact, type, at, cause, source_id)
+            values ($1, 'payment_recovered', now(), 'stripe', $2)
+            """,
+            f"payment_recovered:{subscription}:{product}:20260101",
+            subscription,
+        )
+        text = await shown(admin, f"/admin/at-risk?product={product}")
+        assert re.search(r"What came back .* \d{4} test 1 \$15\.00 0 1 \$15\.00", text)
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["kind"], row["subscription"], row["amount"], row["currency"], row["email"]) == (
         "grace",

@@ -23,7 +23,7 @@ from web.wording import labels
 from web.wording.amounts import line_money, money, price
 from web.wording.standing import ended_by, purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
-from web.wording.times import ago, day, lasting, late, when
+from web.wording.times import ago, day, lasting, late, month, when
 
 STATIC = Path(__file__).parent.with_name("static")
 _ENVIRONMENT = Environment(
@@ -111,6 +111,7 @@ def _csrf_field(request: Request) -> Markup:
 _ENVIRONMENT.filters |= {
     "when": when,
     "day": day,
+    "month": month,
     "ago": ago,
     "lasting": lasting,
     "masked": masked,

@@ -19,6 +19,11 @@ def day(moment: datetime | None) -> Markup:
     return _time(moment, "d MMMM y", show="day")
 
 
+def month(moment: datetime) -> str:
+    """The month and year, in UTC."""
+    return str(format_datetime(moment.astimezone(UTC), "MMMM y", locale="en"))
+
+
 def ago(moment: datetime | None) -> Markup:
     """How long ago (or how far ahead), with the exact time on hover."""
     if moment is None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import at_risk, reminders
+from latchkey.store.purchases import at_risk, recovered, reminders
 from latchkey.store.purchases.at_risk import AT_RISK, PAYMENT_PROBLEMS, MoneyAtRisk
 from latchkey.store.purchases.billing_lists import BillingFilter
 from web.pages.admin.billing_lists import AdminList, ListedState, amount, each_alone
@@ -38,7 +38,11 @@ def _cells(row: MoneyAtRisk) -> list[object]:
 
 
 async def _totals(connection: Connection, wanted: BillingFilter) -> dict[str, Any]:
-    return {"totals": await at_risk.totals(connection, wanted), "problems": PAYMENT_PROBLEMS}
+    return {
+        "totals": await at_risk.totals(connection, wanted),
+        "recovered": await recovered.by_month(connection),
+        "problems": PAYMENT_PROBLEMS,
+    }
 
 
 LIST = AdminList("at-risk", AT_RISK, STATES, _COLUMNS, _cells, _totals)
