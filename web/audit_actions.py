@@ -62,6 +62,8 @@ PAGES: dict[str, A | None] = {
     "GET /admin/subscriptions.csv": A.EXPORTED,
     "GET /admin/purchases.csv": A.EXPORTED,
     "GET /admin/customers.csv": A.EXPORTED,
+    "GET /admin/numbers.csv": A.EXPORTED,
+    "GET /admin/numbers/people.csv": A.EXPORTED,
     "GET /admin/at-risk.csv": A.EXPORTED,
     "GET /admin/cancellations.csv": A.EXPORTED,
     "POST /admin/at-risk/{id}/mail": A.REMINDER_SENT,

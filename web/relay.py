@@ -138,7 +138,10 @@ class Relay:
             supervisor.repeat("outgoing webhooks", self._make_webhooks, every=POLL_SECONDS),
             supervisor.repeat("communities", self._look_again, every=LOOK_SECONDS),
             supervisor.repeat(
-                "figures", partial(counting.count_if_due, self._pool), every=FIGURES_SECONDS
+                "figures",
+                partial(counting.count_if_due, self._pool),
+                every=FIGURES_SECONDS,
+                patience=timedelta(seconds=2 * counting.LONGEST_SECONDS),
             ),
         )
         for burst in self._bursts:

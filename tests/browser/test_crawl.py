@@ -87,7 +87,7 @@ class Crawl:
         if not self.page.url.startswith(self.site.url):
             return []
         links: list[str] = await self.page.eval_on_selector_all(
-            "a[href]", "all => all.map((a) => a.href)"
+            "a[href]", "all => all.map((a) => a.href.baseVal ?? a.href)"
         )
         if not again:
             await self._judge(kind_of(address))

@@ -69,6 +69,7 @@ MENU = (
     Group(
         "Money",
         (
+            Entry("/admin/numbers", "Numbers", "numbers"),
             Entry("/admin/subscriptions", "Subscriptions", "clock", "renewals recurring trials"),
             Entry("/admin/purchases", "Purchases", "money", "orders payments refunds disputes"),
             Entry("/admin/customers", "Customers", "person", "buyers billing"),

@@ -732,6 +732,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get members, recurring revenue, churn, trials and one-time revenue over time.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policy": {
         parameters: {
             query?: never;
@@ -2378,6 +2398,93 @@ export interface components {
             user: number;
             /** Reason */
             reason: string;
+        };
+        /**
+         * MetricSeries
+         * @description `total` is the whole period, `before` the one just as long before it, `data` its parts.
+         *     `currencies` are all that were paid in. The figures were counted at `counted_at`; null: not yet.
+         *     Until `exact_since`, changes of price and quantity of imported subscriptions aren't known.
+         */
+        MetricSeries: {
+            /** Currency */
+            currency: string | null;
+            /** Currencies */
+            currencies: string[];
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "day" | "week" | "month";
+            total: components["schemas"]["Metrics"];
+            before: components["schemas"]["Metrics"];
+            /** Data */
+            data: components["schemas"]["Metrics"][];
+            /** Counted At */
+            counted_at: string | null;
+            /** Exact Since */
+            exact_since: string | null;
+        };
+        /**
+         * Metrics
+         * @description The figures of the days from `since` to `until`. Numbers of members, subscribers and trials,
+         *     and `mrr`, are as of the end of the last day; all else happened in these days. Amounts are in
+         *     the currency's minor unit, rates in percent (null where there was nothing to count).
+         */
+        Metrics: {
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date
+             */
+            until: string;
+            /** Members */
+            members: number;
+            /** Members Joined */
+            members_joined: number;
+            /** Members Left */
+            members_left: number;
+            /** Subscribers */
+            subscribers: number;
+            /** Subscribers New */
+            subscribers_new: number;
+            /** Subscribers Reactivated */
+            subscribers_reactivated: number;
+            /** Subscribers Churned */
+            subscribers_churned: number;
+            /** Subscriber Churn Rate */
+            subscriber_churn_rate: number | null;
+            /** Mrr */
+            mrr: number;
+            /** Mrr New */
+            mrr_new: number;
+            /** Mrr Reactivated */
+            mrr_reactivated: number;
+            /** Mrr Expanded */
+            mrr_expanded: number;
+            /** Mrr Contracted */
+            mrr_contracted: number;
+            /** Mrr Churned */
+            mrr_churned: number;
+            /** Revenue Churn Rate */
+            revenue_churn_rate: number | null;
+            /** Trials */
+            trials: number;
+            /** Trials Started */
+            trials_started: number;
+            /** Trials Converted */
+            trials_converted: number;
+            /** Trials Lost */
+            trials_lost: number;
+            /** Trial Conversion Rate */
+            trial_conversion_rate: number | null;
+            /** Purchases */
+            purchases: number;
+            /** One Time Revenue */
+            one_time_revenue: number;
         };
         /**
          * NewCollection
@@ -5188,6 +5295,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Removed"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                interval?: "day" | "week" | "month";
+                product?: string;
+                currency?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricSeries"];
                 };
             };
             /** @description What went wrong, and what to do */

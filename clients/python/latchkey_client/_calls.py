@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 80fb77ea37588ad82e8f22060e2448f2c5f8040cd31c9344563cfc2e7b43b97c
+Made from 3e2e4414ad9684fb9f1809cb4362ef070728d3e4779a01e99f34d97fc4eedcd3
 """
 
 from abc import ABC, abstractmethod
@@ -517,6 +517,29 @@ class SyncCalls(ABC):
         """Remove a product's link."""
         found: types.Removed = self._call(
             "DELETE", f"/products/{_part(id)}/link", query={"members": members}
+        )
+        return found
+
+    def get_metrics(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        interval: Literal["day", "week", "month"] | None = None,
+        product: str | None = None,
+        currency: str | None = None,
+    ) -> types.MetricSeries:
+        """Get members, recurring revenue, churn, trials and one-time revenue over time."""
+        found: types.MetricSeries = self._call(
+            "GET",
+            "/metrics",
+            query={
+                "since": since,
+                "until": until,
+                "interval": interval,
+                "product": product,
+                "currency": currency,
+            },
         )
         return found
 
@@ -1314,6 +1337,29 @@ class AsyncCalls(ABC):
         """Remove a product's link."""
         found: types.Removed = await self._call(
             "DELETE", f"/products/{_part(id)}/link", query={"members": members}
+        )
+        return found
+
+    async def get_metrics(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        interval: Literal["day", "week", "month"] | None = None,
+        product: str | None = None,
+        currency: str | None = None,
+    ) -> types.MetricSeries:
+        """Get members, recurring revenue, churn, trials and one-time revenue over time."""
+        found: types.MetricSeries = await self._call(
+            "GET",
+            "/metrics",
+            query={
+                "since": since,
+                "until": until,
+                "interval": interval,
+                "product": product,
+                "currency": currency,
+            },
         )
         return found
 

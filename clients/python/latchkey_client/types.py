@@ -447,6 +447,39 @@ class MergeWith(TypedDict):
     reason: str
 
 
+class Metrics(TypedDict):
+    """
+    The figures of the days from `since` to `until`. Numbers of members, subscribers and trials,
+    and `mrr`, are as of the end of the last day; all else happened in these days. Amounts are in
+    the currency's minor unit, rates in percent (null where there was nothing to count).
+    """
+
+    since: str
+    until: str
+    members: int
+    members_joined: int
+    members_left: int
+    subscribers: int
+    subscribers_new: int
+    subscribers_reactivated: int
+    subscribers_churned: int
+    subscriber_churn_rate: float | None
+    mrr: int
+    mrr_new: int
+    mrr_reactivated: int
+    mrr_expanded: int
+    mrr_contracted: int
+    mrr_churned: int
+    revenue_churn_rate: float | None
+    trials: int
+    trials_started: int
+    trials_converted: int
+    trials_lost: int
+    trial_conversion_rate: float | None
+    purchases: int
+    one_time_revenue: int
+
+
 class NewCollection(TypedDict):
     """
     Products that are granted together, by id.
@@ -1217,6 +1250,23 @@ class Match(TypedDict):
 class MatchList(TypedDict):
     data: list[Match]
     next: str | None
+
+
+class MetricSeries(TypedDict):
+    """
+    `total` is the whole period, `before` the one just as long before it, `data` its parts.
+    `currencies` are all that were paid in. The figures were counted at `counted_at`; null: not yet.
+    Until `exact_since`, changes of price and quantity of imported subscriptions aren't known.
+    """
+
+    currency: str | None
+    currencies: list[str]
+    interval: Literal["day", "week", "month"]
+    total: Metrics
+    before: Metrics
+    data: list[Metrics]
+    counted_at: str | None
+    exact_since: str | None
 
 
 class Policy(TypedDict):

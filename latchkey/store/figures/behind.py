@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time
 from enum import StrEnum
 
 from latchkey.rules.figures import Movement, Period
-from latchkey.store.figures.movements import SCOPES, VALUES, movements
+from latchkey.store.figures.movements import ONE_PRODUCT, movements, values
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.billing_lists import ListPlace
 
@@ -72,16 +72,21 @@ g.user_id in (
     union select t.user_id from grants t where t.until >= $2 and t.until < $3)
 """
 _PAID = "o.paid_at >= $2 and o.paid_at < $3"
-
+_MOVEMENTS = movements(customers=_TOUCHED, users=_TOUCHED_USERS, orders=_PAID, scope=ONE_PRODUCT)
 _MOVED = f"""
-with {_ASKED}, {movements(customers=_TOUCHED, users=_TOUCHED_USERS, orders=_PAID)},
+with {_ASKED}, {_MOVEMENTS},
 found as (
     select id, at, user_id, customer_id, amount, currency from moves
      where product_id = $1 and at >= $2 and at < $3 and kind = $4 and currency in ('', $5))
 """
-_OPEN_VALUES = VALUES.format(customers="r.since < $3 and coalesce(r.until >= $3, true)")
-_ON_TRIAL = "s.id in (select subscription_id from recurring_spans where trial and since < $3)"
+_OPEN_VALUES = values(customers="r.since < $3 and coalesce(r.until >= $3, true)", scope=ONE_PRODUCT)
+_ON_TRIAL = """
+s.id in (
+    select subscription_id from recurring_spans where trial and (until is null or until >= $3)
+    union select subscription_id from recurring_spans where not trial and since >= $3)
+"""
 _NOBODY = "false"
+_TRIALS = movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY, scope=ONE_PRODUCT)
 
 _AT_THE_END = {
     Level.MEMBERS: f"""
@@ -95,7 +100,7 @@ found as (
      group by user_id)
 """,
     Level.SUBSCRIBERS: f"""
-with {_ASKED}, {SCOPES}, {_OPEN_VALUES},
+with {_ASKED}, {_OPEN_VALUES},
 found as (
     select customer_id as id, min(since) as at, null::bigint as user_id, customer_id,
            sum(monthly) as amount, currency
@@ -103,7 +108,7 @@ found as (
      group by customer_id, currency)
 """,
     Level.TRIALS: f"""
-with {_ASKED}, {movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY)},
+with {_ASKED}, {_TRIALS},
 found as (
     select subscription_id as id, began as at, null::bigint as user_id, customer_id, 0 as amount,
            '' as currency

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from latchkey.store.figures.movements import ALL_CUSTOMERS, SCOPES, VALUES, movements
+from latchkey.store.figures.movements import movements, values
 from latchkey.store.pool import Connection, Pool
 
 SECONDS = 60.0
@@ -10,6 +10,9 @@ SECONDS = 60.0
 
 SHARE = 100
 """Counting may take one part in so many of the time."""
+
+LONGEST_SECONDS = 600.0
+"""How long each of its two statements may take."""
 
 _DAYS = f"""
 with {movements()},
@@ -31,7 +34,7 @@ on conflict (product_id, day, kind, currency) do update
 """
 
 _COHORTS = f"""
-with {SCOPES}, {VALUES.format(customers=ALL_CUSTOMERS)},
+with {values()},
 edges as (
     select product_id, customer_id, at, sum(n) as n
       from (select product_id, customer_id, since as at, 1 as n
@@ -67,8 +70,8 @@ async def count(connection: Connection) -> None:
     """Count everything again; writes only what changed. Concurrent counts wait for each other."""
     async with connection.transaction():
         await connection.execute("select from figure_counts for update")
-        await connection.execute(_DAYS)
-        await connection.execute(_COHORTS)
+        await connection.execute(_DAYS, timeout=LONGEST_SECONDS)
+        await connection.execute(_COHORTS, timeout=LONGEST_SECONDS)
         await connection.execute(
             "update figure_counts set counted_at = now(), took = clock_timestamp() - now()"
         )

@@ -19,7 +19,7 @@ scopes as (
 """
 """Which products of the site each Stripe product counts for."""
 
-VALUES = f"""
+_VALUES = f"""
 values_of as (
     select r.subscription_id, r.item_id, r.stripe_product, r.trial, r.since, r.until,
            s.customer_id, coalesce(p.currency, '') as currency,
@@ -29,13 +29,25 @@ values_of as (
       join subscriptions s on s.id = r.subscription_id
       join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
       left join prices p on p.id = r.price_id
-     where {{customers}}),
-scoped as materialized (
-    select '' as product_id, v.* from values_of v
-    union all
-    select c.product_id, v.* from values_of v join scopes c using (stripe_product))
+     where {{customers}})
 """
-"""What each item brought in each month and when, for the whole site and for each product."""
+EVERY_PRODUCT = """
+select '' as product_id, v.* from values_of v
+union all
+select c.product_id, v.* from values_of v join scopes c using (stripe_product)
+"""
+ONE_PRODUCT = """
+select $1 as product_id, v.* from values_of v
+ where $1 = '' or v.stripe_product in (select stripe_product from scopes where product_id = $1)
+"""
+
+
+def values(*, customers: str = ALL_CUSTOMERS, scope: str = EVERY_PRODUCT) -> str:
+    """The tables of a `with` clause, of which `scoped` is the last: what each item brought in each
+    month and when, for the whole site and for each product. With `ONE_PRODUCT`, only for the one
+    that is the query's first value. `customers` is a condition on a subscription `s`."""
+    return f"{SCOPES}, {_VALUES.format(customers=customers)}, scoped as materialized ({scope})"
+
 
 _REVENUE = f"""
 levels as (
@@ -132,7 +144,11 @@ sale_moves as (
 
 
 def movements(
-    *, customers: str = ALL_CUSTOMERS, users: str = ALL_USERS, orders: str = ALL_ORDERS
+    *,
+    customers: str = ALL_CUSTOMERS,
+    users: str = ALL_USERS,
+    orders: str = ALL_ORDERS,
+    scope: str = EVERY_PRODUCT,
 ) -> str:
     """The tables of a `with` clause, of which `moves` is the last: `product_id` ('' for the whole
     site), `kind`, `at`, `id` (of what moved), `user_id`, `customer_id`, `currency`, `people` (1,
@@ -140,10 +156,9 @@ def movements(
 
     The conditions say whose are needed: on a subscription `s`, a grant `g`, an order `o`.
     """
-    values = VALUES.format(customers=customers)
     members, sales = _MEMBERS.format(users=users), _SALES.format(orders=orders)
     return f"""
-    {SCOPES}, {values}, {_REVENUE}, {_TRIALS}, {members}, {sales},
+    {values(customers=customers, scope=scope)}, {_REVENUE}, {_TRIALS}, {members}, {sales},
     moves as (
         select product_id, kind, at, customer_id as id, null::bigint as user_id, customer_id,
                currency, people, amount from revenue_moves

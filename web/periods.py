@@ -1,0 +1,58 @@
+"""Which days somebody asks for: a preset such as the last 12 months, or dates."""
+
+from datetime import date, timedelta
+
+from latchkey.rules.figures import Interval, Period, first_day
+
+PRESETS = {
+    "30d": "30 days",
+    "90d": "90 days",
+    "12m": "12 months",
+    "year": "This year",
+    "all": "All time",
+}
+USUAL = "12m"
+MOST_YEARS = 20
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+
+
+def preset(name: str, *, today: date, first: date | None) -> Period:
+    """The days of a preset, until the end of `today`; `first` is the first day with a figure."""
+    end = today + timedelta(days=1)
+    match name:
+        case "30d" | "90d":
+            return Period(end - timedelta(days=int(name[:2])), end)
+        case "year":
+            return Period(today.replace(month=1, day=1), end)
+        case "all" if first is not None and first < today:
+            oldest = today.replace(year=today.year - MOST_YEARS, day=1)
+            return Period(max(first_day(first, Interval.MONTH), oldest), end)
+        case _:
+            year_before = first_day(today, Interval.MONTH) - timedelta(days=334)
+            return Period(first_day(year_before, Interval.MONTH), end)
+
+
+def between(first: date | None, last: date | None, *, today: date) -> Period:
+    """The days from `first` to `last`: by default today, and a year before the last. Raises
+    `ValueError`."""
+    until = last or today
+    since = first or until - timedelta(days=364)
+    if not (since.year >= FIRST_YEAR and until.year <= LAST_YEAR):
+        raise ValueError(f"Choose days between the years {FIRST_YEAR} and {LAST_YEAR}.")
+    if since > until:
+        raise ValueError("The first day is after the last. Swap them.")
+    if (until - since).days > MOST_YEARS * 366:
+        raise ValueError(f"Choose a period of at most {MOST_YEARS} years.")
+    return Period(since, until + timedelta(days=1))
+
+
+def typed(first: str, last: str, *, today: date) -> Period:
+    """As `between`, for days as they come from a form, such as 2027-01-31. Raises `ValueError`."""
+    return between(_day(first), _day(last), today=today)
+
+
+def _day(value: str) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise ValueError("That isn't a date. Use a format like 2027-01-31.") from None
