@@ -1,8 +1,11 @@
 """Nobody is silently sold a second subscription: whoever is known is led to the one they have, and
 whoever types an address at Stripe's checkout only is told, as are the admins."""
 
+import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from html import unescape
 from typing import Any
 
@@ -11,20 +14,12 @@ import pytest
 from latchkey import signin_links
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.vault import Purpose, Vault
-from tests.harness import SECRETS, Latchkey
-from tests.web.pages import Visitor, user, visit
+from tests.harness import SECRETS, Latchkey, http_client
+from tests.spellings import spelled
+from tests.web.pages import Visitor, visit
 from tests.web.test_member_checkout import attempts, comes_back, for_sale, opened, without_events
 
 pytestmark = pytest.mark.anyio
-
-STATES = [
-    *((status, None, False, False) for status in sorted(LIVE_STATUSES)),
-    ("active", None, False, True),
-    ("active", None, True, False),
-    ("trialing", None, True, True),
-    ("paused", "first_payment_failure", False, False),
-]
-"""Status, reason of a pause, whether it is set to end, and whether it gives access now."""
 
 
 @pytest.fixture
@@ -33,70 +28,208 @@ async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
         yield made
 
 
-async def test_no_road_leads_whoever_has_one_to_a_second(
-    shared: Latchkey, visitor: Visitor
-) -> None:
-    """Every road to a checkout, for every state of the subscription that somebody has, with access
-    and without."""
+CASES = 40
+PAUSES = (
+    None,
+    "first_payment_failure",
+    "final_payment_failure",
+    "trial_end_without_payment_method",
+    "requested_by_the_customer",
+    "a_reason_of_tomorrow",
+)
+ADDRESS = "no-second@bücher.example"
+SHOP = "https://second.example"
+"""A page of another site with our button."""
+
+
+@dataclass(frozen=True)
+class Had:
+    """A subscription that isn't over: its status, the reason of a pause, whether it is set to end,
+    whether its billing is paused, and whether it gives access now."""
+
+    status: str
+    pause_reason: str | None
+    ends: bool
+    billing_paused: bool
+    access: bool
+
+
+@dataclass(frozen=True)
+class Sold:
+    """How the product is sold: where its checkout leads, whether a sales page comes before it, and
+    whether its second price is archived."""
+
+    target: str
+    method: str
+    archived: bool
+
+
+class Road(StrEnum):
+    """Ways on which somebody who has a subscription may come to a checkout."""
+
+    BUY = "/buy/{slug}"
+    CHECKOUT = "/buy/{slug}/checkout"
+    PRICE = "/buy/{slug}?price={price}"
+    OTHER_PRICE = "/buy/{slug}?price={other}"
+    PROMOTION = "/buy/{slug}?promo=SUN&currency=eur"
+    TURNED_BACK = "/buy/{slug}?back=1"
+    CAMPAIGN = "/buy/{slug}/checkout?utm_source=mail"
+    EMAIL = "{recovery}"
+    CARD = "/library"
+    PRODUCT = "/products/{slug}"
+    SALES_PAGE = "/sales/{slug}"
+    BUTTON = "the button on a page of another site"
+    API_BY_USER = "a session for a user"
+    API_BY_ADDRESS = "a session for an address"
+
+
+@dataclass(frozen=True)
+class Second:
+    """A product, somebody's subscription of it, and their browser, signed in."""
+
+    site: Latchkey
+    visitor: Visitor
+    product: str
+    slug: str
+    prices: tuple[str, str]
+    link: str
+    subscription: str
+    member: int
+    recovery: str
+
+    async def becomes(self, had: Had, sold: Sold) -> None:
+        await self.site.pool.execute(
+            """
+            with held as (
+                update subscriptions
+                   set status = $2, pause_reason = $3, collection_paused = $5,
+                       scheduled_end = case when $4 then now() + interval '9 days' end
+                 where id = $1),
+            given as (
+                update grants set ended_at = case when not $6 then now() end where source_id = $1),
+            archived as (update prices set active = not $9 where id = $8)
+            update products set checkout_target = $10, purchase_method = $11 where id = $7
+            """,
+            self.subscription,
+            had.status,
+            had.pause_reason,
+            had.ends,
+            had.billing_paused,
+            had.access,
+            self.product,
+            self.prices[1],
+            sold.archived,
+            sold.target,
+            sold.method,
+        )
+
+    async def take(self, road: Road, had: Had, chance: random.Random) -> None:
+        """Take a road to its end, which is never a checkout."""
+        match road:
+            case Road.API_BY_USER:
+                await self._asks({"user": self.member}, had)
+            case Road.API_BY_ADDRESS:
+                await self._asks({"email": spelled(ADDRESS, chance)}, had)
+            case Road.CARD | Road.PRODUCT | Road.SALES_PAGE:
+                await self._follows_page(road.format(slug=self.slug), had)
+            case Road.BUTTON:
+                async with http_client(headers={"Origin": SHOP}) as page:
+                    shown = await page.get(f"{self.site.url}/embed/products/{self.slug}")
+                button = shown.json()
+                await self._arrives(button["buy"] or button["open"], had)
+            case _:
+                price, other = self.prices
+                path = road.format(slug=self.slug, price=price, other=other, recovery=self.recovery)
+                await self._arrives(path, had)
+
+    async def _asks(self, who: dict[str, Any], had: Had) -> None:
+        asked = {"product": self.product, **who}
+        refused = await self.site.call("POST", "/checkout-sessions", 409, json=asked)
+        if had.access:
+            assert refused["code"] == "already_has_access", who
+        else:
+            found = refused["code"], refused["subscription"], refused["subscription_status"]
+            assert found == ("subscription_exists", self.subscription, had.status), who
+
+    async def _follows_page(self, path: str, had: Had) -> None:
+        """Whatever a page offers that leads to buying."""
+        shown = unescape((await self.visitor.client.get(path, follow_redirects=True)).text)
+        assert self.link not in shown, path
+        for address in set(re.findall(rf'(?:href|action)="([^"]*/buy/{self.slug}[^"]*)"', shown)):
+            await self._arrives(address, had)
+
+    async def _arrives(self, address: str, had: Had) -> None:
+        answer = await self.visitor.client.get(address, follow_redirects=True)
+        assert str(answer.url).startswith(self.site.url), address
+        if answer.url.path == f"/sales/{self.slug}":
+            assert self.link not in unescape(answer.text), address
+        elif had.access and not answer.url.path.startswith("/buy/"):
+            assert answer.url.path == f"/products/{self.slug}", address
+        else:
+            assert "You already have a subscription" in answer.text, (address, answer.text)
+            assert f'name="subscription" value="{self.subscription}"' in answer.text, address
+
+
+@pytest.fixture
+async def second(shared: Latchkey, visitor: Visitor) -> Second:
     product, slug, price, link = await for_sale(shared, "No second")
-    email = "no-second@two.example"
-    bought = await shared.stripe.subscribe(email, price)
-    await shared.has(product, email)
+    stripe_product = (await shared.call("GET", f"/products/{product}/link"))["stripe_product"]
+    other = await shared.stripe.price(stripe_product, 29000, every="year")
     await shared.settled()
-    member = await user(shared, email)
+    offers = [{"price": price}, {"price": other}]
+    await shared.call("PUT", f"/products/{product}/prices", json=offers)
+    bought = await shared.stripe.subscribe(ADDRESS, price)
+    await shared.has(product, ADDRESS)
+    await shared.settled()
+    member = await shared.pool.fetchval(
+        "select user_id from subscriptions where id = $1", bought["id"]
+    )
     await visitor.sign_in_as(member, "second")
     await shared.pool.execute(
         "insert into sales_pages (product_id, headline, body, status) values ($1, 'Why', '',"
         " 'live')",
         product,
     )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        await admin.send("/admin/settings/embed", origins=SHOP)
     recovery = await abandoned(shared, product, price, member)
-    before = await attempts(shared)
-    for number, case in enumerate(STATES):
-        status, reason, ends, has_access = case
-        await shared.pool.execute(
-            """
-            update subscriptions
-               set status = $2, pause_reason = $3,
-                   scheduled_end = case when $4 then now() + interval '9 days' end
-             where id = $1
-            """,
-            bought["id"],
-            status,
-            reason,
-            ends,
-        )
-        await shared.pool.execute(
-            "update grants set ended_at = case when not $2 then now() end where source_id = $1",
-            bought["id"],
-            has_access,
-        )
-        target = "payment_link" if number % 2 else "stripe"
-        choice = {"checkout_target": target, "purchase_method": "sales_page"}
-        await shared.call("PATCH", f"/products/{product}", json=choice)
-        await no_road_is_open(visitor, slug, price, link, recovery, case)
-        for buyer in ({"user": member}, {"email": email.upper()}):
-            asked = {"product": product, **buyer}
-            await shared.call("POST", "/checkout-sessions", 409, json=asked)
-    assert await attempts(shared) == before
+    return Second(
+        shared, visitor, product, slug, (price, other), link, bought["id"], member, recovery
+    )
 
 
-async def no_road_is_open(
-    visitor: Visitor, slug: str, price: str, link: str, recovery: str, case: object
-) -> None:
-    """Follow what the pages offer, and the addresses that they don't: none leads to Stripe."""
-    roads = {f"/buy/{slug}", f"/buy/{slug}/checkout", f"/buy/{slug}?price={price}", recovery}
-    for page in ("/library", f"/products/{slug}", f"/sales/{slug}"):
-        shown = unescape((await visitor.client.get(page)).text)
-        assert link not in shown, (page, case)
-        found = re.findall(rf'(?:href|action)="([^"]*/buy/{slug}[^"]*)"', shown)
-        roads |= {address.removeprefix(visitor.site.url) for address in found}
-    for road in sorted(roads):
-        answer = await visitor.client.get(road, follow_redirects=True)
-        assert str(answer.url).startswith(visitor.site.url), (road, case)
-        if answer.url.path != f"/sales/{slug}":
-            said = ("You already have", "Open product", "/account/billing")
-            assert any(words in answer.text for words in said), (road, case, answer.text)
+def cases(chance: random.Random) -> Iterator[tuple[Had, Sold, list[Road]]]:
+    """Any subscription that isn't over, any way to sell, and some roads."""
+    for _ in range(CASES):
+        had = Had(
+            status=chance.choice(sorted(LIVE_STATUSES)),
+            pause_reason=chance.choice(PAUSES),
+            ends=chance.random() < 0.5,
+            billing_paused=chance.random() < 0.5,
+            access=chance.random() < 0.5,
+        )
+        sold = Sold(
+            target=chance.choice(("stripe", "payment_link")),
+            method=chance.choice(("checkout", "sales_page")),
+            archived=chance.random() < 0.5,
+        )
+        yield had, sold, chance.sample(list(Road), 3)
+
+
+async def test_no_road_leads_whoever_has_one_to_a_second(second: Second) -> None:
+    """For any subscription that isn't over, and however the product is sold: every road leads to
+    what they have, or to what mends it, and none to Stripe."""
+    chance = random.Random(13)
+    before = await attempts(second.site)
+    for had, sold, roads in cases(chance):
+        await second.becomes(had, sold)
+        for road in roads:
+            try:
+                await second.take(road, had, chance)
+            except AssertionError as error:
+                raise AssertionError(f"{road!r} for {had}, {sold}: {error}") from error
+    assert await attempts(second.site) == before
 
 
 async def abandoned(site: Latchkey, product: str, price: str, member: int) -> str:
