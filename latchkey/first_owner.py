@@ -1,8 +1,9 @@
-"""The first owner, whom the settings name: made at the start of a site that has none."""
+"""The first owner of a site that has none: made at a start if the settings name one, else by
+whoever opens the link that the start prints."""
 
 import structlog
 
-from latchkey import password_rules
+from latchkey import password_rules, signin_links
 from latchkey.passwords import hash_password
 from latchkey.rules.vocabulary import AuditAction, AuditActor
 from latchkey.settings import Settings, SettingsError
@@ -32,10 +33,24 @@ async def check(settings: Settings) -> None:
         await pool.close()
 
 
+async def setup_link(connection: Connection, settings: Settings) -> str | None:
+    """Where a site is set up in a browser; None if it has an owner, or the settings name one. Who
+    has the link owns the site."""
+    named = settings.admin_email and settings.admin_password
+    if named or await team.has_owner(connection):
+        return None
+    token = signin_links.sign_setup(settings.public_url, secrets=settings.require_secrets())
+    return f"{settings.public_url}/setup/{token}"
+
+
 async def ensure(pool: Pool, settings: Settings) -> None:
-    """Make the owner that the settings name, on a site that has none. Raises `SettingsError` if the
-    password is weak; where it isn't needed, a weak one is only logged."""
+    """Make the owner that the settings name, on a site that has none, or log the link by which it
+    is set up. Raises `SettingsError` if the password is weak; where it isn't needed, a weak one is
+    only logged."""
     async with pool.acquire() as connection:
+        if link := await setup_link(connection, settings):
+            log.warning("this site has no owner yet: open the link to set it up", link=link)
+            return
         wanted = await _wanted(connection, settings)
         if wanted is None:
             if weakness(settings):

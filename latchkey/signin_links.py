@@ -22,6 +22,7 @@ ACTING_SECONDS = 600
 HALFWAY_SECONDS = 600
 BROWSER_SECONDS = 400 * 86_400
 PASS_SECONDS = 12 * 3600
+SETUP_SECONDS = 24 * 3600
 CARD_SECONDS = 30 * 86_400
 _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 _EARLIER = {"digest_method": hashlib.sha1, "key_derivation": "django-concat"}
@@ -167,6 +168,25 @@ def read_pass(signed: str, *, secrets: tuple[str, ...]) -> SitePass | None:
     except (BadSignature, ValueError, TypeError):
         return None
     return SitePass(site_id, session_id) if expires > time.time() else None
+
+
+def sign_setup(public_url: str, *, secrets: tuple[str, ...], issued_at: float | None = None) -> str:
+    """The token that lets whoever has it set up the site at an address, for a day, as long as the
+    site has no owner. `issued_at` is a Unix time, now by default."""
+    issued = int(time.time() if issued_at is None else issued_at)
+    fields = [public_url, issued + SETUP_SECONDS]
+    token: str = _serializer(secrets, "latchkey set-up").dumps(fields)
+    return token
+
+
+def is_setup(token: str, public_url: str, *, secrets: tuple[str, ...]) -> bool:
+    """Whether `sign_setup` made the token for this address, and it hasn't expired. Doesn't check
+    whether the site has an owner."""
+    try:
+        address, expires = _serializer(secrets, "latchkey set-up").loads(token)
+    except (BadSignature, ValueError, TypeError):
+        return False
+    return bool(address == public_url and expires > time.time())
 
 
 def sign_change(change_id: int, *, secrets: tuple[str, ...]) -> str:

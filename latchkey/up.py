@@ -31,6 +31,7 @@ from latchkey.embedded import (
 from latchkey.processes import Child, Leftovers
 from latchkey.settings import Settings
 from latchkey.store.migrate import MigrationError, migrate
+from latchkey.store.pool import create_pool
 
 SANDBOX_KEY = "sk_test_latchkey_sandbox"
 READY_SECONDS = 60
@@ -63,8 +64,9 @@ class Plan:
     settings: Settings
     data: Path
     environment: dict[str, str]
-    admin_email: str = ""
+    admin_email: str | None = None
     admin_password: str | None = None
+    setup_link: str | None = None
     lines: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -152,6 +154,7 @@ class Supervisor:
         await migrate(env["DATABASE_URL"])
         database = SecretStr(env["DATABASE_URL"])
         await first_owner.check(settings.model_copy(update={"database_url": database}))
+        plan.setup_link = await self._setup_link(plan, database)
         if settings.temporal_address is None:
             await self._start_temporal(plan)
         if settings.stripe_secret_key is None:
@@ -166,6 +169,19 @@ class Supervisor:
         site, token = f"http://127.0.0.1:{settings.port}/readyz", env["LATCHKEY_METRICS_TOKEN"]
         await self._until("web", web, lambda: _answers(site))
         await self._until("the check of the Stripe key", worker, lambda: _checked(site, token))
+
+    async def _setup_link(self, plan: Plan, database: SecretStr) -> str | None:
+        """Where the site is set up, if it has no owner and gets none when it starts."""
+        if plan.admin_email is not None:
+            return None
+        secret = SecretStr(plan.environment["LATCHKEY_SECRET"])
+        settings = plan.settings.model_copy(update={"secret": secret})
+        pool = await create_pool(database.get_secret_value(), max_size=1)
+        try:
+            async with pool.acquire() as connection:
+                return await first_owner.setup_link(connection, settings)
+        finally:
+            await pool.close()
 
     async def _start_postgres(self, plan: Plan) -> str:
         postgres = await asyncio.to_thread(prepare_postgres, plan.data / "postgres")
@@ -309,12 +325,18 @@ class Supervisor:
 
     def _announce(self, plan: Plan, seconds: float) -> None:
         base = plan.settings.public_url
-        password = plan.admin_password or "(the one you set)"
+        if plan.setup_link is not None:
+            way_in = ("Set up", plan.setup_link)
+        elif plan.admin_email is None:
+            way_in = ("Sign in", "with the account that you made")
+        else:
+            password = plan.admin_password or "(the one you set)"
+            way_in = ("Sign in", f"{plan.admin_email}  {password}")
         rows = [
             ("Site", f"{base}/"),
             ("Admin", f"{base}/admin"),
             *plan.lines,
-            ("Sign in", f"{plan.admin_email}  {password}"),
+            way_in,
         ]
         self._console.print()
         self._console.print(f"[bold green]Latchkey is ready[/] after {seconds:.1f} s")
@@ -372,20 +394,32 @@ def _plan(settings: Settings, data: Path) -> Plan:
     env |= {"PYTHONUNBUFFERED": "1", "LATCHKEY_LOG_FORMAT": "console"}
     secret = settings.secret.get_secret_value() if settings.secret else _kept(data / "secret", 32)
     metrics = settings.metrics_token
-    email = settings.admin_email or "admin@localhost"
-    password = settings.admin_password
-    chosen = password.get_secret_value() if password else _kept(data / "admin-password", 9)
+    owner = _owner(settings, data)
     env |= {
         "LATCHKEY_SECRET": secret,
         "LATCHKEY_METRICS_TOKEN": (
             metrics.get_secret_value() if metrics else _kept(data / "metrics-token", 24)
         ),
-        "LATCHKEY_ADMIN_EMAIL": email,
-        "LATCHKEY_ADMIN_PASSWORD": chosen,
     }
     if settings.database_url:
         env["DATABASE_URL"] = settings.database_url.get_secret_value()
-    return Plan(settings, data, env, email, None if password else chosen)
+    if owner is None:
+        return Plan(settings, data, env)
+    email, password = owner
+    env |= {"LATCHKEY_ADMIN_EMAIL": email, "LATCHKEY_ADMIN_PASSWORD": password}
+    return Plan(settings, data, env, email, None if settings.admin_password else password)
+
+
+def _owner(settings: Settings, data: Path) -> tuple[str, str] | None:
+    """The address and password of the owner whom the settings name; None where the site is set up
+    in a browser. Earlier releases kept a password of their own in the data folder."""
+    kept = data / "admin-password"
+    if not (settings.admin_email or settings.admin_password or kept.exists()):
+        return None
+    email = settings.admin_email or "admin@localhost"
+    if settings.admin_password:
+        return email, settings.admin_password.get_secret_value()
+    return email, _kept(kept, 9)
 
 
 def _kept(path: Path, size: int) -> str:

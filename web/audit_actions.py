@@ -12,6 +12,7 @@ from latchkey.rules.vocabulary import AuditAction as A
 from latchkey.store.audit import AuditTarget
 
 PAGES: dict[str, A | None] = {
+    "POST /setup/{token}": A.ROLE_CHANGED,
     "POST /login": A.SIGNED_IN,
     "POST /login/again": A.SIGNED_IN,
     "POST /login/link": None,

@@ -79,6 +79,7 @@ from web.pages.member import (
     merge_answer,
     sales,
     second_step,
+    setup,
     signin,
 )
 from web.pages.member import communities as member_communities
@@ -143,6 +144,7 @@ def routes() -> list[Route]:
         *logout.routes(),
         *connected_sites.routes(),
         *member_communities.routes(),
+        *setup.routes(),
         *signin.routes(),
         *library.routes(),
         *buy.routes(),

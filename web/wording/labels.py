@@ -412,6 +412,7 @@ OBSTACLES: dict[Obstacle, str] = {
 NOTICES = {
     "created": "Product created.",
     "saved": "Saved.",
+    "set-up": "Welcome. Your site is set up; the next steps are on this page.",
     "mail-server-saved": "The test email was accepted, and the mail server is saved.",
     "mail-tested": "The test email was accepted. See whether it arrives.",
     "mail-server-removed": "Mail server removed. Emails stay in the outbox.",

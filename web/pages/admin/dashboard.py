@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import go_live
+from latchkey.mail import server as servers
 from latchkey.rules.go_live import done
 from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
@@ -89,7 +90,8 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     if sandbox:
         steps = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
     else:
-        steps = first_steps(begun)
+        sends = await servers.is_set(connection, site_of(request).settings)
+        steps = first_steps(begun, sends=sends)
     taken = [step.done for step in steps]
     return {
         "steps": steps,
@@ -98,15 +100,19 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
     }
 
 
-def first_steps(begun: Begun) -> list[Step]:
-    """The guide of a new site. Stripe is connected once its events can arrive."""
+def first_steps(begun: Begun, *, sends: bool) -> list[Step]:
+    """The guide of a new site, which `sends` emails or doesn't yet. Stripe is connected once its
+    events can arrive."""
     if begun.connected and not begun.listening:
         connect = (
             "The key works, but Stripe has no webhook endpoint for this site, so purchases and"
             " cancellations are noticed late."
         )
     else:
-        connect = "Use a secret or restricted key. Any missing permissions are listed."
+        connect = (
+            "A button opens Stripe's page for a restricted key with the permissions chosen; each is"
+            " checked."
+        )
     return [
         Step(
             "Connect Stripe",
@@ -114,6 +120,13 @@ def first_steps(begun: Begun) -> list[Step]:
             begun.connected and begun.listening,
             "/admin/connectors",
             "Set up the webhook endpoint" if begun.connected else "Connect Stripe",
+        ),
+        Step(
+            "Set up email",
+            "Your provider's mail server is tested with an email to you. Members sign in by email.",
+            sends,
+            "/admin/mails/server",
+            "Set up the mail server",
         ),
         Step(
             "Create a product",

@@ -1,0 +1,88 @@
+"""The first hour: from the set-up link to a purchase that comes through, without a terminal."""
+
+import pytest
+from aiosmtpd.controller import Controller
+from playwright.async_api import Page, expect
+
+from latchkey import signin_links
+from tests.browser.conftest import OpenPage, follow, press
+from tests.harness import KEY, SECRETS, Stripe, free_port, run_latchkey, until
+from tests.life.test_mail import Inbox
+from tests.web.test_setup import NOBODY
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+
+async def set_up(page: Page, url: str) -> None:
+    await page.goto(url)
+    await page.get_by_label("Name").fill("Harbour Club")
+    await page.get_by_label("Email").fill("ada@harbour.example")
+    await page.get_by_label("Password", exact=True).fill("short")
+    await page.get_by_label("The password again").fill("short")
+    await press(page, "Set up the site")
+    await expect(page.locator("#password-error")).to_contain_text("12 to 200 characters")
+    await expect(page.get_by_label("Email")).to_have_value("ada@harbour.example")
+    await page.get_by_label("Password", exact=True).fill("seven wet otters")
+    await page.get_by_label("The password again").fill("seven wet otters")
+    await press(page, "Set up the site")
+    await expect(page.get_by_text("Welcome. Your site is set up")).to_be_visible()
+
+
+async def enter_mail(page: Page, port: int) -> None:
+    await page.get_by_label("Host").fill("127.0.0.1")
+    await page.get_by_label("Port").fill(str(free_port()))
+    await press(page, "Test and save")
+    await expect(page.get_by_role("alert")).to_contain_text("Nothing answers at 127.0.0.1")
+    await expect(page.get_by_label("Host")).to_have_value("127.0.0.1")
+    await page.get_by_label("Port").fill(str(port))
+    await press(page, "Test and save")
+    await expect(page.get_by_text("the mail server is saved")).to_be_visible()
+
+
+async def test_the_first_hour_needs_no_terminal(
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page, open_page: OpenPage
+) -> None:
+    """Without JavaScript on a phone for the form; the rest with both."""
+    inbox, port = Inbox(), free_port()
+    mail = Controller(inbox, hostname="127.0.0.1", port=port)
+    mail.start()
+    try:
+        async with run_latchkey(
+            dsn, temporal_address, stripe, STRIPE_SECRET_KEY=None, **NOBODY
+        ) as site:
+            link = f"{site.url}/setup/{signin_links.sign_setup(site.url, secrets=SECRETS)}"
+            phone = await open_page(
+                viewport={"width": 320, "height": 640}, java_script_enabled=False
+            )
+            await phone.goto(link)
+            await expect(phone.get_by_role("heading", name="Set up your site")).to_be_visible()
+            await set_up(page, link)
+            await phone.reload()
+            await expect(phone.get_by_text("It has an owner")).to_be_visible()
+
+            await follow(page.get_by_role("link", name="Set up the mail server"))
+            await enter_mail(page, port)
+            assert inbox.mails[-1]["To"] == "ada@harbour.example"
+            assert "Harbour Club" in inbox.mails[-1]["Subject"]
+
+            await page.goto(f"{site.url}/admin")
+            await follow(page.get_by_role("link", name="Connect Stripe"))
+            await page.get_by_label("Secret or restricted key").fill(KEY)
+            await press(page, "Check and connect")
+            card = page.get_by_role("region", name="Stripe")
+            await expect(card).to_contain_text("Registered")
+            await stripe.post("products", name="Touched")
+
+            async def heard() -> bool:
+                return bool(await site.pool.fetchval("select exists (select from events)"))
+
+            await until(heard, "an event has arrived")
+            await page.goto(f"{site.url}/admin/go-live")
+            for step in ("mail", "key", "webhook"):
+                await expect(page.locator(f"#{step}")).to_contain_text("Done")
+            for step in ("https", "secret", "product", "purchase", "mode"):
+                await expect(page.locator(f"#{step}")).to_contain_text("To do")
+            await press(page, "I keep a copy")
+            await expect(page.locator("#secret")).to_contain_text("Done")
+    finally:
+        mail.stop()
