@@ -63,6 +63,10 @@ schema: $(VENV)/.development
 clients: $(VENV)/.tools
 	$(BIN)/python -m scripts.clients
 
+## Build the client libraries and the WordPress plugin as packages, into dist/.
+packages: $(VENV)/.tools
+	$(BIN)/python -m scripts.packages
+
 ## Pin the requirements again (needs uv).
 lock:
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url \

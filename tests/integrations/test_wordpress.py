@@ -27,7 +27,6 @@ from tests.integrations.wordpress import (
     OWNER,
     OWNER_EMAIL,
     OWNER_PASSWORD,
-    PLUGIN,
     WordPress,
     running,
 )
@@ -664,12 +663,3 @@ async def test_the_owner_sets_it_up_and_removes_it(
     """
     assert await wordpress.php(left, subject=member.id) == ["0", "0", ["subscriber"], False]
     assert not await reader.known()
-
-
-def test_the_readme_says_the_same_version() -> None:
-    version = next(
-        line.split()[-1]
-        for line in (PLUGIN / "latchkey.php").read_text().splitlines()
-        if "Version:" in line
-    )
-    assert f"Stable tag: {version}\n" in (PLUGIN / "readme.txt").read_text()

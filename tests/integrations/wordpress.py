@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,11 @@ from typing import Any
 import httpx
 
 from latchkey.store.oauth.clients import ClientFields
+from scripts import packages
 from tests.harness import PATIENCE, Latchkey, free_port, http_client, until
 from tests.integrations import install
 from tests.web.relying import FIELDS, register
 
-PLUGIN = install.HERE.parents[1] / "integrations" / "wordpress" / "latchkey"
 OWNER, OWNER_PASSWORD = "owner", "a password of the owner of that site"
 OWNER_EMAIL = "owner@wordpress.example"
 
@@ -272,7 +273,11 @@ async def running(latchkey: Latchkey) -> AsyncIterator[WordPress]:
 
 def _copy(source: Path, site: Path) -> None:
     shutil.copytree(source, site, ignore=shutil.ignore_patterns(".htaccess", "*.css.map"))
-    shutil.copytree(PLUGIN, site / "wp-content" / "plugins" / "latchkey")
+    with (
+        tempfile.TemporaryDirectory() as made,
+        zipfile.ZipFile(packages.plugin(Path(made))) as plugin,
+    ):
+        plugin.extractall(site / "wp-content" / "plugins")
     (site / "wp-content" / "mu-plugins").mkdir()
     (site / "wp-content" / "mu-plugins" / "patient.php").write_text(PATIENT)
     for path in (site, *site.rglob("*")):
