@@ -110,6 +110,37 @@ def rotate_command() -> None:
     console.print("Everything is sealed under the first secret: the others can be removed.")
 
 
+@app.command("roll-webhook-secret")
+def roll_webhook_secret_command(
+    overlap: Annotated[
+        float, typer.Option(help="Seconds for which the old endpoint delivers beside the new one.")
+    ] = 60,
+) -> None:
+    """Give the registered webhook endpoint another signing secret, while the site runs."""
+    from latchkey.settings import load_settings
+    from latchkey.store.migrate import await_current
+    from latchkey.store.stripe.connection import NotConnectedError
+    from latchkey.stripe_api import StripeError
+    from latchkey.up import as_running
+    from latchkey.vault import VaultError
+    from latchkey.webhook_rolling import RollError, roll
+
+    settings = as_running(load_settings())
+    _run(await_current(settings.require_database(), seconds=30))
+    try:
+        endpoint = _run(roll(settings, overlap=overlap))
+    except (RollError, NotConnectedError, VaultError) as error:
+        _fail(str(error))
+    except StripeError as error:
+        _fail(f"Stripe refused: {error.message}. Run this again: the old secret is still valid")
+    console.print(
+        f"Endpoint {endpoint} has taken over with a secret of its own. The old one is deleted, and"
+        " its secret is no longer accepted.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 @app.command("backup")
 def backup_command(
     target: Annotated[

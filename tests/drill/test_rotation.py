@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from latchkey.vault import Purpose, Vault
 from tests.drill.programs import command
 from tests.drill.test_drill import Shop, as_paid
 from tests.harness import (
@@ -47,6 +48,51 @@ async def restart(site: Latchkey, shop: Shop, **changed: str) -> None:
 async def buy_some(shop: Shop) -> None:
     for _ in range(MEANWHILE):
         await shop.buy()
+
+
+async def test_a_registered_endpoints_secret_is_rolled_while_people_buy(
+    postgres: Postgres, temporal_address: str, stripe: Stripe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with run_latchkey(await postgres.create(), temporal_address, stripe) as site:
+        product, _, price = await linked(site)
+        shop, stop = Shop(stripe, price), asyncio.Event()
+        [before] = (await stripe.get("webhook_endpoints"))["data"]
+        vault = Vault(site.settings.require_secrets())
+
+        async def accepted() -> list[str]:
+            sealed = await site.pool.fetchval("select secrets_encrypted from stripe_connection")
+            return vault.open(sealed, Purpose.WEBHOOK_SECRETS).split(",")
+
+        [old] = await accepted()
+        buying = asyncio.create_task(shop.keep_buying(stop))
+        await shop.has_sold(MEANWHILE)
+        said = await command(site.settings, "roll-webhook-secret", "--overlap", "1")
+        stop.set()
+        await buying
+        await shop.buy()
+
+        await site.settled()
+        await as_paid(site, product, shop)
+        [after] = (await stripe.get("webhook_endpoints"))["data"]
+        assert after["id"] in said
+        assert after["id"] != before["id"]
+        assert after["enabled_events"] == before["enabled_events"]
+        [new] = await accepted()
+        assert new != old
+        sold = await site.pool.fetch(
+            "select source, count(*) from events where target_kind = 'subscription' group by source"
+        )
+        assert [row["source"] for row in sold] == ["webhook"]
+        assert await site.pool.fetchval("select coalesce(sum(count), 0) from webhook_refusals") == 0
+        lines = await site.pool.fetch(
+            "select after from audit_log where action = 'secrets_rotated'"
+        )
+        assert [line["after"] for line in lines] == [{"endpoint": after["id"]}]
+    with capsys.disabled():
+        print(  # noqa: T201
+            f"\n{len(shop.subscriptions)} subscriptions while the secret of a registered endpoint"
+            f" was rolled: no event was refused, all {sold[0]['count']} came by webhook."
+        )
 
 
 async def is_signed_in(visitor: Visitor) -> bool:
