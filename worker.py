@@ -246,6 +246,7 @@ def _activities(
         objects.sync,
         checkout.look_at_session,
         checkout_sessions.open_checkout,
+        checkout_sessions.find_promotion,
         portal.open_portal,
         portal.find_receipt,
     ]

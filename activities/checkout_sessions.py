@@ -62,6 +62,20 @@ class CheckoutSessionActivities:
         sealed = vault.seal(orjson.dumps(opened).decode(), Purpose.STRIPE_CALL)
         return StripeCallResult("opened", session["id"], sealed.decode())
 
+    @activity.defn(name=contracts.FIND_PROMOTION)
+    async def find_promotion(self, stripe_call: StripeCallInput) -> StripeCallResult:
+        """Whether there is an active promotion code that buyers enter as `object_id`: `found`,
+        `none`, or `refused` if the key may not look."""
+        async with retried():
+            api = await self._deps.keyring.api()
+            try:
+                found = await api.promotion_code(stripe_call.object_id)
+            except StripeError as error:
+                if not error.refused:
+                    raise
+                return StripeCallResult("refused")
+        return StripeCallResult("found" if found else "none")
+
     async def _reopened(self, api: StripeApi, order: CheckoutOrder) -> Json | None:
         """The session of an earlier click, unless it was paid or has expired."""
         if order.session is None:

@@ -68,6 +68,7 @@ PAGES: dict[str, A | None] = {
     "GET /admin/at-risk.csv": A.EXPORTED,
     "GET /admin/cancellations.csv": A.EXPORTED,
     "POST /admin/at-risk/{id}/mail": A.REMINDER_SENT,
+    "POST /admin/cancellations/win-back": A.INVITED_BACK,
     "POST /billing/card/{token}": None,
     "POST /admin/users/import": None,
     "POST /admin/users/import/{id}": A.USERS_IMPORTED,

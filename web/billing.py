@@ -70,6 +70,18 @@ async def receipt(site: Site, source_id: str) -> str | None:
     return _opened(site, result) if result.sealed else None
 
 
+async def promotion(site: Site, code: str) -> str:
+    """Whether buyers can enter a promotion code: `found`, `none`, or `refused` if the key may not
+    look. Raises `TemporalUnavailableError`, `WorkflowFailedError`."""
+    result = await dispatch.call_stripe(
+        site.temporal,
+        StripeCallInput(contracts.FIND_PROMOTION, code),
+        summary=f"Promotion code {code}",
+        seconds=STRIPE_CALL_SECONDS,
+    )
+    return result.state
+
+
 async def come_back(site: Site, session_id: str) -> tuple[str, Bought]:
     """A checkout session's state in Stripe, and what has been stored about it so far.
 

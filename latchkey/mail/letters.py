@@ -18,6 +18,7 @@ KINDS = {
     "cancellation": "Cancellation",
     "payment_problem": "Payment problem",
     "payment_reminder": "Reminder to update a card",
+    "win_back": "Invitation to come back",
     "second_subscription": "Second subscription",
     "abandoned_checkout": "Checkout left without paying",
     "email_change": "Confirm new email address",
@@ -198,6 +199,21 @@ def _payment_reminder(mail: OutMail, site: SiteSettings) -> Letter:
         "The link is meant for you. It works for 30 days, and doesn't sign you in."
         if site.portal
         else _SIGNS_IN,
+    )
+
+
+def _win_back(mail: OutMail, site: SiteSettings) -> Letter:
+    what, code = _names(mail), line(str(mail.data.get("code", "")))
+    return Letter(
+        f"Would you like to come back to {what}?",
+        [
+            f"Your subscription to {what} at {line(site.name)} has ended. If you'd like to come"
+            f" back, there's a discount for you: the promotion code {code}.",
+            "The button leads to the checkout, where the code is entered already.",
+        ],
+        "See the offer",
+        None,
+        "You get this email because you had a subscription.",
     )
 
 
@@ -473,6 +489,7 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
     "cancellation": _cancellation,
     "payment_problem": _payment_problem,
     "payment_reminder": _payment_reminder,
+    "win_back": _win_back,
     "second_subscription": _second_subscription,
     "abandoned_checkout": _abandoned_checkout,
     "email_change": _email_change,

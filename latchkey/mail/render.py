@@ -9,7 +9,7 @@ from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, make_msgid, parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +18,7 @@ from latchkey import signin_links
 from latchkey.addresses import digest, mailbox
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
-from latchkey.store.feed.mails import REMINDER, OutMail
+from latchkey.store.feed.mails import REMINDER, WIN_BACK, OutMail
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.account import OPTIONAL_MAILS
 
@@ -179,6 +179,10 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
     if mail.kind == "merge_request":
         token = signin_links.sign_merge(int(mail.data["request"]), mail.user_id, secrets=secrets)
         return f"{public_url}/merge/{token}"
+    if mail.kind == WIN_BACK:
+        slug = mail.products[0]["slug"] if mail.products else ""
+        query = {"promo": mail.data.get("code", ""), "utm_campaign": "win-back"}
+        return f"{public_url}/buy/{slug}?{urlencode(query)}" if slug else None
     if mail.kind == REMINDER and said.path is None:
         card = signin_links.CardLink(
             mail.user_id, str(mail.data.get("source_id", "")), mail.link_epoch

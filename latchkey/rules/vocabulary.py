@@ -346,6 +346,7 @@ class AuditAction(StrEnum):
     LINK_MAILED = "link_mailed"
     MAIL_RESENT = "mail_resent"
     REMINDER_SENT = "reminder_sent"
+    INVITED_BACK = "invited_back"
     EVENT_RESENT = "event_resent"
     EVENT_IGNORED = "event_ignored"
     COMPARISON_STARTED = "comparison_started"

@@ -2542,6 +2542,8 @@ CREATE INDEX mails_failed ON mails USING btree (id) WHERE (state = 'failed'::tex
 
 CREATE INDEX mails_to_guests ON mails USING btree (created_at) WHERE (user_id IS NULL);
 
+CREATE INDEX mails_win_backs ON mails USING btree (((data ->> 'code'::text))) WHERE (kind = 'win_back'::text);
+
 CREATE INDEX matches_open ON matches USING btree (id DESC) WHERE (state = 'open'::text);
 
 CREATE INDEX merge_requests_by_match ON merge_requests USING btree (match_id);

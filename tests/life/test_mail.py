@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 NO_SIGN_IN = (
     "email_change", "email_changed", "claim", "factor_changed", "paid_address", "merge_request",
     "users_merged", "abandoned_checkout", "webhooks_off", "webhook_digest",
-    "payment_reminder",
+    "payment_reminder", "win_back",
 )  # fmt: skip
 
 

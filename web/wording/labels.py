@@ -30,6 +30,7 @@ from latchkey.rules.vocabulary import (
     WebhookType,
 )
 from latchkey.store.products.checkout import Obstacle
+from latchkey.store.products.win_backs import NotInvited
 from web.wording.times import late, when
 
 ACTIVITY_TYPES: dict[str, str] = {
@@ -204,6 +205,7 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.LINK_MAILED: "Sign-in link sent",
     AuditAction.MAIL_RESENT: "Email resent",
     AuditAction.REMINDER_SENT: "Payment reminder sent",
+    AuditAction.INVITED_BACK: "Invited back by email",
     AuditAction.EVENT_RESENT: "Event resent",
     AuditAction.EVENT_IGNORED: "Event ignored",
     AuditAction.COMPARISON_STARTED: "Comparison started",
@@ -421,6 +423,7 @@ NOTICES = {
     "unlinked": "Link removed.",
     "granted": "Access granted.",
     "decided": "Decision saved.",
+    "invited-back": "The emails are on their way.",
     "reminded": "The email is on its way.",
     "second-allowed": "Noted. This subscription isn't reported any more.",
     "gifts": "Access granted.",
@@ -506,6 +509,15 @@ WHY_CANCELLED: dict[str, str] = {
     CancelReason.PAYMENT_FAILED: "Ended by Stripe: payment failed",
     CancelReason.PAYMENT_DISPUTED: "Ended by Stripe: payment disputed",
     CancelReason.NO_ANSWER: "No answer",
+}
+NOT_INVITED: dict[str, str] = {
+    NotInvited.NOBODY: "Nobody is known to write to",
+    NotInvited.RUNNING: "Their subscription is still running",
+    NotInvited.BACK: "They have subscribed again",
+    NotInvited.OFF: "They have turned these emails off",
+    NotInvited.RECENT: "They were invited within 30 days",
+    NotInvited.UNSOLD: "The product isn't sold here, or takes no codes",
+    NotInvited.TWICE: "They are in this list already",
 }
 CUSTOMER_STATES: dict[str, str] = {
     CustomerState.KNOWN: "With a user",

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 3e2e4414ad9684fb9f1809cb4362ef070728d3e4779a01e99f34d97fc4eedcd3
+Made from c897e8c374832ae3e0d1d8b67c4bc8b11f083f49651e6c28d915f2d1fe1617d3
 """
 
 from abc import ABC, abstractmethod
@@ -163,6 +163,7 @@ class SyncCalls(ABC):
             "link_mailed",
             "mail_resent",
             "reminder_sent",
+            "invited_back",
             "event_resent",
             "event_ignored",
             "comparison_started",
@@ -975,6 +976,7 @@ class AsyncCalls(ABC):
             "link_mailed",
             "mail_resent",
             "reminder_sent",
+            "invited_back",
             "event_resent",
             "event_ignored",
             "comparison_started",

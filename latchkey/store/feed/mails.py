@@ -18,6 +18,8 @@ LONGEST_PAUSE = timedelta(hours=4)
 STATES = ("queued", "sending", "sent", "failed", "suppressed")
 REMINDER = "payment_reminder"
 """The kind of email that asks for a working card; it goes out only while a payment is open."""
+WIN_BACK = "win_back"
+"""The kind of email that invites somebody back whose subscription has ended."""
 _SENDERS = 0x6D61696C
 """Advisory lock: only one process at a time counts what may be sent."""
 

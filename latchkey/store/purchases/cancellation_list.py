@@ -55,7 +55,7 @@ select s.id, s.why, s.comment, {CANCELLED_BY} as cancelled_by, s.canceled_at as 
        c.email as customer_email, c.name as customer_name, costs.products, costs.amount,
        costs.currency, costs.interval, costs.interval_count,
        exists (select from subscriptions b
-                where b.user_id = s.user_id and b.id <> s.id and b.created_at > s.canceled_at
+                where b.user_id = s.user_id and b.id <> s.id and b.created_at >= s.canceled_at
                   and b.phase in ('active', 'trialing', 'payment_problem')) as back
   from page s
   left join users u on u.id = s.user_id

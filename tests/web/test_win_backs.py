@@ -1,0 +1,118 @@
+"""Inviting people back with a promotion code: who is written to, what the link opens, the count."""
+
+import re
+from typing import Any
+
+import pytest
+
+from latchkey.mail.render import render
+from latchkey.store.feed import mails
+from latchkey.store.products import win_backs
+from latchkey.store.products.win_backs import NotInvited
+from tests.harness import SECRETS, Latchkey, until
+from tests.web.pages import visit
+from tests.web.test_admin_users import shown
+from tests.web.test_member_checkout import for_sale, opened
+
+pytestmark = pytest.mark.anyio
+
+PAGE = "/admin/cancellations/win-back"
+
+
+async def former(site: Latchkey, email: str, price: str, product: str) -> tuple[int, str]:
+    """Somebody whose subscription has ended: their id, and the subscription."""
+    made = await site.stripe.buy(email, price)
+    await site.has(product, email)
+    subscription = str(made["subscription"])
+    await site.stripe.delete(f"subscriptions/{subscription}")
+
+    async def over() -> Any:
+        return await site.pool.fetchval(
+            "select user_id from subscriptions where id = $1 and ended_at is not null",
+            subscription,
+        )
+
+    return int(await until(over, "the end")), subscription
+
+
+async def test_who_is_invited_comes_back_with_the_code_and_is_counted(shared: Latchkey) -> None:
+    product, _, price, _ = await for_sale(
+        shared, "Won back", promotion_codes=True, payment_link=False
+    )
+    person, subscription = await former(shared, "left@winback.example", price, product)
+    coupon = await shared.stripe.post("coupons", percent_off=50, duration="once")
+    promotion = {"type": "coupon", "coupon": coupon["id"]}
+    made = await shared.stripe.post("promotion_codes", promotion=promotion, code="COMEBACK")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = f"/admin/cancellations?product={product}"
+        assert f'name="id" value="{subscription}"' in (await admin.get(here)).text
+        chosen = f"{PAGE}?id={subscription}&id=sub_none"
+        assert "Email 1 person" in (await admin.get(chosen)).text
+        for code, problem in (
+            ("", "Enter a code"),
+            ("NOT A CODE", "Enter a code"),
+            ("UNKNOWN", "Stripe has no active promotion code"),
+        ):
+            refused = await admin.send(chosen, PAGE, 422, id=subscription, code=code)
+            assert problem in refused.text
+        for _ in range(2):  # a double click
+            done = await admin.send(chosen, PAGE, id=subscription, code="COMEBACK")
+            assert done.headers["location"] == "/admin/cancellations?done=invited-back"
+        assert "They were invited within 30 days" in await shown(admin, chosen)
+        assert "Invited back by email" in await shown(admin, "/admin/audit")
+    async with shared.pool.acquire() as connection:
+        [mail] = await mails.listed(connection, user_id=person, kind=mails.WIN_BACK)
+    rendered = render(mail, public_url=shared.url, secrets=SECRETS)
+    assert rendered.link is not None
+    assert rendered.unsubscribe is not None
+    async with visit(shared) as visitor:
+        path = rendered.link.removeprefix(shared.url)
+        session = await opened(shared, await visitor.goes(path))
+    assert [row["promotion_code"] for row in session["discounts"]] == [made["id"]]
+    await shared.stripe.pay(session, "left@winback.example")
+
+    async def counted() -> Any:
+        async with shared.pool.acquire() as connection:
+            found = {row.code: row for row in await win_backs.by_code(connection)}
+        return found["COMEBACK"] if found["COMEBACK"].back else None
+
+    won = await until(counted, "the new subscription")
+    assert (won.invited, won.back, won.amounts) == (1, 1, {"usd": 2900})
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        text = await shown(admin, here)
+        assert re.search(r"Who came back .* COMEBACK 1 1 \$29\.00", text)
+        assert "Subscribed again" in text
+        assert "They have subscribed again" in await shown(admin, chosen)
+
+
+async def test_who_isnt_invited_and_why(shared: Latchkey) -> None:
+    product, _, price, _ = await for_sale(
+        shared, "Not won back", promotion_codes=True, payment_link=False
+    )
+    person, subscription = await former(shared, "off@winback.example", price, product)
+
+    async def obstacle() -> NotInvited | None:
+        async with shared.pool.acquire() as connection:
+            [found] = await win_backs.chosen(connection, [subscription])
+        return found.obstacle
+
+    assert await obstacle() is None
+    for change, undo, expected in (
+        ("users set mails_off = array['win_back']", "users set mails_off = '{}'", NotInvited.OFF),
+        ("users set erased_at = now()", "users set erased_at = null", NotInvited.NOBODY),
+    ):
+        await shared.pool.execute(f"update {change} where id = $1", person)
+        assert await obstacle() is expected
+        async with shared.pool.acquire() as connection, connection.transaction():
+            assert await win_backs.invite(connection, [subscription], code="ANY") == 0
+        await shared.pool.execute(f"update {undo} where id = $1", person)
+    for change, undo, expected in (
+        ("set ended_at = null", "set ended_at = now()", NotInvited.RUNNING),
+    ):
+        await shared.pool.execute(f"update subscriptions {change} where id = $1", subscription)
+        assert await obstacle() is expected
+        await shared.pool.execute(f"update subscriptions {undo} where id = $1", subscription)
+    await shared.pool.execute("update products set promotion_codes = false where id = $1", product)
+    assert await obstacle() is NotInvited.UNSOLD
