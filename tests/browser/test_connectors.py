@@ -94,6 +94,16 @@ async def test_a_typed_key_is_checked_and_connects(
         await page.reload()
         await expect(card).not_to_contain_text("none yet")
 
+        await enter(page, "rk_live_by_mistake")
+        await expect(page.locator("#other_mode-error")).to_contain_text("This is a live key, but")
+        assert "by_mistake" not in await page.content()
+        await expect(card).to_contain_text("Connected")
+        await page.get_by_label("Change the mode of this site all the same").check()
+        await enter(page, "rk_live_by_mistake")
+        await expect(card).to_contain_text("Key rejected")
+        await enter(page, KEY)
+        await expect(card).to_contain_text("Connected")
+
 
 async def test_disconnecting_keeps_access_and_stops_listening(
     dsn: str, temporal_address: str, stripe: Stripe, page: Page

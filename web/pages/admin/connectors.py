@@ -11,13 +11,14 @@ from starlette.routing import Route
 from latchkey import dispatch
 from latchkey.rules import key_permissions
 from latchkey.store import site_settings
+from latchkey.store.checks import dashboard
 from latchkey.store.stripe import connection
 from latchkey.vault import Purpose
 from web.inputs import Input, Url
 from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
-from web.site import site_of
+from web.site import Site, site_of
 
 LONGEST_KEY = 300
 
@@ -60,6 +61,12 @@ async def connect(request: Request) -> Response:
         errors["key"] = "That isn't a secret key. Secret keys start with sk_ or rk_, not pk_."
     if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
         errors["webhook_secret"] = "A signing secret starts with whsec_."
+    if not errors and text(fields, "other_mode") != "yes" and await _changes_mode(site, key):
+        errors["other_mode"] = (
+            f"This is a {'live' if _is_live(key) else 'test'} key, but the site's products are"
+            " linked in the other mode. With it, events of that mode are refused, and access that"
+            " they would extend ends. Each mode needs a site with a database of its own."
+        )
     if errors:
         return await _page(request, errors=errors)
     vault = site.keyring.vault
@@ -115,6 +122,18 @@ async def disconnect(request: Request) -> Response:
         await connection.disconnect(connected)
     await site.keyring.reload()
     return redirect("/admin/connectors?done=disconnected")
+
+
+def _is_live(key: str) -> bool:
+    return "_live_" in key
+
+
+async def _changes_mode(site: Site, key: str) -> bool:
+    """Whether products are linked in the other mode than the key's."""
+    async with site.pool.acquire() as connected:
+        last = (await connection.current(connected)).last_account
+        linked = (await dashboard.begun(connected)).linked
+    return last is not None and linked and last.livemode != _is_live(key)
 
 
 async def _checked(request: Request) -> Response:
