@@ -155,8 +155,27 @@ function followProgress(part) {
   addEventListener("pagehide", () => stream.close());
 }
 
+/** Ids under Details can be copied; a browser offers that only to pages that nobody can change on
+    their way. */
+function copyIds(root) {
+  if (!navigator.clipboard) return;
+  for (const id of root.querySelectorAll("details.ids code")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "link small";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy ${id.textContent}`);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(id.textContent);
+      button.textContent = "Copied";
+    });
+    (id.closest("a") ?? id).after(" ", button);
+  }
+}
+
 function enhance(root) {
   localTimes(root);
+  copyIds(root);
   for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);
