@@ -133,7 +133,8 @@ ACTIONS = (
     Entry("/admin/webhooks/new", "Add a webhook endpoint", "webhook", "new create slack discord"),
     Entry("/admin/clients/new", "Add a client", "key", "new create oauth openid"),
     Entry("/admin/protected-sites/new", "Protect a site", "door", "new add forward auth"),
-    Entry("/admin/communities/new", "Connect a Discord server", "users", "new add community"),
+    Entry("/admin/communities/new/discord", "Connect a Discord server", "users", "new community"),
+    Entry("/admin/communities/new/slack", "Connect a Slack workspace", "users", "new community"),
     Entry("/admin/tokens", "Create an API token", "token", "new key"),
     Entry("/admin/drift", "Compare with Stripe", "drift", "drift repair reconcile check"),
 )

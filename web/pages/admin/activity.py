@@ -46,6 +46,7 @@ async def index(request: Request) -> Response:
         )
         names = await listing.names(connection)
     types = list(wanted.types)
+    chips = _chips(query, wanted, dict(names))
     return page(
         request,
         "admin/activity.html",
@@ -53,16 +54,16 @@ async def index(request: Request) -> Response:
         rows=rows[:PAGE],
         more=query.address(type=types, after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
         first=query.address(type=types),
-        folded=query.address(type=types, imports="each") if wanted.folded else None,
+        folded=query.address(imports="each") if wanted.folded and not chips else None,
         csv_address=query.address(type=types).replace("/activity", "/activity.csv", 1),
         query=query,
         types=ACTIVITY_TYPES,
         chosen=types,
         presets=[
-            (name, query.address(type=list(kinds)), set(kinds) == set(types))
+            (name, query.address(type=list(kinds), imports=""), set(kinds) == set(types))
             for name, kinds in PRESETS.items()
         ],
-        chips=_chips(query, wanted, dict(names)),
+        chips=chips,
         causes=CAUSES,
         products=names,
         problem=problem,
