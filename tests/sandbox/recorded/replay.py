@@ -2,7 +2,8 @@
 
 A dialogue is a list of requests and answers. Ids differ from run to run, so the ids of the
 recording are mapped to ours by where they stand in the answers. What the recording assumes
-(prices, coupons) is created first; requests about objects it never created are left out.
+(prices, coupons, customers and their cards) is created first; requests about other objects that it
+never created are left out.
 """
 
 import json
@@ -90,6 +91,7 @@ async def replay(
         transport=transport, base_url="http://sandbox", headers=headers
     ) as client:
         await _take_for_granted(client, box, dialogue)
+        known |= await _customers_of_before(client, dialogue)
         for entry in dialogue:
             if not _is_ours(entry, known):
                 result.left_out += 1
@@ -107,8 +109,50 @@ async def replay(
 
 
 def _is_ours(entry: Json, known: dict[str, str]) -> bool:
-    named = ID.findall(unquote(entry["path"]) + "&" + unquote(entry["form"] or ""))
-    return all(name in known or name.startswith("pm_card_") for name in named)
+    if entry["body"].get("object") == "list" and not entry["body"]["data"]:
+        return True
+    return all(name in known for name in _named(entry))
+
+
+def _named(entry: Json) -> list[str]:
+    """The ids in a request, without those that Stripe has for tests."""
+    found = ID.findall(unquote(entry["path"]) + "&" + unquote(entry["form"] or ""))
+    return [name for name in found if not name.startswith("pm_card_")]
+
+
+async def _customers_of_before(client: httpx.AsyncClient, dialogue: list[Json]) -> dict[str, str]:
+    """Create the customers whom requests name before any answer shows them, each with a card where
+    a request gives them one that no answer showed; returns our ids by theirs."""
+    made: dict[str, str] = {}
+    seen: set[str] = set()
+    for entry in dialogue:
+        missing = [name for name in _named(entry) if name not in seen and name not in made]
+        for name in missing:
+            if name.startswith("cus_"):
+                made[name] = await _customer(client, dialogue, name)
+        owner = next((made[name] for name in _named(entry) if name in made), None)
+        for name in missing:
+            if name.startswith("pm_") and owner:
+                made[name] = await _card(client, owner)
+        seen |= set(ID.findall(json.dumps(entry["body"])))
+    return made
+
+
+async def _customer(client: httpx.AsyncClient, dialogue: list[Json], name: str) -> str:
+    """A customer as the first answer that shows this one does."""
+    everything = (one for entry in dialogue for one in objects(entry["body"]))
+    shown = next((one for one in everything if one.get("id") == name), {})
+    params = {key: shown[key] for key in ("email", "name", "phone") if shown.get(key)}
+    params |= {f"metadata[{key}]": value for key, value in (shown.get("metadata") or {}).items()}
+    answer = await client.post("/v1/customers", data=params)
+    return str(answer.raise_for_status().json()["id"])
+
+
+async def _card(client: httpx.AsyncClient, customer: str) -> str:
+    answer = await client.post(
+        "/v1/payment_methods/pm_card_visa/attach", data={"customer": customer}
+    )
+    return str(answer.raise_for_status().json()["id"])
 
 
 async def _ask(client: httpx.AsyncClient, entry: Json, known: dict[str, str]) -> httpx.Response:
