@@ -143,6 +143,7 @@ async def show(request: Request) -> Response:
         query=asked.query,
         counted=counted,
         figures=figures,
+        compared=counted.first_day is not None and counted.first_day < asked.period.start,
         products=products,
         presets=periods.PRESETS,
         tiles=_tiles(asked, figures),
@@ -329,8 +330,7 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
         ShownChart(
             "churn",
             "Churn",
-            f"{words.rate(now.churn_rate)} of subscribers and"
-            f" {words.rate(now.revenue_churn_rate)} of recurring revenue were lost in this period.",
+            _churn(now),
             charts.lines(
                 [
                     Series("subscribers", "lost", [part.churn_rate for part in parts]),
@@ -388,6 +388,19 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             ),
         ),
     ]
+
+
+def _churn(now: Point) -> str:
+    """What was lost, as far as there was something to lose."""
+    parts = [
+        f"{words.rate(rate)} of {name}"
+        for rate, name in (
+            (now.churn_rate, "subscribers"),
+            (now.revenue_churn_rate, "the recurring revenue at the start"),
+        )
+        if rate is not None
+    ]
+    return f"Lost in this period: {' and '.join(parts) or 'nothing'}."
 
 
 def _share(cohort: Cohort, n: int) -> str:
