@@ -1,4 +1,5 @@
 FROM python:3.11.14-slim-bookworm AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /build
 COPY requirements.txt .
 RUN python -m venv /venv \

@@ -30,10 +30,10 @@ def compare(
             continue
         rates.append(first.rate / second.rate)
         times.append(bare_time / our_time)
-        print(f"latchkey {first.words()}   {our_time:4.0f} us of CPU")
+        print(f"{ours.process:8} {first.words()}   {our_time:4.0f} us of CPU")
         print(
-            f"bare     {second.words()}   {bare_time:4.0f} us of CPU   ratio {rates[-1]:.2f}, of"
-            f" CPU time {times[-1]:.2f}"
+            f"{bare.process:8} {second.words()}   {bare_time:4.0f} us of CPU   ratio"
+            f" {rates[-1]:.2f}, of CPU time {times[-1]:.2f}"
         )
     print(
         f"median ratio {statistics.median(rates):.2f} (wanted: at least {wanted:.2f}), of CPU time"

@@ -49,7 +49,7 @@ def _by_the_clock(event: Json) -> bool:
     return "start_date" in (event["data"].get("previous_attributes") or {})
 
 
-def _lines(written: BinaryIO) -> Iterator[bytes]:
+def lines(written: BinaryIO) -> Iterator[bytes]:
     written.seek(0)
     return (line.rstrip(b"\n") for line in written)
 
@@ -97,7 +97,7 @@ def main() -> None:
         port = int(running.url.rpartition(":")[2])
         patience = max(PATIENCE, count * SECONDS_EACH)
         began = time.perf_counter()
-        requests = signed(_lines(written), key)
+        requests = signed(lines(written), key)
         taken = asyncio.run(load.run(port, requests, connections=CONNECTIONS))
         left = "select case when count(*) = 0 then 1 else 0 end as n from events"
         unhandled = f"{left} where state in ('waiting', 'relayed')"

@@ -28,6 +28,7 @@ class Stack:
     environment: dict[str, str]
     url: str
     sandbox: str
+    folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def spawn(self, name: str, *arguments: str) -> None:
@@ -102,7 +103,7 @@ def stack(*, temporal: bool = True, worker: bool = True, **given: str) -> Iterat
             "LATCHKEY_LOG_FORMAT": "json",
             **given,
         }
-        made = Stack(dsn, environment, f"http://127.0.0.1:{port}", sandbox)
+        made = Stack(dsn, environment, f"http://127.0.0.1:{port}", sandbox, folder)
         opened.callback(_end, made)
         made.spawn("sandbox", "-m", "sandbox", "--port", str(sandbox_port), "--chance", "1")
         wait(f"{sandbox}/_sandbox/ready")
@@ -114,7 +115,7 @@ def stack(*, temporal: bool = True, worker: bool = True, **given: str) -> Iterat
         yield made
 
 
-def wait(url: str, seconds: float = 30) -> None:
+def wait(url: str, seconds: float = 120) -> None:
     """Wait until a URL answers 200."""
     deadline = time.monotonic() + seconds
     while True:

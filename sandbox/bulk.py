@@ -22,10 +22,11 @@ def subscribers(
     one_off: int = 0,
     name: str = "Bulk",
     within: int = 0,
+    interval: str = "month",
 ) -> Json:
     """Create `count` customers with an active subscription to one product, who came in the course
-    of `within` seconds, and `one_off` with a paid order each. Returns the ids of the product and
-    its prices."""
+    of `within` seconds and pay each `interval`, and `one_off` with a paid order each. Returns the
+    ids of the product and its prices."""
     world = shop.world
     shop.silent = True
     newest = time.time() - AGE_SECONDS
@@ -39,7 +40,7 @@ def subscribers(
                 "product": product,
                 "currency": "usd",
                 "unit_amount": 1500,
-                "recurring": {"interval": "month"},
+                "recurring": {"interval": interval},
             },
         )
         once = catalog.create_price(

@@ -55,7 +55,7 @@ async def test_a_registered_endpoints_secret_is_rolled_while_people_buy(
 ) -> None:
     async with run_latchkey(await postgres.create(), temporal_address, stripe) as site:
         product, _, price = await linked(site)
-        shop, stop = Shop(stripe, price), asyncio.Event()
+        shop = Shop(stripe, price)
         [before] = (await stripe.get("webhook_endpoints"))["data"]
         vault = Vault(site.settings.require_secrets())
 
@@ -64,13 +64,14 @@ async def test_a_registered_endpoints_secret_is_rolled_while_people_buy(
             return vault.open(sealed, Purpose.WEBHOOK_SECRETS).split(",")
 
         [old] = await accepted()
-        buying = asyncio.create_task(shop.keep_buying(stop))
-        await shop.has_sold(MEANWHILE)
-        said = await command(site.settings, "roll-webhook-secret", "--overlap", "1")
-        stop.set()
-        await buying
-        await shop.buy()
-
+        rolling = asyncio.create_task(
+            command(site.settings, "roll-webhook-secret", "--overlap", "1")
+        )
+        while not rolling.done():
+            await buy_some(shop)
+            await site.settled()
+        said = await rolling
+        await buy_some(shop)
         await site.settled()
         await as_paid(site, product, shop)
         [after] = (await stripe.get("webhook_endpoints"))["data"]

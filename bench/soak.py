@@ -1,0 +1,149 @@
+"""`python -m bench.soak`: a day of renewals beside a stream of purchases, for an hour.
+
+100,000 subscriptions, of which half renew, their 150,000 events delivered evenly over the time, and
+5 purchases a second. Says every minute how large things are, and at the end what a purchase took
+and that nothing was lost. `--subscriptions 5000 --minutes 5` is a smaller one. The full one needs
+some 12 GB of memory, a large part of it for the sandbox, and begins with the import of everybody.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from bench import load
+from bench.burst import CONNECTIONS, signed
+from bench.imports import import_all
+from bench.lifecycle import at_rate, link, open_runs
+from bench.renewals import AUTH, HOUR, lines, renew
+from bench.stack import Stack, fetch, stack
+
+SUBSCRIPTIONS, MINUTES, RATE = 100_000, 60, 5
+PATIENCE = 1800
+SAMPLES = 60
+PROGRAMS = ("worker", "web")
+FIGURES = """
+select count(*) filter (where state in ('waiting', 'relayed')) as waiting,
+       count(*) filter (where state = 'failed') as failed, count(*) as events,
+       coalesce(extract(epoch from now() - min(received_at)
+                        filter (where state in ('waiting', 'relayed'))), 0)::float8 as oldest,
+       pg_database_size(current_database()) / 1e6 as megabytes
+  from events
+"""
+LOST = """
+select (select count(distinct subscription_id) from subscription_items
+         where period_end between now() + interval '40 days' and now() + interval '90 days')
+       as month_ahead,
+       (select count(*) from live_grants where source = 'subscription') as open,
+       (select count(*) from (select from live_grants where source = 'subscription'
+                               group by user_id, product_id having count(*) > 1) twice) as twice,
+       (select count(*) from events where state = 'failed') as failed,
+       (select count(*) from events where source = 'catch_up') as caught_up
+"""
+
+
+def key_of(running: Stack) -> str:
+    """The signing secret of the endpoint that Latchkey registered."""
+    url = f"{running.sandbox}/v1/webhook_endpoints"
+    [endpoint] = httpx.get(url, auth=AUTH, timeout=60).json()["data"]
+    [key, *_] = running.control(f"webhook_endpoints/{endpoint['id']}")["secrets"]
+    return str(key)
+
+
+async def sample(running: Stack, since: float) -> float:
+    """Print how large things are; returns the age of the oldest unhandled event, in seconds."""
+    [row] = await fetch(running.dsn, FIGURES)
+    memory = ", ".join(f"{name} {running.memory(name) / 2**20:.0f} MB" for name in PROGRAMS)
+    runs = sum(path.stat().st_size for path in running.folder.glob("temporal.db*")) / 1e6
+    print(
+        f"  {(time.perf_counter() - since) / 60:5.1f} min: {memory}, Postgres"
+        f" {row['megabytes']:.0f} MB, Temporal {runs:.0f} MB; {row['events']} events,"
+        f" {row['waiting']} unhandled, the oldest for {row['oldest']:.1f} s,"
+        f" {row['failed']} failed",
+        flush=True,
+    )
+    return float(row["oldest"])
+
+
+async def sampled(running: Stack, over: asyncio.Event, every: float) -> float:
+    """Sample until it is over; returns the greatest age."""
+    since, oldest = time.perf_counter(), 0.0
+    while True:
+        oldest = max(oldest, await sample(running, since))
+        try:
+            async with asyncio.timeout(every):
+                await over.wait()
+            return max(oldest, await sample(running, since))
+        except TimeoutError:
+            continue
+
+
+async def play(
+    running: Stack, renewals: Iterator[bytes], count: int, price: str, product: str, minutes: int
+) -> None:
+    """Deliver the renewals evenly while people buy, and wait until all is handled."""
+    port = int(running.url.rpartition(":")[2])
+    over, seconds = asyncio.Event(), minutes * 60
+    sampling = asyncio.create_task(sampled(running, over, every=max(5, seconds / SAMPLES)))
+    delivering = load.run(port, renewals, connections=CONNECTIONS, rate=count / seconds)
+    buying = at_rate(running, {"monthly": price}, product, RATE, "soak", seconds)
+    delivered, bought = await asyncio.gather(delivering, buying)
+    deadline = time.monotonic() + PATIENCE
+    while (await fetch(running.dsn, FIGURES))[0]["waiting"]:
+        if time.monotonic() > deadline:
+            raise SystemExit("events are left unhandled")
+        await asyncio.sleep(0.5)
+    over.set()
+    oldest = await sampling
+    print(f"purchases, {bought}")
+    print(f"webhooks of renewals, taken in {delivered.words()}")
+    print(f"the oldest unhandled event at any look had waited for {oldest:.1f} s")
+
+
+def soak(subscriptions: int, minutes: int) -> None:
+    cohort = subscriptions // 2
+    started = time.perf_counter()
+
+    def say(what: str) -> None:
+        print(f"  {time.perf_counter() - started:6.1f} s: {what}", flush=True)
+
+    with stack() as running, tempfile.TemporaryFile() as written:
+        resting = running.control("bulk", count=subscriptions - cohort, interval="year")
+        renewing = running.control("bulk", count=cohort, within=HOUR)
+        import_all(running, resting, subscriptions - cohort)
+        product = link(running, renewing)
+        open_runs(running, subscriptions)
+        say(f"{subscriptions} subscriptions are imported, each with its run")
+        key = key_of(running)
+        running.control("faults", drop=1)
+        count = renew(running, written)
+        running.control("faults", drop=0)
+        say(f"{cohort} of them renew, which are {count} events")
+        requests = signed(lines(written), key)
+        asyncio.run(play(running, requests, count, renewing["monthly"], product, minutes))
+        [lost] = asyncio.run(fetch(running.dsn, LOST))
+        bought = RATE * minutes * 60
+        print(
+            f"{lost['month_ahead']} renewed or bought (wanted: {cohort + bought}),"
+            f" {lost['open']} have access (wanted: {subscriptions + bought}),"
+            f" {lost['twice']} twice, {lost['failed']} events failed,"
+            f" {lost['caught_up']} came by catch-up"
+        )
+        found = (lost["month_ahead"], lost["open"], lost["twice"], lost["failed"])
+        if found != (cohort + bought, subscriptions + bought, 0, 0):
+            raise SystemExit("something was lost, or done twice")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--subscriptions", type=int, default=SUBSCRIPTIONS)
+    parser.add_argument("--minutes", type=int, default=MINUTES)
+    given = parser.parse_args()
+    soak(given.subscriptions, given.minutes)
+
+
+if __name__ == "__main__":
+    main()
