@@ -6,7 +6,9 @@ from playwright.async_api import Page, expect
 
 from latchkey import signin_links
 from tests.browser.conftest import OpenPage, follow, press
+from tests.browser.test_member import shot
 from tests.harness import KEY, SECRETS, Stripe, free_port, run_latchkey, until
+from tests.life.test_bad_input import AREAS
 from tests.life.test_mail import Inbox
 from tests.web.test_setup import NOBODY
 
@@ -15,6 +17,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 async def set_up(page: Page, url: str) -> None:
     await page.goto(url)
+    await shot(page, "setup")
     await page.get_by_label("Name").fill("Harbour Club")
     await page.get_by_label("Email").fill("ada@harbour.example")
     await page.get_by_label("Password", exact=True).fill("short")
@@ -34,6 +37,7 @@ async def enter_mail(page: Page, port: int) -> None:
     await press(page, "Test and save")
     await expect(page.get_by_role("alert")).to_contain_text("Nothing answers at 127.0.0.1")
     await expect(page.get_by_label("Host")).to_have_value("127.0.0.1")
+    await shot(page, "setup-mail")
     await page.get_by_label("Port").fill(str(port))
     await press(page, "Test and save")
     await expect(page.get_by_text("the mail server is saved")).to_be_visible()
@@ -44,6 +48,8 @@ async def test_the_first_hour_needs_no_terminal(
 ) -> None:
     """Without JavaScript on a phone for the form; the rest with both."""
     inbox, port = Inbox(), free_port()
+    lacking = dict.fromkeys(AREAS, "write") | {"subscriptions": "none", "products": "read"}
+    await stripe.control("keys", key="rk_test_lacking", permissions=lacking)
     mail = Controller(inbox, hostname="127.0.0.1", port=port)
     mail.start()
     try:
@@ -67,6 +73,11 @@ async def test_the_first_hour_needs_no_terminal(
 
             await page.goto(f"{site.url}/admin")
             await follow(page.get_by_role("link", name="Connect Stripe"))
+            await shot(page, "setup-stripe")
+            await page.get_by_label("Secret or restricted key").fill("rk_test_lacking")
+            await press(page, "Check and connect")
+            await expect(page.get_by_text("The key is missing permissions.")).to_be_visible()
+            await shot(page, "setup-permissions")
             await page.get_by_label("Secret or restricted key").fill(KEY)
             await press(page, "Check and connect")
             card = page.get_by_role("region", name="Stripe")
@@ -82,6 +93,7 @@ async def test_the_first_hour_needs_no_terminal(
                 await expect(page.locator(f"#{step}")).to_contain_text("Done")
             for step in ("https", "secret", "product", "purchase", "mode"):
                 await expect(page.locator(f"#{step}")).to_contain_text("To do")
+            await shot(page, "go-live")
             await press(page, "I keep a copy")
             await expect(page.locator("#secret")).to_contain_text("Done")
     finally:

@@ -109,14 +109,14 @@ def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple
         GoLiveStep.SECRET: (
             "LATCHKEY_SECRET is kept in a second place",
             "Without it, a backup opens neither the Stripe key nor the team's authenticator apps."
-            " Keep a copy in a password manager. `latchkey up` has it in the file secret of its"
-            " data folder.",
+            " Keep a copy in a password manager. What “latchkey up” made is in the"
+            " file “secret” of its data folder.",
         ),
         GoLiveStep.BACKUP: (
             "The database is backed up",
             "The last backup is recent, or other means make them."
             if facts.backed_up
-            else f"Run `latchkey backup` every night: the last one should be no older than"
+            else f"Run “latchkey backup” every night: the last one should be no older than"
             f" {counted(settings.backup_hours, 'hour')}. If other means back the database up, set"
             " LATCHKEY_BACKUP_HOURS to 0.",
         ),

@@ -20,7 +20,7 @@ from web.pages.render import page
 from web.site import site_of
 
 TAKEN = (
-    "A member has this address already. Use another one; `latchkey owner` on the server makes a"
+    "A member has this address already. Use another one; “latchkey owner” on the server makes a"
     " member an owner."
 )
 
