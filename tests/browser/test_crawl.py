@@ -95,12 +95,15 @@ class Crawl:
         return [link for link in ours if link.startswith(self.site.url)]
 
     async def _judge(self, kind: str) -> None:
-        """Check the current page at both widths and in both colour schemes."""
+        """Check the current page at both widths and in both colour schemes. It begins with the
+        width that the page has: laying it out again takes as long as running a few of axe's rules.
+        """
         new = kind not in self.judged
         self.judged.add(kind)
         if new:
             await self.page.evaluate(self.axe)
-        for width in WIDTHS:
+        now = self.page.viewport_size
+        for width in sorted(WIDTHS, key=lambda width: now is None or width != now["width"]):
             await self.page.set_viewport_size({"width": width, "height": 800})
             wide = await self.page.evaluate("document.documentElement.scrollWidth")
             if wide > width:
