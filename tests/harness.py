@@ -639,9 +639,10 @@ class Latchkey:
                 print(dict(row))  # noqa: T201
         async for run in self.temporal.list_workflows("ExecutionStatus = 'Running'"):
             raw = (await self.temporal.get_workflow_handle(run.id).describe()).raw_description
-            failures = [task.last_failure.message for task in raw.pending_activities]
-            if failures or raw.HasField("pending_workflow_task"):
-                print(f"{run.id} is at work; its activities failed by: {failures}")  # noqa: T201
+            if raw.pending_activities or raw.HasField("pending_workflow_task"):
+                print(f"{run.id} is at work:\n{raw}")  # noqa: T201
+        schedule = self.temporal.get_schedule_handle(contracts.CATCH_UP_SCHEDULE_ID)
+        print(f"Looks for missed events: {await self._runs_of(schedule)}")  # noqa: T201
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
