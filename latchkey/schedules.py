@@ -1,12 +1,16 @@
 """The two Temporal schedules: catch-up every few minutes, reconciliation once a day."""
 
+import asyncio
+import time
 from datetime import timedelta
 
+import structlog
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleInfo,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
@@ -24,6 +28,14 @@ from latchkey.settings import Settings
 DAY = timedelta(days=1)
 NIGHT = timedelta(hours=3)
 """When the daily reconciliation starts, as an offset from midnight UTC."""
+TRIGGERS, TRIGGER_SECONDS = 5, 10.0
+"""How often a look for missed events is asked for, and how long Temporal has to begin each."""
+
+log = structlog.get_logger("schedules")
+
+
+class NothingStartedError(Exception):
+    """Temporal accepted triggers of a schedule but started nothing."""
 
 
 async def keep(client: Client, settings: Settings) -> None:
@@ -34,10 +46,31 @@ async def keep(client: Client, settings: Settings) -> None:
 
 
 async def catch_up_now(client: Client) -> None:
-    """Look for missed events now, unless a run is under way or the schedule is paused."""
+    """Look for missed events now, unless a run is under way or the schedule is paused.
+
+    Temporal accepts a trigger before it acts on it, so one that starts no run is repeated. Raises
+    `NothingStartedError` if none does.
+    """
     handle = client.get_schedule_handle(contracts.CATCH_UP_SCHEDULE_ID)
-    if not (await handle.describe()).schedule.state.paused:
+    present = await handle.describe()
+    for _ in range(TRIGGERS):
+        if present.schedule.state.paused:
+            return
+        before = present.info
         await handle.trigger(overlap=ScheduleOverlapPolicy.SKIP)
+        ends = time.monotonic() + TRIGGER_SECONDS
+        while time.monotonic() < ends:
+            present = await handle.describe()
+            if present.info.running_actions or _acts(present.info) > _acts(before):
+                return
+            await asyncio.sleep(0.1)
+        log.warning("a trigger of catch-up started nothing", seconds=TRIGGER_SECONDS)
+    raise NothingStartedError(f"{TRIGGERS} triggers of catch-up started nothing")
+
+
+def _acts(info: ScheduleInfo) -> int:
+    """How often a schedule has acted: started a run, or found one under way."""
+    return info.num_actions + info.num_actions_skipped_overlap
 
 
 def _catch_up(settings: Settings) -> Schedule:

@@ -1,14 +1,19 @@
 """Missed events are found in Stripe's list within the configured time and go through the inbox."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleActionResult
+from temporalio.client import (
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionResult,
+    ScheduleHandle,
+)
 
-from latchkey import contracts
+from latchkey import contracts, schedules
 from latchkey.contracts import CatchUpPageInput
 from latchkey.rules.routing import HANDLED_EVENTS, MOST_LISTED_TYPES, listed_parts
-from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.harness import PATIENCE, Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.truth.conftest import look_now
 
 pytestmark = pytest.mark.anyio
@@ -205,3 +210,33 @@ async def test_all_pages_of_a_listing_share_its_start_time(site: Latchkey) -> No
     assert {job.as_of for job in walk} == {walk[0].as_of}
     looked = await site.pool.fetchval("select looked_at from catch_up where part = 'often-1'")
     assert looked == walk[0].as_of
+
+
+async def test_a_trigger_that_starts_nothing_is_repeated(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal accepts the first and does nothing, as it may when it is overloaded."""
+    real, asked = ScheduleHandle.trigger, []
+
+    async def trigger(handle: ScheduleHandle, **given: Any) -> None:
+        asked.append(given)
+        lost = len(asked) == 1
+        monkeypatch.setattr(schedules, "TRIGGER_SECONDS", 0.0 if lost else PATIENCE)
+        if not lost:
+            await real(handle, **given)
+
+    monkeypatch.setattr(ScheduleHandle, "trigger", trigger)
+    await schedules.catch_up_now(shared.temporal)
+    assert len(asked) == 2
+
+
+async def test_triggers_that_all_start_nothing_are_an_error(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def trigger(handle: ScheduleHandle, **given: Any) -> None:
+        pass
+
+    monkeypatch.setattr(ScheduleHandle, "trigger", trigger)
+    monkeypatch.setattr(schedules, "TRIGGER_SECONDS", 0.0)
+    with pytest.raises(schedules.NothingStartedError):
+        await schedules.catch_up_now(shared.temporal)
