@@ -136,7 +136,7 @@ async def test_impersonation_is_visible_and_can_be_ended(shared: Latchkey, page:
     await sign_in(page, shared)
     here = f"{shared.url}/admin/users/{person}"
     await page.goto(here)
-    await page.get_by_role("link", name="Sign in as").click()
+    await page.get_by_role("link", name="View as this user").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("You can look, but you can't change anything for them")
     await follow(dialog.get_by_role("button", name="View as this user"))
