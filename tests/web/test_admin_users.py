@@ -164,7 +164,7 @@ async def test_a_user_page_shows_everything_about_them(shared: Latchkey) -> None
             found = (await admin.get(address)).text
             assert (f"/admin/users/{person}" in found) is (name != "purchases"), name
         assert "Called on Monday <b>twice</b>" in text
-        assert "Sign in" in text
+        assert "View as this user" in text
         assert "Product purchased" in text
         mails = await shared.pool.fetch("select kind from mails where user_id = $1", person)
         assert {row["kind"] for row in mails} == {"product_access", "sign_in"}
