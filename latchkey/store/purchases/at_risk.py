@@ -33,7 +33,8 @@ class MoneyAtRisk:
 
     `at` is when it began to be at risk. `ends_at` is when access ends, or the subscription that is
     set to end; None where nothing says so. `amount` is in the currency's minor unit, None where it
-    varies. `mailed_at` is when the person's newest email about it was queued, of kind `mail_kind`.
+    varies. `mailed_at` is when the person's newest email about it was queued, of kind `mail_kind`;
+    the one about the access that it opened doesn't count.
     """
 
     id: str
@@ -96,7 +97,7 @@ select t.id, t.kind, t.at, t.ends_at, t.livemode, t.user_id, u.email, u.name, t.
   left join customers c on c.id = t.customer_id
   left join lateral (
        select id, kind, created_at from mails
-        where user_id = t.user_id and state <> 'suppressed'
+        where user_id = t.user_id and state <> 'suppressed' and kind <> 'product_access'
           and data ->> 'source_id' = coalesce(t.subscription_id, t.order_id)
         order by id desc limit 1) m on true
  order by t.at desc, t.id desc
