@@ -80,17 +80,19 @@ class InnerServer(uvicorn.Server):
 class _HeldHead:
     """The transport of one response. It sends the head together with the first part of the body, so
     that an ordinary response is one system call and one packet. What is written after the client
-    has gone is dropped: uvloop would raise an error."""
+    has gone is dropped: uvloop would raise an error.
+
+    It lets go of the cycle, which refers to it, once the response has begun. Otherwise each request
+    would leave garbage that only a search finds, and every search stops what is under way."""
 
     def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
         self._transport = transport
-        self._cycle = cycle
+        self._waiting: RequestResponseCycle | None = cycle
         self._head: bytes | None = None
-        self._begun = False
 
     def write(self, data: bytes) -> None:
-        if not self._begun and self._cycle.response_started:
-            self._begun = True
+        if self._waiting is not None and self._waiting.response_started:
+            self._waiting = None
             self._head = data
         elif not self.is_closing():
             self._transport.write(self.taken() + data)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -44,24 +45,32 @@ class BoundedBodies:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
-        body = scope[_KEY] = _Body(scope, receive)
-        return self._app(scope, body.receive, send)
+        bound = scope[_KEY] = _Bound()
+        return self._app(scope, _Body(scope, receive, bound).receive, send)
+
+
+@dataclass
+class _Bound:
+    """How large a request's body may be. The request's scope holds this alone: a body that refers
+    to what holds the scope would be garbage that only a search finds."""
+
+    most: int = MOST
 
 
 class _Body:
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, bound: _Bound) -> None:
         self._receive = receive
+        self._bound = bound
         self._declared = _declared(scope)
         self._began = time.monotonic()
         self._size = 0
         self._complete = False
-        self.most = MOST
 
     async def receive(self) -> Message:
         if self._complete:
             return await self._receive()
         self._check(self._declared)
-        seconds = GRACE_SECONDS + self.most / SLOWEST_RATE - (time.monotonic() - self._began)
+        seconds = GRACE_SECONDS + self._bound.most / SLOWEST_RATE - (time.monotonic() - self._began)
         try:
             async with asyncio.timeout(seconds):
                 message = await self._receive()
@@ -75,9 +84,9 @@ class _Body:
         return message
 
     def _check(self, size: int) -> None:
-        if size > self.most:
-            bound = f"{self.most // MIB} MiB"
-            raise BodyRefusedError(413, "too_large", f"the request's body is larger than {bound}")
+        if size > self._bound.most:
+            most = f"{self._bound.most // MIB} MiB"
+            raise BodyRefusedError(413, "too_large", f"the request's body is larger than {most}")
 
 
 def _declared(scope: Scope) -> int:
@@ -90,8 +99,8 @@ def _declared(scope: Scope) -> int:
 
 def expect(request: Request, *, most: int) -> None:
     """Let a request's body have up to `most` bytes. Call it before the body is read."""
-    body: _Body = request.scope[_KEY]
-    body.most = most
+    bound: _Bound = request.scope[_KEY]
+    bound.most = most
 
 
 async def read(receive: Receive) -> bytes:

@@ -57,6 +57,7 @@ def test_the_origin_is_written_in_one_way(changes: dict[str, str], origin: str) 
         CADDY | {"x-forwarded-host": "course.example/.evil.example"},
         CADDY | {"x-forwarded-host": "course.example\\evil"},
         CADDY | {"x-forwarded-proto": "https, http"},
+        CADDY | {"x-forwarded-host": "course.example, inner.example"},
         CADDY | {"x-forwarded-proto": "javascript"},
         NGINX | {"x-original-url": "course.example/"},
         NGINX | {"x-original-url": "/week/1"},

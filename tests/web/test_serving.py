@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -127,6 +128,29 @@ async def test_a_request_has_nothing_of_the_one_before_it_on_its_connection() ->
 
     await exchanged(app, head("GET").replace("close", "keep-alive") + head("GET"))
     assert found == [{}, {}]
+
+
+async def test_a_request_leaves_nothing_that_only_the_search_for_garbage_would_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each such search would keep every request waiting that is under way."""
+    left: list[weakref.ref[Any]] = []
+    start = serving.PatientProtocol._start_asgi_task
+
+    def watched(self: serving.PatientProtocol, cycle: Any, app: Any) -> None:
+        left.append(weakref.ref(cycle))
+        start(self, cycle, app)
+
+    monkeypatch.setattr(serving.PatientProtocol, "_start_asgi_task", watched)
+    app = _WebProcess(SETTINGS, exact={("GET", "/"): responding(b"done")})
+    request = head("GET").replace("Host: here", "Host: members.example.com")
+    gc.disable()
+    try:
+        sent = await exchanged(app, request.replace("close", "keep-alive") + request)
+        assert [part[-4:] for part in sent] == [b"done", b"done"]
+        assert [found() for found in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_what_a_failing_app_has_begun_is_sent() -> None:
