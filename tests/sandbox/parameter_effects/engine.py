@@ -216,6 +216,7 @@ class Stage:
         self.form = {key: made.fill(value) for key, value in scene.form}
         self._kept: dict[str, Outcome] = {}
         self.leaves = list(leaves_of(published, route))
+        self._names = {leaf.key.partition("[")[0] for leaf in self.leaves}
         for step in scene.steps:
             made.fill(step.replace("{made}", ""))
         for leaf in self.leaves:
@@ -246,6 +247,8 @@ class Stage:
             form = {key: one for key, one in form.items() if not _within(key, within) or not within}
             form = {key: one for key, one in form.items() if within or not key.startswith("card[")}
             form |= {f"{within}[type]" if within else "type": kind}
+            if within and "allowed_payment_method_types" in self._names:
+                form |= {"allowed_payment_method_types[0]": kind}
         for key, value in companions(leaf.key, self.route.template):
             if not any(_within(one, key) for one in form) and not _within(leaf.key, key):
                 form |= self._filled(key, value)

@@ -14,6 +14,12 @@ from sandbox.shop import Shop
 TABLE = Path(__file__).with_name("scenes.txt")
 _DAY = 86400
 _NOW = 1_800_014_400
+_DESCRIBED = (
+    "acss_debit", "au_becs_debit", "bacs_debit", "boleto", "eps", "fpx", "ideal", "klarna",
+    "naver_pay", "nz_bank_account", "p24", "payto", "sepa_debit", "sofort", "upi",
+    "us_bank_account",
+)  # fmt: skip
+"""Kinds of payment methods that have details of their own."""
 
 
 def _with_card(card: str) -> Recipe:
@@ -149,6 +155,10 @@ RECIPES: dict[str, Recipe] = EXAMPLES | {
     "many_price": recipe("prices", **_MANY),
     "many_price_monthly": recipe("prices", **_MANY, recurring__interval="month"),
     "feature": recipe("entitlements/features", name="Forum", lookup_key="forum"),
+    "any_setup": recipe(
+        "setup_intents",
+        **{f"allowed_payment_method_types__{place}": kind for place, kind in enumerate(_DESCRIBED)},
+    ),
     "done_setup": recipe("setup_intents", payment_method="pm_card_visa", confirm=True),
     "link_line": _line_of("payment_links", "link", "/line_items"),
     "draft_to_open": _filled("draft"),
