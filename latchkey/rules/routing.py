@@ -94,6 +94,7 @@ ABANDONED = "checkout.session.expired"
 
 _SELDOM = frozenset(
     {
+        "charge.dispute.funds_withdrawn",
         "checkout.session.expired",
         "credit_note.updated",
         "credit_note.voided",
