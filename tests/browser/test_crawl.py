@@ -37,6 +37,15 @@ async (options) => {
 }
 """
 
+STILL = """
+() => {
+  for (const change of ["htmx:beforeRequest", "htmx:beforeSwap"]) {
+    document.addEventListener(change, (event) => event.preventDefault());
+  }
+}
+"""
+"""Has a page refresh nothing more: axe sees black text where a part is replaced while it looks."""
+
 DAMAGE = """
 () => {
   const made = new CSSStyleSheet();
@@ -101,6 +110,7 @@ class Crawl:
         new = kind not in self.judged
         self.judged.add(kind)
         if new:
+            await self.page.evaluate(STILL)
             await self.page.evaluate(self.axe)
         now = self.page.viewport_size
         for width in sorted(WIDTHS, key=lambda width: now is None or width != now["width"]):
