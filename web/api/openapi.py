@@ -45,8 +45,11 @@ RULES = {
     "must not be empty": "a name isn't blank",
     "single line": "a name is one line without control characters",
     "must not be null": "only what can be empty can be set to null",
-    "between the years": "an end of access lies between the years 2000 and 9998, other times"
-    " between 1 and 9999",
+    "between the years": "an end of access lies between the years 2000 and 9998, the days of"
+    " metrics between 2000 and 2199, other times between 1 and 9999",
+    "is after the last": "`since` isn't after `until`",
+    "a period of at most": "metrics are for at most 20 years",
+    "takes at most": "a period that is divided into days has at most 1,000 of them",
 }
 """What no schema here expresses: a part of the refusal, and the rule."""
 
