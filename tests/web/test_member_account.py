@@ -470,7 +470,8 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
     email = "quiet@account.example"
     member = await user(shared, email)
     await visitor.sign_in_as(member, "quiet")
-    await visitor.send("/account/settings", "/account/mails", login_instructions="yes")
+    others: dict[str, Any] = {"payment_reminder": "yes", "win_back": "yes"}
+    await visitor.send("/account/settings", "/account/mails", login_instructions="yes", **others)
     off = "select mails_off from users where id = $1"
     assert await shared.pool.fetchval(off, member) == ["product_access"]
     stripe_product = await shared.stripe.product()
@@ -483,7 +484,7 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
         "select state from mails where user_id = $1 and kind = 'product_access'", member
     )
     assert state == "suppressed"
-    await visitor.send("/account/settings", "/account/mails")
+    await visitor.send("/account/settings", "/account/mails", **others)
     async with shared.pool.acquire() as connection:
         await signin.mail_link(connection, member, kind="login_instructions")
     state = await shared.pool.fetchval(
@@ -491,7 +492,11 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
     )
     assert state == "queued"
     await visitor.send(
-        "/account/settings", "/account/mails", login_instructions="yes", product_access="yes"
+        "/account/settings",
+        "/account/mails",
+        login_instructions="yes",
+        product_access="yes",
+        **others,
     )
     assert await shared.pool.fetchval(off, member) == []
     async with visit(shared) as program:
