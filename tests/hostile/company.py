@@ -313,16 +313,17 @@ class Company:
                 )
 
     async def _judge_reminders(self) -> None:
-        """Who left a checkout got an email only if they had consented, and one about each product;
-        a merge adds up those of two users."""
+        """Who left a checkout, a user or a guest, got an email only if they had consented, and one
+        about each product; a merge adds up those of two users."""
         rows = await self.outside.fetch(
             """
-            select a.session_id, a.user_id, a.product_id,
+            select a.session_id, a.product_id,
+                   coalesce(a.user_id::text, a.address_digest::text) as buyer,
                    exists (select from user_merges where into_user = a.user_id) as merged
               from abandoned_checkouts a
             """
         )
-        told = Counter((row["user_id"], row["product_id"]) for row in rows if not row["merged"])
+        told = Counter((row["buyer"], row["product_id"]) for row in rows if not row["merged"])
         if twice := [pair for pair, count in told.items() if count > 1]:
             raise WrongError(f"two emails about a checkout that was left: {twice}")
         for row in rows:
