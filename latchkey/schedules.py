@@ -59,10 +59,12 @@ async def catch_up_now(client: Client) -> None:
         before = present.info
         await handle.trigger(overlap=ScheduleOverlapPolicy.SKIP)
         ends = time.monotonic() + TRIGGER_SECONDS
-        while time.monotonic() < ends:
+        while True:
             present = await handle.describe()
             if present.info.running_actions or _acts(present.info) > _acts(before):
                 return
+            if time.monotonic() >= ends:
+                break
             await asyncio.sleep(0.1)
         log.warning("a trigger of catch-up started nothing", seconds=TRIGGER_SECONDS)
     raise NothingStartedError(f"{TRIGGERS} triggers of catch-up started nothing")

@@ -1,19 +1,21 @@
 """Missed events are found in Stripe's list within the configured time and go through the inbox."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from temporalio.client import (
+    Client,
     ScheduleActionExecutionStartWorkflow,
     ScheduleActionResult,
-    ScheduleHandle,
+    ScheduleOverlapPolicy,
 )
 
 from latchkey import contracts, schedules
 from latchkey.contracts import CatchUpPageInput
 from latchkey.rules.routing import HANDLED_EVENTS, MOST_LISTED_TYPES, listed_parts
-from tests.harness import PATIENCE, Latchkey, Postgres, Stripe, run_latchkey, until
+from tests.harness import Latchkey, Postgres, Stripe, run_latchkey, until
 from tests.truth.conftest import look_now
 
 pytestmark = pytest.mark.anyio
@@ -212,31 +214,38 @@ async def test_all_pages_of_a_listing_share_its_start_time(site: Latchkey) -> No
     assert looked == walk[0].as_of
 
 
-async def test_a_trigger_that_starts_nothing_is_repeated(
-    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Temporal accepts the first and does nothing, as it may when it is overloaded."""
-    real, asked = ScheduleHandle.trigger, []
+class Deaf:
+    """A schedule of Temporal's that acts on no trigger before the given one."""
 
-    async def trigger(handle: ScheduleHandle, **given: Any) -> None:
-        asked.append(given)
-        lost = len(asked) == 1
-        monkeypatch.setattr(schedules, "TRIGGER_SECONDS", 0.0 if lost else PATIENCE)
-        if not lost:
-            await real(handle, **given)
+    def __init__(self, hears: int) -> None:
+        self.hears, self.triggers = hears, 0
 
-    monkeypatch.setattr(ScheduleHandle, "trigger", trigger)
-    await schedules.catch_up_now(shared.temporal)
-    assert len(asked) == 2
+    def get_schedule_handle(self, _: str) -> "Deaf":
+        return self
+
+    async def describe(self) -> Any:
+        acts = max(0, self.triggers - self.hears + 1)
+        info = {"running_actions": [], "num_actions": acts, "num_actions_skipped_overlap": 0}
+        state = SimpleNamespace(state=SimpleNamespace(paused=False))
+        return SimpleNamespace(schedule=state, info=SimpleNamespace(**info))
+
+    async def trigger(self, *, overlap: ScheduleOverlapPolicy) -> None:
+        assert overlap is ScheduleOverlapPolicy.SKIP
+        self.triggers += 1
+
+
+async def test_a_trigger_that_starts_nothing_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "TRIGGER_SECONDS", 0.0)
+    deaf = Deaf(hears=3)
+    await schedules.catch_up_now(cast(Client, deaf))
+    assert deaf.triggers == 3
 
 
 async def test_triggers_that_all_start_nothing_are_an_error(
-    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def trigger(handle: ScheduleHandle, **given: Any) -> None:
-        pass
-
-    monkeypatch.setattr(ScheduleHandle, "trigger", trigger)
     monkeypatch.setattr(schedules, "TRIGGER_SECONDS", 0.0)
+    deaf = Deaf(hears=100)
     with pytest.raises(schedules.NothingStartedError):
-        await schedules.catch_up_now(shared.temporal)
+        await schedules.catch_up_now(cast(Client, deaf))
+    assert deaf.triggers == schedules.TRIGGERS
