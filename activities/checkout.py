@@ -1,4 +1,4 @@
-"""Creates and deactivates payment links, and looks up the session a buyer returns with."""
+"""Creates and deactivates payment links, closes orphaned sessions, and looks up the session a buyer returns with."""
 
 from temporalio import activity
 from temporalio.client import Client
@@ -11,7 +11,7 @@ from latchkey.contracts import StripeCallInput, StripeCallResult
 from latchkey.rules import access, reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store.products import checkout
+from latchkey.store.products import checkout, checkout_attempts
 from latchkey.store.products.checkout import PaymentLinkJob
 from latchkey.store.purchases.linked_products import linked_products
 from latchkey.store.stripe import connection as connections
@@ -30,7 +30,8 @@ class CheckoutActivities:
 
     @activity.defn(name=contracts.SETTLE_CHECKOUT)
     async def settle(self, product_id: str) -> str:
-        """Activate the chosen link, then deactivate the others, so that there always is one."""
+        """Activate the chosen link, then deactivate the others, so that there always is one. Close
+        the sessions that would take money for nothing."""
         async with retried():
             account = await self._deps.account()
             api = await self._deps.keyring.api()
@@ -46,8 +47,22 @@ class CheckoutActivities:
                     async with self._deps.pool.acquire() as connection:
                         await checkout.refused(connection, job.link.id, error.message)
                     return f"Stripe refused payment link {job.link.id}: {error}"
+            await self._close_orphans(api, product_id)
         opened = sum(job.link.wanted for job in jobs)
         return f"Payment links activated: {opened}, deactivated: {len(jobs) - opened}"
+
+    async def _close_orphans(self, api: StripeApi, product_id: str) -> None:
+        """What Stripe refuses to close was paid meanwhile, or has expired."""
+        async with self._deps.pool.acquire() as connection:
+            sessions = await checkout_attempts.orphans(connection, product_id)
+        for session_id in sessions:
+            try:
+                await api.expire_session(session_id)
+            except StripeError as error:
+                if error.passing or error.refused:
+                    raise
+            async with self._deps.pool.acquire() as connection:
+                await checkout_attempts.closed(connection, session_id)
 
     async def _do(self, api: StripeApi, job: PaymentLinkJob) -> None:
         link = job.link

@@ -334,6 +334,10 @@ class StripeApi:
             "post", "/v1/checkout/sessions", params, idempotency_key=idempotency_key
         )
 
+    async def expire_session(self, session_id: str) -> Json:
+        """Close an open session. Stripe refuses that of another state."""
+        return await self.call("post", f"/v1/checkout/sessions/{in_path(session_id)}/expire", {})
+
     async def session_state(self, session_id: str) -> Json:
         """A session without what it sold."""
         return await self.call("get", f"/v1/checkout/sessions/{in_path(session_id)}")

@@ -537,7 +537,8 @@ CREATE TABLE checkout_attempts (
     user_id bigint,
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
     session_id text,
-    price_id text
+    price_id text,
+    orphaned boolean DEFAULT false NOT NULL
 );
 
 ALTER TABLE checkout_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2449,6 +2450,8 @@ CREATE INDEX bills_disputed ON bills USING btree (subscription_id) WHERE (disput
 CREATE UNIQUE INDEX categories_by_name ON categories USING btree (lower(name));
 
 CREATE INDEX checkout_attempts_begun_at ON checkout_attempts USING btree (begun_at);
+
+CREATE INDEX checkout_attempts_orphaned ON checkout_attempts USING btree (product_id) WHERE orphaned;
 
 CREATE INDEX checkout_attempts_product_id ON checkout_attempts USING btree (product_id);
 

@@ -291,6 +291,35 @@ async def test_nobody_is_led_to_a_dead_checkout(shared: Latchkey, visitor: Visit
     await until(sold, "it is sold again once Stripe sells it")
 
 
+async def test_nobody_can_pay_for_what_is_not_linked_any_more(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product, slug, _, _ = await for_sale(shared, "Let go", payment_link=False)
+    other, other_slug, _, _ = await for_sale(shared, "Kept", payment_link=False)
+    begun = await opened(shared, await visitor.goes(f"/buy/{slug}"))
+    kept = await opened(shared, await visitor.goes(f"/buy/{other_slug}"))
+    async with visit(shared) as guest:
+        await guest.get("/login")
+        bought = await opened(shared, await guest.goes(f"/buy/{slug}"))
+        await shared.stripe.pay(bought, "in-time@checkout.example")
+    await shared.has(product, "in-time@checkout.example")
+    await shared.call("DELETE", f"/products/{product}/link", params={"members": "keep"})
+
+    async def over() -> bool:
+        session = await shared.stripe.get(f"checkout/sessions/{begun['id']}")
+        return bool(session["status"] == "expired")
+
+    await until(over, "the session is closed in Stripe")
+    assert (await shared.stripe.get(f"checkout/sessions/{kept['id']}"))["status"] == "open"
+
+    async def done() -> bool:
+        query = "select exists (select from checkout_attempts where orphaned and product_id = $1)"
+        return not await shared.pool.fetchval(query, product)
+
+    await until(done, "the paid one isn't tried again")
+    await shared.has(product, "in-time@checkout.example")
+
+
 async def test_a_buyer_who_turns_back_sees_what_is_for_sale(
     shared: Latchkey, visitor: Visitor
 ) -> None:

@@ -492,12 +492,16 @@ async def _price_to_sell(
 
 
 async def waiting(connection: Connection, *, limit: int) -> list[str]:
-    """Products whose payment links aren't as chosen yet and whose workflow hasn't been notified
-    within `TELL_AGAIN`, and those on sale that haven't been looked at within `LOOK_AGAIN`."""
+    """Products whose payment links aren't as chosen yet, or that have sessions to close, and whose
+    workflow hasn't been notified within `TELL_AGAIN`, and those on sale that haven't been looked
+    at within `LOOK_AGAIN`."""
     rows = await connection.fetch(
         """
         select product_id from payment_links
          where not settled and (told_at is null or told_at < now() - $2::interval)
+        union
+        select a.product_id from checkout_attempts a join products p on p.id = a.product_id
+         where a.orphaned and p.sale_asked_at < now() - $2::interval
         union
         select p.id from products p
           join links l on l.product_id = p.id and l.removed_at is null

@@ -58,14 +58,17 @@ async def begin(
 async def opened(
     connection: Connection, attempt_id: int, *, session_id: str, price_id: str
 ) -> None:
-    """Record the session that the attempt leads to, and that Stripe sells the price."""
+    """Record the session that the attempt leads to, and that Stripe sells the price. If the link
+    was removed meanwhile, the session is orphaned."""
     await connection.execute(
-        """
+        f"""
         with recovered as (
             update offers o set error = null from checkout_attempts a
              where a.id = $1 and o.product_id = a.product_id and o.price_id = $3
                and o.error is not null)
-        update checkout_attempts set session_id = $2, price_id = $3 where id = $1
+        update checkout_attempts set session_id = $2, price_id = $3,
+               orphaned = not {_sells("$3")}
+         where id = $1
         """,
         attempt_id,
         session_id,
@@ -83,6 +86,52 @@ async def of_session(connection: Connection, session_id: str) -> SoldAttempt | N
         session_id,
     )
     return SoldAttempt(**dict(row)) if row else None
+
+
+async def orphan(connection: Connection, product_id: str) -> None:
+    """Have the product's sessions closed, because its link is removed: whoever paid one would get
+    nothing."""
+    await connection.execute(
+        """
+        with marked as (
+            update checkout_attempts set orphaned = true
+             where product_id = $1 and session_id is not null and price_id is not null
+            returning product_id)
+        update products set sale_asked_at = '-infinity'
+         where id in (select product_id from marked)
+        """,
+        product_id,
+    )
+
+
+async def orphans(connection: Connection, product_id: str) -> list[str]:
+    """The product's sessions to close in Stripe. Those of a price that is sold again stay open."""
+    rows = await connection.fetch(
+        f"""
+        with kept as (
+            update checkout_attempts set orphaned = false
+             where product_id = $1 and orphaned and {_sells("price_id")} returning id)
+        select session_id from checkout_attempts
+         where product_id = $1 and orphaned and id not in (select id from kept) order by id
+        """,
+        product_id,
+    )
+    return [row["session_id"] for row in rows]
+
+
+async def closed(connection: Connection, session_id: str) -> None:
+    """Record that nobody can pay the session any more."""
+    await connection.execute(
+        "update checkout_attempts set orphaned = false where session_id = $1", session_id
+    )
+
+
+def _sells(price: str) -> str:
+    """SQL: whether the attempt's product is linked to what has this price."""
+    return f"""exists (
+        select from links l join prices r on r.stripe_product = l.stripe_product
+         where l.product_id = checkout_attempts.product_id and l.removed_at is null
+           and r.id = {price})"""
 
 
 async def forget_old(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
-from latchkey.store.products import checkout
+from latchkey.store.products import checkout, checkout_attempts
 from latchkey.store.products.products import UnknownProductError
 from latchkey.store.stripe.connection import NotConnectedError, current
 
@@ -267,6 +267,7 @@ async def remove_link(
         members,
     )
     await checkout.drop(connection, product_id)
+    await checkout_attempts.orphan(connection, product_id)
     ended = converted = 0
     if members in ("end", "complimentary"):
         if members == "complimentary":
