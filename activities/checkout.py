@@ -1,4 +1,5 @@
-"""Creates and deactivates payment links, closes orphaned sessions, and looks up the session a buyer returns with."""
+"""Creates and deactivates payment links, closes sessions that nobody should pay any more, and looks
+up the session a buyer returns with."""
 
 from temporalio import activity
 from temporalio.client import Client

@@ -46,12 +46,14 @@ async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, 
 
 
 async def _told(site: Latchkey) -> bool:
-    """Whether no workflow has yet to hear of a committed change."""
+    """Whether no workflow has yet to hear of a committed change, and no new link is imported."""
     waiting: bool = await site.pool.fetchval(
         """
         select exists (select from wakeups)
             or exists (select from payment_links where not settled and told_at is null)
             or exists (select from reconciliations where dispatched_at is null)
+            or exists (select from links where dispatched_at is null
+                           or (state = 'importing' and created_at > now() - interval '1 minute'))
         """
     )
     return not waiting

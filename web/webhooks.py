@@ -36,7 +36,16 @@ LONGEST_NAME = 255
 _RECHECK_SECONDS = 1.0
 _NAMING = ("id", "customer", "customer_account", "subscription", "invoice", "payment_intent")
 _NESTED = (dict, list)
-_OUT_OF_REACH = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, VaultError)
+_OUT_OF_REACH = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    VaultError,
+)
+"""What says that the event can't be stored now. A connection that is cut while it prepares a
+statement raises asyncpg's internal error."""
 
 log = structlog.get_logger("webhooks")
 RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests, by outcome.", ["outcome"])

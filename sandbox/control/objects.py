@@ -138,5 +138,6 @@ def speed(command: Command) -> Json:
 @control("POST", "/bulk")
 def many(command: Command) -> Json:
     """Create many subscribers at once, without events: `count`, `one_off`, `product`, `name`;
-    `within` spreads them over so many seconds before now."""
+    `within` spreads them over so many seconds before now; `interval` is how often they pay
+    (`month`)."""
     return bulk.subscribers(command.shop, **command.body)

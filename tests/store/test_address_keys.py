@@ -113,7 +113,9 @@ async def test_every_table_with_an_address_stores_its_key(pool: Pool) -> None:
     rows = await pool.fetch(
         """
         select table_name, column_name from information_schema.columns c
+          join information_schema.tables using (table_schema, table_name)
          where table_schema = 'public' and column_name in ('email', 'to_email')
+           and table_type = 'BASE TABLE'
            and not exists (select from information_schema.columns k
                             where k.table_schema = 'public' and k.table_name = c.table_name
                               and k.column_name = c.column_name || '_key')

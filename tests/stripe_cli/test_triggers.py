@@ -42,6 +42,7 @@ async def trigger(stripe: Stripe, tmp_path: Path, event: str, *arguments: str) -
 
 
 WITHOUT_TRIGGER = {
+    "charge.dispute.funds_withdrawn",
     "customer.subscription.pending_update_applied",
     "customer.subscription.pending_update_expired",
     "customer.subscription.resumed",

@@ -295,7 +295,7 @@ async def test_nobody_can_pay_for_what_is_not_linked_any_more(
     shared: Latchkey, visitor: Visitor
 ) -> None:
     product, slug, _, _ = await for_sale(shared, "Let go", payment_link=False)
-    other, other_slug, _, _ = await for_sale(shared, "Kept", payment_link=False)
+    _, other_slug, _, _ = await for_sale(shared, "Kept", payment_link=False)
     begun = await opened(shared, await visitor.goes(f"/buy/{slug}"))
     kept = await opened(shared, await visitor.goes(f"/buy/{other_slug}"))
     async with visit(shared) as guest:

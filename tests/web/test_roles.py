@@ -52,6 +52,7 @@ OPEN = {
     "/oauth/logout/confirm",
     "/products/{slug}",
     "/sales/{slug}",
+    "/setup/{token}",
     "/theme.css",
     "/unsubscribe/{token}",
 }
