@@ -15,7 +15,7 @@ from web.wording.labels import belongings, line_cause
         (ActivityType.SIGNED_IN, Cause.CUSTOMER, None, ""),
         (ActivityType.FACTOR_CHANGED, Cause.CUSTOMER, None, "by the user"),
         (ActivityType.FACTOR_CHANGED, Cause.ADMIN, 7, "by an admin"),
-        (ActivityType.ROLE_CHANGED, Cause.ADMIN, None, "by the site's settings"),
+        (ActivityType.ROLE_CHANGED, Cause.ADMIN, None, "when the site was set up"),
         (ActivityType.ROLE_CHANGED, Cause.ADMIN, 7, "by an admin"),
         (ActivityType.OWNER_RECOVERED, Cause.ADMIN, None, "on the server"),
         (ActivityType.PRODUCT_PURCHASED, Cause.CUSTOMER, None, "by the customer"),

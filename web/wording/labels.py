@@ -670,7 +670,7 @@ def line_cause(line: Any) -> str:
         case ActivityType.SIGNED_IN:
             return ""
         case ActivityType.ROLE_CHANGED if line.actor_id is None:
-            return "by the site's settings"
+            return "when the site was set up"
         case ActivityType.OWNER_RECOVERED:
             return "on the server"
         case ActivityType.SUBSCRIPTION_CANCELLED | ActivityType.CANCELLATION_WITHDRAWN:
