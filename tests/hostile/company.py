@@ -45,7 +45,8 @@ HOSTILE = {
 }
 CALM = dict.fromkeys(HOSTILE, 0.0)
 LISTED_OFTEN = (
-    "checkout.session.async", "checkout.session.completed", "charge.", "refund.",
+    "checkout.session.async", "checkout.session.completed", "refund.",
+    "charge.captured", "charge.refunded", "charge.dispute.created", "charge.dispute.closed",
     "invoice.paid", "invoice.payment_failed",
     "customer.subscription.created", "customer.subscription.updated",
     "customer.subscription.deleted", "customer.subscription.paused",
