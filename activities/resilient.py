@@ -18,7 +18,7 @@ from latchkey.contracts import SyncInput, SyncResult, Wake
 from latchkey.dispatch import TemporalUnavailableError
 from latchkey.rules.access import SELDOM
 from latchkey.rules.routing import TargetKind
-from latchkey.store.pool import Connection
+from latchkey.store.pool import DATABASE_AWAY, Connection
 from latchkey.store.purchases import settling, subscription_mirror
 from latchkey.store.purchases.subscription_mirror import Recorded
 from latchkey.store.stripe import inbox, origins
@@ -30,16 +30,7 @@ TRY_AGAIN = timedelta(minutes=1)
 TRY_LATER = timedelta(hours=1)
 READ_AGAIN = timedelta(seconds=1)
 
-PASSING = (
-    OSError,
-    TimeoutError,
-    TemporalUnavailableError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-)
+PASSING = (*DATABASE_AWAY, TemporalUnavailableError, asyncpg.TransactionRollbackError)
 
 log = structlog.get_logger("worker")
 FAILED = Counter("latchkey_events_given_up_total", "Events that could not be processed.")

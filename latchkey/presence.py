@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from latchkey.store.checks import processes
-from latchkey.store.pool import Pool
-from latchkey.supervision import AWAY, LoopSupervisor
+from latchkey.store.pool import DATABASE_FAILED, Pool
+from latchkey.supervision import LoopSupervisor
 
 
 @asynccontextmanager
@@ -36,6 +36,6 @@ async def reported(pool: Pool, supervisor: LoopSupervisor, *, kind: str) -> Asyn
     finally:
         supervisor.stop()
         await asyncio.wait([reporting], timeout=10)
-        with suppress(*AWAY):
+        with suppress(*DATABASE_FAILED):
             async with pool.acquire() as connection:
                 await processes.leave(connection, process_id)

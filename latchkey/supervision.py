@@ -11,15 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
+
+from latchkey.store.pool import DATABASE_FAILED
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LONGEST_PAUSE_AWAY = 5.0
 """The pause while a server doesn't answer, short enough to resume soon after it is back."""
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""The database or a server doesn't answer: no fault of the code, so no traceback."""
 
 log = structlog.get_logger("supervision")
 FAILURES = Counter("latchkey_loop_failures_total", "Failed rounds of a background loop.", ["loop"])
@@ -104,7 +103,7 @@ class LoopSupervisor:
         """One round: what it returned, or None where it failed."""
         try:
             busy = bool(await work())
-        except AWAY as error:
+        except DATABASE_FAILED as error:
             log.error("background loop failed, retrying", loop=loop.name, error=_kind(error))
             self._failed(loop, error, away=True)
             return None

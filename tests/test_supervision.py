@@ -16,6 +16,7 @@ ERRORS = [
     RuntimeError("a fault"),
     AttributeError("'Group' object has no attribute 'local_part'"),
     asyncpg.InterfaceError("pool is closing"),
+    asyncpg.InternalClientError("cut while a statement was prepared"),
     OSError("connection refused"),
     UnicodeEncodeError("ascii", "ü", 0, 1, "ordinal not in range"),
 ]

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import asyncpg
 import structlog
 from starlette.requests import Request
 
 from latchkey.rules.vocabulary import AuditActor
 from latchkey.store import audit
 from latchkey.store.audit import Actor, AuditEntry, AuditOrigin
-from latchkey.store.pool import Pool
+from latchkey.store.pool import DATABASE_FAILED, Pool
 from web.numbers import number
 from web.visitors import address_of, network
 
@@ -80,7 +79,7 @@ class AuditCounts:
         try:
             async with asyncio.timeout(LAST_SECONDS):
                 await self.flush(pool, everything=True)
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        except DATABASE_FAILED as error:
             log.error("refusals weren't recorded", error=type(error).__name__)
 
     async def flush(self, pool: Pool, *, everything: bool = False) -> None:

@@ -5,19 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-import asyncpg
+from latchkey.store.pool import DATABASE_AWAY
 
 MOST = 50
 """How many requests share one statement at most."""
-
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-)
-"""Errors that aren't about what any single request asked."""
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -82,7 +73,8 @@ class Batches(Generic[Asked, Answer]):
             answers = await self._run([asked for asked, _ in together])
             answered = list(zip(together, answers, strict=True))
         except BaseException as error:
-            if len(together) > 1 and isinstance(error, Exception) and not isinstance(error, _AWAY):
+            away = isinstance(error, DATABASE_AWAY)
+            if len(together) > 1 and isinstance(error, Exception) and not away:
                 for one in together:
                     await self._answer([one])
                 return

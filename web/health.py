@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from hmac import compare_digest
 
-import asyncpg
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -12,6 +11,7 @@ from temporalio.service import RPCError
 
 from latchkey import address_proof
 from latchkey.store.migrate import MigrationError, missing
+from latchkey.store.pool import DATABASE_FAILED
 from web.site import Site, site_of
 
 PATIENCE_SECONDS = 3.0
@@ -70,7 +70,7 @@ async def metrics(request: Request) -> Response:
     site = site_of(request)
     if not may_see(request):
         return _closed()
-    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(*DATABASE_FAILED):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await site.bell.measure(site.pool)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
@@ -96,7 +96,7 @@ async def postgres(site: Site) -> str:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), site.pool.acquire() as connection:
             lacking = await missing(connection)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_FAILED as error:
         return f"unreachable: {type(error).__name__}"
     except MigrationError as error:
         return str(error)

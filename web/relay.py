@@ -27,14 +27,14 @@ from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.checks import reconciliations
 from latchkey.store.communities import accounts
 from latchkey.store.figures import counting
-from latchkey.store.pool import Pool
+from latchkey.store.pool import DATABASE_FAILED, Pool
 from latchkey.store.products import checkout, links
 from latchkey.store.purchases import order_mirror
 from latchkey.store.stripe import inbox, wakeups
 from latchkey.store.stripe.inbox import Waiting
 from latchkey.store.webhooks import digests
 from latchkey.store.webhooks import events as webhook_events
-from latchkey.supervision import AWAY, FAILURES, LoopSupervisor
+from latchkey.supervision import FAILURES, LoopSupervisor
 from web.audit import AuditCounts
 from web.outages import Outage
 from web.refusals import Refusals
@@ -398,7 +398,7 @@ class Relay:
                 await inbox.put_back(self._pool, ids, error=str(error), wait=wait)
                 return
             await inbox.mark_relayed(self._pool, ids)
-        except AWAY as error:
+        except DATABASE_FAILED as error:
             log.error("database unavailable, events will be sent again", error=type(error).__name__)
             return
         except Exception as error:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import asyncpg
 import orjson
 import structlog
 from prometheus_client import Counter
@@ -23,7 +22,7 @@ from structlog.contextvars import bind_contextvars
 from latchkey import tracing
 from latchkey.rules.cancelling import reports_cancelling, was_requested
 from latchkey.rules.routing import Target, route_snapshot, route_thin
-from latchkey.store.pool import Pool
+from latchkey.store.pool import DATABASE_FAILED, Pool
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import Account
 from latchkey.stripe_api import SignatureError, verify_signature
@@ -36,16 +35,8 @@ LONGEST_NAME = 255
 _RECHECK_SECONDS = 1.0
 _NAMING = ("id", "customer", "customer_account", "subscription", "invoice", "payment_intent")
 _NESTED = (dict, list)
-_OUT_OF_REACH = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    VaultError,
-)
-"""What says that the event can't be stored now. A connection that is cut while it prepares a
-statement raises asyncpg's internal error."""
+_OUT_OF_REACH = (*DATABASE_FAILED, VaultError)
+"""What says that the event can't be stored now."""
 
 log = structlog.get_logger("webhooks")
 RECEIVED = Counter("latchkey_webhooks_total", "Webhook requests, by outcome.", ["outcome"])

@@ -22,6 +22,19 @@ else:
     Connection = asyncpg.Connection
 
 COMMAND_TIMEOUT_SECONDS = 30
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+)
+"""Errors that aren't about what was asked: Postgres isn't reached, stops, or has no room. A
+connection that is cut while it prepares a statement raises asyncpg's internal error."""
+DATABASE_FAILED = (*DATABASE_AWAY, asyncpg.PostgresError)
+"""All that the database can fail with, also because of what was asked."""
 _NO_STATEMENTS = "statement_cache_size=0"
 """What a database URL has in its query where pgbouncer gives each transaction another connection,
 so that none can prepare statements for later."""

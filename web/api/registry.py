@@ -24,6 +24,7 @@ from latchkey.rules.vocabulary import AuditAction, AuditOutcome, TokenScope
 from latchkey.store import audit, idempotency
 from latchkey.store.audit import Actor, AuditEntry, AuditTarget
 from latchkey.store.audit_draft import AuditDraft, recording
+from latchkey.store.pool import DATABASE_AWAY
 from latchkey.texts import made_storable, storable
 from latchkey.vault import Purpose, VaultError
 from web.api.problems import ApiError
@@ -174,7 +175,7 @@ class _Handler:
             return await _recorded(declared, request, site, caller, self._action)
         except ApiError as problem:
             return problem.response()
-        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+        except DATABASE_AWAY:
             log.exception("database unavailable", path=request.url.path)
             return ApiError(
                 503, "unavailable", "the database didn't answer: try again in a moment"

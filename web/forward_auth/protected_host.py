@@ -14,6 +14,7 @@ from latchkey import signin_links
 from latchkey.rules.forward_auth import safe_target
 from latchkey.signin_links import SitePass
 from latchkey.store.forward_auth import entries, sites
+from latchkey.store.pool import DATABASE_AWAY
 from latchkey.store.users import signin
 from web.forward_auth import proxied
 from web.forward_auth.proxied import (
@@ -55,7 +56,7 @@ def _at_protected_site(handle: Handle) -> Handle:
             response = await handle(request)
         except RefusedError as refused:
             response = refused.response()
-        except proxied.DATABASE_AWAY as error:
+        except DATABASE_AWAY as error:
             response = proxied.database_away(error)
         except Exception:
             log.exception("page at a protected site failed")

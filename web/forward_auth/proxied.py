@@ -3,7 +3,6 @@ pages."""
 
 from html import escape
 
-import asyncpg
 import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -11,12 +10,6 @@ from starlette.responses import HTMLResponse, Response
 from latchkey.rules.forward_auth import OriginalRequest, UnclearRequestError, original_request
 from web.visitors import from_trusted_proxy
 
-DATABASE_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-)
 PASS_COOKIE = "latchkey_pass"
 BROWSER_COOKIE = "latchkey_entry"
 """Cookies of the protected site."""

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from latchkey import signin_links
 from latchkey.rules.forward_auth import OriginalRequest
 from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
+from latchkey.store.pool import DATABASE_AWAY
 from web.forward_auth import proxied
 from web.forward_auth.proxied import PASS_COOKIE, RefusedError, message
 from web.security import read_cookie_of
@@ -35,7 +36,7 @@ async def _respond(request: Request) -> Response:
         return await _answer(request)
     except RefusedError as refused:
         return refused.response()
-    except proxied.DATABASE_AWAY as error:
+    except DATABASE_AWAY as error:
         return proxied.database_away(error)
     except Exception:
         log.exception("verify failed")

@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
-import asyncpg
 import orjson
 import structlog
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from latchkey.rules.oauth import once_each
 from latchkey.store.oauth import clients
 from latchkey.store.oauth.clients import Client
+from latchkey.store.pool import DATABASE_AWAY
 from latchkey.store.users import signin
 from latchkey.texts import storable
 from web.bodies import BodyRefusedError
@@ -81,7 +81,7 @@ def call(handle: Handle) -> Handle:
             return await handle(request)
         except CallError as refused:
             return refused.response()
-        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+        except DATABASE_AWAY:
             log.exception("database unavailable", path=request.url.path)
             return CallError(
                 503, "temporarily_unavailable", "the database didn't answer: try again in a moment"

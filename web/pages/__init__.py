@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.store.pool import DATABASE_AWAY
 from web.pages.admin import (
     activity,
     api_tokens,
@@ -164,11 +165,9 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
         ForbiddenError: _forbidden,
         ForgeryError: _forged,
         HTTPException: _http,
-        asyncpg.InterfaceError: _database_away,
-        asyncpg.PostgresConnectionError: _database_away,
+        **dict.fromkeys(DATABASE_AWAY, _database_away),
         asyncpg.TransactionRollbackError: _crossed,
         signin.AccountChangedError: _crossed,
-        OSError: _database_away,
         Exception: _broken,
     }
 
