@@ -61,7 +61,7 @@ async def identify(
     proof: str,
 ) -> Member:
     """Who agreed. They join a Discord server, if they aren't there and it lets them. Their token is
-    given back. Raises `CommunityError` and `VaultError`."""
+    given back in any case. Raises `CommunityError` and `VaultError`."""
     assert community.client_secret is not None, "members connect by it"
     secret = vault.open(community.client_secret, Purpose.COMMUNITY_SECRET)
     if community.kind is WebhookFormat.SLACK_CHANNELS:
@@ -82,19 +82,21 @@ async def identify(
         redirect_uri=redirect_uri,
         verifier=proof,
     )
-    member = await discord.identify(outgoing, token)
-    bot = Discord(
-        outgoing,
-        vault.open(community.token, Purpose.COMMUNITY_TOKEN),
-        guild=community.space_id,
-        bot=community.bot_id,
-    )
     try:
-        await bot.join(member.id, access_token=token)
-    except CommunityError as error:
-        log.warning("member couldn't join the Discord server", reason=str(error))
-    with suppress(CommunityError):
-        await discord.revoke(
-            outgoing, client_id=community.client_id, client_secret=secret, access_token=token
+        member = await discord.identify(outgoing, token)
+        bot = Discord(
+            outgoing,
+            vault.open(community.token, Purpose.COMMUNITY_TOKEN),
+            guild=community.space_id,
+            bot=community.bot_id,
         )
+        try:
+            await bot.join(member.id, access_token=token)
+        except CommunityError as error:
+            log.warning("member couldn't join the Discord server", reason=str(error))
+    finally:
+        with suppress(CommunityError):
+            await discord.revoke(
+                outgoing, client_id=community.client_id, client_secret=secret, access_token=token
+            )
     return member

@@ -30,7 +30,6 @@ def start(dsn: str | None, *, program: str, release: str) -> None:
         return
     import sentry_sdk
     from sentry_sdk.integrations.atexit import AtexitIntegration
-    from sentry_sdk.utils import BadDsn
 
     try:
         sentry_sdk.init(
@@ -43,7 +42,7 @@ def start(dsn: str | None, *, program: str, release: str) -> None:
             include_local_variables=False,
             before_send=_redacted,
         )
-    except BadDsn as error:
+    except ValueError as error:
         raise SettingsError(
             f"SENTRY_DSN: isn't a DSN such as https://key@host/7, which the settings of a project"
             f" in Sentry show ({error})"

@@ -29,7 +29,7 @@ from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConf
 
 from latchkey import payload_codec, tracing
 from latchkey.payload_codec import PayloadKeys
-from latchkey.settings import secrets_folder
+from latchkey.settings import SettingsError, secrets_folder
 
 LATCHKEY_PRODUCT = SearchAttributeKey.for_keyword("LatchkeyProduct")
 STRIPE_PRODUCT = SearchAttributeKey.for_keyword("StripeProduct")
@@ -168,6 +168,7 @@ class Access:
 
 
 def access() -> Access:
+    """What is set now. Raises `SettingsError` if a file that the settings name can't be read."""
     config = _config()
     tls = config.get("tls")
     return Access(
@@ -182,7 +183,10 @@ def access() -> Access:
 def _config() -> ClientConnectConfig:
     variables = dotenv_values(".env") | dict(os.environ)
     given = _files() | {name: value for name, value in variables.items() if value}
-    config = ClientConfig.load_client_connect_config(override_env_vars=given)
+    try:
+        config = ClientConfig.load_client_connect_config(override_env_vars=given)
+    except OSError as error:
+        raise SettingsError(f"a file of Temporal's settings can't be read: {error}") from None
     config.setdefault("target_host", DEFAULT_ADDRESS)
     return config
 

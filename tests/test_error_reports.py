@@ -70,7 +70,16 @@ def test_errors_of_libraries_are_reported_too(reports: list[Json]) -> None:
     assert event["message"] == "it broke for [address]"
 
 
-@pytest.mark.parametrize("dsn", ["https://host/7", "https://key@host", "https://key@host/seven"])
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "https://host/7",
+        "https://key@host",
+        "https://key@host/seven",
+        "https://key@host:port/7",
+        "https://key@[host/7",
+    ],
+)
 def test_a_text_that_is_not_a_dsn_is_refused_in_a_line(dsn: str) -> None:
     with pytest.raises(SettingsError, match=r"^SENTRY_DSN: isn't a DSN such as https://key@host/7"):
         error_reports.start(dsn, program="web", release="1.2.3")

@@ -75,6 +75,17 @@ async def test_temporal_s_secrets_may_lie_in_files_too(
     assert client.service_client.config.target_host == "other.example:7777"
 
 
+async def test_a_file_that_cannot_be_read_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = str(folder / "client.pem")
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", nowhere)
+    with pytest.raises(SettingsError, match=nowhere):
+        temporal.access()
+    with pytest.raises(SettingsError, match=nowhere):
+        await temporal.connect(lazy=True)
+
+
 PASSWORD = "p/w@d#1?:%[é"
 
 

@@ -17,6 +17,7 @@ from tests.communities.server import (
     SECRET,
     TOKEN,
     DiscordServer,
+    error,
     run_discord,
 )
 from tests.harness import Latchkey, http_client, until
@@ -185,6 +186,17 @@ async def test_an_answer_of_discord_works_once_for_who_began_it(
     said = await ada.get(f"{declined.path}?{declined.query}", 400)
     assert "didn't agree at Discord" in words(said.text)
     assert await shared.pool.fetchval("select external_id from community_accounts") == ADA
+
+
+async def test_a_member_s_token_is_given_back_though_discord_fails(
+    shared: Latchkey, owner: Visitor, ada: Visitor, discord: DiscordServer
+) -> None:
+    here = await connect_server(owner, await shared.product("Fog"))
+    refused = error(404, 0, "404: Not Found")
+    discord.refuse = lambda method, path: refused if path == "/users/@me" else None
+    await agree(ada, here, 502)
+    assert "GET /users/@me" in discord.calls
+    assert discord.member_tokens == {}
 
 
 async def test_a_member_has_their_account_looked_at_a_few_times_an_hour(
