@@ -8,13 +8,16 @@ from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 
 KEY = "go_live"
+LATEST = 1000
+"""How many of the latest events are searched for delivered ones. Where catch-up found them all, a
+search without a limit would read the whole table."""
 
 
 @dataclass(frozen=True)
 class GoLiveRecord:
-    """`heard`: an event was delivered since Stripe was connected. `clock_off` is how far this
-    process's clock is from the database's, `behind` how far the clock was behind Stripe's when the
-    latest events were delivered."""
+    """`heard`: one of the latest events was delivered, since Stripe was connected. `clock_off` is
+    how far this process's clock is from the database's, `behind` how far the clock was behind
+    Stripe's when the latest events were delivered."""
 
     heard: bool
     linked: bool
@@ -30,9 +33,13 @@ async def recorded(connection: Connection) -> GoLiveRecord:
     began = datetime.now(UTC)
     row = await connection.fetchrow(
         """
+        with delivered as (
+            select seq, created_at, received_at
+              from (select * from events order by seq desc limit $2) latest
+             where source = 'webhook')
         select clock_timestamp() as now,
-               coalesce((select received_at from events where source = 'webhook'
-                          order by seq desc limit 1) >= c.connected_at, false) as heard,
+               coalesce((select received_at from delivered order by seq desc limit 1)
+                        >= c.connected_at, false) as heard,
                exists (select from links where state = 'listening' and removed_at is null)
                    as linked,
                exists (select from activities
@@ -40,13 +47,13 @@ async def recorded(connection: Connection) -> GoLiveRecord:
                (select count(*) from jsonb_array_elements(c.findings) f
                  where not (f ->> 'ok')::boolean) as missing,
                (select max(created_at - received_at)
-                  from (select created_at, received_at from events
-                         where source = 'webhook' order by seq desc limit 20) latest) as behind,
+                  from (select * from delivered order by seq desc limit 20) last) as behind,
                coalesce(c.livemode, false) as livemode,
                (select value from site_settings where key = $1) as confirmed
           from stripe_connection c
         """,
         KEY,
+        LATEST,
     )
     ended = datetime.now(UTC)
     assert row is not None, "the connection has its row"
