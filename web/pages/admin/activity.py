@@ -54,7 +54,7 @@ async def index(request: Request) -> Response:
         rows=rows[:PAGE],
         more=query.address(type=types, after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
         first=query.address(type=types),
-        folded=query.address(imports="each") if wanted.folded and not chips else None,
+        folded=query.address(type=types, imports="each") if wanted.folded else None,
         csv_address=query.address(type=types).replace("/activity", "/activity.csv", 1),
         query=query,
         types=ACTIVITY_TYPES,
