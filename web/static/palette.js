@@ -99,7 +99,7 @@ class Palette {
     this.shown = text;
     this.status.textContent = options.length
       ? `${options.length} ${options.length === 1 ? "result" : "results"}`
-      : "No results. Part of a name or address is enough; an ID of Stripe must be whole.";
+      : "No results. Part of a name or address is enough; a Stripe ID must be complete.";
     this.choose(options[0]);
   }
 
