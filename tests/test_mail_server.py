@@ -42,7 +42,7 @@ class Choosy:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
+async def serving(**options: Any) -> AsyncIterator[int]:
     """A mail server without TLS, whose only account is `user` with the password `right`."""
 
     def login(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
@@ -50,7 +50,9 @@ async def serving() -> AsyncIterator[int]:
 
     loop, port = asyncio.get_running_loop(), free_port()
     server = await loop.create_server(
-        lambda: SMTP(Choosy(), authenticator=login, auth_require_tls=False), NEARBY, port
+        lambda: SMTP(Choosy(), authenticator=login, **{"auth_require_tls": False} | options),
+        NEARBY,
+        port,
     )
     try:
         yield port
@@ -157,6 +159,33 @@ def test_smtp_url_names_the_server(
     assert servers.of_settings(settings) == MailServer(
         "mail.example", port, security, "a@b.example", "p/w"
     )
+
+
+async def test_a_refused_account_leaves_no_connection_open() -> None:
+    async with serving() as port:
+        target = MailServer(NEARBY, port, MailSecurity.OPPORTUNISTIC, "user", "wrong")
+        with pytest.raises(aiosmtplib.SMTPAuthenticationError) as refused:
+            await servers.connected(target)
+        session = refused.traceback[1].frame.f_locals["session"]
+        assert not session.is_connected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"auth_require_tls": True}, {"auth_exclude_mechanism": ["LOGIN", "PLAIN"]}],
+    ids=["none", "none that we know"],
+)
+async def test_a_server_without_a_sign_in_says_so(options: dict[str, Any]) -> None:
+    async with serving(**options) as port:
+        target = MailServer(NEARBY, port, MailSecurity.OPPORTUNISTIC, "user", "right")
+        assert "offers no sign-in that works here" in await problem(target)
+
+
+async def test_a_server_that_takes_only_ascii_says_so() -> None:
+    async with serving(enable_SMTPUTF8=False) as port:
+        target = MailServer(NEARBY, port, MailSecurity.OPPORTUNISTIC, "user", "right")
+        said = await problem(target, letter(to="jos\u00e9@a.example"))
+        assert "letters beyond a to z" in said
 
 
 def test_an_answer_without_words_is_explained() -> None:

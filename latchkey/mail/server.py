@@ -103,7 +103,11 @@ async def connected(server: MailServer, *, timeout: float = TIMEOUT_SECONDS) -> 
     )
     await session.connect()
     if server.username:
-        await session.login(server.username, server.password or "")
+        try:
+            await session.login(server.username, server.password or "")
+        except BaseException:
+            session.close()
+            raise
     return session
 
 
@@ -132,13 +136,21 @@ def explained(error: BaseException, server: MailServer) -> str:
                 " A server that expects TLS from the start keeps silent if it is asked for"
                 " STARTTLS."
             )
+        case aiosmtplib.SMTPException() if "AUTH" in str(error).upper():
+            return (
+                "The server offers no sign-in that works here. Choose another encryption, or leave"
+                " the user name empty."
+            )
         case aiosmtplib.SMTPException() if "STARTTLS" in str(error):
             return (
                 f"The server at {where}, doesn't offer STARTTLS. Choose TLS from the start if that"
                 " is its port, or another port."
             )
-        case aiosmtplib.SMTPException() if "AUTH" in str(error):
-            return "The server offers no sign-in that works here. Leave the user name empty."
+        case aiosmtplib.SMTPNotSupported():
+            return (
+                f"The server at {where}, takes no address with letters beyond a to z before the @."
+                " Use another one as sender or recipient."
+            )
     return f"The connection to {where}, broke off. Check that a mail server listens there."
 
 
