@@ -1,0 +1,75 @@
+"""The activity feed's page: an import is one line until somebody asks for its people."""
+
+from collections.abc import AsyncIterator
+from html import unescape
+
+import pytest
+
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, user, visit
+
+pytestmark = pytest.mark.anyio
+
+EMAIL = "brought@feed.example"
+EACH = "Show each imported person"
+
+
+@pytest.fixture
+async def imported(shared: Latchkey) -> AsyncIterator[tuple[str, int]]:
+    """A product and the person whom its link's import gave access, in the feed's latest lines."""
+    product, person = await shared.product("Brought along"), await user(shared, EMAIL)
+    link = await shared.pool.fetchval(
+        """
+        insert into links (product_id, account_id, livemode, stripe_product, state, progress,
+                           dispatched_at)
+        values ($1, 'acct_feed', false, 'prod_feed', 'listening', '{"granted": 1}', now())
+        returning id
+        """,
+        product,
+    )
+    await shared.pool.execute(
+        """
+        insert into activities (fact, type, at, cause, user_id, product_id)
+        values ('link_created:' || $1::bigint, 'link_created', '2100-01-01', 'admin', null, $2),
+               ('imported:feed:1', 'imported', '2100-01-01', 'import', $3, $2),
+               ('access_granted:feed:1', 'access_granted', '2100-01-01', 'import', $3, $2)
+        """,
+        link,
+        product,
+        person,
+    )
+    yield product, person
+    await shared.pool.execute("delete from activities where product_id = $1", product)
+    await shared.pool.execute("delete from links where id = $1", link)
+
+
+async def feed(visitor: Visitor, query: str) -> str:
+    return unescape((await visitor.get(f"/admin/activity?{query}")).text)
+
+
+async def test_an_import_is_one_line_until_somebody_asks(
+    shared: Latchkey, imported: tuple[str, int]
+) -> None:
+    product, person = imported
+    given = f"product={product}"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        folded = await feed(admin, given)
+        assert EMAIL not in folded
+        assert "1 person got access by its import" in folded
+        assert f'href="/admin/activity?{given}&cause=import&type=imported"' in folded
+        assert f'href="/admin/activity?{given}&imports=each"' in folded
+        filtered = await feed(admin, f"{given}&type=access_granted")
+        assert EMAIL not in filtered
+        assert f'href="/admin/activity?{given}&imports=each&type=access_granted"' in filtered
+        for asked in (
+            "imports=each", "cause=import", "type=imported", f"user={person}", "q=brought%40feed",
+        ):  # fmt: skip
+            unfolded = await feed(admin, f"{given}&{asked}")
+            assert EMAIL in unfolded, asked
+            assert EACH not in unfolded, asked
+        assert 'name="imports" value="each"' in await feed(admin, "imports=each")
+        assert (await admin.get(f"/admin/activity.csv?{given}")).text.count(EMAIL) == 2
+        home = (await admin.get("/admin")).text
+        assert "1 person got access by its import" in home
+        assert EMAIL not in home
