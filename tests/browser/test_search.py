@@ -1,4 +1,4 @@
-"""The command palette by keyboard alone, and its page without JavaScript."""
+"""The command palette by keyboard alone, its page without JavaScript, and copying ids."""
 
 import re
 
@@ -58,6 +58,43 @@ async def test_the_palette_closes_and_gives_the_focus_back(shared: Latchkey, pag
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await expect(opener).to_be_focused()
+
+
+async def test_a_result_opens_in_a_new_tab_with_ctrl(shared: Latchkey, page: Page) -> None:
+    person = await user(shared, "palette-tab@find.example")
+    await sign_in(page, shared)
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("palette-tab@")
+    dialog = page.get_by_role("dialog", name="Search")
+    option = dialog.get_by_role("option")
+    await expect(option).to_have_count(1)
+    async with page.context.expect_page() as by_key:
+        await page.keyboard.press("Control+Enter")
+    async with page.context.expect_page() as by_click:
+        await option.click(modifiers=["Control"])
+    for opened in (by_key, by_click):
+        await expect(await opened.value).to_have_url(f"{shared.url}/admin/users/{person}")
+    await expect(page).to_have_url(f"{shared.url}/admin")
+    await expect(dialog).to_be_visible()
+
+
+async def test_an_id_under_details_is_copied(shared: Latchkey, open_page: OpenPage) -> None:
+    person = await user(shared, "copied@find.example")
+    await shared.pool.execute(
+        "insert into customers (id, account_id, livemode, user_id, email)"
+        " values ('cus_copied', 'acct_copied', false, $1, 'copied@find.example')",
+        person,
+    )
+    page = await open_page(permissions=["clipboard-read", "clipboard-write"])
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/users/{person}")
+    customers = page.get_by_role("region", name="Stripe customers")
+    copy = customers.get_by_role("button", name="Copy cus_copied")
+    await expect(copy).to_be_hidden()
+    await customers.get_by_text("Details").click()
+    await copy.click()
+    await expect(customers.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == "cus_copied"
 
 
 async def test_searching_on_a_phone_without_javascript(

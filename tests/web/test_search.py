@@ -81,6 +81,20 @@ async def test_people_products_and_pages_are_found(shared: Latchkey) -> None:
         assert 'href="/admin/users?q=many"' in text
 
 
+async def test_people_are_shown_by_their_address_first(shared: Latchkey) -> None:
+    await user(shared, "shown@search.example", "support")
+    await shared.pool.execute(
+        "update users set name = 'Sho <Wn>' where email = 'shown@search.example'"
+    )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        text = (await admin.get("/admin/search?q=sho+%3Cw")).text
+    assert (
+        '<span>shown@search.example</span> <span class="soft small">Sho &lt;Wn&gt; · Support</span>'
+        in text
+    )
+
+
 async def test_support_searches_people_too(shared: Latchkey) -> None:
     helper = await user(shared, "searcher@search.example", "support")
     member = await user(shared, "not-staff@search.example")

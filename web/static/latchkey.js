@@ -168,6 +168,7 @@ function copyIds(root) {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(id.textContent);
       button.textContent = "Copied";
+      button.removeAttribute("aria-label");
     });
     (id.closest("a") ?? id).after(" ", button);
   }
