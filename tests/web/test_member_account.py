@@ -470,8 +470,7 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
     email = "quiet@account.example"
     member = await user(shared, email)
     await visitor.sign_in_as(member, "quiet")
-    others: dict[str, Any] = {"payment_reminder": "yes", "win_back": "yes"}
-    await visitor.send("/account/settings", "/account/mails", login_instructions="yes", **others)
+    await visitor.send("/account/settings", "/account/mails", login_instructions="yes")
     off = "select mails_off from users where id = $1"
     assert await shared.pool.fetchval(off, member) == ["product_access"]
     stripe_product = await shared.stripe.product()
@@ -484,7 +483,7 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
         "select state from mails where user_id = $1 and kind = 'product_access'", member
     )
     assert state == "suppressed"
-    await visitor.send("/account/settings", "/account/mails", **others)
+    await visitor.send("/account/settings", "/account/mails")
     async with shared.pool.acquire() as connection:
         await signin.mail_link(connection, member, kind="login_instructions")
     state = await shared.pool.fetchval(
@@ -492,13 +491,22 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
     )
     assert state == "queued"
     await visitor.send(
+        "/account/settings", "/account/mails", login_instructions="yes", product_access="yes"
+    )
+    assert await shared.pool.fetchval(off, member) == [], "the others weren't on this form"
+    page = (await visitor.get("/account/settings")).text
+    shown = re.findall(r'name="on_request" value="([^"]*)"', page)
+    assert shown == ["payment_reminder win_back"]
+    await visitor.send(
         "/account/settings",
         "/account/mails",
         login_instructions="yes",
         product_access="yes",
-        **others,
+        payment_reminder="yes",
+        on_request=shown[0],
     )
-    assert await shared.pool.fetchval(off, member) == []
+    assert await shared.pool.fetchval(off, member) == ["win_back"]
+    await shared.pool.execute("update users set mails_off = '{}' where id = $1", member)
     async with visit(shared) as program:
         token = signin_links.sign_unsubscribe(member, "product_access", secrets=SECRETS)
         assert "Unsubscribe" in (await program.get(f"/unsubscribe/{token}")).text

@@ -21,13 +21,10 @@ CHANGE_LIFE = timedelta(hours=48)
 ON_REQUEST = ("abandoned_checkout",)
 """Kinds of email that a member has to turn on."""
 
-OPTIONAL_MAILS = (
-    "product_access",
-    "login_instructions",
-    mails.REMINDER,
-    mails.WIN_BACK,
-    *ON_REQUEST,
-)
+ALWAYS_SHOWN = ("product_access", "login_instructions")
+"""Kinds of email that every form of preferences has."""
+
+OPTIONAL_MAILS = (*ALWAYS_SHOWN, mails.REMINDER, mails.WIN_BACK, *ON_REQUEST)
 """Kinds of email that a member can turn off. The others are about billing or their account."""
 
 

@@ -177,12 +177,11 @@ async def settings(request: Request) -> Response:
 
 @member_page
 async def mails(request: Request) -> Response:
-    """Which emails the member wants."""
+    """Which emails the member wants. The form says which kinds it shows; the others stay as they
+    are, such as those that came with an update after it was opened."""
     fields = await form(request)
-    shown = text(fields, "on_request").split()
-    kinds = [
-        kind for kind in account.OPTIONAL_MAILS if kind not in account.ON_REQUEST or kind in shown
-    ]
+    shown = (*account.ALWAYS_SHOWN, *text(fields, "on_request").split())
+    kinds = [kind for kind in account.OPTIONAL_MAILS if kind in shown]
     wanted = [kind for kind in kinds if text(fields, kind) == "yes"]
     async with site_of(request).pool.acquire() as connection:
         await account.switch_mails(connection, request.state.user.id, kinds=kinds, wanted=wanted)
