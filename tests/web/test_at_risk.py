@@ -145,7 +145,7 @@ async def test_what_was_paid_before_it_went_out_isnt_sent(shared: Latchkey) -> N
             "update subscriptions set status = 'active' where id = $1", subscription
         )
         [mail] = await mails.listed(connection, user_id=person, kind=mails.REMINDER)
-        await mails.withdraw_reminders(connection, [mail.id])
+        await mails.withdraw(connection, [mail.id])
         found = await mails.find(connection, mail.id)
         assert found is not None
         assert found.state == "suppressed"

@@ -87,6 +87,68 @@ async def test_who_is_invited_comes_back_with_the_code_and_is_counted(shared: La
         assert "They have subscribed again" in await shown(admin, chosen)
 
 
+async def another(
+    site: Latchkey, subscription: str, *, status: str, ends: str = "null", ended: str = "null"
+) -> None:
+    """Give somebody a second subscription that began when they cancelled the first."""
+    await site.pool.execute(
+        f"""
+        insert into subscriptions (id, account_id, livemode, customer_id, user_id, status,
+                                   created_at, ticket, canceled_at, scheduled_end, ended_at)
+        select id || '_2', account_id, livemode, customer_id, user_id, $2, canceled_at, ticket,
+               {ended}, {ends}, {ended} from subscriptions where id = $1
+        """,
+        subscription,
+        status,
+    )
+
+
+async def test_one_email_for_two_subscriptions_and_the_same_code_again_after_30_days(
+    shared: Latchkey,
+) -> None:
+    product, _, price, _ = await for_sale(
+        shared, "Won back twice", promotion_codes=True, payment_link=False
+    )
+    person, first = await former(shared, "twice@winback.example", price, product)
+    second = f"{first}_2"
+    await another(shared, first, status="canceled", ended="now() + interval '1 hour'")
+
+    async def look() -> list[tuple[str, NotInvited | None]]:
+        async with shared.pool.acquire() as connection:
+            found = await win_backs.chosen(connection, [first, second])
+        return [(person.id, person.obstacle) for person in found]
+
+    async def invite() -> int:
+        async with shared.pool.acquire() as connection, connection.transaction():
+            return await win_backs.invite(connection, [first, second], code="TWICE")
+
+    assert await look() == [(second, NotInvited.UNSOLD), (first, None)]
+    await shared.pool.execute(
+        """
+        insert into subscription_items (subscription_id, id, stripe_product, price_id, quantity)
+        select $2, 'si_' || $2, stripe_product, price_id, quantity
+          from subscription_items where subscription_id = $1
+        """,
+        first,
+        second,
+    )
+    assert await look() == [(second, None), (first, NotInvited.TWICE)]
+    assert [await invite(), await invite()] == [1, 0]
+    await shared.pool.execute(
+        "update mails set created_at = now() - interval '31 days' where user_id = $1", person
+    )
+    assert await invite() == 1
+    await shared.pool.execute(
+        "update users set mails_off = array['win_back'] where id = $1", person
+    )
+    async with shared.pool.acquire() as connection:
+        sent = await mails.listed(connection, user_id=person, kind=mails.WIN_BACK)
+        await mails.withdraw(connection, [mail.id for mail in sent])
+        found = await mails.listed(connection, user_id=person, kind=mails.WIN_BACK)
+    assert [mail.state for mail in found] == ["suppressed", "suppressed"]
+    await shared.pool.execute("delete from subscriptions where id = $1", second)
+
+
 async def test_who_isnt_invited_and_why(shared: Latchkey) -> None:
     product, _, price, _ = await for_sale(
         shared, "Not won back", promotion_codes=True, payment_link=False
@@ -108,11 +170,21 @@ async def test_who_isnt_invited_and_why(shared: Latchkey) -> None:
         async with shared.pool.acquire() as connection, connection.transaction():
             assert await win_backs.invite(connection, [subscription], code="ANY") == 0
         await shared.pool.execute(f"update {undo} where id = $1", person)
-    for change, undo, expected in (
-        ("set ended_at = null", "set ended_at = now()", NotInvited.RUNNING),
+    await shared.pool.execute(
+        "update subscriptions set ended_at = null where id = $1", subscription
+    )
+    assert await obstacle() is NotInvited.RUNNING
+    await shared.pool.execute(
+        "update subscriptions set ended_at = now() where id = $1", subscription
+    )
+    for status, ends, expected in (
+        ("active", "null", NotInvited.BACK),
+        ("active", "now() + interval '5 days'", NotInvited.BACK),
+        ("paused", "null", NotInvited.BACK),
+        ("incomplete", "null", None),
     ):
-        await shared.pool.execute(f"update subscriptions {change} where id = $1", subscription)
-        assert await obstacle() is expected
-        await shared.pool.execute(f"update subscriptions {undo} where id = $1", subscription)
+        await another(shared, subscription, status=status, ends=ends)
+        assert await obstacle() is expected, (status, ends)
+        await shared.pool.execute("delete from subscriptions where id = $1", f"{subscription}_2")
     await shared.pool.execute("update products set promotion_codes = false where id = $1", product)
     assert await obstacle() is NotInvited.UNSOLD

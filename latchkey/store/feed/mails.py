@@ -97,7 +97,7 @@ async def claim(connection: Connection, *, limit: int, site: SiteSettings) -> li
         ids = await _take(connection, "now", room)
         share = max(1, site.spread_per_hour // 12)
         ids += await _take(connection, "spread", min(room - len(ids), share - used["spread"]))
-        await withdraw_reminders(connection, ids)
+        await withdraw(connection, ids)
     due = "m.id = any($1::bigint[]) and m.state = 'sending' order by m.id"
     return await _fetch(connection, due, ids) if ids else []
 
@@ -121,21 +121,24 @@ async def _take(connection: Connection, pace: str, most: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def withdraw_reminders(connection: Connection, ids: Collection[int]) -> None:
-    """Don't send, of these emails, reminders of payments that aren't open any more, nor to somebody
-    who has turned them off meanwhile."""
+async def withdraw(connection: Connection, ids: Collection[int]) -> None:
+    """Don't send, of these emails, reminders and invitations to somebody who has turned them off
+    meanwhile, nor reminders of payments that aren't open any more."""
     if not ids:
         return
     await connection.execute(
         """
-        update mails m set state = 'suppressed'
-         where m.id = any($1::bigint[]) and m.kind = $2
-           and not exists (select from subscriptions s join users u on u.id = m.user_id
-                            where s.id = m.data ->> 'source_id' and s.phase = 'payment_problem'
-                              and not $2 = any(u.mails_off))
+        update mails m set state = 'suppressed' from users u
+         where m.id = any($1::bigint[]) and u.id = m.user_id and m.kind in ($2, $3)
+           and (m.kind = any(u.mails_off)
+                or m.kind = $2
+                   and not exists (select from subscriptions s
+                                    where s.id = m.data ->> 'source_id'
+                                      and s.phase = 'payment_problem'))
         """,
         ids,
         REMINDER,
+        WIN_BACK,
     )
 
 

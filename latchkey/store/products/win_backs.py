@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from latchkey.store.feed.mails import WIN_BACK
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
+from latchkey.store.purchases.cancellation_list import SUBSCRIBED_AGAIN
 from latchkey.store.purchases.subscription_list import COSTS
 
 AT_MOST_EVERY = timedelta(days=30)
@@ -44,23 +45,17 @@ async def chosen(connection: Connection, ids: Sequence[str]) -> list[Former]:
     """The people of these cancelled subscriptions, those who cancelled last first. Somebody who is
     there several times is invited once."""
     rows = await connection.fetch(
-        """
+        f"""
         select s.id, s.canceled_at as at, u.id as user_id, u.email, p.id as product_id,
                p.name as product_name,
                case when u.id is null or u.erased_at is not null then 'nobody'
                     when s.ended_at is null then 'running'
-                    when exists (select from subscriptions b
-                                  where b.user_id = u.id and b.id <> s.id
-                                    and b.created_at >= s.canceled_at
-                                    and b.phase in ('active', 'trialing', 'payment_problem'))
-                    then 'back'
+                    when {SUBSCRIBED_AGAIN} then 'back'
                     when $2 = any(u.mails_off) then 'off'
                     when exists (select from mails m
                                   where m.user_id = u.id and m.kind = $2
                                     and m.created_at > now() - $3::interval) then 'recent'
                     when p.id is null then 'unsold'
-                    when row_number() over (partition by u.id
-                                            order by s.canceled_at desc, s.id) > 1 then 'twice'
                end as obstacle
           from cancellations s
           left join users u on u.id = s.user_id
@@ -81,10 +76,16 @@ async def chosen(connection: Connection, ids: Sequence[str]) -> list[Former]:
         WIN_BACK,
         AT_MOST_EVERY,
     )
-    return [
-        Former(**dict(row) | {"obstacle": NotInvited(row["obstacle"]) if row["obstacle"] else None})
-        for row in rows
-    ]
+    people: list[Former] = []
+    invited: set[int | None] = set()
+    for row in rows:
+        obstacle = NotInvited(row["obstacle"]) if row["obstacle"] else None
+        if obstacle is None and row["user_id"] in invited:
+            obstacle = NotInvited.TWICE
+        if obstacle is None:
+            invited.add(row["user_id"])
+        people.append(Former(**dict(row) | {"obstacle": obstacle}))
+    return people
 
 
 async def invite(connection: Connection, ids: Sequence[str], *, code: str) -> int:
@@ -98,11 +99,12 @@ async def invite(connection: Connection, ids: Sequence[str], *, code: str) -> in
         list(ids),
     )
     people = [person for person in await chosen(connection, ids) if person.obstacle is None]
+    now = datetime.now(UTC)
     return await write_mails(
         connection,
         [
             Mail(
-                key=f"{WIN_BACK}:{person.id}:{code}",
+                key=f"{WIN_BACK}:{person.id}:{code}:{now:%Y%m%d%H%M%S%f}",
                 kind=WIN_BACK,
                 user_id=person.user_id,
                 product_id=person.product_id,
@@ -137,7 +139,7 @@ async def by_code(connection: Connection, *, limit: int = 20) -> list[WonBack]:
           left join lateral (
                select id from subscriptions
                 where user_id = m.user_id and created_at >= date_trunc('second', m.created_at)
-                  and id <> m.data ->> 'source_id'
+                  and id <> m.data ->> 'source_id' and phase <> 'incomplete'
                 order by created_at, id limit 1) b on true
           left join lateral (
                select costs.* from (select b.id as id) s cross join {COSTS} where b.id is not null

@@ -10,6 +10,14 @@ from latchkey.store.purchases import billing_lists
 from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, Conditions, ListPlace
 from latchkey.store.purchases.subscription_list import CANCELLED_BY, COSTS
 
+SUBSCRIBED_AGAIN = """
+exists (select from subscriptions b
+         where b.user_id = s.user_id and b.id <> s.id and b.created_at >= s.canceled_at
+           and b.phase not in ('ended', 'incomplete'))
+"""
+"""Whether the person of the cancelled subscription `s` has another running one that began later. It
+may be set to end, or paused."""
+
 
 @dataclass(frozen=True)
 class Cancellation:
@@ -53,10 +61,7 @@ select s.id, s.why, s.comment, {CANCELLED_BY} as cancelled_by, s.canceled_at as 
        coalesce(s.ended_at, s.scheduled_end) as ends_at, s.ended_at is not null as over,
        s.created_at, s.livemode, s.user_id, u.email, u.name, s.customer_id,
        c.email as customer_email, c.name as customer_name, costs.products, costs.amount,
-       costs.currency, costs.interval, costs.interval_count,
-       exists (select from subscriptions b
-                where b.user_id = s.user_id and b.id <> s.id and b.created_at >= s.canceled_at
-                  and b.phase in ('active', 'trialing', 'payment_problem')) as back
+       costs.currency, costs.interval, costs.interval_count, {SUBSCRIBED_AGAIN} as back
   from page s
   left join users u on u.id = s.user_id
   left join customers c on c.id = s.customer_id
