@@ -24,6 +24,7 @@ HERE = "https://members.example"
 OWES = """
 update stripe_connection set account_id = 'acct_1', livemode = true, state = 'connected';
 update subscriptions set past_due_since = '{0}' where id in ('sub_2', 'sub_5');
+update customers set billing_user = user_id, deleted = false;
 insert into activities (fact, type, at, cause, source_id)
 select 'failed:' || id, 'payment_failed', '{0}', 'stripe', id from subscriptions
  where id in ('sub_2', 'sub_5');
@@ -72,11 +73,22 @@ async def test_an_email_that_is_long_overdue_isnt_sent(pool: Pool) -> None:
         "update users set erased_at = now()",
         "update subscriptions set ended_at = now()",
         "update subscriptions set livemode = false",
+        "update customers set billing_user = null",
+        "update customers set deleted = true",
         "insert into mails (key, kind, user_id, data, created_at)"
         " select id, 'payment_reminder', user_id, jsonb_build_object('source_id', id), '{}'"
         " from subscriptions where user_id is not null",
     ],
-    ids=["an import's past", "opted out", "erased", "ended", "another mode", "sent by hand"],
+    ids=[
+        "an import's past",
+        "opted out",
+        "erased",
+        "ended",
+        "another mode",
+        "other payer",
+        "deleted",
+        "sent by hand",
+    ],
 )
 async def test_nobody_else_gets_one(pool: Pool, change: str) -> None:
     async with pool.acquire() as connection:

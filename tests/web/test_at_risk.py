@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from html import unescape
 
 import pytest
 
@@ -101,21 +102,33 @@ async def test_a_click_sends_one_email_and_the_next_one_asks_first(shared: Latch
         assert "Send another email?" in asked.text
         assert len(await reminders_of(shared, person)) == 2
         assert "Reminder to update a card" in await shown(admin, here)
-        text = await shown(admin, "/admin/audit")
-        assert "Payment reminder sent" in text
+        noted = await shared.pool.fetch(
+            "select outcome from audit_log where action = 'reminder_sent' and target_id = $1",
+            subscription,
+        )
+        assert [row["outcome"] for row in noted] == ["done", "done"], "asking isn't sending"
+        assert "Payment reminder sent" in await shown(admin, "/admin/audit")
         await shared.pool.execute(
             "update users set mails_off = array['payment_reminder'] where id = $1", person
         )
         refused = await admin.send(here, send, 409)
         assert "turned these emails off" in refused.text
         await admin.send(here, "/admin/at-risk/sub_none/mail", 409)
+        await shared.pool.execute("update users set mails_off = '{}' where id = $1", person)
+        await shared.pool.execute(
+            "update customers set billing_user = null where user_id = $1", person
+        )
+        refused = await admin.send(
+            here, send, 409, after=(await reminders_of(shared, person))[1].id
+        )
+        assert "can't manage the billing" in unescape(refused.text)
     assert len(await reminders_of(shared, person)) == 2
 
 
 async def test_the_emails_link_opens_stripes_page_for_the_card(shared: Latchkey) -> None:
     person, _, subscription = await past_due(shared, "card@risk.example", "Card course")
     async with shared.pool.acquire() as connection, connection.transaction():
-        assert await reminders.remind(connection, subscription) is None
+        await reminders.remind(connection, subscription)
     [mail] = await reminders_of(shared, person)
     rendered = render(mail, public_url=shared.url, secrets=SECRETS)
     assert rendered.link is not None

@@ -25,6 +25,14 @@ _PRODUCTS = """
 """The ids of the site's products that the subscription `s` is about."""
 
 
+_OPEN = """
+exists (select from customers c
+         where c.id = s.customer_id and c.user_id = u.id and c.billing_user = u.id
+           and not c.deleted)
+"""
+"""Whether the user `u` may manage the billing of the subscription `s`, as the link does."""
+
+
 class NotRemindedError(Exception):
     """The email can't be sent. The message says why, and what to do."""
 
@@ -38,17 +46,22 @@ class EarlierEmail:
     at: datetime
 
 
-async def remind(
-    connection: Connection, subscription_id: str, *, after: int | None = None
-) -> EarlierEmail | None:
-    """Queue an email with the link to update the card. If one went out within `AGAIN_AFTER`, it is
-    returned instead and nothing is queued, unless its id is `after`.
+class RemindedAlreadyError(Exception):
+    """An email about this payment went out not long ago: ask before sending another one."""
 
-    Raises `NotRemindedError`. The caller opens the transaction.
+    def __init__(self, earlier: EarlierEmail) -> None:
+        self.earlier = earlier
+
+
+async def remind(connection: Connection, subscription_id: str, *, after: int | None = None) -> None:
+    """Queue an email with the link to update the card.
+
+    Raises `NotRemindedError`, and `RemindedAlreadyError` if one went out within `AGAIN_AFTER`,
+    unless its id is `after`. The caller opens the transaction.
     """
     row = await connection.fetchrow(
         f"""
-        select s.phase, s.user_id, s.past_due_since, $2 = any(u.mails_off) as off, u.erased_at,
+        select s.phase, s.user_id, $2 = any(u.mails_off) as off, u.erased_at, {_OPEN} as opens,
                {_PRODUCTS} as products
           from subscriptions s left join users u on u.id = s.user_id
          where s.id = $1 for update of s
@@ -64,15 +77,19 @@ async def remind(
         raise NotRemindedError(
             "This member has turned these emails off, so none was sent. Write to them yourself."
         )
+    if not row["opens"]:
+        raise NotRemindedError(
+            "This member can't manage the billing of the subscription, so the link wouldn't work."
+            " Write to them yourself."
+        )
     earlier = await _earlier(connection, row["user_id"], subscription_id)
     if earlier and earlier.id != after and earlier.at > datetime.now(UTC) - AGAIN_AFTER:
-        return earlier
+        raise RemindedAlreadyError(earlier)
     key = f"{REMINDER}:{subscription_id}:after:{earlier.id if earlier else 0}"
     await write_mails(
         connection,
         [_mail(key, row["user_id"], subscription_id, products=row["products"])],
     )
-    return None
 
 
 async def queue_due(connection: Connection, *, days: Sequence[int], as_of: datetime) -> int:
@@ -95,7 +112,7 @@ async def queue_due(connection: Connection, *, days: Sequence[int], as_of: datet
                select max(day) as day from unnest($2::int[]) day
                 where day > 0 and s.past_due_since + make_interval(days => day) <= $3
                   and s.past_due_since + make_interval(days => day) > $3 - $4::interval) d
-         where s.phase = $5 and d.day is not null
+         where s.phase = $5 and d.day is not null and {_OPEN}
            and exists (select from activities a
                         where a.source_id = s.id and a.type = $6 and a.at >= s.past_due_since)
            and not exists (select from mails m
@@ -176,11 +193,10 @@ async def card_page(
         select s.customer_id, s.phase = $4 as owed, costs.products, costs.amount as unit_amount,
                costs.currency, costs.interval, costs.interval_count
           from subscriptions s
-          join customers c on c.id = s.customer_id
           join users u on u.id = s.user_id
          cross join {COSTS}
          where s.id = $1 and u.id = $2 and u.link_epoch = $3 and u.erased_at is null
-           and s.ended_at is null and c.user_id = u.id and c.billing_user = u.id and not c.deleted
+           and s.ended_at is null and {_OPEN}
         """,
         subscription_id,
         user_id,

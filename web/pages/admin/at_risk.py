@@ -61,13 +61,13 @@ async def mail(request: Request) -> Response:
     await mail_by_hand(request)
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
-            earlier = await reminders.remind(
+            await reminders.remind(
                 connection, request.path_params["id"], after=number(text(fields, "after"))
             )
+    except reminders.RemindedAlreadyError as already:
+        return page(request, "admin/at_risk_mail.html", earlier=already.earlier, back=back)
     except reminders.NotRemindedError as refused:
         return page(
             request, "message.html", 409, heading="No email was sent", text=str(refused), back=back
         )
-    if earlier is not None:
-        return page(request, "admin/at_risk_mail.html", earlier=earlier, back=back)
     return redirect(f"{back}{'&' if '?' in back else '?'}done=reminded")
