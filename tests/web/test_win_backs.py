@@ -177,14 +177,14 @@ async def test_who_isnt_invited_and_why(shared: Latchkey) -> None:
     await shared.pool.execute(
         "update subscriptions set ended_at = now() where id = $1", subscription
     )
-    for status, ends, expected in (
+    for status, ends, outcome in (
         ("active", "null", NotInvited.BACK),
         ("active", "now() + interval '5 days'", NotInvited.BACK),
         ("paused", "null", NotInvited.BACK),
         ("incomplete", "null", None),
     ):
         await another(shared, subscription, status=status, ends=ends)
-        assert await obstacle() is expected, (status, ends)
+        assert await obstacle() is outcome, (status, ends)
         await shared.pool.execute("delete from subscriptions where id = $1", f"{subscription}_2")
     await shared.pool.execute("update products set promotion_codes = false where id = $1", product)
     assert await obstacle() is NotInvited.UNSOLD
