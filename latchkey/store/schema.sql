@@ -242,6 +242,7 @@ $$;
 
 CREATE FUNCTION record_recurring_spans(ids text[]) RETURNS void
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $$
 begin
     insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
@@ -295,7 +296,10 @@ begin
     select w.subscription_id, w.item_id, w.stripe_product, w.price_id, w.quantity, w.trial,
            coalesce((select min(c.until) from changed c
                       where c.subscription_id = w.subscription_id and c.item_id = w.item_id
-                        and c.trial and not w.trial), now())
+                        and c.trial and not w.trial),
+                    greatest(now(), (
+                    select max(greatest(r.since, r.until)) from recurring_spans r
+                     where r.subscription_id = w.subscription_id and r.item_id = w.item_id)))
       from wanted w
      where not exists (
            select from recurring_spans r
@@ -2623,7 +2627,7 @@ CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at D
 
 CREATE INDEX reconciliations_to_dispatch ON reconciliations USING btree (created_at) WHERE (dispatched_at IS NULL);
 
-CREATE INDEX recurring_spans_by_end ON recurring_spans USING btree (until);
+CREATE INDEX recurring_spans_by_end ON recurring_spans USING btree (until) WHERE (until IS NOT NULL);
 
 CREATE INDEX recurring_spans_by_start ON recurring_spans USING btree (since);
 

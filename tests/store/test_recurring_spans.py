@@ -192,6 +192,51 @@ async def test_a_new_subscription_is_exact_from_its_first_day(pool: Pool) -> Non
         assert not await connection.fetchval("select imported from recurring_spans")
 
 
+async def test_a_reading_whose_transaction_began_earlier_follows_the_last_change(
+    pool: Pool,
+) -> None:
+    """Two readings of a subscription at once: what the second one ends doesn't go on beside it."""
+    async with pool.acquire() as early, pool.acquire() as late:
+        await apply(late, reading())
+        async with early.transaction():
+            began = await early.fetchval("select now()")
+            changed = await apply(late, reading("active", item(price="price_2")))
+            await apply(early, reading("active", item(price="price_3")))
+        paused = await apply(late, reading(collection_paused=True))
+        async with early.transaction():
+            await early.fetchval("select now()")
+            again = await apply(late, reading())
+            stopped = await apply(late, reading("unpaid"))
+            await apply(early, reading())
+        found = await recorded(late)
+    assert began < changed
+    assert [(span.price, span.since, span.until) for span in found] == [
+        ("price_1", NOW - 100 * DAY, changed),
+        ("price_2", changed, changed),
+        ("price_3", changed, paused),
+        ("price_1", again, stopped),
+        ("price_1", stopped, None),
+    ]
+
+
+async def test_recording_reads_only_the_rows_of_its_subscriptions(pool: Pool) -> None:
+    """Whatever Postgres believes about tables that were never analyzed."""
+    async with pool.acquire() as connection, pool.acquire() as fresh:
+        for n in range(12):
+            await apply(connection, reading("active", item(f"si_{n}"), id=f"sub_{n}"))
+        async with fresh.transaction():
+            await fresh.execute("select record_recurring_spans('{sub_1, sub_2}')")
+            scans = await fresh.fetch(
+                """
+                select relname from pg_stat_xact_user_tables where seq_scan > 0
+                union all
+                select indexrelname from pg_stat_user_indexes
+                 where relname = 'recurring_spans' and pg_stat_get_xact_numscans(indexrelid) > 0
+                """
+            )
+    assert [row["relname"] for row in scans] == ["recurring_spans_by_subscription"]
+
+
 READINGS = st.lists(
     st.builds(
         reading,

@@ -17,12 +17,15 @@ create table recurring_spans (
 create index recurring_spans_imported on recurring_spans (recorded_at) where imported;
 create index recurring_spans_by_subscription on recurring_spans (subscription_id);
 create index recurring_spans_by_start on recurring_spans (since);
-create index recurring_spans_by_end on recurring_spans (until);
+create index recurring_spans_by_end on recurring_spans (until) where until is not null;
 
 -- Bring the stretches of these subscriptions up to date with their rows. Metered items have no
 -- quantity, so they have no stretches. What is seen for the first time gets its past from the times
--- that Stripe gives: when it was created, when its trial ended, when it ended.
-create function record_recurring_spans(ids text[]) returns void language plpgsql as $$
+-- that Stripe gives: when it was created, when its trial ended, when it ended. A first import calls
+-- this often with a plan that was made while the tables were empty: the plan must use indexes. A
+-- transaction that began before the last recorded change continues from that change.
+create function record_recurring_spans(ids text[]) returns void language plpgsql
+    set enable_seqscan = off as $$
 begin
     insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
                                  trial, since, until, imported)
@@ -75,7 +78,10 @@ begin
     select w.subscription_id, w.item_id, w.stripe_product, w.price_id, w.quantity, w.trial,
            coalesce((select min(c.until) from changed c
                       where c.subscription_id = w.subscription_id and c.item_id = w.item_id
-                        and c.trial and not w.trial), now())
+                        and c.trial and not w.trial),
+                    greatest(now(), (
+                    select max(greatest(r.since, r.until)) from recurring_spans r
+                     where r.subscription_id = w.subscription_id and r.item_id = w.item_id)))
       from wanted w
      where not exists (
            select from recurring_spans r
