@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from fractions import Fraction
 
 PER_YEAR: Mapping[str, int] = {"day": 365, "week": 52, "month": 12, "year": 1}
 """How often each interval of a price comes in a year."""
@@ -52,14 +51,6 @@ class Interval(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
-
-
-def monthly(unit_amount: int | None, quantity: int, interval: str | None, count: int | None) -> int:
-    """What an item brings in each month, in the currency's minor unit, rounded half up: a year has
-    12 months, 52 weeks or 365 days. 0 for prices without a fixed amount."""
-    times = PER_YEAR.get(interval or "", 0)
-    exact = Fraction((unit_amount or 0) * quantity * times, 12 * (count or 1))
-    return int(exact + Fraction(1, 2))
 
 
 @dataclass(frozen=True)

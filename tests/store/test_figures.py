@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from latchkey.rules.figures import Interval, Movement, Period, divided, first_day, monthly, share
+from latchkey.rules.figures import (
+    PER_YEAR,
+    Interval,
+    Movement,
+    Period,
+    divided,
+    first_day,
+    share,
+)
 from latchkey.store.figures import behind, counting, series
 from latchkey.store.pool import Connection, Pool
 
@@ -157,6 +166,13 @@ async def build(connection: Connection, world: dict[str, Any]) -> None:
             order["stripe_product"],
             order["amount"],
         )
+
+
+def monthly(unit_amount: int | None, quantity: int, interval: str | None, count: int | None) -> int:
+    """What an item brings in each month, in the currency's minor unit, rounded half up."""
+    times = PER_YEAR.get(interval or "", 0)
+    exact = Fraction((unit_amount or 0) * quantity * times, 12 * (count or 1))
+    return int(exact + Fraction(1, 2))
 
 
 def counts(stripe_product: str, product: str | None) -> bool:
@@ -407,3 +423,101 @@ async def test_counting_again_writes_nothing(pool: Pool, world: dict[str, Any]) 
             raise UndoneError
     except UndoneError:
         pass
+
+
+ODD_SPAN = {
+    "subscription": 0,
+    "item": "si_1",
+    "stripe_product": "prod_a",
+    "price": "price_odd",
+    "quantity": 2**31 - 1,
+    "trial": False,
+    "since": FIRST,
+    "until": None,
+}
+ODD_ORDER = {
+    "customer": 0,
+    "stripe_product": "prod_a",
+    "amount": 2**63 - 1,
+    "refunded": 0,
+    "currency": "eur",
+    "paid_at": FIRST,
+}
+
+
+@pytest.mark.parametrize("interval_count", [0, 1, 2**31 - 1])
+async def test_absurd_amounts_hold_up_neither_counting_nor_the_page(
+    pool: Pool, interval_count: int
+) -> None:
+    usual = {**ODD_SPAN, "subscription": 1, "price": "price_week", "quantity": 1}
+    world = {
+        "spans": [ODD_SPAN, {**ODD_SPAN, "item": "si_2"}, {**ODD_SPAN, "subscription": 4}, usual],
+        "grants": [],
+        "orders": [ODD_ORDER, {**ODD_ORDER, "customer": 1}, {**ODD_ORDER, "refunded": 2**63 - 1}],
+    }
+    period = Period(FIRST.date(), FIRST.date() + timedelta(days=10))
+    async with pool.acquire() as connection:
+        await build(connection, world)
+        await connection.execute(
+            """
+            insert into prices (id, account_id, livemode, stripe_product, active, type, currency,
+                                unit_amount, interval, interval_count, created_at, ticket)
+            values ('price_odd', 'acct_1', true, 'prod_a', true, 'recurring', 'eur', $1, 'year', $2,
+                    now(), 1)
+            """,
+            2**63 - 1,
+            interval_count,
+        )
+        await connection.execute("update orders set credited_after = 1 where id = 'cs_2'")
+        await counting.count(connection)
+        found = await series.read(connection, period, Interval.DAY, currency="jpy")
+        assert found.whole.mrr == monthly(500, 1, "week", 2)
+        found = await series.read(connection, period, Interval.DAY, currency="eur")
+        assert found.whole.subscribers == 1
+        assert found.whole.sums.of(Movement.SOLD) == 3
+        for kind in (*Movement, *behind.Level):
+            wanted = behind.FigureQuestion(kind, period, currency="eur")
+            await behind.page(connection, wanted, limit=10)
+
+
+async def test_an_order_that_cost_nothing_brought_nothing(pool: Pool) -> None:
+    world = {"spans": [], "grants": [], "orders": [{**ODD_ORDER, "amount": 3000}]}
+    period = Period(FIRST.date(), FIRST.date() + timedelta(days=1))
+    async with pool.acquire() as connection:
+        await build(connection, world)
+        await connection.execute("update orders set amount = -500, charged = 0")
+        await counting.count(connection)
+        found = await series.read(connection, period, Interval.DAY)
+    assert found.whole.sums.amount(Movement.SOLD) == 0
+
+
+async def test_figures_are_counted_when_they_are_due_and_by_one_process(pool: Pool) -> None:
+    """At the start, after a minute, and not while another process counts; less often where counting
+    takes long."""
+
+    async def counts_now(connection: Connection) -> bool:
+        counted = "select counted_at from figure_counts"
+        before = await connection.fetchval(counted)
+        assert not await counting.count_if_due(pool)
+        return before != await connection.fetchval(counted)
+
+    async def last(seconds: float, took: float) -> None:
+        await pool.execute(
+            "update figure_counts set counted_at = now() - $1::interval, took = $2",
+            timedelta(seconds=seconds),
+            timedelta(seconds=took),
+        )
+
+    async with pool.acquire() as connection:
+        assert await counts_now(connection)
+        assert not await counts_now(connection)
+        await last(counting.SECONDS + 1, 0)
+        async with connection.transaction():
+            await connection.execute("select from figure_counts for update")
+            assert not await counts_now(connection)
+        assert await counts_now(connection)
+        await last(9 * counting.SHARE, 10)
+        assert not await counts_now(connection)
+        await last(11 * counting.SHARE, 10)
+        assert await counts_now(connection)
+        assert await connection.fetchval("select took > '0' from figure_counts")

@@ -1,6 +1,6 @@
 """Counts all movements by day and by cohort, so that pages read a few rows."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from latchkey.store.figures.movements import movements, values
 from latchkey.store.pool import Connection, Pool
@@ -94,9 +94,3 @@ async def count_if_due(pool: Pool) -> bool:
         if due is not None:
             await count(connection)
     return False
-
-
-async def counted_at(connection: Connection) -> datetime | None:
-    """When everything was last counted."""
-    moment: datetime | None = await connection.fetchval("select counted_at from figure_counts")
-    return moment

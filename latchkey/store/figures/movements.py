@@ -8,6 +8,10 @@ _A_YEAR = "case p.interval " + " ".join(f"when '{k}' then {n}" for k, n in PER_Y
 
 ALL_CUSTOMERS = ALL_USERS = ALL_ORDERS = "true"
 
+MOST = 10**15
+"""What an item or a line counts at most, in the minor unit: what Stripe reports by mistake must not
+make the sums too large for a column."""
+
 _RETURNED = ", ".join(
     f"'{state}'" for state in (MoneyState.REFUNDED, MoneyState.CREDITED, MoneyState.DISPUTE_LOST)
 )
@@ -23,8 +27,9 @@ _VALUES = f"""
 values_of as (
     select r.subscription_id, r.item_id, r.stripe_product, r.trial, r.since, r.until,
            s.customer_id, coalesce(p.currency, '') as currency,
-           coalesce(round(p.unit_amount::numeric * r.quantity * {_A_YEAR} end
-                          / (12 * coalesce(p.interval_count, 1))), 0) as monthly
+           least({MOST}, coalesce(round(
+               p.unit_amount::numeric * r.quantity * {_A_YEAR} end
+               / (12::numeric * coalesce(nullif(p.interval_count, 0), 1))), 0)) as monthly
       from recurring_spans r
       join subscriptions s on s.id = r.subscription_id
       join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
@@ -124,10 +129,10 @@ _SALES = f"""
 sold as (
     select l.order_id, l.stripe_product, o.customer_id, o.user_id, o.paid_at,
            coalesce(o.currency, '') as currency,
-           l.amount - round(l.amount * case
-               when o.money_state in ({_RETURNED}) then 1
-               else least(1, (o.amount_refunded + o.credited_after)::numeric
-                             / nullif(o.amount, 0)) end) as amount
+           least({MOST}, l.amount - round(l.amount * case
+               when o.money_state in ({_RETURNED}) or o.amount <= 0 then 1
+               else least(1, greatest(0, o.amount_refunded::numeric + o.credited_after)
+                             / o.amount) end)) as amount
       from order_lines l
       join orders o on o.id = l.order_id
       join stripe_connection k on k.account_id = o.account_id and k.livemode = o.livemode
