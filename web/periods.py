@@ -36,9 +36,9 @@ def between(first: date | None, last: date | None, *, today: date) -> Period:
     """The days from `first` to `last`: by default today, and a year before the last. Raises
     `ValueError`."""
     until = last or today
-    since = first or until - timedelta(days=364)
-    if not (since.year >= FIRST_YEAR and until.year <= LAST_YEAR):
+    if not all(FIRST_YEAR <= day.year <= LAST_YEAR for day in (first or until, until)):
         raise ValueError(f"Choose days between the years {FIRST_YEAR} and {LAST_YEAR}.")
+    since = first or until - timedelta(days=364)
     if since > until:
         raise ValueError("The first day is after the last. Swap them.")
     if (until - since).days > MOST_YEARS * 366:

@@ -111,13 +111,18 @@ async def test_what_cannot_be_shown_is_said_and_changes_nothing(shared: Latchkey
         page = await admin.get("/admin/numbers?from=2026-03-01&to=2026-02-01", 422)
         assert "after the last" in page.text
         await admin.get("/admin/numbers?from=1066-10-14", 422)
+        await admin.get("/admin/numbers?to=0001-01-01", 422)
         await admin.get("/admin/numbers?product=prd_none", 404)
         await admin.get("/admin/numbers.csv?from=yesterday", 404)
         await admin.get("/admin/numbers/people?kind=unknown", 404)
         await admin.get("/admin/numbers/people?kind=new&from=never", 404)
+        await admin.get("/admin/numbers/people?kind=new&to=0001-01-01", 404)
         await admin.get("/admin/numbers?period=all&currency=xxx")
         await admin.get("/admin/numbers?from=2026-01-01&to=2026-01-31&period=30d")
-    for bad in ("since=2026-02-30", "since=2026-03-01&until=2026-02-01", "interval=hour"):
+    for bad in (
+        *("since=2026-02-30", "since=2026-03-01&until=2026-02-01", "until=0001-01-01"),
+        *("since=2199-12-31", "interval=hour"),
+    ):
         await shared.call("GET", f"/metrics?{bad}", 422)
     await shared.call("GET", "/metrics?interval=day&since=2020-01-01&until=2026-01-01", 422)
     await shared.call("GET", "/metrics?product=none", 404)
@@ -152,6 +157,35 @@ async def test_a_new_site_is_told_what_will_be_here(
 def test_presets_end_today(name: str, expected: Period) -> None:
     today, first = date(2024, 3, 1), date(2021, 5, 17)
     assert periods.preset(name, today=today, first=first) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("", "", Period(date(2023, 3, 3), date(2024, 3, 2))),
+        ("2024-02-29", "", Period(date(2024, 2, 29), date(2024, 3, 2))),
+        ("", "2023-12-31", Period(date(2023, 1, 1), date(2024, 1, 1))),
+        ("2030-01-01", "2030-01-01", Period(date(2030, 1, 1), date(2030, 1, 2))),
+        ("2000-01-01", "2020-01-01", Period(date(2000, 1, 1), date(2020, 1, 2))),
+        ("", "2199-12-31", Period(date(2199, 1, 1), date(2200, 1, 1))),
+        ("", "0001-01-01", "between the years 2000 and 2199"),
+        ("1999-12-31", "2001-01-01", "between the years 2000 and 2199"),
+        ("2190-01-01", "2200-01-01", "between the years 2000 and 2199"),
+        ("9999-12-31", "9999-12-31", "between the years 2000 and 2199"),
+        ("2030-01-01", "", "The first day is after the last"),
+        ("2000-01-01", "2020-02-01", "at most 20 years"),
+        ("31.01.2024", "", "isn't a date"),
+    ],
+)
+def test_dates_are_days_of_a_period_or_say_what_is_wrong(
+    first: str, last: str, expected: Period | str
+) -> None:
+    today = date(2024, 3, 1)
+    if isinstance(expected, Period):
+        assert periods.typed(first, last, today=today) == expected
+    else:
+        with pytest.raises(ValueError, match=expected):
+            periods.typed(first, last, today=today)
 
 
 def test_a_year_has_twelve_months_whatever_its_days() -> None:
