@@ -24,6 +24,7 @@ from latchkey.store.pool import Connection, Pool
 pytestmark = pytest.mark.anyio
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 DAYS = 400
 STRIPE_PRODUCTS = {"prod_a": ("prd_a", "prd_twin"), "prod_b": ("prd_b",), "prod_other": ()}
 PRODUCTS = (None, "prd_a", "prd_b", "prd_twin")
@@ -499,7 +500,7 @@ async def test_figures_are_counted_when_they_are_due_and_by_one_process(pool: Po
         counted = "select counted_at from figure_counts"
         before = await connection.fetchval(counted)
         assert not await counting.count_if_due(pool)
-        return before != await connection.fetchval(counted)
+        return bool(before != await connection.fetchval(counted))
 
     async def last(seconds: float, took: float) -> None:
         await pool.execute(
@@ -521,3 +522,22 @@ async def test_figures_are_counted_when_they_are_due_and_by_one_process(pool: Po
         await last(11 * counting.SHARE, 10)
         assert await counts_now(connection)
         assert await connection.fetchval("select took > '0' from figure_counts")
+
+
+async def test_everyone_behind_a_figure_is_read_page_by_page(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who came at the same moment; each once, the latest first."""
+    monkeypatch.setattr(behind, "CHUNK", 2)
+    days = [0, 3, 3, 3, 1, 2]
+    world = {
+        "spans": [],
+        "grants": [],
+        "orders": [{**ODD_ORDER, "amount": 900, "paid_at": FIRST + n * DAY} for n in days],
+    }
+    period = Period(FIRST.date(), FIRST.date() + timedelta(days=10))
+    wanted = behind.FigureQuestion(Movement.SOLD, period, currency="eur")
+    async with pool.acquire() as connection:
+        await build(connection, world)
+    chunks = [[person.id for person in people] async for people in behind.everyone(pool, wanted)]
+    assert chunks == [["cs_3", "cs_2"], ["cs_1", "cs_5"], ["cs_4", "cs_0"]]

@@ -18,6 +18,7 @@ from tests.harness import Latchkey
 from tests.web.pages import Visitor, visit
 from tests.web.test_admin_users import buyer, shown
 from web import periods
+from web.pages.admin import numbers
 from web.wording import figures
 from web.wording.amounts import money
 
@@ -100,6 +101,29 @@ async def behind(admin: Visitor, page: str) -> dict[str, str]:
         found[kind] = re.sub(r"from=[\d-]+", f"from={start}", found[kind])
         found[kind] = re.sub(r"to=[\d-]+", f"to={TODAY + timedelta(days=1)}", found[kind])
     return found
+
+
+async def test_a_long_list_of_people_goes_on(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next page has the rest, and leads back to the first."""
+    monkeypatch.setattr(numbers, "PAGE", 1)
+    product = await shared.product("Paged course")
+    for name in ("first", "latest"):
+        given = {"email": f"{name}@pages.example"}
+        await shared.call("POST", f"/products/{product}/grants", 201, json=given)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        address = f"/admin/numbers/people?kind=members&product={product}"
+        page = (await admin.get(address)).text
+        assert ("latest@pages.example" in page, "first@pages.example" in page) == (True, False)
+        later = re.search(r'href="([^"]+after=[^"]+)"', page)
+        assert later
+        page = (await admin.get(html.unescape(later[1]))).text
+        assert ("latest@pages.example" in page, "first@pages.example" in page) == (False, True)
+        assert "after=" not in page
+        assert f'href="{html.escape(address)}"' in page
+        await admin.get(f"{address}&after=nonsense")
 
 
 async def test_what_cannot_be_shown_is_said_and_changes_nothing(shared: Latchkey) -> None:
