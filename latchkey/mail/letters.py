@@ -49,12 +49,16 @@ class Letter:
     note: str | None
 
 
+class UnknownKindError(Exception):
+    """A kind of email that a later release queued."""
+
+
 def letter(mail: OutMail, site: SiteSettings) -> Letter:
-    """The text of an email. Raises `ValueError` for an unknown kind."""
+    """The text of an email. Raises `UnknownKindError`."""
     try:
         write: Callable[[OutMail, SiteSettings], Letter] = _LETTERS[mail.kind]
     except KeyError:
-        raise ValueError(f"unknown kind of email: {mail.kind}") from None
+        raise UnknownKindError(mail.kind) from None
     return write(mail, site)
 
 

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 
 from latchkey.addresses import AddressError
 from latchkey.mail import server as servers
+from latchkey.mail.letters import UnknownKindError
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
 from latchkey.store import site_identity, site_settings
@@ -100,8 +101,10 @@ async def _send(
 def _is_final(error: Exception) -> bool:
     """Whether retrying is pointless: the recipient or the message is refused (5xx), or the email
     can't be written, whatever the reason. A refused sender is a setting of ours, which somebody
-    will fix."""
+    will fix, and an unknown kind can be written by the release that queued it."""
     match error:
+        case UnknownKindError():
+            return False
         case aiosmtplib.SMTPRecipientsRefused():
             return all(refusal.code >= 500 for refusal in error.recipients)
         case aiosmtplib.SMTPSenderRefused():

@@ -95,6 +95,29 @@ async def test_each_address_gets_its_email_or_one_readable_refusal(
         assert "SMTPUTF8" in refused["zoë@club.example"]
 
 
+@pytest.mark.parametrize("server", [True], indirect=True)
+async def test_a_kind_that_a_later_release_queued_waits_for_its_workers(
+    pool: Pool, server: tuple[Received, int, bool]
+) -> None:
+    received, port, _ = server
+    async with pool.acquire() as connection:
+        user = await connection.fetchval(
+            "insert into users (email) values ('anna@club.example') returning id"
+        )
+        kinds = ("a_later_kind", "email_changed")
+        await write_mails(connection, [Mail(key=kind, kind=kind, user_id=user) for kind in kinds])
+    settings = Settings.model_validate(
+        {"LATCHKEY_SECRET": SECRETS[0], "SMTP_URL": f"smtp://127.0.0.1:{port}"}
+    )
+    await outbox.send_due(pool, settings)
+    rows = await pool.fetch("select kind, state, due_at > now() as later from mails order by kind")
+    assert [tuple(row) for row in rows] == [
+        ("a_later_kind", "queued", True),
+        ("email_changed", "sent", True),
+    ]
+    assert len(received.mails) == 1
+
+
 async def test_a_name_goes_to_its_persons_own_address_only(pool: Pool) -> None:
     """The link of a claim goes to whatever address somebody typed."""
     async with pool.acquire() as connection:
