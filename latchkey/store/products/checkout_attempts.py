@@ -43,7 +43,8 @@ async def begin(
            set begun_at = case when a.begun_at < now() - $4::interval then now()
                           else a.begun_at end,
                session_id = case when a.begun_at < now() - $4::interval then null
-                            else a.session_id end
+                            else a.session_id end,
+               orphaned = a.orphaned and a.begun_at >= now() - $4::interval
         returning id, begun_at, session_id
         """,
         key,

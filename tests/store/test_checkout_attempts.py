@@ -1,0 +1,69 @@
+"""Sessions that are closed because nobody should pay them any more."""
+
+import pytest
+
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.products import checkout, checkout_attempts
+from tests.store.test_billing_lists import SHOP
+
+pytestmark = pytest.mark.anyio
+
+PRODUCT = "prd_a"
+
+
+async def begin(connection: Connection) -> int:
+    """The id of the attempt that a click belongs to."""
+    attempt = await checkout_attempts.begin(connection, b"key", product_id=PRODUCT, user_id=None)
+    return attempt.id
+
+
+async def opens(connection: Connection, session_id: str) -> None:
+    await checkout_attempts.opened(
+        connection, await begin(connection), session_id=session_id, price_id="price_m"
+    )
+
+
+async def remove_link(connection: Connection) -> None:
+    await connection.execute("update links set removed_at = now() where product_id = $1", PRODUCT)
+
+
+async def link_again(connection: Connection) -> None:
+    await connection.execute("update links set removed_at = null where product_id = $1", PRODUCT)
+
+
+async def test_a_session_that_opens_as_its_link_is_removed_is_closed(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        await opens(connection, "cs_before")
+        assert await checkout_attempts.orphans(connection, PRODUCT) == []
+        await remove_link(connection)
+        await checkout_attempts.orphan(connection, PRODUCT)
+        await opens(connection, "cs_during")
+        assert await checkout.waiting(connection, limit=9) == [PRODUCT]
+        assert await checkout_attempts.orphans(connection, PRODUCT) == ["cs_during"]
+        await checkout_attempts.closed(connection, "cs_during")
+        assert await checkout_attempts.orphans(connection, PRODUCT) == []
+        assert await checkout.waiting(connection, limit=9) == []
+
+
+async def test_a_session_whose_price_is_sold_again_stays_open(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        await opens(connection, "cs_kept")
+        await remove_link(connection)
+        await checkout_attempts.orphan(connection, PRODUCT)
+        await link_again(connection)
+        assert await checkout_attempts.orphans(connection, PRODUCT) == []
+        await remove_link(connection)
+        assert await checkout_attempts.orphans(connection, PRODUCT) == [], "it isn't one any more"
+
+
+async def test_an_attempt_that_begins_again_has_no_session_to_close(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        await opens(connection, "cs_old")
+        await remove_link(connection)
+        await checkout_attempts.orphan(connection, PRODUCT)
+        await connection.execute("update checkout_attempts set begun_at = now() - interval '1 day'")
+        await begin(connection)
+        assert await checkout_attempts.orphans(connection, PRODUCT) == []
