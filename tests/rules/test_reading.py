@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from latchkey.rules import reading
+from latchkey.rules.reading import Dispute, UnreadableError
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,23 @@ def test_odd_numbers_and_texts_are_taken_as_what_fits() -> None:
     assert found.customer is not None
     assert (found.customer.email, len(found.customer.name or "")) == (None, 1000)
     assert [(line.quantity, line.amount) for line in found.lines] == [(2**31 - 1, 0)]
+
+
+def test_an_answer_of_any_length_or_kind_is_read() -> None:
+    source = {"id": "sub_1", "customer": "cus_1", "status": "active", "created": 1}
+    long = {"feedback": "f" * 10_000, "comment": "c" * 10_000}
+    found = reading.subscription({**source, "cancellation_details": long})
+    assert (len(found.cancel_feedback or ""), len(found.cancel_comment or "")) == (100, 5000)
+    odd = {"feedback": ["unused"], "comment": {"text": 1}}
+    found = reading.subscription({**source, "cancellation_details": odd})
+    assert (found.cancel_feedback, found.cancel_comment) == (None, None)
+
+
+def test_an_odd_dispute_is_read_as_far_as_it_goes() -> None:
+    odd = {"amount": "many", "currency": 7, "evidence_details": {"due_by": "soon"}}
+    assert reading.dispute(odd) == Dispute("unknown", 0, None, None)
+    with pytest.raises(UnreadableError):
+        reading.dispute({"status": "lost", "evidence_details": ["due_by"]})
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,10 @@ insert into mails (key, kind, user_id, data, state)
 select 'one', 'payment_problem', user_id, '{"source_id": "sub_5"}', 'sent' from customers
  where id = 'cus_1';
 insert into mails (key, kind, user_id, data, state)
-select 'two', 'payment_problem', user_id, '{"source_id": "sub_5"}', 'suppressed' from customers
+select 'two', 'payment_reminder', user_id, '{"source_id": "sub_5"}', 'suppressed' from customers
+ where id = 'cus_1';
+insert into mails (key, kind, user_id, data, state)
+select 'three', 'product_access', user_id, '{"source_id": "sub_5"}', 'sent' from customers
  where id = 'cus_1';
 """
 

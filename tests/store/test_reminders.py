@@ -57,6 +57,17 @@ async def test_each_day_sends_one_email_to_those_who_still_owe(pool: Pool) -> No
         assert await queued(connection, 30) == []
 
 
+async def test_a_later_failure_has_a_series_of_its_own(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + OWES)
+        assert await queued(connection, 3) == ["sub_2", "sub_5"]
+        await connection.execute(
+            "update subscriptions set past_due_since = $1 where id = 'sub_2'", FAILED + 30 * DAY
+        )
+        await connection.execute("update activities set at = $1", FAILED + 30 * DAY)
+        assert await queued(connection, 33) == ["sub_2"]
+
+
 async def test_an_email_that_is_long_overdue_isnt_sent(pool: Pool) -> None:
     """Such as after the series was turned on, or the workers were away."""
     async with pool.acquire() as connection:
@@ -131,3 +142,20 @@ async def test_what_was_settled_before_it_went_out_isnt_sent(pool: Pool) -> None
             connection, limit=10, site=await site_settings.read(connection)
         )
     assert [mail.data["source_id"] for mail in claimed] == ["sub_5"]
+
+
+async def test_the_feed_says_who_caused_an_email(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(SHOP + OWES)
+        await reminders.remind(connection, "sub_2")
+        assert await queued(connection, 3) == ["sub_2", "sub_5"]
+        for mail in await mails.listed(connection):
+            await mails.mark_sent(connection, mail)
+        rows = await connection.fetch(
+            "select source_id, cause from activities where type = 'mail_sent'"
+        )
+    assert sorted(tuple(row) for row in rows) == [
+        ("sub_2", "admin"),
+        ("sub_2", "timer"),
+        ("sub_5", "timer"),
+    ]

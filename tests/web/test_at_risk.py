@@ -9,12 +9,15 @@ import pytest
 
 from latchkey import signin_links
 from latchkey.mail.render import render
+from latchkey.store import site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.purchases import reminders
+from latchkey.store.users import signin
 from tests.harness import SECRETS, Latchkey
 from tests.web.pages import left_for, visit
 from tests.web.test_admin_users import buyer, shown
+from web.pages.member.card import OPENED_PER_HOUR
 
 pytestmark = pytest.mark.anyio
 
@@ -137,11 +140,25 @@ async def test_the_emails_link_opens_stripes_page_for_the_card(shared: Latchkey)
         page = await visitor.get(path)
         assert "Your last payment failed" in page.text
         assert left_for(await visitor.send(path, expect=200)).startswith(shared.stripe.url)
+        async with shared.pool.acquire() as connection:
+            for _ in range(OPENED_PER_HOUR):
+                await signin.try_once(
+                    connection, f"card pages {person}", most=OPENED_PER_HOUR, seconds=3600
+                )
+        assert "Too many attempts" in (await visitor.send(path, expect=429)).text
         await shared.pool.execute(
             "update subscriptions set status = 'active', past_due_since = null where id = $1",
             subscription,
         )
         assert "Nothing is open" in (await visitor.get(path)).text
+        async with shared.pool.acquire() as connection:
+            await site_settings.change(connection, portal=False)
+            site = await site_settings.read(connection)
+            await visitor.get(path, 404)
+            await site_settings.change(connection, portal=True)
+        await visitor.get(path)
+        without = render(mail, public_url=shared.url, secrets=SECRETS, site=site)
+        assert (without.link or "").startswith(f"{shared.url}/login/")
         await shared.pool.execute("update users set link_epoch = 1 where id = $1", person)
         await visitor.get(path, 404)
         await visitor.get("/billing/card/nonsense", 400)

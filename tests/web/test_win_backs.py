@@ -9,7 +9,8 @@ from latchkey.mail.render import render
 from latchkey.store.feed import mails
 from latchkey.store.products import win_backs
 from latchkey.store.products.win_backs import NotInvited
-from tests.harness import SECRETS, Latchkey, until
+from tests.harness import KEY, SECRETS, Latchkey, until
+from tests.life.test_bad_input import AREAS
 from tests.web.pages import visit
 from tests.web.test_admin_users import shown
 from tests.web.test_member_checkout import for_sale, opened
@@ -56,6 +57,13 @@ async def test_who_is_invited_comes_back_with_the_code_and_is_counted(shared: La
         ):
             refused = await admin.send(chosen, PAGE, 422, id=subscription, code=code)
             assert problem in refused.text
+        lacking = dict.fromkeys(set(AREAS) - {"promotion_codes"}, "write")
+        try:
+            await shared.stripe.control("keys", key=KEY, permissions=lacking)
+            refused = await admin.send(chosen, PAGE, 422, id=subscription, code="COMEBACK")
+            assert "may not read promotion codes" in refused.text
+        finally:
+            await shared.stripe.control("keys", key=KEY, permissions=None)
         for _ in range(2):  # a double click
             done = await admin.send(chosen, PAGE, id=subscription, code="COMEBACK")
             assert done.headers["location"] == "/admin/cancellations?done=invited-back"
