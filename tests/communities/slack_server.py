@@ -117,7 +117,8 @@ class SlackServer:
         who = sent.get("user", BOT)
         if who not in self.people:
             return refusal("user_not_found")
-        seen = sorted(self.of(who) & self.of(BOT))
+        kinds = sent.get("types", "public_channel").split(",")
+        seen = [id_ for id_ in sorted(self.of(who) & self.of(BOT)) if self._kind(id_) in kinds]
         start = int(sent.get("cursor") or 0)
         size = min(int(sent["limit"]), self.page)
         end = start + size
@@ -128,6 +129,9 @@ class SlackServer:
             {"ok": True, "channels": found, "response_metadata": {"next_cursor": cursor}},
             {},
         )
+
+    def _kind(self, id_: str) -> str:
+        return "private_channel" if self.channels[id_]["is_private"] else "public_channel"
 
     def _problem(self, id_: str, who: str) -> str | None:
         if BOT not in self.members.get(id_, ()):

@@ -2,7 +2,7 @@
 Slack shares with Discord is tested with Discord."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +12,7 @@ import pytest
 
 from activities import webhooks
 from latchkey import slack
-from latchkey.community_api import CommunityError, Member
+from latchkey.community_api import CommunityError, Member, Turns
 from latchkey.outgoing_http import Answer, OutgoingHttp
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.slack import Slack
@@ -34,6 +34,7 @@ from tests.communities.slack_server import (
     TEAM,
     TOKEN,
     SlackServer,
+    channel,
     refusal,
     run_slack,
 )
@@ -304,11 +305,15 @@ async def test_a_limit_is_waited_out(quay: Quay) -> None:
 class Answering:
     """Answers every request in the same way."""
 
-    def __init__(self, body: Any, status: int = 200) -> None:
+    def __init__(
+        self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
-        self.answer = Answer(status, raw)
+        self.answer = Answer(status, raw, headers=headers or {})
+        self.asked: list[str] = []
 
-    async def request(self, *_: str, **__: Any) -> Answer:
+    async def request(self, method: str, url: str, **_: Any) -> Answer:
+        self.asked.append(url)
         return self.answer
 
     @property
@@ -385,6 +390,39 @@ async def test_an_identity_counts_only_for_the_attempt_and_workspace_it_is_for(
     assert await slack.identify(answering(right), **known()) == Member(ADA, "A da")
     with pytest.raises(CommunityError):
         await slack.identify(answering(right | wrong), **known())
+
+
+async def test_channels_are_offered_by_name() -> None:
+    body = {"ok": True, "channels": [channel("C1", "b"), channel("C2", "a")]}
+    offers = await Slack(Answering(body).outgoing, TOKEN).offers()
+    assert [offer.name for offer in offers] == ["#a", "#b"]
+
+
+async def test_a_list_without_an_end_is_given_up() -> None:
+    body = {"ok": True, "channels": [], "response_metadata": {"next_cursor": "again"}}
+    endless = Answering(body)
+    with pytest.raises(CommunityError, match="more than 4000 channels"):
+        await Slack(endless.outgoing, TOKEN).offers()
+    assert len(endless.asked) == slack.MOST_PAGES
+
+
+async def test_after_a_limit_no_such_call_is_made_before_its_time() -> None:
+    body = {"ok": False, "error": "ratelimited"}
+    busy, turns = Answering(body, 429, {"retry-after": "30"}), Turns()
+    for _ in range(2):
+        with pytest.raises(CommunityError) as limited:
+            await Slack(busy.outgoing, TOKEN, turns=turns).offers()
+        assert limited.value.asked is not None
+    assert len(busy.asked) == 1
+
+
+async def test_a_token_that_no_header_can_hold_is_not_sent() -> None:
+    claims = {
+        "iss": slack.ISSUER, "aud": CLIENT, "nonce": "n", "sub": ADA, slack.TEAM_CLAIM: TEAM,
+    }  # fmt: skip
+    odd = Answering({"ok": True, "access_token": "a\nb", "id_token": KEY.sign(claims)})
+    assert (await slack.identify(odd.outgoing, **known())).id == ADA
+    assert [url.rpartition("/")[2] for url in odd.asked] == ["openid.connect.token"]
 
 
 async def test_an_app_of_a_whole_organization_is_refused() -> None:

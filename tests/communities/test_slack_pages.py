@@ -17,6 +17,7 @@ from tests.communities.slack_server import (
     SECRET,
     TOKEN,
     SlackServer,
+    channel,
     run_slack,
 )
 from tests.harness import Latchkey, http_client, until
@@ -81,9 +82,14 @@ async def test_a_member_with_a_product_is_let_into_its_channel_and_out(
 ) -> None:
     monkeypatch.setitem(webhooks.BETWEEN, WebhookFormat.SLACK_CHANNELS, 0.0)
     product = await shared.product("Sailing club")
+    for name, kind in (("lobby", {"is_private": False}), ("wreck", {"is_archived": True})):
+        id_ = f"C0{name.upper()}00"
+        slack.channels[id_], slack.members[id_] = channel(id_, name) | kind, {BOT}
     here = await connect_workspace(owner, product)
     page = await shown(owner, here)
     assert "The quay" in page
+    assert "#lobby" not in page, "everybody may join it"
+    assert "#wreck" not in page, "nobody can be added to it"
     assert "#sailing" in page
     assert "#crew" not in page, "the app isn't in it"
     mine = await ada.get(MINE)
