@@ -92,7 +92,7 @@ class Judge:
             for source in life.sources.values()
         }
         self._judge_bills(lines)
-        self._judge_strangers(grants)
+        await self._judge_strangers(grants)
         await self._judge_moments()
         await self._judge_lines_by_hand()
         await self._judge_access(grants.union())
@@ -247,11 +247,12 @@ class Judge:
         for person in self._life.people:
             person.refunded = {}
 
-    def _judge_strangers(self, grants: Grants) -> None:
+    async def _judge_strangers(self, grants: Grants) -> None:
         """Nobody has access that none of their sources gives, and access given by hand is as it was
         given."""
         if strange := set(grants.bought) - set(self._life.sources):
-            raise WrongError(f"grants of what nobody bought: {strange}")
+            told = [await self._life.truth.found(one) for one in sorted(strange)]
+            raise WrongError(f"grants of what nobody bought: {told}")
         hand = self._life.hand
         for what, has, should in (
             ("complimentary", grants.gifts, hand.gifts),

@@ -468,7 +468,8 @@ async def pay_what_is_open(scene: Scene, person: Person) -> list[str]:
         if source["status"] in ("incomplete", "past_due", "unpaid"):
             bill = source["latest_invoice"]
             await scene.truth.post(f"invoices/{bill}/pay", payment_method="pm_card_visa")
-            return [found]
+            cart = person.carts.get(found)
+            return [found, cart] if cart else [found]
     return []
 
 

@@ -82,6 +82,10 @@ class Truth:
     async def control(self, path: str, **given: Any) -> Json:
         return _checked(await self.client.post(f"/_sandbox/{path}", json=given))
 
+    async def found(self, stripe_id: str) -> Json:
+        """Any object, with what Stripe doesn't show."""
+        return _checked(await self.client.get(f"/_sandbox/objects/{stripe_id}"))
+
     async def everything(self, path: str, **params: Any) -> list[Json]:
         """A whole list, newest first."""
         found: list[Json] = []
