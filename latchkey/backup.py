@@ -134,8 +134,7 @@ async def _dump(pg_dump: Path, dsn: str, snapshot: str, writer: DumpWriter) -> N
                 writer.write(chunk)
             status = await process.wait()
         except BaseException:
-            process.kill()
-            await process.wait()
+            await postgres_client.end(process)
             raise
         if status:
             raise BackupError(f"pg_dump failed: {postgres_client.last_line(said)}")

@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import subprocess
+from asyncio.subprocess import Process
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -65,3 +67,10 @@ def connection(dsn: str) -> tuple[str, dict[str, str]]:
     bare = parts._replace(netloc=user.partition(":")[0] + at + host, query="&".join(rest))
     environment = dict(os.environ) | ({"PGPASSWORD": password} if password else {})
     return urlunsplit(bare), environment
+
+
+async def end(process: Process) -> None:
+    """Kill a program that may have ended by itself."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

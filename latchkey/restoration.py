@@ -135,11 +135,10 @@ async def _run(
         )
         try:
             if isinstance(stdin, Path):
-                await _feed(process, stdin)
+                await feed(process, stdin)
             status = await process.wait()
         except BaseException:
-            process.kill()
-            await process.wait()
+            await postgres_client.end(process)
             raise
         if status:
             raise RestoreError(
@@ -148,10 +147,13 @@ async def _run(
             )
 
 
-async def _feed(process: Process, path: Path) -> None:
+async def feed(process: Process, path: Path) -> None:
+    """Write the dump of the backup at a path to a program, until that has ended."""
     assert process.stdin is not None, "it is a pipe"
     with suppress(BrokenPipeError, ConnectionResetError):
         for chunk in backup_file.read_dump(path):
+            if process.stdin.is_closing():
+                return
             process.stdin.write(chunk)
             await process.stdin.drain()
         process.stdin.close()

@@ -1,5 +1,6 @@
 """Backups: what is in the file, what a restore refuses, and what it leaves."""
 
+import asyncio
 import io
 import os
 import re
@@ -292,6 +293,14 @@ async def test_a_restore_changes_nothing_that_it_refuses(
     assert await tables(empty) == 0
     await restoration.restore(settings(empty), made.path)
     assert await tables(empty) > 50
+
+
+async def test_a_program_that_ends_before_it_reads_is_no_error_of_its_own(made: MadeBackup) -> None:
+    """What it said and its status tell what went wrong."""
+    process = await asyncio.create_subprocess_exec("false", stdin=asyncio.subprocess.PIPE)
+    assert await process.wait() == 1
+    await restoration.feed(process, made.path)
+    await postgres_client.end(process)
 
 
 async def test_a_restore_that_fails_half_way_leaves_nothing(
