@@ -6,7 +6,9 @@ A bare ASGI app outside the middleware: every event passes through here, and onl
 be slow.
 """
 
+import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -77,7 +79,9 @@ class WebhookEndpoint:
         self._refused = refused
         self._keyring = keyring
         self._wake = wake
-        self._reloaded = 0.0
+        self._reloading = asyncio.Lock()
+        self._reloaded = -math.inf
+        self._reloads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -123,14 +127,26 @@ class WebhookEndpoint:
         return await self._intake.store(event)
 
     async def _verify(self, body: bytes, signature: str | None) -> None:
+        """Check the signature. Where no known secret made it, the secrets are read again, once a
+        second at most; whoever comes meanwhile waits for that."""
+        reloads = self._reloads
         try:
-            verify_signature(body, signature, await self._keyring.secrets())
+            return verify_signature(body, signature, await self._keyring.secrets())
         except SignatureError as error:
-            if signature and time.monotonic() - self._reloaded > _RECHECK_SECONDS:
+            refused = RefusedError(400, "bad_signature", str(error))
+        if not signature:
+            raise refused
+        async with self._reloading:
+            if time.monotonic() - self._reloaded > _RECHECK_SECONDS:
                 self._reloaded = time.monotonic()
                 await self._keyring.reload()
-                return await self._verify(body, signature)
-            raise RefusedError(400, "bad_signature", str(error)) from None
+                self._reloads += 1
+        if self._reloads == reloads:
+            raise refused
+        try:
+            verify_signature(body, signature, await self._keyring.secrets())
+        except SignatureError:
+            raise refused from None
 
 
 def read_event(body: bytes, *, account: Account) -> inbox.Arrival:

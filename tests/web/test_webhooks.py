@@ -1,5 +1,6 @@
 """`POST /webhooks/stripe`: what is accepted, what is refused, and that refusals change nothing."""
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -415,3 +416,39 @@ async def test_a_fault_of_ours_is_answered_and_says_nothing_of_the_cause() -> No
         answer = await client.post("/webhooks/stripe", content=b"{}")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "secret" not in answer.text
+
+
+async def test_events_that_come_together_are_checked_by_a_secret_that_is_new() -> None:
+    """The first reads it, and the others wait for that. A flood of others' signatures doesn't make
+    them read it each."""
+    body, old, new = b"{}", "whsec_old", "whsec_new"
+
+    class Keys:
+        def __init__(self) -> None:
+            self.known, self.reads = old, 0
+
+        async def secrets(self) -> list[str]:
+            return [self.known]
+
+        async def account(self) -> None:
+            return None
+
+        async def reload(self) -> None:
+            self.reads += 1
+            await asyncio.sleep(0)
+            self.known = new
+
+    keys: Any = Keys()
+    endpoint = WebhookEndpoint(cast(Pool, None), keys, lambda pause: None)
+    transport = httpx.ASGITransport(endpoint)
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+
+        async def send(secret: str) -> str:
+            answer = await client.post(
+                "/webhooks/stripe", content=body, headers=signed(body, secret)
+            )
+            return str(answer.json()["code"])
+
+        assert await asyncio.gather(*(send(new) for _ in range(5))) == ["not_connected"] * 5
+        strangers = await asyncio.gather(*(send("whsec_none") for _ in range(5)))
+        assert (set(strangers), keys.reads) == ({"bad_signature"}, 1)
