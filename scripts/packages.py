@@ -7,22 +7,19 @@ the same bytes. Nothing is fetched.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.npm.install import MODULES
+from web import integration_files
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = ROOT / "integrations/wordpress/latchkey"
 EPOCH = 1_577_836_800
-"""The time of every file in the packages, in Unix seconds: the beginning of 2020."""
-EPOCH_OF_ZIP = (2020, 1, 1, 0, 0, 0)
+"""The time of every file in the packages of the clients, in Unix seconds: the beginning of 2020."""
 
 
 def build(folder: Path) -> list[Path]:
@@ -54,17 +51,10 @@ def npm_package(folder: Path) -> Path:
 
 
 def plugin(folder: Path) -> Path:
-    """Build the zip of the WordPress plugin, as WordPress takes it under *Upload Plugin*."""
-    found = re.search(r"^Stable tag: (\S+)$", (PLUGIN / "readme.txt").read_text(), re.M)
-    assert found, "readme.txt says the version"
-    target = folder / f"latchkey-for-wordpress-{found[1]}.zip"
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for path in PLUGIN.rglob("*") if path.is_file()):
-            name = f"latchkey/{path.relative_to(PLUGIN).as_posix()}"
-            entry = zipfile.ZipInfo(name, EPOCH_OF_ZIP)
-            entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+    """Write the zip of the WordPress plugin."""
+    name, content = integration_files.plugin()
+    target = folder / name
+    target.write_bytes(content)
     return target
 
 

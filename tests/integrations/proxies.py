@@ -21,8 +21,7 @@ from starlette.websockets import WebSocket
 
 from tests.harness import free_port, http_client, until
 from tests.integrations.install import proxies
-
-SHIPPED = Path(__file__).parents[2] / "integrations"
+from web.integration_files import OwnValues, configuration
 
 
 async def _page(request: Request) -> Response:
@@ -94,20 +93,19 @@ class Front:
                 return [program, "-db", "-f", str(self._haproxy())]
         return [program, f"--configFile={self._traefik()}"]
 
-    def _shipped(self, name: str, changes: Mapping[str, str]) -> str:
-        """A file of ours, with the addresses of this test in place of those that people replace."""
-        text = (SHIPPED / name).read_text()
-        for before, after in {
-            **changes,
-            "https://course.example.com": self.origin,
-            "127.0.0.1:8000": self.latchkey,
-            "127.0.0.1:3000": f"127.0.0.1:{self.behind}",
-            "members.example.com": self.latchkey,
-            "sailing": self.product,
-        }.items():
+    def _shipped(self, file: str, changes: Mapping[str, str]) -> str:
+        """A file as the admin pages show it for this site, and what only this test changes."""
+        values = OwnValues(
+            origin=self.origin,
+            host=self.latchkey,
+            product=self.product,
+            latchkey_at=self.latchkey,
+            site_at=f"127.0.0.1:{self.behind}",
+        )
+        text = configuration(self.name, values)[file]
+        for before, after in changes.items():
+            assert before in text, f"{file} doesn't have {before}"
             text = text.replace(before, after)
-        for before in changes:
-            assert before in (SHIPPED / name).read_text(), f"{name} doesn't have {before}"
         return text
 
     def _write(self, name: str, text: str) -> Path:
@@ -117,22 +115,21 @@ class Front:
 
     def _nginx(self) -> Path:
         address = f"listen 127.0.0.1:{self.port}"
-        changes = {"server_name course.example.com;": "server_name localhost;"}
         if self.https:
             pair = self.folder / "pair.pem"
             pair.write_bytes(_certificate())
-            changes |= {
+            changes = {
                 "listen 443 ssl;": f"{address} ssl;",
-                "/etc/ssl/course.example.com.pem": str(pair),
-                "/etc/ssl/course.example.com.key": str(pair),
+                "/etc/ssl/localhost.pem": str(pair),
+                "/etc/ssl/localhost.key": str(pair),
             }
         else:
-            changes |= {
+            changes = {
                 "listen 443 ssl;": f"{address};",
-                "    ssl_certificate /etc/ssl/course.example.com.pem;\n": "",
-                "    ssl_certificate_key /etc/ssl/course.example.com.key;\n": "",
+                "    ssl_certificate /etc/ssl/localhost.pem;\n": "",
+                "    ssl_certificate_key /etc/ssl/localhost.key;\n": "",
             }
-        server = self._shipped("nginx/course.conf", changes)
+        server = self._shipped("course.conf", changes)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "\n".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         return self._write(
@@ -142,30 +139,22 @@ class Front:
         )
 
     def _caddy(self) -> Path:
-        site = self._shipped("caddy/Caddyfile", {"course.example.com {": f"{self.origin} {{"})
+        site = self._shipped("Caddyfile", {"localhost {": f"{self.origin} {{"})
         options = "{\n\tadmin off\n\tauto_https off\n}\n"
         return self._write("Caddyfile", options + site)
 
     def _haproxy(self) -> Path:
-        lua = "haproxy/latchkey.lua"
-        return self._write(
-            "haproxy.cfg",
-            self._shipped(
-                "haproxy/haproxy.cfg",
-                {
-                    "/etc/haproxy/latchkey.lua": str(SHIPPED / lua),
-                    ":443 ssl crt /etc/ssl/course.example.com.pem": f"127.0.0.1:{self.port}",
-                },
+        changes = {
+            "/etc/haproxy/latchkey.lua": str(
+                self._write("latchkey.lua", self._shipped("latchkey.lua", {}))
             ),
-        )
+            ":443 ssl crt /etc/ssl/localhost.pem": f"127.0.0.1:{self.port}",
+        }
+        return self._write("haproxy.cfg", self._shipped("haproxy.cfg", changes))
 
     def _traefik(self) -> Path:
         dynamic = self._shipped(
-            "traefik/course.yml",
-            {
-                "Host(`course.example.com`)": "Host(`localhost`)",
-                "      entryPoints: [websecure]\n      tls: {}\n": "",
-            },
+            "course.yml", {"      entryPoints: [websecure]\n      tls: {}\n": ""}
         )
         course = self._write("course.yml", dynamic)
         return self._write(

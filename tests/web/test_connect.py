@@ -1,10 +1,15 @@
 """Connect your site: steps with the site's own values, and a check that says what works."""
 
 import asyncio
+import html
+import io
+import re
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -17,6 +22,7 @@ from tests.digest import digest
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, visit
 from tests.web.relying import FIELDS, register
+from web.integration_files import CONFIGURATIONS
 from web.pages.admin import connect
 from web.pages.admin.connect import KINDS, SiteFinding
 
@@ -142,6 +148,36 @@ async def test_every_kind_has_steps_with_the_sites_own_values(
         assert slug in shown
         assert "https://mine.example" in shown or kind.slug in ("wordpress", "openid-connect")
     await admin.get("/admin/connect/nothing", 404)
+
+
+async def test_configurations_and_the_plugin_are_ready_to_use(
+    shared: Latchkey, admin: Visitor
+) -> None:
+    slug = f"sailing-{uuid4().hex[:8]}"
+    await shared.product("Connected", slug=slug)
+    at = "latchkey_at=10.0.0.5:8000&site_at=[::1]:81"
+    for server, files in CONFIGURATIONS.items():
+        path = f"/admin/connect/{server}?product={slug}&address=https://Mine.example/&{at}"
+        shown = html.unescape((await admin.get(path)).text)
+        for file in files:
+            link = re.search(f'href="(/admin/connect/{server}/{file}[^"]*)"', shown)
+            assert link
+            answer = await admin.get(link[1])
+            assert answer.headers["content-disposition"] == f'attachment; filename="{file}"'
+            assert answer.text.strip() in shown
+            assert "example.com" not in answer.text
+        assert all(own in shown for own in (slug, "10.0.0.5:8000", "[::1]:81", "mine.example"))
+    await admin.get("/admin/connect/nginx/nothing.conf", 404)
+    await admin.get("/admin/connect/wordpress/course.conf", 404)
+    for wrong in ("10.0.0.5", "a b:80", "x:99999", "x:1;\n}"):
+        path = f"/admin/connect/nginx?{urlencode({'site_at': wrong})}"
+        refused = (await admin.get(path, 422)).text
+        assert "Enter a host and a port, such as 127.0.0.1:3000." in refused
+        assert "proxy_pass http://127.0.0.1:3000;" in refused
+    await admin.get("/admin/connect/nginx?address=ftp://mine.example", 422)
+    plugin = await admin.get("/admin/connect/wordpress/plugin")
+    with zipfile.ZipFile(io.BytesIO(plugin.content)) as archive:
+        assert "latchkey/latchkey.php" in archive.namelist()
 
 
 async def test_a_check_says_what_works_and_changes_nothing(

@@ -155,28 +155,28 @@ function followProgress(part) {
   addEventListener("pagehide", () => stream.close());
 }
 
-/** Ids under Details can be copied; a browser offers that only to pages that nobody can change on
-    their way. */
-function copyIds(root) {
+/** Ids under Details and configurations can be copied; a browser offers that only to pages that
+    nobody can change on their way. */
+function copyTexts(root) {
   if (!navigator.clipboard) return;
-  for (const id of root.querySelectorAll("details.ids code")) {
+  for (const source of root.querySelectorAll("details.ids code, pre.copy")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "link small";
     button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${id.textContent}`);
+    button.setAttribute("aria-label", `Copy ${source.dataset.name ?? source.textContent}`);
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(id.textContent);
+      await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
       button.removeAttribute("aria-label");
     });
-    (id.closest("a") ?? id).after(" ", button);
+    (source.closest("a") ?? source).after(" ", button);
   }
 }
 
 function enhance(root) {
   localTimes(root);
-  copyIds(root);
+  copyTexts(root);
   for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);

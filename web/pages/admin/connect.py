@@ -1,9 +1,10 @@
 """Connect your site: the steps for each kind of site, with this site's own values, and a check of
 what works."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,9 @@ from latchkey.store.oauth import connecting
 from latchkey.store.oauth.connecting import ConnectionFacts
 from latchkey.store.products import listing
 from latchkey.store.users import signin
+from web import integration_files
 from web.forward_auth.verify import ENTER
+from web.integration_files import LATCHKEY_AT, SITE_AT, OwnValues, is_listener
 from web.pages.errors import NotFoundError
 from web.pages.guard import TooManyError, admin_page, form, text
 from web.pages.render import page
@@ -114,6 +117,8 @@ def routes() -> list[Route]:
     return [
         Route("/admin/connect", index),
         Route("/admin/connect/{kind}", steps, methods=["GET", "POST"]),
+        Route("/admin/connect/wordpress/plugin", plugin),
+        Route("/admin/connect/{kind}/{file}", download),
     ]
 
 
@@ -131,7 +136,11 @@ async def steps(request: Request) -> Response:
     if kind is None:
         raise NotFoundError("There are no steps for this kind of site.")
     if fields is None:
-        return await _page(request, kind, request.query_params.get("address", ""))
+        address = request.query_params.get("address", "")
+        wrong = unfit_origin(address) if address else None
+        return await _page(
+            request, kind, address, problem=f"The address {wrong}." if wrong else None
+        )
     address = text(fields, "address")
     if wrong := unfit_origin(address):
         return await _page(request, kind, address, problem=f"The address {wrong}.")
@@ -146,6 +155,56 @@ async def steps(request: Request) -> Response:
     return await _page(request, kind, origin, findings=findings)
 
 
+@admin_page
+async def plugin(request: Request) -> Response:
+    """The WordPress plugin as a zip."""
+    name, content = integration_files.plugin()
+    return _attachment(name, content, "application/zip")
+
+
+@admin_page
+async def download(request: Request) -> Response:
+    """A file of a web server's configuration, with the values of the page that leads here."""
+    kind = request.path_params["kind"]
+    if kind not in integration_files.CONFIGURATIONS:
+        raise NotFoundError("There is no such file.")
+    async with site_of(request).pool.acquire() as connection:
+        products = await listing.live_slugs(connection)
+    own, _ = _own_values(request, products, request.query_params.get("address", ""))
+    content = integration_files.configuration(kind, own).get(request.path_params["file"])
+    if content is None:
+        raise NotFoundError("There is no such file.")
+    return _attachment(request.path_params["file"], content, "text/plain")
+
+
+def _attachment(name: str, content: str | bytes, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _own_values(
+    request: Request, products: Sequence[tuple[str, str]], address: str
+) -> tuple[OwnValues, dict[str, str]]:
+    """The values that the steps are filled with, and what is wrong with those in the address."""
+    asked, errors = request.query_params, {}
+    product = asked.get("product", "")
+    if product not in dict(products):
+        product = products[0][0] if products else "your-product"
+    at = {"latchkey_at": LATCHKEY_AT, "site_at": SITE_AT}
+    for name in at:
+        if is_listener(asked.get(name, at[name])):
+            at[name] = asked.get(name, at[name])
+        else:
+            errors[name] = f"Enter a host and a port, such as {at[name]}."
+    own = OwnValues(
+        origin=EXAMPLE if unfit_origin(address) else origin_of(address),
+        host=urlsplit(site_of(request).public_url).netloc,
+        product=product,
+        **at,
+    )
+    return own, errors
+
+
 async def _page(
     request: Request,
     kind: Kind,
@@ -157,23 +216,27 @@ async def _page(
     site = site_of(request)
     async with site.pool.acquire() as connection:
         products = await listing.live_slugs(connection)
-    chosen = request.query_params.get("product", "")
-    if chosen not in dict(products):
-        chosen = products[0][0] if products else "your-product"
-    public = urlsplit(site.public_url)
+    own, errors = _own_values(request, products, address)
+    if problem:
+        errors["address"] = problem
+    filled, files = {"product": own.product, "address": address}, {}
+    if kind.way is Way.PROXY:
+        filled |= {"latchkey_at": own.latchkey_at, "site_at": own.site_at}
+        files = integration_files.configuration(kind.slug, own)
     return page(
         request,
         "admin/connect_steps.html",
-        422 if problem else 200,
+        422 if errors else 200,
         kind=kind,
         address=address,
-        origin=origin_of(address) if not unfit_origin(address) else EXAMPLE,
-        errors={"address": problem} if problem else {},
+        errors=errors,
         findings=findings,
         products=products,
-        product=chosen,
+        own=own,
+        asked=request.query_params,
         public_url=site.public_url,
-        host=public.netloc,
+        files=files,
+        query=urlencode(filled),
     )
 
 
