@@ -20,15 +20,26 @@ async def session(api: StripeApi, source: Json) -> Order:
     """A checkout session with all its lines and its payment.
 
     A subscription's checkout has no payment of its own: its one-off lines were paid by the
-    subscription's first invoice.
+    subscription's first invoice. That of a one-off purchase may have an invoice, which can be paid
+    in another way if the payment at the checkout fails.
     """
     found = reading.checkout_session(source)
     if not found.lines_complete:
         found = reading.checkout_session(source, lines=await api.session_lines(found.id))
-    if found.subscription and found.invoice and found.one_off_lines and found.payment is None:
+    of_first_bill = found.subscription and found.one_off_lines and found.payment is None
+    if found.invoice and (of_first_bill or _paid_otherwise(source)):
         return await _by_bill(api, found, await api.invoice(found.invoice))
     found = replace(found, payment=await _with_dispute(api, found.payment))
     return await _without_refunds(api, found)
+
+
+def _paid_otherwise(session: Json) -> bool:
+    bill = session.get("invoice")
+    return (
+        session.get("payment_status") == "unpaid"
+        and isinstance(bill, dict)
+        and bill.get("status") == "paid"
+    )
 
 
 async def _by_bill(api: StripeApi, cart: Order, bill: Json) -> Order:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.client import Client
@@ -45,6 +45,9 @@ from latchkey.stripe_api import Json, Page, StripeApi
 
 MANY_PRICES = 20
 """From this many prices on, reading all subscriptions once is cheaper than one list per price."""
+
+CLOCKS_DIFFER = timedelta(hours=1)
+"""By how much Stripe's clock and ours may differ at most."""
 
 LIFECYCLES_AT_ONCE = 8
 LIFECYCLES_PER_SECOND = 50
@@ -197,8 +200,12 @@ class ImportActivities:
     async def _found(
         self, api: StripeApi, page: Iterable[Json], job: ImportPageInput | PreviewPageInput
     ) -> tuple[list[Subscription], list[Order]]:
-        """The page's records of the Stripe product. Invoices of checkout sessions are left out,
-        because the sessions were read before."""
+        """The page's records of the Stripe product, without the invoices of checkout sessions.
+
+        Sessions are read first. One that is completed later isn't known when its invoice is read,
+        so sessions are looked for where the invoice is younger than the link. A preview needs no
+        more than those that it has read.
+        """
 
         def sells(order: Order) -> bool:
             return any(line.stripe_product == job.stripe_product for line in order.one_off_lines)
@@ -220,7 +227,23 @@ class ImportActivities:
             known = await order_mirror.of_invoices(connection, list(selling))
         unmade = [source for key, source in selling.items() if not known.get(key)]
         found = [await fetch.invoice(api, source) for source in unmade]
-        return [], [order for order in found if sells(order)]
+        bought = [order for order in found if sells(order)]
+        if isinstance(job, ImportPageInput):
+            bought = await self._without_sessions(api, bought, job.link_id)
+        return [], bought
+
+    async def _without_sessions(
+        self, api: StripeApi, bills: list[Order], link_id: int
+    ) -> list[Order]:
+        """Leave out invoices of sessions that were completed after the sessions were read: their
+        own events bring them."""
+        async with self._deps.pool.acquire() as connection:
+            since = await links.made_at(connection, link_id) - CLOCKS_DIFFER
+        return [
+            bill
+            for bill in bills
+            if bill.created < since or await fetch.session_of_invoice(api, bill) is None
+        ]
 
     async def _prices(self, api: StripeApi, stripe_product: str, *, invoices: str) -> ImportPlan:
         """All prices of the product, including archived ones: paying any of them gives access.

@@ -16,7 +16,7 @@ from latchkey.rules import access
 from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.pool import Connection
-from latchkey.store.purchases import order_facts, orders
+from latchkey.store.purchases import order_facts, order_mirror, orders
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
 from latchkey.store.stripe import inbox
@@ -75,7 +75,7 @@ class PurchaseActivities:
             if order.subscription is None:
                 return await self._apply(order, job, context)
             return await self._pass_on(Target(TargetKind.SUBSCRIPTION, order.subscription), job)
-        session = await fetch.session_of_invoice(api, order)
+        session = await self._session_of(api, order)
         if session:
             return await self._pass_on(Target(TargetKind.PURCHASE, session), job)
         result = await self._apply(order, job, context)
@@ -83,6 +83,13 @@ class PurchaseActivities:
             owner = Target(TargetKind.SUBSCRIPTION, order.subscription)
             await dispatch.nudge(self._client, owner, [])
         return result
+
+    async def _session_of(self, api: StripeApi, bill: Order) -> str | None:
+        """The checkout session that created an invoice, if any: as we know it, or as Stripe says.
+        A payment that failed at the checkout may be made otherwise, and leads to no session."""
+        async with self._deps.pool.acquire() as connection:
+            known = await order_mirror.of_invoices(connection, [bill.id])
+        return known.get(bill.id) or await fetch.session_of_invoice(api, bill)
 
     async def _tell_of_bill(self, order: Order, context: ApplyContext) -> None:
         async with self._deps.pool.acquire() as connection, connection.transaction():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from activities import fetch
-from latchkey.rules.access import judge_order
+from latchkey.rules.access import judge_order, order_state
 from latchkey.rules.policy import DEFAULT_POLICY
 from latchkey.stripe_api import StripeApi
 from tests.harness import KEY, Json, Stripe
@@ -38,6 +38,27 @@ async def test_the_gravest_dispute_of_an_invoice_paid_in_parts_counts(stripe: St
             assert order.payment.dispute_status == "lost"
     finally:
         await api.close()
+
+
+async def test_a_checkout_whose_payment_fails_is_paid_by_its_invoice(stripe: Stripe) -> None:
+    stripe.never_settles()
+    price = await stripe.price(await stripe.product(), every=None)
+    cart = await stripe.checkout(
+        price, mode="payment", customer_creation="always", invoice_creation={"enabled": True}
+    )
+    cart = await stripe.pay(cart, "otherwise@reads.example", card="sepa_debit")
+    await stripe.control(f"checkout/{cart['id']}/settle", outcome="failed")
+    api = StripeApi(KEY, base=stripe.url)
+    try:
+        failed = await fetch.session(api, await api.checkout_session(cart["id"]))
+        assert order_state(failed) == "failed"
+        await stripe.post(f"invoices/{cart['invoice']}/pay", payment_method="pm_card_visa")
+        order = await fetch.session(api, await api.checkout_session(cart["id"]))
+    finally:
+        await api.close()
+    assert order_state(order) == "paid"
+    assert order.payment is not None
+    assert order.payment.state == "succeeded", "whose refund ends what it opened"
 
 
 async def test_refunding_what_was_paid_by_card_beside_cash_is_a_partial_refund(

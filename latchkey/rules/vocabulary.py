@@ -154,6 +154,7 @@ class Reason(StrEnum):
     EXPIRED = "never_paid"
     UNKNOWN_STATUS = "unknown_status"
     ITEM_REMOVED = "item_removed"
+    SAME_PURCHASE = "same_purchase"
     PAYMENT_PENDING = "payment_pending"
     PAYMENT_FAILED = "payment_failed"
     NOT_COMPLETED = "not_completed"

@@ -373,6 +373,7 @@ REASONS: dict[str, str] = {
     Reason.BY_POLICY: "The access policy gives no access in this state",
     Reason.EXPIRED: "It was never paid for",
     Reason.ITEM_REMOVED: "The subscription no longer includes the product",
+    Reason.SAME_PURCHASE: "It was counted twice: another entry has the same purchase",
     Reason.PAYMENT_PENDING: "The payment is pending",
     Reason.PAYMENT_FAILED: "The payment failed",
     Reason.NOT_COMPLETED: "The checkout wasn't completed",

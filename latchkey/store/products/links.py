@@ -313,6 +313,14 @@ async def job(connection: Connection, link_id: int) -> LinkJob:
     return _job(row)
 
 
+async def made_at(connection: Connection, link_id: int) -> datetime:
+    """When a link was made."""
+    found: datetime = await connection.fetchval(
+        "select created_at from links where id = $1", link_id
+    )
+    return found
+
+
 async def mark_dispatched(connection: Connection, job: LinkJob) -> None:
     """Record that a link's workflow was notified, unless the link has been removed in the
     meantime."""

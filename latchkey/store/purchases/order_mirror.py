@@ -1,6 +1,6 @@
 """The mirror of one-off purchases: locking, reading and writing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,17 +41,47 @@ async def order_of_payment(connection: Connection, payment_intent: str) -> list[
     return [row["id"] for row in rows]
 
 
-async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, bool]:
-    """Which of these invoices are known orders, or were created by known checkout sessions (True
-    for the latter)."""
+async def of_invoices(connection: Connection, invoice_ids: Sequence[str]) -> dict[str, str | None]:
+    """The known invoices among these, with the checkout session that created each; None for those
+    that are orders themselves."""
     rows = await connection.fetch(
         """
-        select invoice, bool_or(id <> invoice) as by_session
+        select invoice, min(id) filter (where id <> invoice) as session
           from orders where invoice = any($1::text[]) group by invoice
         """,
         list(invoice_ids),
     )
-    return {row["invoice"]: row["by_session"] for row in rows}
+    return {row["invoice"]: row["session"] for row in rows}
+
+
+async def hand_over(connection: Connection, sessions: Mapping[str, str]) -> list[str]:
+    """Make orders out of invoices part of the checkout sessions that created them, given by their
+    invoices, so that each is one purchase. Returns the invoices that were orders.
+
+    Their grants go to the session, unless it has the same or belongs to somebody else. The caller
+    has locked the sessions' rows.
+    """
+    rows = await connection.fetch(
+        "delete from orders where id = any($1::text[]) returning id", list(sessions)
+    )
+    gone = [row["id"] for row in rows]
+    if gone:
+        await connection.execute(
+            """
+            update grants g set source_id = s.id
+              from unnest($1::text[], $2::text[]) as made (invoice, session)
+              join orders s on s.id = made.session
+             where g.source = 'order' and g.source_id = made.invoice and g.user_id = s.user_id
+               and not exists (
+                   select from grants h
+                    where h.source = 'order' and h.source_id = s.id and h.ended_at is null
+                      and h.user_id = g.user_id and h.product_id = g.product_id
+                      and g.ended_at is null)
+            """,
+            gone,
+            [sessions[invoice] for invoice in gone],
+        )
+    return gone
 
 
 async def make(

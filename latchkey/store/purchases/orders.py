@@ -58,9 +58,10 @@ async def apply_orders(
     """
     references = references or {}
     readings = await customer_accounts.recognized(connection, readings)
-    products = await _products(connection, readings, context)
-    known = await mirror.known(connection, [reading.id for reading in readings])
     outcome = AppliedPage({})
+    readings = await _without_bills_of_sessions(connection, readings, outcome)
+    products = await _products(connection, readings, context)
+    known = await _known(connection, readings)
     concerned = []
     for reading in readings:
         linked = [p for p in _linked(reading, products) if not p.removed]
@@ -79,7 +80,8 @@ async def apply_orders(
             outcome.applied[reading.id] = read_meanwhile(reading.id)
         else:
             fresh.append(reading)
-    changes = await _apply(connection, fresh, old, products, outcome, context=context)
+    bills = await _take_over_bills(connection, fresh)
+    changes = await _apply(connection, fresh, old, products, outcome, bills=bills, context=context)
     if fresh:
         await mirror.write(connection, fresh, money_changes=changes, ticket=context.ticket)
     return outcome
@@ -102,6 +104,52 @@ async def rejudge_orders(
     old = await mirror.lock(connection, sorted(ids))
     await _apply(connection, readings, old, products, outcome, context=context)
     return outcome
+
+
+async def _without_bills_of_sessions(
+    connection: Connection, readings: Sequence[Order], outcome: AppliedPage
+) -> list[Order]:
+    """Leave out the invoices that a known checkout session created, or one among the readings: the
+    session is the purchase. Whoever read such an invoice didn't find its session yet."""
+    invoices = [reading.id for reading in readings if reading.is_invoice]
+    if not invoices:
+        return list(readings)
+    made = {key for key, by in (await mirror.of_invoices(connection, invoices)).items() if by}
+    made |= set(_invoices_of_sessions(readings))
+    kept = [reading for reading in readings if reading.id not in made]
+    outcome.applied |= {key: read_meanwhile(key) for key in invoices if key in made}
+    return kept
+
+
+async def _known(connection: Connection, readings: Sequence[Order]) -> dict[str, int | None]:
+    """The user of each order that has a row. A session whose invoice was taken as an order of its
+    own is known by it."""
+    sessions = _invoices_of_sessions(readings)
+    found = await mirror.known(connection, [*(reading.id for reading in readings), *sessions])
+    for invoice, session in sessions.items():
+        if invoice in found:
+            found[session] = found.get(session) or found[invoice]
+    return found
+
+
+async def _take_over_bills(connection: Connection, readings: Sequence[Order]) -> list[str]:
+    """Have the sessions take over what their invoices gave as orders of their own, and return
+    those invoices."""
+    sessions = _invoices_of_sessions(readings)
+    if not sessions:
+        return []
+    bills = await mirror.hand_over(connection, sessions)
+    await matches.settled(connection, bills)
+    return bills
+
+
+def _invoices_of_sessions(readings: Sequence[Order]) -> dict[str, str]:
+    """The checkout sessions among these orders, by the invoices that they created."""
+    return {
+        reading.invoice: reading.id
+        for reading in readings
+        if reading.invoice and not reading.is_invoice
+    }
 
 
 async def _products(
@@ -158,12 +206,15 @@ async def _apply(
     products: _Products,
     outcome: AppliedPage,
     *,
+    bills: Sequence[str] = (),
     context: ApplyContext,
 ) -> dict[str, int]:
-    """Settle the readings; returns how often each one's payment has changed so far."""
+    """Settle the readings; returns how often each one's payment has changed so far. What `bills`
+    still give, ends."""
     if not readings:
         return {}
-    given = await given_by(connection, GrantSource.ORDER, [reading.id for reading in readings])
+    ids = [reading.id for reading in readings]
+    given = await given_by(connection, GrantSource.ORDER, [*ids, *bills])
     changes: dict[str, int] = {}
     entitlements: list[Entitlement] = []
     causes: list[Fact] = []
@@ -189,7 +240,9 @@ async def _apply(
         told = causes if before.ticket else results
         told += facts_of(reading, before, own, changes=changes[reading.id], context=context)
     await write_facts(connection, causes)
-    settled = await settle(connection, entitlements, given=given, context=context)
+    settled = await settle(
+        connection, entitlements, given=given, same_purchase=bills, context=context
+    )
     outcome.granted, outcome.already = settled.granted, settled.already
     outcome.ended = settled.ended
     await write_facts(connection, results)

@@ -4,7 +4,7 @@ Everything here is keyed by the fact it records, so it is idempotent.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -134,13 +134,15 @@ async def settle(
     entitlements: Sequence[Entitlement],
     *,
     given: EarlierGrants,
+    same_purchase: Collection[str] = (),
     context: ApplyContext,
 ) -> Settled:
     """Bring the grants in `given` in line with `entitlements`, with their activity lines and
     emails.
 
-    A live grant without an entitlement ends. A grant that another link gives now belongs to that
-    link. The caller locked the sources' rows before reading `given`.
+    A live grant without an entitlement ends; `same_purchase` are sources that turned out to be part
+    of another one. A grant that another link gives now belongs to that link. The caller locked the
+    sources' rows before reading `given`.
     """
     live = dict(given.live)
     outcome = Settled()
@@ -160,10 +162,10 @@ async def settle(
             outcome.begun += [entitlement] if key not in given.before else []
         elif grant is not None:
             ended.append(_ending(entitlement, grant, context))
-    ended += [
-        _Ending(grant, _end_of(grant, None, context), Reason.ITEM_REMOVED)
-        for grant in live.values()
-    ]
+    for grant in live.values():
+        twice = grant.source_id in same_purchase
+        reason = Reason.SAME_PURCHASE if twice else Reason.ITEM_REMOVED
+        ended.append(_Ending(grant, _end_of(grant, None, context), reason))
     if moved:
         await _move(connection, moved)
     if ended:
