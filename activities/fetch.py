@@ -2,18 +2,38 @@
 
 from dataclasses import replace
 
-from latchkey.rules import access, reading
+from latchkey.rules import access, discounts, reading
+from latchkey.rules.discounts import Coupon
 from latchkey.rules.reading import Order, Payment, Subscription
 from latchkey.stripe_api import Json, StripeApi, StripeError
 from latchkey.stripe_ids import owner
 
 
 async def subscription(api: StripeApi, source: Json) -> Subscription:
-    """A subscription with all its items, since inline lists are cut off after ten."""
+    """A subscription with all its items, since inline lists are cut off after ten, and what
+    coupons take off them."""
     found = reading.subscription(source)
-    if found.items_complete:
+    items = source["items"]["data"] if found.items else []
+    if not found.items_complete:
+        items = await api.subscription_items(found.id)
+        found = reading.subscription(source, items=items)
+    given = discounts.given(source, items)
+    if given == {}:
         return found
-    return reading.subscription(source, items=await api.subscription_items(found.id))
+    return discounts.discounted(found, items, given, await _coupons(api, source, items, given))
+
+
+async def _coupons(
+    api: StripeApi, source: Json, items: list[Json], given: discounts.CouponsGiven | None
+) -> dict[str, Coupon]:
+    """The given coupons. One that was deleted, or may not be read by itself, counts as the
+    subscription shows it."""
+    found = discounts.shown(source, items)
+    for name in {name for ids in (given or {}).values() for name in ids}:
+        whole = await api.coupon(name) if found.get(name) != Coupon() else None
+        if whole is not None:
+            found[name] = discounts.coupon(whole)
+    return found
 
 
 async def session(api: StripeApi, source: Json) -> Order:

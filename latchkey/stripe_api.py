@@ -8,9 +8,9 @@ idempotency key.
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import stripe
 import structlog
@@ -23,12 +23,17 @@ from latchkey.timings import STRIPE_CALL, STRIPE_WAIT
 
 API_VERSION: str = stripe.api_version
 Json = dict[str, Any]
+T = TypeVar("T")
 
 PAGE = 100
 """Stripe's largest page size."""
 
 A_FEW = 20
 """Enough invoices to cover one overdue period and the paid invoice before it."""
+
+_MOST_COUPONS = 1000
+_COUPON_PAUSE_SECONDS = 3600.0
+"""How long a key that may not read coupons isn't asked for them again."""
 
 _SPACES = frozenset({"billing_portal", "checkout", "core"})
 """First parts of paths that only group what follows."""
@@ -195,6 +200,8 @@ class StripeApi:
     ) -> None:
         self.writes = True
         self._rate = rate
+        self._coupons: dict[str, Json | None] = {}
+        self._coupons_from = 0.0
         self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
         self._client = stripe.StripeClient(
@@ -280,39 +287,100 @@ class StripeApi:
         return found
 
     async def subscription(self, subscription_id: str) -> Json:
-        return await self.call(
-            "get", f"/v1/subscriptions/{in_path(subscription_id)}", {"expand": ["customer"]}
+        path = f"/v1/subscriptions/{in_path(subscription_id)}"
+        return await self._discounted(
+            lambda parts: self.call("get", path, {"expand": ["customer", *parts]}), _DISCOUNTS
         )
 
     async def subscriptions(
         self, *, price: str | None, after: str | None, ended: bool = False
     ) -> Page:
         """Subscriptions with their customers; `ended` includes those that have ended."""
-        params: Json = {"expand": ["data.customer"]}
+        params: Json = {}
         if ended:
             params["status"] = "all"
         if price:
             params["price"] = price
-        return await self.page("/v1/subscriptions", params, after=after)
+        return await self._subscriptions(params, after=after)
 
     async def subscriptions_begun(self, since: int, until: int, *, after: str | None) -> Page:
         """Subscriptions, also ended ones, whose current period began between two Unix times, with
         their customers."""
         span = {"gte": since, "lte": until}
-        params = {"status": "all", "current_period_start": span, "expand": ["data.customer"]}
-        return await self.page("/v1/subscriptions", params, after=after)
+        params = {"status": "all", "current_period_start": span}
+        return await self._subscriptions(params, after=after)
+
+    async def _subscriptions(self, params: Json, *, after: str | None) -> Page:
+        def read(parts: list[str]) -> Awaitable[Page]:
+            wanted = {**params, "expand": ["data.customer", *parts]}
+            return self.page("/v1/subscriptions", wanted, after=after)
+
+        return await self._discounted(read, [f"data.{part}" for part in _DISCOUNTS])
 
     async def active_subscriptions(self, *, after: str | None) -> Page:
         return await self.page("/v1/subscriptions", {"status": "active"}, after=after)
 
     async def subscription_items(self, subscription_id: str) -> list[Json]:
-        return await self.all("/v1/subscription_items", {"subscription": subscription_id})
+        params: Json = {"subscription": subscription_id}
+        return await self._discounted(
+            lambda parts: self.all("/v1/subscription_items", {**params, "expand": parts}),
+            ["data.discounts.source.coupon"],
+        )
+
+    async def coupon(self, coupon_id: str) -> Json | None:
+        """A coupon with what it is limited to; None if it is gone or the key may not read it. What
+        it takes off never changes, so it is read once."""
+        if coupon_id not in self._coupons:
+            if not self._reads_coupons:
+                return None
+            path = f"/v1/coupons/{in_path(coupon_id)}"
+            try:
+                found = await self.call("get", path, {"expand": ["applies_to"]})
+            except StripeError as error:
+                if error.passing:
+                    raise
+                if not error.missing:
+                    self._without_coupons()
+                    return None
+                found = None
+            if len(self._coupons) >= _MOST_COUPONS:
+                self._coupons.clear()
+            self._coupons[coupon_id] = found
+        return self._coupons[coupon_id]
+
+    @property
+    def _reads_coupons(self) -> bool:
+        return time.monotonic() >= self._coupons_from
+
+    def _without_coupons(self) -> None:
+        log.warning("the Stripe key may not read coupons, so discounts aren't known")
+        self._coupons_from = time.monotonic() + _COUPON_PAUSE_SECONDS
+
+    async def _discounted(
+        self, read: Callable[[list[str]], Awaitable[T]], parts: Sequence[str]
+    ) -> T:
+        """What `read` gives with these parts expanded, or without them where the key may not read
+        coupons: access must not depend on discounts."""
+        if not self._reads_coupons:
+            return await read([])
+        try:
+            return await read(list(parts))
+        except StripeError as error:
+            if error.passing or error.missing:
+                raise
+            found = await read([])
+            self._without_coupons()
+            return found
 
     async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
         """A session; `whole` adds the subscription it created and its customer."""
-        parts = [*_SESSION_PARTS, *([_SUBSCRIBED] if whole else [])]
-        return await self.call(
-            "get", f"/v1/checkout/sessions/{in_path(session_id)}", {"expand": parts}
+        path = f"/v1/checkout/sessions/{in_path(session_id)}"
+        if not whole:
+            return await self.call("get", path, {"expand": _SESSION_PARTS})
+        known = [*_SESSION_PARTS, _SUBSCRIBED]
+        return await self._discounted(
+            lambda parts: self.call("get", path, {"expand": [*known, *parts]}),
+            [f"subscription.{part}" for part in _DISCOUNTS],
         )
 
     async def completed_sessions(self, *, after: str | None) -> Page:
@@ -324,10 +392,14 @@ class StripeApi:
     async def sessions_begun(self, since: int, until: int, *, after: str | None) -> Page:
         """Completed checkout sessions that began between two Unix times, with what they sold, their
         payments, and the subscriptions that they created and their customers."""
-        parts = [f"data.{part}" for part in (*_SESSION_PARTS, _SUBSCRIBED)]
+        known = [f"data.{part}" for part in (*_SESSION_PARTS, _SUBSCRIBED)]
         span = {"gte": since, "lte": until}
-        params = {"status": "complete", "created": span, "expand": parts}
-        return await self.page("/v1/checkout/sessions", params, after=after)
+
+        def read(parts: list[str]) -> Awaitable[Page]:
+            params = {"status": "complete", "created": span, "expand": [*known, *parts]}
+            return self.page("/v1/checkout/sessions", params, after=after)
+
+        return await self._discounted(read, ["data.subscription.discounts"])
 
     async def create_checkout_session(self, params: Json, *, idempotency_key: str) -> Json:
         return await self.call(
@@ -599,6 +671,8 @@ class StripeApi:
 
 _SESSION_PARTS = ["line_items", "payment_intent.latest_charge", "invoice"]
 _SUBSCRIBED = "subscription.customer"
+_DISCOUNTS = ("discounts.source.coupon", "items.data.discounts")
+"""As deep as Stripe expands; lists of sessions don't reach those of items."""
 
 
 def replace_unstorable(data: Any) -> bool:

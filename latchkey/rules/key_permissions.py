@@ -75,6 +75,9 @@ PERMISSIONS = (
         "/v1/promotion_codes",
         "the code that a link to a checkout names",
     ),
+    KeyPermission(
+        "Coupons", "coupon", "/v1/coupons", "taking lasting discounts off recurring revenue"
+    ),
     KeyPermission("Subscriptions", "subscription", "/v1/subscriptions", "access and its end"),
     KeyPermission(
         "Invoices", "invoice", "/v1/invoices", "purchases, one-off invoices and who is past due"

@@ -58,12 +58,16 @@ class Customer:
 
 @dataclass(frozen=True)
 class Item:
+    """`discount` is what coupons that last forever take off each period, in the minor unit; None if
+    it isn't known."""
+
     id: str
     stripe_product: str
     price_id: str
     quantity: int | None
     period_start: datetime | None
     period_end: datetime | None
+    discount: int | None = 0
 
 
 @dataclass(frozen=True)

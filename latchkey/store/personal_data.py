@@ -190,7 +190,7 @@ KEPT: Mapping[str, str] = {
     "protected_sites": "id origin without_access created_at asked_at",
     "recurring_spans": (
         "id subscription_id item_id stripe_product price_id quantity trial since until recorded_at"
-        " imported"
+        " imported discount"
     ),
     "sales_pages": (
         "product_id status headline body image_url price_line button edition created_at updated_at"
@@ -204,7 +204,7 @@ KEPT: Mapping[str, str] = {
     ),
     "stripe_rate": "only_row level refilled_at factor limited_at paused_until",
     "subscription_items": (
-        "subscription_id id stripe_product price_id quantity period_end period_start"
+        "subscription_id id stripe_product price_id quantity period_end period_start discount"
     ),
     "subscriptions": (
         "id account_id livemode customer_id user_id status scheduled_end cancellations period_end"

@@ -245,10 +245,16 @@ CREATE FUNCTION record_recurring_spans(ids text[]) RETURNS void
     SET enable_seqscan TO 'off'
     AS $$
 begin
+    update recurring_spans r set discount = i.discount
+      from subscription_items i
+     where r.subscription_id = any(ids) and r.discount is null and r.until is null
+       and (i.subscription_id, i.id) = (r.subscription_id, r.item_id)
+       and (i.price_id, i.quantity) = (r.price_id, r.quantity) and i.discount is not null;
+
     insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
-                                 trial, since, until, imported)
-    select s.id, i.id, i.stripe_product, i.price_id, i.quantity, past.trial, past.since, past.until,
-           s.created_at < now() - interval '1 day'
+                                 discount, trial, since, until, imported)
+    select s.id, i.id, i.stripe_product, i.price_id, i.quantity, i.discount, past.trial,
+           past.since, past.until, s.created_at < now() - interval '1 day'
       from subscriptions s
       join subscription_items i on i.subscription_id = s.id and i.quantity > 0
      cross join lateral (
@@ -272,7 +278,7 @@ begin
 
     with wanted as (
         select i.subscription_id, i.id as item_id, i.stripe_product, i.price_id, i.quantity,
-               s.status = 'trialing' as trial
+               i.discount, s.status = 'trialing' as trial
           from subscriptions s
           join subscription_items i on i.subscription_id = s.id and i.quantity > 0
          where s.id = any(ids) and s.ended_at is null and not s.collection_paused
@@ -287,13 +293,15 @@ begin
            and not exists (
                select from wanted w
                 where w.subscription_id = r.subscription_id and w.item_id = r.item_id
-                  and (w.stripe_product, w.price_id, w.quantity, w.trial)
-                    = (r.stripe_product, r.price_id, r.quantity, r.trial))
+                  and (w.stripe_product, w.price_id, w.quantity, w.trial, coalesce(w.discount, 0))
+                    = (r.stripe_product, r.price_id, r.quantity, r.trial,
+                       coalesce(r.discount, 0)))
         returning r.subscription_id, r.item_id, r.trial, r.until
     )
     insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
-                                 trial, since)
-    select w.subscription_id, w.item_id, w.stripe_product, w.price_id, w.quantity, w.trial,
+                                 discount, trial, since)
+    select w.subscription_id, w.item_id, w.stripe_product, w.price_id, w.quantity, w.discount,
+           w.trial,
            coalesce((select min(c.until) from changed c
                       where c.subscription_id = w.subscription_id and c.item_id = w.item_id
                         and c.trial and not w.trial),
@@ -305,8 +313,8 @@ begin
            select from recurring_spans r
             where r.subscription_id = w.subscription_id and r.item_id = w.item_id
               and r.until is null
-              and (r.stripe_product, r.price_id, r.quantity, r.trial)
-                = (w.stripe_product, w.price_id, w.quantity, w.trial));
+              and (r.stripe_product, r.price_id, r.quantity, r.trial, coalesce(r.discount, 0))
+                = (w.stripe_product, w.price_id, w.quantity, w.trial, coalesce(w.discount, 0)));
 end $$;
 
 CREATE FUNCTION this_database() RETURNS text
@@ -903,7 +911,8 @@ CREATE TABLE subscription_items (
     price_id text NOT NULL,
     quantity integer,
     period_end timestamp with time zone,
-    period_start timestamp with time zone
+    period_start timestamp with time zone,
+    discount bigint
 );
 
 CREATE VIEW held_subscriptions AS
@@ -1680,7 +1689,8 @@ CREATE TABLE recurring_spans (
     since timestamp with time zone NOT NULL,
     until timestamp with time zone,
     recorded_at timestamp with time zone DEFAULT now() NOT NULL,
-    imported boolean DEFAULT false NOT NULL
+    imported boolean DEFAULT false NOT NULL,
+    discount bigint
 );
 
 ALTER TABLE recurring_spans ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

@@ -96,7 +96,9 @@ def payment_link_lines(c: Call) -> Json:
 
 @call("DELETE", "/v1/coupons/{}")
 def delete_coupon(c: Call) -> Json:
+    """Discounts that it was used for show it all the same."""
     found = c.find("coupon")
+    c.shop.world.keep(f"deleted/{found['id']}", **found)
     c.shop.world.forget("coupon", found["id"])
     c.shop.emit("coupon.deleted", found)
     return {"id": found["id"], "object": "coupon", "deleted": True}

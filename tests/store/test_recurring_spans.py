@@ -105,6 +105,47 @@ async def test_a_change_of_plan_ends_one_stretch_and_begins_the_next(pool: Pool)
     ]
 
 
+async def discounts(connection: Connection) -> list[tuple[int | None, datetime, datetime | None]]:
+    rows = await connection.fetch(
+        "select discount, since, until from recurring_spans order by since, id"
+    )
+    return [tuple(row) for row in rows]
+
+
+def off(amount: int | None, **changes: Any) -> Subscription:
+    return reading("active", replace(item(**changes), discount=amount))
+
+
+async def test_another_discount_ends_one_stretch_and_begins_the_next(pool: Pool) -> None:
+    began = NOW - 100 * DAY
+    async with pool.acquire() as connection:
+        await apply(connection, off(500))
+        await apply(connection, off(500))
+        less = await apply(connection, off(200))
+        none = await apply(connection, off(0))
+        found = await discounts(connection)
+    assert found == [(500, began, less), (200, less, none), (0, none, None)]
+
+
+async def test_a_discount_that_is_learned_later_counts_from_the_beginning(pool: Pool) -> None:
+    """As after an update, or once the key may read coupons: nothing has changed in Stripe."""
+    async with pool.acquire() as connection:
+        await apply(connection, off(None))
+        await apply(connection, off(None))
+        await apply(connection, off(300))
+        assert await discounts(connection) == [(300, NOW - 100 * DAY, None)]
+
+
+async def test_a_read_that_does_not_know_the_discount_changes_none(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await apply(connection, off(300))
+        await apply(connection, off(None))
+        assert await discounts(connection) == [(300, NOW - 100 * DAY, None)]
+        moved = await apply(connection, off(None, price="price_2"))
+        found = await discounts(connection)
+    assert found == [(300, NOW - 100 * DAY, moved), (None, moved, None)]
+
+
 async def test_an_item_that_is_gone_and_a_metered_one_bring_nothing(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await apply(

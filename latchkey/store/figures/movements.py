@@ -28,7 +28,8 @@ values_of as (
     select r.subscription_id, r.item_id, r.stripe_product, r.trial, r.since, r.until,
            s.customer_id, coalesce(p.currency, '') as currency,
            least({MOST}, coalesce(round(
-               p.unit_amount::numeric * r.quantity * {_A_YEAR} end
+               greatest(0, p.unit_amount::numeric * r.quantity - coalesce(r.discount, 0))
+               * {_A_YEAR} end
                / (12::numeric * coalesce(nullif(p.interval_count, 0), 1))), 0)) as monthly
       from recurring_spans r
       join subscriptions s on s.id = r.subscription_id

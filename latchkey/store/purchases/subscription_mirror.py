@@ -380,26 +380,31 @@ async def _write_subscriptions(
 
 
 async def _write_items(connection: Connection, readings: Sequence[Subscription]) -> None:
-    """What the subscriptions hold now; items that are gone from Stripe are removed."""
+    """What the subscriptions hold now; items that are gone from Stripe are removed. A discount that
+    isn't known stays as it was while price and quantity do."""
     await connection.execute(
         """
         with given as (
             select * from jsonb_to_recordset($2::jsonb) as g (
                 subscription_id text, id text, stripe_product text, price_id text,
-                quantity integer, period_start timestamptz, period_end timestamptz)
+                quantity integer, period_start timestamptz, period_end timestamptz,
+                discount bigint)
         ), gone as (
             delete from subscription_items i
              where i.subscription_id = any($1::text[])
                and not exists (select from given g
                                 where g.subscription_id = i.subscription_id and g.id = i.id)
         )
-        insert into subscription_items (subscription_id, id, stripe_product, price_id, quantity,
-                                        period_start, period_end)
+        insert into subscription_items as i (subscription_id, id, stripe_product, price_id,
+                                             quantity, period_start, period_end, discount)
         select * from given
         on conflict (subscription_id, id) do update
            set stripe_product = excluded.stripe_product, price_id = excluded.price_id,
                quantity = excluded.quantity, period_start = excluded.period_start,
-               period_end = excluded.period_end
+               period_end = excluded.period_end,
+               discount = coalesce(excluded.discount, case
+                   when (i.price_id, i.quantity) is not distinct from
+                        (excluded.price_id, excluded.quantity) then i.discount end)
         """,
         [reading.id for reading in readings],
         [
@@ -411,6 +416,7 @@ async def _write_items(connection: Connection, readings: Sequence[Subscription])
                 "quantity": item.quantity,
                 "period_start": item.period_start,
                 "period_end": item.period_end,
+                "discount": item.discount,
             }
             for reading in readings
             for item in reading.items
