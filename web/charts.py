@@ -15,11 +15,12 @@ GAP = 0.25
 @dataclass(frozen=True)
 class Series:
     """One line, or one kind of bar. `tone` is a class of charts.css. A line has a gap where a value
-    is None; bars with negative values hang from zero."""
+    is None; bars with negative values hang from zero, and each leads to its address."""
 
     name: str
     tone: str
     values: Sequence[float | None]
+    addresses: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Bar:
     y: float
     width: float
     height: float
+    text: str
+    address: str
 
 
 @dataclass(frozen=True)
@@ -115,35 +118,38 @@ def bars(
     show: Callable[[float], str],
     tick: Callable[[float], str],
 ) -> Chart:
-    """A chart whose bars are stacked: positive values up from zero, negative ones down."""
+    """A chart whose bars are stacked: positive values up from zero, negative ones down. A place
+    without a bar leads to its address in `addresses`."""
     stacks = [_stack(series, n) for n in range(len(labels))]
     scale = axis([end for stack in stacks for _, start, end in stack for end in (start, end)])
     width = WIDTH / max(1, len(labels))
     drawn = tuple(
         Bar(
-            tone=tone,
+            tone=one.tone,
             x=round((n + GAP / 2) * width, 2),
             y=scale.y(max(start, end)),
             width=round(width * (1 - GAP), 2),
             height=round(abs(scale.y(start) - scale.y(end)), 2),
+            text=_text(labels[n], [one], n, show),
+            address=one.addresses[n],
         )
         for n, stack in enumerate(stacks)
-        for tone, start, end in stack
+        for one, start, end in stack
     )
     return _chart(series, scale, labels, addresses, show, tick, bars=drawn)
 
 
-def _stack(series: Sequence[Series], n: int) -> list[tuple[str, float, float]]:
-    """The bars of one place: tone, start and end."""
+def _stack(series: Sequence[Series], n: int) -> list[tuple[Series, float, float]]:
+    """The bars of one place: whose each is, its start and its end."""
     up = down = 0.0
     stack = []
     for one in series:
         value = one.values[n] or 0
         if value > 0:
-            stack.append((one.tone, up, up + value))
+            stack.append((one, up, up + value))
             up += value
         elif value < 0:
-            stack.append((one.tone, down, down + value))
+            stack.append((one, down, down + value))
             down += value
     return stack
 

@@ -1,6 +1,7 @@
 """Every figure is what a slow, plain walk through the mirror says: day by day, person by person."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -65,6 +66,7 @@ def spans(draw: st.DrawFn) -> dict[str, Any]:
         "stripe_product": draw(st.sampled_from(tuple(STRIPE_PRODUCTS))),
         "price": draw(st.sampled_from((*PRICES, "price_unknown"))),
         "quantity": draw(st.integers(1, 5)),
+        "discount": draw(st.one_of(st.none(), st.integers(0, 12_000))),
         "trial": draw(st.booleans()),
         "since": since,
         "until": since + length if length is not None else None,
@@ -129,8 +131,8 @@ async def build(connection: Connection, world: dict[str, Any]) -> None:
     await connection.executemany(
         """
         insert into recurring_spans (subscription_id, item_id, stripe_product, price_id, quantity,
-                                     trial, since, until)
-        values ('sub_' || $1::int, $2, $3, $4, $5, $6, $7, $8)
+                                     discount, trial, since, until)
+        values ('sub_' || $1::int, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         [tuple(span.values()) for span in world["spans"]],
     )
@@ -169,11 +171,13 @@ async def build(connection: Connection, world: dict[str, Any]) -> None:
         )
 
 
-def monthly(unit_amount: int | None, quantity: int, interval: str | None, count: int | None) -> int:
+def monthly(
+    unit_amount: int | None, quantity: int, interval: str | None, count: int | None, off: int = 0
+) -> int:
     """What an item brings in each month, in the currency's minor unit, rounded half up."""
     times = PER_YEAR.get(interval or "", 0)
-    exact = Fraction((unit_amount or 0) * quantity * times, 12 * (count or 1))
-    return int(exact + Fraction(1, 2))
+    each = max(0, (unit_amount or 0) * quantity - off)
+    return int(Fraction(each * times, 12 * (count or 1)) + Fraction(1, 2))
 
 
 def counts(stripe_product: str, product: str | None) -> bool:
@@ -199,7 +203,8 @@ class Plain:
             if span["subscription"] % 4 != customer or span["trial"] or price is None:
                 continue
             if price[0] == self.currency and _runs(span["since"], span["until"], at, included):
-                total += monthly(price[1], span["quantity"], price[2], price[3])
+                off = span["discount"] or 0
+                total += monthly(price[1], span["quantity"], price[2], price[3], off)
         return total
 
     def held(self, user: int, at: datetime, *, included: bool) -> bool:
@@ -372,10 +377,50 @@ async def _check_people(
             behind.Level.MEMBERS: point.members,
             behind.Level.SUBSCRIBERS: point.subscribers,
             behind.Level.TRIALS: point.trials,
+            behind.Level.STAYED: len(_stayed(plain, part)),
         }
         assert len(people) == expected[level], level
         if level is behind.Level.SUBSCRIBERS:
             assert sum(person.amount for person in people) == point.mrr
+
+    lost = (Movement.CHURNED, Movement.CONTRACTED)
+    losses = [(at, -a) for name, at, a in moves if name in lost and since <= at < until]
+    first = [at for at in _first_paid(plain).values() if since <= at < until]
+    wanted = behind.FigureQuestion(
+        behind.Several.REVENUE_LOST, part, product_id=plain.product, currency=plain.currency
+    )
+    people = await behind.page(connection, wanted, limit=100)
+    assert sorted((person.at, person.amount) for person in people) == sorted(losses)
+    people = await behind.page(
+        connection, replace(wanted, kind=behind.Several.FIRST_PAID), limit=100
+    )
+    assert sorted(person.at for person in people) == sorted(first)
+
+
+CURRENCIES = ("eur", "jpy", "kwd")
+
+
+def _first_paid(plain: Plain) -> dict[int, datetime]:
+    """When each customer first paid, in whatever currency."""
+    walks = [Plain(plain.world, plain.product, currency) for currency in CURRENCIES]
+    found: dict[int, datetime] = {}
+    for at in plain.moments():
+        for n in range(4):
+            if any(walk.revenue(n, at, included=True) for walk in walks):
+                found.setdefault(n, at)
+    return found
+
+
+def _stayed(plain: Plain, period: Period) -> list[int]:
+    """Who first paid in the month that begins with a period, and pays at its end."""
+    walks = [Plain(plain.world, plain.product, currency) for currency in CURRENCIES]
+    since, end = start_of(period.start), start_of(period.end)
+    month = since.replace(year=since.year + since.month // 12, month=since.month % 12 + 1)
+    return [
+        n
+        for n, at in _first_paid(plain).items()
+        if since <= at < month and any(walk.revenue(n, end, included=False) for walk in walks)
+    ]
 
 
 async def _check_cohorts(
@@ -401,6 +446,10 @@ async def _check_cohorts(
     }
     for cohort in found:
         months = divided(Period(cohort.month, date(2025, 3, 1)), Interval.MONTH)
+        for paying, month in list(zip(cohort.paying, months, strict=True))[:3]:
+            cell = Period(cohort.month, month.end)
+            wanted = behind.FigureQuestion(behind.Level.STAYED, cell, product_id=product)
+            assert len(await behind.page(connection, wanted, limit=100)) == paying
         assert list(cohort.paying) == [
             sum(pays(n, start_of(month.end)) for n in expected[cohort.month]) for month in months
         ]
@@ -432,6 +481,7 @@ ODD_SPAN = {
     "stripe_product": "prod_a",
     "price": "price_odd",
     "quantity": 2**31 - 1,
+    "discount": None,
     "trial": False,
     "since": FIRST,
     "until": None,
@@ -476,7 +526,7 @@ async def test_absurd_amounts_hold_up_neither_counting_nor_the_page(
         found = await series.read(connection, period, Interval.DAY, currency="eur")
         assert found.whole.subscribers == 1
         assert found.whole.sums.of(Movement.SOLD) == 3
-        for kind in (*Movement, *behind.Level):
+        for kind in (*Movement, *behind.Level, *behind.Several):
             wanted = behind.FigureQuestion(kind, period, currency="eur")
             await behind.page(connection, wanted, limit=10)
 

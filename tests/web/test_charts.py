@@ -1,5 +1,7 @@
 """Where lines, bars and grid lines of a chart lie."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ amounts = st.one_of(st.integers(-(10**12), 10**12), st.integers(-5, 5))
 def drawn(*series: Series) -> Chart:
     n = len(series[0].values)
     return charts.bars(
-        series,
+        [replace(one, addresses=[f"/{one.name}/{k}" for k in range(n)]) for one in series],
         labels=[f"label {k}" for k in range(n)],
         addresses=[f"/{k}" for k in range(n)],
         show=str,
@@ -74,3 +76,12 @@ def test_a_chart_of_nothing_has_an_axis() -> None:
     chart = drawn(Series("a", "good", [0, 0]))
     assert chart.ticks == ("1", "0")
     assert chart.bars == ()
+
+
+def test_each_bar_says_what_it_is_and_leads_to_its_people() -> None:
+    chart = drawn(Series("new", "good", [2, 0]), Series("lost", "bad", [-1, -3]))
+    assert [(bar.text, bar.address) for bar in chart.bars] == [
+        ("label 0: new 2", "/new/0"),
+        ("label 0: lost -1", "/lost/0"),
+        ("label 1: lost -3", "/lost/1"),
+    ]

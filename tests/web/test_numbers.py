@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchkey.rules.figures import Period
+from latchkey.rules.figures import Movement, Period
 from latchkey.store.figures import counting, series
+from latchkey.store.figures.behind import Level, Several
 from latchkey.store.figures.series import Counted
 from latchkey.store.pool import Connection
 from tests.harness import Latchkey
@@ -53,7 +54,7 @@ async def test_a_subscriber_is_counted_and_can_be_found_behind_the_figures(
             assert re.search(tile, text), tile
         assert "Who stays" in text
         addresses = await behind(admin, page)
-        for kind in ("members", "subscribers", "joined", "new"):
+        for kind in ("members", "subscribers", "joined", "new", "first_paid", "stayed"):
             people = await shown(admin, addresses[kind])
             assert "counted@numbers.example" in people, kind
             assert f"/admin/users/{person}" in (await admin.get(addresses[kind])).text
@@ -94,8 +95,7 @@ async def behind(admin: Visitor, page: str) -> dict[str, str]:
         name = re.search(r"kind=(\w+)", plain)
         assert name
         found.setdefault(name[1], plain)
-    kinds = {"members", "subscribers", "joined", "left", "new", "churned", "sold"}
-    assert kinds <= found.keys()
+    assert {*Movement, *Level, *Several} - {Level.TRIALS} == found.keys()
     start = (TODAY - timedelta(days=29)).isoformat()
     for kind in ("joined", "new", "churned"):
         found[kind] = re.sub(r"from=[\d-]+", f"from={start}", found[kind])

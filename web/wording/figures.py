@@ -15,13 +15,16 @@ from babel.numbers import (
 
 from latchkey.rules.figures import Interval, Movement, Period
 from latchkey.rules.money import decimals, in_major_units
-from latchkey.store.figures.behind import Level
+from latchkey.store.figures.behind import FigureQuestion, Kind, Level, Several
 from web.wording.amounts import money
 
-KINDS: Mapping[str, str] = {
+KINDS: Mapping[Kind, str] = {
     Level.MEMBERS: "Members",
     Level.SUBSCRIBERS: "Subscribers",
     Level.TRIALS: "On trial",
+    Level.STAYED: "Still paying",
+    Several.FIRST_PAID: "Paid for the first time",
+    Several.REVENUE_LOST: "Lost recurring revenue",
     Movement.JOINED: "Members who joined",
     Movement.LEFT: "Members who left",
     Movement.NEW: "New subscribers",
@@ -34,6 +37,13 @@ KINDS: Mapping[str, str] = {
     Movement.TRIAL_LOST: "Trials that ended unpaid",
     Movement.SOLD: "One-time purchases",
 }
+
+
+def people(question: FigureQuestion) -> str:
+    """The heading of the people behind a figure."""
+    if question.kind is Level.STAYED:
+        return f"First paid in {month_name(question.period.start)}, still paying"
+    return KINDS[question.kind]
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,32 @@ CHUNK = 1000
 
 
 class Level(StrEnum):
-    """What is counted at the end of a period, rather than in it."""
+    """What is counted at the end of a period, rather than in it. `STAYED` are those who first paid
+    in the month that begins with the period, and pay at its end."""
 
     MEMBERS = "members"
     SUBSCRIBERS = "subscribers"
     TRIALS = "trials"
+    STAYED = "stayed"
+
+
+class Several(StrEnum):
+    """What no single movement tells: whose recurring revenue was lost, all or a part of it, and who
+    paid for a subscription for the first time, in whatever currency."""
+
+    REVENUE_LOST = "revenue_lost"
+    FIRST_PAID = "first_paid"
+
+
+Kind = Movement | Level | Several
 
 
 @dataclass(frozen=True)
 class FigureQuestion:
-    """Whom a point stands for: those of a movement in the period, or those who are there at its
+    """Whom a point stands for: those of movements in the period, or those who are there at its
     end. None as `product_id` means the whole site; `currency` matters where there are amounts."""
 
-    kind: Movement | Level
+    kind: Kind
     period: Period
     product_id: str | None = None
     currency: str = ""
@@ -65,6 +78,11 @@ s.customer_id in (
     select t.customer_id from subscriptions t join recurring_spans r on r.subscription_id = t.id
      where r.until >= $2 and r.until < $3)
 """
+_BEGAN = """
+s.customer_id in (
+    select t.customer_id from subscriptions t join recurring_spans b on b.subscription_id = t.id
+     where b.since >= $2 and b.since < $3)
+"""
 _TOUCHED_USERS = """
 g.user_id in (
     select t.user_id from grants t where t.since >= $2 and t.since < $3
@@ -77,13 +95,32 @@ _MOVED = f"""
 with {_ASKED}, {_MOVEMENTS},
 found as (
     select id, at, user_id, customer_id, amount, currency from moves
-     where product_id = $1 and at >= $2 and at < $3 and kind = $4 and currency in ('', $5))
+     where product_id = $1 and at >= $2 and at < $3 and kind = any(string_to_array($4, ','))
+       and currency in ('', $5))
 """
 _OPEN_VALUES = values(customers="r.since < $3 and coalesce(r.until >= $3, true)", scope=ONE_PRODUCT)
 _ON_TRIAL = """
 s.id in (
     select subscription_id from recurring_spans where trial and (until is null or until >= $3)
     union select subscription_id from recurring_spans where not trial and since >= $3)
+"""
+_FIRST_PAID = f"""
+{values(customers=_BEGAN, scope=ONE_PRODUCT)},
+paying as (
+    select customer_id, min(since) as first,
+           bool_or(since < $3 and coalesce(until >= $3, true)) as stays
+      from scoped
+     where product_id = $1 and not trial and monthly > 0 and coalesce(until > since, true)
+     group by customer_id)
+"""
+_IN_ITS_MONTH = """
+first >= $2 and first < ($2 at time zone 'UTC' + interval '1 month') at time zone 'UTC'
+"""
+_OF_PAYING = """
+found as (
+    select customer_id as id, first as at, null::bigint as user_id, customer_id, 0 as amount,
+           '' as currency
+      from paying where {0})
 """
 _NOBODY = "false"
 _TRIALS = movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY, scope=ONE_PRODUCT)
@@ -115,6 +152,9 @@ found as (
       from trials
      where product_id = $1 and began < $3 and coalesce(coalesce(paid, ended) >= $3, true))
 """,
+    Level.STAYED: f"""
+with {_ASKED}, {_FIRST_PAID}, {_OF_PAYING.format(_IN_ITS_MONTH + " and stays")}
+""",
 }
 _PAGE = """
 select f.id, f.at, u.id as user_id, coalesce(u.email, c.email) as email,
@@ -128,17 +168,32 @@ select f.id, f.at, u.id as user_id, coalesce(u.email, c.email) as email,
 """
 
 
+_TOGETHER = (Movement.CHURNED, Movement.CONTRACTED)
+
+
+def _found(kind: Kind) -> str:
+    """The query up to `found`, the table of those whom a kind stands for."""
+    match kind:
+        case Level():
+            return _AT_THE_END[kind]
+        case Several.FIRST_PAID:
+            return (
+                f"with {_ASKED}, {_FIRST_PAID}, {_OF_PAYING.format('first >= $2 and first < $3')}"
+            )
+        case _:
+            return _MOVED
+
+
 async def page(
     connection: Connection, wanted: FigureQuestion, *, after: ListPlace | None = None, limit: int
 ) -> list[PersonBehind]:
     """The first people, the latest first, from the one after `after`."""
-    found = _MOVED if isinstance(wanted.kind, Movement) else _AT_THE_END[wanted.kind]
     rows = await connection.fetch(
-        found + _PAGE,
+        _found(wanted.kind) + _PAGE,
         wanted.product_id or "",
         datetime.combine(wanted.period.start, time(), UTC),
         datetime.combine(wanted.period.end, time(), UTC),
-        wanted.kind,
+        ",".join(_TOGETHER) if wanted.kind is Several.REVENUE_LOST else wanted.kind,
         wanted.currency,
         after.at if after else None,
         after.id if after else None,

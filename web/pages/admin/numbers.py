@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.rules import plurals
-from latchkey.rules.figures import Interval, Movement, Period, first_day
+from latchkey.rules.figures import Interval, Movement, Period, first_day, next_first_day
 from latchkey.store.figures import behind, series
-from latchkey.store.figures.behind import FigureQuestion, Level, PersonBehind
+from latchkey.store.figures.behind import FigureQuestion, Kind, Level, PersonBehind, Several
 from latchkey.store.figures.series import Cohort, Counted, Figures, Point
 from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
@@ -36,8 +36,6 @@ SHADES = 10
 PATH = "/admin/numbers"
 FILTERS = ("product", "currency", "period", "from", "to")
 
-Kind = Movement | Level
-
 
 @dataclass(frozen=True)
 class Column:
@@ -45,7 +43,7 @@ class Column:
 
     name: str
     text: Callable[[Point], str]
-    kind: Kind | None = None
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -153,6 +151,8 @@ async def show(request: Request) -> Response:
         how_many=plurals.counted,
         cohort_name=words.month_name,
         cohorts=cohorts,
+        first_paid=lambda cohort: asked.people(Several.FIRST_PAID, _months(cohort, 0), ""),
+        stayed=lambda cohort, n: asked.people(Level.STAYED, _months(cohort, n), ""),
         share=_share,
         shade=_shade,
     )
@@ -200,7 +200,7 @@ def _tiles(asked: Asked, figures: Figures) -> list[Tile]:
             "Revenue churn",
             words.rate(now.revenue_churn_rate),
             words.points(now.revenue_churn_rate, before.revenue_churn_rate, more_is_good=False),
-            Movement.CHURNED,
+            Several.REVENUE_LOST,
         ),
         tile(
             "Trials paid for",
@@ -238,6 +238,9 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
     def moved(kind: Movement, sign: int = 1) -> list[int]:
         return [sign * part.sums.amount(kind) for part in parts]
 
+    def bar(name: str, tone: str, values: list[int], kind: Movement) -> Series:
+        return Series(name, tone, values, people(kind))
+
     def count_column(name: str, kind: Movement) -> Column:
         return Column(name, lambda point: f"{point.sums.of(kind):,}", kind)
 
@@ -269,11 +272,11 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             f" {amounts(sums.amount(Movement.CHURNED))} lost.",
             charts.bars(
                 [
-                    Series("new", "new", moved(Movement.NEW)),
-                    Series("came back", "back", moved(Movement.REACTIVATED)),
-                    Series("pay more", "grew", moved(Movement.EXPANDED)),
-                    Series("pay less", "less", moved(Movement.CONTRACTED, -1)),
-                    Series("lost", "lost", moved(Movement.CHURNED, -1)),
+                    bar("new", "new", moved(Movement.NEW), Movement.NEW),
+                    bar("came back", "back", moved(Movement.REACTIVATED), Movement.REACTIVATED),
+                    bar("pay more", "grew", moved(Movement.EXPANDED), Movement.EXPANDED),
+                    bar("pay less", "less", moved(Movement.CONTRACTED, -1), Movement.CONTRACTED),
+                    bar("lost", "lost", moved(Movement.CHURNED, -1), Movement.CHURNED),
                 ],
                 labels=labels,
                 addresses=people(Movement.NEW),
@@ -312,9 +315,9 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             f" {sums.of(Movement.CHURNED):,} lost.",
             charts.bars(
                 [
-                    Series("new", "new", happened(Movement.NEW)),
-                    Series("came back", "back", happened(Movement.REACTIVATED)),
-                    Series("lost", "lost", [-n for n in happened(Movement.CHURNED)]),
+                    bar("new", "new", happened(Movement.NEW), Movement.NEW),
+                    bar("came back", "back", happened(Movement.REACTIVATED), Movement.REACTIVATED),
+                    bar("lost", "lost", [-n for n in happened(Movement.CHURNED)], Movement.CHURNED),
                 ],
                 labels=labels,
                 addresses=people(Movement.NEW),
@@ -344,7 +347,9 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             (
                 Column("Subscribers", lambda point: words.rate(point.churn_rate), Movement.CHURNED),
                 Column(
-                    "Revenue", lambda point: words.rate(point.revenue_churn_rate), Movement.CHURNED
+                    "Revenue",
+                    lambda point: words.rate(point.revenue_churn_rate),
+                    Several.REVENUE_LOST,
                 ),
             ),
         ),
@@ -355,8 +360,18 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             f" paid for, {sums.of(Movement.TRIAL_LOST):,} ended unpaid. {now.trials:,} run now.",
             charts.bars(
                 [
-                    Series("paid for", "new", happened(Movement.TRIAL_CONVERTED)),
-                    Series("ended unpaid", "lost", [-n for n in happened(Movement.TRIAL_LOST)]),
+                    bar(
+                        "paid for",
+                        "new",
+                        happened(Movement.TRIAL_CONVERTED),
+                        Movement.TRIAL_CONVERTED,
+                    ),
+                    bar(
+                        "ended unpaid",
+                        "lost",
+                        [-n for n in happened(Movement.TRIAL_LOST)],
+                        Movement.TRIAL_LOST,
+                    ),
                 ],
                 labels=labels,
                 addresses=people(Movement.TRIAL_CONVERTED),
@@ -367,7 +382,11 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
                 count_column("Began", Movement.TRIAL_STARTED),
                 count_column("Paid for", Movement.TRIAL_CONVERTED),
                 count_column("Ended unpaid", Movement.TRIAL_LOST),
-                Column("Share paid for", lambda point: words.rate(point.conversion_rate)),
+                Column(
+                    "Share paid for",
+                    lambda point: words.rate(point.conversion_rate),
+                    Movement.TRIAL_CONVERTED,
+                ),
             ),
         ),
         ShownChart(
@@ -376,7 +395,7 @@ def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
             f"{amounts(sums.amount(Movement.SOLD))} from"
             f" {plurals.counted(sums.of(Movement.SOLD), 'purchase')}, less what was refunded.",
             charts.bars(
-                [Series("revenue", "main", moved(Movement.SOLD))],
+                [bar("revenue", "main", moved(Movement.SOLD), Movement.SOLD)],
                 labels=labels,
                 addresses=people(Movement.SOLD),
                 show=amounts,
@@ -401,6 +420,14 @@ def _churn(now: Point) -> str:
         if rate is not None
     ]
     return f"Lost in this period: {' and '.join(parts) or 'nothing'}."
+
+
+def _months(cohort: Cohort, n: int) -> Period:
+    """From the month of joining to the end of the `n`th month after it."""
+    end = cohort.month
+    for _ in range(n + 1):
+        end = next_first_day(end, Interval.MONTH)
+    return Period(cohort.month, end)
 
 
 def _share(cohort: Cohort, n: int) -> str:
@@ -462,7 +489,7 @@ def _cells(point: Point, code: str) -> list[object]:
 def _question(request: Request) -> tuple[Query, FigureQuestion]:
     """Whom a request asks for. Raises `NotFoundError` for what no figure leads to."""
     query = Query(request, ("kind", "from", "to", "product", "currency"))
-    kinds: dict[str, Kind] = {kind.value: kind for kind in (*Movement, *Level)}
+    kinds: dict[str, Kind] = {kind.value: kind for kind in (*Movement, *Level, *Several)}
     today: date = datetime.now(UTC).date()
     try:
         kind = kinds[query["kind"]]
@@ -486,7 +513,7 @@ async def people(request: Request) -> Response:
         request,
         "admin/numbers_people.html",
         rows=rows[:PAGE],
-        heading=words.KINDS[question.kind],
+        heading=words.people(question),
         days=words.period_name(question.period),
         at_the_end=isinstance(question.kind, Level),
         product=names.get(question.product_id or ""),
