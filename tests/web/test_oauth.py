@@ -554,6 +554,28 @@ async def test_a_client_for_a_product_leads_to_its_buy_page_and_back(
     assert "no longer has" in (await visitor.get(waiting, 403)).text
 
 
+async def test_the_sign_in_page_of_a_client_for_a_product_says_where_to_get_it(
+    shared: Latchkey, visitor: Visitor
+) -> None:
+    product = await shared.product("Club", slug="club-oauth")
+    club = await register(shared, replace(FIELDS, product_required=True, product_id=product))
+    waiting = await visitor.goes(club.request())
+    shown = await visitor.get(await visitor.goes(waiting))
+    assert f'href="{waiting}/buy"' in shown.text
+    wrong = await visitor.send("/login", expect=401, email="a@b.example", password="x")
+    assert "/buy" not in wrong.text
+    wrong = await visitor.send(
+        "/login", expect=401, email="a@b.example", password="x", next=waiting
+    )
+    assert f'href="{waiting}/buy"' in wrong.text, "it is still there"
+    assert await visitor.goes(f"{waiting}/buy") == "/buy/club-oauth"
+    assert "Club" in (await visitor.get("/buy/club-oauth")).text
+    anybodys = await register(shared, FIELDS)
+    waiting = await visitor.goes(anybodys.request())
+    assert "Get access" not in (await visitor.get(await visitor.goes(waiting))).text
+    await visitor.get(f"{waiting}/buy", 404)
+
+
 async def test_a_request_that_names_a_product_leads_to_its_buy_page_and_back(
     shared: Latchkey, visitor: Visitor, forum: RelyingParty
 ) -> None:

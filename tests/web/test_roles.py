@@ -47,6 +47,7 @@ OPEN = {
     "/oauth/authorize",
     "/oauth/authorize/{id}",
     "/oauth/authorize/{id}/account",
+    "/oauth/authorize/{id}/buy",
     "/oauth/authorize/{id}/sign-out",
     "/oauth/logout",
     "/oauth/logout/confirm",

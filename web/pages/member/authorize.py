@@ -1,5 +1,6 @@
 """Signing in to another site with one's account here: the authorization endpoint and its pages."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -49,6 +50,7 @@ from web.wording.labels import CLIENT_SCOPES
 WAITING_BY_NETWORK = 600
 """How many requests that need their user one network may have kept in an hour."""
 
+_WAY = re.compile(r"/oauth/authorize/([A-Za-z0-9_-]{20,64})")
 _OVER = "This sign-in is over. Go back to the site that you came from and start again."
 
 
@@ -56,6 +58,7 @@ def routes() -> list[Route]:
     return [
         Route("/oauth/authorize", authorize),
         Route("/oauth/authorize/{id}", go_on, methods=["GET", "POST"]),
+        Route("/oauth/authorize/{id}/buy", buy),
         Route("/oauth/authorize/{id}/account", choose, methods=["POST"]),
         Route("/oauth/authorize/{id}/sign-out", change_account, methods=["POST"]),
     ]
@@ -98,6 +101,35 @@ async def go_on(request: Request) -> Response:
     except AuthorizationError as refused:
         return _refuse(request, waiting.parameters, refused)
     return _ask(request, client, asked, waiting, step)
+
+
+async def offered(request: Request, target: str | None) -> str | None:
+    """Where somebody without an account gets access, if that leads to a client that is for people
+    who have a product; None if it leads elsewhere."""
+    way = _WAY.fullmatch(target or "")
+    if way is None:
+        return None
+    async with site_of(request).pool.acquire() as connection:
+        waiting = await requests.find(connection, way[1])
+        client = await clients.find(connection, waiting.client_id) if waiting else None
+    sold = client is not None and client.product_required and client.product_slug is not None
+    return f"{way[0]}/buy" if sold else None
+
+
+@visitor_page
+async def buy(request: Request) -> Response:
+    """For whoever has no account yet: the product that the client is for."""
+    waiting, client = await _waiting(request)
+    if not client.product_required or client.product_slug is None:
+        raise NotFoundError(_OVER)
+    return _sell(request, client.product_slug, waiting)
+
+
+def _sell(request: Request, slug: str, waiting: WaitingRequest) -> Response:
+    """The buy page of a product, from which the request goes on."""
+    response = redirect(f"/buy/{slug}")
+    returning.remember(request, response, waiting.id)
+    return response
 
 
 async def _client(request: Request, given: Mapping[str, str], twice: frozenset[str]) -> Client:
@@ -250,9 +282,8 @@ def _ask(
             )
         case Step.BUY:
             slug = client.product_slug if client.product_required else asked.product
-            response = redirect(f"/buy/{slug}")
-            returning.remember(request, response, waiting.id)
-            return response
+            assert slug, "who has to buy needs a product"
+            return _sell(request, slug, waiting)
     template = "consent" if step is Step.CONSENT else "select_account"
     return page(
         request,

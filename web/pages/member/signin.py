@@ -27,7 +27,7 @@ from web.pages.guard import (
     visitor_page,
 )
 from web.pages.leaving import onward
-from web.pages.member import entering, returning
+from web.pages.member import authorize, entering, returning
 from web.pages.render import page
 from web.security import SESSION_COOKIE, forget_cookie, read_cookie, session_token, set_cookie
 from web.site import Site, site_of
@@ -83,8 +83,7 @@ async def sign_in(request: Request) -> Response:
         if request.state.user is not None:
             return redirect(target or "/")
         hint = request.query_params.get("login_hint", "")[:254]
-        offer = await entering.offered(request, target)
-        return _form(request, target=target, email=hint, offer=offer)
+        return _form(request, target=target, email=hint, offer=await _offer(request, target))
     fields = await form(request)
     email, password = text(fields, "email")[:254], str(fields.get("password") or "")
     target = safe_target(text(fields, "next"))
@@ -93,7 +92,8 @@ async def sign_in(request: Request) -> Response:
     try:
         await check_password(request, user, email, password)
     except WrongPasswordError as wrong:
-        return _form(request, wrong.status, target=target, wrong=wrong, email=email)
+        offer = await _offer(request, target)
+        return _form(request, wrong.status, target=target, wrong=wrong, email=email, offer=offer)
     assert user is not None, "nobody's password is never right"
     return await begin(request, user, target)
 
@@ -416,6 +416,11 @@ async def start_session(
     if read_cookie(request, HALFWAY_COOKIE):
         forget_cookie(request, response, HALFWAY_COOKIE)
     return response
+
+
+async def _offer(request: Request, target: str | None) -> str | None:
+    """Where somebody without an account gets access to what they wanted to open."""
+    return await entering.offered(request, target) or await authorize.offered(request, target)
 
 
 def _form(
