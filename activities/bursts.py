@@ -21,7 +21,7 @@ from latchkey.rules.vocabulary import Cause
 from latchkey.store.purchases import subscription_mirror
 from latchkey.store.purchases.batches import Purchase, apply_batch
 from latchkey.store.stripe import inbox, origins, wakeups
-from latchkey.store.stripe.context import ApplyContext
+from latchkey.store.stripe.context import ApplyContext, ReadBy
 
 ASIDE_AT_ONCE = 8
 STARTS_AT_ONCE, STARTS_PER_SECOND = 8, 50
@@ -113,6 +113,7 @@ class BurstActivities:
             event_ids=[event.id for event in events],
             events_of=events_of
             | {p.order.id: events_of[p.id] for p in found.purchases if p.order is not None},
+            read_by=ReadBy.BURST,
             arrivals={event.id: read_at - event.age for event in events},
         )
         poison = await self._apply(found.purchases, context)

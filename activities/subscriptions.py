@@ -19,7 +19,7 @@ from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
 from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import inbox, origins
-from latchkey.store.stripe.context import ApplyContext
+from latchkey.store.stripe.context import ApplyContext, ReadBy
 from latchkey.stripe_api import StripeApi, StripeError
 from latchkey.stripe_ids import reference
 
@@ -42,6 +42,7 @@ class SubscriptionActivities:
             if (job.event_ids or job.by_timer) and await self._applied(job):
                 return await self._take_applied(job)
             job, context = await self._deps.begin(job, TargetKind.SUBSCRIPTION)
+            context = replace(context, read_by=ReadBy.RUN)
             api = await self._deps.keyring.api()
             try:
                 reading, session = await self._read(api, job, context)
@@ -81,7 +82,6 @@ class SubscriptionActivities:
                     references={session.id: checkout.reference} if checkout.reference else None,
                 )
             await inbox.mark_handled(connection, job.event_ids)
-            await subscription_mirror.mark_lifecycles(connection, [reading.id])
         result = _result(page.applied[reading.id], reading, as_of=job.as_of)
         return replace(result, ticket=context.ticket)
 
@@ -98,13 +98,13 @@ class SubscriptionActivities:
     async def _take_applied(self, job: SyncInput) -> SyncResult:
         """Judge the last reading again: that tells the run all that it has to know."""
         cause = Cause.TIMER if job.by_timer else Cause.STRIPE
-        context = ApplyContext(await self._deps.account(), 0, job.as_of, cause, job.event_ids)
+        account = await self._deps.account()
+        context = ApplyContext(account, 0, job.as_of, cause, job.event_ids, read_by=ReadBy.RUN)
         async with self._deps.pool.acquire() as connection, connection.transaction():
             page = await subscriptions.rejudge_subscriptions(
                 connection, [job.object_id], context=context
             )
             [reading] = await subscription_mirror.readings(connection, [job.object_id])
-            await subscription_mirror.mark_lifecycles(connection, [job.object_id])
             ticket = await origins.last_ticket(connection, job.object_id)
         result = _result(page.applied[job.object_id], reading, as_of=job.as_of)
         return replace(result, ticket=ticket or 0)

@@ -12,12 +12,13 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 
+import asyncpg
 import httpx
 import orjson
 
 from bench import load
 from bench.lifecycle import checkout, link
-from bench.stack import Json, Stack, fetch, stack
+from bench.stack import Json, Stack, stack
 from latchkey.rules.routing import HANDLED_EVENTS
 
 PURCHASES = 1000
@@ -64,20 +65,28 @@ def signed(bodies: Iterable[bytes], key: str) -> Iterator[bytes]:
 
 
 PATIENCE = 200
+ALL_HANDLED = """
+select 1 - (exists (select from events where state = 'waiting')
+            or exists (select from events where state = 'relayed'))::int
+"""
 
 
 async def until_all(running: Stack, query: str, wanted: int, *, seconds: float = PATIENCE) -> int:
     """Wait until a query counts so many. Returns the most memory that the worker took."""
     peak = 0
     deadline = time.monotonic() + seconds
-    while True:
-        peak = max(peak, running.memory("worker"))
-        rows = await fetch(running.dsn, query)
-        if rows[0]["n"] >= wanted:
-            return peak
-        if time.monotonic() > deadline:
-            raise SystemExit(f"only {rows[0]['n']} of {wanted}: {query}")
-        await asyncio.sleep(POLL_SECONDS)
+    connection = await asyncpg.connect(running.dsn)
+    try:
+        while True:
+            peak = max(peak, running.memory("worker"))
+            count = await connection.fetchval(query)
+            if count >= wanted:
+                return peak
+            if time.monotonic() > deadline:
+                raise SystemExit(f"only {count} of {wanted}: {query}")
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        await connection.close()
 
 
 def spent(running: Stack, before: dict[str, float]) -> str:
@@ -128,8 +137,7 @@ def rush(burst_from: str, purchases: int) -> float:
         taken, seconds, peak = asyncio.run(play())
         cost = spent(running, used)
         began = time.perf_counter()
-        left = "select case when count(*) = 0 then 1 else 0 end as n from events"
-        asyncio.run(until_all(running, f"{left} where state in ('waiting', 'relayed')", 1))
+        asyncio.run(until_all(running, ALL_HANDLED, 1))
         settled = time.perf_counter() - began
         counted = reads(running)
         runs = "select count(*) as n from subscriptions where lifecycle_at is not null"

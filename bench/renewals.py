@@ -13,7 +13,17 @@ import orjson
 import stripe
 
 from bench import load
-from bench.burst import CONNECTIONS, PATIENCE, USUAL, happened, reads, signed, spent, until_all
+from bench.burst import (
+    ALL_HANDLED,
+    CONNECTIONS,
+    PATIENCE,
+    USUAL,
+    happened,
+    reads,
+    signed,
+    spent,
+    until_all,
+)
 from bench.lifecycle import link
 from bench.reconcile import without_lifecycles
 from bench.stack import Json, Stack, stack
@@ -99,9 +109,7 @@ def main() -> None:
         began = time.perf_counter()
         requests = signed(lines(written), key)
         taken = asyncio.run(load.run(port, requests, connections=CONNECTIONS))
-        left = "select case when count(*) = 0 then 1 else 0 end as n from events"
-        unhandled = f"{left} where state in ('waiting', 'relayed')"
-        peak = asyncio.run(until_all(running, unhandled, 1, seconds=patience))
+        peak = asyncio.run(until_all(running, ALL_HANDLED, 1, seconds=patience))
         seconds, cost = time.perf_counter() - began, spent(running, used)
         counted = reads(running)
         renewed = "select count(distinct subscription_id) as n from subscription_items"

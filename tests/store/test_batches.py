@@ -14,10 +14,11 @@ from latchkey.rules.identity import Reference
 from latchkey.rules.reading import Customer, Item, OrderLine, Payment
 from latchkey.rules.vocabulary import Cause
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.purchases import subscription_mirror
 from latchkey.store.purchases.batches import Purchase, apply_batch
 from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import CheckoutInfo, apply_subscriptions
-from latchkey.store.stripe.context import ApplyContext
+from latchkey.store.stripe.context import ApplyContext, ReadBy
 from latchkey.store.users import users
 from tests.harness import until
 from tests.store.test_concurrency import blocked
@@ -298,3 +299,24 @@ async def test_a_batch_locks_its_users_in_the_order_in_which_merges_do(pool: Poo
         await merging.commit()
         await task
         assert await mine.fetchval("select count(*) from orders") == 2
+
+
+async def test_what_a_run_knows_depends_on_who_read(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "course", {})
+        found = []
+        readers = [ReadBy.OTHER, ReadBy.BURST, ReadBy.OTHER, ReadBy.RUN, ReadBy.BURST, ReadBy.RUN]
+        for ticket, reader in enumerate(readers, start=1):
+            context = ApplyContext(ACCOUNT, ticket, NOW, Cause.STRIPE, read_by=reader)
+            await apply_subscriptions(connection, [subscription(1, "active")], context=context)
+            has_run = not await subscription_mirror.some_lack_run(connection, ["sub_1"])
+            untold = await connection.fetchval("select untold from subscriptions")
+            found.append((has_run, untold))
+    assert found == [
+        (False, False),
+        (False, True),
+        (False, True),
+        (True, False),
+        (True, True),
+        (True, False),
+    ]

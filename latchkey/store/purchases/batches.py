@@ -137,7 +137,7 @@ async def _tell(
     reading again. A purchase's run, which lasts only while a payment is awaited, reads.
     """
     fresh = [key for key, applied in by_subscription.applied.items() if not applied.stale]
-    waiting = await subscription_mirror.mark_untold(connection, fresh)
+    waiting = await subscription_mirror.some_lack_run(connection, fresh)
     told = [f"{key}/{context.event_of(key)}" for key in by_subscription.moved]
     await wakeups.add(connection, wakeups.APPLIED, told)
     await wakeups.add(connection, wakeups.PURCHASE, by_order.moved)

@@ -9,7 +9,7 @@ from latchkey.contracts import Wake
 from latchkey.rules import access
 from latchkey.rules.reading import Customer, Item, Subscription
 from latchkey.store.pool import Connection
-from latchkey.store.stripe.context import Account
+from latchkey.store.stripe.context import Account, ReadBy
 
 
 @dataclass(frozen=True)
@@ -127,19 +127,16 @@ async def mark_started(connection: Connection, started: Sequence[Lifecycle]) -> 
     return [row["id"] for row in rows if row["moved"]]
 
 
-async def mark_untold(connection: Connection, ids: Sequence[str]) -> bool:
-    """Record that the last readings of these subscriptions weren't made by their runs; returns
-    whether some have no run yet."""
-    alone: bool = await connection.fetchval(
+async def some_lack_run(connection: Connection, ids: Sequence[str]) -> bool:
+    """Whether no run was started yet for some of these subscriptions."""
+    lacking: bool = await connection.fetchval(
         """
-        with marked as (
-            update subscriptions set untold = true where id = any($1::text[]) and not untold)
         select exists (select from subscriptions
                         where id = any($1::text[]) and lifecycle_at is null)
         """,
         list(ids),
     )
-    return alone
+    return lacking
 
 
 async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
@@ -337,15 +334,17 @@ async def write(
     readings: Sequence[Subscription],
     *,
     ticket: int,
+    read_by: ReadBy = ReadBy.OTHER,
 ) -> None:
-    """Store readings taken under `ticket` (a fencing token); 0 keeps stored tickets and items."""
-    await _write_subscriptions(connection, rows, ticket)
+    """Store readings taken under `ticket` (a fencing token); 0 keeps stored tickets and items. A
+    subscription that its run read has a run, which knows the reading."""
+    await _write_subscriptions(connection, rows, ticket, read_by)
     if ticket:
         await _write_items(connection, readings)
 
 
 async def _write_subscriptions(
-    connection: Connection, rows: list[dict[str, Any]], ticket: int
+    connection: Connection, rows: list[dict[str, Any]], ticket: int, read_by: ReadBy
 ) -> None:
     await connection.execute(
         """
@@ -362,6 +361,9 @@ async def _write_subscriptions(
                    then g.cancel_comment end,
                checkout_session = coalesce(g.checkout_session, s.checkout_session),
                state = g.state, wake_at = g.wake_at, wake = g.wake,
+               lifecycle_at = case when $3 = 'run' then coalesce(s.lifecycle_at, now())
+                                   else s.lifecycle_at end,
+               untold = case $3 when 'run' then false when 'burst' then true else s.untold end,
                ticket = greatest(s.ticket, $2),
                read_at = case when $2 > 0 then now() else s.read_at end
           from jsonb_to_recordset($1::jsonb) as g (
@@ -376,6 +378,7 @@ async def _write_subscriptions(
         """,
         rows,
         ticket,
+        read_by,
     )
 
 

@@ -299,7 +299,7 @@ async def _apply(
     settled: Settled = await settle(connection, entitlements, given=given, context=context)
     page.granted, page.already = settled.granted, settled.already
     page.ended = settled.ended
-    await mirror.write(connection, rows, readings, ticket=context.ticket)
+    await mirror.write(connection, rows, readings, ticket=context.ticket, read_by=context.read_by)
     await write_facts(connection, results)
     if answered:
         await write_cause(connection, answered, Cause.CUSTOMER)

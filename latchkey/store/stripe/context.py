@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from latchkey.rules.vocabulary import Cause
 
@@ -18,6 +19,15 @@ class Account:
         return f"{self.id} in {'live' if self.livemode else 'test'} mode"
 
 
+class ReadBy(StrEnum):
+    """Who read: the object's own run, a burst, of which the run knows nothing, or another one, such
+    as an import, which leaves what is known about the run as it is."""
+
+    RUN = "run"
+    BURST = "burst"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class ApplyContext:
     """The context of an apply: its reading's ticket (a fencing token), the time to judge at (UTC)
@@ -31,6 +41,7 @@ class ApplyContext:
     cause: Cause
     event_ids: Sequence[str] = ()
     events_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    read_by: ReadBy = ReadBy.OTHER
     arrivals: Mapping[str, float] = field(default_factory=dict)
 
     def event_of(self, object_id: str) -> str | None:
